@@ -1,0 +1,84 @@
+"""Label and node selectors, with the semantics of apimachinery `labels.Requirement` and component-helpers `nodeaffinity`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Operator(StrEnum):
+    """Operators of label selectors (first four) and of node selectors (all)."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+    GT = "Gt"
+    LT = "Lt"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One `matchExpressions` entry."""
+
+    key: str
+    operator: Operator
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        value = labels.get(self.key)
+        match self.operator:
+            case Operator.IN:
+                return value is not None and value in self.values
+            case Operator.NOT_IN:
+                return value is None or value not in self.values
+            case Operator.EXISTS:
+                return value is not None
+            case Operator.DOES_NOT_EXIST:
+                return value is None
+            case Operator.GT | Operator.LT:
+                return self._compares(value)
+
+    def _compares(self, value: str | None) -> bool:
+        # Both sides must be integers, or the requirement matches nothing (apimachinery labels/selector.go).
+        if value is None or len(self.values) != 1:
+            return False
+        try:
+            have, want = int(value), int(self.values[0])
+        except ValueError:
+            return False
+        return have > want if self.operator is Operator.GT else have < want
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSelector:
+    """A `metav1.LabelSelector`: every requirement must hold; no requirement at all matches everything."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+    @staticmethod
+    def of(labels: Mapping[str, str]) -> LabelSelector:
+        """The selector `matchLabels: labels`."""
+        return LabelSelector(tuple(Requirement(k, Operator.IN, (v,)) for k, v in sorted(labels.items())))
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return all(r.matches(labels) for r in self.requirements)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSelectorTerm:
+    """Requirements over node labels (`expressions`) and over `metadata.name` (`fields`), all of which must hold.
+
+    A term with neither matches no node (component-helpers scheduling/corev1/nodeaffinity).
+    """
+
+    expressions: tuple[Requirement, ...] = ()
+    fields: tuple[Requirement, ...] = ()
+
+    def matches(self, labels: Mapping[str, str], name: str) -> bool:
+        if not self.expressions and not self.fields:
+            return False
+        return all(r.matches(labels) for r in self.expressions) and all(
+            r.matches({"metadata.name": name}) for r in self.fields
+        )

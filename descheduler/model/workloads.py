@@ -1,0 +1,64 @@
+"""Workloads: the controllers that own pods, and the key under which a workload's history is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from descheduler.model.labels import Labels
+from descheduler.model.selectors import LabelSelector
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadKey:
+    """Names the topmost controller of a pod (or the pod itself, kind `Pod`), stable over restarts and rollouts."""
+
+    namespace: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRef:
+    """metadata.ownerReferences[]: `controller` marks the one that manages the object."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One controller object: ReplicaSet, Deployment, StatefulSet, DaemonSet, Job, CronJob.
+
+    `replicas` is what is asked for (`parallelism` for a Job); `ready` what its status reports. The Job fields are
+    0/None elsewhere; `failed` and `backoff_limit` say how much of the failure budget is left.
+    """
+
+    kind: str
+    api_version: str
+    namespace: str
+    name: str
+    uid: str
+    labels: Labels = field(default_factory=Labels)
+    annotations: Labels = field(default_factory=Labels)
+    owners: tuple[OwnerRef, ...] = ()
+    replicas: int = 0
+    ready: int = 0
+    selector: LabelSelector | None = None
+    suspended: bool = False
+    backoff_limit: int | None = None
+    failed: int = 0
+    ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
+
+    @property
+    def key(self) -> WorkloadKey:
+        return WorkloadKey(self.namespace, self.kind, self.name)
+
+    @property
+    def controller(self) -> OwnerRef | None:
+        return next((o for o in self.owners if o.controller), None)
