@@ -1,0 +1,58 @@
+"""The aligned history of one signal: what the readers of history produce and what profiles are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.workloads import WorkloadKey
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Usage of one signal on one clock, a row for each workload.
+
+    `values` [S, T] is the mean usage of one replica (peak-preserving for memory: the largest sample of the step) in
+    `unit`, NaN where nothing was measured: absent is not zero. Column t covers the `step` seconds that end at
+    `start + t * step`; `start` is a multiple of `step`, so that the columns of all signals line up. `keys` are sorted
+    and unique. `replicas` [S] counts the replicas now. `pod_level` holds the mean of the last hour of single pods,
+    (namespace, pod) -> usage, by which a pod is weighted against the mean of its workload.
+
+    A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
+    """
+
+    signal: str
+    unit: str
+    keys: tuple[WorkloadKey, ...]
+    start: int
+    step: int
+    values: Floats
+    replicas: Floats
+    pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    complete: bool = True
+    problems: tuple[str, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """Unix seconds of the last column: the origin of a forecast from this history."""
+        return self.start + (self.values.shape[1] - 1) * self.step if self.values.shape[1] else self.start
+
+
+def empty(signal: str, unit: str, step: int, problems: tuple[str, ...] = ()) -> History:
+    """A history without a single series; incomplete when there is a problem to tell."""
+    return History(
+        signal=signal,
+        unit=unit,
+        keys=(),
+        start=0,
+        step=step,
+        values=np.empty((0, 0), np.float32),
+        replicas=np.empty(0, np.float32),
+        complete=not problems,
+        problems=problems,
+    )
