@@ -1,0 +1,1 @@
+"""The domain: frozen types that every other package speaks in. Imports nothing of ours from above."""

@@ -1,4 +1,4 @@
-"""Label and node selectors, with the semantics of apimachinery `labels.Requirement` and component-helpers `nodeaffinity`."""
+"""Label and node selectors, as apimachinery `labels.Requirement` and component-helpers `nodeaffinity` define them."""
 
 from __future__ import annotations
 

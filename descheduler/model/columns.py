@@ -1,0 +1,141 @@
+"""The columnar view of a snapshot: N nodes, P pods, R resources, S distinct pod specs, W workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.nodes import Node
+from descheduler.model.pods import Amounts, Pod, PodSpec
+from descheduler.model.workloads import OwnerRef, WorkloadKey
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Columns:
+    """Arrays over nodes and pods, in the order of the snapshot.
+
+    A pod is live when it is bound to a known node and not terminal; only live pods count in `requested`.
+    Amounts are in the units of `quantity.amount`.
+    """
+
+    resources: tuple[str, ...]  # [R] names; "cpu", "memory", "pods" come first
+    allocatable: NDArray[np.int64]  # [N, R]
+    requested: NDArray[np.int64]  # [N, R] sums over live pods
+    node_ready: NDArray[np.bool_]  # [N] ready and schedulable
+    specs: tuple[PodSpec, ...]  # [S]
+    spec_requests: NDArray[np.int64]  # [S, R]
+    pod_spec: NDArray[np.int32]  # [P] position in specs
+    pod_node: NDArray[np.int32]  # [P] position of the node, -1 when unbound or unknown
+    pod_live: NDArray[np.bool_]  # [P]
+    pod_priority: NDArray[np.int64]  # [P]
+    workloads: tuple[WorkloadKey, ...]  # [W] sorted
+    pod_workload: NDArray[np.int32]  # [P] position in workloads
+    order: NDArray[np.int32]  # live pods grouped by node
+    start: NDArray[np.int64]  # [N + 1] bounds of each node's group in `order`
+
+    def pods_on(self, node: int) -> NDArray[np.int32]:
+        """Positions of the live pods of a node, ascending."""
+        return self.order[self.start[node] : self.start[node + 1]]
+
+    def resource(self, name: str) -> int:
+        """Column of a resource, -1 when nobody offers or asks for it."""
+        return self.resources.index(name) if name in self.resources else -1
+
+    def requests(self, pods: NDArray[np.int32]) -> NDArray[np.int64]:
+        """[K, R] requests of the given pods."""
+        rows: NDArray[np.int64] = self.spec_requests[self.pod_spec[pods]]
+        return rows
+
+
+def build_columns(nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]) -> Columns:
+    """Build the arrays; `root` names the topmost controller of a pod."""
+    specs, pod_spec = _distinct_specs(pods)
+    resources = _resource_names(nodes, specs)
+    column = {name: i for i, name in enumerate(resources)}
+    allocatable = _matrix([n.allocatable for n in nodes], column)
+    spec_requests = _matrix([s.requests for s in specs], column)
+    node_at = {node.name: i for i, node in enumerate(nodes)}
+    pod_node = np.fromiter((node_at.get(p.node, -1) for p in pods), np.int32, len(pods))
+    pod_live = (pod_node >= 0) & ~np.fromiter((p.terminal for p in pods), np.bool_, len(pods))
+    workloads, pod_workload = _workloads(pods, root)
+    order, start = _group(pod_node, pod_live, len(nodes))
+    requested = np.zeros_like(allocatable)
+    np.add.at(requested, pod_node[order], spec_requests[pod_spec[order]])
+    return Columns(
+        resources=resources,
+        allocatable=allocatable,
+        requested=requested,
+        node_ready=np.fromiter((n.ready and not n.unschedulable for n in nodes), np.bool_, len(nodes)),
+        specs=specs,
+        spec_requests=spec_requests,
+        pod_spec=pod_spec,
+        pod_node=pod_node,
+        pod_live=pod_live,
+        pod_priority=np.fromiter((p.priority for p in pods), np.int64, len(pods)),
+        workloads=workloads,
+        pod_workload=pod_workload,
+        order=order,
+        start=start,
+    )
+
+
+def _distinct_specs(pods: Sequence[Pod]) -> tuple[tuple[PodSpec, ...], NDArray[np.int32]]:
+    # Converters intern specs, so identity finds nearly all duplicates without hashing deep values;
+    # equal specs that are distinct objects merely cost a row.
+    rows: dict[int, int] = {}
+    specs: list[PodSpec] = []
+    pod_spec = np.empty(len(pods), np.int32)
+    for i, pod in enumerate(pods):
+        row = rows.get(id(pod.spec))
+        if row is None:
+            row = rows[id(pod.spec)] = len(specs)
+            specs.append(pod.spec)
+        pod_spec[i] = row
+    return tuple(specs), pod_spec
+
+
+def _resource_names(nodes: Sequence[Node], specs: Sequence[PodSpec]) -> tuple[str, ...]:
+    names = {name for node in nodes for name, _ in node.allocatable}
+    names.update(name for spec in specs for name, _ in spec.requests)
+    first = ("cpu", "memory", "pods")
+    return first + tuple(sorted(names.difference(first)))
+
+
+def _matrix(amounts: Sequence[Amounts], column: dict[str, int]) -> NDArray[np.int64]:
+    out = np.zeros((len(amounts), len(column)), np.int64)
+    for row, pairs in enumerate(amounts):
+        for name, value in pairs:
+            out[row, column[name]] = value
+    return out
+
+
+def _workloads(
+    pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]
+) -> tuple[tuple[WorkloadKey, ...], NDArray[np.int32]]:
+    known: dict[tuple[str, tuple[OwnerRef, ...]], WorkloadKey] = {}
+    keys: list[WorkloadKey] = []
+    for pod in pods:
+        if not pod.owners:
+            keys.append(root(pod))
+            continue
+        at = (pod.namespace, pod.owners)
+        key = known.get(at)
+        if key is None:
+            key = known[at] = root(pod)
+        keys.append(key)
+    distinct = tuple(sorted(set(keys)))
+    position = {key: i for i, key in enumerate(distinct)}
+    return distinct, np.fromiter((position[k] for k in keys), np.int32, len(keys))
+
+
+def _group(
+    pod_node: NDArray[np.int32], live: NDArray[np.bool_], nodes: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    positions = np.flatnonzero(live).astype(np.int32)
+    order = positions[np.argsort(pod_node[positions], kind="stable")]
+    start = np.zeros(nodes + 1, np.int64)
+    np.cumsum(np.bincount(pod_node[order], minlength=nodes), out=start[1:])
+    return order, start

@@ -1,0 +1,63 @@
+"""What strategies say: findings, moves, and all-or-nothing proposals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from descheduler.model.reasons import Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, with numbers.
+
+    `subject` names the object ("node/n1"); `measure` what is measured ("p95 cpu in the next hour, fraction of
+    allocatable"); `value` against `threshold`. `since` and `until` are unix seconds of the expected excess, where a
+    forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step).
+    """
+
+    strategy: str
+    subject: str
+    measure: str
+    value: float
+    threshold: float
+    text: str
+    nodes: tuple[int, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    curve: tuple[float, ...] = ()
+    step_seconds: int = 0
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One pod from `source` to, preferably, one of `destinations` (positions of nodes, best first; empty: anywhere)."""
+
+    pod: int
+    source: int
+    destinations: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An all-or-nothing bundle of moves that answers one finding.
+
+    `benefit` is in the finding's own measure; `worth` is the same in cost units (core-seconds or GPU-seconds weighted
+    as `descheduler.planning.costs` does), so that proposals of different strategies can be compared.
+    """
+
+    finding: Finding
+    moves: tuple[Move, ...]
+    benefit: float
+    worth: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A finding that a strategy leaves alone, and why (a spike that passes, nothing that cures it, data too thin)."""
+
+    finding: Finding
+    blocked: Blocked
+    pods: tuple[int, ...] = field(default=())

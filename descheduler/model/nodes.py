@@ -1,0 +1,74 @@
+"""Nodes, and the storage objects that tie pods to places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from descheduler.model.labels import NO_LABELS, Labels
+from descheduler.model.pods import Amounts
+from descheduler.model.selectors import NodeSelectorTerm
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"  # NoSchedule | PreferNoSchedule | NoExecute
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGpus:
+    """GPU devices of a node: how many of one extended resource, and their model (from labels, may be empty)."""
+
+    resource: str
+    count: int
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    name: str
+    uid: str = ""
+    labels: Labels = NO_LABELS
+    annotations: Labels = NO_LABELS
+    allocatable: Amounts = ()
+    taints: tuple[Taint, ...] = ()
+    unschedulable: bool = False
+    ready: bool = True
+    created: float = 0.0
+    gpus: NodeGpus | None = None
+    virtual: bool = False  # a virtual kubelet: neither source nor destination
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A PersistentVolumeClaim; `volume` is empty while unbound."""
+
+    namespace: str
+    name: str
+    volume: str = ""
+    storage_class: str = ""
+    access_modes: tuple[str, ...] = ()
+    selected_node: str = ""  # annotation volume.kubernetes.io/selected-node
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A PersistentVolume; `affinity` None means usable everywhere; `local`: its data lives on one node."""
+
+    name: str
+    affinity: tuple[NodeSelectorTerm, ...] | None = None
+    storage_class: str = ""
+    local: bool = False
+    labels: Labels = NO_LABELS
+    csi_driver: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageClass:
+    """`allowed_topologies` as node selector terms; empty: everywhere."""
+
+    name: str
+    binding_mode: str = "Immediate"  # Immediate | WaitForFirstConsumer
+    provisioner: str = ""
+    allowed_topologies: tuple[NodeSelectorTerm, ...] = ()

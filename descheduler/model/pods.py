@@ -1,0 +1,161 @@
+"""Pods, split in two: what every replica of a workload shares (`PodSpec`, interned) and what is a pod's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from descheduler.model.labels import NO_LABELS, Labels
+from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
+from descheduler.model.workloads import OwnerRef
+
+Amounts = tuple[tuple[str, int], ...]
+"""Resource amounts sorted by name, in the units of `quantity.amount`."""
+
+
+def amount_of(amounts: Amounts, resource: str) -> int:
+    """The amount of one resource, 0 when absent."""
+    return next((value for name, value in amounts if name == resource), 0)
+
+
+class Phase(StrEnum):
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    key: str = ""
+    operator: str = "Equal"  # Equal | Exists | Lt | Gt
+    value: str = ""
+    effect: str = ""  # empty: all effects
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAffinity:
+    """`required` is None when there is no required term; an empty tuple matches no node."""
+
+    required: tuple[NodeSelectorTerm, ...] | None = None
+    preferred: tuple[tuple[int, NodeSelectorTerm], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodAffinityTerm:
+    """One term of pod (anti-)affinity. `selector` None matches no pod.
+
+    `namespaces` are the explicit ones; with neither those nor a `namespace_selector` the pod's own namespace is meant.
+    """
+
+    topology_key: str
+    selector: LabelSelector | None = None
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: LabelSelector | None = None
+    match_label_keys: tuple[str, ...] = ()
+    mismatch_label_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodAffinity:
+    required: tuple[PodAffinityTerm, ...] = ()
+    preferred: tuple[tuple[int, PodAffinityTerm], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadConstraint:
+    """topologySpreadConstraints[]; defaults are the API's."""
+
+    max_skew: int
+    topology_key: str
+    when_unsatisfiable: str  # DoNotSchedule | ScheduleAnyway
+    selector: LabelSelector | None = None
+    min_domains: int | None = None
+    node_affinity_policy: str = "Honor"
+    node_taints_policy: str = "Ignore"
+    match_label_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    port: int
+    protocol: str = "TCP"
+    ip: str = "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRequest:
+    """GPUs asked for: `count` devices, `milli` of each (1000: whole); `models` limits the device model unless empty."""
+
+    resource: str
+    count: int
+    milli: int = 1000
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodSpec:
+    """All of a pod that scheduling and protection look at and that replicas share; equal specs are one object.
+
+    `requests` are the effective ones of the scheduler (resourcehelper.PodRequests: init and sidecar containers,
+    overhead, pod-level resources), with `("pods", 1)` included.
+    """
+
+    requests: Amounts = (("pods", 1),)
+    limits: Amounts = ()
+    node_selector: Labels = NO_LABELS
+    node_affinity: NodeAffinity = NodeAffinity()
+    affinity: PodAffinity = PodAffinity()
+    anti_affinity: PodAffinity = PodAffinity()
+    tolerations: tuple[Toleration, ...] = ()
+    spread: tuple[SpreadConstraint, ...] = ()
+    host_ports: tuple[HostPort, ...] = ()
+    gpu: GpuRequest | None = None
+    local_storage: bool = False  # any hostPath or emptyDir volume
+    resource_claims: tuple[str, ...] = ()  # DRA
+    priority_class: str = ""
+    scheduler_name: str = "default-scheduler"
+    restart_policy: str = "Always"
+    grace_seconds: int = 30
+    images: tuple[str, ...] = ()
+    qos: str = "Burstable"  # Guaranteed | Burstable | BestEffort
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod. Times are unix seconds; 0.0 means unknown."""
+
+    namespace: str
+    name: str
+    uid: str
+    spec: PodSpec
+    labels: Labels = NO_LABELS
+    annotations: Labels = NO_LABELS
+    owners: tuple[OwnerRef, ...] = ()
+    node: str = ""  # spec.nodeName, empty: not bound
+    phase: Phase = Phase.RUNNING
+    ready: bool = True
+    created: float = 0.0
+    started: float = 0.0
+    deleting: float | None = None  # metadata.deletionTimestamp
+    priority: int = 0
+    claims: tuple[str, ...] = ()  # names of PersistentVolumeClaims
+    pod_group: str = ""  # spec.schedulingGroup.podGroupName
+    gpu_indices: tuple[int, ...] = ()  # devices held, where an annotation says so
+    gated: bool = False  # has scheduling gates
+    resource_version: str = ""
+
+    @property
+    def terminal(self) -> bool:
+        """Succeeded or Failed: holds no resources any more."""
+        return self.phase in (Phase.SUCCEEDED, Phase.FAILED)
+
+    @property
+    def controller(self) -> OwnerRef | None:
+        return next((o for o in self.owners if o.controller), None)
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, for people and documents."""
+        return f"{self.namespace}/{self.name}"

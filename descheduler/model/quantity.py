@@ -1,0 +1,54 @@
+"""Kubernetes quantities ("500m", "1.5Gi", "2e3") to exact integers, as the scheduler counts them.
+
+CPU is counted in millicores and everything else in whole units, both rounded up
+(apimachinery pkg/api/resource: `MilliValue` and `Value`).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
+
+_SUFFIX = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
+_SUFFIX |= {suffix: Decimal(1000) ** (i + 1) for i, suffix in enumerate("kMGTPE")}
+_SUFFIX |= {f"{suffix}i": Decimal(1024) ** (i + 1) for i, suffix in enumerate("KMGTPE")}
+_PATTERN = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$")
+_MAX = 2**63 - 1  # larger values are capped, as the API server does
+
+
+class InvalidQuantity(ValueError):
+    """The text is not a Kubernetes quantity."""
+
+
+@lru_cache(maxsize=8192)
+def parse_quantity(text: str) -> Decimal:
+    """The exact value. Raises InvalidQuantity."""
+    match = _PATTERN.match(text)
+    if match is None:
+        raise InvalidQuantity(f"{text!r} is not a quantity such as 500m, 2, 1.5Gi")
+    number, exponent, suffix = match.groups()
+    if exponent is not None and len(exponent) > 4:
+        raise InvalidQuantity(f"{text!r} has an absurd exponent")
+    return Decimal(number + (exponent or "")) * _SUFFIX[suffix or ""]
+
+
+@lru_cache(maxsize=8192)
+def amount(resource: str, text: str) -> int:
+    """`text` of `resource` as the scheduler counts it: millicores of cpu, whole units of anything else."""
+    value = parse_quantity(text)
+    if resource == "cpu":
+        value *= 1000
+    return max(-_MAX, min(int(value.to_integral_value(ROUND_CEILING)), _MAX))
+
+
+def human(resource: str, value: float) -> str:
+    """A short text for people: 1500 millicores -> "1.5", bytes -> "3.2Gi"."""
+    if resource == "cpu":
+        return f"{value / 1000:.3g}"
+    if "memory" in resource or "storage" in resource or resource.startswith("hugepages-"):
+        for suffix in ("", "Ki", "Mi", "Gi", "Ti"):
+            if abs(value) < 1024 or suffix == "Ti":
+                return f"{value:.3g}{suffix}"
+            value /= 1024
+    return f"{value:g}"

@@ -1,0 +1,149 @@
+"""Why something is not moved: one vocabulary for report, metric label and event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Each member's value is stable (documents and metrics carry it); `EXPLANATION` says it to people."""
+
+    # Gates: the pod may not be touched
+    MIRROR_POD = "MirrorPod"
+    DAEMON_SET = "DaemonSetPod"
+    TERMINATING = "Terminating"
+    TERMINAL = "Finished"
+    NOT_RUNNING = "NotRunning"
+    SYSTEM_CRITICAL = "SystemCritical"
+    PRIORITY_TOO_HIGH = "PriorityTooHigh"
+    LOCAL_STORAGE = "LocalStorage"
+    PERSISTENT_VOLUME = "PersistentVolume"
+    BARE_POD = "BarePod"
+    OPTED_OUT = "OptedOut"
+    NEVER_EVICT = "NeverEvict"
+    RESOURCE_CLAIMS = "ResourceClaims"
+    WITHOUT_BUDGET = "WithoutBudget"
+    NOT_SELECTED = "NotSelected"
+    NAMESPACE_EXCLUDED = "NamespaceExcluded"
+    TOO_FEW_REPLICAS = "TooFewReplicas"
+    TOO_YOUNG = "TooYoung"
+    COOLDOWN = "Cooldown"
+    QUARANTINED = "Quarantined"
+    OUTSIDE_WINDOW = "OutsideWindow"
+    QUOTA = "QuotaWouldRefuse"
+    # Gangs
+    GANG_UNKNOWN = "GangUnknown"
+    GANG_AMBIGUOUS = "GangAmbiguous"
+    GANG_WOULD_TEAR = "GangWouldTear"
+    GANG_MEMBER_BLOCKED = "GangMemberBlocked"
+    WOULD_FAIL = "WouldFailPermanently"
+    RETURNS_TO_NODE = "ReturnsToSameNode"
+    FAILURE_BUDGET = "FailureBudget"
+    WOULD_BE_LOST = "WouldBeLost"
+    # Budgets
+    DISRUPTION_BUDGET = "DisruptionBudget"
+    BUDGET_STALE = "DisruptionBudgetStale"
+    SEVERAL_BUDGETS = "SeveralDisruptionBudgets"
+    NODE_LIMIT = "NodeLimit"
+    NAMESPACE_LIMIT = "NamespaceLimit"
+    WORKLOAD_LIMIT = "WorkloadLimit"
+    CYCLE_LIMIT = "CycleLimit"
+    HOUR_LIMIT = "HourLimit"
+    # Proof
+    NO_PLACE = "NoPlace"
+    WOULD_STAY = "WouldLandOnSource"
+    DESTINATION_HOT = "DestinationHot"
+    # Worth
+    NOT_WORTH_IT = "NotWorthIt"
+    SPIKE_PASSES = "SpikePasses"
+    NO_CURE = "NoCure"
+    LOW_CONFIDENCE = "LowConfidence"
+    # Data
+    DATA_MISSING = "DataMissing"
+    DATA_STALE = "DataStale"
+    DATA_PARTIAL = "DataPartial"
+    STRATEGY_FAILED = "StrategyFailed"
+    STRATEGY_PAUSED = "StrategyPaused"
+    CIRCUIT_OPEN = "CircuitOpen"
+    # Acting
+    SUPERSEDED = "Superseded"
+    CHANGED = "ChangedSincePlanned"
+    THROTTLED = "Throttled"
+    API_REFUSED = "ApiRefused"
+    NOT_LEADING = "NotLeading"
+
+
+EXPLANATION: dict[Reason, str] = {
+    Reason.MIRROR_POD: "static pods are run by the kubelet and cannot be evicted",
+    Reason.DAEMON_SET: "a DaemonSet would put the pod straight back on the node",
+    Reason.TERMINATING: "the pod is already being deleted",
+    Reason.TERMINAL: "the pod has finished and holds nothing",
+    Reason.NOT_RUNNING: "the pod is not running yet, so moving it gains nothing",
+    Reason.SYSTEM_CRITICAL: "system-critical priority (2000000000 or above)",
+    Reason.PRIORITY_TOO_HIGH: "its priority is at or above the policy's threshold",
+    Reason.LOCAL_STORAGE: "it has emptyDir or hostPath data that a move would lose",
+    Reason.PERSISTENT_VOLUME: "the policy protects pods with these persistent volumes",
+    Reason.BARE_POD: "no controller would create it again",
+    Reason.OPTED_OUT: "its annotations ask to be left alone",
+    Reason.NEVER_EVICT: "pods of this kind must not be evicted (cache worker, Ray head, Spark driver, this program)",
+    Reason.RESOURCE_CLAIMS: "it holds dynamically allocated devices that the policy protects",
+    Reason.WITHOUT_BUDGET: "the policy moves only pods that have a PodDisruptionBudget",
+    Reason.NOT_SELECTED: "the policy's selector does not choose it",
+    Reason.NAMESPACE_EXCLUDED: "the policy excludes its namespace",
+    Reason.TOO_FEW_REPLICAS: "its workload has fewer replicas than the policy wants before one may move",
+    Reason.TOO_YOUNG: "it started too recently",
+    Reason.COOLDOWN: "it or its workload was moved recently",
+    Reason.QUARANTINED: "it keeps coming back to be moved",
+    Reason.OUTSIDE_WINDOW: "outside the disruption window",
+    Reason.QUOTA: "quota would refuse its replacement",
+    Reason.GANG_UNKNOWN: "it says it belongs to a gang whose object cannot be found",
+    Reason.GANG_AMBIGUOUS: "its gang cannot be determined without doubt",
+    Reason.GANG_WOULD_TEAR: "moving it would leave its gang between 0 and its minimum",
+    Reason.GANG_MEMBER_BLOCKED: "its gang moves whole, and another member may not move",
+    Reason.WOULD_FAIL: "evicting it would fail its job for good",
+    Reason.RETURNS_TO_NODE: "its controller would put it back on the same node",
+    Reason.FAILURE_BUDGET: "the eviction would use up its job's failure budget",
+    Reason.WOULD_BE_LOST: "nothing would create it again",
+    Reason.DISRUPTION_BUDGET: "its PodDisruptionBudget allows no further disruption",
+    Reason.BUDGET_STALE: "its PodDisruptionBudget's status is not up to date",
+    Reason.SEVERAL_BUDGETS: "several PodDisruptionBudgets match it, so the Eviction API refuses it",
+    Reason.NODE_LIMIT: "the policy's limit of moves from one node is reached",
+    Reason.NAMESPACE_LIMIT: "the policy's limit of moves in one namespace is reached",
+    Reason.WORKLOAD_LIMIT: "the policy's limit of moves of one workload is reached",
+    Reason.CYCLE_LIMIT: "the policy's limit of moves in one cycle is reached",
+    Reason.HOUR_LIMIT: "the policy's limit of moves in one hour is reached",
+    Reason.NO_PLACE: "no other node can take it",
+    Reason.WOULD_STAY: "the scheduler would most likely put it back on its node",
+    Reason.DESTINATION_HOT: "every node that could take it would become hot",
+    Reason.NOT_WORTH_IT: "the benefit does not outweigh what the move costs",
+    Reason.SPIKE_PASSES: "the peak passes before a move would pay",
+    Reason.NO_CURE: "no allowed set of moves brings the node below its threshold",
+    Reason.LOW_CONFIDENCE: "its history is too short to rely on",
+    Reason.DATA_MISSING: "data needed for the decision is missing",
+    Reason.DATA_STALE: "data needed for the decision is too old",
+    Reason.DATA_PARTIAL: "data needed for the decision is known to be incomplete",
+    Reason.STRATEGY_FAILED: "the strategy failed",
+    Reason.STRATEGY_PAUSED: "the strategy is paused because its moves missed their goal",
+    Reason.CIRCUIT_OPEN: "acting is paused because evicted pods stay pending",
+    Reason.SUPERSEDED: "another accepted move already answers the finding",
+    Reason.CHANGED: "the cluster changed since the plan was made",
+    Reason.THROTTLED: "the API server is shedding load",
+    Reason.API_REFUSED: "the API server refused the eviction",
+    Reason.NOT_LEADING: "another replica leads",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A refusal as a value: `reason`, the object or rule that refuses (`by`), what a person should know (`detail`)."""
+
+    reason: Reason
+    by: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        text = EXPLANATION[self.reason]
+        if self.detail:
+            text = f"{text}: {self.detail}"
+        return f"{text} ({self.by})" if self.by else text

@@ -1,0 +1,110 @@
+"""ClusterSnapshot: an immutable picture of the cluster at one instant, as objects and as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from descheduler.model.budgets import DisruptionBudget, PriorityClass
+from descheduler.model.columns import Columns, build_columns
+from descheduler.model.labels import Labels
+from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.objects import CustomObject
+from descheduler.model.pods import Pod
+from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How current one kind's data is.
+
+    `as_of` (unix seconds) is when the server last confirmed it (list, event or bookmark). `served` is False when the
+    cluster has no such API, which is no fault. `error` is set when reading failed; then `synced` is False.
+    """
+
+    kind: str
+    as_of: float
+    synced: bool = True
+    served: bool = True
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterSnapshot:
+    """Nodes are sorted by name, pods by (namespace, name); positions in these tuples identify them everywhere.
+
+    `objects` maps "group/Kind" of an optional API to its objects; a kind that the cluster does not serve is absent
+    from it, one that is served but empty is there with an empty tuple.
+    """
+
+    taken_at: float
+    nodes: tuple[Node, ...]
+    pods: tuple[Pod, ...]
+    namespaces: Mapping[str, Labels] = field(default_factory=dict)
+    workloads: Mapping[WorkloadKey, Workload] = field(default_factory=dict)
+    budgets: tuple[DisruptionBudget, ...] = ()
+    priority_classes: Mapping[str, PriorityClass] = field(default_factory=dict)
+    claims: Mapping[tuple[str, str], Claim] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    storage_classes: Mapping[str, StorageClass] = field(default_factory=dict)
+    objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
+    freshness: Mapping[str, Freshness] = field(default_factory=dict)
+    cluster: str = ""  # a name for people: the context, or the recording
+
+    @staticmethod
+    def of(*, taken_at: float, nodes: tuple[Node, ...], pods: tuple[Pod, ...], **rest: object) -> ClusterSnapshot:
+        """A snapshot with nodes and pods put in their canonical order."""
+        return ClusterSnapshot(
+            taken_at=taken_at,
+            nodes=tuple(sorted(nodes, key=lambda n: n.name)),
+            pods=tuple(sorted(pods, key=lambda p: (p.namespace, p.name))),
+            **rest,  # type: ignore[arg-type]  # checked by the dataclass's own signature at run time
+        )
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The same data as arrays; built once."""
+        return build_columns(self.nodes, self.pods, self.root)
+
+    def root(self, pod: Pod) -> WorkloadKey:
+        """The topmost controller of the pod that is known here; the pod itself when nothing owns it."""
+        owner = pod.controller
+        if owner is None:
+            return WorkloadKey(pod.namespace, "Pod", pod.name)
+        return self._root_of(pod.namespace, owner)
+
+    def _root_of(self, namespace: str, owner: OwnerRef) -> WorkloadKey:
+        seen: set[str] = set()
+        while True:
+            key = WorkloadKey(namespace, owner.kind, owner.name)
+            above = self._controller_of(key, owner.api_version)
+            if above is None or owner.uid in seen:
+                return key
+            seen.add(owner.uid)
+            owner = above
+
+    def _controller_of(self, key: WorkloadKey, api_version: str) -> OwnerRef | None:
+        workload = self.workloads.get(key)
+        if workload is not None:
+            return workload.controller
+        custom = self.custom(api_version.rpartition("/")[0], key.kind, key.namespace, key.name)
+        return next((o for o in custom.owners if o.controller), None) if custom else None
+
+    def custom(self, group: str, kind: str, namespace: str, name: str) -> CustomObject | None:
+        """One object of an optional API, or None."""
+        return self._custom.get((group, kind, namespace, name))
+
+    @cached_property
+    def _custom(self) -> dict[tuple[str, str, str, str], CustomObject]:
+        return {(o.group, o.kind, o.namespace, o.name): o for found in self.objects.values() for o in found}
+
+    @cached_property
+    def node_index(self) -> dict[str, int]:
+        """Node name to position."""
+        return {node.name: i for i, node in enumerate(self.nodes)}
+
+    @cached_property
+    def pod_index(self) -> dict[tuple[str, str], int]:
+        """(namespace, name) to position."""
+        return {(pod.namespace, pod.name): i for i, pod in enumerate(self.pods)}
