@@ -1,0 +1,129 @@
+"""Profiles of one signal: a forecast vector for each workload, and the questions that can be asked of their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling import quantiles
+from descheduler_profiling.layout import Layout
+from descheduler_profiling.series import Floats
+
+CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one model did in the backtest of one workload at one quantile (pinball loss in the unit of the signal)."""
+
+    model: str
+    quantile: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The report on one workload.
+
+    `table` [Q, B] holds usage per replica for `quantiles` x `horizons`; `chosen` names the model of each quantile,
+    `coverage` [Q, B] the share of past outcomes at or under the forecast, `scores` the race.
+    """
+
+    key: WorkloadKey
+    signal: str
+    unit: str
+    quantiles: tuple[float, ...]
+    horizons: tuple[int, ...]
+    table: Floats
+    chosen: tuple[str, ...]
+    coverage: Floats
+    scores: tuple[Score, ...]
+    confidence: float
+    why: str
+
+
+@dataclass(frozen=True)
+class SignalProfiles:
+    """All profiles of one signal, columnar.
+
+    `vectors` [S, D] are additive: the vector of a set of pods is the (weighted) sum of the vectors of their
+    workloads, one row for each pod, and `curve`, `peak` and `at` of that sum answer for the set. They are per
+    replica, in `unit`. Rows with `confidence` 0 have no profile (their vector is zero): `why` says so, and nobody
+    acts on it. `origin` is the unix second after which the forecast begins; steps are `step` seconds apart.
+    """
+
+    signal: str
+    unit: str
+    keys: tuple[WorkloadKey, ...]
+    origin: int
+    step: int
+    layout: Layout
+    vectors: Floats
+    confidence: Floats
+    why: tuple[str, ...]
+    levels: Floats
+    quantiles: tuple[float, ...] = (0.5, 0.95, 0.99)
+    pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    complete: bool = True
+    problems: tuple[str, ...] = ()
+
+    @cached_property
+    def _rows(self) -> dict[WorkloadKey, int]:
+        return {key: row for row, key in enumerate(self.keys)}
+
+    def row(self, key: WorkloadKey) -> int:
+        """Row of a workload, -1 when there is none."""
+        return self._rows.get(key, -1)
+
+    def rows(self, keys: Sequence[WorkloadKey]) -> NDArray[np.int64]:
+        """Rows [P] of many workloads, -1 where there is none."""
+        return np.fromiter((self._rows.get(k, -1) for k in keys), np.int64, len(keys))
+
+    def weights(self, pods: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Floats:
+        """Scale [P] of each (namespace, pod) against its workload's replica: its last hour over the mean of its kin.
+
+        Clipped to 0.1..10; 1 where the pod was not measured (it is new), its workload is idle, or `rows` is -1.
+        """
+        level = np.fromiter((self.pod_level.get(p, np.nan) for p in pods), np.float64, len(pods))
+        if len(self.levels) == 0:
+            return np.ones(len(pods), np.float32)
+        kin = np.where(rows >= 0, self.levels[rows], np.float32(0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = level / kin
+        return np.where(np.isfinite(ratio), np.clip(ratio, *CLIP), 1.0).astype(np.float32)
+
+    def curve(self, vectors: Floats, q: float) -> Floats:
+        """Quantile of usage at each future step: [..., D] -> [..., H]."""
+        return quantiles.curve(self.layout, vectors, q)
+
+    def peak(self, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+        """Quantile of the largest usage from now to the horizon: [..., D] -> [...]."""
+        return quantiles.peak(self.layout, vectors, q, horizon_seconds)
+
+    def at(self, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+        """Quantile of usage at a step within the bucket of the horizon: [..., D] -> [...]."""
+        return quantiles.at(self.layout, vectors, q, horizon_seconds)
+
+    def profile(self, row: int) -> Profile:
+        """The report on one row."""
+        vector = self.vectors[row]
+        horizons = tuple(b.seconds for b in self.layout.buckets)
+        table = np.array([[self.at(vector, q, h) for h in horizons] for q in self.quantiles], np.float32)
+        return Profile(
+            key=self.keys[row],
+            signal=self.signal,
+            unit=self.unit,
+            quantiles=self.quantiles,
+            horizons=horizons,
+            table=table,
+            chosen=("regression + conformal",) * len(self.quantiles),
+            coverage=np.full(table.shape, np.nan, np.float32),
+            scores=(),
+            confidence=float(self.confidence[row]),
+            why=self.why[row],
+        )

@@ -1,0 +1,76 @@
+"""Quantiles of forecast vectors: of one workload, or of any sum of them.
+
+Split conformal (Vovk et al.; Lei et al. 2018): the forecast of a step is the point plus a quantile of the errors that
+the same forecaster made at past origins, pooled over the horizon bucket of the step; the rank is corrected for the
+finite number of samples.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from descheduler_profiling.layout import Bucket, Ints, Layout
+from descheduler_profiling.series import Floats
+
+
+def curve(plan: Layout, vectors: Floats, q: float) -> Floats:
+    """Quantile of usage at each future step: [..., D] -> [..., H]."""
+    vectors = np.asarray(vectors, np.float32)
+    margins = np.stack([_margin(plan, b, vectors, q) for b in plan.buckets], axis=-1)
+    steps = np.arange(1, plan.steps + 1)
+    points = interpolated(plan, vectors, steps)
+    return np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
+
+
+def at(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+    """Quantile of usage at a step within the bucket of a horizon: the mixture over its steps; [..., D] -> [...]."""
+    vectors = np.asarray(vectors, np.float32)
+    bucket = plan.buckets[plan.bucket_at(horizon_seconds)]
+    return np.maximum(upper(scenarios(plan, bucket, vectors).reshape(*vectors.shape[:-1], -1), q), np.float32(0))
+
+
+def peak(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+    """Quantile of the largest usage from now to the horizon: [..., D] -> [...]."""
+    vectors = np.asarray(vectors, np.float32)
+    highest: Floats | None = None
+    for bucket in plan.buckets[: plan.bucket_at(horizon_seconds) + 1]:
+        part = scenarios(plan, bucket, vectors).max(axis=-1)
+        highest = part if highest is None else np.maximum(highest, part)
+    if highest is None:
+        return np.zeros(vectors.shape[:-1], np.float32)
+    return np.maximum(upper(highest, q), np.float32(0))
+
+
+def scenarios(plan: Layout, bucket: Bucket, vectors: Floats) -> Floats:
+    """[..., K, J]: what the future would be if the errors of each past origin were made again."""
+    errors = vectors[..., bucket.offset : bucket.offset + bucket.size]
+    points = vectors[..., plan.point_index(bucket.leads.ravel())]
+    both: Floats = points + errors
+    return both.reshape(*vectors.shape[:-1], *bucket.leads.shape)
+
+
+def interpolated(plan: Layout, vectors: Floats, leads: Ints) -> Floats:
+    """Points [..., N] at any leads, straight between the ones that are kept."""
+    right = np.minimum(np.searchsorted(plan.point_leads, leads), plan.points - 1)
+    left = np.maximum(right - 1, 0)
+    gap = np.maximum(plan.point_leads[right] - plan.point_leads[left], 1)
+    share = np.clip((leads - plan.point_leads[left]) / gap, 0.0, 1.0).astype(np.float32)
+    share = np.where(right == left, np.float32(1), share)
+    out: Floats = vectors[..., left] * (1 - share) + vectors[..., right] * share
+    return out
+
+
+def upper(samples: Floats, q: float) -> Floats:
+    """Conformal quantile over the last axis: the ceil((n + 1) q)-th smallest of n, at most the largest."""
+    count = samples.shape[-1]
+    rank = min(count, max(1, math.ceil((count + 1) * q))) - 1
+    if samples.size == 0:
+        return np.zeros(samples.shape[:-1], np.float32)
+    out: Floats = np.partition(samples, rank, axis=-1)[..., rank]
+    return out
+
+
+def _margin(plan: Layout, bucket: Bucket, vectors: Floats, q: float) -> Floats:
+    return upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
