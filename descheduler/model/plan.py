@@ -1,0 +1,178 @@
+"""The plan document: one versioned record of what was seen, expected, proposed, refused and decided.
+
+Everything else (table, HTML page, events, metrics, executor) is a view of it. It speaks in names, never in positions,
+so that it can be read without the snapshot it was made from. Same input, same document: no clock, no random order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+PLAN_FORMAT = "descheduler/plan"
+PLAN_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One kind or signal that the plan rests on. `age_seconds` at planning time; `state`: fresh, stale, partial, absent."""
+
+    name: str
+    state: str
+    age_seconds: float
+    items: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """A finding and what became of it. `outcome`: cured, eased, unanswered, left-alone. `after`: its value with the plan."""
+
+    id: str
+    strategy: str
+    subject: str
+    measure: str
+    resource: str
+    value: float
+    threshold: float
+    after: float
+    outcome: str
+    text: str
+    nodes: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    curve: tuple[float, ...] = ()
+    curve_after: tuple[float, ...] = ()
+    step_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """Why the pod has a place: how many nodes can take it, where it is expected, and how that node looks afterwards.
+
+    `expected` is where the default scheduler's scores put it, with the share of probability in `expected_share`;
+    `rejected` counts the other nodes by the first predicate that refuses ("Insufficient cpu": 12).
+    `destination_peaks`: forecast peak per resource of the destination after the plan, as fractions of allocatable.
+    """
+
+    candidates: int
+    expected: str
+    expected_share: float
+    alternatives: tuple[str, ...] = ()
+    rejected: Mapping[str, int] | None = None
+    destination_peaks: Mapping[str, float] | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodMove:
+    """One pod of an action. `requests` for people ("cpu": "500m")."""
+
+    namespace: str
+    pod: str
+    uid: str
+    workload: str
+    source: str
+    destination: str
+    requests: Mapping[str, str]
+    proof: ProofRow
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """Cost of an action in weighted resource-seconds, and its parts ("restart", "lost work", …)."""
+
+    total: float
+    parts: Mapping[str, float]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """What an action takes from one budget or limit: `used` of `allowed`, counted with all accepted actions before it."""
+
+    name: str
+    kind: str  # PodDisruptionBudget | limit
+    allowed: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An accepted proposal: all its pods move, in one wave, or none does.
+
+    `also_restarted` names pods that restart as a consequence without being evicted.
+    """
+
+    id: str
+    wave: int
+    strategy: str
+    finding: str
+    unit: str
+    gang: bool
+    executor: str
+    pods: tuple[PodMove, ...]
+    benefit: float
+    worth: float
+    cost: CostRow
+    budgets: tuple[BudgetRow, ...] = ()
+    also_restarted: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """Something that is not done, and why. `subject`: "pod/ns/name", "unit/…", "finding/…"; `count` folds equal ones."""
+
+    reason: str
+    explanation: str
+    subject: str
+    by: str
+    detail: str
+    strategy: str = ""
+    finding: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUse:
+    """Fractions of allocatable: requested, and forecast peak over the report's horizon (NaN-free; -1 when unknown)."""
+
+    cpu_requested: float
+    memory_requested: float
+    cpu_peak: float
+    memory_peak: float
+    gpus_used: float
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    name: str
+    pool: str
+    gpus: int
+    ready: bool
+    before: NodeUse
+    after: NodeUse
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDocument:
+    """`id` is a digest of the rest; `created` is the snapshot's instant (unix seconds)."""
+
+    format: str
+    version: int
+    id: str
+    created: float
+    product: str
+    cluster: str
+    policy_hash: str
+    horizon_seconds: int
+    sources: tuple[SourceRow, ...]
+    findings: tuple[FindingRow, ...]
+    actions: tuple[Action, ...]
+    refusals: tuple[RefusalRow, ...]
+    nodes: tuple[NodeRow, ...]
+    summary: Mapping[str, float]  # e.g. nodes, pods, hot_nodes_before, hot_nodes_after, moves, waves, gpu_slots_before…
+    problems: tuple[str, ...] = ()  # e.g. a strategy that failed; the plan stands without it
+    acting_blocked: str = ""  # when set, nothing may be executed from this plan, and why
