@@ -1,0 +1,21 @@
+"""The public contract of strategies: what one is given, what it may answer, and how it is found.
+
+A strategy is a pure function `(view, args) -> proposals and observations`. It sees the cluster, the profiles, the
+units and a what-if state; it never evicts, logs a decision, reads the clock or draws a random number.
+"""
+
+from descheduler.contract.loads import NodeLoads
+from descheduler.contract.registry import API_VERSION, available, load
+from descheduler.contract.strategy import Strategy, StrategyArgs
+from descheduler.contract.view import RebalanceView, Scenario
+
+__all__ = [
+    "API_VERSION",
+    "NodeLoads",
+    "RebalanceView",
+    "Scenario",
+    "Strategy",
+    "StrategyArgs",
+    "available",
+    "load",
+]

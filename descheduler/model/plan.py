@@ -15,7 +15,7 @@ PLAN_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One kind or signal that the plan rests on. `age_seconds` at planning time; `state`: fresh, stale, partial, absent."""
+    """One kind or signal that the plan rests on; `state`: fresh, stale, partial, absent. Age at planning time."""
 
     name: str
     state: str
@@ -26,7 +26,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding and what became of it. `outcome`: cured, eased, unanswered, left-alone. `after`: its value with the plan."""
+    """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan."""
 
     id: str
     strategy: str
@@ -89,7 +89,7 @@ class CostRow:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
-    """What an action takes from one budget or limit: `used` of `allowed`, counted with all accepted actions before it."""
+    """What an action takes from a budget or limit: `used` of `allowed`, all accepted actions before it included."""
 
     name: str
     kind: str  # PodDisruptionBudget | limit
@@ -122,7 +122,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class RefusalRow:
-    """Something that is not done, and why. `subject`: "pod/ns/name", "unit/…", "finding/…"; `count` folds equal ones."""
+    """What is not done, and why. `subject`: "pod/ns/name", "unit/…", "finding/…"; `count` folds equal ones."""
 
     reason: str
     explanation: str

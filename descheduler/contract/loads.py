@@ -1,0 +1,116 @@
+"""Forecast load of nodes for one resource: sums of the aligned forecasts of the pods on them.
+
+The load of a set of pods is the quantile of their summed series, never the sum of their quantiles: pods that peak at
+different hours fit together. A forecast is a vector that adds (see descheduler_profiling), so asking "and with one more
+pod?" is one vector addition.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from descheduler.model.quantity import amount
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler_profiling import SignalProfiles
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.int32]
+
+UNIT = {"cpu": 1000.0}
+"""Amounts of a resource (quantity.amount) per unit of its signal: cpu is measured in cores and requested in millicores."""
+
+_FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
+
+
+class NodeLoads:
+    """Forecasts of one resource over N nodes and P pods; D is the width of a forecast vector.
+
+    A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
+    node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those.
+    """
+
+    def __init__(self, resource: str, snapshot: ClusterSnapshot, profiles: SignalProfiles, floor: float) -> None:
+        columns = snapshot.columns
+        at = columns.resource(resource)
+        unit = UNIT.get(resource, 1.0)
+        self.resource = resource
+        self.profiles = profiles
+        self.capacity: Floats = (columns.allocatable[:, at] / unit).astype(np.float32)  # [N]
+        rows = np.array([profiles.row(key) for key in columns.workloads], np.int32)
+        self.pod_row: Positions = rows[columns.pod_workload] if rows.size else np.empty(0, np.int32)  # [P]
+        usable = (self.pod_row >= 0) & (profiles.confidence[self.pod_row] >= floor) if rows.size else self.pod_row > 0
+        self.pod_row = np.where(usable, self.pod_row, -1).astype(np.int32)
+        requests = columns.spec_requests[columns.pod_spec, at].astype(np.float64)  # [P]
+        self._requested: Floats = (requests / unit).astype(np.float32)
+        self.pod_weight = self._weights(snapshot)  # [P]
+        self._base = self._sums(snapshot)  # [N, D]
+        self._curves: dict[float, Floats] = {}
+        self.covered, self.confidence = self._coverage(snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0)))
+
+    def _weights(self, snapshot: ClusterSnapshot) -> Floats:
+        weights = np.ones(len(snapshot.pods), np.float32)
+        known = np.flatnonzero(self.pod_row >= 0)
+        if known.size:
+            named = [(snapshot.pods[i].namespace, snapshot.pods[i].name) for i in known.tolist()]
+            weights[known] = self.profiles.weights(named, self.pod_row[known].astype(np.int64))
+        return weights
+
+    def _sums(self, snapshot: ClusterSnapshot) -> Floats:
+        columns = snapshot.columns
+        pods = columns.order
+        nodes = columns.pod_node[pods]
+        known = self.pod_row[pods] >= 0
+        shape = (len(snapshot.nodes), self.profiles.vectors.shape[0])
+        matrix = sparse.csr_matrix(
+            (self.pod_weight[pods[known]], (nodes[known], self.pod_row[pods[known]])), shape=shape, dtype=np.float32
+        )
+        sums = np.asarray(matrix @ self.profiles.vectors, np.float32)
+        constant = np.bincount(nodes[~known], self._requested[pods[~known]], minlength=shape[0]).astype(np.float32)
+        sums[:, : self.profiles.layout.points] += constant[:, None]
+        return sums
+
+    def _coverage(self, snapshot: ClusterSnapshot, requests: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        columns = snapshot.columns
+        pods = columns.order
+        nodes, weight, row = columns.pod_node[pods], requests[pods], self.pod_row[pods]
+        size = len(snapshot.nodes)
+        total = np.bincount(nodes, weight, minlength=size)
+        known = np.bincount(nodes, weight * (row >= 0), minlength=size)
+        trust = np.where(row >= 0, self.profiles.confidence[row], 0.0) if self.profiles.confidence.size else row * 0.0
+        trusted = np.bincount(nodes, weight * trust, minlength=size)
+        covered = np.divide(known, total, out=np.ones(size), where=total > 0)
+        confidence = np.divide(trusted, known, out=np.ones(size), where=known > 0)
+        return covered.astype(np.float32), confidence.astype(np.float32)
+
+    def of_nodes(self, nodes: Positions | None = None) -> Floats:
+        """[K, D] forecast vectors of nodes (all when None), as the snapshot has them."""
+        return self._base if nodes is None else self._base[nodes]
+
+    def of_pods(self, pods: Positions) -> Floats:
+        """[K, D] forecast vectors of pods."""
+        rows = self.pod_row[pods]
+        if not self.profiles.vectors.shape[0]:
+            out = np.zeros((len(pods), self._base.shape[1]), np.float32)
+        else:
+            out = self.profiles.vectors[rows] * self.pod_weight[pods][:, None]
+        out[rows < 0] = 0.0
+        out[rows < 0, : self.profiles.layout.points] = self._requested[pods[rows < 0]][:, None]
+        return out
+
+    def curve(self, vectors: Floats, nodes: Positions, q: float) -> Floats:
+        """[..., K, H] quantile `q` at each future step, as a fraction of the allocatable of each of the K nodes."""
+        return self.profiles.curve(vectors, q) / np.maximum(self.capacity[nodes], 1e-9)[:, None]
+
+    def hottest(self, vectors: Floats, nodes: Positions, q: float, horizon: float) -> Floats:
+        """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
+        steps = max(1, int(horizon // self.profiles.step))
+        out: Floats = self.curve(vectors, nodes, q)[..., :steps].max(axis=-1)
+        return out
+
+    def curves(self, q: float) -> Floats:
+        """[N, H] the curve of every node as the snapshot has it; computed once per quantile."""
+        if q not in self._curves:
+            self._curves[q] = self.curve(self._base, np.arange(len(self.capacity), dtype=np.int32), q)
+        return self._curves[q]

@@ -1,0 +1,132 @@
+"""What a strategy is given: the cluster, its forecasts, its units, and a state to try things on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract.loads import Floats, NodeLoads, Positions
+from descheduler.model.moves import Move
+from descheduler.model.reasons import Blocked
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.units import Unit
+from descheduler.placement import WhatIf
+from descheduler.units import Units
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RebalanceView:
+    """All that a strategy sees. Positions index `snapshot.nodes` (N) and `snapshot.pods` (P).
+
+    `movable` [P] tells which pods the gates let go (`blocked(pod)` says why not), `costs` [P] what one pod's restart
+    costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`).
+    """
+
+    snapshot: ClusterSnapshot
+    units: Units
+    loads: Mapping[str, NodeLoads]  # by resource
+    movable: NDArray[np.bool_]
+    costs: NDArray[np.float64]
+    pools: tuple[str, ...]
+    pool_of: NDArray[np.int32]
+    blocked: Callable[[int], Blocked | None]
+    start: Scenario
+
+    def what_if(self) -> Scenario:
+        """A state of one's own that already holds what earlier proposals of this plan were granted."""
+        return self.start.fork()
+
+    def cost(self, unit: Unit) -> float:
+        """Cost of disrupting the unit: everything that restarts counts."""
+        return float(self.costs[list(unit.amplified)].sum())
+
+    def destinations(self) -> NDArray[np.bool_]:
+        """[N] nodes that may receive pods at all: ready, schedulable, real."""
+        virtual = np.fromiter((n.virtual for n in self.snapshot.nodes), np.bool_, len(self.snapshot.nodes))
+        ready: NDArray[np.bool_] = self.snapshot.columns.node_ready & ~virtual
+        return ready
+
+
+class Scenario:
+    """A copy-on-write what-if state: where pods would be, and how nodes would be loaded.
+
+    Forks are cheap and independent. `fits` and `landing` speak of the state as it is now, with everything that was
+    removed and placed before.
+    """
+
+    def __init__(self, loads: Mapping[str, NodeLoads], state: WhatIf) -> None:
+        self._loads = loads
+        self._state = state
+        self._changed: dict[str, dict[int, Floats]] = {resource: {} for resource in loads}
+
+    def fork(self) -> Scenario:
+        twin = Scenario(self._loads, self._state.fork())
+        twin._changed = {resource: dict(nodes) for resource, nodes in self._changed.items()}
+        return twin
+
+    @property
+    def state(self) -> WhatIf:
+        """The placement state underneath."""
+        return self._state
+
+    def remove(self, pod: int) -> None:
+        """The pod leaves its node."""
+        node = self._state.node_of(pod)
+        self._state.remove(pod)
+        self._add(pod, node, -1.0)
+
+    def place(self, pod: int, node: int) -> None:
+        """The pod, removed before, takes its place on a node."""
+        self._state.place(pod, node)
+        self._add(pod, node, 1.0)
+
+    def apply(self, moves: Iterable[Move], landed: Mapping[int, int]) -> None:
+        """Take all moves as done, each pod on the node that `landed` names."""
+        moves = tuple(moves)
+        for move in moves:
+            self.remove(move.pod)
+        for move in moves:
+            self.place(move.pod, landed[move.pod])
+
+    def node_of(self, pod: int) -> int:
+        return self._state.node_of(pod)
+
+    def fits(self, pod: int, nodes: Positions | None = None) -> NDArray[np.bool_]:
+        """[N] or [K]: may the scheduler put the pod there now?"""
+        return self._state.fits(pod, nodes)
+
+    def vectors(self, resource: str, nodes: Positions) -> Floats:
+        """[K, D] forecast vectors of nodes in this state."""
+        out = self._loads[resource].of_nodes(nodes).copy()
+        changed = self._changed[resource]
+        if changed:
+            for i, node in enumerate(nodes.tolist()):
+                vector = changed.get(node)
+                if vector is not None:
+                    out[i] = vector
+        return out
+
+    def changed(self, resource: str) -> Positions:
+        """Nodes whose load differs from the snapshot's."""
+        return np.array(sorted(self._changed[resource]), np.int32)
+
+    def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats:
+        """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given."""
+        loads = self._loads[resource]
+        vectors = self.vectors(resource, nodes)
+        if plus is not None:
+            vectors += loads.of_pods(np.array([plus], np.int32))
+        return loads.hottest(vectors, nodes, q, horizon)
+
+    def _add(self, pod: int, node: int, sign: float) -> None:
+        if node < 0:
+            return
+        for resource, loads in self._loads.items():
+            changed = self._changed[resource]
+            before = changed.get(node)
+            if before is None:
+                before = loads.of_nodes(np.array([node], np.int32))[0]
+            changed[node] = before + np.float32(sign) * loads.of_pods(np.array([pod], np.int32))[0]
