@@ -12,7 +12,6 @@ from descheduler.contract.loads import Floats, NodeLoads, Positions
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.model.units import Unit
 from descheduler.placement import WhatIf
 from descheduler.units import Units
 
@@ -39,9 +38,14 @@ class RebalanceView:
         """A state of one's own that already holds what earlier proposals of this plan were granted."""
         return self.start.fork()
 
-    def cost(self, unit: Unit) -> float:
-        """Cost of disrupting the unit: everything that restarts counts."""
-        return float(self.costs[list(unit.amplified)].sum())
+    def cost(self, pod: int) -> float:
+        """Cost of moving the pod: everything that restarts with it counts."""
+        unit = self.units.of(pod)
+        return float(self.costs[list(unit.restarting(pod))].sum())
+
+    def moving(self, pod: int) -> tuple[int, ...]:
+        """The pods that must move together with this one."""
+        return self.units.of(pod).moving(pod)
 
     def destinations(self) -> NDArray[np.bool_]:
         """[N] nodes that may receive pods at all: ready, schedulable, real."""
@@ -97,6 +101,10 @@ class Scenario:
     def fits(self, pod: int, nodes: Positions | None = None) -> NDArray[np.bool_]:
         """[N] or [K]: may the scheduler put the pod there now?"""
         return self._state.fits(pod, nodes)
+
+    def landing(self, pod: int) -> tuple[tuple[int, float], ...]:
+        """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first."""
+        return self._state.likely(pod)
 
     def vectors(self, resource: str, nodes: Positions) -> Floats:
         """[K, D] forecast vectors of nodes in this state."""

@@ -53,3 +53,13 @@ class Unit:
     @property
     def slack(self) -> int:
         return max(0, self.alive - self.min_available)
+
+    def moving(self, pod: int) -> tuple[int, ...]:
+        """The pods that are evicted when `pod` is to move: all members of a whole unit, else it alone."""
+        return self.members if self.mode is DisruptionMode.WHOLE else (pod,)
+
+    def restarting(self, pod: int) -> tuple[int, ...]:
+        """The pods that restart when `pod` is to move: what is evicted, and what that pulls along."""
+        if self.mode is DisruptionMode.WHOLE:
+            return self.amplified
+        return (pod, *(p for p in self.amplified if p not in self.members))
