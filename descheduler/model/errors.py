@@ -48,7 +48,14 @@ class RecordingError(DeschedulerError):
 
 
 class ClusterError(DeschedulerError):
-    """The API server could not be used."""
+    """The API server could not be used.
+
+    `status` (HTTP) and `body` hold its answer where there was one: an eviction that a disruption budget refuses is a
+    plain ClusterError with status 429, whose body (a `Status` object) names the budget.
+    """
+
+    status: int = 0
+    body: bytes = b""
 
 
 class Unreachable(ClusterError):

@@ -145,6 +145,7 @@ class Pod:
     gpu_indices: tuple[int, ...] = ()  # devices held, where an annotation says so
     gated: bool = False  # has scheduling gates
     resource_version: str = ""
+    problem: str = ""  # why its spec could not be read: what it asks for is then unknown, and it may not move
 
     @property
     def terminal(self) -> bool:

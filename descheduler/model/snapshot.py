@@ -51,6 +51,7 @@ class ClusterSnapshot:
     objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
     freshness: Mapping[str, Freshness] = field(default_factory=dict)
     cluster: str = ""  # a name for people: the context, or the recording
+    problems: tuple[str, ...] = ()  # objects that could not be read, one line each; the nodes they touch are not ready
 
     @staticmethod
     def of(*, taken_at: float, nodes: tuple[Node, ...], pods: tuple[Pod, ...], **rest: object) -> ClusterSnapshot:
