@@ -1,7 +1,8 @@
 """The binaries of the control plane, built once from published Go modules.
 
-``go.mod`` beside this file pins them; they land in a cache folder outside the tree, named by the hash of what they are built from,
-so that a change of version builds anew and nothing else does. ``KUBEBUILDER_ASSETS`` names a folder with binaries of one's own instead.
+``go.mod`` beside this file pins them. They land in a cache folder outside the tree, named by the hash of what they are
+built from, so that a change of version builds anew and nothing else does. ``KUBEBUILDER_ASSETS`` names a folder with
+binaries of one's own instead.
 
 Run as a program it builds what is missing and prints the folder.
 """
@@ -104,7 +105,7 @@ def _checked_own_folder(folder: Path) -> Path:
 
 @contextmanager
 def _only_one_builder(folder: Path, say: Say) -> Iterator[None]:
-    """Hold a lock file beside ``folder``: a second test process waits for the first one's build instead of repeating it."""
+    """Hold a lock file beside ``folder``: a second test process waits for the first one's build, not repeating it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         try:
@@ -117,7 +118,8 @@ def _only_one_builder(folder: Path, say: Say) -> Iterator[None]:
 
 def _build(go: str, folder: Path, say: Say) -> None:
     say(
-        f"control plane: building Kubernetes {KUBERNETES_VERSION}, etcd and kwok into {folder} (once; about 4 minutes on 2 cores)"
+        f"control plane: building Kubernetes {KUBERNETES_VERSION}, etcd and kwok into {folder}"
+        " (once; about 4 minutes on 2 cores)"
     )
     began = time.monotonic()
     staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))

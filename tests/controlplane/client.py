@@ -28,7 +28,8 @@ class ApiStatusError(Exception):
     Attributes:
         code: HTTP status.
         reason: machine-readable reason of the Status object.
-        causes: ``details.causes`` of the Status object; an eviction that a PodDisruptionBudget refuses has the cause reason ``DisruptionBudget``.
+        causes: ``details.causes`` of the Status object; an eviction that a PodDisruptionBudget refuses has one whose
+            reason is ``DisruptionBudget``.
     """
 
     def __init__(self, code: int, status: Mapping[str, Any], request: str) -> None:
@@ -59,7 +60,7 @@ class ApiClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- requests -------------------------------------------------------------------------------------------------------------
+    # -- requests ------------------------------------------------------------------------
 
     def request(
         self,
@@ -104,7 +105,7 @@ class ApiClient:
         except KeyError:
             return self.kinds(refresh=True).find(name, api_version)
 
-    # -- reading --------------------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------
 
     def get(self, kind: str, name: str, namespace: str = "default", *, api_version: str | None = None) -> Object:
         """One object."""
@@ -134,7 +135,7 @@ class ApiClient:
         query = {k: v for k, v in (("labelSelector", label_selector), ("fieldSelector", field_selector)) if v}
         return list(self.request("GET", self.kind(kind, api_version).path(namespace), query=query)["items"] or ())
 
-    # -- writing --------------------------------------------------------------------------------------------------------------
+    # -- writing -------------------------------------------------------------------------
 
     def create(self, obj: Mapping[str, Any]) -> Object:
         """Create an object (into its namespace, or ``default``)."""
@@ -255,7 +256,7 @@ class ApiClient:
         }
         return self.create(node)
 
-    # -- waiting --------------------------------------------------------------------------------------------------------------
+    # -- waiting -------------------------------------------------------------------------
 
     def wait_for(self, predicate: Callable[[], T], timeout: float = 30.0, *, what: str = "", every: float = 0.05) -> T:
         """Call ``predicate`` until it gives something true; that value.

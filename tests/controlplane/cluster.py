@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane on loopback: etcd, API server, scheduler, controller manager, and kwok in place of kubelets."""
+"""A real Kubernetes control plane on loopback: etcd, API server, scheduler, controllers, and kwok for kubelets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ControlPlane:
             binaries: folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok.
 
         Raises:
-            ComponentDiedError: a part did not come up, three times over (a free port may have been taken by another in between).
+            ComponentDiedError: a part did not come up, three times over (one may be bad luck: a free port was taken).
         """
         for attempt in range(1, _START_ATTEMPTS + 1):
             plane = cls(Path(tempfile.mkdtemp(prefix="control-plane-")))
@@ -98,15 +98,14 @@ class ControlPlane:
         self._sweeper.sweep()
 
     def stop(self, *, keep_logs: bool = False) -> None:
-        """End every part; remove the directory unless the logs are to be kept."""
+        """End every part; remove the directory, or all but the logs and small files."""
         with suppress(AttributeError):  # it may not have come as far as a client
             self.client.close()
         for process in reversed(self._processes.values()):
             process.kill()  # nothing on disk is worth a graceful end
-        if not keep_logs:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self.directory / "etcd" if keep_logs else self.directory, ignore_errors=True)
 
-    # -- starting -------------------------------------------------------------------------------------------------------------
+    # -- starting ------------------------------------------------------------------------
 
     def _bring_up(self, binaries: Path) -> None:
         write_token_file(self._identities, self.directory / "tokens.csv")

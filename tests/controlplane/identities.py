@@ -59,8 +59,8 @@ def write_kubeconfig(path: Path, *, server: str, ca_file: Path, user: str, token
 def write_signing_key(path: Path) -> None:
     """Write a fresh P-256 private key (SEC 1, RFC 5915) that the API server signs service-account tokens with.
 
-    An EC key of this form is a random number with fixed bytes around it, so no cryptography package and no ``openssl`` is needed;
-    the API server works out the public half by itself.
+    An EC key of this form is a random number with fixed bytes around it, so no cryptography package and no ``openssl``
+    is needed; the API server works out the public half by itself.
     """
     scalar = secrets.randbelow(_P256_ORDER - 1) + 1
     version = b"\x02\x01\x01"

@@ -37,7 +37,7 @@ class Kinds:
         self._all = tuple(kinds)
 
     def find(self, name: str, api_version: str | None = None) -> Kind:
-        """A kind by name: of that version, or of the preferred version when there is one group only or one that is Kubernetes' own.
+        """A kind by name: of that version, or of the preferred one if one group only, or one without a dot, has it.
 
         Raises:
             KeyError: there is none, or several groups have it and none is built in (``PodGroup``).

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import base64
+import contextlib
 import os
 import shutil
 import signal
@@ -18,7 +20,7 @@ from typing import Self
 
 
 class ComponentDiedError(RuntimeError):
-    """A real component stopped or did not become ready; the message has the end of its log and where the whole of it is."""
+    """A real component stopped or did not become ready; the message has the end of its log and where the rest is."""
 
 
 def free_port() -> int:
@@ -69,10 +71,8 @@ class ManagedProcess:
         """Ask it to end, and end it by force after the grace."""
         if self.running:
             self._signal(signal.SIGTERM)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_seconds)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def kill(self) -> None:
@@ -109,12 +109,15 @@ class ManagedProcess:
             return
 
 
-def answers(url: str, *, token: str | None = None, timeout: float = 1.0) -> bool:
+def answers(url: str, *, token: str = "", basic_auth: tuple[str, str] | None = None, timeout: float = 1.0) -> bool:
     """Whether ``url`` answers 200 within ``timeout``; the certificate is not looked at (readiness probes only)."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if basic_auth is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic_auth).encode()).decode()
+    request = urllib.request.Request(url, headers=headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=timeout) as response:

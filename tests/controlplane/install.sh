@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs Prometheus and Chromium from Debian's packages where they are missing and this user may. Exits non-zero if one stays missing.
+set -u
+packages=""
+command -v prometheus >/dev/null && command -v promtool >/dev/null || packages="$packages prometheus"
+command -v chromium >/dev/null || packages="$packages chromium"
+command -v chromedriver >/dev/null || packages="$packages chromium-driver"
+[ -n "$packages" ] || exit 0
+if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+  echo "not installed, and not installable as this user on this system:$packages" >&2
+  exit 1
+fi
+echo "installing:$packages" >&2
+export DEBIAN_FRONTEND=noninteractive
+# The prometheus package would start a server of its own on port 9090; this keeps it from doing so while it is installed.
+policy=/usr/sbin/policy-rc.d
+made_policy=""
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made_policy=yes
+fi
+# shellcheck disable=SC2086
+apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends $packages >/dev/null
+result=$?
+[ -z "$made_policy" ] || rm -f "$policy"
+exit $result
