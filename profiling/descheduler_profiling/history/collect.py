@@ -1,0 +1,167 @@
+"""All signals, once in full and then by appending: what the controller calls in each cycle.
+
+For each signal: choose the query (again only when it stops answering), read the last hour pod by pod (late samples
+overwrite what was there, and the pods' own levels come with it), then fill every column of the window that was not
+read whole before. A column that stays unread is a hole: the history is not complete, says so, and the next cycle asks
+again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from descheduler.model.errors import HistoryError
+from descheduler_profiling.history.client import HistoryClient
+from descheduler_profiling.history.grid import Grid, window
+from descheduler_profiling.history.owners import OwnerOf, Owners
+from descheduler_profiling.history.probe import hello
+from descheduler_profiling.history.ring import Ring
+from descheduler_profiling.history.signals import Signal
+from descheduler_profiling.history.store import HistoryStore
+from descheduler_profiling.history.update import Notes, Task, update
+from descheduler_profiling.history.view import to_history
+from descheduler_profiling.series import History, empty
+
+Progress = Callable[[str, int, int], None]
+
+_LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
+_SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What one cycle collected: a history for each signal, and how it was come by."""
+
+    histories: dict[str, History]
+    notes: dict[str, Notes] = field(default_factory=dict)
+
+
+def no_owner(namespace: str, pod: str) -> None:
+    """For callers without a cluster: every workload is told by the names of its pods."""
+
+
+def collect(
+    client: HistoryClient,
+    signals: Mapping[str, Signal] | Iterable[Signal],
+    *,
+    now: float,
+    window_seconds: int = 7 * 86400,
+    step: int = 300,
+    owner_of: OwnerOf = no_owner,
+    previous: HistoryStore | None = None,
+    progress: Progress | None = None,
+    match: str = "",
+) -> dict[str, History]:
+    """The aligned history of each signal on one clock; see `collect_with_notes`."""
+    return collect_with_notes(
+        client,
+        signals,
+        now=now,
+        window_seconds=window_seconds,
+        step=step,
+        owner_of=owner_of,
+        previous=previous,
+        progress=progress,
+        match=match,
+    ).histories
+
+
+def collect_with_notes(
+    client: HistoryClient,
+    signals: Mapping[str, Signal] | Iterable[Signal],
+    *,
+    now: float,
+    window_seconds: int = 7 * 86400,
+    step: int = 300,
+    owner_of: OwnerOf = no_owner,
+    previous: HistoryStore | None = None,
+    progress: Progress | None = None,
+    match: str = "",
+) -> Collection:
+    """Read what is missing and return the whole window.
+
+    `owner_of(namespace, pod)` names the topmost controller of a pod that exists, None for others. `previous` holds
+    what earlier cycles read and is added to. `progress(signal, done, total)` counts columns. `match` is laid into
+    every built-in query (`cluster="a"`).
+
+    A signal that cannot be read, or not wholly, is returned as far as it is known, with `complete=False` and its
+    problems.
+
+    Raises:
+        HistoryUnreachable, HistoryRefused: the server cannot be used at all, and nothing is known from earlier.
+    """
+    asked = list(signals.values() if isinstance(signals, Mapping) else signals)
+    store = previous if previous is not None else HistoryStore(None)
+    try:
+        hello(client, int(now))
+    except HistoryError as error:
+        return _from_store(client, asked, store, error, window(now, window_seconds, step, _LAG), owner_of, match)
+    behind = max(0.0, -client.skew) if abs(client.skew) > _SKEW else 0.0
+    grid = window(now, window_seconds, step, _LAG + behind)
+    clock_problem = _clock_problem(client.skew, step)
+    owners = Owners(owner_of)
+    histories: dict[str, History] = {}
+    notes: dict[str, Notes] = {}
+    for signal in asked:
+        print_ = fingerprint(client, signal, step, match)
+        loaded = store.load(signal.name, print_)
+        told = Notes(signal.name, rebuilt=loaded.reason)
+        if clock_problem:
+            told.problems.append(clock_problem)
+        ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
+        unread = int((~ring.read).sum())
+        task = Task(client, signal, grid, owners, told, match, progress)
+        recent = update(task, ring)
+        repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
+        failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
+        if failed:
+            told.remarks.append(failed)
+        histories[signal.name] = to_history(signal, ring, recent, owners, told)
+        notes[signal.name] = told
+    return Collection(histories, notes)
+
+
+def fingerprint(client: HistoryClient, signal: Signal, step: int, match: str) -> str:
+    """Names the question that a kept history answers: another server, tenant, query or step is another question."""
+    connection = client.connection
+    secret = {"authorization", "cookie", "x-api-key"}
+    headers = sorted((k.lower(), v) for k, v in connection.headers.items() if k.lower() not in secret)
+    question = repr((connection.name, sorted(connection.extra_params.items()), headers, signal, step, match))
+    return hashlib.blake2b(question.encode(), digest_size=16).hexdigest()
+
+
+def _clock_problem(skew: float, step: int) -> str:
+    if abs(skew) <= step:
+        return ""
+    ahead = "ahead of" if skew > 0 else "behind"
+    return f"the history server's clock is {abs(skew):.0f} s {ahead} ours: set the clocks right"
+
+
+def _from_store(
+    client: HistoryClient,
+    signals: list[Signal],
+    store: HistoryStore,
+    error: HistoryError,
+    grid: Grid,
+    owner_of: OwnerOf,
+    match: str,
+) -> Collection:
+    """What is known from earlier, marked as not to be acted upon; raises `error` when that is nothing."""
+    owners = Owners(owner_of)
+    histories: dict[str, History] = {}
+    notes: dict[str, Notes] = {}
+    known = False
+    for signal in signals:
+        loaded = store.load(signal.name, fingerprint(client, signal, grid.step, match))
+        told = Notes(signal.name, problems=[str(error)])
+        if loaded.ring is not None:
+            known = True
+            histories[signal.name] = to_history(signal, loaded.ring.moved_to(grid), None, owners, told)
+        else:
+            histories[signal.name] = empty(signal.name, signal.unit, grid.step, tuple(told.problems))
+        notes[signal.name] = told
+    if not known:
+        raise error
+    return Collection(histories, notes)

@@ -1,0 +1,118 @@
+"""Which of a signal's queries the server can answer, found out by asking it: one number each, not the series.
+
+The query itself is counted, not the metric's name, so that labels, joins and rights are tried too. A recording rule
+that was added yesterday does not push out the raw metric that reaches back a week: of the queries that answer now,
+the first that also answers at the start wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
+from descheduler_profiling.history.client import HistoryClient
+from descheduler_profiling.history.failures import TooMuch
+from descheduler_profiling.history.grid import Grid
+from descheduler_profiling.history.signals import OWNER_QUERIES, Query, Signal, render
+
+_UNOWNED = 0.02  # share of pods without a known owner above which the server's own roll-up loses too much
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The query that answers for single pods (or for workloads, if so written), and how many series it has."""
+
+    query: Query
+    text: str
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """The query for the long past, rolled up on the server if it can."""
+
+    query: Query
+    text: str
+    series: int
+
+
+class Prober:
+    """Asks one server about one window. `match`: matchers that every selector gets."""
+
+    def __init__(self, client: HistoryClient, grid: Grid, window_seconds: int, match: str) -> None:
+        self._client = client
+        self._grid = grid
+        self._window = window_seconds
+        self._match = match
+
+    def choose(self, signal: Signal) -> Choice:
+        """The best query.
+
+        Raises:
+            HistoryRefused: none of the queries returns anything; says what was tried.
+            HistoryUnreachable: the server does not answer at all.
+        """
+        first: Choice | None = None
+        refusals: list[str] = []
+        for query in signal.queries:
+            text = query.render(self._window, self._match)
+            try:
+                series = self.count(text, self._grid.end)
+                if not series:
+                    continue
+                reaches_back = self.count(text, self._grid.start) > 0
+            except (HistoryRefused, TooMuch, HistoryPartial) as error:
+                refusals.append(str(error))
+                continue
+            choice = Choice(query, text, series)
+            if reaches_back:
+                return choice
+            first = first or choice
+        if first is not None:
+            return first
+        reason = "; ".join(dict.fromkeys(refusals)) or "the server has no such series now"
+        raise HistoryRefused(f"none of the {len(signal.queries)} queries of signal {signal.name} answers: {reason}")
+
+    def bulk(self, signal: Signal, choice: Choice) -> Bulk:
+        """The query for a long range: rolled up by the server where it knows nearly every pod's owner, then and now."""
+        for query, owners in zip(signal.rolled_up(choice.query), OWNER_QUERIES, strict=False):
+            text = query.render(self._window, self._match)
+            owner_text = render(owners, self._window, self._match)
+            try:
+                if all(self._owned(choice.text, owner_text, at) for at in (self._grid.end, self._grid.start)):
+                    series = self.count(text, self._grid.end)
+                    if series:
+                        return Bulk(query, text, series)
+            except (HistoryRefused, HistoryPartial, TooMuch):
+                continue  # e.g. two owners of one pod: the join is refused, single pods are not
+        return Bulk(choice.query, choice.text, choice.series)
+
+    def count(self, text: str, at: int) -> int:
+        """How many series a query has at one time."""
+        answer = self._client.query(f"count({text})", at)
+        if answer.partial:
+            raise HistoryPartial(f"{self._client.connection.name} answers in part only: {'; '.join(answer.partial)}")
+        return int(answer.series[0].values[0]) if answer.series else 0
+
+    def _owned(self, pods: str, owners: str, at: int) -> bool:
+        all_pods = self.count(pods, at)
+        if not all_pods:
+            return True
+        return self.count(f"({pods}) unless on (namespace, pod) ({owners})", at) <= _UNOWNED * all_pods
+
+
+def hello(client: HistoryClient, at: int) -> None:
+    """Ask for nothing much, to learn whether the server answers us at all and what its clock says.
+
+    Raises:
+        HistoryUnreachable, HistoryRefused: as `HistoryClient.query` does.
+    """
+    try:
+        client.query("vector(1)", at)
+    except (TooMuch, HistoryPartial) as error:
+        raise HistoryUnreachable(str(error)) from error
+
+
+def is_outage(error: HistoryError) -> bool:
+    """The server is away, as opposed to one query being unwelcome."""
+    return isinstance(error, HistoryUnreachable)

@@ -1,0 +1,91 @@
+"""The kept history of one signal: a window that moves with time, and which of its columns were really read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.grid import Grid, runs
+from descheduler_profiling.series import Floats
+
+Columns = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Ring:
+    """`values` [S, T] as the server gives them, a row for each key; `read` [T] marks the columns that were read whole.
+
+    A column that was not read is a hole, also when parts of it are there. `query` is the text that answered.
+    """
+
+    grid: Grid
+    keys: list[WorkloadKey]
+    values: Floats
+    read: Columns
+    query: str = ""
+    _rows: dict[WorkloadKey, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rows = {key: row for row, key in enumerate(self.keys)}
+
+    @classmethod
+    def empty(cls, grid: Grid, query: str = "") -> Ring:
+        return cls(grid, [], np.empty((0, grid.count), np.float32), np.zeros(grid.count, np.bool_), query)
+
+    def moved_to(self, grid: Grid) -> Ring:
+        """The same history on another window of the same step; workloads that have nothing left in it are dropped."""
+        shared = self.grid.within(grid) if grid.step == self.grid.step else Grid(grid.start, grid.step, 0)
+        if not shared.count:
+            return Ring.empty(grid, self.query)
+        old, new = self.grid.column(shared.start), grid.column(shared.start)
+        kept = self.values[: len(self.keys), old : old + shared.count]
+        alive = np.flatnonzero(np.isfinite(kept).any(axis=1))
+        values = np.full((alive.size, grid.count), np.nan, np.float32)
+        values[:, new : new + shared.count] = kept[alive]
+        read = np.zeros(grid.count, np.bool_)
+        read[new : new + shared.count] = self.read[old : old + shared.count]
+        return Ring(grid, [self.keys[row] for row in alive], values, read, self.query)
+
+    def write(self, part: Grid, keys: Sequence[WorkloadKey], values: Floats, *, whole: bool) -> None:
+        """Lay `values` [len(keys), part.count] over the columns of `part`.
+
+        Whole columns replace what was there: a workload that is not in them was not there. Parts only add.
+        """
+        rows = self._rows_of(keys)
+        first = self.grid.column(part.start)
+        columns = slice(first, first + part.count)
+        if whole:
+            self.values[:, columns] = np.nan
+            self.values[rows, columns] = values
+            self.read[columns] = True
+        else:
+            self.values[rows, columns] = np.where(np.isfinite(values), values, self.values[rows, columns])
+
+    def unread(self, columns: int) -> list[Grid]:
+        """The holes among the first `columns` columns, oldest first."""
+        return runs((int(c) for c in np.flatnonzero(~self.read[:columns])), self.grid)
+
+    def rows(self) -> tuple[list[WorkloadKey], Floats]:
+        """Sorted keys and their values [S, T], without workloads that have none."""
+        there = np.isfinite(self.values[: len(self.keys)]).any(axis=1)
+        order = sorted((int(row) for row in np.flatnonzero(there)), key=self.keys.__getitem__)
+        return [self.keys[row] for row in order], self.values[order]
+
+    def _rows_of(self, keys: Iterable[WorkloadKey]) -> NDArray[np.intp]:
+        found = []
+        for key in keys:
+            row = self._rows.get(key)
+            if row is None:
+                row = self._rows[key] = len(self.keys)
+                self.keys.append(key)
+            found.append(row)
+        if len(self.keys) > self.values.shape[0]:
+            room = max(len(self.keys), 2 * self.values.shape[0])
+            grown = np.full((room, self.grid.count), np.nan, np.float32)
+            grown[: self.values.shape[0]] = self.values
+            self.values = grown
+        return np.array(found, np.intp)

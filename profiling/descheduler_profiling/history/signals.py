@@ -1,0 +1,232 @@
+"""What to ask for: the signals, each with the queries that can answer for it, best first.
+
+A query is a template: `$window` becomes the rate window, `$match` further label matchers (`,cluster="a"`). The pod
+queries return one series for each pod; where the server knows which workload a pod belongs to, the same query is also
+asked already rolled up.
+
+Sources of the names:
+- recording rules `node_namespace_pod_container:container_cpu_usage_seconds_total:sum_rate5m` (older `sum_irate`) and
+  `namespace_workload_pod:kube_pod_owner:relabel`: kubernetes-monitoring/kubernetes-mixin, rules/apps.libsonnet;
+- `container_pressure_*`: cAdvisor in the kubelet, KEP-4205; `koordlet_*`: koordinator pkg/koordlet/metrics;
+- `DCGM_FI_*`: NVIDIA/dcgm-exporter etc/default-counters.csv. NVIDIA/DCGM dcgmlib/dcgm_fields.h names the same fields
+  203 and 1001 DCGM_FI_DEV_GPU_UTIL_RATIO and DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO since 4.6, and later exporters report
+  ratios and bytes where earlier ones report percent and MiB, partly under the old name; so the unit is judged by the
+  numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Shape = Literal["pod", "workload", "node"]
+Conversion = Literal["none", "ratio", "mebibytes"]
+Aggregation = Literal["mean", "max"]
+
+_RULE = "node_namespace_pod_container:container_cpu_usage_seconds_total"
+_CONTAINER = 'image!="",container!="",container!="POD"$match'
+_POD_LEVEL = 'pod!="",container="",image=""$match'
+
+# A pod and its owner, from the recording rule and from kube-state-metrics itself. Bare pods have the owner <none> and
+# static pods their node; both are workloads of their own.
+_RELABEL = (
+    "max by (namespace, pod, workload, workload_type) "
+    '(namespace_workload_pod:kube_pod_owner:relabel{workload!=""$match})'
+)
+_OWNER = (
+    "label_replace(label_replace("
+    "max by (namespace, pod, owner_kind, owner_name) ("
+    'kube_pod_owner{owner_is_controller="true",owner_kind!~"Node|<none>"$match} or '
+    'label_replace(kube_pod_owner{owner_kind=~"Node|<none>"$match}, "owner_name", "$1", "pod", "(.*)")'
+    '), "workload", "$1", "owner_name", "(.*)"), "workload_type", "$1", "owner_kind", "(.*)")'
+)
+OWNER_QUERIES = (_RELABEL, _OWNER)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A PromQL template and the labels by which its series are told apart.
+
+    `name` is the label of the pod, workload or node; `kind` that of the workload's type (shape `workload` only).
+    """
+
+    text: str
+    shape: Shape = "pod"
+    namespace: str = "namespace"
+    name: str = "pod"
+    kind: str = ""
+
+    def render(self, window_seconds: int, match: str = "") -> str:
+        """The query for one server. `match`: further matchers, e.g. `cluster="a"`."""
+        return render(self.text, window_seconds, match)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One thing that is measured of pods.
+
+    `queries` are tried in order, and of those that answer the first that reaches back as far as any is taken.
+    `conversion`: `ratio` divides percent by 100, `mebibytes` multiplies MiB, where the numbers show that it is needed.
+    `aggregation`: how the replicas of a workload become one. `ceiling`: larger values are no measurements.
+    """
+
+    name: str
+    unit: str
+    queries: tuple[Query, ...]
+    conversion: Conversion = "none"
+    aggregation: Aggregation = "mean"
+    ceiling: float = 1e18
+    roll_up_on_server: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def rolled_up(self, query: Query) -> tuple[Query, ...]:
+        """The forms of a pod query that the server answers by workload; none where labels differ from the owner's."""
+        if not self.roll_up_on_server or query.shape != "pod" or (query.namespace, query.name) != ("namespace", "pod"):
+            return ()
+        how = "avg" if self.aggregation == "mean" else "max"
+        return tuple(
+            Query(
+                f"{how} by (namespace, workload, workload_type) (({query.text}) "
+                f"* on (namespace, pod) group_left (workload, workload_type) ({owners}))",
+                "workload",
+                name="workload",
+                kind="workload_type",
+            )
+            for owners in OWNER_QUERIES
+        )
+
+
+def render(text: str, window_seconds: int, match: str = "") -> str:
+    """Fill a template. The first matcher of each selector is ours, so that `$match` always follows one."""
+    return text.replace("$window", f"{window_seconds}s").replace("$match", f",{match}" if match else "")
+
+
+def _named(inner: str, namespace: str, pod: str, how: str = "max") -> str:
+    """The series of an exporter that names pods by other labels, by `namespace` and `pod`."""
+    return (
+        f'{how} by (namespace, pod) (label_replace(label_replace({inner}, "namespace", "$1", "{namespace}", "(.+)"), '
+        f'"pod", "$1", "{pod}", "(.+)"))'
+    )
+
+
+def _cpu() -> tuple[Query, ...]:
+    raw = (
+        "sum by (namespace, pod) (max by (namespace, pod, container) "
+        f"(rate(container_cpu_usage_seconds_total{{{_CONTAINER}}}[$window])))"
+    )
+    old = "sum by (namespace, pod) (max by (namespace, pod, container) ({}))"
+    return (
+        Query(old.format(f'{_RULE}:sum_rate5m{{pod!=""$match}}')),
+        Query(raw),
+        # Without container labels (containerd sandboxes of some clouds) only the pod's own control group is measured.
+        Query(f"max by (namespace, pod) (rate(container_cpu_usage_seconds_total{{{_POD_LEVEL}}}[$window]))"),
+        # irate sees the last two scrapes only; still better than nothing.
+        Query(old.format(f'{_RULE}:sum_irate{{pod!=""$match}}')),
+    )
+
+
+def _memory() -> tuple[Query, ...]:
+    """The largest sample of the step: a mean would hide the peak by which a pod is killed."""
+    inner = "max_over_time(container_memory_working_set_bytes{%s}[$window])"
+    return (
+        Query(f"sum by (namespace, pod) (max by (namespace, pod, container) ({inner % _CONTAINER}))"),
+        Query(f"max by (namespace, pod) ({inner % _POD_LEVEL})"),
+        Query(
+            "sum by (namespace, pod) (max by (namespace, pod, container) "
+            '(node_namespace_pod_container:container_memory_working_set_bytes{pod!=""$match}))'
+        ),
+    )
+
+
+def _dcgm(names: Iterable[str], inside: str, across: str) -> tuple[Query, ...]:
+    """Queries over the GPUs of a pod, by the labels that the exporter or, without honorLabels, the scrape gives.
+
+    `exported_pod` comes first: where it exists, `pod` is the exporter's own. `pod_name` is the exporter before 2.0.
+    """
+    spellings = (("exported_namespace", "exported_pod"), ("namespace", "pod"), ("pod_namespace", "pod_name"))
+    return tuple(
+        Query(
+            _named(
+                f"{across} by ({namespace}, {pod}) (max by ({namespace}, {pod}, UUID, GPU_I_ID) "
+                f'({inside}({name}{{{pod}!=""$match}}[$window])))',
+                namespace,
+                pod,
+            )
+        )
+        for name in names
+        for namespace, pod in spellings
+    )
+
+
+def _psi(resource: str, koordlet: str) -> tuple[Query, ...]:
+    kubelet = (
+        "max by (namespace, pod) "
+        f'(rate(container_pressure_{resource}_waiting_seconds_total{{container!=""$match}}[$window]))'
+    )
+    koordinator = (
+        f'koordlet_pod_psi{{psi_resource_type="{koordlet}",psi_precision="avg10",psi_degree="some"$match}} / 100'
+    )
+    return (Query(kubelet), Query(_named(koordinator, "pod_namespace", "pod_name")))
+
+
+def _cpi() -> tuple[Query, ...]:
+    """Cycles per instruction: both fields are sums of the collecting interval."""
+    field_ = 'sum by (pod_namespace, pod_name) (koordlet_container_cpi{cpi_field="%s"$match})'
+    return (Query(_named(f"({field_ % 'cycles'} / {field_ % 'instructions'})", "pod_namespace", "pod_name")),)
+
+
+def builtin_signals() -> dict[str, Signal]:
+    """The signals that are known without a policy: cpu, memory, gpu, gpu_memory, psi_cpu, psi_memory, psi_io, cpi."""
+    activity = (
+        "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
+        "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO",
+        "DCGM_FI_DEV_GPU_UTIL",
+        "DCGM_FI_DEV_GPU_UTIL_RATIO",
+    )
+    framebuffer = ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_USED_BYTES")
+    made = (
+        Signal("cpu", "cores", _cpu(), ceiling=4096),
+        Signal("memory", "bytes", _memory(), ceiling=2.0**47),
+        Signal("gpu", "fraction", _dcgm(activity, "avg_over_time", "avg"), conversion="ratio", ceiling=100.0),
+        Signal(
+            "gpu_memory", "bytes", _dcgm(framebuffer, "max_over_time", "sum"), conversion="mebibytes", ceiling=2.0**47
+        ),
+        Signal("psi_cpu", "fraction", _psi("cpu", "cpu"), ceiling=1.5),
+        Signal("psi_memory", "fraction", _psi("memory", "mem"), ceiling=1.5),
+        Signal("psi_io", "fraction", _psi("io", "io"), ceiling=1.5),
+        Signal("cpi", "cycles per instruction", _cpi(), ceiling=1000),
+    )
+    return {signal.name: signal for signal in made}
+
+
+def custom_signal(
+    name: str,
+    promql: str,
+    *,
+    unit: str = "",
+    shape: Shape = "pod",
+    namespace_label: str = "namespace",
+    name_label: str = "",
+    kind_label: str = "",
+    aggregation: Aggregation = "mean",
+    ceiling: float = 1e18,
+) -> Signal:
+    """A signal of the policy. `promql` returns a series for each pod, workload or node, told apart by the labels."""
+    label = name_label or {"pod": "pod", "workload": "workload", "node": "node"}[shape]
+    kind = kind_label or ("workload_type" if shape == "workload" else "")
+    query = Query(promql, shape, namespace_label, label, kind)
+    return Signal(name, unit, (query,), aggregation=aggregation, ceiling=ceiling)
+
+
+def with_overrides(signals: Mapping[str, Signal], overrides: Mapping[str, str | Signal]) -> dict[str, Signal]:
+    """Signals with those of the policy laid over them: PromQL for a known signal keeps its unit and limits."""
+    merged = dict(signals)
+    for name, override in overrides.items():
+        if isinstance(override, Signal):
+            merged[name] = replace(override, name=name)
+        elif name in merged:
+            merged[name] = replace(merged[name], queries=(Query(override),))
+        else:
+            merged[name] = custom_signal(name, override)
+    return merged

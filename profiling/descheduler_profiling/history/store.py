@@ -1,0 +1,163 @@
+"""The history on disk, one file for each signal: read in seconds at a restart, never believed when it looks off.
+
+A file is written aside, synced, and renamed over the old one, so that a crash at any moment leaves either. What is
+cut short, changed, foreign, of another version or of another question is ignored with a reason; the history is then
+read from the server again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+
+from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.grid import Grid
+from descheduler_profiling.history.ring import Ring
+
+_MAGIC = b"descheduler-store\n"
+_VERSION = 1
+_SUFFIX = ".history"
+
+
+class _Header(msgspec.Struct):
+    version: int
+    fingerprint: str
+    query: str
+    start: int
+    step: int
+    columns: int
+    keys: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was found for a signal: its history, or why there is none to use (empty: there never was)."""
+
+    ring: Ring | None
+    reason: str = ""
+
+
+class HistoryStore:
+    """Keeps rings by signal, in memory and, where a directory is given, on disk.
+
+    Writing a large fleet's history takes seconds, so small additions wait until `save_seconds` have passed since the
+    last file.
+    """
+
+    def __init__(self, directory: Path | None, *, save_seconds: float = 900.0) -> None:
+        self._directory = directory
+        self._save_seconds = save_seconds
+        self._kept: dict[str, tuple[str, Ring]] = {}
+        self._saved_at: dict[str, float] = {}
+
+    def load(self, signal: str, fingerprint: str) -> Loaded:
+        """The history of a signal, if it answers the question that `fingerprint` names."""
+        kept = self._kept.get(signal)
+        if kept is not None:
+            return Loaded(kept[1]) if kept[0] == fingerprint else Loaded(None, "the query or the server has changed")
+        if self._directory is None:
+            return Loaded(None)
+        path = self._path(self._directory, signal)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return Loaded(None)
+        except OSError as error:
+            return Loaded(None, f"{path}: {error.strerror or error}")
+        loaded = _decode(data, fingerprint)
+        return loaded if loaded.ring is not None else Loaded(None, f"{path}: {loaded.reason}")
+
+    def keep(self, signal: str, fingerprint: str, ring: Ring, *, now: float, soon: bool = False) -> str:
+        """Remember a history; write it if `soon` or if the last file is old. Returns why it could not be written."""
+        self._kept[signal] = (fingerprint, ring)
+        if self._directory is None:
+            return ""
+        age = now - self._saved_at.get(signal, float("-inf"))
+        if not soon and 0 <= age < self._save_seconds:
+            return ""
+        try:
+            self._write(self._directory, signal, _encode(ring, fingerprint))
+        except OSError as error:
+            return f"history of {signal} cannot be kept in {self._directory}: {error.strerror or error}"
+        self._saved_at[signal] = now
+        return ""
+
+    @staticmethod
+    def _path(directory: Path, signal: str) -> Path:
+        return directory / f"{quote(signal, safe='')}{_SUFFIX}"
+
+    def _write(self, directory: Path, signal: str, data: bytes) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        path = self._path(directory, signal)
+        for old in directory.glob(f".{path.name}.*"):  # left by a crash
+            old.unlink(missing_ok=True)
+        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=directory)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(aside).replace(path)
+        except OSError:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        folder = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _digest(data: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _encode(ring: Ring, fingerprint: str) -> bytes:
+    header = msgspec.msgpack.encode(
+        _Header(
+            version=_VERSION,
+            fingerprint=fingerprint,
+            query=ring.query,
+            start=ring.grid.start,
+            step=ring.grid.step,
+            columns=ring.grid.count,
+            keys=[(key.namespace, key.kind, key.name) for key in ring.keys],
+        )
+    )
+    values = np.ascontiguousarray(ring.values[: len(ring.keys)], "<f4")
+    body = b"".join((len(header).to_bytes(4, "big"), header, ring.read.tobytes(), values.tobytes()))
+    return b"".join((_MAGIC, _digest(body), body))
+
+
+def _decode(data: bytes, fingerprint: str) -> Loaded:
+    at = len(_MAGIC) + 16
+    if not data.startswith(_MAGIC):
+        return Loaded(None, "not a history of ours")
+    body = memoryview(data)[at:]
+    if _digest(body) != data[at - 16 : at]:
+        return Loaded(None, "cut short or changed")
+    size = int.from_bytes(body[:4], "big")
+    try:
+        fields = msgspec.msgpack.decode(body[4 : 4 + size], type=dict[str, msgspec.Raw])
+        if msgspec.msgpack.decode(fields.get("version", msgspec.Raw(b"\xc0"))) != _VERSION:
+            return Loaded(None, "of another version")
+        header = msgspec.msgpack.decode(body[4 : 4 + size], type=_Header)
+    except msgspec.DecodeError as error:
+        return Loaded(None, f"its header cannot be read: {error}")
+    if header.fingerprint != fingerprint:
+        return Loaded(None, "the query or the server has changed")
+    rows, columns = len(header.keys), header.columns
+    rest = body[4 + size :]
+    if header.step <= 0 or columns < 1 or len(rest) != columns + 4 * rows * columns:
+        return Loaded(None, "its size contradicts its header")
+    read = np.frombuffer(rest, np.bool_, columns).copy()
+    values = np.frombuffer(rest, "<f4", rows * columns, columns).astype(np.float32).reshape(rows, columns)
+    keys = [WorkloadKey(*key) for key in header.keys]
+    return Loaded(Ring(Grid(header.start, header.step, columns), keys, values, read, header.query))

@@ -1,0 +1,223 @@
+"""One signal brought up to date: the last hour by pod, then every hole of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from descheduler.model.errors import HistoryError, HistoryRefused
+from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.align import Oddities, to_matrix
+from descheduler_profiling.history.chunks import Hole, RangeReader
+from descheduler_profiling.history.client import HistoryClient
+from descheduler_profiling.history.grid import Grid
+from descheduler_profiling.history.owners import Owners
+from descheduler_profiling.history.probe import Bulk, Choice, Prober
+from descheduler_profiling.history.ring import Ring
+from descheduler_profiling.history.rollup import group, reduce_rows
+from descheduler_profiling.history.signals import OWNER_QUERIES, Query, Signal, render
+from descheduler_profiling.history.wire import Answer
+from descheduler_profiling.series import Floats
+
+RECENT_SECONDS = 3600
+_SHORTEST_WINDOW = 300  # rate() needs four scrapes of a minute
+
+
+@dataclass(slots=True)
+class Notes:
+    """How a signal's history was come by. `problems` forbid acting on it, `remarks` do not."""
+
+    signal: str
+    query: str = ""
+    bulk_query: str = ""
+    rebuilt: str = ""
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    oddities: Oddities = field(default_factory=Oddities)
+    columns_read: int = 0
+    align_seconds: float = 0.0
+    append_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The last hour of single pods: `values` [P, R] as the server gives them, on the last columns of the window."""
+
+    pods: list[tuple[str, str]]
+    keys: list[WorkloadKey]
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One signal to be read from one server."""
+
+    client: HistoryClient
+    signal: Signal
+    grid: Grid
+    owners: Owners
+    notes: Notes
+    match: str
+    progress: Callable[[str, int, int], None] | None
+
+    @property
+    def window_seconds(self) -> int:
+        return max(self.grid.step, _SHORTEST_WINDOW)
+
+
+def update(task: Task, ring: Ring) -> Recent | None:
+    """Fill `ring`; the last hour by pod, or None if it could not be read: the notes then say why."""
+    for key in ring.keys:
+        task.owners.learn(key)
+    prober = Prober(task.client, task.grid, task.window_seconds, task.match)
+    try:
+        choice = _known(task, ring) or prober.choose(task.signal)
+        recent, holes = _read_recent(task, choice, ring)
+        if not recent.pods and not holes and ring.query:
+            choice = prober.choose(task.signal)  # e.g. an exporter was upgraded and has new names
+            recent, holes = _read_recent(task, choice, ring)
+        ring.query = task.notes.query = choice.text
+        past = ring.unread(ring.grid.count - recent.values.shape[1])
+        if past:
+            holes += _read_past(task, prober, choice, ring, past)
+    except HistoryError as error:
+        task.notes.problems.append(str(error))
+        return None
+    _tell_holes(task, holes)
+    return recent
+
+
+def _known(task: Task, ring: Ring) -> Choice | None:
+    """The query that answered last time, if the signal still has it."""
+    for query in task.signal.queries:
+        text = query.render(task.window_seconds, task.match)
+        if ring.query and text == ring.query:
+            return Choice(query, text, len(ring.keys))
+    return None
+
+
+def _read_recent(task: Task, choice: Choice, ring: Ring) -> tuple[Recent, list[Hole]]:
+    """The last hour, always asked for again: late samples arrive, and single pods' levels are wanted."""
+    count = min(task.grid.count, max(1, RECENT_SECONDS // task.grid.step))
+    part = task.grid.part(task.grid.count - count, count)
+    found: dict[tuple[str, str], int] = {}
+    names: list[WorkloadKey] = []
+    values = np.full((0, count), np.nan, np.float32)
+
+    def sink(columns: Grid, answer: Answer) -> None:
+        nonlocal values
+        named, keys, matrix = _named(task, choice.query, columns, answer)
+        _write(task, ring, columns, keys, matrix, answer)
+        new = [at for at in zip(named, keys, strict=True) if at[0] not in found]
+        for name, key in new:
+            found[name] = len(found)
+            names.append(key)
+        values = np.concatenate([values, np.full((len(new), count), np.nan, np.float32)])
+        first = part.column(columns.start)
+        values[[found[name] for name in named], first : first + columns.count] = matrix
+
+    holes = RangeReader(task.client, choice.text, choice.series).read([part], sink)
+    return Recent(list(found), names, values), holes
+
+
+def _read_past(task: Task, prober: Prober, choice: Choice, ring: Ring, past: list[Grid]) -> list[Hole]:
+    wanted = sum(run.count for run in past)
+    bulk = Bulk(choice.query, choice.text, choice.series)
+    if wanted > RECENT_SECONDS // task.grid.step:
+        bulk = prober.bulk(task.signal, choice)
+    if bulk.query.shape == "workload":
+        _learn_aliases(task)
+    task.notes.bulk_query = bulk.text
+
+    def sink(columns: Grid, answer: Answer) -> None:
+        _, keys, matrix = _named(task, bulk.query, columns, answer)
+        _write(task, ring, columns, keys, matrix, answer)
+
+    def progress(done: int, total: int) -> None:
+        if task.progress is not None:
+            task.progress(task.signal.name, done, total)
+
+    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink, progress)
+
+
+def _learn_aliases(task: Task) -> None:
+    """What the server's workloads are called by us: CronJobs for their Jobs, custom controllers for what they own."""
+    for query in OWNER_QUERIES:
+        try:
+            answer = task.client.query(render(query, task.window_seconds, task.match), task.grid.end)
+        except HistoryError as error:
+            task.notes.remarks.append(f"owners: {error}")
+            continue
+        rows = [
+            (at["namespace"], at["pod"], at["workload_type"], at["workload"])
+            for at in (one.labels for one in answer.series)
+            if {"namespace", "pod", "workload_type", "workload"} <= at.keys()
+        ]
+        task.owners.alias(rows)
+
+
+def _named(
+    task: Task, query: Query, columns: Grid, answer: Answer
+) -> tuple[list[tuple[str, str]], list[WorkloadKey], Floats]:
+    """Names, workloads and aligned values [P, T] of an answer; series of the same name count once.
+
+    Raises:
+        HistoryRefused: there are series, and none has the labels by which this signal tells them apart.
+    """
+    begun = task.client.stopwatch()
+    labels = ("namespace",) if query.shape == "node" else (query.namespace, query.name)
+    labels = (query.name,) if query.shape == "node" else labels
+    series = [one for one in answer.series if all(one.labels.get(label) for label in labels)]
+    if answer.series and not series:
+        raise HistoryRefused(
+            f"the query of signal {task.signal.name} returns series without the labels {', '.join(labels)}: "
+            "change the query"
+        )
+    matrix, oddities = to_matrix(series, columns, task.signal.ceiling)
+    task.notes.oddities += oddities
+    names = [
+        (one.labels.get(query.namespace, ""), one.labels[query.name], one.labels.get(query.kind, "")) for one in series
+    ]
+    distinct, index = group(names)
+    if len(distinct) != len(names):
+        matrix = reduce_rows(matrix, index, len(distinct), "max")
+    keys = _keys(task.owners, query, distinct)
+    task.notes.align_seconds += task.client.stopwatch() - begun
+    return [(namespace, name) for namespace, name, _ in distinct], keys, matrix
+
+
+def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> list[WorkloadKey]:
+    if query.shape == "pod":
+        return owners.pods((namespace, name) for namespace, name, _ in names)
+    if query.shape == "node":
+        return [WorkloadKey("", "Node", name) for _, name, _ in names]
+    return [owners.workload(namespace, kind, name) for namespace, name, kind in names]
+
+
+def _write(task: Task, ring: Ring, columns: Grid, keys: list[WorkloadKey], matrix: Floats, answer: Answer) -> None:
+    begun = task.client.stopwatch()
+    distinct, index = group(keys)
+    rolled = reduce_rows(matrix, index, len(distinct), task.signal.aggregation)
+    ring.write(columns, distinct, rolled, whole=not answer.partial)
+    task.notes.columns_read += columns.count
+    for warning in answer.partial:
+        problem = f"{task.client.connection.name} answers in part only: {warning}"
+        if problem not in task.notes.problems:
+            task.notes.problems.append(problem)
+    for info in answer.infos:
+        if info not in task.notes.remarks:
+            task.notes.remarks.append(info)
+    task.notes.append_seconds += task.client.stopwatch() - begun
+
+
+def _tell_holes(task: Task, holes: list[Hole]) -> None:
+    """One problem for each reason, with how much it costs."""
+    lost: dict[str, int] = {}
+    for hole in holes:
+        lost[str(hole.error)] = lost.get(str(hole.error), 0) + hole.grid.count
+    task.notes.problems.extend(
+        f"{count} of {task.grid.count} steps of signal {task.signal.name} could not be read: {reason}"
+        for reason, count in lost.items()
+    )
