@@ -13,13 +13,13 @@ from scipy import sparse
 
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler_profiling import SignalProfiles
+from descheduler_profiling.profiles import SignalProfiles
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int32]
 
 UNIT = {"cpu": 1000.0}
-"""Amounts of a resource (quantity.amount) per unit of its signal: cpu is measured in cores and requested in millicores."""
+"""Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
 
 _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
 

@@ -13,7 +13,8 @@ class Finding:
 
     `subject` names the object ("node/n1"); `measure` what is measured ("p95 cpu in the next hour, fraction of
     allocatable"); `value` against `threshold`. `since` and `until` are unix seconds of the expected excess, where a
-    forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step).
+    forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step)
+    of `resource` at `quantile`, of which the first `horizon_seconds` count.
     """
 
     strategy: str
@@ -28,6 +29,8 @@ class Finding:
     curve: tuple[float, ...] = ()
     step_seconds: int = 0
     resource: str = ""
+    quantile: float = 0.0
+    horizon_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,18 +74,18 @@ class GpuDefragmentation:
         free = shape.slots(state)
         if free >= args.wanted:
             return
+        finding = shape.finding(free)
         opened, last = 0, Blocked(Reason.NO_CURE, args.resource, "no node can be vacated within the limits")
         for node in _cheapest(view, args, shape, state):
             if free + opened >= args.wanted or opened >= args.max_slots:
                 break
-            result = _vacate(view, args, shape, state, node)
+            result = _vacate(view, args, shape, state, node, finding)
             if isinstance(result, Blocked):
                 last = result
                 continue
             opened += 1
             yield result
         if free + opened < args.wanted:
-            finding = shape.finding(None, free + opened, args.wanted)
             yield Observation(finding, last)
 
 
@@ -118,20 +118,17 @@ class _Shape:
         least: Ints = np.maximum(counts.min(axis=1), 0)
         return least
 
-    def finding(self, node: int | None, free: int, wanted: int) -> Finding:
-        """Too few slots; with the node that a bundle would vacate, if any."""
+    def finding(self, free: int) -> Finding:
+        """Too few slots are free."""
         slot = self.args.slot
         beside = f" with {slot.cpu} cores" if slot.cpu != "0" else ""
-        name = "" if node is None else self.view.snapshot.nodes[node].name
         return Finding(
             strategy=GpuDefragmentation.name,
-            subject=f"node/{name}" if name else f"gpu/{self.args.resource}",
+            subject=f"gpu/{self.args.resource}",
             measure=f"free slots of {slot.gpus} {self.args.resource}{beside} on one node",
             value=float(free),
-            threshold=float(wanted),
-            text=f"{free} of {wanted} wanted slots of {slot.gpus} GPUs{beside} are free"
-            + (f"; {name} can be vacated" if name else ""),
-            nodes=() if node is None else (node,),
+            threshold=float(self.args.wanted),
+            text=f"{free} of {self.args.wanted} wanted slots of {slot.gpus} GPUs{beside} are free",
             resource=self.args.resource,
         )
 
@@ -154,7 +151,7 @@ def _cheapest(view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, 
 
 
 def _vacate(
-    view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, state: Scenario, node: int
+    view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, state: Scenario, node: int, finding: Finding
 ) -> Proposal | Blocked:
     """Move pods away until the node holds a slot, each where the scheduler would put it; applied to `state`."""
     attempt = state.fork()
@@ -182,11 +179,11 @@ def _vacate(
         return Blocked(Reason.NO_CURE, f"node/{view.snapshot.nodes[node].name}", "the pods would fill another slot")
     state.apply(moves, landed)
     return Proposal(
-        finding=shape.finding(node, before, args.wanted),
+        finding=finding,
         moves=tuple(moves),
         benefit=float(after - before),
         worth=(after - before) * args.slot.gpus * GPU_WEIGHT * args.slot_worth.total_seconds(),
-        note=f"{before} → {after} free slots of {args.slot.gpus} GPUs",
+        note=f"vacates {view.snapshot.nodes[node].name}: {before} → {after} free slots of {args.slot.gpus} GPUs",
     )
 
 

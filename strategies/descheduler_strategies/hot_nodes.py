@@ -143,6 +143,8 @@ def _heat(
         curve=tuple(float(x) for x in curve),
         step_seconds=step,
         resource=resource,
+        quantile=args.quantile,
+        horizon_seconds=args.horizon.total_seconds(),
     )
     return _Heat(node, resource, threshold, curve, finding, length)
 

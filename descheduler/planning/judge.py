@@ -1,0 +1,177 @@
+"""One proposal on trial: gates, gangs, budgets, proof of re-placement, and worth against cost.
+
+What is proved here is proved on the state that already holds everything accepted before, so that no later move takes
+the place of an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.moves import Proposal
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.units import DisruptionMode
+from descheduler.planning.budgets import Budgets, Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRules:
+    """When a destination is good: its forecast quantile within the horizon stays under `max_load` (by resource).
+
+    `max_risk` is the accepted probability that a pod lands on its source or on a node that it would make hot.
+    """
+
+    max_load: Mapping[str, float] = field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
+    quantile: float = 0.95
+    horizon_seconds: float = 3600.0
+    max_risk: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes."""
+
+    pod: int
+    node: int
+    share: float
+    candidates: int
+    likely: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A proposal that passed, with what it takes."""
+
+    proposal: Proposal
+    restarting: tuple[int, ...]
+    proofs: tuple[Proof, ...]
+    charges: tuple[Charge, ...]
+    cost: float
+
+
+class Trial:
+    """The state of one plan in the making: what is accepted so far, and the budgets it uses."""
+
+    def __init__(self, view: RebalanceView, budgets: Budgets, rules: ProofRules, margin: float) -> None:
+        self.view = view
+        self.state = view.what_if()
+        self.budgets = budgets
+        self.accepted: list[Accepted] = []
+        self._rules = rules
+        self._margin = margin
+        self._moved: set[int] = set()
+        self._taken: Counter[str] = Counter()
+
+    def judge(self, proposal: Proposal) -> Accepted | Blocked:
+        """Accept the proposal, and take its moves as done; or say why not, and change nothing."""
+        pods = tuple(move.pod for move in proposal.moves)
+        refused = self._gates(pods) or self._gangs(pods)
+        if refused is not None:
+            return refused
+        restarting = self._restarting(pods)
+        cost = float(self.view.costs[list(restarting)].sum())
+        if proposal.worth <= self._margin * cost:
+            text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"
+            return Blocked(Reason.NOT_WORTH_IT, "cost", text)
+        attempt = self.state.fork()
+        proofs = self._prove(proposal, attempt)
+        if isinstance(proofs, Blocked):
+            return proofs
+        charges = self.budgets.charge(restarting, evicted=pods)
+        if isinstance(charges, Blocked):
+            return charges
+        accepted = Accepted(proposal, restarting, proofs, charges, cost)
+        self._take(accepted, attempt)
+        return accepted
+
+    def _take(self, accepted: Accepted, state: Scenario) -> None:
+        self.state = state
+        self.accepted.append(accepted)
+        for move in accepted.proposal.moves:
+            self._moved.add(move.pod)
+            self._taken[self.view.units.of(move.pod).name] += 1
+
+    def _gates(self, pods: tuple[int, ...]) -> Blocked | None:
+        for pod in pods:
+            blocked = self.view.blocked(pod)
+            if blocked is not None:
+                return blocked
+            if pod in self._moved:
+                return Blocked(
+                    Reason.SUPERSEDED, f"pod/{self.view.snapshot.pods[pod].key}", "already moves in this plan"
+                )
+        return None
+
+    def _gangs(self, pods: tuple[int, ...]) -> Blocked | None:
+        """Whole gangs move whole; the others lose no more than their slack, over the whole plan."""
+        together = set(pods)
+        asked: Counter[str] = Counter()
+        for pod in pods:
+            unit = self.view.units.of(pod)
+            if not unit.gang:
+                continue
+            if unit.mode is DisruptionMode.WHOLE:
+                left = [m for m in unit.members if m not in together]
+                if left:
+                    name = self.view.snapshot.pods[left[0]].key
+                    return Blocked(Reason.GANG_WOULD_TEAR, unit.name, f"{name} would stay behind")
+                continue
+            asked[unit.name] += 1
+            if self._taken[unit.name] + asked[unit.name] > unit.slack:
+                text = f"{unit.alive} alive, minimum {unit.min_available}"
+                return Blocked(Reason.GANG_WOULD_TEAR, unit.name, text)
+        return None
+
+    def _restarting(self, pods: tuple[int, ...]) -> tuple[int, ...]:
+        every: dict[int, None] = dict.fromkeys(pods)
+        for pod in pods:
+            every.update(dict.fromkeys(self.view.units.of(pod).restarting(pod)))
+        return tuple(every)
+
+    def _prove(self, proposal: Proposal, attempt: Scenario) -> tuple[Proof, ...] | Blocked:
+        for move in proposal.moves:
+            attempt.remove(move.pod)
+        proofs: list[Proof] = []
+        sources = {move.source for move in proposal.moves}
+        for move in proposal.moves:
+            proof = self._place(move.pod, move.source, move.destinations, sources, attempt)
+            if isinstance(proof, Blocked):
+                return proof
+            attempt.place(proof.pod, proof.node)
+            proofs.append(proof)
+        return tuple(proofs)
+
+    def _place(
+        self, pod: int, source: int, wished: tuple[int, ...], sources: set[int], attempt: Scenario
+    ) -> Proof | Blocked:
+        """The node on which the pod will most likely be, if what is likely is also good."""
+        key = f"pod/{self.view.snapshot.pods[pod].key}"
+        likely = attempt.landing(pod)
+        if not likely:
+            return Blocked(Reason.NO_PLACE, key, attempt.state.explain_text(pod))
+        nodes = np.array([node for node, _ in likely], np.int32)
+        shares = np.array([share for _, share in likely])
+        back = float(shares[nodes == source].sum())
+        if back > self._rules.max_risk:
+            return Blocked(Reason.WOULD_STAY, key, f"probability {back:.0%}")
+        good = self._cool(pod, nodes, attempt) & (nodes != source)
+        share = float(shares[good].sum())
+        if share < 1.0 - self._rules.max_risk:
+            hot = self.view.snapshot.nodes[int(nodes[int(np.argmin(good))])].name
+            return Blocked(Reason.DESTINATION_HOT, f"node/{hot}", f"{key} would probably land there")
+        chosen = [node for node in nodes[good].tolist() if node in wished] or nodes[good].tolist()
+        fits = attempt.fits(pod)
+        return Proof(pod, int(chosen[0]), share, int(fits.sum()) - int(fits[source]), likely)
+
+    def _cool(self, pod: int, nodes: np.typing.NDArray[np.int32], attempt: Scenario) -> np.typing.NDArray[np.bool_]:
+        cool = np.ones(len(nodes), np.bool_)
+        for resource, limit in self._rules.max_load.items():
+            if resource in self.view.loads:
+                level = attempt.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
+                cool &= level <= limit
+        return cool

@@ -1,0 +1,249 @@
+"""From a snapshot, its profiles and a policy to a plan: the same for a dry run and for acting.
+
+Strategies propose, the trial judges, best worth for its cost first. What was refused is taken off the table and the
+strategies are asked again on the state reached so far, so that a pod held by its budget does not leave a node hot when
+its neighbour may go. Rounds are few and bounded; everything is ordered, so the same input gives the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract import NodeLoads, RebalanceView, Scenario, Strategy, StrategyArgs
+from descheduler.model.errors import StrategyError
+from descheduler.model.moves import Finding, Observation, Proposal
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.placement import prepare
+from descheduler.planning.budgets import Budgets, Limits
+from descheduler.planning.costs import CostModel, PodCosts, pod_costs
+from descheduler.planning.gates import GatePolicy, Gates, LedgerView, build_gates
+from descheduler.planning.judge import Accepted, ProofRules, Trial
+from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
+from descheduler.units import Units
+from descheduler_profiling.profiles import SignalProfiles
+
+SIGNAL_OF = {"cpu": "cpu", "memory": "memory"}
+"""The history signal that measures the use of a schedulable resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A named group of nodes; the first pool whose selector matches holds the node."""
+
+    name: str
+    selector: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A strategy that the policy runs; `paused` when the ledger says that its moves miss."""
+
+    strategy: Strategy[Any]
+    args: StrategyArgs
+    paused: Blocked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the policy says about planning, as plain values."""
+
+    gates: GatePolicy = field(default_factory=GatePolicy)
+    limits: Limits = field(default_factory=Limits)
+    costs: CostModel = field(default_factory=CostModel)
+    proof: ProofRules = field(default_factory=ProofRules)
+    freshness: FreshnessRules = field(default_factory=FreshnessRules)
+    pools: tuple[Pool, ...] = ()
+    scoring: Mapping[str, str] = field(default_factory=dict)  # scheduler name -> LeastAllocated | MostAllocated
+    rounds: int = 3
+    policy_hash: str = ""
+    executor: str = "evict"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a plan is made from. `now` in unix seconds; `recent` counts moves of the last hour for the hourly limit."""
+
+    snapshot: ClusterSnapshot
+    units: Units
+    profiles: Mapping[str, SignalProfiles]
+    now: float
+    ledger: LedgerView | None = None
+    in_flight: tuple[int, ...] = ()
+    recent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A proposal or observation that came to nothing."""
+
+    finding: Finding
+    blocked: Blocked
+    pods: tuple[int, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """Everything that `document` writes down."""
+
+    view: RebalanceView
+    gates: Gates
+    budgets: Budgets
+    costs: PodCosts
+    sources: Sources
+    findings: dict[tuple[str, str, str], Finding]
+    accepted: list[Accepted]
+    waves: list[int]
+    refused: list[Refused]
+    observed: dict[tuple[str, str, str], Refused]
+    final: Scenario
+    problems: list[str]
+    stops: tuple[str, ...]
+
+
+def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcome:
+    """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
+    sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
+    loads = _loads(given.snapshot, sources.usable)
+    gates = build_gates(given.snapshot, given.units, settings.gates, now=given.now, ledger=given.ledger)
+    costs = pod_costs(given.snapshot, settings.costs)
+    budgets = Budgets.of(
+        given.snapshot, given.units, settings.limits, in_flight=given.in_flight, moved_last_hour=given.recent
+    )
+    state = Scenario(loads, prepare(given.snapshot, scoring=settings.scoring).what_if())
+    pools, pool_of = assign_pools(given.snapshot, settings.pools)
+    view = RebalanceView(
+        snapshot=given.snapshot,
+        units=given.units,
+        loads=loads,
+        movable=gates.movable,
+        costs=costs.total,
+        pools=pools,
+        pool_of=pool_of,
+        blocked=gates.blocked,
+        start=state,
+    )
+    outcome = Outcome(
+        view, gates, budgets, costs, sources, {}, [], [], [], {}, state, list(sources.problems), sources.stops
+    )
+    if not sources.stops:
+        _rounds(outcome, chosen, settings)
+    outcome.waves = budgets.waves([a.restarting for a in outcome.accepted])
+    return outcome
+
+
+def _loads(snapshot: ClusterSnapshot, usable: Mapping[str, SignalProfiles]) -> dict[str, NodeLoads]:
+    return {
+        resource: NodeLoads(resource, snapshot, usable[signal], floor=0.05)
+        for resource, signal in SIGNAL_OF.items()
+        if signal in usable
+    }
+
+
+def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[Pool]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """Names of the pools, the last one being `default`, and each node's position among them [N]."""
+    names = (*(pool.name for pool in pools), "default")
+    out = np.full(len(snapshot.nodes), len(pools), np.int32)
+    for i, node in enumerate(snapshot.nodes):
+        for at, pool in enumerate(pools):
+            if all(node.labels.get(k) == v for k, v in pool.selector.items()):
+                out[i] = at
+                break
+    return names, out
+
+
+def _rounds(outcome: Outcome, chosen: Sequence[Chosen], settings: Settings) -> None:
+    """Ask, judge, and ask again without what was refused."""
+    ready = _ready(outcome, chosen)
+    movable = outcome.view.movable.copy()
+    trial = Trial(outcome.view, outcome.budgets, settings.proof, settings.costs.margin)
+    for _ in range(settings.rounds):
+        view = replace(outcome.view, start=trial.state, movable=movable)
+        outcome.observed = {}
+        proposals = _ask(outcome, view, ready)
+        refused = _judge(outcome, trial, proposals)
+        if not refused:
+            break
+        movable = movable.copy()
+        movable[list(refused)] = False
+    outcome.accepted = trial.accepted
+    outcome.final = trial.state
+
+
+def _ready(outcome: Outcome, chosen: Sequence[Chosen]) -> list[Chosen]:
+    """Strategies that may run: not paused, and with the history that they need."""
+    ready: list[Chosen] = []
+    for one in chosen:
+        name = one.strategy.name
+        lacking = missing(one.strategy.signals, outcome.sources.usable)
+        blocked = one.paused
+        if lacking and blocked is None:
+            blocked = Blocked(Reason.DATA_MISSING, name, f"no usable history of {', '.join(lacking)}")
+        if blocked is None:
+            ready.append(one)
+            continue
+        finding = Finding(name, f"strategy/{name}", "", 0.0, 0.0, f"strategy {name} did not run")
+        outcome.refused.append(Refused(finding, blocked))
+    return ready
+
+
+def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[Chosen]) -> list[Proposal]:
+    """What the strategies say now; one that raises is named, and the others go on."""
+    proposals: list[Proposal] = []
+    for one in chosen:
+        answers = _guarded(lambda one=one: list(one.strategy.propose(view, one.args)), one.strategy.name)  # type: ignore[misc]
+        if isinstance(answers, StrategyError):
+            if str(answers) not in outcome.problems:
+                outcome.problems.append(str(answers))
+            continue
+        for answer in answers:
+            finding = answer.finding
+            key = (finding.strategy, finding.subject, finding.resource)
+            outcome.findings.setdefault(key, finding)
+            if isinstance(answer, Observation):
+                outcome.observed[key] = Refused(finding, answer.blocked, answer.pods)
+            else:
+                proposals.append(answer)
+    return proposals
+
+
+def _guarded(
+    call: Callable[[], list[Proposal | Observation]], name: str
+) -> list[Proposal | Observation] | StrategyError:
+    # A strategy is foreign code: whatever it raises must not take the others down with it.
+    try:
+        answers = call()
+    except Exception as error:  # noqa: BLE001
+        return StrategyError(name, f"raised {type(error).__name__}: {error}")
+    wrong = next((a for a in answers if not isinstance(a, (Proposal, Observation))), None)
+    if wrong is not None:
+        return StrategyError(name, f"answered {type(wrong).__name__}, not a Proposal or an Observation")
+    return answers
+
+
+def _judge(outcome: Outcome, trial: Trial, proposals: list[Proposal]) -> set[int]:
+    """Judge all, best worth for its cost first; the pods of what was refused."""
+    costs = outcome.view.costs
+
+    def rank(proposal: Proposal) -> tuple[float, str, str, tuple[int, ...]]:
+        pods = tuple(move.pod for move in proposal.moves)
+        return (
+            -proposal.worth / (float(costs[list(pods)].sum()) + 1.0),
+            proposal.finding.strategy,
+            proposal.finding.subject,
+            pods,
+        )
+
+    refused: set[int] = set()
+    for proposal in sorted(proposals, key=rank):
+        verdict = trial.judge(proposal)
+        if isinstance(verdict, Blocked):
+            pods = tuple(move.pod for move in proposal.moves)
+            outcome.refused.append(Refused(proposal.finding, verdict, pods))
+            refused.update(pods)
+    return refused

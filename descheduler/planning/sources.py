@@ -1,0 +1,104 @@
+"""May this data be relied on? Every kind and signal with its age, and what may not be used because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from descheduler.model.plan import SourceRow
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler_profiling.profiles import SignalProfiles
+
+REQUIRED = ("nodes", "pods", "namespaces", "poddisruptionbudgets", "replicasets", "statefulsets", "jobs")
+"""Kinds without which nothing is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessRules:
+    """How old data may be, in seconds."""
+
+    max_age_seconds: float = 120.0
+    history_max_age_seconds: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """`usable`: signals that may be acted on. `stops`: why nothing may be executed at all, empty when it may."""
+
+    rows: tuple[SourceRow, ...]
+    usable: Mapping[str, SignalProfiles]
+    stops: tuple[str, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+
+def judge_sources(
+    snapshot: ClusterSnapshot, profiles: Mapping[str, SignalProfiles], rules: FreshnessRules, now: float
+) -> Sources:
+    """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything."""
+    rows, stops = _kinds(snapshot, rules, now)
+    usable: dict[str, SignalProfiles] = {}
+    problems: list[str] = []
+    for name, signal in sorted(profiles.items()):
+        row = _signal(signal, rules, now)
+        rows.append(row)
+        if row.state == "fresh":
+            usable[name] = signal
+        else:
+            problems.append(f"history of {name} is {row.state}: {row.detail}")
+    return Sources(tuple(rows), usable, tuple(stops), tuple(problems))
+
+
+def _kinds(snapshot: ClusterSnapshot, rules: FreshnessRules, now: float) -> tuple[list[SourceRow], list[str]]:
+    rows: list[SourceRow] = []
+    stops: list[str] = []
+    sizes = _sizes(snapshot)
+    for kind, fresh in sorted(snapshot.freshness.items()):
+        age = max(0.0, now - fresh.as_of)
+        state = "fresh"
+        if not fresh.served:
+            state = "absent"
+        elif not fresh.synced or fresh.error:
+            state = "partial"
+        elif age > rules.max_age_seconds:
+            state = "stale"
+        rows.append(SourceRow(kind, state, age, sizes.get(kind, 0), fresh.error))
+        if state in ("partial", "stale"):
+            stops.append(f"{kind}: {fresh.error or f'{age:.0f} s old'}")
+        elif state == "absent" and kind in REQUIRED:
+            stops.append(f"{kind}: not served by the API server")
+    return rows, stops
+
+
+def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
+    sizes = {
+        "nodes": len(snapshot.nodes),
+        "pods": len(snapshot.pods),
+        "namespaces": len(snapshot.namespaces),
+        "poddisruptionbudgets": len(snapshot.budgets),
+        "priorityclasses": len(snapshot.priority_classes),
+        "persistentvolumeclaims": len(snapshot.claims),
+        "persistentvolumes": len(snapshot.volumes),
+        "storageclasses": len(snapshot.storage_classes),
+    }
+    for key in snapshot.workloads:
+        plural = f"{key.kind.lower()}s"
+        sizes[plural] = sizes.get(plural, 0) + 1
+    sizes.update({kind: len(found) for kind, found in snapshot.objects.items()})
+    return sizes
+
+
+def _signal(profiles: SignalProfiles, rules: FreshnessRules, now: float) -> SourceRow:
+    age = max(0.0, now - profiles.origin)
+    state, detail = "fresh", "; ".join(profiles.problems)
+    if not profiles.keys:
+        state, detail = "absent", detail or "no series"
+    elif not profiles.complete:
+        state = "partial"
+    elif age > rules.history_max_age_seconds:
+        state, detail = "stale", f"newest point is {age:.0f} s old"
+    return SourceRow(f"history/{profiles.signal}", state, age, len(profiles.keys), detail)
+
+
+def missing(signals: Iterable[str], usable: Mapping[str, SignalProfiles]) -> tuple[str, ...]:
+    """Those of `signals` that may not be used."""
+    return tuple(name for name in signals if name not in usable)
