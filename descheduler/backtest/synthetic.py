@@ -245,22 +245,35 @@ def _histories(workloads: list[_Workload], rng: np.random.Generator) -> dict[str
     """A week at five minutes: hot workloads peak above their requests in half an hour, daily; others at any hour."""
     ordered = sorted(workloads, key=lambda w: w.key)
     times = np.arange(NOW - 7 * 86400 + STEP, NOW + 1, STEP)
-    hour = ((times % 86400) / 3600.0).astype(np.float32)
     due = ((NOW + 1800) % 86400) / 3600.0
     hot = np.array([w.hot for w in ordered])
+    amounts = [dict(w.spec.requests) for w in ordered]
+    cores = np.array([a["cpu"] / 1000.0 for a in amounts], np.float32)
     peak = np.where(hot, due, rng.uniform(0, 24, len(ordered))).astype(np.float32)
-    requests = np.array([dict(w.spec.requests)["cpu"] / 1000.0 for w in ordered], np.float32)
-    base = requests * np.where(hot, 0.55, rng.uniform(0.1, 0.35, len(ordered))).astype(np.float32)
-    bump = requests * np.where(hot, 0.65, rng.uniform(0.0, 0.2, len(ordered))).astype(np.float32)
-    away = np.abs(hour[None, :] - peak[:, None])
-    away = np.minimum(away, np.float32(24) - away)
-    cpu = base[:, None] + bump[:, None] * np.exp(-0.5 * np.square(away / np.float32(1.5)))
-    cpu *= np.float32(1) + np.float32(0.06) * rng.standard_normal(cpu.shape, dtype=np.float32)
-    memory = np.array([dict(w.spec.requests)["memory"] for w in ordered], np.float32)
-    used = memory[:, None] * (np.float32(0.5) + np.float32(0.02) * rng.standard_normal(cpu.shape, dtype=np.float32))
+    base = cores * np.where(hot, 0.55, rng.uniform(0.1, 0.35, len(ordered))).astype(np.float32)
+    bump = cores * np.where(hot, 0.65, rng.uniform(0.0, 0.2, len(ordered))).astype(np.float32)
+    memory = np.array([a["memory"] for a in amounts], np.float32)
+    cpu, used = np.empty((2, len(ordered), len(times)), np.float32)
+    for at in range(0, len(ordered), 512):  # in blocks, so that no second matrix of the whole size is needed
+        rows = slice(at, at + 512)
+        cpu[rows] = _daily(times, peak[rows], base[rows], bump[rows])
+        cpu[rows] *= np.float32(1) + np.float32(0.06) * rng.standard_normal(cpu[rows].shape, dtype=np.float32)
+        noise = np.float32(0.02) * rng.standard_normal(cpu[rows].shape, dtype=np.float32)
+        used[rows] = memory[rows, None] * (np.float32(0.5) + noise)
     keys = tuple(w.key for w in ordered)
     replicas = np.array([w.count for w in ordered], np.float32)
     return {
-        "cpu": History("cpu", "cores", keys, int(times[0]), STEP, np.maximum(cpu, 0), replicas),
-        "memory": History("memory", "bytes", keys, int(times[0]), STEP, np.maximum(used, 0), replicas),
+        "cpu": History("cpu", "cores", keys, int(times[0]), STEP, cpu, replicas),
+        "memory": History("memory", "bytes", keys, int(times[0]), STEP, used, replicas),
     }
+
+
+def _daily(
+    times: NDArray[np.int64], peak: NDArray[np.float32], base: NDArray[np.float32], bump: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """[K, T] a daily bump around the hour `peak` on a level `base`, each [K]."""
+    hour = ((times % 86400) / 3600.0).astype(np.float32)
+    away = np.abs(hour[None, :] - peak[:, None])
+    away = np.minimum(away, np.float32(24) - away)
+    out: NDArray[np.float32] = base[:, None] + bump[:, None] * np.exp(-0.5 * np.square(away / np.float32(1.5)))
+    return out
