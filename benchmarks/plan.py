@@ -23,9 +23,10 @@ def main() -> None:
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     args = parser.parse_args()
 
+    from descheduler.planning.settings import chosen, settings_of
+
     from descheduler.backtest.synthetic import NOW, Plan, synthetic
     from descheduler.planning import Input, decide, write
-    from descheduler.planning.settings import chosen, settings_of
     from descheduler.policy import default_policy
     from descheduler.units import resolve
     from descheduler_profiling import build
