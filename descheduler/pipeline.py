@@ -1,0 +1,101 @@
+"""The pipeline, station by station: observe, profile, decide. Commands and the controller differ only in what they put in.
+
+Nothing here writes to a cluster; acting begins where a plan document ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from descheduler.model.plan import PlanDocument
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import WorkloadKey
+from descheduler.planning import Input, decide, write
+from descheduler.planning.gates import LedgerView
+from descheduler.planning.planner import Outcome, Settings
+from descheduler.planning.settings import chosen, settings_of, when_unset
+from descheduler.policy import Policy
+from descheduler.units import resolve
+from descheduler_profiling import SignalProfiles, build
+from descheduler_profiling.series import History
+from descheduler_profiling.settings import Likeness
+from descheduler_profiling.settings import Settings as ProfileSettings
+
+LIMIT = {"gpu": 1.0}
+"""Signals that cannot exceed a bound whatever the forecast says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was seen: the cluster, the history of each signal, and the time it counts as (unix seconds)."""
+
+    snapshot: ClusterSnapshot
+    histories: Mapping[str, History]
+    now: float
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the controller remembers between cycles; a single run has none."""
+
+    ledger: LedgerView | None = None
+    in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
+    moved_last_hour: int = 0
+    paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
+
+
+def profile(
+    observed: Observed, previous: Mapping[str, SignalProfiles] | None = None
+) -> dict[str, SignalProfiles]:
+    """Profiles of every signal; `previous` ones lend hysteresis to the choice of models."""
+    likeness = {signal: _likeness(observed.snapshot, signal) for signal in observed.histories}
+    return {
+        signal: build(
+            history,
+            ProfileSettings(limit=LIMIT.get(signal), likeness=likeness[signal]),
+            previous=(previous or {}).get(signal),
+        )
+        for signal, history in sorted(observed.histories.items())
+    }
+
+
+def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Likeness]:
+    """What tells which workloads are alike: request of one replica, kind and image."""
+    columns = snapshot.columns
+    column, unit = columns.resource(signal), 1000.0 if signal == "cpu" else 1.0
+    out: dict[WorkloadKey, Likeness] = {}
+    for position, row in zip(columns.pod_workload.tolist(), columns.pod_spec.tolist(), strict=True):
+        key = columns.workloads[position]
+        if key not in out:
+            spec = columns.specs[row]
+            request = float(columns.spec_requests[row, column]) / unit if column >= 0 else 0.0
+            out[key] = Likeness(request=request, kind=key.kind, image=spec.images[0] if spec.images else "")
+    return out
+
+
+def outcome_of(
+    observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
+) -> tuple[Outcome, Settings]:
+    """The decision with everything behind it, for those who explain it."""
+    memory = memory or Memory()
+    settings = settings_of(policy)
+    units = resolve(observed.snapshot, when_unset=when_unset(policy))
+    in_flight = tuple(i for i, pod in enumerate(observed.snapshot.pods) if pod.uid in memory.in_flight)
+    given = Input(
+        observed.snapshot, units, profiles, observed.now, memory.ledger, in_flight, memory.moved_last_hour
+    )
+    return decide(given, chosen(policy, memory.paused), settings), settings
+
+
+def plan(
+    observed: Observed,
+    policy: Policy,
+    profiles: Mapping[str, SignalProfiles] | None = None,
+    memory: Memory | None = None,
+) -> PlanDocument:
+    """From what was seen to the plan document. Same input, same plan."""
+    outcome, settings = outcome_of(observed, policy, profile(observed) if profiles is None else profiles, memory)
+    document = write(outcome, settings, observed.now)
+    return replace(document, problems=(*observed.problems, *document.problems)) if observed.problems else document
