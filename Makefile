@@ -1,71 +1,78 @@
-# make demo | test | lint | venv. Needs Python 3.11 or later (PYTHON=python3.13 chooses one) and nothing else.
+# Needs Python 3.11 or later and nothing else; `make demo PYTHON=python3.13` chooses one.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two workers; tests that share a control plane or a browser stay on one of them.
-PYTEST_FLAGS ?= -n 2 --dist loadgroup
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# Tests that wait for a cluster leave time for others; a file stays on one worker, and so does what its tests share.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-SOURCES := pyproject.toml README.md $(shell find descheduler profiling strategies -type f -not -path '*/__pycache__/*')
+SOURCES := pyproject.toml README.md $(shell find descheduler profiling strategies -type f -not -name '*.pyc')
 
-.PHONY: demo test lint venv components clean
 .DEFAULT_GOAL := help
+.PHONY: help demo test lint venv components clean
+.DELETE_ON_ERROR:
 
-.PHONY: help
 help:
-	@echo "make demo   plan on the embedded example cluster: a table here, report.html beside"
-	@echo "make test   run the test suite (against real components where this machine has them)"
+	@echo "make demo   plan on the embedded example cluster: a table here, report.html beside it"
+	@echo "make test   the test suite, against the real components that this machine has or can be given"
 	@echo "make lint   ruff, mypy, import-linter"
-	@echo "make venv   only set up $(VENV)"
+	@echo "make venv   set up $(VENV) with everything that these need"
 
-venv: $(VENV)/.installed $(VENV)/.groups
+venv: $(VENV)/.installed $(VENV)/.tools
 
-# The environment itself. An empty .venv or one of a Python that has gone is made anew.
+# Each stamp file below is newer than what its step was made from, so that a step runs again only when that has changed.
+
 $(VENV)/.created:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or later is needed, $(PYTHON) is not; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(PIP) install --upgrade 'pip>=25.1'
 	@touch $@
 
-# Runtime dependencies follow pyproject.toml; the package is installed from its sources, not editable, so that tests see what users get.
-$(VENV)/.dependencies: $(VENV)/.created pyproject.toml
-	@echo "Installing dependencies"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check .
-	@touch $@ $(VENV)/.installed
+$(VENV)/requirements.txt: $(VENV)/.created pyproject.toml
+	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
+	  print(*p["build-system"]["requires"], *p["project"]["dependencies"], sep="\n")' > $@
 
+$(VENV)/.dependencies: $(VENV)/requirements.txt
+	@echo "Installing the dependencies"
+	@$(PIP) install --no-compile --requirement $<
+	@touch $@
+
+# Not editable: what is run and tested is what users get.
 $(VENV)/.installed: $(VENV)/.dependencies $(SOURCES)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	@$(PIP) install --no-deps --no-build-isolation --force-reinstall .
 	@touch $@
 
-$(VENV)/.groups: $(VENV)/.dependencies
-	@echo "Installing test and lint tools"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+$(VENV)/.tools: $(VENV)/.dependencies
+	@echo "Installing the tools for tests and lint"
+	@$(PIP) install --no-compile --group dev
 	@touch $@
 
 demo: $(VENV)/.installed
 	@$(BIN)/descheduler plan --example
-	@$(BIN)/descheduler plan --example -o html > report.html.tmp && mv report.html.tmp report.html
+	@$(BIN)/descheduler plan --example -o html > report.html
 	@echo
-	@echo "The whole plan, with forecasts, proofs and refusals: open report.html in a browser."
-	@echo "Next, on a cluster of yours (nothing is evicted by a plan):"
-	@echo "  $(BIN)/descheduler plan --kubeconfig ~/.kube/config --prometheus http://PROMETHEUS:9090 -o html > report.html"
-	@echo "  $(BIN)/descheduler policy default > policy.yaml     # then: --policy policy.yaml"
-	@echo "  kubectl apply -k manifests/overlays/dry-run         # the controller, in a mode that has no right to evict"
+	@echo "The same with forecasts, proofs and refusals: open report.html in a browser."
+	@echo "Next, on a cluster of yours (planning evicts nothing):"
+	@echo "  $(BIN)/descheduler plan --kubeconfig ~/.kube/config --prometheus http://HOST:9090 -o html > report.html"
+	@echo "  $(BIN)/descheduler policy default > policy.yaml    # change it, then add: --policy policy.yaml"
+	@echo "  kubectl apply -k manifests/overlays/dry-run        # the controller, without the right to evict"
 
-# What can be installed or built here is; what cannot is listed at the end of the test run, by name and with the reason.
-components: venv
+# What is still missing after this is listed by the test run at its end, by name and with the reason.
+components: $(VENV)/.installed
 	@sh tests/controlplane/install.sh || true
 	@$(BIN)/python tests/controlplane/binaries.py > /dev/null || true
 
 test: venv components
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS)
+	@$(BIN)/pytest $(PYTEST_FLAGS) $(ARGS)
 
 lint: venv
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy tests/conftest.py tests/controlplane
 	@$(BIN)/lint-imports
 
 clean:

@@ -1,8 +1,9 @@
 """Real components as fixtures: a Kubernetes control plane, Prometheus, Chromium.
 
 Nothing of them is imported before a test asks for one. Tests that use one of the fixtures get its marker, so
-``pytest -m "not controlplane and not prometheus and not browser"`` is the quick half of the suite. With xdist use
-``--dist loadgroup``: all tests that share the control plane then run on one worker, and only one is started.
+``pytest -m "not controlplane and not prometheus and not browser"`` is the quick half of the suite. With xdist each worker
+that comes to such a test starts a control plane of its own (3 s, 0.5 GB); ``--dist loadfile`` keeps the tests of a file,
+and so what they share, on one worker.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from controlplane.prometheus import PrometheusServer
 
 _FIXTURE_MARKERS = {"control_plane": "controlplane", "prometheus_server": "prometheus", "browser": "browser"}
-_SHARED_PER_RUN = ("control_plane", "browser")
 _MISSING = pytest.StashKey[dict[str, Any]]()
 _KEEP_LOGS = pytest.StashKey[bool]()
 
@@ -93,16 +93,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_MISSING] = {}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by the components they use; keep those that share one on one xdist worker."""
-    for item in items:
-        used = [name for name in _FIXTURE_MARKERS if name in getattr(item, "fixturenames", ())]
-        for name in used:
-            item.add_marker(_FIXTURE_MARKERS[name])
-        shared = [name for name in _SHARED_PER_RUN if name in used]
-        if shared and config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(shared[0]))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test by the components it uses."""
+    for name, marker in _FIXTURE_MARKERS.items():
+        if name in getattr(item, "fixturenames", ()):
+            item.add_marker(marker)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -20,8 +20,6 @@ FINDERS: Final[dict[str, Callable[[], object]]] = {
     "prometheus_server": prometheus.find_programs,
     "browser": browser.find_programs,
 }
-#: Fixture -> marker of the tests that use it.
-MARKERS: Final = {"control_plane": "controlplane", "prometheus_server": "prometheus", "browser": "browser"}
 
 
 def find(fixture: str) -> MissingComponentError | None:

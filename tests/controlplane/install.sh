@@ -12,14 +12,12 @@ if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
 fi
 echo "installing:$packages" >&2
 export DEBIAN_FRONTEND=noninteractive
-# The prometheus package would start a server of its own on port 9090; this keeps it from doing so while it is installed.
+# While it is installed, the prometheus package is kept from starting a server of its own.
 policy=/usr/sbin/policy-rc.d
-made_policy=""
 if [ ! -e "$policy" ]; then
-  printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made_policy=yes
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
 fi
 # shellcheck disable=SC2086
 apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends $packages >/dev/null
-result=$?
-[ -z "$made_policy" ] || rm -f "$policy"
-exit $result
