@@ -1,9 +1,9 @@
 """Real components as fixtures: a Kubernetes control plane, Prometheus, Chromium.
 
-Nothing of them is imported before a test asks for one. Tests that use one of the fixtures get its marker, so
-``pytest -m "not controlplane and not prometheus and not browser"`` is the quick half of the suite. With xdist each worker
-that comes to such a test starts a control plane of its own (3 s, 0.5 GB); ``--dist loadfile`` keeps the tests of a file,
-and so what they share, on one worker.
+Nothing of them is imported before a test asks for one. Tests that use one of the fixtures get its marker:
+``pytest -m "not controlplane and not prometheus and not browser"`` is the quick half of the suite. With xdist each
+worker that comes to such a test starts a control plane of its own (3 s, 0.5 GB); ``--dist loadfile`` keeps the tests
+of a file, and so what they share, on one worker.
 """
 
 from __future__ import annotations
