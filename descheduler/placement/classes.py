@@ -1,0 +1,155 @@
+"""Pods that the scheduler cannot tell apart: same spec, same namespace, same labels.
+
+A *group* is a distinct (namespace, labels); a *class* is a distinct (spec, group). Selectors are evaluated on groups,
+rules are worked out once per class, and counts move by class.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.labels import Labels
+from descheduler.model.pods import PodSpec
+from descheduler.model.selectors import LabelSelector, Operator, Requirement
+from descheduler.model.snapshot import ClusterSnapshot
+
+Ids = NDArray[np.int64]
+_NONE = np.empty(0, np.int64)
+
+
+class Groups:
+    """Distinct (namespace, labels) and which of them a selector matches."""
+
+    def __init__(self, namespace: list[str], labels: list[Labels]) -> None:
+        self.namespace = namespace  # [G]
+        self.labels = labels  # [G]
+        self._of_namespace: dict[str, list[int]] = {}
+        for group, name in enumerate(namespace):
+            self._of_namespace.setdefault(name, []).append(group)
+        self._by_value: dict[str, dict[str, list[int]]] = {}
+        self._matching: dict[tuple[LabelSelector, frozenset[str] | None], Ids] = {}
+
+    def matching(self, selector: LabelSelector | None, namespaces: frozenset[str] | None) -> Ids:
+        """Groups in the namespaces (None: all) whose labels the selector matches; a None selector matches nothing."""
+        if selector is None:
+            return _NONE
+        key = (selector, namespaces)
+        found = self._matching.get(key)
+        if found is None:
+            hits = [
+                g
+                for g in self._candidates(selector, namespaces)
+                if (namespaces is None or self.namespace[g] in namespaces) and selector.matches(self.labels[g])
+            ]
+            found = self._matching[key] = np.array(sorted(hits), np.int64)
+        return found
+
+    def _candidates(self, selector: LabelSelector, namespaces: frozenset[str] | None) -> list[int]:
+        # The shortest of: groups of the namespaces, groups with one of the values that an In requirement allows.
+        best: list[int] | None = None
+        for requirement in selector.requirements:
+            if requirement.operator is Operator.IN:
+                with_value = self._with(requirement)
+                if best is None or len(with_value) < len(best):
+                    best = with_value
+        if namespaces is not None:
+            size = sum(len(self._of_namespace.get(n, ())) for n in namespaces)
+            if best is None or size < len(best):
+                return [g for n in namespaces for g in self._of_namespace.get(n, ())]
+        return list(range(len(self.labels))) if best is None else best
+
+    def _with(self, requirement: Requirement) -> list[int]:
+        by_value = self._by_value.get(requirement.key)
+        if by_value is None:
+            by_value = self._by_value[requirement.key] = {}
+            for group, labels in enumerate(self.labels):
+                value = labels.get(requirement.key)
+                if value is not None:
+                    by_value.setdefault(value, []).append(group)
+        if len(requirement.values) == 1:
+            return by_value.get(requirement.values[0], [])
+        return [g for value in set(requirement.values) for g in by_value.get(value, ())]
+
+
+class Classes:
+    """The classes of P pods: C of them, over G groups."""
+
+    def __init__(self, snapshot: ClusterSnapshot) -> None:
+        columns = snapshot.columns
+        groups, pod_group = _group(snapshot)
+        width = max(len(columns.specs), 1)
+        codes = pod_group * width + columns.pod_spec
+        distinct, of_pod = np.unique(codes, return_inverse=True)
+        self.groups = groups
+        self.of_pod: NDArray[np.int32] = of_pod.astype(np.int32)  # [P]
+        self.group: Ids = distinct // width  # [C]
+        self.spec: Ids = distinct % width  # [C] position in `columns.specs`
+        self.specs: tuple[PodSpec, ...] = columns.specs
+        self.first = _first(self.of_pod, len(distinct))  # [C] a pod of the class
+        live = np.flatnonzero(columns.pod_live)
+        self.live_order = live[np.argsort(self.of_pod[live], kind="stable")]  # live pods, grouped by class
+        self.live_start = np.zeros(len(distinct) + 1, np.int64)
+        np.cumsum(np.bincount(self.of_pod[live], minlength=len(distinct)), out=self.live_start[1:])
+        self._order = np.argsort(self.group, kind="stable")
+        self._start = np.searchsorted(self.group[self._order], np.arange(len(groups.labels) + 1))
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def spec_of(self, cls: int) -> PodSpec:
+        return self.specs[int(self.spec[cls])]
+
+    def namespace_of(self, cls: int) -> str:
+        return self.groups.namespace[int(self.group[cls])]
+
+    def labels_of(self, cls: int) -> Labels:
+        return self.groups.labels[int(self.group[cls])]
+
+    def of_groups(self, groups: Ids) -> Ids:
+        """Classes of the given groups."""
+        return gather(self._order, self._start, groups)
+
+    def live_of(self, classes: Ids) -> Ids:
+        """Live pods of the given classes."""
+        return gather(self.live_order, self.live_start, classes)
+
+
+def gather(order: Ids, start: Ids, rows: Ids) -> Ids:
+    """Concatenated slices `order[start[r]:start[r + 1]]` of the rows."""
+    if len(rows) == 1:
+        return order[start[rows[0]] : start[rows[0] + 1]]
+    sizes = start[rows + 1] - start[rows]
+    total = int(sizes.sum())
+    if total == 0:
+        return _NONE
+    ends = np.cumsum(sizes)
+    within = np.arange(total) - np.repeat(ends - sizes, sizes)
+    found: Ids = order[np.repeat(start[rows], sizes) + within]
+    return found
+
+
+def _first(of_pod: NDArray[np.int32], classes: int) -> Ids:
+    first = np.zeros(classes, np.int64)
+    first[of_pod[::-1]] = np.arange(len(of_pod) - 1, -1, -1)
+    return first
+
+
+def _group(snapshot: ClusterSnapshot) -> tuple[Groups, NDArray[np.int64]]:
+    # Labels are mostly interned, so identity answers for nearly every pod; the values decide the rest.
+    by_identity: dict[tuple[str, int], int] = {}
+    by_value: dict[tuple[str, Labels], int] = {}
+    namespace: list[str] = []
+    labels: list[Labels] = []
+    out = np.empty(len(snapshot.pods), np.int64)
+    for i, pod in enumerate(snapshot.pods):
+        near = (pod.namespace, id(pod.labels))
+        group = by_identity.get(near)
+        if group is None:
+            group = by_value.setdefault((pod.namespace, pod.labels), len(labels))
+            if group == len(labels):
+                namespace.append(pod.namespace)
+                labels.append(pod.labels)
+            by_identity[near] = group
+        out[i] = group
+    return Groups(namespace, labels), out

@@ -1,0 +1,59 @@
+"""The scheduler's reasons why a node cannot take a pod, in the order in which kube-scheduler asks."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Predicate(IntEnum):
+    """What the scheduler finds first against a node; `OK` (0) when nothing.
+
+    The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Three are
+    ours: NOT_READY and VIRTUAL (such nodes are never a destination, whatever their taints say), and DEVICE_CLAIMS
+    (dynamic resource allocation is not modelled, so no place can be proven).
+    """
+
+    OK = 0
+    UNSCHEDULABLE = 1
+    NOT_READY = 2
+    VIRTUAL = 3
+    TAINT = 4
+    NODE_AFFINITY = 5
+    PORTS = 6
+    RESOURCES = 7
+    GPU_DEVICES = 8
+    VOLUME_IN_USE = 9
+    VOLUME_CLAIM = 10
+    VOLUME = 11
+    VOLUME_ZONE = 12
+    SPREAD_LABEL = 13
+    SPREAD = 14
+    AFFINITY = 15
+    ANTI_AFFINITY = 16
+    ANTI_AFFINITY_OF_OTHERS = 17
+    DEVICE_CLAIMS = 18
+
+
+TEXT: dict[Predicate, str] = {
+    Predicate.OK: "node(s) fit",
+    Predicate.UNSCHEDULABLE: "node(s) were unschedulable",
+    Predicate.NOT_READY: "node(s) were not ready",
+    Predicate.VIRTUAL: "node(s) are virtual",
+    Predicate.TAINT: "node(s) had untolerated taint(s)",
+    Predicate.NODE_AFFINITY: "node(s) didn't match Pod's node affinity/selector",
+    Predicate.PORTS: "node(s) didn't have free ports for the requested pod ports",
+    Predicate.RESOURCES: "Insufficient resources",
+    Predicate.GPU_DEVICES: "node(s) had no suitable GPU devices",
+    Predicate.VOLUME_IN_USE: "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode"
+    " already in-use by another pod",
+    Predicate.VOLUME_CLAIM: "node(s) cannot be used: a claim of the pod is missing, unbound or lost its volume",
+    Predicate.VOLUME: "node(s) didn't match PersistentVolume's node affinity",
+    Predicate.VOLUME_ZONE: "node(s) had no available volume zone",
+    Predicate.SPREAD_LABEL: "node(s) didn't match pod topology spread constraints (missing required label)",
+    Predicate.SPREAD: "node(s) didn't match pod topology spread constraints",
+    Predicate.AFFINITY: "node(s) didn't match pod affinity rules",
+    Predicate.ANTI_AFFINITY: "node(s) didn't match pod anti-affinity rules",
+    Predicate.ANTI_AFFINITY_OF_OTHERS: "node(s) didn't satisfy existing pods anti-affinity rules",
+    Predicate.DEVICE_CLAIMS: "node(s) cannot be judged: the pod has resource claims",
+}
+"""What kube-scheduler's events say (the `ErrReason…` constants of its plug-ins)."""
