@@ -1,0 +1,1 @@
+"""Reading a cluster: connection, paged lists, watches, discovery, recordings. Writes nothing."""

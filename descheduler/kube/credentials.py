@@ -1,0 +1,148 @@
+"""Where the API server is and who we are, by the official client: kubeconfig (contexts, exec plug-ins) or in-cluster.
+
+The official client is imported only when a connection is made; importing it takes most of a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from descheduler.model.errors import Unauthorized, UsageError
+
+if TYPE_CHECKING:
+    from kubernetes.client.configuration import Configuration
+
+DEFAULT_KUBECONFIG = Path("~/.kube/config")
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place that credentials come from; `load` reads it anew each time, so rotated files and tokens are seen."""
+
+    name: str  # of the cluster, for people
+    load: Callable[[], Configuration]
+
+
+def choose(
+    kubeconfig: Path | str | None = None,
+    context: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    service_account: Path = SERVICE_ACCOUNT,
+) -> Source:
+    """The kubeconfig that is named, else the one of KUBECONFIG or ~/.kube/config, else the pod's service account.
+
+    Raises:
+        UsageError: there is none of these, or what is named cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    named = str(kubeconfig or environ.get("KUBECONFIG", ""))
+    if named:
+        return _from_kubeconfig(named, context)
+    if DEFAULT_KUBECONFIG.expanduser().is_file():
+        return _from_kubeconfig(str(DEFAULT_KUBECONFIG.expanduser()), context)
+    if environ.get("KUBERNETES_SERVICE_HOST") and context is None:
+        return _from_pod(environ, service_account)
+    raise UsageError("no cluster to connect to: give --kubeconfig, set KUBECONFIG, or run inside a cluster")
+
+
+def _from_kubeconfig(files: str, context: str | None) -> Source:
+    for name in files.split(os.pathsep):
+        if len(files.split(os.pathsep)) == 1 and not Path(name).expanduser().is_file():
+            raise UsageError(f"{name}: no such kubeconfig file")
+
+    def load() -> Configuration:
+        import yaml
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.config import ConfigException, load_kube_config
+
+        made = Configuration()
+        try:
+            with _complaints() as said:
+                load_kube_config(  # type: ignore[no-untyped-call]  # that package has no types
+                    files, context, client_configuration=made, persist_config=False
+                )
+        except ConfigException as e:
+            raise UsageError(f"kubeconfig {files}: {e}") from e
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as e:
+            raise UsageError(f"kubeconfig {files} cannot be read: {e}") from e
+        if said:
+            raise Unauthorized(f"kubeconfig {files}: no credentials: {'; '.join(said)}")
+        return made
+
+    return Source(_context_name(files, context), load)
+
+
+def _context_name(files: str, context: str | None) -> str:
+    """The chosen context's name, read without the official client; empty when the file does not say."""
+    if context is not None:
+        return context
+    import yaml
+
+    for name in files.split(os.pathsep):
+        try:
+            text = Path(name).expanduser().read_text(encoding="utf-8")
+            found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue  # loading it says what is wrong
+        if isinstance(found, dict) and found.get("current-context"):
+            return str(found["current-context"])
+    return ""
+
+
+def _from_pod(environ: Mapping[str, str], directory: Path) -> Source:
+    def load() -> Configuration:
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.config import ConfigException
+        from kubernetes.config.incluster_config import InClusterConfigLoader
+
+        made = Configuration()
+        try:
+            loader = InClusterConfigLoader(  # type: ignore[no-untyped-call]  # that package has no types
+                token_filename=str(directory / "token"), cert_filename=str(directory / "ca.crt"), environ=environ
+            )
+            loader.load_and_set(made)  # type: ignore[no-untyped-call]
+        except (ConfigException, OSError) as e:
+            raise UsageError(f"in-cluster credentials in {directory}: {e}") from e
+        return made
+
+    return Source("in-cluster", load)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What the official client logs as errors while it loads: it logs a failed exec plug-in and goes on without one."""
+    said: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    handler = Handler(logging.ERROR)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield said
+    finally:
+        root.removeHandler(handler)
+
+
+def authorization(configuration: Configuration) -> dict[str, str]:
+    """The headers that say who we are; the client's refresh hook re-reads token files and runs exec plug-ins again."""
+    headers: dict[str, str] = {}
+    for setting in configuration.auth_settings().values():
+        if not isinstance(setting, dict):
+            continue
+        value = str(setting.get("value") or "").strip()
+        if setting.get("in") == "header" and value:
+            scheme, _, token = value.partition(" ")
+            # The client writes "bearer" in-cluster; some proxies in front of API servers compare it exactly.
+            headers["Authorization"] = f"Bearer {token.strip()}" if scheme.lower() == "bearer" else value
+    return headers

@@ -1,0 +1,50 @@
+"""Paged lists: `limit` and `continue`, and what to do when the snapshot that is being paged through expires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from descheduler.kube.connection import KubeClient
+from descheduler.kube.decoding import Codec, Items
+from descheduler.model.errors import Gone
+
+LIMIT = 500  # client-go's pager
+_RESTARTS = 2
+
+
+class Gather(Protocol):
+    """Takes the pages of one consistent list."""
+
+    def page(self, items: Items) -> None: ...
+
+
+G = TypeVar("G", bound=Gather)
+
+
+def read_list(client: KubeClient, codec: Codec, gather: Callable[[], G], *, limit: int = LIMIT) -> tuple[G, str]:
+    """All objects of a kind at one resource version, fed page by page to what `gather` makes; and that version.
+
+    A list that expires between two pages (410) starts again with a fresh gatherer, at last in one piece: to go on
+    with the token that the error offers would mix two instants, and a watch could not start from either.
+
+    Raises: ClusterError and its kinds.
+    """
+    for attempt in range(_RESTARTS + 1):
+        into = gather()
+        try:
+            return into, _pages(client, codec, into, limit if attempt < _RESTARTS else 0)
+        except Gone:
+            if attempt == _RESTARTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _pages(client: KubeClient, codec: Codec, into: Gather, limit: int) -> str:
+    query: dict[str, str] = {"limit": str(limit)} if limit else {}
+    while True:
+        items = codec.page(client.get(codec.endpoint.path, query))
+        into.page(items)
+        if not items.metadata.token:
+            return items.metadata.resource_version
+        query["continue"] = items.metadata.token

@@ -1,0 +1,390 @@
+"""Slim schemas of API objects: only the fields that we use are decoded; everything else, managedFields above all,
+is skipped by the parser. Parts that replicas share word for word stay raw bytes (`Raw`) and are decoded once per
+distinct value (see `interning`).
+
+The same structs, encoded again, are the lines of a recording. `gc=False` is safe: no struct can be in a cycle.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw, Struct, field
+
+NO_RAW = Raw(b"")
+
+
+class Slim(Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
+    """Base of every schema. Unknown fields are ignored; absent and null are alike."""
+
+
+class OwnerWire(Slim, frozen=True, gc=False):
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
+class MetaWire(Slim, frozen=True, gc=False):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: Raw = NO_RAW
+    annotations: dict[str, str] | None = None
+    owner_references: tuple[OwnerWire, ...] | None = None
+
+
+class Object(Slim, frozen=True, gc=False):
+    """What every object has."""
+
+    metadata: MetaWire = MetaWire()
+
+
+class ConditionWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+
+
+# Selectors
+
+
+class ExpressionWire(Slim, frozen=True, gc=False):
+    key: str = ""
+    operator: str = ""
+    values: tuple[str, ...] | None = None
+
+
+class LabelSelectorWire(Slim, frozen=True, gc=False):
+    match_labels: dict[str, str] | None = None
+    match_expressions: tuple[ExpressionWire, ...] | None = None
+
+
+class NodeTermWire(Slim, frozen=True, gc=False):
+    match_expressions: tuple[ExpressionWire, ...] | None = None
+    match_fields: tuple[ExpressionWire, ...] | None = None
+
+
+class NodeSelectorWire(Slim, frozen=True, gc=False):
+    node_selector_terms: tuple[NodeTermWire, ...] | None = None
+
+
+class WeightedNodeTermWire(Slim, frozen=True, gc=False):
+    weight: int = 0
+    preference: NodeTermWire = NodeTermWire()
+
+
+class NodeAffinityWire(Slim, frozen=True, gc=False):
+    required: NodeSelectorWire | None = field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
+    preferred: tuple[WeightedNodeTermWire, ...] | None = field(
+        default=None, name="preferredDuringSchedulingIgnoredDuringExecution"
+    )
+
+
+class PodTermWire(Slim, frozen=True, gc=False):
+    topology_key: str = ""
+    label_selector: LabelSelectorWire | None = None
+    namespaces: tuple[str, ...] | None = None
+    namespace_selector: LabelSelectorWire | None = None
+    match_label_keys: tuple[str, ...] | None = None
+    mismatch_label_keys: tuple[str, ...] | None = None
+
+
+class WeightedPodTermWire(Slim, frozen=True, gc=False):
+    weight: int = 0
+    pod_affinity_term: PodTermWire = PodTermWire()
+
+
+class PodAffinityWire(Slim, frozen=True, gc=False):
+    required: tuple[PodTermWire, ...] | None = field(
+        default=None, name="requiredDuringSchedulingIgnoredDuringExecution"
+    )
+    preferred: tuple[WeightedPodTermWire, ...] | None = field(
+        default=None, name="preferredDuringSchedulingIgnoredDuringExecution"
+    )
+
+
+class AffinityWire(Slim, frozen=True, gc=False):
+    node_affinity: NodeAffinityWire | None = None
+    pod_affinity: PodAffinityWire | None = None
+    pod_anti_affinity: PodAffinityWire | None = None
+
+
+# Pods
+
+
+class TolerationWire(Slim, frozen=True, gc=False):
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class SpreadWire(Slim, frozen=True, gc=False):
+    max_skew: int = 1
+    topology_key: str = ""
+    when_unsatisfiable: str = "DoNotSchedule"
+    label_selector: LabelSelectorWire | None = None
+    min_domains: int | None = None
+    node_affinity_policy: str | None = None
+    node_taints_policy: str | None = None
+    match_label_keys: tuple[str, ...] | None = None
+
+
+class PortWire(Slim, frozen=True, gc=False):
+    host_port: int = 0
+    protocol: str = "TCP"
+    host_ip: str = field(default="", name="hostIP")
+
+
+class ResourcesWire(Slim, frozen=True, gc=False):
+    """Quantities are text; the API server writes them so, but a number is a quantity too."""
+
+    requests: dict[str, str | int | float] | None = None
+    limits: dict[str, str | int | float] | None = None
+
+
+class ContainerWire(Slim, frozen=True, gc=False):
+    name: str = ""
+    image: str = ""
+    resources: Raw = NO_RAW
+    ports: Raw = NO_RAW
+    restart_policy: str = ""
+
+
+class ClaimSourceWire(Slim, frozen=True, gc=False):
+    claim_name: str = ""
+
+
+class Present(Slim, frozen=True, gc=False):
+    """Something whose being there is all that we look at."""
+
+
+class VolumeWire(Slim, frozen=True, gc=False):
+    name: str = ""
+    persistent_volume_claim: ClaimSourceWire | None = None
+    ephemeral: Present | None = None
+    empty_dir: Present | None = None
+    host_path: Present | None = None
+
+
+class PodResourceClaimWire(Slim, frozen=True, gc=False):
+    name: str = ""
+
+
+class SchedulingGroupWire(Slim, frozen=True, gc=False):
+    pod_group_name: str = ""
+
+
+class PodSpecWire(Slim, frozen=True, gc=False):
+    containers: tuple[ContainerWire, ...] | None = None
+    init_containers: tuple[ContainerWire, ...] | None = None
+    overhead: Raw = NO_RAW
+    resources: Raw = NO_RAW
+    node_selector: Raw = NO_RAW
+    affinity: Raw = NO_RAW
+    tolerations: Raw = NO_RAW
+    topology_spread_constraints: Raw = NO_RAW
+    volumes: tuple[VolumeWire, ...] | None = None
+    resource_claims: tuple[PodResourceClaimWire, ...] | None = None
+    scheduling_gates: tuple[Present, ...] | None = None
+    scheduling_group: SchedulingGroupWire | None = None
+    node_name: str = ""
+    priority: int | None = None
+    priority_class_name: str = ""
+    scheduler_name: str = "default-scheduler"
+    restart_policy: str = "Always"
+    termination_grace_period_seconds: int | None = None
+
+
+class ContainerStatusWire(Slim, frozen=True, gc=False):
+    name: str = ""
+    resources: Raw = NO_RAW
+    allocated_resources: Raw = NO_RAW
+
+
+class PodStatusWire(Slim, frozen=True, gc=False):
+    phase: str = "Unknown"
+    start_time: datetime | None = None
+    conditions: tuple[ConditionWire, ...] | None = None
+    container_statuses: tuple[ContainerStatusWire, ...] | None = None
+    init_container_statuses: tuple[ContainerStatusWire, ...] | None = None
+    resources: Raw = NO_RAW
+    allocated_resources: Raw = NO_RAW
+
+
+class PodWire(Object, frozen=True, gc=False):
+    spec: PodSpecWire = PodSpecWire()
+    status: PodStatusWire = PodStatusWire()
+
+
+# Nodes and storage
+
+
+class TaintWire(Slim, frozen=True, gc=False):
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSpecWire(Slim, frozen=True, gc=False):
+    unschedulable: bool = False
+    taints: tuple[TaintWire, ...] | None = None
+
+
+class NodeStatusWire(Slim, frozen=True, gc=False):
+    allocatable: dict[str, str | int | float] | None = None
+    conditions: tuple[ConditionWire, ...] | None = None
+
+
+class NodeWire(Object, frozen=True, gc=False):
+    spec: NodeSpecWire = NodeSpecWire()
+    status: NodeStatusWire = NodeStatusWire()
+
+
+class ClaimSpecWire(Slim, frozen=True, gc=False):
+    volume_name: str = ""
+    storage_class_name: str | None = None
+    access_modes: tuple[str, ...] | None = None
+
+
+class ClaimWire(Object, frozen=True, gc=False):
+    spec: ClaimSpecWire = ClaimSpecWire()
+
+
+class VolumeAffinityWire(Slim, frozen=True, gc=False):
+    required: NodeSelectorWire | None = None
+
+
+class CsiWire(Slim, frozen=True, gc=False):
+    driver: str = ""
+
+
+class PersistentVolumeSpecWire(Slim, frozen=True, gc=False):
+    node_affinity: VolumeAffinityWire | None = None
+    storage_class_name: str = ""
+    local: Present | None = None
+    host_path: Present | None = None
+    csi: CsiWire | None = None
+
+
+class PersistentVolumeWire(Object, frozen=True, gc=False):
+    spec: PersistentVolumeSpecWire = PersistentVolumeSpecWire()
+
+
+class TopologyExpressionWire(Slim, frozen=True, gc=False):
+    key: str = ""
+    values: tuple[str, ...] | None = None
+
+
+class TopologyTermWire(Slim, frozen=True, gc=False):
+    match_label_expressions: tuple[TopologyExpressionWire, ...] | None = None
+
+
+class StorageClassWire(Object, frozen=True, gc=False):
+    provisioner: str = ""
+    volume_binding_mode: str | None = None
+    allowed_topologies: tuple[TopologyTermWire, ...] | None = None
+
+
+# Budgets, priorities, workloads
+
+
+class BudgetSpecWire(Slim, frozen=True, gc=False):
+    selector: LabelSelectorWire | None = None
+    min_available: int | str | None = None
+    max_unavailable: int | str | None = None
+    unhealthy_pod_eviction_policy: str | None = None
+
+
+class BudgetStatusWire(Slim, frozen=True, gc=False):
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    expected_pods: int = 0
+    observed_generation: int = 0
+    disrupted_pods: dict[str, str] | None = None
+
+
+class BudgetWire(Object, frozen=True, gc=False):
+    spec: BudgetSpecWire = BudgetSpecWire()
+    status: BudgetStatusWire = BudgetStatusWire()
+
+
+class PriorityClassWire(Object, frozen=True, gc=False):
+    value: int = 0
+    global_default: bool = False
+
+
+class FailureConditionWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    status: str = "True"
+
+
+class FailureRuleWire(Slim, frozen=True, gc=False):
+    action: str = ""
+    on_pod_conditions: tuple[FailureConditionWire, ...] | None = None
+
+
+class FailurePolicyWire(Slim, frozen=True, gc=False):
+    rules: tuple[FailureRuleWire, ...] | None = None
+
+
+class WorkloadSpecWire(Slim, frozen=True, gc=False):
+    """The union of what we read of ReplicaSet, Deployment, StatefulSet, DaemonSet, Job and CronJob."""
+
+    replicas: int | None = None
+    selector: LabelSelectorWire | None = None
+    parallelism: int | None = None
+    backoff_limit: int | None = None
+    suspend: bool | None = None
+    pod_failure_policy: FailurePolicyWire | None = None
+
+
+class WorkloadStatusWire(Slim, frozen=True, gc=False):
+    replicas: int = 0
+    ready_replicas: int = 0
+    desired_number_scheduled: int = 0
+    number_ready: int = 0
+    ready: int | None = None
+    failed: int = 0
+
+
+class WorkloadWire(Object, frozen=True, gc=False):
+    spec: WorkloadSpecWire = WorkloadSpecWire()
+    status: WorkloadStatusWire = WorkloadStatusWire()
+
+
+class CustomWire(Object, frozen=True, gc=False):
+    """Any object of an optional API; `spec` and `status` whole."""
+
+    api_version: str = ""
+    kind: str = ""
+    spec: dict[str, Any] | None = None
+    status: dict[str, Any] | None = None
+
+
+# Envelopes
+
+
+class ListMetaWire(Slim, frozen=True, gc=False):
+    resource_version: str = ""
+    token: str = field(default="", name="continue")
+
+
+class RawList(Slim, frozen=True, gc=False):
+    """A list whose items are decoded one by one, to find the one that is broken."""
+
+    metadata: ListMetaWire = ListMetaWire()
+    items: tuple[Raw, ...] | None = None
+
+
+class RawEvent(Slim, frozen=True, gc=False):
+    type: str = ""
+    object: Raw = NO_RAW
