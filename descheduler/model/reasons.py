@@ -72,6 +72,8 @@ class Reason(StrEnum):
     THROTTLED = "Throttled"
     API_REFUSED = "ApiRefused"
     NOT_LEADING = "NotLeading"
+    STOPPING = "Stopping"
+    UNFINISHED = "Unfinished"
 
 
 EXPLANATION: dict[Reason, str] = {
@@ -131,6 +133,8 @@ EXPLANATION: dict[Reason, str] = {
     Reason.THROTTLED: "the API server is shedding load",
     Reason.API_REFUSED: "the API server refused the eviction",
     Reason.NOT_LEADING: "another replica leads",
+    Reason.STOPPING: "the controller is shutting down",
+    Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
 }
 
 

@@ -1,0 +1,213 @@
+"""Executes a plan: wave by wave, each validated again on fresh data, each waited for before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from random import Random
+from typing import TypeAlias
+
+from descheduler.execution.clock import Clock
+from descheduler.execution.eviction import PodEvictor
+from descheduler.execution.intents import Intent, IntentStore
+from descheduler.execution.landing import Landing
+from descheduler.execution.limits import Limits
+from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
+from descheduler.execution.pace import Pace
+from descheduler.execution.recheck import recheck
+from descheduler.execution.units import UnitRun
+from descheduler.execution.wave import Tools, finish, interrupted, run_wave
+from descheduler.execution.writes import ClusterWriter
+from descheduler.model.errors import ClusterError, LeadershipLost
+from descheduler.model.plan import Action, PlanDocument
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+
+Revalidate: TypeAlias = Callable[[ClusterSnapshot, Sequence[Action]], Mapping[str, "Blocked | None"]]
+"""For each action, by id, why it may not go ahead on this fresh snapshot; None when it may. A missing id may not."""
+
+EVICT = "evict"
+
+
+def _never() -> bool:
+    return False
+
+
+def _ignore(_: ActionOutcome) -> None:
+    return
+
+
+@dataclass(slots=True)
+class Executor:
+    """Executes plans and resumes what was interrupted. One call at a time.
+
+    `observe` gives a fresh snapshot and raises DeschedulerError's kinds when there is none. `stopping` is asked
+    between steps: a unit that is begun is finished, nothing new is. `notify` hears of every action as soon as its
+    evictions are over, before the replacements are waited for.
+    """
+
+    writer: ClusterWriter
+    intents: IntentStore
+    observe: Callable[[], ClusterSnapshot]
+    clock: Clock
+    rng: Random
+    limits: Limits = field(default_factory=Limits)
+    stopping: Callable[[], bool] = _never
+    notify: Callable[[ActionOutcome], None] = _ignore
+
+    def execute(self, plan: PlanDocument, *, revalidate: Revalidate = recheck) -> ExecutionReport:
+        """Do what the plan says, as far as it still holds. Never raises for a refusal or a failing server.
+
+        `recheck` always runs; `revalidate` may refuse more.
+        """
+        run = _Run(self, plan.id, revalidate)
+        if plan.acting_blocked:
+            run.stopped = Blocked(Reason.DATA_MISSING, "plan", plan.acting_blocked)
+        in_order = sorted(plan.actions, key=lambda a: (a.wave, a.id))
+        for wave, actions in groupby(in_order, key=lambda a: a.wave):
+            run.wave(wave, tuple(actions))
+        return run.report()
+
+    def resume(self) -> tuple[ActionOutcome, ...]:
+        """Finish or drop what earlier executions announced and did not close.
+
+        A unit of which nothing is evicted yet is dropped, for its plan is old; one that is begun is finished. Raises
+        ClusterError when the cluster does not say how far things came, LeadershipLost.
+        """
+        outcomes: list[ActionOutcome] = []
+        for intent in self.intents.load():
+            pace = Pace(self.limits.rate, self.limits.burst, self.clock)
+            with ThreadPoolExecutor(self.limits.max_parallel, "evict") as pool:
+                unit = self._resume(self._tools(pool, pace), intent)
+            if unit is not None:
+                outcomes.append(unit.outcome())
+                self.notify(outcomes[-1])
+        return tuple(outcomes)
+
+    def _resume(self, tools: Tools, intent: Intent) -> UnitRun | None:
+        unit = interrupted(tools, intent)
+        if unit.begun and unit.left:
+            if self._recovered(intent):
+                unit.refused = Blocked(Reason.CHANGED, intent.action.unit, "it has recovered by itself meanwhile")
+                self.intents.close([intent])
+                return unit
+            finish(tools, [unit])
+        if unit.settled:
+            self.intents.close([intent])
+        return unit if unit.begun else None
+
+    def _recovered(self, intent: Intent) -> bool:
+        """Whether an old interruption does no harm any more: its workloads have all the ready pods they want."""
+        if self.clock.wall() - intent.at < self.limits.resume:
+            return False
+        snapshot = self.observe()
+        wanted: dict[str, int] = {}
+        for move in intent.action.pods:
+            wanted[move.workload] = wanted.get(move.workload, 0) + 1
+        for key, workload in snapshot.workloads.items():
+            if str(key) in wanted:
+                wanted[str(key)] = max(wanted[str(key)], workload.replicas)
+        ready = dict.fromkeys(wanted, 0)
+        for pod in snapshot.pods:
+            if pod.ready and pod.deleting is None and (name := str(snapshot.root(pod))) in ready:
+                ready[name] += 1
+        return all(ready[name] >= count for name, count in wanted.items())
+
+    def _tools(self, pool: ThreadPoolExecutor, pace: Pace) -> Tools:
+        evictor = PodEvictor(self.writer, pace, self.clock, self.rng)
+        return Tools(evictor, self.intents, pool, self.clock, self.rng, self.limits, self.stopping)
+
+
+class _Run:
+    """One execution of one plan."""
+
+    def __init__(self, executor: Executor, plan: str, revalidate: Revalidate) -> None:
+        self._executor = executor
+        self._plan = plan
+        self._revalidate = revalidate
+        self._started = executor.clock.wall()
+        self._pace = Pace(executor.limits.rate, executor.limits.burst, executor.clock)
+        self._outcomes: list[ActionOutcome] = []
+        self._waves = 0
+        self.stopped: Blocked | None = None
+
+    def wave(self, number: int, actions: Sequence[Action]) -> None:
+        """One wave, or, when something before it stopped the execution, the note that it was not reached."""
+        if self.stopped is None and self._executor.stopping():
+            self.stopped = Blocked(Reason.STOPPING)
+        units = [UnitRun(action) for action in actions]
+        before = None if self.stopped else self._check(units)
+        if before is not None:
+            self._waves += 1
+            self._evict([u for u in units if u.refused is None])
+        outcomes = [u.outcome() for u in units]
+        for outcome in outcomes:
+            self._executor.notify(outcome)
+        if before is not None:
+            outcomes = self._land(outcomes, before, number)
+        self._outcomes += outcomes
+
+    def report(self) -> ExecutionReport:
+        return ExecutionReport(
+            self._plan,
+            self._started,
+            self._executor.clock.wall(),
+            self._waves,
+            tuple(self._outcomes),
+            self.stopped,
+            self._pace.throttled_count,
+        )
+
+    def _check(self, units: Sequence[UnitRun]) -> ClusterSnapshot | None:
+        """Refuse what no longer holds; the fresh snapshot, or None when there is none to be had."""
+        try:
+            snapshot = self._executor.observe()
+            actions = [u.action for u in units]
+            verdicts = (recheck(snapshot, actions), self._revalidate(snapshot, actions))
+        except ClusterError as error:
+            self.stopped = Blocked(Reason.DATA_STALE, "second validation", str(error))
+            return None
+        missing = Blocked(Reason.DATA_MISSING, "second validation")
+        for unit in units:
+            if unit.action.executor != EVICT:
+                unit.refused = Blocked(Reason.API_REFUSED, "executor", f"there is no executor {unit.action.executor!r}")
+            for verdict in verdicts:
+                unit.refused = unit.refused or verdict.get(unit.action.id, missing)
+        return snapshot
+
+    def _evict(self, units: Sequence[UnitRun]) -> None:
+        try:
+            with ThreadPoolExecutor(self._executor.limits.max_parallel, "evict") as pool:
+                run_wave(self._executor._tools(pool, self._pace), self._plan, units)
+        except LeadershipLost as error:
+            self.stopped = Blocked(Reason.NOT_LEADING, "lease", str(error))
+        except ClusterError as error:
+            self.stopped = Blocked(Reason.API_REFUSED, "intents", str(error))
+        unsettled = next((u for u in units if not u.settled), None)
+        if unsettled is not None and self.stopped is None:
+            self.stopped = Blocked(Reason.UNFINISHED, unsettled.action.unit, "its intent stays open")
+
+    def _land(self, outcomes: list[ActionOutcome], before: ClusterSnapshot, number: int) -> list[ActionOutcome]:
+        """Wait until what was evicted is ready elsewhere; after the deadline the rest of the plan is given up."""
+        watch = Landing([pod.move for outcome in outcomes for pod in outcome.pods if pod.evicted], before)
+        executor = self._executor
+        began = executor.clock.steady()
+        while watch.waiting and self.stopped is None:
+            if executor.stopping():
+                break
+            if executor.clock.steady() - began > executor.limits.ready:
+                waiting = f"{watch.waiting} evicted pods of wave {number} have no ready replacement"
+                self.stopped = Blocked(Reason.CIRCUIT_OPEN, "execution", waiting)
+                break
+            executor.clock.sleep(executor.limits.observe_every)
+            self._look(watch)
+        return [replace(o, pods=tuple(watch.fill(pod) for pod in o.pods)) for o in outcomes]
+
+    def _look(self, watch: Landing) -> None:
+        try:
+            snapshot = self._executor.observe()
+        except ClusterError:
+            return  # the next look may see; the deadline bounds how many there are
+        watch.look(snapshot, self._executor.clock.wall())

@@ -1,0 +1,31 @@
+"""How hard and how long executing a plan may push."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Rates are requests per second, everything else of time is in seconds.
+
+    max_parallel: evictions under way at once.
+    rate, burst: of the token bucket that all evictions go through; the rate gives way to throttling.
+    finish: how long one execution insists on finishing a unit that a budget race broke; after it the intent stays
+        open and the next cycle goes on.
+    finish_on_stop: the same when the process is asked to stop; keep it below its termination grace period.
+    budget_retry: between two tries against a closed budget.
+    ready: how long to wait for the replacements of a wave before the rest of the plan is given up.
+    observe_every: between two looks at whether replacements are ready.
+    resume: an interrupted unit older than this is left alone if its workload has recovered by itself meanwhile.
+    """
+
+    max_parallel: int = 8
+    rate: float = 50.0
+    burst: int = 100
+    finish: float = 600.0
+    finish_on_stop: float = 20.0
+    budget_retry: float = 2.0
+    ready: float = 600.0
+    observe_every: float = 1.0
+    resume: float = 900.0

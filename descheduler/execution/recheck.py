@@ -1,0 +1,80 @@
+"""The second validation: does what a plan rests on still hold, on fresh data, right before a wave?
+
+It checks what can turn an eviction into harm: that each pod is the very one, running where the plan saw it, and that
+the budgets have room for all of them together (the Eviction API looks at one pod at a time).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.plan import Action, PodMove
+from descheduler.model.pods import Phase, Pod
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+
+
+def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str, Blocked | None]:
+    """For each action, by id, why it may not go ahead; None when it may.
+
+    Budgets are charged in order: an action that is let through leaves less for those after it.
+    """
+    verdicts: dict[str, Blocked | None] = {}
+    left = {budget.key: budget.allowed for budget in snapshot.budgets}
+    by_namespace: dict[str, list[DisruptionBudget]] = {}
+    for budget in snapshot.budgets:
+        by_namespace.setdefault(budget.namespace, []).append(budget)
+    for action in actions:
+        pods = [_find(snapshot, move) for move in action.pods]
+        blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None)
+        if blocked is None:
+            blocked = _charge(left, by_namespace, [pod for pod in pods if pod is not None])
+        verdicts[action.id] = blocked
+    return verdicts
+
+
+def _find(snapshot: ClusterSnapshot, move: PodMove) -> Pod | None:
+    position = snapshot.pod_index.get((move.namespace, move.pod))
+    return None if position is None else snapshot.pods[position]
+
+
+def _unchanged(move: PodMove, pod: Pod | None) -> Blocked | None:
+    name = f"{move.namespace}/{move.pod}"
+    if pod is None or pod.uid != move.uid:
+        return Blocked(Reason.CHANGED, name, "the pod is gone")
+    if pod.deleting is not None:
+        return Blocked(Reason.TERMINATING, name)
+    if pod.node != move.source:
+        return Blocked(Reason.CHANGED, name, f"it is on {pod.node or 'no node'}, not on {move.source}")
+    if pod.phase is not Phase.RUNNING:
+        return Blocked(Reason.CHANGED, name, f"it is {pod.phase.value}")
+    return None
+
+
+def _charge(left: dict[str, int], budgets: Mapping[str, list[DisruptionBudget]], pods: Iterable[Pod]) -> Blocked | None:
+    need: dict[str, int] = {}
+    for pod in pods:
+        matching = [
+            b for b in budgets.get(pod.namespace, ()) if b.selector is not None and b.selector.matches(pod.labels)
+        ]
+        if len(matching) > 1:
+            return Blocked(Reason.SEVERAL_BUDGETS, pod.key, ", ".join(b.key for b in matching))
+        for budget in matching:
+            if budget.stale:
+                return Blocked(Reason.BUDGET_STALE, budget.key)
+            need[budget.key] = need.get(budget.key, 0) + _costs(budget, pod)
+    for key, count in need.items():
+        if count > left[key]:
+            return Blocked(Reason.DISRUPTION_BUDGET, key, f"{count} needed, {left[key]} left")
+    for key, count in need.items():
+        left[key] -= count
+    return None
+
+
+def _costs(budget: DisruptionBudget, pod: Pod) -> int:
+    """0 for a pod that is not ready and whose eviction the budget does not count (policy/v1 unhealthyPodEvictionPolicy)."""
+    if pod.ready:
+        return 1
+    healthy = budget.desired_healthy > 0 and budget.current_healthy >= budget.desired_healthy
+    return 0 if budget.unhealthy_policy == "AlwaysAllow" or healthy else 1

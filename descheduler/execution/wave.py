@@ -1,0 +1,117 @@
+"""One wave: every unit of it is checked by the server first, then evicted whole.
+
+preflight (dryRun=All, every pod of every unit)  -> a unit with one refusal is not begun
+intents                                          -> what is about to be done, in one write
+openers (one pod of each unit)                   -> a budget that closed meanwhile costs nothing yet
+the rest, in parallel
+stragglers                                       -> a unit that is begun is finished, against closed budgets too
+intents closed                                   -> but for units that could not be finished in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor as Pool
+from dataclasses import dataclass
+from random import Random
+
+from descheduler.execution.clock import Clock
+from descheduler.execution.eviction import PodEvictor, Verdict
+from descheduler.execution.intents import Intent, IntentStore
+from descheduler.execution.limits import Limits
+from descheduler.execution.units import UnitRun
+from descheduler.model.plan import PodMove
+from descheduler.model.reasons import Blocked, Reason
+
+_LONGEST_RETRY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a wave works with. `stopping` says whether the process was asked to end."""
+
+    evictor: PodEvictor
+    intents: IntentStore
+    pool: Pool
+    clock: Clock
+    rng: Random
+    limits: Limits
+    stopping: Callable[[], bool]
+
+
+def run_wave(tools: Tools, plan: str, units: Sequence[UnitRun]) -> None:
+    """Take the units through all stations; what became of each is in it afterwards.
+
+    Raises LeadershipLost (whoever leads now resumes by the intents) and ClusterError when the intents cannot be
+    written; the units then say how far they came.
+    """
+    _preflight(tools, units)
+    units = [u for u in units if not u.hopeless]
+    if not units or tools.stopping():
+        return
+    intents = {u.action.id: Intent.of(plan, u.action, tools.clock.wall()) for u in units}
+    tools.intents.open(intents.values())
+    _open(tools, units)
+    _evict(tools, [(u, move) for u in units if u.begun for move in u.left])
+    finish(tools, units)
+    tools.intents.close(intents[u.action.id] for u in units if u.settled)
+
+
+def finish(tools: Tools, units: Iterable[UnitRun]) -> None:
+    """Insist on every unit that is begun and not done, until the deadline."""
+    began = tools.clock.steady()
+    wait = tools.limits.budget_retry
+    while broken := [u for u in units if u.begun and u.left]:
+        for unit in broken:
+            unit.raced = unit.raced or any(_over_budget(unit, move) for move in unit.left)
+        allowed = tools.limits.finish_on_stop if tools.stopping() else tools.limits.finish
+        if tools.clock.steady() - began >= allowed:
+            return
+        tools.clock.sleep(min(wait, _LONGEST_RETRY) * tools.rng.uniform(0.8, 1.2))
+        wait *= 1.5
+        _evict(tools, [(unit, move) for unit in broken for move in unit.left])
+
+
+def _preflight(tools: Tools, units: Sequence[UnitRun]) -> None:
+    """Let the server try every eviction without doing it; a unit is refused by the first pod that is."""
+
+    def ask(pair: tuple[UnitRun, PodMove]) -> tuple[UnitRun, Blocked | None]:
+        unit, move = pair
+        answer = tools.evictor.evict(move, dry_run=True)
+        if answer.verdict is Verdict.GONE:
+            return unit, Blocked(Reason.CHANGED, f"{move.namespace}/{move.pod}", "the pod is gone")
+        return unit, answer.blocked
+
+    for unit, blocked in tools.pool.map(ask, [(u, move) for u in units for move in u.action.pods]):
+        unit.refused = unit.refused or blocked
+
+
+def _open(tools: Tools, units: Sequence[UnitRun]) -> None:
+    """Evict one pod of each unit; a unit whose first pod is refused stays untouched."""
+    _evict(tools, [(u, u.action.pods[0]) for u in units])
+    for unit in units:
+        if not unit.begun:
+            unit.refused = unit.answers[unit.action.pods[0].uid].blocked
+
+
+def _evict(tools: Tools, pairs: Sequence[tuple[UnitRun, PodMove]]) -> None:
+    def one(pair: tuple[UnitRun, PodMove]) -> None:
+        unit, move = pair
+        unit.record(move, tools.evictor.evict(move), tools.clock.wall())
+
+    for _ in tools.pool.map(one, pairs):
+        pass
+
+
+def _over_budget(unit: UnitRun, move: PodMove) -> bool:
+    answer = unit.answers.get(move.uid)
+    return answer is not None and answer.blocked is not None and answer.blocked.reason is Reason.DISRUPTION_BUDGET
+
+
+def interrupted(tools: Tools, intent: Intent) -> UnitRun:
+    """The unit of an open intent, with what the cluster says of each pod. Raises ClusterError when it does not say."""
+    unit = UnitRun(intent.action, resumed=True)
+    for move in intent.action.pods:
+        if not tools.evictor.is_there(move):
+            unit.evicted_at[move.uid] = intent.at
+    return unit
