@@ -107,7 +107,7 @@ class ClusterCache:
         freshness = self.freshness()  # first: what is read after it is at least as fresh
         with self._changed:
             followers = {key: reflector for key, (reflector, _) in self._followers.items()}
-        contents = {key: reflector.contents() for key, reflector in followers.items()}
+        contents = {key: reflector.contents() for key, reflector in followers.items() if not reflector.gone}
         return assemble(
             {key: objects for key, (objects, _) in contents.items()},
             taken_at=self._clock(),

@@ -121,7 +121,7 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
 
 
 def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:
-    """Of containers and sidecars: other init containers' do not last (kubernetes pkg/scheduler/util, `GetHostPorts`)."""
+    """Of containers and sidecars; those of other init containers do not last (kubernetes pkg/scheduler/util)."""
     lasting: list[ContainerWire] = [c for c in wire.spec.init_containers or () if c.restart_policy == "Always"]
     lasting.extend(wire.spec.containers or ())
     ports = (port for c in lasting for port in _ports.decode(bytes(c.ports) or b"null") or ())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from descheduler.kube.assembly import assemble, fresh
 from descheduler.kube.connection import KubeClient
@@ -39,9 +40,7 @@ def read_cluster(
         ClusterError: the API server cannot be used (and its other kinds).
     """
     taken_at = clock()
-    gathered = gather_kinds(
-        client, lambda codec: Store(codec), clock=clock, progress=progress, annotations=annotations, limit=limit
-    )
+    gathered = gather_kinds(client, Store, clock=clock, progress=progress, annotations=annotations, limit=limit)
     return assemble(
         {key: store.objects.values() for key, (store, _) in gathered.items()},
         taken_at=taken_at,
@@ -68,9 +67,7 @@ def gather_kinds(
         codec = Codec(endpoint, Interner(annotations))
         as_of = clock()  # the first page is not older than its request
         try:
-            into, _ = read_list(
-                client, codec, lambda codec=codec: _Counting(gather(codec), codec, progress), limit=limit
-            )
+            into, _ = read_list(client, codec, partial(_Counting, gather, codec, progress), limit=limit)
         except Forbidden as e:
             refused.append(e)
             continue
@@ -106,11 +103,11 @@ def _endpoints(client: KubeClient, refused: list[Forbidden]) -> list[Endpoint]:
     return [*(e for e in found.served), *core]
 
 
-class _Counting(Gather):
+class _Counting(Generic[G]):
     """Tells the progress of each page of the gatherer that it wraps."""
 
-    def __init__(self, inner: G, codec: Codec, progress: Progress | None) -> None:
-        self.inner = inner
+    def __init__(self, gather: Callable[[Codec], G], codec: Codec, progress: Progress | None) -> None:
+        self.inner = gather(codec)
         self._key = codec.endpoint.kind.key
         self._progress = progress
         self._seen = 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from descheduler.kube.answers import error_of
+from descheduler.kube.answers import error_of, parse_status
 from descheduler.kube.backoff import Backoff
 from descheduler.kube.connection import KubeClient, Lines
 from descheduler.kube.decoding import Codec
@@ -90,8 +90,6 @@ class Reflector:
         with self._lock:
             if self._store is None:
                 return (), ()
-            if self._codec.interner.worn:
-                self._codec.interner.sweep(self._store.objects.values())
             return tuple(self._store.objects.values()), tuple(self._store.problems.values())
 
     def stop(self) -> None:
@@ -109,8 +107,14 @@ class Reflector:
                     self._list()
                 self._watch()
             except DeschedulerError as e:
-                if self._stopped or self._pace.wait(self._failed(e)):
-                    return
+                wait = 0.0 if self._stopped else self._failed(e)
+            except Exception as e:  # a fault of ours: start anew, and show it as this kind's error
+                log.exception("fault while following", kind=self.key)
+                wait = self._failed(BadAnswer(f"{self.key}: {type(e).__name__}: {e}"))
+            else:
+                continue
+            if self._stopped or self._pace.wait(wait):
+                return
 
     def _list(self) -> None:
         as_of = self._pace.clock()
@@ -118,6 +122,7 @@ class Reflector:
         with self._lock:
             self._store, self._version = store, version
             self._confirm(as_of)
+            self._sweep()
         self._changed()
         log.info("listed", kind=self.key, objects=len(store.objects), problems=len(store.problems))
 
@@ -129,20 +134,27 @@ class Reflector:
             "resourceVersion": self._version,
             "timeoutSeconds": str(seconds),
         }
-        events = 0
+        events, began = 0, self._pace.clock()
         self._lines = lines = self._client.stream(self.endpoint.path, query, timeout=seconds + _SILENCE_SECONDS)
         try:
-            for line in lines:
-                if self._stopped:
-                    return
+            for line in lines if not self._stopped else ():
                 self._take(line)
                 events += 1
+                if self._stopped:
+                    return
         finally:
             self._lines = None
             lines.close()
-        if events == 0 and not self._stopped:
+        self._ended(events, lasted=self._pace.clock() - began, asked=seconds)
+
+    def _ended(self, events: int, lasted: float, asked: float) -> None:
+        """The server ended the watch in good order: up to now we have missed nothing."""
+        if lasted >= asked / 2:
+            with self._lock:
+                self._confirm(self._pace.clock())
+        elif events == 0 and not self._stopped:
             # An empty watch is what an overloaded proxy gives; asking again at once would add to its load.
-            raise Unreachable(f"watch {self.endpoint.kind.resource}: ended without an event")
+            raise Unreachable(f"watch {self.endpoint.kind.resource}: ended at once without an event")
 
     def _take(self, line: bytes) -> None:
         """Apply one event. Raises Gone when the watch is too old, BadAnswer when the line is no event."""
@@ -168,17 +180,22 @@ class Reflector:
                     raise BadAnswer(f"watch {self.endpoint.kind.resource}: unknown event {other!r}")
             self._version = meta.resource_version or self._version
             self._confirm(self._pace.clock())
+            self._backoff.success()
+            self._sweep()
         if event.type != "BOOKMARK":
             self._changed()
 
     def _error_event(self, raw: bytes) -> DeschedulerError:
-        status = msgspec.json.decode(raw, type=_Code)
-        return error_of(status.code, raw, "GET", self.endpoint.path, {"watch": "true"})
+        return error_of(parse_status(raw).code or 500, raw, "GET", self.endpoint.path, {"watch": "true"})
 
     def _confirm(self, as_of: float) -> None:
         self._as_of = max(self._as_of, as_of)
         self._error = ""
-        self._backoff.success()
+
+    def _sweep(self) -> None:
+        """Let go of label sets and pod specs that no object has any more."""
+        if self._store is not None and self._codec.interner.worn:
+            self._codec.interner.sweep(self._store.objects.values())
 
     def _failed(self, error: DeschedulerError) -> float:
         """Note a failure; the seconds to wait before the next attempt."""
@@ -195,10 +212,6 @@ class Reflector:
         self._changed()
         log.warning("cannot follow", kind=self.key, error=str(error), retry_seconds=round(wait, 1))
         return wait
-
-
-class _Code(msgspec.Struct, frozen=True):
-    code: int = 500
 
 
 def _meta(raw: bytes) -> MetaWire:
