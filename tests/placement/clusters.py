@@ -25,12 +25,14 @@ from descheduler.model.snapshot import ClusterSnapshot
 ZONE, HOST, RACK = "topology.kubernetes.io/zone", "kubernetes.io/hostname", "rack"
 NAMESPACES = {"default": {"team": "a"}, "other": {"team": "b"}}
 APPS = ("web", "db", "job")
+PARTS = ("size", "selector", "node affinity", "affinity", "anti-affinity", "spread", "ports")
 
 
 def random_cluster(rng: Random, nodes: int = 6, pods: int = 12) -> ClusterSnapshot:
     """A cluster of up to so many nodes and pods; most pods have a place, whether or not the rules allow it."""
     named = [_node(rng, i) for i in range(rng.randint(1, nodes))]
-    specs = [_spec(rng, len(named)) for _ in range(rng.randint(1, 5))]
+    parts = {part for part in PARTS if rng.random() < 0.35}  # few at a time, or the first reasons hide the later ones
+    specs = [_spec(rng, len(named), parts) for _ in range(rng.randint(1, 5))]
     claims = {("default", f"claim-{i}"): _claim(rng, i) for i in range(4)}
     volumes = {f"pv-{i}": _volume(rng, i) for i in range(4)}
     return cluster(
@@ -51,35 +53,34 @@ def _node(rng: Random, i: int) -> Node:
         f"n{i}",
         cpu=str(rng.randint(1, 4)),
         memory="4Gi",
-        pods=rng.choice((2, 4, 110)),
+        pods=rng.choice((4, 110)),
         gpu=rng.choice((0, 0, 2)),
         labels=labels,
-        taints=taints if rng.random() < 0.3 else (),
+        taints=taints if rng.random() < 0.2 else (),
         ready=rng.random() > 0.05,
-        unschedulable=rng.random() < 0.1,
+        unschedulable=rng.random() < 0.07,
         zone=rng.choice(("", "a", "b", "c")),
     )
     return made
 
 
-def _spec(rng: Random, nodes: int) -> PodSpec:
-    def often(chance: float) -> bool:
-        return rng.random() < chance
+def _spec(rng: Random, nodes: int, parts: set[str]) -> PodSpec:
+    def often(part: str) -> bool:
+        return part in parts and rng.random() < 0.7
 
+    small = amounts(cpu=rng.choice(("0", "10m")), memory=rng.choice(("0", "10Mi")), pods=1)
+    large = amounts(
+        cpu=rng.choice(("0", "100m", "1", "2")), memory=rng.choice(("0", "1Gi")), gpu=rng.choice((0, 0, 1)), pods=1
+    )
     return PodSpec(
-        requests=amounts(
-            cpu=rng.choice(("0", "100m", "1", "2")),
-            memory=rng.choice(("0", "1Gi")),
-            gpu=rng.choice((0, 0, 0, 1)),
-            pods=1,
-        ),
-        node_selector=Labels({"disk": rng.choice(("ssd", "hdd"))} if often(0.2) else {}),
-        node_affinity=_node_affinity(rng, nodes) if often(0.3) else NodeAffinity(),
-        affinity=_pod_affinity(rng) if often(0.35) else PodAffinity(),
-        anti_affinity=_pod_affinity(rng) if often(0.4) else PodAffinity(),
+        requests=large if often("size") else small,
+        node_selector=Labels({"disk": rng.choice(("ssd", "hdd"))} if often("selector") else {}),
+        node_affinity=_node_affinity(rng, nodes) if often("node affinity") else NodeAffinity(),
+        affinity=_pod_affinity(rng) if often("affinity") else PodAffinity(),
+        anti_affinity=_pod_affinity(rng) if often("anti-affinity") else PodAffinity(),
         tolerations=tuple(_toleration(rng) for _ in range(rng.randint(0, 2))),
-        spread=tuple(_spread(rng) for _ in range(rng.choice((0, 0, 1, 2)))),
-        host_ports=tuple(_port(rng) for _ in range(rng.choice((0, 0, 0, 1, 2)))),
+        spread=tuple(_spread(rng) for _ in range(rng.choice((1, 1, 2)))) if often("spread") else (),
+        host_ports=tuple(_port(rng) for _ in range(rng.choice((1, 2)))) if often("ports") else (),
     )
 
 
