@@ -9,6 +9,7 @@ of a file, and so what they share, on one worker.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,35 +19,52 @@ if TYPE_CHECKING:
     from controlplane.cluster import ControlPlane
     from controlplane.prometheus import PrometheusServer
 
-_FIXTURE_MARKERS = {"control_plane": "controlplane", "prometheus_server": "prometheus", "browser": "browser"}
+# A test that comes to one of these fixtures, itself or through others, needs the component, and gets its marker.
+_MARKERS = {"session_control_plane": "controlplane", "prometheus_server": "prometheus", "session_browser": "browser"}
 _MISSING = pytest.StashKey[dict[str, Any]]()
+_PLANE = pytest.StashKey["ControlPlane"]()
 _KEEP_LOGS = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
-def _control_plane_of_session(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
-    _require(request, "control_plane")
+def session_control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+    """The control plane behind the two fixtures below, which tests use instead."""
+    _require(request, "controlplane")
     from controlplane.binaries import ensure_binaries
     from controlplane.cluster import ControlPlane
 
     plane = ControlPlane.start(ensure_binaries())
+    request.config.stash[_PLANE] = plane
     yield plane
     plane.stop(keep_logs=request.config.stash.get(_KEEP_LOGS, False))
 
 
 @pytest.fixture
-def control_plane(_control_plane_of_session: ControlPlane) -> Iterator[ControlPlane]:
+def control_plane(session_control_plane: ControlPlane) -> Iterator[ControlPlane]:
     """A real, empty Kubernetes control plane; what a test makes in it is deleted after the test."""
-    yield _control_plane_of_session
-    _control_plane_of_session.reset()
+    yield session_control_plane
+    session_control_plane.reset()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def module_control_plane(session_control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The same for a module whose tests share one population; it is deleted after the last of them.
+
+    A test of that module must not ask for ``control_plane`` too.
+    """
+    yield session_control_plane
+    session_control_plane.reset()
+
+
+@pytest.fixture(scope="module")
 def prometheus_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., PrometheusServer]]:
-    """Start real Prometheus servers: ``prometheus_server(data, **options)``, see ``PrometheusServer.start``."""
-    _require(request, "prometheus_server")
+    """Start real Prometheus servers: ``prometheus_server(data, **options)``, see ``PrometheusServer.start``.
+
+    They run until the end of the module, so a fixture of a module can share one among its tests.
+    """
+    _require(request, "prometheus")
     from controlplane.prometheus import PrometheusServer
 
     started: list[PrometheusServer] = []
@@ -62,7 +80,8 @@ def prometheus_server(
 
 
 @pytest.fixture(scope="session")
-def _browser_of_session(request: pytest.FixtureRequest) -> Iterator[Browser]:
+def session_browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """The browser behind the fixture below, which tests use instead."""
     _require(request, "browser")
     from controlplane.browser import Browser
 
@@ -72,21 +91,21 @@ def _browser_of_session(request: pytest.FixtureRequest) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def browser(_browser_of_session: Browser) -> Browser:
+def browser(session_browser: Browser) -> Browser:
     """A real Chromium, on an empty page and in light colours at the start of each test."""
-    _browser_of_session.open("about:blank")
-    _browser_of_session.emulate()
-    return _browser_of_session
+    session_browser.open("about:blank")
+    session_browser.emulate()
+    return session_browser
 
 
-def _require(request: pytest.FixtureRequest, fixture: str) -> None:
+def _require(request: pytest.FixtureRequest, component: str) -> None:
     from controlplane.components import find, give_up
 
-    known = request.config.stash.setdefault(_MISSING, {})
-    if fixture not in known:
-        known[fixture] = find(fixture)
-    if known[fixture] is not None:
-        give_up(known[fixture])
+    known = request.config.stash[_MISSING]
+    if component not in known:
+        known[component] = find(component)
+    if known[component] is not None:
+        give_up(known[component])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,30 +114,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark a test by the components it uses."""
-    for name, marker in _FIXTURE_MARKERS.items():
-        if name in getattr(item, "fixturenames", ()):
+    for fixture, marker in _MARKERS.items():
+        if fixture in getattr(item, "fixturenames", ()):
             item.add_marker(marker)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the control plane before the first test's time starts to count, where somebody can see the progress."""
-    if session.config.option.collectonly or not any(
-        "control_plane" in getattr(i, "fixturenames", ()) for i in session.items
-    ):
+    if session.config.option.collectonly or not any(i.get_closest_marker("controlplane") for i in session.items):
         return
     from controlplane.components import find
 
     capture = session.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        session.config.stash[_MISSING]["control_plane"] = find("control_plane")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        session.config.stash[_MISSING]["controlplane"] = find("controlplane")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the logs of the control plane if a test that uses it fails, and say where they are."""
     report = yield
-    plane = getattr(item, "funcargs", {}).get("control_plane")
-    if report.failed and plane is not None:
+    plane = item.config.stash.get(_PLANE, None)
+    if report.failed and plane is not None and item.get_closest_marker("controlplane"):
         item.config.stash[_KEEP_LOGS] = True
         report.sections.append(("control plane", f"logs are kept in {plane.directory}"))
     return report

@@ -14,18 +14,18 @@ from controlplane.missing import MissingComponentError
 #: Begins the reason of every skip for a missing component, so that the end of the run can list them all.
 SKIP_PREFIX: Final = "real component missing"
 
-#: The fixtures that need a component, and what looks for it (building it, if that is how it is had).
+#: Marker of the tests that need a component -> what looks for it (building it, if that is how it is had).
 FINDERS: Final[dict[str, Callable[[], object]]] = {
-    "control_plane": binaries.ensure_binaries,
-    "prometheus_server": prometheus.find_programs,
+    "controlplane": binaries.ensure_binaries,
+    "prometheus": prometheus.find_programs,
     "browser": browser.find_programs,
 }
 
 
-def find(fixture: str) -> MissingComponentError | None:
-    """Look for the component behind a fixture; why it is missing, or None if it is there."""
+def find(component: str) -> MissingComponentError | None:
+    """Look for a component by its marker; why it is missing, or None if it is there."""
     try:
-        FINDERS[fixture]()
+        FINDERS[component]()
     except MissingComponentError as missing:
         return missing
     return None
