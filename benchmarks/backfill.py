@@ -7,8 +7,7 @@ workloads.
 
 Keys: `seconds` (back-fill, wall clock), `series_per_second`, `server_seconds` (waiting for answers, summed over
 concurrent queries), `decode_seconds`, `align_seconds`, `append_seconds`, `bytes` (of JSON), `requests`, `workloads`,
-`cycle_seconds` and `cycle_bytes` (the next cycle, one step later), `restart_seconds` (from the store on disk),
-`peak_mib` (of the reader).
+`cycle_seconds` and `cycle_bytes` (the next cycle, one step later), `restart_seconds` (from the store on disk).
 """
 
 from __future__ import annotations

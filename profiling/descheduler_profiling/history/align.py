@@ -18,6 +18,7 @@ from descheduler_profiling.history.wire import Series
 from descheduler_profiling.series import Floats
 
 _ON_CLOCK = 1.0  # seconds by which a sample may miss its column
+_LARGEST = 1e30  # what float32 sums still hold
 _NOISE = 1e-9  # below zero by rounding, not by a reset
 
 
@@ -61,7 +62,7 @@ def to_matrix(series: Sequence[Series], grid: Grid, ceiling: float = np.inf) -> 
     on_clock = np.abs(times - (grid.start + columns * grid.step)) <= _ON_CLOCK
     finite = np.isfinite(values)
     negative = finite & (values < -_NOISE)
-    absurd = finite & (values > ceiling)
+    absurd = finite & (values > min(ceiling, _LARGEST))
     good = inside & on_clock & finite & ~negative & ~absurd
     at_row, at_column = rows[good], columns[good].astype(np.intp)
     kept = np.maximum(values[good], 0.0).astype(np.float32)

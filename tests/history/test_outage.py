@@ -1,0 +1,174 @@
+"""A back-fill from a real Prometheus through a proxy that breaks in the middle of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from controlplane.prometheus import PrometheusServer
+from descheduler.model.errors import HistoryUnreachable
+from descheduler_profiling.history.collect import collect
+from descheduler_profiling.history.signals import custom_signal
+from descheduler_profiling.history.store import HistoryStore
+from descheduler_profiling.series import History
+from history.proxy import Fault, FaultyProxy, Request
+from history.world import DAY, NOW, STEP, client, gauge, times
+
+DAYS = 2 * DAY
+COLUMNS = DAYS // STEP
+SIGNAL = custom_signal("load", 'load{pod!=""}')
+
+
+@pytest.fixture
+def server(prometheus_server: Callable[..., PrometheusServer]) -> PrometheusServer:
+    at = times(DAYS)
+    waves = [2 + np.sin(at / 5000 + i) for i in range(4)]
+    return prometheus_server([gauge("load", at, wave, namespace="ns", pod=f"w-{i}") for i, wave in enumerate(waves)])
+
+
+@pytest.fixture
+def proxy(server: PrometheusServer) -> Iterator[FaultyProxy]:
+    made = FaultyProxy(server.url)
+    yield made
+    made.close()
+
+
+def read(url: str, store: HistoryStore | None = None, **options: Any) -> History:
+    """One cycle, in chunks of some 50 columns."""
+    settings = {"max_samples": 200, "attempts": 2, "timeout": 5.0, **options}
+    with client(url, **settings) as asking:
+        return collect(asking, [SIGNAL], now=NOW, window_seconds=DAYS, previous=store)["load"]
+
+
+def ranges(nth: int, fault: Fault, upto: int = 10**9) -> Callable[[Request], Fault | None]:
+    """A fault for the range queries from the nth on (the first reads the last hour), up to another."""
+    count = 0
+
+    def decide(request: Request) -> Fault | None:
+        nonlocal count
+        count += request.is_range
+        return fault if request.is_range and nth <= count <= upto else None
+
+    return decide
+
+
+TRUNCATED = Fault("truncated")
+DOWN = Fault("down")
+THROTTLED = Fault("status", 429, "slow down")
+TOO_MUCH = Fault("status", 422, '{"status":"error","errorType":"execution","error":"too many samples"}')
+
+
+@pytest.mark.parametrize("fault", [DOWN, TRUNCATED, THROTTLED, TOO_MUCH], ids=["down", "truncated", "429", "422"])
+def test_a_trouble_that_passes_leaves_no_trace(server: PrometheusServer, proxy: FaultyProxy, fault: Fault) -> None:
+    proxy.decide = ranges(5, fault, upto=6)
+    history = read(proxy.url, attempts=3)
+    assert history.complete, history.problems
+    np.testing.assert_array_equal(history.values, read(server.url).values)
+
+
+def test_a_chunk_that_fails_all_its_attempts_is_tried_once_more_at_the_end(
+    server: PrometheusServer, proxy: FaultyProxy
+) -> None:
+    proxy.decide = ranges(4, DOWN, upto=5)
+    history = read(proxy.url, attempts=2, max_concurrency=1)
+    assert history.complete, history.problems
+    starts = [request.fields["start"] for request in proxy.ranges]
+    assert starts[3] == starts[4] == starts[-1], "both attempts failed, and it came again after all others"
+    np.testing.assert_array_equal(history.values, read(server.url).values)
+
+
+def test_an_outage_in_the_middle_leaves_a_known_hole_that_the_next_cycle_fills(
+    server: PrometheusServer, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    proxy.decide = ranges(5, DOWN)
+    cut = read(proxy.url, HistoryStore(tmp_path))
+    assert not cut.complete
+    assert "steps of signal load could not be read" in cut.problems[0]
+    assert "cannot be reached" in cut.problems[0]
+    empty = np.isnan(cut.values).all(axis=0)
+    assert 100 < empty.sum() < COLUMNS - 50
+    assert str(int(empty.sum())) in cut.problems[0], "the hole is known to the step"
+
+    proxy.decide = lambda _: None
+    proxy.seen.clear()
+    whole = read(proxy.url, HistoryStore(tmp_path))  # after a restart
+    assert whole.complete, whole.problems
+    np.testing.assert_array_equal(whole.values, read(server.url).values)
+    refetched = sum(request.columns for request in proxy.ranges) - 12
+    assert refetched == empty.sum(), "only the hole is asked for again"
+
+
+def test_a_server_that_dies_in_the_middle_and_comes_back_is_read_to_the_end(
+    server: PrometheusServer, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    truth = read(server.url)
+
+    def die(_: Request) -> Fault | None:
+        if len(proxy.ranges) == 4:
+            server.kill()
+        return DOWN if len(proxy.ranges) >= 4 else None  # what a proxy does whose server is gone
+
+    proxy.decide = die
+    cut = read(proxy.url, HistoryStore(tmp_path))
+    assert not cut.complete
+    proxy.decide = lambda _: DOWN
+    while_away = read(proxy.url, HistoryStore(tmp_path))
+    assert not while_away.complete, "what is known is shown, and not acted upon"
+    np.testing.assert_array_equal(while_away.values, cut.values)
+    assert "cannot be reached" in while_away.problems[0]
+    with pytest.raises(HistoryUnreachable, match="cannot be reached"):
+        read(proxy.url, HistoryStore(tmp_path / "nothing known"))
+    server.restart()
+    proxy.decide = lambda _: None
+    whole = read(proxy.url, HistoryStore(tmp_path))
+    assert whole.complete, whole.problems
+    np.testing.assert_array_equal(whole.values, truth.values)
+
+
+def test_an_outage_does_not_hammer_the_server(proxy: FaultyProxy) -> None:
+    proxy.decide = ranges(5, DOWN)
+    read(proxy.url)
+    assert len(proxy.ranges) < 12
+    assert proxy.most_at_once <= 2
+
+
+@pytest.mark.parametrize("fault", [Fault("warning", body="store-3 is down"), Fault("partial")], ids=["thanos", "vm"])
+def test_partial_answers_are_known_as_partial_and_asked_for_again(
+    server: PrometheusServer, proxy: FaultyProxy, fault: Fault
+) -> None:
+    store = HistoryStore(None)
+    proxy.decide = ranges(5, fault, upto=6)
+    partial = read(proxy.url, store)
+    assert not partial.complete
+    assert "answers in part only" in partial.problems[0]
+    assert fault.body in partial.problems[0]
+    proxy.decide = lambda _: None
+    proxy.seen.clear()
+    whole = read(proxy.url, store)
+    assert whole.complete, whole.problems
+    assert 2 <= len(proxy.ranges) <= 4
+    np.testing.assert_array_equal(whole.values, read(server.url).values)
+
+
+def test_a_slow_server_is_asked_for_less_and_given_up_on(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("descheduler_profiling.history.client._GRACE", 0.0)
+    proxy.decide = ranges(4, Fault("slow"))
+    history = read(proxy.url, timeout=1.0, max_concurrency=1)
+    assert not history.complete
+    assert "longer than 1 s" in history.problems[0]
+    columns = [request.columns for request in proxy.ranges[3:]]
+    assert columns[0] > columns[1] > columns[2] > columns[3]
+    assert len(columns) < 8
+
+
+def test_a_query_that_is_refused_halfway_stops_there(proxy: FaultyProxy) -> None:
+    forbidden = Fault("status", 403, '{"status":"error","error":"not for you"}')
+    proxy.decide = ranges(5, forbidden)
+    history = read(proxy.url)
+    assert not history.complete
+    assert "forbids the query" in history.problems[0]
+    assert len(proxy.ranges) <= 6
