@@ -75,6 +75,7 @@ class Elector:
         """Try once to take or renew the lease; whether we lead afterwards. Never raises for a failing server."""
         with self._lock:
             began = self._clock.steady()
+            self._notice_loss()  # a lease that lapsed meanwhile is won anew, even where nobody else took it
             try:
                 self._try(began)
                 self.problem = ""
@@ -100,11 +101,9 @@ class Elector:
             if not held or self._seen is None:
                 return
             now = micro_time(self._clock.wall())
-            spec = replace(
-                self._seen.spec, holder_identity="", lease_duration_seconds=1, renew_time=now, acquire_time=now
-            )
+            nobody = replace(self._seen.spec, holder_identity="", lease_duration_seconds=1, renew_time=now)
             try:
-                self._seen = self._writer.write(Lease(self._seen.metadata, spec))
+                self._seen = self._writer.write(Lease(self._seen.metadata, nobody))
             except ClusterError as error:
                 log.warning("lease not released; it expires by itself", error=str(error))
             else:

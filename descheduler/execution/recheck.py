@@ -55,9 +55,7 @@ def _unchanged(move: PodMove, pod: Pod | None) -> Blocked | None:
 def _charge(left: dict[str, int], budgets: Mapping[str, list[DisruptionBudget]], pods: Iterable[Pod]) -> Blocked | None:
     need: dict[str, int] = {}
     for pod in pods:
-        matching = [
-            b for b in budgets.get(pod.namespace, ()) if b.selector is not None and b.selector.matches(pod.labels)
-        ]
+        matching = [b for b in budgets.get(pod.namespace, ()) if _covers(b, pod)]
         if len(matching) > 1:
             return Blocked(Reason.SEVERAL_BUDGETS, pod.key, ", ".join(b.key for b in matching))
         for budget in matching:
@@ -72,8 +70,12 @@ def _charge(left: dict[str, int], budgets: Mapping[str, list[DisruptionBudget]],
     return None
 
 
+def _covers(budget: DisruptionBudget, pod: Pod) -> bool:
+    return budget.selector is not None and budget.selector.matches(pod.labels)
+
+
 def _costs(budget: DisruptionBudget, pod: Pod) -> int:
-    """0 for a pod that is not ready and whose eviction the budget does not count (policy/v1 unhealthyPodEvictionPolicy)."""
+    """0 for an unready pod whose eviction the budget does not count (policy/v1 unhealthyPodEvictionPolicy)."""
     if pod.ready:
         return 1
     healthy = budget.desired_healthy > 0 and budget.current_healthy >= budget.desired_healthy

@@ -1,0 +1,119 @@
+"""Each answer of the Eviction API is understood for what it is."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+
+from descheduler.execution.eviction import Answer, PodEvictor, Verdict, read_answer, read_error
+from descheduler.execution.pace import Pace
+from descheduler.execution.writes import ClusterWriter
+from descheduler.model.errors import ClusterError, LeadershipLost, Unreachable
+from descheduler.model.reasons import Reason
+from execution.fakes import Fence, Scripted, Time, refusal
+from execution.plans import move
+
+
+def status(message: str, code: int, *causes: str, retry_after: int | None = None) -> bytes:
+    details: dict[str, object] = {"causes": [{"reason": c, "message": f"{c} said no"} for c in causes]}
+    if retry_after is not None:
+        details["retryAfterSeconds"] = retry_after
+    said = {"kind": "Status", "status": "Failure", "message": message, "code": code, "details": details}
+    return json.dumps(said).encode()
+
+
+OVER_BUDGET = status("Cannot evict pod as it would violate the budget.", 429, "DisruptionBudget", retry_after=10)
+SEVERAL = status(
+    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.", 500
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "reason", "retryable"),
+    [
+        (refusal(429, OVER_BUDGET), Verdict.REFUSED, Reason.DISRUPTION_BUDGET, True),
+        (refusal(429, status("too many requests", 429), "7"), Verdict.THROTTLED, Reason.THROTTLED, True),
+        (refusal(429, b"<html>slow down</html>"), Verdict.THROTTLED, Reason.THROTTLED, True),
+        (refusal(404, status("not found", 404)), Verdict.GONE, None, False),
+        (refusal(409, status("uid in precondition differs", 409)), Verdict.REFUSED, Reason.CHANGED, False),
+        (refusal(500, SEVERAL), Verdict.REFUSED, Reason.SEVERAL_BUDGETS, False),
+        (refusal(403, status("forbidden", 403)), Verdict.REFUSED, Reason.API_REFUSED, False),
+        (refusal(400, status("a webhook denied it", 400)), Verdict.REFUSED, Reason.API_REFUSED, False),
+        (
+            refusal(504, status("couldn't update PodDisruptionBudget due to conflicts", 504)),
+            Verdict.REFUSED,
+            Reason.API_REFUSED,
+            True,
+        ),
+        (refusal(500, status("etcdserver: request timed out", 500)), Verdict.UNKNOWN, Reason.API_REFUSED, True),
+        (refusal(503, b""), Verdict.UNKNOWN, Reason.API_REFUSED, True),
+        (Unreachable("timed out"), Verdict.UNKNOWN, Reason.API_REFUSED, True),
+    ],
+)
+def test_refusals_are_told_apart(error: ClusterError, verdict: Verdict, reason: Reason | None, retryable: bool) -> None:
+    answer = read_error(error)
+    assert (answer.verdict, answer.blocked and answer.blocked.reason, answer.retryable) == (verdict, reason, retryable)
+
+
+def test_a_success_that_carries_a_failure_is_a_refusal() -> None:
+    assert read_answer(json.dumps({"kind": "Status", "status": "Success", "code": 201}).encode()).disrupted
+    answer = read_answer(SEVERAL)
+    assert not answer.disrupted
+    assert answer.blocked
+    assert answer.blocked.reason is Reason.SEVERAL_BUDGETS
+
+
+def evictor(transport: Scripted, time: Time, fence: Fence | None = None) -> PodEvictor:
+    writer = ClusterWriter(transport, fence or Fence())
+    return PodEvictor(writer, Pace(50, 10, time.clock), time.clock, Random(0))
+
+
+def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody_down() -> None:
+    time = Time()
+    answers = iter([refusal(429, b"", "30"), b"{}"])
+    pace = Pace(50, 10, time.clock)
+    transport = Scripted(lambda *_: next(answers))
+    answer = PodEvictor(ClusterWriter(transport, Fence()), pace, time.clock, Random(0)).evict(move("a-1"))
+    assert answer == Answer(Verdict.EVICTED, attempts=2)
+    assert sum(time.slept) >= 30
+    assert pace.rate < 50
+
+
+def test_a_budget_that_is_closed_is_not_hammered() -> None:
+    transport = Scripted(lambda *_: refusal(429, OVER_BUDGET))
+    answer = evictor(transport, Time()).evict(move("a-1"))
+    assert answer.blocked
+    assert answer.blocked.reason is Reason.DISRUPTION_BUDGET
+    assert "DisruptionBudget said no" in answer.blocked.detail
+    assert len(transport.asked) == 1
+
+
+def test_a_write_that_timed_out_after_it_took_effect_is_seen_and_not_repeated() -> None:
+    def answer(method: str, _: str) -> bytes | ClusterError:
+        return Unreachable("timed out") if method == "POST" else refusal(404)
+
+    transport = Scripted(answer)
+    assert evictor(transport, Time()).evict(move("a-1")).verdict is Verdict.EVICTED
+    assert [method for method, *_ in transport.asked] == ["POST", "GET"]
+
+
+def test_a_write_that_timed_out_without_effect_is_repeated_with_the_same_precondition() -> None:
+    there = json.dumps({"metadata": {"name": "a-1", "uid": "uid-default-a-1"}}).encode()
+    posts = iter([Unreachable("timed out"), b"{}"])
+    transport = Scripted(lambda method, _: next(posts) if method == "POST" else there)
+    assert evictor(transport, Time()).evict(move("a-1")) == Answer(Verdict.EVICTED, attempts=2)
+
+
+def test_every_write_carries_a_time_limit_shorter_than_what_the_lease_leaves() -> None:
+    transport = Scripted(lambda *_: b"{}")
+    evictor(transport, Time()).evict(move("a-1"), dry_run=True)
+    assert transport.asked[0][2] == {"dryRun": "All", "timeout": "4s"}
+
+
+def test_a_deposed_leader_sends_nothing() -> None:
+    transport = Scripted(lambda *_: b"{}")
+    with pytest.raises(LeadershipLost):
+        evictor(transport, Time(), Fence(leading=False)).evict(move("a-1"))
+    assert transport.asked == []
