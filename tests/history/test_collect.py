@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,11 @@ import pytest
 from controlplane.prometheus import BASIC_AUTH, PrometheusServer, Series
 from descheduler.model.errors import HistoryRefused
 from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.collect import collect, collect_with_notes
 from descheduler_profiling.history.failures import TooMuch
+from descheduler_profiling.history.serial import history_from_bytes, history_to_bytes
+from descheduler_profiling.history.sessions import Connection
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal, with_overrides
 from descheduler_profiling.history.store import HistoryStore
 from history.world import DAY, END, NOW, STEP, client, cpu_counter, gauge, owned_by, times
@@ -340,6 +345,7 @@ def test_late_samples_overwrite_what_was_kept(prometheus_server: Start) -> None:
         options: dict[str, Any] = {"window_seconds": DAY, "owner_of": PRESENT, "previous": store}
         first = collect(asking, [SIGNALS["cpu"]], now=NOW, **options)["cpu"]
         (_, ring) = store._kept["cpu"]
+        ring.values = ring.values.copy()
         ring.values[:, -10:] = np.nan
         ring.values[:, -12:-10] = 99
         second = collect(asking, [SIGNALS["cpu"]], now=NOW, **options)["cpu"]
@@ -398,6 +404,32 @@ def test_wrong_credentials_are_one_clear_error(prometheus_server: Start) -> None
         assert collect(asking, [SIGNALS["cpu"]], now=NOW, window_seconds=DAY)["cpu"].complete
     with client(server.url, username=user, password="wrong") as asking, pytest.raises(HistoryRefused, match="password"):
         collect(asking, [SIGNALS["cpu"]], now=NOW, window_seconds=DAY)
+
+
+@pytest.mark.parametrize(("ahead", "word"), [(3600.0, "behind"), (-3600.0, "ahead of")])
+def test_clocks_that_disagree_are_a_problem(prometheus_server: Start, ahead: float, word: str) -> None:
+    server = prometheus_server(shop())
+    ours = HistoryClient(Connection(server.url), rng=random.Random(1), clock=lambda: time.time() + ahead)
+    with ours as asking:
+        history = collect(asking, [SIGNALS["cpu"]], now=NOW, window_seconds=DAY, owner_of=PRESENT)["cpu"]
+    assert not history.complete
+    assert f"s {word} ours: set the clocks right" in history.problems[0]
+    assert history.end == (END if ahead < 0 else END - 3600), "what the server has not lived through is not asked for"
+
+
+def test_a_history_that_was_given_out_does_not_change_in_the_next_cycle(prometheus_server: Start) -> None:
+    server, store = prometheus_server(shop()), HistoryStore(None)
+    first = read(server, [SIGNALS["cpu"]], previous=store, now=NOW - 3000).histories["cpu"]
+    before = first.values.copy()
+    second = read(server, [SIGNALS["cpu"]], previous=store).histories["cpu"]
+    np.testing.assert_array_equal(first.values, before)
+    np.testing.assert_array_equal(second.values[:, :-10], first.values[:, 10:])
+
+
+def test_a_recording_gives_back_what_the_live_run_saw(prometheus_server: Start) -> None:
+    noisy = [cpu_counter("shop", "db-0", AT, np.random.default_rng(1).gamma(2.0, 0.3, AT.shape))]
+    history = read(prometheus_server(noisy), [SIGNALS["cpu"]]).histories["cpu"]
+    np.testing.assert_array_equal(history_from_bytes(history_to_bytes(history)).values, history.values)
 
 
 def test_progress_is_told_in_columns(prometheus_server: Start) -> None:

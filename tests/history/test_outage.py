@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from controlplane.prometheus import PrometheusServer
-from descheduler.model.errors import HistoryUnreachable
+from descheduler.model.errors import HistoryError, HistoryUnreachable
 from descheduler_profiling.history.collect import collect
 from descheduler_profiling.history.signals import custom_signal
 from descheduler_profiling.history.store import HistoryStore
@@ -172,3 +174,36 @@ def test_a_query_that_is_refused_halfway_stops_there(proxy: FaultyProxy) -> None
     assert not history.complete
     assert "forbids the query" in history.problems[0]
     assert len(proxy.ranges) <= 6
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_server_does_the_history_is_whole_and_right_or_known_not_to_be(
+    server: PrometheusServer, proxy: FaultyProxy, data: st.DataObject
+) -> None:
+    faults = [
+        DOWN,
+        TRUNCATED,
+        THROTTLED,
+        TOO_MUCH,
+        Fault("warning", body="w"),
+        Fault("status", 200, "<html>"),
+        None,
+        None,
+    ]
+    plan = data.draw(st.lists(st.sampled_from(faults), max_size=25))
+    steps = iter(plan)
+    proxy.decide = lambda _: next(steps, None)
+    try:
+        history = read(proxy.url)
+    except HistoryError:
+        return
+    truth = read(server.url)
+    if history.complete:
+        assert not history.problems
+        np.testing.assert_array_equal(history.values, truth.values)
+    else:
+        assert history.problems
+        seen = np.isfinite(history.values)
+        if history.keys == truth.keys:
+            np.testing.assert_array_equal(history.values[seen], truth.values[seen])

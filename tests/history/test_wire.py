@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from descheduler.model.errors import HistoryPartial, HistoryRefused
+from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused
 from descheduler_profiling.history.wire import decode_answer
 
 
@@ -82,3 +83,28 @@ def test_warnings_mark_an_answer_as_partial_and_remarks_do_not() -> None:
 def test_victoriametrics_marks_partial_answers_by_a_field() -> None:
     assert decode_answer(answer([], isPartial=True)).partial
     assert not decode_answer(answer([], isPartial=False)).partial
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["metric", "values", "value", "status", "data", "result"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.one_of(st.binary(max_size=60), json_values.map(lambda value: json.dumps(value).encode())))
+@example(b"[" * 100_000)
+def test_no_body_raises_anything_but_an_error_of_ours(body: bytes) -> None:
+    with pytest.raises(HistoryError):
+        decode_answer(body)
+
+
+@given(json_values, st.sampled_from(["matrix", "vector"]))
+@example([{"metric": {}, "values": [[10**400, "1"]]}], "matrix")
+@example([{"metric": {}, "values": [[1, "1" * 5000]]}], "matrix")
+def test_no_result_raises_anything_but_an_error_of_ours(result: object, kind: str) -> None:
+    with contextlib.suppress(HistoryError):
+        assert all(one.times.shape == one.values.shape for one in decode_answer(answer(result, kind)).series)

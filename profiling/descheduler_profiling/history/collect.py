@@ -114,6 +114,7 @@ def collect_with_notes(
         unread = int((~ring.read).sum())
         task = Task(client, signal, grid, owners, told, match, progress)
         recent = update(task, ring)
+        ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
         failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
         if failed:
@@ -158,7 +159,9 @@ def _from_store(
         told = Notes(signal.name, problems=[str(error)])
         if loaded.ring is not None:
             known = True
-            histories[signal.name] = to_history(signal, loaded.ring.moved_to(grid), None, owners, told)
+            ring = loaded.ring.moved_to(grid)
+            ring.settle()
+            histories[signal.name] = to_history(signal, ring, None, owners, told)
         else:
             histories[signal.name] = empty(signal.name, signal.unit, grid.step, tuple(told.problems))
         notes[signal.name] = told

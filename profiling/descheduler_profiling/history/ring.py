@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.grid import Grid, runs
+from descheduler_profiling.history.serial import coarse
 from descheduler_profiling.series import Floats
 
 Columns = NDArray[np.bool_]
+_BLOCK = 1024  # rows that are rounded at once: a fleet's whole matrix would be copied several times
 
 
 @dataclass(slots=True)
@@ -69,11 +71,21 @@ class Ring:
         """The holes among the first `columns` columns, oldest first."""
         return runs((int(c) for c in np.flatnonzero(~self.read[:columns])), self.grid)
 
-    def rows(self) -> tuple[list[WorkloadKey], Floats]:
-        """Sorted keys and their values [S, T], without workloads that have none."""
+    def settle(self) -> None:
+        """Sort the rows by key, drop those without a value, round as recordings do, and let nobody change them any more.
+
+        What is read from here on may share the memory: the next window is a copy (`moved_to`).
+        """
         there = np.isfinite(self.values[: len(self.keys)]).any(axis=1)
         order = sorted((int(row) for row in np.flatnonzero(there)), key=self.keys.__getitem__)
-        return [self.keys[row] for row in order], self.values[order]
+        settled = np.empty((len(order), self.grid.count), np.float32)
+        for first in range(0, len(order), _BLOCK):
+            rows = order[first : first + _BLOCK]
+            settled[first : first + len(rows)] = coarse(self.values[rows])
+        settled.flags.writeable = False
+        self.keys = [self.keys[row] for row in order]
+        self.values = settled
+        self.__post_init__()
 
     def _rows_of(self, keys: Iterable[WorkloadKey]) -> NDArray[np.intp]:
         found = []

@@ -19,10 +19,10 @@ _SILENT = 0.5  # share of present pods without a recent sample at which scraping
 
 
 def to_history(signal: Signal, ring: Ring, recent: Recent | None, owners: Owners, notes: Notes) -> History:
-    """The history of the ring's window; complete only if every column was read and the newest samples are fresh."""
-    keys, raw = ring.rows()
+    """The history of a settled ring; complete only if every column was read and the newest samples are fresh."""
+    keys, raw = ring.keys, ring.values
     factors = unit_factors(raw, signal.conversion)
-    values = coarse(_converted(raw, factors, signal))
+    values = raw if signal.conversion == "none" else coarse(_converted(raw, factors, signal))
     level: dict[tuple[str, str], float] = {}
     replicas = np.zeros(len(keys), np.float32)
     if recent is not None and recent.pods:

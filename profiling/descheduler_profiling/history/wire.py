@@ -79,7 +79,7 @@ def decode_envelope(body: bytes) -> Envelope:
     """
     try:
         return _ENVELOPE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HistoryPartial(f"the answer is cut short or is not Prometheus JSON ({error}): {body[:80]!r}") from error
 
 
@@ -98,7 +98,7 @@ def decode_answer(body: bytes) -> Answer:
     try:
         found = _SERIES.decode(data.result)
         series = tuple(_decode(one, data.result_type) for one in found)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise HistoryPartial(f"the answer's series cannot be read: {error}") from error
     return Answer(series, partial, infos)
 
