@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import structs
 
+from descheduler.kube.customs import pruned
 from descheduler.kube.interning import Interner
 from descheduler.kube.kinds import Endpoint, page_decoder
 from descheduler.kube.unreadable import Unreadable, stand_in
-from descheduler.kube.wire import NO_RAW, ListMetaWire, MetaWire, Object, RawList
+from descheduler.kube.wire import NO_RAW, CustomWire, ListMetaWire, MetaWire, Object, RawList
 from descheduler.model.errors import BadAnswer
 from descheduler.model.pods import Pod
 
@@ -122,4 +123,14 @@ class Codec:
             annotations=dict(self.interner.annotations(meta.annotations)) or None,
             labels=NO_RAW if bytes(meta.labels) in (b"{}", b"null") else meta.labels,
         )
+        if isinstance(found, CustomWire):
+            return msgspec.json.encode(
+                structs.replace(
+                    found,
+                    metadata=slim,
+                    api_version=found.api_version or self.endpoint.api_version,  # items of built-in kinds have none
+                    spec=pruned(found.spec),
+                    status=pruned(found.status),
+                )
+            )
         return msgspec.json.encode(structs.replace(found, metadata=slim))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -29,7 +30,7 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
     annotations = intern.annotations(meta.annotations) if meta.annotations else NO_LABELS
     local, claims = _volumes(wire.spec.volumes, meta.name) if wire.spec.volumes else _NO_VOLUMES
     try:
-        spec = intern.specs.get(_look(wire, annotations, local), lambda: _spec(wire, annotations, local, intern))
+        spec = _shared_spec(wire, annotations, local, intern)
         problem = ""
     except (Unreadable, msgspec.MsgspecError) as e:
         spec, problem = UNREADABLE_SPEC, str(e)
@@ -57,11 +58,29 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
     )
 
 
+def _shared_spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> PodSpec:
+    look = _look(wire, annotations, local)
+
+    def without_affinity() -> PodSpec:
+        return intern.specs.get(look, lambda: _spec(wire, annotations, local, intern))
+
+    affinity = bytes(wire.spec.affinity)
+    if not affinity:
+        return without_affinity()
+    # Every pod of a DaemonSet names its node in its affinity, and is like its siblings in everything else.
+    return intern.specs.get(look + affinity, lambda: _with_affinity(without_affinity(), affinity))
+
+
+def _with_affinity(spec: PodSpec, raw: bytes) -> PodSpec:
+    with under("spec.affinity"):
+        node_affinity, affinity, anti_affinity = affinities(raw)
+    return replace(spec, node_affinity=node_affinity, affinity=affinity, anti_affinity=anti_affinity)
+
+
 def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
     """Everything that `_spec` reads, as bytes."""
     spec, status = wire.spec, wire.status
     shares = [annotations.get(key) for key in REQUEST_ANNOTATIONS] if annotations else None
-    resizing = [c for c in status.conditions or () if c.type == "PodResizePending"]
     return _encode(
         (
             spec.containers,
@@ -69,7 +88,6 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             spec.overhead,
             spec.resources,
             spec.node_selector,
-            spec.affinity,
             spec.tolerations,
             spec.topology_spread_constraints,
             spec.resource_claims,
@@ -81,7 +99,7 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             status.init_container_statuses,
             status.resources,
             status.allocated_resources,
-            resizing,
+            [c for c in status.conditions if c.type == "PodResizePending"] if status.conditions else None,
             shares,
             local,
         )
@@ -92,8 +110,6 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
     found = wire.spec
     resources = PodResources(wire)
     requests = resources.requests()
-    with under("spec.affinity"):
-        node_affinity, affinity, anti_affinity = affinities(bytes(found.affinity))
     with under("spec.topologySpreadConstraints"):
         constraints = spread(bytes(found.topology_spread_constraints))
     selector = _strings.decode(bytes(found.node_selector) or b"null")
@@ -102,9 +118,6 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
         requests=amounts({**requests, "pods": Decimal(1)}),
         limits=amounts(resources.limits()),
         node_selector=Labels(selector) if selector else NO_LABELS,
-        node_affinity=node_affinity,
-        affinity=affinity,
-        anti_affinity=anti_affinity,
         tolerations=tolerations(bytes(found.tolerations)),
         spread=constraints,
         host_ports=_host_ports(wire),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from descheduler.kube.customs import pruned
 from descheduler.kube.interning import Interner
 from descheduler.kube.selecting import label_selector
 from descheduler.kube.unreadable import under
@@ -91,8 +92,8 @@ def convert_custom(wire: CustomWire, intern: Interner, *, kind: str, api_version
         annotations=intern.annotations(meta.annotations),
         owners=intern.owners(meta.owner_references),
         generation=meta.generation,
-        spec=wire.spec or {},
-        status=wire.status or {},
+        spec=pruned(wire.spec or {}),
+        status=pruned(wire.status or {}),
     )
 
 
