@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from descheduler.model.budgets import DisruptionBudget
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Node, NodeGpus
+from descheduler.model.nodes import Node, NodeGpus, Taint
 from descheduler.model.objects import CustomObject
-from descheduler.model.pods import GpuRequest, Pod, PodAffinity, PodAffinityTerm, PodSpec, SpreadConstraint
+from descheduler.model.pods import GpuRequest, Pod, PodAffinity, PodAffinityTerm, PodSpec, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
@@ -28,8 +28,8 @@ STEP = 300
 GPU = "nvidia.com/gpu"
 GIB = 2**30
 ZONE = "topology.kubernetes.io/zone"
-SHAPES = ((250, 0.5), (500, 1.0), (1000, 2.0), (2000, 4.0), (4000, 8.0))  # millicores, GiB
-SHAPE_SHARES = (0.25, 0.3, 0.25, 0.15, 0.05)
+SHAPES = ((250, 0.5), (500, 1.0), (1000, 2.0), (2000, 4.0), (4000, 8.0), (9500, 32.0))  # millicores, GiB
+SHAPE_SHARES = (0.25, 0.3, 0.25, 0.15, 0.05, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ def _nodes(plan: Plan) -> list[Node]:
                 f"uid-{name}",
                 labels,
                 allocatable=tuple(sorted(amounts)),
+                taints=(Taint(GPU),) if gpu else (),
                 gpus=NodeGpus(GPU, 8, "H100") if gpu else None,
             )
         )
@@ -126,19 +127,20 @@ def _place(
     room = cpu * fill
     free_gpus = np.where(gpu_node, 8, 0)
     out: list[tuple[_Workload, int]] = []
-    open_ones: dict[tuple[bool, bool], tuple[_Workload, int]] = {}
+    open_ones: dict[tuple[bool, bool, bool], tuple[_Workload, int]] = {}
     serial = carried = 0
     for node in rng.permutation(len(nodes)).tolist():
+        budget, count, carried = room[node], max(0, int(left[node])) + carried, 0
         nofit = plan.case == "nofit" and bool(gpu_node[node])
-        wanted = 8 if nofit else (int(rng.integers(0, 6)) if gpu_node[node] else 0)
-        budget, count = room[node], max(0, int(left[node])) + carried
-        carried = 0
+        if nofit:  # eight pods with a GPU each, and nothing else
+            carried, count = count - 8, 8
+        wanted = 8 if nofit else (int(rng.integers(1, 6)) if gpu_node[node] else 0)
         for k in range(count):
             gpu = k < wanted and free_gpus[node] > 0
-            kind = (bool(hot[node]), bool(gpu))
+            kind = (bool(hot[node]), bool(gpu), bool(gpu_node[node]))
             current = open_ones.get(kind)
             if current is None or current[1] == 0:
-                mean = budget / max(1, count - k) if not gpu else 4000.0
+                mean = budget / max(1, count - k) if nofit or not gpu else 4000.0
                 current = (_workload(serial, kind, mean, nodes[node], rng), int(rng.geometric(1 / 14)) + 1)
                 serial += 1
             workload, remaining = current
@@ -153,8 +155,10 @@ def _place(
     return out
 
 
-def _workload(serial: int, kind: tuple[bool, bool], mean: float, node: Node, rng: np.random.Generator) -> _Workload:
-    hot, gpu = kind
+def _workload(
+    serial: int, kind: tuple[bool, bool, bool], mean: float, node: Node, rng: np.random.Generator
+) -> _Workload:
+    hot, gpu, _ = kind
     size = int(np.argmin([abs(c - mean) for c, _ in SHAPES])) if hot else int(rng.choice(len(SHAPES), p=SHAPE_SHARES))
     cpu, memory = SHAPES[size]
     if not hot and not gpu and cpu > mean * 2:
@@ -167,6 +171,7 @@ def _workload(serial: int, kind: tuple[bool, bool], mean: float, node: Node, rng
     spec = PodSpec(
         requests=tuple(sorted(amounts)),
         gpu=GpuRequest(GPU, 1) if gpu else None,
+        tolerations=(Toleration(GPU, "Exists"),) if node.gpus else (),
         node_selector=Labels({ZONE: node.labels[ZONE]}) if draw < 0.05 else Labels(),
         spread=(SpreadConstraint(2, ZONE, "DoNotSchedule", selector),) if 0.05 < draw < 0.10 and not hot else (),
         anti_affinity=PodAffinity((PodAffinityTerm("kubernetes.io/hostname", selector),))
@@ -251,7 +256,7 @@ def _histories(workloads: list[_Workload], rng: np.random.Generator) -> dict[str
     cores = np.array([a["cpu"] / 1000.0 for a in amounts], np.float32)
     peak = np.where(hot, due, rng.uniform(0, 24, len(ordered))).astype(np.float32)
     base = cores * np.where(hot, 0.55, rng.uniform(0.1, 0.35, len(ordered))).astype(np.float32)
-    bump = cores * np.where(hot, 0.65, rng.uniform(0.0, 0.2, len(ordered))).astype(np.float32)
+    bump = cores * np.where(hot, 0.4, rng.uniform(0.0, 0.2, len(ordered))).astype(np.float32)
     memory = np.array([a["memory"] for a in amounts], np.float32)
     cpu, used = np.empty((2, len(ordered), len(times)), np.float32)
     for at in range(0, len(ordered), 512):  # in blocks, so that no second matrix of the whole size is needed

@@ -14,6 +14,7 @@ from scipy import sparse
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.quantiles import upper
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int32]
@@ -52,7 +53,7 @@ class NodeLoads:
     def _weights(self, snapshot: ClusterSnapshot) -> Floats:
         weights = np.ones(len(snapshot.pods), np.float32)
         known = np.flatnonzero(self.pod_row >= 0)
-        if known.size:
+        if known.size and self.profiles.pod_level:
             named = [(snapshot.pods[i].namespace, snapshot.pods[i].name) for i in known.tolist()]
             weights[known] = self.profiles.weights(named, self.pod_row[known].astype(np.int64))
         return weights
@@ -105,8 +106,20 @@ class NodeLoads:
 
     def hottest(self, vectors: Floats, nodes: Positions, q: float, horizon: float) -> Floats:
         """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
+        layout = self.profiles.layout
         steps = max(1, int(horizon // self.profiles.step))
-        out: Floats = self.curve(vectors, nodes, q)[..., :steps].max(axis=-1)
+        level: Floats | None = None
+        for bucket in layout.buckets:
+            inside = (layout.point_leads >= bucket.first) & (layout.point_leads <= min(bucket.last, steps))
+            if not inside.any():
+                break
+            # Within a bucket the margin is one and the same, and between kept points the curve is straight.
+            margin = upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
+            top = vectors[..., : layout.points][..., inside].max(axis=-1) + margin
+            level = top if level is None else np.maximum(level, top)
+        if level is None:
+            return self.curve(vectors, nodes, q)[..., 0]
+        out: Floats = np.maximum(level, 0.0) / np.maximum(self.capacity[nodes], 1e-9)
         return out
 
     def curves(self, q: float) -> Floats:

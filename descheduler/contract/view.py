@@ -15,6 +15,8 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import WhatIf
 from descheduler.units import Units
 
+MOST_LIKELY = 24
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RebalanceView:
@@ -103,8 +105,20 @@ class Scenario:
         return self._state.fits(pod, nodes)
 
     def landing(self, pod: int) -> tuple[tuple[int, float], ...]:
-        """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first."""
-        return self._state.likely(pod)
+        """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
+
+        Nodes are left out when those before them already hold 95 % of the probability, or are MOST_LIKELY many; what
+        was left out counts as lost, unless so many nodes are alike that the first stand for all.
+        """
+        likely = self._state.likely(pod)
+        total, kept = 0.0, 0
+        for _, share in likely[:MOST_LIKELY]:
+            total, kept = total + share, kept + 1
+            if total >= 0.95:
+                break
+        if kept == MOST_LIKELY and total > 0:  # many alike: the first of them stand for all
+            return tuple((node, share / total) for node, share in likely[:kept])
+        return likely[:kept]
 
     def vectors(self, resource: str, nodes: Positions) -> Floats:
         """[K, D] forecast vectors of nodes in this state."""

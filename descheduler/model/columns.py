@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Amounts, Pod, PodSpec
-from descheduler.model.workloads import OwnerRef, WorkloadKey
+from descheduler.model.workloads import WorkloadKey
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -115,20 +115,22 @@ def _matrix(amounts: Sequence[Amounts], column: dict[str, int]) -> NDArray[np.in
 def _workloads(
     pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]
 ) -> tuple[tuple[WorkloadKey, ...], NDArray[np.int32]]:
-    known: dict[tuple[str, tuple[OwnerRef, ...]], WorkloadKey] = {}
-    keys: list[WorkloadKey] = []
-    for pod in pods:
-        if not pod.owners:
-            keys.append(root(pod))
-            continue
-        at = (pod.namespace, pod.owners)
-        key = known.get(at)
-        if key is None:
-            key = known[at] = root(pod)
-        keys.append(key)
-    distinct = tuple(sorted(set(keys)))
-    position = {key: i for i, key in enumerate(distinct)}
-    return distinct, np.fromiter((position[k] for k in keys), np.int32, len(keys))
+    # Walking the owner chain and hashing keys is done once for each controller, told by its uid, not for each pod.
+    rows: dict[WorkloadKey, int] = {}
+    known: dict[str, int] = {}
+    found = np.empty(len(pods), np.int32)
+    for i, pod in enumerate(pods):
+        uid = next((o.uid for o in pod.owners if o.controller), "")
+        row = known.get(uid, -1) if uid else -1
+        if row < 0:
+            row = rows.setdefault(root(pod), len(rows))
+            if uid:
+                known[uid] = row
+        found[i] = row
+    distinct = sorted(rows)
+    place = np.empty(len(rows), np.int32)
+    place[[rows[key] for key in distinct]] = np.arange(len(distinct), dtype=np.int32)
+    return tuple(distinct), place[found]
 
 
 def _group(

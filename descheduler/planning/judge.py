@@ -152,7 +152,7 @@ class Trial:
         """The node on which the pod will most likely be, if what is likely is also good."""
         key = f"pod/{self.view.snapshot.pods[pod].key}"
         likely = attempt.landing(pod)
-        if not likely:
+        if all(node == source for node, _ in likely):
             return Blocked(Reason.NO_PLACE, key, attempt.state.explain_text(pod))
         nodes = np.array([node for node, _ in likely], np.int32)
         shares = np.array([share for _, share in likely])

@@ -19,7 +19,7 @@ from descheduler.model.errors import StrategyError
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.placement import prepare
+from descheduler.placement import Scoring, prepare
 from descheduler.planning.budgets import Budgets, Limits
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.gates import GatePolicy, Gates, LedgerView, build_gates
@@ -59,7 +59,7 @@ class Settings:
     proof: ProofRules = field(default_factory=ProofRules)
     freshness: FreshnessRules = field(default_factory=FreshnessRules)
     pools: tuple[Pool, ...] = ()
-    scoring: Mapping[str, str] = field(default_factory=dict)  # scheduler name -> LeastAllocated | MostAllocated
+    scoring: Scoring = Scoring.LEAST_ALLOCATED
     rounds: int = 3
     policy_hash: str = ""
     executor: str = "evict"

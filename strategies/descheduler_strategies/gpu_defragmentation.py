@@ -145,9 +145,18 @@ def _cheapest(view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, 
         stays = columns.requests(on[~view.movable[on]]).sum(axis=0)
         if not leaving.size or (columns.allocatable[node] - stays < shape.need).any():
             continue
+        if _fewest(columns.requests(leaving)[:, shape.column], shape, state, node) > args.max_moves_per_slot:
+            continue
         priced.append((sum(view.cost(p) for p in leaving.tolist()), node))
     for _, node in sorted(priced):
         yield node
+
+
+def _fewest(held: Ints, shape: _Shape, state: Scenario, node: int) -> int:
+    """How many of the pods that hold so many GPUs each must leave at least before the slot's GPUs are free."""
+    free = int(state.state.free(np.array([node], np.int32))[0, shape.column])
+    lacking = int(shape.need[shape.column]) - free
+    return int(np.searchsorted(np.cumsum(-np.sort(-held)), lacking)) + 1 if lacking > 0 else 0
 
 
 def _vacate(
@@ -204,7 +213,7 @@ def _destination(
     """Where the scheduler puts the pod, if that probably neither is the source nor closes another slot."""
     likely = attempt.landing(pod)
     key = view.snapshot.pods[pod].key
-    if not likely:
+    if all(node == source for node, _ in likely):
         return Blocked(Reason.NO_PLACE, f"pod/{key}", attempt.state.explain_text(pod))
     nodes = np.array([n for n, _ in likely], np.int32)
     shares = np.array([share for _, share in likely])

@@ -45,7 +45,7 @@ class HotNodesArgs(StrategyArgs):
     """Nodes whose profiles are trusted less than this are left alone."""
     min_coverage: Fraction = 0.8
     """Share of a node's requests that must have history; otherwise its load is not known and it is left alone."""
-    max_moves_per_node: int = Field(default=3, ge=1, le=50)
+    max_moves_per_node: int = Field(default=5, ge=1, le=50)
     """At most so many units leave one node in one plan."""
     max_risk: Fraction = 0.2
     """Accepted probability that a pod lands on its source or on a node that it would make hot."""
@@ -186,7 +186,7 @@ def _cool(
         level = float(state.hottest(heat.resource, _one(heat.node), args.quantile, _seconds(args))[0])
         if level <= heat.threshold:
             return
-        chosen = _choose(view, args, limits, state, heat, level)
+        chosen = _choose(view, args, limits, state, heat, level, granted)
         if isinstance(chosen, Blocked):
             failed = chosen
             break
@@ -208,13 +208,14 @@ def _choose(
     state: Scenario,
     heat: _Heat,
     level: float,
+    granted: int,
 ) -> Proposal | Blocked:
     """The best unit to take away now, moved in `state`; or why there is none."""
     victims = _victims(view, state, heat)
     if not victims.size:
         return Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it may be moved")
     relief = _relief(view, args, state, heat, victims, level)
-    order = _rank(view, victims, relief, level - heat.threshold)
+    order = _rank(view, victims, relief, level - heat.threshold, args.max_moves_per_node - granted)
     refusal = Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it would help")
     for pod in victims[order][:MAX_TRIED].tolist():
         landed = _land(view, args, limits, state.fork(), heat, view.moving(pod))
@@ -247,16 +248,18 @@ def _relief(
 
 
 def _rank(
-    view: RebalanceView, victims: NDArray[np.int32], relief: NDArray[np.float64], excess: float
+    view: RebalanceView, victims: NDArray[np.int32], relief: NDArray[np.float64], excess: float, left: int
 ) -> NDArray[np.int64]:
-    """Order of victims: those that clear the excess alone, cheapest first; then most relief for its cost."""
-    cost = np.array([view.cost(p) for p in victims.tolist()])
-    clears = relief >= excess
+    """Order of victims when `left` may still go: the cheapest that does its share of the rest, then the strongest.
+
+    Its share is the excess over the moves left; one that clears everything alone does more than its share and is
+    preferred when its cost for what it relieves is lower.
+    """
+    cost = np.array([view.cost(p) for p in victims.tolist()]) + 1.0
     useful = np.minimum(relief, excess)
-    rate = useful / (cost + 1.0)
-    helps = relief > 0.02 * max(excess, 1e-9)
-    order = np.lexsort((victims, relief, np.where(clears, cost, -rate), ~clears))
-    return order[helps[order]]
+    enough = relief >= excess / max(1, left)
+    order = np.lexsort((victims, relief, np.where(enough, cost / np.maximum(useful, 1e-9), -relief), ~enough))
+    return order[useful[order] > 0.02 * excess]
 
 
 def _land(
@@ -291,7 +294,7 @@ def _destination(
     """The likeliest node that stays cool, if the pod will probably land on such a one."""
     likely = attempt.landing(pod)
     key = view.snapshot.pods[pod].key
-    if not likely:
+    if all(node == heat.node for node, _ in likely):
         return Blocked(Reason.NO_PLACE, f"pod/{key}", attempt.state.explain_text(pod))
     nodes = np.array([node for node, _ in likely], np.int32)
     cool = np.ones(len(nodes), np.bool_)
