@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.labels import Labels
 from descheduler.model.pods import HostPort, PodAffinityTerm, PodSpec, SpreadConstraint
+from descheduler.model.selectors import LabelSelector
 from descheduler.placement.classes import Classes
 from descheduler.placement.counters import Counter, PodsByClass
 from descheduler.placement.gpus import GpuNeed
@@ -121,27 +123,38 @@ class Compiler:
             self_match=self_match,
         )
 
-    def spread_counter(self, cls: int, constraint: SpreadConstraint, present: Mask) -> tuple[Counter, int]:
-        """Matching pods per domain on the nodes that count, and whether the pod matches itself (1 or 0)."""
-        classes = self._classes
-        spec, namespace, labels = classes.spec_of(cls), classes.namespace_of(cls), classes.labels_of(cls)
+    def spread_counter(
+        self, cls: int, constraint: SpreadConstraint, present: Mask, *, per_node: bool = False
+    ) -> tuple[Counter, int]:
+        """Matching pods per domain on the nodes that count, and whether the pod matches itself (1 or 0).
+
+        `per_node` (for scores on hostname): matching pods of each node, whatever the inclusion policies say.
+        """
+        spec, namespace, labels = self._who(cls)
         selector = with_keys(constraint.selector, constraint.match_label_keys, labels)
-        key = (namespace, selector, constraint.topology_key, present.tobytes(), self._inclusion(spec, constraint))
+        inclusion = () if per_node else (present.tobytes(), *self._inclusion(spec, constraint))
+        key = (namespace, selector, constraint.topology_key, inclusion)
         counter = self._spread.get(key)
         if counter is None:
-            groups = classes.groups.matching(selector, frozenset((namespace,)))
-            if selector is not None and not selector.requirements:
-                groups = groups[:0]  # an empty selector counts nobody, yet matches the pod (countPodsMatchSelector)
             counter = self._spread[key] = self._pods.counter(
-                self._labels.topology(constraint.topology_key),
-                dict.fromkeys(classes.of_groups(groups).tolist(), 1),
-                eligible=present & self.included(spec, constraint),
+                self._labels.each if per_node else self._labels.topology(constraint.topology_key),
+                dict.fromkeys(self._alike(namespace, selector), 1),
+                eligible=None if per_node else present & self.included(spec, constraint),
                 skip_terminating=True,
             )
         return counter, int(selector is not None and selector.matches(labels))
 
+    def _alike(self, namespace: str, selector: LabelSelector | None) -> list[int]:
+        """Classes that a spread constraint counts."""
+        if selector is None or not selector.requirements:
+            return []  # an empty selector counts nobody, though it matches the pod itself (countPodsMatchSelector)
+        return self._matching(Term("", selector, frozenset((namespace,))))
+
+    def _who(self, cls: int) -> tuple[PodSpec, str, Labels]:
+        return self._classes.spec_of(cls), self._classes.namespace_of(cls), self._classes.labels_of(cls)
+
     @staticmethod
-    def _inclusion(spec: PodSpec, constraint: SpreadConstraint) -> Hashable:
+    def _inclusion(spec: PodSpec, constraint: SpreadConstraint) -> tuple[Hashable, Hashable]:
         """What of the spec decides which nodes count."""
         affinity = (spec.node_selector, spec.node_affinity.required)
         return (
@@ -173,7 +186,7 @@ class Compiler:
             weights = dict.fromkeys(sorted(matching), 1)
             counters = tuple(self._pods.counter(self._labels.topology(k), weights) for k in keys)
             self._affinity[terms] = counters
-        namespace, labels = self._classes.namespace_of(cls), self._classes.labels_of(cls)
+        _, namespace, labels = self._who(cls)
         self_match = all(t.matches(namespace, labels) for t in terms)
         return AffinityRule(counters, self._labels.all_of(keys), self_match)
 
@@ -190,7 +203,7 @@ class Compiler:
         return found
 
     def _terms(self, cls: int, raw: tuple[PodAffinityTerm, ...]) -> tuple[Term, ...]:
-        namespace, labels = self._classes.namespace_of(cls), self._classes.labels_of(cls)
+        _, namespace, labels = self._who(cls)
         return tuple(self._resolver.resolve(t, namespace, labels) for t in raw)
 
     def _matching(self, term: Term) -> list[int]:

@@ -1,7 +1,7 @@
 """The default scheduler's scores, with its default weights.
 
-After kubernetes pkg/scheduler/framework/plugins and pkg/scheduler/apis/config/v1/default_plugins.go. ImageLocality is left
-out: which images nodes hold is not in the snapshot. VolumeBinding scores only in special cases.
+After kubernetes pkg/scheduler/framework/plugins and pkg/scheduler/apis/config/v1/default_plugins.go. ImageLocality is
+left out: which images nodes hold is not in the snapshot. VolumeBinding scores only in special cases.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ MINIMUM = (100, 200 * 1024 * 1024)
 
 _HOSTNAME, _ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 _SYSTEM_DEFAULTS = ((_HOSTNAME, 3), (_ZONE, 5))
+_NEGLIGIBLE = 0.001
 _SELECTING_OWNERS = ("ReplicaSet", "StatefulSet", "ReplicationController")
 
 
@@ -176,10 +177,8 @@ class Scorer:
 
     def _soft_spread(self, cls: int, constraint: SpreadConstraint, present: Mask) -> SoftSpread:
         label = self._labels.topology(constraint.topology_key)
-        counter, _ = self._compiler.spread_counter(cls, constraint, present)
         per_node = constraint.topology_key == _HOSTNAME
-        if per_node:
-            counter = self._pods.counter(self._labels.each, counter.weights, skip_terminating=True)
+        counter, _ = self._compiler.spread_counter(cls, constraint, present, per_node=per_node)
         return SoftSpread(counter, constraint.max_skew, per_node, label.domain, label.present)
 
     def _inter_pod(self, cls: int) -> tuple[Counter, ...]:
@@ -286,18 +285,27 @@ def likely(nodes: NDArray[np.intp], totals: Ints, seen: int) -> tuple[tuple[int,
     if not len(nodes):
         return ()
     look = min(1.0, seen / len(nodes))
-    order = np.lexsort((nodes, -totals))
-    ranked, cuts = nodes[order].tolist(), np.flatnonzero(np.diff(totals[order])) + 1
+    best = _best(totals, 1 if look >= 1.0 else int(np.ceil(np.log(_NEGLIGIBLE) / np.log1p(-look))))
+    order = best[np.argsort(-totals[best], kind="stable")]
+    cuts = np.flatnonzero(np.diff(totals[order])) + 1
     out: list[tuple[int, float]] = []
     left = 1.0
-    for tied in _split(ranked, cuts.tolist()):
+    for tied in _split(nodes[order].tolist(), cuts.tolist()):
         missed = (1.0 - look) ** len(tied)
         out.extend((node, left * (1.0 - missed) / len(tied)) for node in tied)
         left *= missed
-        if left < 0.001:
+        if left < _NEGLIGIBLE:
             break
     known = sum(share for _, share in out)
     return tuple((node, share / known) for node, share in out)
+
+
+def _best(totals: Ints, count: int) -> NDArray[np.intp]:
+    """Positions of the `count` highest totals and all that equal the last of them."""
+    if count >= len(totals):
+        return np.arange(len(totals))
+    least = np.partition(totals, len(totals) - count)[len(totals) - count]
+    return np.flatnonzero(totals >= least)
 
 
 def _split(items: list[int], cuts: list[int]) -> list[list[int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 from builders import GPU, amounts, cluster, node, pod
-
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Claim, Node, Taint, Volume
 from descheduler.model.pods import (
@@ -49,7 +48,7 @@ def _node(rng: Random, i: int) -> Node:
     if rng.random() < 0.8:
         labels[RACK] = rng.choice("rs")
     taints = [Taint("dedicated", rng.choice("xy"), rng.choice(("NoSchedule", "NoExecute", "PreferNoSchedule")))]
-    made = node(
+    return node(
         f"n{i}",
         cpu=str(rng.randint(1, 4)),
         memory="4Gi",
@@ -61,7 +60,6 @@ def _node(rng: Random, i: int) -> Node:
         unschedulable=rng.random() < 0.07,
         zone=rng.choice(("", "a", "b", "c")),
     )
-    return made
 
 
 def _spec(rng: Random, nodes: int, parts: set[str]) -> PodSpec:

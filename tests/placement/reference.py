@@ -148,11 +148,12 @@ def _untolerated(spec: PodSpec, node: Node) -> bool:
 
 
 def _tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
-    for t in tolerations:
-        if t.effect in ("", taint.effect) and t.key in ("", taint.key):
-            if t.operator == "Exists" or (t.operator == "Equal" and t.value == taint.value):
-                return True
-    return False
+    return any(
+        t.effect in ("", taint.effect)
+        and t.key in ("", taint.key)
+        and (t.operator == "Exists" or (t.operator == "Equal" and t.value == taint.value))
+        for t in tolerations
+    )
 
 
 def _wanted(spec: PodSpec, node: Node) -> bool:

@@ -8,11 +8,11 @@ from random import Random
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from placement.clusters import random_cluster
-from placement.reference import Reference
 
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import Predicate, WhatIf, prepare
+from placement.clusters import random_cluster
+from placement.reference import Reference
 
 randoms = st.integers(0, 2**32).map(Random)
 
