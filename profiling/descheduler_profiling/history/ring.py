@@ -72,7 +72,7 @@ class Ring:
         return runs((int(c) for c in np.flatnonzero(~self.read[:columns])), self.grid)
 
     def settle(self) -> None:
-        """Sort the rows by key, drop those without a value, round as recordings do, and let nobody change them any more.
+        """Sort the rows by key, drop those without a value, round as recordings do, and let nobody change them.
 
         What is read from here on may share the memory: the next window is a copy (`moved_to`).
         """

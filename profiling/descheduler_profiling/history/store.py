@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from descheduler_profiling.history.ring import Ring
 _MAGIC = b"descheduler-store\n"
 _VERSION = 1
 _SUFFIX = ".history"
+_DIGEST = 16  # bytes
 
 
 class _Header(msgspec.Struct):
@@ -93,7 +95,7 @@ class HistoryStore:
     def _path(directory: Path, signal: str) -> Path:
         return directory / f"{quote(signal, safe='')}{_SUFFIX}"
 
-    def _write(self, directory: Path, signal: str, data: bytes) -> None:
+    def _write(self, directory: Path, signal: str, parts: list[bytes | memoryview]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         path = self._path(directory, signal)
         for old in directory.glob(f".{path.name}.*"):  # left by a crash
@@ -101,7 +103,8 @@ class HistoryStore:
         handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=directory)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                for part in parts:
+                    file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
             Path(aside).replace(path)
@@ -115,11 +118,15 @@ class HistoryStore:
             os.close(folder)
 
 
-def _digest(data: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+def _digest(parts: Iterable[bytes | memoryview]) -> bytes:
+    hashed = hashlib.blake2b(digest_size=_DIGEST)
+    for part in parts:
+        hashed.update(part)
+    return hashed.digest()
 
 
-def _encode(ring: Ring, fingerprint: str) -> bytes:
+def _encode(ring: Ring, fingerprint: str) -> list[bytes | memoryview]:
+    """The file in parts: joined, a fleet's matrix would be in memory twice more."""
     header = msgspec.msgpack.encode(
         _Header(
             version=_VERSION,
@@ -131,17 +138,17 @@ def _encode(ring: Ring, fingerprint: str) -> bytes:
             keys=[(key.namespace, key.kind, key.name) for key in ring.keys],
         )
     )
-    values = np.ascontiguousarray(ring.values[: len(ring.keys)], "<f4")
-    body = b"".join((len(header).to_bytes(4, "big"), header, ring.read.tobytes(), values.tobytes()))
-    return b"".join((_MAGIC, _digest(body), body))
+    values = np.ascontiguousarray(ring.values[: len(ring.keys)], "<f4").reshape(-1).view(np.uint8)
+    body: list[bytes | memoryview] = [len(header).to_bytes(4, "big"), header, ring.read.tobytes(), values.data]
+    return [_MAGIC, _digest(body), *body]
 
 
 def _decode(data: bytes, fingerprint: str) -> Loaded:
-    at = len(_MAGIC) + 16
+    at = len(_MAGIC) + _DIGEST
     if not data.startswith(_MAGIC):
         return Loaded(None, "not a history of ours")
     body = memoryview(data)[at:]
-    if _digest(body) != data[at - 16 : at]:
+    if _digest([body]) != data[at - _DIGEST : at]:
         return Loaded(None, "cut short or changed")
     size = int.from_bytes(body[:4], "big")
     try:
@@ -158,6 +165,6 @@ def _decode(data: bytes, fingerprint: str) -> Loaded:
     if header.step <= 0 or columns < 1 or len(rest) != columns + 4 * rows * columns:
         return Loaded(None, "its size contradicts its header")
     read = np.frombuffer(rest, np.bool_, columns).copy()
-    values = np.frombuffer(rest, "<f4", rows * columns, columns).astype(np.float32).reshape(rows, columns)
+    values = np.frombuffer(rest, "<f4", rows * columns, columns).reshape(rows, columns).astype(np.float32, copy=False)
     keys = [WorkloadKey(*key) for key in header.keys]
     return Loaded(Ring(Grid(header.start, header.step, columns), keys, values, read, header.query))
