@@ -88,7 +88,8 @@ def _options() -> argparse.Namespace:
     arguments.add_argument("--pods", type=int, default=150_000)
     arguments.add_argument("--ask", type=int, default=3000, help="how many pods to ask for")
     arguments.add_argument("--seed", type=int, default=1)
-    return arguments.parse_args()
+    options: argparse.Namespace = arguments.parse_args()
+    return options
 
 
 def _per_pod(ask: Callable[[int], object], pods: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:

@@ -110,7 +110,7 @@ def _node_affinity(rng: Random, nodes: int) -> NodeAffinity:
         return Requirement(key, operator, tuple(rng.sample(values, rng.randint(1, len(values)))))
 
     def term() -> NodeSelectorTerm:
-        fields = ()
+        fields: tuple[Requirement, ...] = ()
         if rng.random() < 0.2:
             operator = rng.choice((Operator.IN, Operator.NOT_IN))
             fields = (Requirement("metadata.name", operator, (f"n{rng.randint(0, nodes)}",)),)
