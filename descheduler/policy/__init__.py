@@ -1,0 +1,16 @@
+"""What users write: the policy file, its problems with line and column, its schema, its defaults."""
+
+from descheduler.policy.loading import default_policy, default_policy_text, load_policy, policy_hash
+from descheduler.policy.policy import API_VERSION, Policy, StrategyChoice
+from descheduler.policy.schema import json_schema
+
+__all__ = [
+    "API_VERSION",
+    "Policy",
+    "StrategyChoice",
+    "default_policy",
+    "default_policy_text",
+    "json_schema",
+    "load_policy",
+    "policy_hash",
+]

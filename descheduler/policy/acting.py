@@ -1,0 +1,39 @@
+"""How a plan is carried out, and what is kept of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from descheduler.contract.types import Duration
+from descheduler.policy.section import Section
+
+
+class ActingPolicy(Section):
+    """Carrying out a plan; only in mode `active`."""
+
+    executor: Literal["evict"] = "evict"
+    """How pods are moved: by the Eviction API."""
+    max_parallel: int = Field(default=8, ge=1, le=256)
+    """Evictions under way at once."""
+    wave_timeout: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))
+    """How long replacements may take to be ready before the rest of the plan is given up."""
+    qps: float = Field(default=50.0, gt=0, le=1000)
+    """Evictions per second; fewer while the API server sheds load."""
+    burst: int = Field(default=100, ge=1, le=10_000)
+    """Evictions that may be sent at once after a pause."""
+    pending_limit: int = Field(default=5, ge=1)
+    """Acting pauses while so many evicted pods have no running replacement."""
+    pending_after: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))
+    """A replacement that takes longer than this counts towards pendingLimit."""
+
+
+class ReportPolicy(Section):
+    """What reports hold, and how many are kept."""
+
+    keep: int = Field(default=24, ge=1, le=1000)
+    """Reports that the controller keeps and shows."""
+    max_refusals: int = Field(default=2000, ge=10)
+    """Refusals listed one by one on a page; the counts are always complete."""

@@ -1,0 +1,135 @@
+"""Where history comes from, and how it is read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from descheduler.contract.types import Duration, Fraction
+from descheduler.policy.section import Section
+from descheduler.policy.selecting import Name
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port_fits = parts.port is None or parts.port > 0
+    except ValueError as error:
+        raise ValueError(f"is not a URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_fits:
+        raise ValueError("must be a URL such as http://prometheus.monitoring:9090")
+    if parts.username or parts.password:
+        raise ValueError("must not hold credentials: use auth.basic or auth.bearerTokenFile")
+    return value
+
+
+def _file(value: Path) -> Path:
+    if value == Path():
+        raise ValueError("must be the path of a file")
+    return value
+
+
+FilePath = Annotated[Path, AfterValidator(_file)]
+
+
+class BasicAuth(Section):
+    """User name and password."""
+
+    username: str = Field(min_length=1)
+    """The user."""
+    password_file: FilePath
+    """File with the password; read again for each request."""
+
+
+class Auth(Section):
+    """Credentials and certificates. Files are read again when they change, so that they may rotate."""
+
+    bearer_token_file: FilePath | None = None
+    """File with a bearer token, such as /var/run/secrets/kubernetes.io/serviceaccount/token."""
+    basic: BasicAuth | None = None
+    """User name and password instead of a token."""
+    ca_file: FilePath | None = None
+    """Certificate authorities (PEM) that the server's certificate is checked against."""
+    cert_file: FilePath | None = None
+    """Client certificate (PEM) for mutual TLS."""
+    key_file: FilePath | None = None
+    """Its private key (PEM)."""
+    insecure_skip_verify: bool = False
+    """Accept any server certificate. Anyone on the way can then decide what is evicted."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.bearer_token_file is not None and self.basic is not None:
+            raise ValueError("give one of bearerTokenFile and basic")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("certFile and keyFile belong together")
+        return self
+
+
+class NamedSignal(Section):
+    """A signal of your own, for strategies that ask for it by name."""
+
+    query: str = Field(min_length=1)
+    """PromQL, a series for each pod, workload or node. `$window` becomes the rate window, `$match` the matchers."""
+    unit: str = ""
+    """Its unit, for people."""
+    per: Literal["pod", "workload", "node"] = "pod"
+    """What a series stands for."""
+    namespace_label: Name = "namespace"
+    """The label that holds the namespace."""
+    name_label: str = ""
+    """The label that holds the name; by default the same word as `per`."""
+    kind_label: str = ""
+    """The label that holds the workload's kind; by default workload_type."""
+    aggregation: Literal["mean", "max"] = "mean"
+    """How the replicas of a workload become one."""
+    ceiling: float = Field(default=1e18, gt=0)
+    """Larger values are taken for errors of measurement."""
+
+
+class HistoryPolicy(Section):
+    """Prometheus, or what speaks its API."""
+
+    url: Annotated[str, AfterValidator(_url)] | None = None
+    """Address, with a path prefix if there is one; `--prometheus` on the command line comes first."""
+    server: Literal["prometheus", "thanos", "mimir", "victoriametrics"] = "prometheus"
+    """Its kind: some need to be asked not to answer with part of the data."""
+    auth: Auth = Auth()
+    """Credentials and certificates."""
+    headers: dict[Name, str] = Field(default_factory=dict)
+    """Headers of every request, such as X-Scope-OrgID."""
+    params: dict[Name, str] = Field(default_factory=dict)
+    """Parameters of every request."""
+    match: str = ""
+    """Matchers added to every built-in query, such as `cluster="a"`, where one server holds several clusters."""
+    window: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=1), le=timedelta(days=90))
+    """How far back to read; daily and weekly patterns need several of theirs."""
+    step: Duration = Field(default=timedelta(minutes=5), ge=timedelta(seconds=30), le=timedelta(hours=1))
+    """Time between two points."""
+    timeout: Duration = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1), le=timedelta(minutes=10))
+    """How long one query may take."""
+    max_concurrency: int = Field(default=2, ge=1, le=32)
+    """Queries under way at once."""
+    max_samples: int = Field(default=400_000, ge=1000)
+    """Samples that one query may return; longer ranges are asked for in parts."""
+    queries: dict[Name, str] = Field(default_factory=dict)
+    """PromQL instead of that of a built-in signal, by its name (cpu, memory, gpu, …)."""
+    signals: dict[Name, NamedSignal] = Field(default_factory=dict)
+    """Further signals, by name."""
+    max_staleness: Duration = Field(default=timedelta(minutes=15), ge=timedelta(minutes=1))
+    """When the newest point is older than this, the signal is not used."""
+    min_coverage: Fraction = 0.8
+    """Share of the running pods (by request) that must have history; with less, the signal is not used."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.window < 12 * self.step:
+            raise ValueError("window must hold at least 12 steps")
+        both = sorted(set(self.queries) & set(self.signals))
+        if both:
+            raise ValueError(f"{both[0]} is both under queries and under signals")
+        return self

@@ -1,0 +1,89 @@
+"""How much may be moved, to where, and what it must be worth."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from descheduler.contract.types import Duration, Fraction
+from descheduler.policy.section import Section
+from descheduler.policy.selecting import Name
+
+
+def _half_checkpoints() -> dict[str, timedelta]:
+    batch = dict.fromkeys(("Job", "JobSet", "MPIJob", "PyTorchJob", "TrainJob"), timedelta(minutes=15))
+    return {**batch, "RayCluster": timedelta(minutes=5)}
+
+
+class GangsPolicy(Section):
+    """Groups of pods that must run together."""
+
+    when_unset: Literal["Whole", "PerPod"] = "Whole"
+    """How a gang moves whose objects do not say: all its pods together, or single ones beyond its minimum."""
+
+
+class LimitsPolicy(Section):
+    """How many pods may be moved: evicted ones and those that restart with them count."""
+
+    per_node: int | None = Field(default=8, ge=0)
+    """From one node in one plan; null: no limit."""
+    per_namespace: int | None = Field(default=20, ge=0)
+    """In one namespace in one plan; null: no limit."""
+    per_workload: int | None = Field(default=5, ge=0)
+    """Of one workload in one plan, gangs that move whole excepted; null: no limit."""
+    per_cycle: int | None = Field(default=50, ge=0)
+    """In one plan; null: no limit."""
+    per_hour: int | None = Field(default=200, ge=0)
+    """Within an hour, over all plans; null: no limit."""
+
+
+class ProofPolicy(Section):
+    """When a destination is good enough."""
+
+    max_load: dict[Name, Fraction] = Field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
+    """Forecast load of a destination with the pod on it, as a fraction of allocatable, by resource."""
+    quantile: Fraction = Field(default=0.95, gt=0, lt=1)
+    """Quantile of the forecast that is held against it."""
+    horizon: Duration = Field(default=timedelta(hours=1), ge=timedelta(minutes=5), le=timedelta(days=1))
+    """How long a destination must stay below it."""
+    max_risk: Fraction = 0.2
+    """Accepted probability that the scheduler puts a pod back on its node, or on one that it would make hot."""
+
+
+class CostPolicy(Section):
+    """What moving a pod costs; weighed in core-seconds, a GPU counting as 20 cores."""
+
+    margin: float = Field(default=1.5, ge=1.0, le=100.0)
+    """A move must be worth this many times its cost."""
+    restart: Duration = timedelta(seconds=30)
+    """Until a replacement runs."""
+    warm_up: Duration = timedelta(seconds=60)
+    """Until it is as good as the old one."""
+    stateful: Duration = timedelta(seconds=60)
+    """What a StatefulSet's member takes longer, because its old self must be gone and its volume must move."""
+    lost_work: dict[Name, Duration] = Field(default_factory=_half_checkpoints)
+    """Work not yet saved when a pod is stopped, by kind of its topmost controller: half a checkpoint interval."""
+
+
+class CooldownPolicy(Section):
+    """How long what was moved is left in peace."""
+
+    unit: Duration = timedelta(hours=1)
+    """A pod, or a gang, that was moved stays for so long."""
+    workload: Duration = timedelta(minutes=15)
+    """The other pods of its workload stay for so long."""
+    backoff_factor: float = Field(default=2.0, ge=1.0, le=10.0)
+    """Each further move of the same unit makes its cooldown this many times longer."""
+    quarantine_after: int = Field(default=3, ge=1)
+    """A unit that was moved this often within a day stays until somebody looks at it."""
+
+
+class FreshnessPolicy(Section):
+    """How old what was read from the API server may be; older data moves nothing."""
+
+    max_age: Duration = Field(default=timedelta(minutes=2), ge=timedelta(seconds=5))
+    """For every kind of object that is not listed below."""
+    kinds: dict[Name, Duration] = Field(default_factory=dict)
+    """By plural kind, such as `poddisruptionbudgets: 1m`."""

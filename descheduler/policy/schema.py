@@ -1,0 +1,98 @@
+"""The JSON schema of the policy file, the arguments of every installed strategy included."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import CoreSchema
+
+from descheduler.contract import available, load
+from descheduler.contract.types import format_duration
+from descheduler.policy.policy import API_VERSION, Policy
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+NAME_FIELD: dict[str, Any] = {
+    "name": {
+        "type": "string",
+        "minLength": 1,
+        "description": "How reports call it; the strategy's own name unless given.",
+    }
+}
+
+
+class _Generator(GenerateJsonSchema):
+    """Defaults as users write them (`5m`, not the ISO form), and no titles made from field names."""
+
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, timedelta):
+            return format_duration(dft)
+        if isinstance(dft, dict):
+            return {key: self.encode_default(value) for key, value in dft.items()}
+        if isinstance(dft, BaseModel):
+            return dft.model_dump(mode="json", by_alias=True)
+        return super().encode_default(dft)
+
+    def field_title_should_be_set(self, schema: CoreSchema | Any) -> bool:
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """The whole schema. Raises StrategyError when an installed strategy cannot be loaded."""
+    schema = policy_schema()
+    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    for unused in ("StrategyChoice", "StrategyArgs"):
+        definitions.pop(unused, None)
+    choices = []
+    for name in sorted(available()):
+        choices.append(_choice(name, _arguments(name, definitions)))
+    schema["properties"]["strategies"]["items"] = {"oneOf": choices}
+    schema["$defs"] = dict(sorted(definitions.items()))
+    schema["required"] = ["apiVersion", "kind"]
+    return {"$schema": DIALECT, "$id": f"https://{API_VERSION}/policy.json", **schema}
+
+
+def policy_schema() -> dict[str, Any]:
+    """The schema without strategies: what hints about every other section need."""
+    return schema_of(Policy)
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of one model, such as the arguments of a strategy."""
+    return model.model_json_schema(by_alias=True, schema_generator=_Generator)
+
+
+def _arguments(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """A reference to the arguments of a strategy, whose definitions are put among the others under its name."""
+    text = schema_of(load(name).Args)
+    inner: dict[str, Any] = text.pop("$defs", {})
+    renamed = {old: f"{name}.{old}" for old in inner}
+    for old, new in renamed.items():
+        definitions[new] = _renamed(inner[old], renamed)
+    title = str(text.get("title", f"{name}Args"))
+    definitions[title] = _renamed(text, renamed)
+    return {"$ref": f"#/$defs/{title}"}
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {k: f"#/$defs/{_target(v, names)}" if k == "$ref" else _renamed(v, names) for k, v in value.items()}
+    return [_renamed(item, names) for item in value] if isinstance(value, list) else value
+
+
+def _target(reference: str, names: dict[str, str]) -> str:
+    old = reference.rpartition("/")[2]
+    return names.get(old, old)
+
+
+def _choice(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    # No arguments at all (`HotNodes:`) means all defaults.
+    return {
+        "type": "object",
+        "title": name,
+        "properties": {**NAME_FIELD, name: {"anyOf": [arguments, {"type": "null"}]}},
+        "required": [name],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,46 @@
+"""From the policy to what reads history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from descheduler.model.errors import UsageError
+from descheduler.policy import load_policy
+from descheduler.policy.convert import history_connection, history_signals
+from descheduler.policy.history import HistoryPolicy
+
+HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
+
+
+def test_everything_that_reaches_the_server_is_taken_over() -> None:
+    history = load_policy(
+        HEAD
+        + "history: {url: 'https://h/prometheus', server: mimir, headers: {X-Scope-OrgID: a}, timeout: 10s, "
+        + "auth: {basic: {username: u, passwordFile: /p}, caFile: /ca}}"
+    ).history
+    connection = history_connection(history)
+    assert (connection.url, connection.kind, connection.timeout) == ("https://h/prometheus", "mimir", 10.0)
+    assert (connection.username, connection.password_file, connection.ca_file) == ("u", Path("/p"), Path("/ca"))
+    assert connection.headers == {"X-Scope-OrgID": "a"}
+
+
+def test_the_command_line_comes_before_the_policy() -> None:
+    assert history_connection(HistoryPolicy(url="http://a"), "http://b").url == "http://b"
+
+
+def test_no_address_is_said() -> None:
+    with pytest.raises(UsageError, match="--prometheus"):
+        history_connection(HistoryPolicy())
+
+
+def test_signals_are_those_wanted_overridden_or_named() -> None:
+    history = load_policy(
+        HEAD + "history: {queries: {cpu: my_cpu}, signals: {latency: {query: lat, per: workload, unit: seconds}}}"
+    ).history
+    signals = history_signals(history, ["memory"])
+    assert sorted(signals) == ["cpu", "latency", "memory"]
+    assert signals["cpu"].queries[0].text == "my_cpu"
+    assert signals["cpu"].unit == "cores"
+    assert signals["latency"].queries[0].shape == "workload"
