@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +20,10 @@ from descheduler.placement.volumes import VolumeRules, Volumes
 from descheduler.placement.what_if import WhatIf
 
 
-def prepare(snapshot: ClusterSnapshot, *, scoring: Scoring = Scoring.LEAST_ALLOCATED) -> Placement:
-    """Prepare a snapshot; `scoring` is the scheduler's strategy in NodeResourcesFit."""
+def prepare(
+    snapshot: ClusterSnapshot, *, scoring: Scoring | Mapping[str, Scoring] = Scoring.LEAST_ALLOCATED
+) -> Placement:
+    """Prepare a snapshot; `scoring` is the strategy in NodeResourcesFit, of all schedulers or by scheduler name."""
     return Placement(snapshot, scoring)
 
 
@@ -29,7 +33,7 @@ class Placement:
     N nodes, P pods, R resources as in `snapshot.columns`.
     """
 
-    def __init__(self, snapshot: ClusterSnapshot, scoring: Scoring) -> None:
+    def __init__(self, snapshot: ClusterSnapshot, scoring: Scoring | Mapping[str, Scoring]) -> None:
         columns = snapshot.columns
         self.snapshot = snapshot
         self.columns = columns

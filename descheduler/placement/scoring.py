@@ -6,6 +6,7 @@ left out: which images nodes hold is not in the snapshot. VolumeBinding scores o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,6 +67,7 @@ class ScoreRules:
     inter_pod: tuple[Counter, ...]
     requests: tuple[int, int]  # CPU, memory
     minimum: tuple[int, int]  # the same with the scheduler's minimum
+    most: bool  # its scheduler prefers full nodes
 
 
 def nonzero_requests(columns: Columns) -> Ints:
@@ -82,7 +84,7 @@ class Scorer:
     def __init__(
         self,
         snapshot: ClusterSnapshot,
-        scoring: Scoring,
+        scoring: Scoring | Mapping[str, Scoring],
         classes: Classes,
         labels: NodeLabels,
         compiler: Compiler,
@@ -92,7 +94,7 @@ class Scorer:
     ) -> None:
         self._snapshot = snapshot
         self._columns = snapshot.columns
-        self._most = scoring is Scoring.MOST_ALLOCATED
+        self._scoring = scoring
         self._classes = classes
         self._labels = labels
         self._compiler = compiler
@@ -154,7 +156,13 @@ class Scorer:
             inter_pod=self._inter_pod(cls),
             requests=(int(asked[0]), int(asked[1])),
             minimum=(int(self._minimum[row, 0]), int(self._minimum[row, 1])),
+            most=self._strategy(spec.scheduler_name) is Scoring.MOST_ALLOCATED,
         )
+
+    def _strategy(self, scheduler: str) -> Scoring:
+        if isinstance(self._scoring, Scoring):
+            return self._scoring
+        return self._scoring.get(scheduler, Scoring.LEAST_ALLOCATED)
 
     def _soft_constraints(self, cls: int) -> tuple[SpreadConstraint, ...]:
         spec = self._classes.spec_of(cls)
@@ -202,7 +210,7 @@ class Scorer:
             there = capacity > 0
             left = question.row(self._resources + i) - rules.minimum[i]
             safe = np.where(there, capacity, 1)
-            part = np.clip(safe - left, 0, safe) if self._most else np.maximum(left, 0)
+            part = np.clip(safe - left, 0, safe) if rules.most else np.maximum(left, 0)
             score += np.where(there, part * BEST // safe, 0)
             weights += there
         return score // np.maximum(weights, 1)

@@ -59,7 +59,7 @@ class Settings:
     proof: ProofRules = field(default_factory=ProofRules)
     freshness: FreshnessRules = field(default_factory=FreshnessRules)
     pools: tuple[Pool, ...] = ()
-    scoring: Scoring = Scoring.LEAST_ALLOCATED
+    scoring: Mapping[str, Scoring] = field(default_factory=dict)  # by scheduler name
     rounds: int = 3
     policy_hash: str = ""
     executor: str = "evict"
