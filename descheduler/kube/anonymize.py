@@ -17,49 +17,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from descheduler.kube import public
 from descheduler.kube.objects import ClusterObjects
 from descheduler.model.objects import Json
 
-# Texts that are the same in every cluster and that decisions depend on.
-_KEPT_TEXTS = frozenset(
-    """
-    default kube-system kube-public kube-node-lease system-node-critical system-cluster-critical
-    default-scheduler koord-scheduler volcano kai-scheduler virtual-kubelet fargate spot
-    true false control-plane master worker linux windows amd64 arm64
-    """.split()
-)
-# Domains of API groups, label keys and drivers that belong to products, not to their users.
-_KEPT_DOMAINS = tuple(
-    """
-    kubernetes.io k8s.io x-k8s.io koordinator.sh volcano.sh run.ai kai.scheduler kubeflow.org ray.io fluid.io
-    nvidia.com amd.com hami.io alibabacloud.com aliyun.com aliyuncs.com karpenter.sh amazonaws.com k8s.aws aws.com
-    azure.com gke.io cloud.google.com openshift.io virtual-kubelet.io
-    """.split()
-)
-_KEPT_KEYS = frozenset(
-    """
-    app component tier version release chart heritage role type name job-name k8s-app pod-template-hash
-    controller-revision-hash pod-template-generation controller-uid pod-group-name
-    """.split()
-)
-# Their values say what a machine is, not whose.
-_KEPT_VALUES = re.compile(
-    r"(^|[./-])(os|arch|gpu\.product|gpu-card-model|gpu-model|gpu\.memory|gpu\.count|instance-type|role|type"
-    r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|provisioner|mode|match-policy|evict|safe-to-evict)$"
-)
-_LABEL_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "minTaskMember", "disruptedPods"})
-_AMOUNT_MAPS = frozenset({"requests", "limits", "allocatable", "capacity", "allocatedResources", "overhead"})
-_DROPPED = frozenset({"message", "generateName", "selfLink", "managedFields", "command", "args", "env"})
-_KEPT_FIELDS = frozenset({"kind", "operator", "resourceVersion"})
-_DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver"})
-_KEY_FIELDS = frozenset({"topologyKey", "matchLabelKeys", "mismatchLabelKeys", "nodeLabel"})
-
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_ENUM = re.compile(r"[A-Z][A-Za-z]+")
-_PLAIN = re.compile(
-    r"[+-]?\d{1,6}(\.\d+)?%?|[+-]?\d+(\.\d+)?(m|n|u|[kMGTPE]i?|e\d+)|\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)"
-)
 
 
 class Anonymizer:
@@ -88,7 +51,7 @@ class Anonymizer:
                 return json.dumps(self.value(json.loads(value)), separators=(",", ":"))
             except ValueError:
                 return self.text(value)
-        return value if _KEPT_VALUES.search(key) else self.text(value)
+        return value if public.KEPT_VALUES.search(key) else self.text(value)
 
     def key(self, key: str) -> str:
         """The key of a label, taint or annotation."""
@@ -96,7 +59,7 @@ class Anonymizer:
         if slash and _product(domain):
             # Fluid's carry a name in the key itself: fluid.io/s-<namespace>-<dataset>.
             return f"{domain}/{name[:2]}{self.text(name[2:])}" if name.startswith(("s-", "f-")) else key
-        return key if not slash and key in _KEPT_KEYS else self.text(key)
+        return key if not slash and key in public.KEPT_KEYS else self.text(key)
 
     def resource(self, resource: str) -> str:
         """The name of a resource; `<domain>/gpu` stays recognisable."""
@@ -111,13 +74,13 @@ class Anonymizer:
             return [self.value(item, field) for item in value]
         if not isinstance(value, dict):
             return value
-        if field in _LABEL_MAPS:
+        if field in public.LABEL_MAPS:
             return {self.key(k): self.label(k, v) if isinstance(v, str) else v for k, v in value.items()}
-        if field in _AMOUNT_MAPS:
+        if field in public.AMOUNT_MAPS:
             return {self.resource(k): v for k, v in value.items()}
         if isinstance(key := value.get("key"), str):
             return self._keyed(key, value)
-        return {k: self.value(v, k) for k, v in value.items() if k not in _DROPPED}
+        return {k: self.value(v, k) for k, v in value.items() if k not in public.DROPPED}
 
     def objects(self, objects: ClusterObjects) -> ClusterObjects:
         """The same cluster under pseudonyms."""
@@ -146,11 +109,11 @@ class Anonymizer:
         return out
 
     def _field(self, field: str, text: str) -> str:
-        if field in _KEPT_FIELDS or _ENUM.fullmatch(text) or _PLAIN.fullmatch(text):
+        if field in public.KEPT_FIELDS or public.ENUM.fullmatch(text) or public.PLAIN.fullmatch(text):
             return text
-        if field in _KEY_FIELDS:
+        if field in public.KEY_FIELDS:
             return self.key(text)
-        if field in _DOMAIN_FIELDS:
+        if field in public.DOMAIN_FIELDS:
             domain = text.partition("/")[0]
             return text if "." not in domain or _product(domain) else self.text(text)
         return self.text(text)
@@ -158,7 +121,7 @@ class Anonymizer:
     def _whole(self, name: str) -> str:
         return (
             name
-            if name in _KEPT_TEXTS or _PLAIN.fullmatch(name)
+            if name in public.KEPT_TEXTS or public.PLAIN.fullmatch(name)
             else _WORD.sub(lambda found: self._word(found.group()), name)
         )
 
@@ -174,4 +137,4 @@ class Anonymizer:
 
 
 def _product(domain: str) -> bool:
-    return any(domain == known or domain.endswith("." + known) for known in _KEPT_DOMAINS)
+    return any(domain == known or domain.endswith("." + known) for known in public.KEPT_DOMAINS)

@@ -1,0 +1,51 @@
+"""What a recording without names keeps as it is, because it is the same in every cluster and decisions depend on it."""
+
+from __future__ import annotations
+
+import re
+
+KEPT_TEXTS = frozenset(
+    {
+        *(
+            "default",
+            "kube-system",
+            "kube-public",
+            "kube-node-lease",
+            "system-node-critical",
+            "system-cluster-critical",
+        ),
+        *("default-scheduler", "koord-scheduler", "volcano", "kai-scheduler", "virtual-kubelet", "fargate", "spot"),
+        *("true", "false", "control-plane", "master", "worker", "linux", "windows", "amd64", "arm64"),
+    }
+)
+# Of API groups, label keys and drivers that belong to products, not to their users.
+KEPT_DOMAINS = (
+    *("kubernetes.io", "k8s.io", "x-k8s.io", "koordinator.sh", "volcano.sh", "run.ai", "kai.scheduler"),
+    *("kubeflow.org", "ray.io", "fluid.io", "nvidia.com", "amd.com", "hami.io", "alibabacloud.com", "aliyun.com"),
+    *("aliyuncs.com", "karpenter.sh", "amazonaws.com", "k8s.aws", "aws.com", "azure.com", "gke.io"),
+    *("cloud.google.com", "openshift.io", "virtual-kubelet.io"),
+)
+KEPT_KEYS = frozenset(
+    {
+        *("app", "component", "tier", "version", "release", "chart", "heritage", "role", "type", "name", "job-name"),
+        *("k8s-app", "pod-template-hash", "controller-revision-hash", "pod-template-generation", "controller-uid"),
+        "pod-group-name",
+    }
+)
+# Keys whose values say what a machine is, not whose.
+KEPT_VALUES = re.compile(
+    r"(^|[./-])(os|arch|gpu\.product|gpu-card-model|gpu-model|gpu\.memory|gpu\.count|instance-type|role|type"
+    r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|mode|match-policy|evict|safe-to-evict)$"
+)
+# Fields by what they hold.
+LABEL_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "minTaskMember", "disruptedPods"})
+AMOUNT_MAPS = frozenset({"requests", "limits", "allocatable", "capacity", "allocatedResources", "overhead"})
+DROPPED = frozenset({"message", "generateName", "selfLink", "managedFields", "command", "args", "env"})
+KEPT_FIELDS = frozenset({"kind", "operator", "resourceVersion"})
+DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver"})
+KEY_FIELDS = frozenset({"topologyKey", "matchLabelKeys", "mismatchLabelKeys", "nodeLabel"})
+# Texts by how they look: no name of an object begins with a capital.
+ENUM = re.compile(r"[A-Z][A-Za-z]+")
+PLAIN = re.compile(
+    r"[+-]?\d{1,6}(\.\d+)?%?|[+-]?\d+(\.\d+)?(m|n|u|[kMGTPE]i?|e\d+)|\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)"
+)
