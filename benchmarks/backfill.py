@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,12 +52,13 @@ def measure(scratch: Path, series: int, days: int, server_side: bool, compress: 
     from descheduler_profiling.history.client import HistoryClient
     from descheduler_profiling.history.collect import collect_with_notes, fingerprint
     from descheduler_profiling.history.sessions import Connection
-    from descheduler_profiling.history.signals import builtin_signals
+    from descheduler_profiling.history.signals import RollUp, builtin_signals
     from descheduler_profiling.history.store import HistoryStore
 
     server = start(scratch / "prometheus", series, days, server_side)
     try:
-        signals = {"cpu": builtin_signals()["cpu"]}
+        how: RollUp = "always" if server_side else "never"
+        signals = {"cpu": replace(builtin_signals()["cpu"], roll_up_on_server=how)}
         store = HistoryStore(scratch / "store")
         connection = Connection(server.url, compress=compress)
         with HistoryClient(connection, rng=random.Random(1), clock=time.time) as client:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,12 @@ def owned() -> list[Series]:
     return made
 
 
+ROLLED = replace(SIGNALS["cpu"], roll_up_on_server="always")
+
+
 def test_the_server_rolls_up_by_the_rule_to_the_same_result(prometheus_server: Start) -> None:
-    plain = read(prometheus_server(shop()), [SIGNALS["cpu"]])
-    rolled = read(prometheus_server([*shop(), *relabelled()]), [SIGNALS["cpu"]])
+    plain = read(prometheus_server(shop()), [ROLLED])
+    rolled = read(prometheus_server([*shop(), *relabelled()]), [ROLLED])
     assert "relabel" in rolled.notes["cpu"].bulk_query
     assert "relabel" not in plain.notes["cpu"].bulk_query
     one, two = plain.histories["cpu"], rolled.histories["cpu"]
@@ -124,7 +128,7 @@ def test_the_server_rolls_up_by_the_rule_to_the_same_result(prometheus_server: S
 
 def test_the_server_rolls_up_by_owners_and_bare_and_static_pods_stand_for_themselves(prometheus_server: Start) -> None:
     extra = [cpu_counter("shop", "bare", AT, 0.1), cpu_counter("shop", "static-n1", AT, 0.2)]
-    made = read(prometheus_server([*shop(), *extra, *owned()]), [SIGNALS["cpu"]])
+    made = read(prometheus_server([*shop(), *extra, *owned()]), [ROLLED])
     assert "kube_pod_owner{" in made.notes["cpu"].bulk_query
     history = made.histories["cpu"]
     assert history.complete, history.problems
@@ -135,9 +139,23 @@ def test_the_server_rolls_up_by_owners_and_bare_and_static_pods_stand_for_themse
 
 
 def test_pods_whose_owner_the_server_does_not_know_are_read_one_by_one(prometheus_server: Start) -> None:
-    made = read(prometheus_server([*shop(), *relabelled()[:2]]), [SIGNALS["cpu"]])
+    made = read(prometheus_server([*shop(), *relabelled()[:2]]), [ROLLED])
     assert "relabel" not in made.notes["cpu"].bulk_query
     assert made.histories["cpu"].keys == (WEB, DB)
+
+
+@pytest.mark.parametrize("known", [relabelled, owned], ids=["rule", "kube-state-metrics"])
+def test_the_owners_of_past_pods_are_asked_for_where_their_names_tell_nothing(
+    prometheus_server: Start, known: Callable[[], list[Series]]
+) -> None:
+    def renamed(series: list[Series]) -> list[Series]:
+        plain = [{**one.labels, "pod": str(one.labels["pod"]).replace("web-6d4cf56db6-cccc", "blue")} for one in series]
+        return [replace(one, labels=labels) for one, labels in zip(series, plain, strict=True)]
+
+    made = read(prometheus_server(renamed([*shop(), *known()])), [SIGNALS["cpu"]])
+    assert made.notes["cpu"].bulk_query == made.notes["cpu"].query
+    assert made.histories["cpu"].keys == (WEB, DB)
+    assert read(prometheus_server(renamed(shop())), [SIGNALS["cpu"]]).histories["cpu"].keys != (WEB, DB)
 
 
 RULE = "node_namespace_pod_container:container_cpu_usage_seconds_total:sum_rate5m"

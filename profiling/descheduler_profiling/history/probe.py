@@ -17,6 +17,10 @@ from descheduler_profiling.history.signals import OWNER_QUERIES, Query, Signal, 
 
 _UNOWNED = 0.02  # share of pods without a known owner above which the server's own roll-up loses too much
 
+# Samples of single pods (35 bytes each) from which their transfer costs more than the server's join. Measured: 1,000
+# pods of 5 replicas over a week cost the server 6.7 s and us 0.4 s pod by pod, 11.4 s and 0.1 s by workload.
+_ROLL_UP_FROM = 20_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -73,8 +77,13 @@ class Prober:
         reason = "; ".join(dict.fromkeys(refusals)) or "the server has no such series now"
         raise HistoryRefused(f"none of the {len(signal.queries)} queries of signal {signal.name} answers: {reason}")
 
-    def bulk(self, signal: Signal, choice: Choice) -> Bulk:
-        """The query for a long range: rolled up by the server where it knows nearly every pod's owner, then and now."""
+    def bulk(self, signal: Signal, choice: Choice, columns: int) -> Bulk:
+        """The query for a range of so many columns: rolled up by the server if the signal wants it or it saves much.
+
+        Only where the server knows nearly every pod's owner, then and now.
+        """
+        if signal.roll_up_on_server == "auto" and choice.series * columns < _ROLL_UP_FROM:
+            return Bulk(choice.query, choice.text, choice.series)
         for query, owners in zip(signal.rolled_up(choice.query), OWNER_QUERIES, strict=False):
             text = query.render(self._window, self._match)
             owner_text = render(owners, self._window, self._match)

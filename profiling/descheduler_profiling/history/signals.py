@@ -17,7 +17,7 @@ Sources of the names:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Shape = Literal["pod", "workload", "node"]
@@ -28,20 +28,27 @@ _RULE = "node_namespace_pod_container:container_cpu_usage_seconds_total"
 _CONTAINER = 'image!="",container!="",container!="POD"$match'
 _POD_LEVEL = 'pod!="",container="",image=""$match'
 
-# A pod and its owner, from the recording rule and from kube-state-metrics itself. Bare pods have the owner <none> and
-# static pods their node; both are workloads of their own.
-_RELABEL = (
-    "max by (namespace, pod, workload, workload_type) "
-    '(namespace_workload_pod:kube_pod_owner:relabel{workload!=""$match})'
-)
-_OWNER = (
-    "label_replace(label_replace("
-    "max by (namespace, pod, owner_kind, owner_name) ("
-    'kube_pod_owner{owner_is_controller="true",owner_kind!~"Node|<none>"$match} or '
-    'label_replace(kube_pod_owner{owner_kind=~"Node|<none>"$match}, "owner_name", "$1", "pod", "(.*)")'
-    '), "workload", "$1", "owner_name", "(.*)"), "workload_type", "$1", "owner_kind", "(.*)")'
-)
-OWNER_QUERIES = (_RELABEL, _OWNER)
+RollUp = Literal["auto", "always", "never"]
+
+
+def _owner_queries(pick: str) -> tuple[str, str]:
+    """A pod and its owner, from the recording rule and from kube-state-metrics itself; `pick` wraps each selector.
+
+    Bare pods have the owner <none> and static pods their node; both are workloads of their own.
+    """
+    rule = pick % 'namespace_workload_pod:kube_pod_owner:relabel{workload!=""$match}'
+    controlled = pick % 'kube_pod_owner{owner_is_controller="true",owner_kind!~"Node|<none>"$match}'
+    alone = pick % 'kube_pod_owner{owner_kind=~"Node|<none>"$match}'
+    return (
+        f"max by (namespace, pod, workload, workload_type) ({rule})",
+        "label_replace(label_replace(max by (namespace, pod, owner_kind, owner_name) ("
+        f'{controlled} or label_replace({alone}, "owner_name", "$1", "pod", "(.*)")'
+        '), "workload", "$1", "owner_name", "(.*)"), "workload_type", "$1", "owner_kind", "(.*)")',
+    )
+
+
+OWNER_QUERIES = _owner_queries("%s")
+PAST_OWNER_QUERIES = _owner_queries("last_over_time(%s[1d])")  # of every pod that there was in the day before
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Signal:
     `queries` are tried in order, and of those that answer the first that reaches back as far as any is taken.
     `conversion`: `ratio` divides percent by 100, `mebibytes` multiplies MiB, where the numbers show that it is needed.
     `aggregation`: how the replicas of a workload become one. `ceiling`: larger values are no measurements.
+    `roll_up_on_server`: whether a long range is asked for by workload; `auto` does so where single pods would be too
+    much to carry, because the join costs the server twice the work.
     """
 
     name: str
@@ -77,12 +86,15 @@ class Signal:
     conversion: Conversion = "none"
     aggregation: Aggregation = "mean"
     ceiling: float = 1e18
-    roll_up_on_server: bool = True
-    labels: Mapping[str, str] = field(default_factory=dict)
+    roll_up_on_server: RollUp = "auto"
 
     def rolled_up(self, query: Query) -> tuple[Query, ...]:
         """The forms of a pod query that the server answers by workload; none where labels differ from the owner's."""
-        if not self.roll_up_on_server or query.shape != "pod" or (query.namespace, query.name) != ("namespace", "pod"):
+        if (
+            self.roll_up_on_server == "never"
+            or query.shape != "pod"
+            or (query.namespace, query.name) != ("namespace", "pod")
+        ):
             return ()
         how = "avg" if self.aggregation == "mean" else "max"
         return tuple(

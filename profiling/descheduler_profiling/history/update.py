@@ -17,7 +17,7 @@ from descheduler_profiling.history.owners import Owners
 from descheduler_profiling.history.probe import Bulk, Choice, Prober
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
-from descheduler_profiling.history.signals import OWNER_QUERIES, Query, Signal, render
+from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
 from descheduler_profiling.history.wire import Answer
 from descheduler_profiling.series import Floats
 
@@ -126,9 +126,9 @@ def _read_past(task: Task, prober: Prober, choice: Choice, ring: Ring, past: lis
     wanted = sum(run.count for run in past)
     bulk = Bulk(choice.query, choice.text, choice.series)
     if wanted > RECENT_SECONDS // task.grid.step:
-        bulk = prober.bulk(task.signal, choice)
-    if bulk.query.shape == "workload":
-        _learn_aliases(task)
+        bulk = prober.bulk(task.signal, choice, wanted)
+        if bulk.query.shape != "node":
+            _learn_owners(task, past)
     task.notes.bulk_query = bulk.text
 
     def sink(columns: Grid, answer: Answer) -> None:
@@ -142,20 +142,32 @@ def _read_past(task: Task, prober: Prober, choice: Choice, ring: Ring, past: lis
     return RangeReader(task.client, bulk.text, bulk.series).read(past, sink, progress)
 
 
-def _learn_aliases(task: Task) -> None:
-    """What the server's workloads are called by us: CronJobs for their Jobs, custom controllers for what they own."""
-    for query in OWNER_QUERIES:
+def _learn_owners(task: Task, past: list[Grid]) -> None:
+    """Whose the pods of the past were: one query for each day, of the first source that knows any.
+
+    It also tells what the server's workloads are called by us: CronJobs for their Jobs, custom controllers for what
+    they own.
+    """
+    days = range(task.grid.end, past[0].start, -86400)
+    for query in PAST_OWNER_QUERIES:
+        text = render(query, task.window_seconds, task.match)
+        rows: list[tuple[str, str, str, str]] = []
         try:
-            answer = task.client.query(render(query, task.window_seconds, task.match), task.grid.end)
+            for day in days:
+                rows.extend(_owner_rows(task.client.query(text, day)))
+                if not rows:
+                    break
         except HistoryError as error:
-            task.notes.remarks.append(f"owners: {error}")
-            continue
-        rows = [
-            (at["namespace"], at["pod"], at["workload_type"], at["workload"])
-            for at in (one.labels for one in answer.series)
-            if {"namespace", "pod", "workload_type", "workload"} <= at.keys()
-        ]
-        task.owners.alias(rows)
+            task.notes.remarks.append(f"owners of past pods are told by names: {error}")
+        task.owners.tell(rows)
+        if rows:
+            return
+
+
+def _owner_rows(answer: Answer) -> list[tuple[str, str, str, str]]:
+    wanted = ("namespace", "pod", "workload_type", "workload")
+    found = (tuple(one.labels.get(label, "") for label in wanted) for one in answer.series)
+    return [(namespace, pod, kind, name) for namespace, pod, kind, name in found if name]
 
 
 def _named(
