@@ -33,7 +33,8 @@ class Unit:
 
     `members` and `amplified` are positions in `ClusterSnapshot.pods`; `amplified` adds to the members the pods that
     restart as a consequence. `min_available` and `alive` count pods of the gang; `slack` = alive - min_available may
-    go one by one when `mode` is PER_POD. `blocked` is set when the gang cannot be resolved: then nothing of it moves.
+    go one by one when `mode` is PER_POD. `blocked` is set when the gang cannot be resolved, or when its eviction
+    would use up a failure budget: then nothing of it moves.
     """
 
     name: str  # "namespace/pod" or "dialect:namespace/gang"

@@ -36,7 +36,8 @@ class Workload:
     """One controller object: ReplicaSet, Deployment, StatefulSet, DaemonSet, Job, CronJob.
 
     `replicas` is what is asked for (`parallelism` for a Job); `ready` what its status reports. The Job fields are
-    0/None elsewhere; `failed` and `backoff_limit` say how much of the failure budget is left.
+    0/None elsewhere; `failed` and `backoff_limit` say how much of the failure budget is left, `backoff_limit_per_index`
+    how many failures each index of an Indexed Job may have.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Workload:
     backoff_limit: int | None = None
     failed: int = 0
     ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
+    backoff_limit_per_index: int | None = None
 
     @property
     def key(self) -> WorkloadKey:

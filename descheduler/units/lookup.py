@@ -1,0 +1,103 @@
+"""What dialects may look at beyond the pod: objects of optional APIs, Jobs, and the chain of controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from descheduler.model.objects import CustomObject
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
+
+
+class Lookup:
+    """Look-ups in one snapshot. Answers "cannot be found" with the refusal that follows from it."""
+
+    def __init__(self, snapshot: ClusterSnapshot) -> None:
+        self.snapshot = snapshot
+        self._chains: dict[tuple[str, int], tuple[OwnerRef, ...]] = {}
+
+    def find(self, group: str, kind: str, namespace: str, name: str) -> CustomObject | Blocked:
+        """An object, or GANG_UNKNOWN: it does not exist, or its kind could not be read."""
+        unread = self.unread(group, kind)
+        if unread is not None:
+            return unread
+        found = self.snapshot.custom(group, kind, namespace, name)
+        if found is not None:
+            return found
+        return Blocked(Reason.GANG_UNKNOWN, f"{kind}.{group}/{namespace}/{name}", "no such object")
+
+    def unread(self, group: str, kind: str) -> Blocked | None:
+        """Why nothing may be concluded from the objects of a kind."""
+        fresh = self.snapshot.freshness.get(f"{group}/{kind}")
+        if fresh is None or fresh.synced or not fresh.served:
+            return None
+        return Blocked(Reason.GANG_UNKNOWN, f"{kind}.{group}", fresh.error or "not synced")
+
+    def chain(self, namespace: str, owners: tuple[OwnerRef, ...]) -> tuple[OwnerRef, ...]:
+        """The controllers above a pod, nearest first, as far as they are known."""
+        if not owners:
+            return ()
+        key = (namespace, id(shared(owners)))
+        found = self._chains.get(key)
+        if found is None:
+            found = self._chains[key] = tuple(self._climb(namespace, owners))
+        return found
+
+    def _climb(self, namespace: str, owners: tuple[OwnerRef, ...]) -> list[OwnerRef]:
+        chain: list[OwnerRef] = []
+        seen: set[str] = set()
+        above = _controller(owners)
+        while above is not None and above.uid not in seen:
+            seen.add(above.uid)
+            chain.append(above)
+            above = self._above(namespace, above)
+        return chain
+
+    def _above(self, namespace: str, owner: OwnerRef) -> OwnerRef | None:
+        workload = self.workload(namespace, owner)
+        if workload is not None:
+            return workload.controller
+        custom = self.snapshot.custom(group_of(owner), owner.kind, namespace, owner.name)
+        return _controller(custom.owners) if custom is not None else None
+
+    def workload(self, namespace: str, owner: OwnerRef) -> Workload | None:
+        """The built-in controller that a reference names; one of another API group is not it."""
+        found = self.snapshot.workloads.get(WorkloadKey(namespace, owner.kind, owner.name))
+        return found if found is not None and found.api_version.partition("/")[0] == group_of(owner) else None
+
+    @cached_property
+    def queued(self) -> Mapping[str, tuple[CustomObject, ...]]:
+        """Kueue Workloads that have not finished, by the uid of each of their owners."""
+        out: dict[str, tuple[CustomObject, ...]] = {}
+        for found in self.snapshot.objects.get("kueue.x-k8s.io/Workload", ()):
+            if not _finished(found):
+                for owner in found.owners:
+                    out[owner.uid] = (*out.get(owner.uid, ()), found)
+        return out
+
+
+def shared(owners: tuple[OwnerRef, ...]) -> object:
+    """What stands for these owners by identity: pods of one controller share the reference, if not the tuple.
+
+    Whoever uses its `id` relies on the snapshot to keep it alive.
+    """
+    return owners[0] if len(owners) == 1 else owners
+
+
+def group_of(owner: OwnerRef) -> str:
+    """The API group that a reference names, empty for core."""
+    group, slash, _ = owner.api_version.partition("/")
+    return group if slash else ""
+
+
+def _controller(owners: tuple[OwnerRef, ...]) -> OwnerRef | None:
+    return next((o for o in owners if o.controller), None)
+
+
+def _finished(workload: CustomObject) -> bool:
+    conditions = workload.status.get("conditions")
+    if not isinstance(conditions, list):
+        return False
+    return any(isinstance(c, dict) and c.get("type") == "Finished" and c.get("status") == "True" for c in conditions)
