@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,19 +25,6 @@ from descheduler.model.errors import (
 from kube.scripted import Answer, ScriptedApi, listing, status, watching
 
 PODS = "/api/v1/pods"
-
-
-@pytest.fixture
-def api() -> Iterator[ScriptedApi]:
-    with ScriptedApi() as running:
-        yield running
-
-
-@pytest.fixture
-def client(api: ScriptedApi, tmp_path: Path) -> Iterator[KubeClient]:
-    made = connect(api.kubeconfig(tmp_path))
-    yield made
-    made.close()
 
 
 def sent(api: ScriptedApi) -> list[str | None]:
