@@ -25,13 +25,14 @@ class Predicate(IntEnum):
     VOLUME_IN_USE = 9
     VOLUME_CLAIM = 10
     VOLUME = 11
-    VOLUME_ZONE = 12
-    SPREAD_LABEL = 13
-    SPREAD = 14
-    AFFINITY = 15
-    ANTI_AFFINITY = 16
-    ANTI_AFFINITY_OF_OTHERS = 17
-    DEVICE_CLAIMS = 18
+    VOLUME_BIND = 12
+    VOLUME_ZONE = 13
+    SPREAD_LABEL = 14
+    SPREAD = 15
+    AFFINITY = 16
+    ANTI_AFFINITY = 17
+    ANTI_AFFINITY_OF_OTHERS = 18
+    DEVICE_CLAIMS = 19
 
 
 TEXT: dict[Predicate, str] = {
@@ -48,6 +49,7 @@ TEXT: dict[Predicate, str] = {
     " already in-use by another pod",
     Predicate.VOLUME_CLAIM: "node(s) cannot be used: a claim of the pod is missing, unbound or lost its volume",
     Predicate.VOLUME: "node(s) didn't match PersistentVolume's node affinity",
+    Predicate.VOLUME_BIND: "node(s) didn't find available persistent volumes to bind",
     Predicate.VOLUME_ZONE: "node(s) had no available volume zone",
     Predicate.SPREAD_LABEL: "node(s) didn't match pod topology spread constraints (missing required label)",
     Predicate.SPREAD: "node(s) didn't match pod topology spread constraints",

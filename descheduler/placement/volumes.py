@@ -103,7 +103,7 @@ class Volumes:
         if storage is None or storage.binding_mode != "WaitForFirstConsumer":
             codes[codes == 0] = Predicate.VOLUME_CLAIM
             return
-        codes[(codes == 0) & ~self._can_bind(claim, storage)] = Predicate.VOLUME
+        codes[(codes == 0) & ~self._can_bind(claim, storage)] = Predicate.VOLUME_BIND
 
     def _reaches(self, volume: Volume) -> Mask:
         if volume.affinity is None:

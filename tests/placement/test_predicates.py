@@ -151,9 +151,9 @@ class TestVolumes:
         topology = NodeSelectorTerm((Requirement(ZONE, Operator.IN, ("b",)),))
         lazy = StorageClass("lazy", "WaitForFirstConsumer", "csi.example.com", (topology,))
         claim = Claim("default", "data", storage_class="lazy")
-        assert self.verdicts(claim, storage=lazy) == {"a": Predicate.VOLUME, "b": Predicate.OK}
+        assert self.verdicts(claim, storage=lazy) == {"a": Predicate.VOLUME_BIND, "b": Predicate.OK}
         chosen = replace(claim, selected_node="a")
-        assert self.verdicts(chosen, storage=lazy)["b"] is Predicate.VOLUME
+        assert self.verdicts(chosen, storage=lazy)["b"] is Predicate.VOLUME_BIND
 
     def test_a_claim_for_one_pod_only_is_not_shared(self) -> None:
         once = Claim("default", "data", "pv", access_modes=("ReadWriteOncePod",))
