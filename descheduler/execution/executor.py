@@ -35,6 +35,10 @@ def _never() -> bool:
     return False
 
 
+def _forget(_: str, __: Sequence[ActionOutcome]) -> None:
+    return
+
+
 def _ignore(_: ActionOutcome) -> None:
     return
 
@@ -44,8 +48,9 @@ class Executor:
     """Executes plans and resumes what was interrupted. One call at a time.
 
     `observe` gives a fresh snapshot and raises DeschedulerError's kinds when there is none. `stopping` is asked
-    between steps: a unit that is begun is finished, nothing new is. `notify` hears of every action as soon as its
-    evictions are over, before the replacements are waited for.
+    between steps: a unit that is begun is finished, nothing new is. `keep` (plan, outcomes) must remember what was
+    done, for it is called before the intents that say the same are closed; it may raise ClusterError's kinds and
+    LeadershipLost. `notify` hears of every action once its evictions are over, before replacements are waited for.
     """
 
     writer: ClusterWriter
@@ -55,6 +60,7 @@ class Executor:
     rng: Random
     limits: Limits = field(default_factory=Limits)
     stopping: Callable[[], bool] = _never
+    keep: Callable[[str, Sequence[ActionOutcome]], None] = _forget
     notify: Callable[[ActionOutcome], None] = _ignore
 
     def execute(self, plan: PlanDocument, *, revalidate: Revalidate = recheck) -> ExecutionReport:
@@ -91,10 +97,11 @@ class Executor:
         if unit.begun and unit.left:
             if self._recovered(intent):
                 unit.refused = Blocked(Reason.CHANGED, intent.action.unit, "it has recovered by itself meanwhile")
-                self.intents.close([intent])
-                return unit
-            finish(tools, [unit])
-        if unit.settled:
+            else:
+                finish(tools, [unit])
+        if unit.begun:
+            self.keep(intent.plan, [unit.outcome()])
+        if unit.settled or unit.refused is not None:
             self.intents.close([intent])
         return unit if unit.begun else None
 
@@ -141,7 +148,7 @@ class _Run:
         before = None if self.stopped else self._check(units)
         if before is not None:
             self._waves += 1
-            self._evict([u for u in units if u.refused is None])
+            self._attempt([u for u in units if u.refused is None])
         outcomes = [u.outcome() for u in units]
         for outcome in outcomes:
             self._executor.notify(outcome)
@@ -177,16 +184,23 @@ class _Run:
                 unit.refused = unit.refused or verdict.get(unit.action.id, missing)
         return snapshot
 
-    def _evict(self, units: Sequence[UnitRun]) -> None:
+    def _attempt(self, units: Sequence[UnitRun]) -> None:
+        """Evict them; when we do not lead any more, or what must be written down cannot be, the execution ends here."""
         try:
-            with ThreadPoolExecutor(self._executor.limits.max_parallel, "evict") as pool:
-                run_wave(self._executor._tools(pool, self._pace), self._plan, units)
+            self._evict(units)
         except LeadershipLost as error:
             self.stopped = Blocked(Reason.NOT_LEADING, "lease", str(error))
         except ClusterError as error:
             self.stopped = Blocked(Reason.API_REFUSED, "intents", str(error))
+
+    def _evict(self, units: Sequence[UnitRun]) -> None:
+        executor = self._executor
+        with ThreadPoolExecutor(executor.limits.max_parallel, "evict") as pool:
+            intents = run_wave(executor._tools(pool, self._pace), self._plan, units)
+        executor.keep(self._plan, [u.outcome() for u in units if u.begun])
+        executor.intents.close(intents)
         unsettled = next((u for u in units if not u.settled), None)
-        if unsettled is not None and self.stopped is None:
+        if unsettled is not None:
             self.stopped = Blocked(Reason.UNFINISHED, unsettled.action.unit, "its intent stays open")
 
     def _land(self, outcomes: list[ActionOutcome], before: ClusterSnapshot, number: int) -> list[ActionOutcome]:

@@ -1,11 +1,13 @@
 """One wave: every unit of it is checked by the server first, then evicted whole.
 
-preflight (dryRun=All, every pod of every unit)  -> a unit with one refusal is not begun
-intents                                          -> what is about to be done, in one write
-openers (one pod of each unit)                   -> a budget that closed meanwhile costs nothing yet
-the rest, in parallel
-stragglers                                       -> a unit that is begun is finished, against closed budgets too
-intents closed                                   -> but for units that could not be finished in time
+| step                                         | what it is for                                               |
+|----------------------------------------------|--------------------------------------------------------------|
+| preflight: dryRun=All, every pod             | a unit with one refusal is not begun                         |
+| intents                                      | what is about to be done is written down, in one write       |
+| openers: one pod of each unit                | a budget that closed meanwhile costs nothing yet             |
+| the rest, in parallel                        |                                                              |
+| stragglers                                   | a unit that is begun is finished, against closed budgets too |
+| intents closed, by the caller                | but those of units that could not be finished in time        |
 """
 
 from __future__ import annotations
@@ -39,22 +41,22 @@ class Tools:
     stopping: Callable[[], bool]
 
 
-def run_wave(tools: Tools, plan: str, units: Sequence[UnitRun]) -> None:
-    """Take the units through all stations; what became of each is in it afterwards.
+def run_wave(tools: Tools, plan: str, units: Sequence[UnitRun]) -> tuple[Intent, ...]:
+    """Take the units through all stations but the last; what became of each is in it afterwards.
 
-    Raises LeadershipLost (whoever leads now resumes by the intents) and ClusterError when the intents cannot be
-    written; the units then say how far they came.
+    Returns the intents to close once what was done is remembered. Raises LeadershipLost (whoever leads now resumes by
+    the intents) and ClusterError when the intents cannot be written; the units then say how far they came.
     """
     _preflight(tools, units)
     units = [u for u in units if not u.hopeless]
     if not units or tools.stopping():
-        return
+        return ()
     intents = {u.action.id: Intent.of(plan, u.action, tools.clock.wall()) for u in units}
     tools.intents.open(intents.values())
     _open(tools, units)
     _evict(tools, [(u, move) for u in units if u.begun for move in u.left])
     finish(tools, units)
-    tools.intents.close(intents[u.action.id] for u in units if u.settled)
+    return tuple(intents[u.action.id] for u in units if u.settled)
 
 
 def finish(tools: Tools, units: Iterable[UnitRun]) -> None:

@@ -74,6 +74,8 @@ class Reason(StrEnum):
     NOT_LEADING = "NotLeading"
     STOPPING = "Stopping"
     UNFINISHED = "Unfinished"
+    POLICY_INVALID = "PolicyInvalid"
+    INTERNAL = "InternalError"
 
 
 EXPLANATION: dict[Reason, str] = {
@@ -135,6 +137,8 @@ EXPLANATION: dict[Reason, str] = {
     Reason.NOT_LEADING: "another replica leads",
     Reason.STOPPING: "the controller is shutting down",
     Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
+    Reason.POLICY_INVALID: "there is no valid policy",
+    Reason.INTERNAL: "an error that should not happen",
 }
 
 

@@ -1,0 +1,56 @@
+"""What the controller tells the users of the cluster: one event on each pod that it moved or, acting, had to leave."""
+
+from __future__ import annotations
+
+from random import Random
+
+import structlog
+
+from descheduler.controller.metrics import Metrics
+from descheduler.execution.clock import Clock
+from descheduler.execution.outcomes import ActionOutcome, PodOutcome
+from descheduler.execution.writes import ClusterWriter, Happening
+from descheduler.model.errors import DeschedulerError
+from descheduler.model.plan import PlanDocument
+
+log = structlog.get_logger(__name__)
+
+
+class Events:
+    """Writes events; one that cannot be written is counted, logged, and stops nothing."""
+
+    def __init__(self, writer: ClusterWriter, metrics: Metrics, clock: Clock, rng: Random) -> None:
+        self._writer = writer
+        self._metrics = metrics
+        self._clock = clock
+        self._rng = rng
+        self._texts: dict[str, str] = {}
+
+    def about(self, plan: PlanDocument) -> None:
+        """The plan whose actions are carried out next: its findings explain them."""
+        self._texts = {f.id: f.text for f in plan.findings}
+
+    def tell(self, outcome: ActionOutcome) -> None:
+        """The events of one action."""
+        for pod in outcome.pods:
+            happening = self._happening(outcome, pod)
+            if happening is None:
+                continue
+            try:
+                self._writer.event(happening, now=self._clock.wall(), suffix=self._rng.getrandbits(64))
+            except DeschedulerError as error:
+                self._metrics.event_failures.inc()
+                log.warning("event not written", pod=f"{happening.namespace}/{happening.pod}", error=str(error))
+
+    def _happening(self, outcome: ActionOutcome, pod: PodOutcome) -> Happening | None:
+        move, strategy = pod.move, outcome.action.strategy
+        if pod.evicted:
+            expected = f", expected on {move.destination}" if move.destination else ""
+            why = self._texts.get(outcome.action.finding, "")
+            note = f"Evicted from {move.source}{expected}" + (f": {why}" if why else "")
+            return Happening(move.namespace, move.pod, move.uid, "Evict", strategy, note)
+        blocked = pod.blocked or outcome.blocked
+        if blocked is None:
+            return None
+        note = f"Not evicted from {move.source}, though {strategy} planned it: {blocked}"
+        return Happening(move.namespace, move.pod, move.uid, "Evict", blocked.reason.value, note, warning=True)

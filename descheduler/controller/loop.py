@@ -1,0 +1,262 @@
+"""The loop: one cycle after the other, by the replica that leads, until the process is asked to stop.
+
+    policy valid? -> leading? -> caches synced? -> observe -> decide -> publish -> (active) execute -> remember
+
+A dry run stops before `execute` and decides exactly the same. Whatever is not there pauses the controller, with a
+reason that readiness, metrics and pages show; the next cycle tries again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from descheduler.controller.events import Events
+from descheduler.controller.metrics import Metrics
+from descheduler.controller.pauses import Paused, pause_of
+from descheduler.controller.reload import PolicyWatch
+from descheduler.controller.reports import Reports
+from descheduler.controller.settings import limits_of, rules_of
+from descheduler.controller.status import Status
+from descheduler.execution.clock import Clock
+from descheduler.execution.executor import Executor, Revalidate
+from descheduler.execution.leader import Elector
+from descheduler.execution.ledger import Ledger, goals_of
+from descheduler.execution.ledger_store import LedgerStore
+from descheduler.execution.outcomes import ActionOutcome
+from descheduler.execution.recheck import recheck
+from descheduler.execution.settling import settle
+from descheduler.model.errors import DeschedulerError, LeadershipLost
+from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.pipeline import Memory, Observed
+from descheduler.policy import Policy, policy_hash
+
+log = structlog.get_logger(__name__)
+ACTIVE = "active"
+_HOUR = 3600.0
+
+
+@dataclass(slots=True)
+class Seams:
+    """What a cycle is made of, by those who can.
+
+    `gate` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
+    raise DeschedulerError's kinds; `revalidate` is asked before every wave, on a fresh snapshot.
+    """
+
+    gate: Callable[[], Blocked | None]
+    observe: Callable[[Policy], Observed]
+    decide: Callable[[Observed, Policy, Memory], PlanDocument]
+    revalidate: Revalidate = recheck
+
+
+@dataclass(slots=True)
+class Controller:
+    """`run` goes on until `stop` is set. `mode` comes before the policy's; without an elector we always lead."""
+
+    watch: PolicyWatch
+    seams: Seams
+    executor: Executor
+    ledgers: LedgerStore
+    elector: Elector | None
+    reports: Reports
+    metrics: Metrics
+    status: Status
+    events: Events
+    clock: Clock
+    mode: str | None = None
+    poll_seconds: float = 2.0
+    _ledger: Ledger = field(default_factory=Ledger)
+    _term: int | None = None
+    _goals: tuple[str, dict[str, str]] = ("", {})
+
+    def run(self, stop: threading.Event) -> None:
+        """Cycle after cycle; returns when the one under way has come to a clean end."""
+        self.executor.stopping = stop.is_set
+        self.executor.keep = self._keep
+        self.executor.notify = self._notify
+        while not stop.is_set():
+            began = self.clock.steady()
+            self.cycle()
+            self._wait(stop, began)
+        self.status.doing("stopping")
+
+    def cycle(self) -> str:
+        """One cycle; how it ended: acted, planned, standby, paused or failed. Never raises."""
+        try:
+            result, why = self._cycle(), None
+        except LeadershipLost as error:
+            result, why = "standby", None
+            log.info("no longer leading", detail=str(error))
+        except DeschedulerError as error:
+            result, why = "paused", pause_of(error)
+        except Exception as error:  # the top of the loop: nothing may end it
+            self.metrics.errors.inc()
+            log.exception("a cycle failed")
+            result, why = "failed", Blocked(Reason.INTERNAL, "controller", f"{type(error).__name__}: {error}")
+        self._conclude(result, why)
+        return result
+
+    def _cycle(self) -> str:
+        policy = self._policy()
+        active = (self.mode or policy.mode) == ACTIVE
+        self.metrics.active.set(active)
+        if not self._leads():
+            return "standby"
+        blocked = self.seams.gate()
+        if blocked is not None:
+            raise Paused(blocked)
+        self._remember(policy)
+        if active:
+            self._resume(policy)
+        plan = self._plan(policy)
+        executed = self._execute(plan) if active else False
+        if active:
+            self.ledgers.save(self._ledger)
+        return "acted" if executed else "planned"
+
+    def _conclude(self, result: str, why: Blocked | None) -> None:
+        self.metrics.cycles.labels(result).inc()
+        self.metrics.pauses(why)
+        self.metrics.leader.set(self.elector is None or self.elector.leading)
+        if why is not None:
+            if why != self.status.paused:
+                log.warning("paused", reason=why.reason.value, by=why.by, detail=why.detail)
+            self.status.pause(why)
+            return
+        self.metrics.last_cycle.set(self.clock.wall())
+        self.status.go_on()
+        if result == "standby" and self.elector is not None:
+            self.status.doing(f"standing by; {self.elector.holder or 'nobody'} leads")
+        else:
+            self.status.doing("waiting for the next cycle")
+
+    # -- stages --------------------------------------------------------------------------
+
+    def _policy(self) -> Policy:
+        """The policy in force, looked up again; raises Paused while there has been none."""
+        if self.watch.poll():
+            if self.watch.problem:
+                log.error("policy rejected", problem=self.watch.problem, kept=self.watch.policy is not None)
+            else:
+                log.info("policy in force", hash=policy_hash(self.watch.policy) if self.watch.policy else "")
+        self.metrics.policy_ok.set(not self.watch.problem)
+        policy = self.watch.policy
+        if policy is None:
+            raise Paused(Blocked(Reason.POLICY_INVALID, "policy", self.watch.problem))
+        rejected = f"the file is not valid, the former policy stays in force: {self.watch.problem}"
+        self.status.note("policy", rejected if self.watch.problem else "")
+        self.metrics.policy_loaded.set(self.watch.loaded_at)
+        self.metrics.policy_info.clear()
+        self.metrics.policy_info.labels(policy_hash(policy), self.mode or policy.mode).set(1)
+        self.reports.keep(policy.report.keep)
+        self.executor.limits = limits_of(policy)
+        return policy
+
+    def _leads(self) -> bool:
+        if self.elector is None or self.elector.leading:
+            return True
+        self._term = None
+        return False
+
+    def _remember(self, policy: Policy) -> None:
+        """The ledger: read at the start of each term, for another replica may have written it since."""
+        term = self.elector.term if self.elector is not None else 0
+        if term != self._term:
+            self._ledger = self.ledgers.load(rules_of(policy))
+            self._term = term
+        self._ledger = replace(self._ledger, rules=rules_of(policy))
+
+    def _resume(self, policy: Policy) -> None:
+        with self._stage("resume", "taking up what was interrupted"):
+            outcomes = self.executor.resume()
+        open_units = [o.action.unit for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
+        if open_units:
+            raise Paused(Blocked(Reason.UNFINISHED, ", ".join(open_units)))
+
+    def _plan(self, policy: Policy) -> PlanDocument:
+        with self._stage("observe", "observing"):
+            observed = self.seams.observe(policy)
+        now = observed.now
+        self.metrics.saw(observed.snapshot, now)
+        self._ledger = settle(self._ledger, observed.snapshot, now)
+        memory = Memory(
+            ledger=self._ledger,
+            in_flight=self._ledger.in_flight(now),
+            moved_last_hour=self._ledger.moved_within(_HOUR, now),
+            paused=self._ledger.paused(now),
+        )
+        with self._stage("decide", "deciding"):
+            plan = self.seams.decide(observed, policy, memory)
+        if not plan.acting_blocked and not plan.problems:
+            self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
+        self.reports.add(plan)
+        self.metrics.planned_now(plan)
+        self.metrics.remembers(self._ledger, now)
+        moves = sum(len(action.pods) for action in plan.actions)
+        log.info("planned", plan=plan.id, findings=len(plan.findings), moves=moves, refusals=len(plan.refusals))
+        self.status.note("strategies", "; ".join(plan.problems))
+        if plan.acting_blocked:
+            raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
+        return plan
+
+    def _execute(self, plan: PlanDocument) -> bool:
+        """Carry the plan out, unless the circuit is open; whether anything was tried."""
+        circuit = self._ledger.circuit(self.clock.wall())
+        self.status.note("acting", str(circuit) if circuit else "")
+        if circuit is not None or not plan.actions:
+            return False
+        self._goals = (plan.id, dict(goals_of(plan)))
+        self.events.about(plan)
+        with self._stage("execute", f"carrying out plan {plan.id}"):
+            report = self.executor.execute(plan, revalidate=self.seams.revalidate)
+        self._ledger = self._ledger.record(report.actions, plan.id, self._goals[1])
+        self.reports.add(plan, report)
+        self.metrics.executed(report)
+        self.metrics.remembers(self._ledger, self.clock.wall())
+        log.info("executed", plan=plan.id, evicted=report.evicted, stopped=str(report.stopped or ""))
+        if report.stopped is not None and report.stopped.reason is Reason.NOT_LEADING:
+            raise LeadershipLost(report.stopped.detail)
+        self.status.note("acting", f"the last plan was not finished: {report.stopped}" if report.stopped else "")
+        return True
+
+    # -- what the executor tells ---------------------------------------------------------
+
+    def _keep(self, plan: str, outcomes: Sequence[ActionOutcome]) -> None:
+        goals = self._goals[1] if self._goals[0] == plan else {}
+        self._ledger = self._ledger.record(outcomes, plan, goals)
+        self.ledgers.save(self._ledger)
+
+    def _notify(self, outcome: ActionOutcome) -> None:
+        self.status.beat()
+        self.metrics.did(outcome)
+        self.events.tell(outcome)
+
+    # -- time ----------------------------------------------------------------------------
+
+    @contextmanager
+    def _stage(self, name: str, doing: str) -> Iterator[None]:
+        self.status.doing(doing)
+        with self.metrics.stage.labels(name).time():
+            yield
+
+    def _wait(self, stop: threading.Event, began: float) -> None:
+        """Until the interval is over, or something came up that should not wait: a new policy, leadership."""
+        policy = self.watch.policy
+        interval = policy.interval.total_seconds() if policy is not None else 60.0
+        if self.status.paused is not None:
+            interval = min(interval, 15.0)
+        while not stop.is_set() and self.clock.steady() - began < interval:
+            self.status.beat()
+            if self._wanted():
+                return
+            stop.wait(self.poll_seconds)
+
+    def _wanted(self) -> bool:
+        leads = self.elector is None or self.elector.leading
+        return self.watch.changed() or (leads and self.elector is not None and self.elector.term != self._term)

@@ -1,0 +1,53 @@
+"""Why a cycle could not be: errors as the reasons that readiness, metrics and pages show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from descheduler.model.errors import (
+    ClusterError,
+    DeschedulerError,
+    HistoryError,
+    HistoryPartial,
+    LeadershipLost,
+    PolicyError,
+)
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import Freshness
+
+
+class Paused(DeschedulerError):
+    """A cycle ends here; `why` stands until a later one gets further."""
+
+    def __init__(self, why: Blocked) -> None:
+        self.why = why
+        super().__init__(str(why))
+
+
+def pause_of(error: DeschedulerError) -> Blocked:
+    """The reason that an error amounts to."""
+    match error:
+        case Paused():
+            return error.why
+        case LeadershipLost():
+            return Blocked(Reason.NOT_LEADING, "lease", str(error))
+        case PolicyError():
+            return Blocked(Reason.POLICY_INVALID, "policy", str(error))
+        case HistoryPartial():
+            return Blocked(Reason.DATA_PARTIAL, "history", str(error))
+        case HistoryError():
+            return Blocked(Reason.DATA_MISSING, "history", str(error))
+        case ClusterError():
+            return Blocked(Reason.DATA_MISSING, "API server", str(error))
+    return Blocked(Reason.INTERNAL, "controller", str(error))
+
+
+def unsynced(freshness: Mapping[str, Freshness]) -> Blocked | None:
+    """Why the caches cannot be relied on yet; None when they can. How old they may be is the plan's to judge."""
+    failing = [f"{f.kind}: {f.error}" for f in freshness.values() if f.served and f.error]
+    if failing:
+        return Blocked(Reason.DATA_MISSING, "API server", "; ".join(sorted(failing)))
+    waiting = sorted(f.kind for f in freshness.values() if f.served and not f.synced)
+    if waiting:
+        return Blocked(Reason.DATA_MISSING, "API server", f"still reading {', '.join(waiting)}")
+    return None

@@ -1,0 +1,31 @@
+"""From what the policy says about acting to what the executor and the ledger take."""
+
+from __future__ import annotations
+
+from descheduler.execution.ledger import LedgerRules
+from descheduler.execution.limits import Limits
+from descheduler.policy import Policy
+
+
+def limits_of(policy: Policy) -> Limits:
+    """How hard and how long executing may push."""
+    acting = policy.acting
+    return Limits(
+        max_parallel=acting.max_parallel,
+        rate=acting.qps,
+        burst=acting.burst,
+        ready=acting.wave_timeout.total_seconds(),
+    )
+
+
+def rules_of(policy: Policy) -> LedgerRules:
+    """What follows from past moves."""
+    cooldown, acting = policy.cooldown, policy.acting
+    return LedgerRules(
+        unit=cooldown.unit.total_seconds(),
+        workload=cooldown.workload.total_seconds(),
+        growth=cooldown.backoff_factor,
+        quarantine_after=cooldown.quarantine_after,
+        pending_limit=acting.pending_limit,
+        pending_after=acting.pending_after.total_seconds(),
+    )
