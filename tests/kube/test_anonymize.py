@@ -1,0 +1,204 @@
+"""A recording without names is the same cluster: same structure, no name left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from descheduler.kube.anonymize import Anonymizer
+from descheduler.kube.objects import ClusterObjects, cluster_objects
+from descheduler.model.snapshot import ClusterSnapshot
+from kube.wire_objects import Json, container, meta, node, pod
+
+SECRETS = ("acme", "checkout", "falcon", "rack17", "bluebird", "northpole")
+
+
+def owned(kind: str, name: str) -> Json:
+    owner = {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": f"uid-falcon-{name}", "controller": True}
+    return {"ownerReferences": [owner]}
+
+
+def checkout_pod(i: int) -> Json:
+    """A replica with a bit of everything that names something."""
+    return pod(
+        f"checkout-7d8f9c-x{i}yz",
+        container("bluebird", "registry.acme.com/falcon/checkout:1.2", requests={"cpu": "500m", "acme.com/gpu": "1"}),
+        namespace="falcon",
+        node=f"rack17-node-{i}",
+        metadata={
+            "labels": {"app": "checkout", "acme.com/team": "bluebird", "pod-template-hash": "7d8f9c"},
+            "annotations": {
+                "gang.scheduling.koordinator.sh/groups": '["falcon/checkout","default/bluebird"]',
+                "gang.scheduling.koordinator.sh/min-available": "2",
+                "scheduling.koordinator.sh/device-allocated": '{"gpu":[{"minor":3}]}',
+            },
+            **owned("ReplicaSet", "checkout-7d8f9c"),
+        },
+        nodeSelector={"acme.com/pool": "northpole"},
+        tolerations=[{"key": "acme.com/dedicated", "operator": "Equal", "value": "falcon", "effect": "NoSchedule"}],
+        topologySpreadConstraints=[
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["checkout"]}]},
+                "matchLabelKeys": ["pod-template-hash"],
+            }
+        ],
+        volumes=[{"name": "scratch", "ephemeral": {}}],
+        schedulingGroup={"podGroupName": "checkout"},
+        priorityClassName="system-cluster-critical",
+    )
+
+
+def rack(i: int) -> Json:
+    return node(
+        f"rack17-node-{i}",
+        metadata={
+            "labels": {
+                "kubernetes.io/hostname": f"rack17-node-{i}",
+                "topology.kubernetes.io/zone": "northpole-1",
+                "nvidia.com/gpu.product": "A100",
+                "acme.com/pool": "northpole",
+            }
+        },
+        spec={"taints": [{"key": "acme.com/dedicated", "value": "falcon", "effect": "NoSchedule"}]},
+        **{"nvidia.com/gpu": "8"},
+    )
+
+
+def objects() -> ClusterObjects:
+    claims = [{"metadata": meta(f"checkout-7d8f9c-x{i}yz-scratch", "falcon")} for i in range(2)]
+    return cluster_objects(
+        {
+            "nodes": [rack(0), rack(1)],
+            "namespaces": [{"metadata": meta("falcon")}, {"metadata": meta("kube-system")}],
+            "pods": [checkout_pod(0), checkout_pod(1), pod("kube-proxy-abc", namespace="kube-system")],
+            "persistentvolumeclaims": claims,
+            "deployments": [{"metadata": meta("checkout", "falcon"), "spec": {"replicas": 2}}],
+            "replicasets": [
+                {
+                    "metadata": meta("checkout-7d8f9c", "falcon", **owned("Deployment", "checkout")),
+                    "spec": {"replicas": 2},
+                }
+            ],
+            "poddisruptionbudgets": [
+                {
+                    "metadata": meta("checkout", "falcon"),
+                    "spec": {"selector": {"matchLabels": {"app": "checkout"}}, "minAvailable": "50%"},
+                    "status": {"disruptedPods": {"checkout-7d8f9c-x1yz": "2025-10-01T08:00:00Z"}},
+                }
+            ],
+            "scheduling.k8s.io/PodGroup": [
+                {
+                    "metadata": meta("checkout", "falcon"),
+                    "spec": {"schedulingPolicy": {"gang": {"minCount": 2}}, "disruptionMode": "PodGroup"},
+                    "status": {"conditions": [{"type": "PodGroupScheduled", "message": "checkout is on rack17"}]},
+                }
+            ],
+        },
+        taken_at=5.0,
+        cluster="acme-production",
+    )
+
+
+@pytest.fixture(scope="module")
+def anonymizer() -> Anonymizer:
+    return Anonymizer(b"a key")
+
+
+@pytest.fixture(scope="module")
+def hidden(anonymizer: Anonymizer) -> ClusterSnapshot:
+    return anonymizer.objects(objects()).snapshot()
+
+
+def every_byte(found: ClusterObjects) -> Iterator[bytes]:
+    for lines in found.lines.values():
+        yield from lines
+    yield found.cluster.encode()
+
+
+def test_no_name_is_left(anonymizer: Anonymizer) -> None:
+    text = b"\n".join(every_byte(anonymizer.objects(objects()))).decode()
+    assert [secret for secret in SECRETS if secret in text] == []
+
+
+def test_the_anonymized_cluster_is_marked_as_such(anonymizer: Anonymizer) -> None:
+    found = anonymizer.objects(objects())
+    assert found.anonymized
+    assert found.cluster == "anonymized"
+
+
+def test_references_between_objects_still_hold(hidden: ClusterSnapshot, anonymizer: Anonymizer) -> None:
+    first = next(p for p in hidden.pods if p.node)
+    assert {p.node for p in hidden.pods if p.namespace != "kube-system"} <= {n.name for n in hidden.nodes}
+    checkout = [p for p in hidden.pods if p.owners]
+    assert {hidden.root(p).kind for p in checkout} == {"Deployment"}
+    assert {hidden.root(p).name for p in checkout} == {anonymizer.name("Deployment", "checkout")}
+    (budget,) = hidden.budgets
+    assert budget.selector is not None
+    assert [p.name for p in hidden.pods if budget.selector.matches(p.labels)] == [p.name for p in checkout]
+    assert budget.disrupting == (anonymizer.name("Pod", "checkout-7d8f9c-x1yz"),)
+    assert all((p.namespace, p.claims[0]) in hidden.claims for p in checkout)
+    assert hidden.custom("scheduling.k8s.io", "PodGroup", checkout[0].namespace, checkout[0].pod_group) is not None
+    assert first.namespace in hidden.namespaces
+
+
+def test_structure_that_decides_placement_is_kept(hidden: ClusterSnapshot) -> None:
+    plain = objects().snapshot()
+    for before, after in zip(
+        sorted(n.labels["topology.kubernetes.io/zone"] for n in plain.nodes), hidden.nodes, strict=True
+    ):
+        assert after.labels["topology.kubernetes.io/zone"] != before
+        assert after.labels["kubernetes.io/hostname"] == after.name
+        assert after.gpus is not None
+        assert (after.gpus.count, after.gpus.model) == (8, "A100")
+    found = next(p for p in hidden.pods if p.owners)
+    spec, (taint,) = found.spec, hidden.nodes[0].taints
+    assert (spec.tolerations[0].key, spec.tolerations[0].value) == (taint.key, taint.value)
+    assert all(hidden.nodes[0].labels[key] == value for key, value in spec.node_selector.items())
+    assert spec.spread[0].topology_key == "topology.kubernetes.io/zone"
+    assert spec.spread[0].match_label_keys == ("pod-template-hash",)
+    assert spec.priority_class == "system-cluster-critical"
+    assert dict(spec.requests)["cpu"] == 500
+    assert spec.gpu is not None
+    assert spec.gpu.resource.endswith("/gpu")
+    assert found.gpu_indices == (3,)
+    assert hidden.objects["scheduling.k8s.io/PodGroup"][0].spec["disruptionMode"] == "PodGroup"
+    assert "kube-system" in hidden.namespaces
+
+
+def test_gangs_bundled_by_a_list_in_an_annotation_still_name_each_other(
+    hidden: ClusterSnapshot, anonymizer: Anonymizer
+) -> None:
+    found = next(p for p in hidden.pods if p.owners)
+    name = anonymizer.name
+    expected = f'["{name("Namespace", "falcon")}/{name("Gang", "checkout")}","default/{name("Gang", "bluebird")}"]'
+    assert found.annotations["gang.scheduling.koordinator.sh/groups"] == expected
+    assert found.annotations["gang.scheduling.koordinator.sh/min-available"] == "2"
+
+
+def test_another_key_gives_other_names_and_the_same_key_the_same() -> None:
+    first, again, other = (Anonymizer(key).name("Pod", "checkout-0") for key in (b"a", b"a", b"b"))
+    assert first == again
+    assert first != other
+    assert first.endswith("-0")
+
+
+NAMES = st.from_regex(re.compile(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,8}){0,3}"), fullmatch=True)
+
+
+@given(NAMES, NAMES)
+def test_a_name_made_of_names_becomes_the_name_made_of_pseudonyms(first: str, second: str) -> None:
+    made = Anonymizer(b"key")
+    whole = made.name("Claim", f"{first}-{second}")
+    if whole != f"{first}-{second}":  # unless it is one of the few that stay
+        parts = re.findall(r"[A-Za-z0-9]+|-", f"{first}-{second}")
+        again = re.findall(r"[A-Za-z0-9]+|-", whole)
+        assert len(parts) == len(again)
+        assert all((a == b) for a, b in zip(parts, again, strict=True) if a == "-" or (a.isdecimal() and len(a) <= 6))
+    assert made.name("Namespace", f"{first}/{second}") == f"{made.name('a', first)}/{made.name('b', second)}"
