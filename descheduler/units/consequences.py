@@ -82,7 +82,7 @@ class Effects:
         for pod in pods:
             owner = pod.controller
             if owner is None:
-                effects.append(_RESCHEDULED if pod.owners else _LOST)
+                effects.append(_LOST)
             elif owner.kind == "Job" and group_of(owner) == "batch":
                 key = WorkloadKey(pod.namespace, owner.kind, owner.name)
                 evicted[key] += 1

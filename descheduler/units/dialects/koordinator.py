@@ -43,7 +43,9 @@ class Koordinator(BaseDialect):
         if isinstance(told, Blocked):
             return Terms(blocked=told)
         minimum, marks = told
-        policy = _one(gang, {marks[k] for k in (POLICY, POLICY_ALIAS) if marks.get(k)} or {_POLICIES[-1]}, "match-policy")
+        policy = _one(
+            gang, {marks[k] for k in (POLICY, POLICY_ALIAS) if marks.get(k)} or {_POLICIES[-1]}, "match-policy"
+        )
         if isinstance(policy, Blocked):
             return Terms(blocked=policy)
         if policy not in _POLICIES:

@@ -1,0 +1,138 @@
+"""Which PodDisruptionBudgets match which pods, and what each of them still allows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.distinct import distinct
+from descheduler.model.labels import Labels
+from descheduler.model.pods import Phase, Pod
+from descheduler.model.selectors import Operator, Requirement
+from descheduler.model.snapshot import ClusterSnapshot
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Matches:
+    """Budgets by pod, kept per distinct pair of namespace and labels (D of them)."""
+
+    row: NDArray[np.int32]  # [P] position in `matching`
+    matching: tuple[tuple[int, ...], ...]  # [D] positions in snapshot.budgets, ascending
+    count: NDArray[np.int32]  # [P] how many match
+    first: NDArray[np.int32]  # [P] the first of them, -1 when none does
+
+    def of(self, pod: int) -> tuple[int, ...]:
+        """Positions of all budgets that match a pod."""
+        return self.matching[int(self.row[pod])]
+
+
+def match_budgets(snapshot: ClusterSnapshot) -> Matches:
+    """Match all budgets; a selector that is absent selects nothing, an empty one the whole namespace."""
+    namespaces = distinct([p.namespace for p in snapshot.pods])
+    labels = distinct([p.labels for p in snapshot.pods])
+    width = max(1, len(labels.values))
+    pairs, row = np.unique(namespaces.rows.astype(np.int64) * width + labels.rows, return_inverse=True)
+    indices = _indices(snapshot.budgets)
+    nothing = _Index((), ())
+    matching = tuple(
+        indices.get(namespaces.values[pair // width], nothing).matching(labels.values[pair % width])
+        for pair in pairs.tolist()
+    )
+    counts = np.array([len(m) for m in matching], np.int32)
+    firsts = np.array([m[0] if m else -1 for m in matching], np.int32)
+    row = row.reshape(-1).astype(np.int32)
+    return Matches(row, matching, counts[row], firsts[row])
+
+
+class _Index:
+    """The budgets of one namespace, found by a label that they ask for instead of tried one by one."""
+
+    def __init__(self, positions: Sequence[int], budgets: Sequence[DisruptionBudget]) -> None:
+        self._budgets = dict(zip(positions, budgets, strict=True))
+        self._loose: list[int] = []
+        self._by: dict[str, dict[str, list[int]]] = {}
+        asked = Counter(
+            (r.key, v) for b in budgets if b.selector for r in _exact(b.selector.requirements) for v in r.values
+        )
+        for position, budget in self._budgets.items():
+            if budget.selector is None:
+                continue
+            exact = list(_exact(budget.selector.requirements))
+            if not exact:
+                self._loose.append(position)
+                continue
+            rarest = min(exact, key=lambda r: sum(asked[(r.key, v)] for v in r.values))
+            for value in dict.fromkeys(rarest.values):
+                self._by.setdefault(rarest.key, {}).setdefault(value, []).append(position)
+
+    def matching(self, labels: Labels) -> tuple[int, ...]:
+        likely = list(self._loose)
+        for key, by_value in self._by.items():
+            value = labels.get(key)
+            if value is not None:
+                likely.extend(by_value.get(value, ()))
+        return tuple(sorted(p for p in likely if self._selects(p, labels)))
+
+    def _selects(self, position: int, labels: Labels) -> bool:
+        selector = self._budgets[position].selector
+        return selector is not None and selector.matches(labels)
+
+
+def _exact(requirements: Iterable[Requirement]) -> Iterable[Requirement]:
+    return (r for r in requirements if r.operator is Operator.IN)
+
+
+def _indices(budgets: Sequence[DisruptionBudget]) -> Mapping[str, _Index]:
+    by_namespace: dict[str, list[int]] = {}
+    for position, budget in enumerate(budgets):
+        by_namespace.setdefault(budget.namespace, []).append(position)
+    return {ns: _Index(found, [budgets[p] for p in found]) for ns, found in by_namespace.items()}
+
+
+def allowance(budget: DisruptionBudget) -> int:
+    """How many pods the budget lets be disrupted now: its status, but never more than its spec ever allows."""
+    ever = allowed_at_best(budget)
+    return max(0, budget.allowed if ever is None else min(budget.allowed, ever))
+
+
+def allowed_at_best(budget: DisruptionBudget) -> int | None:
+    """How many it allows when every pod is healthy; None when its status does not count its pods yet.
+
+    Percentages round up, of both kinds (kubernetes pkg/controller/disruption, `getExpectedPodCount`).
+    """
+    if budget.expected <= 0:
+        return None
+    if budget.max_unavailable:
+        return min(budget.expected, _scaled(budget.max_unavailable, budget.expected))
+    if budget.min_available:
+        return max(0, budget.expected - _scaled(budget.min_available, budget.expected))
+    return None
+
+
+def _scaled(written: str, total: int) -> int:
+    """ "3" or "25%" of `total`; what cannot be read counts as nothing allowed or all required."""
+    text = written.removesuffix("%")
+    if not (text.isascii() and text.isdigit()):
+        return total
+    return math.ceil(int(text) * total / 100) if written.endswith("%") else int(text)
+
+
+def exempt(pod: Pod, budget: DisruptionBudget) -> bool:
+    """Whether the Eviction API evicts the pod without asking the budget (registry/core/pod/storage/eviction.go).
+
+    A pod that is not ready takes nothing from the healthy ones: by `AlwaysAllow` always, by the default
+    `IfHealthyBudget` while as many as wanted are healthy.
+    """
+    if pod.phase is Phase.PENDING or pod.terminal:
+        return True
+    if pod.ready:
+        return False
+    if budget.unhealthy_policy == "AlwaysAllow":
+        return True
+    return 0 < budget.desired_healthy <= budget.current_healthy
