@@ -23,13 +23,12 @@ def main() -> None:
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     args = parser.parse_args()
 
-    from descheduler.planning.settings import chosen, settings_of
-
     from descheduler.backtest.synthetic import NOW, Plan, synthetic
     from descheduler.planning import Input, decide, write
+    from descheduler.planning.settings import chosen, settings_of
     from descheduler.policy import default_policy
     from descheduler.units import resolve
-    from descheduler_profiling import build
+    from descheduler_profiling.build import build
 
     snapshot, histories = synthetic(Plan(args.nodes, args.pods, args.seed, args.hot, case=args.case))
     began = time.perf_counter()
@@ -42,7 +41,7 @@ def main() -> None:
     policy = default_policy()
     began = time.perf_counter()
     units = resolve(snapshot)
-    settings = settings_of(policy)
+    settings = settings_of(policy, snapshot)
     outcome = decide(Input(snapshot, units, profiles, float(NOW)), chosen(policy), settings)
     plan = write(outcome, settings, float(NOW))
     seconds = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""The pipeline, station by station: observe, profile, decide. Commands and the controller differ only in what they put in.
+"""The pipeline, station by station: observe, profile, decide. Commands and controller differ in what they put in.
 
 Nothing here writes to a cluster; acting begins where a plan document ends.
 """
@@ -12,12 +12,13 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning import Input, decide, write
-from descheduler.planning.gates import LedgerView
+from descheduler.planning.gates_policy import LedgerView
 from descheduler.planning.planner import Outcome, Settings
 from descheduler.planning.settings import chosen, settings_of, when_unset
 from descheduler.policy import Policy
 from descheduler.units import resolve
-from descheduler_profiling import SignalProfiles, build
+from descheduler_profiling.build import build
+from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import Likeness
 from descheduler_profiling.settings import Settings as ProfileSettings
@@ -46,9 +47,7 @@ class Memory:
     paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
 
 
-def profile(
-    observed: Observed, previous: Mapping[str, SignalProfiles] | None = None
-) -> dict[str, SignalProfiles]:
+def profile(observed: Observed, previous: Mapping[str, SignalProfiles] | None = None) -> dict[str, SignalProfiles]:
     """Profiles of every signal; `previous` ones lend hysteresis to the choice of models."""
     likeness = {signal: _likeness(observed.snapshot, signal) for signal in observed.histories}
     return {
@@ -80,12 +79,10 @@ def outcome_of(
 ) -> tuple[Outcome, Settings]:
     """The decision with everything behind it, for those who explain it."""
     memory = memory or Memory()
-    settings = settings_of(policy)
+    settings = settings_of(policy, observed.snapshot)
     units = resolve(observed.snapshot, when_unset=when_unset(policy))
     in_flight = tuple(i for i, pod in enumerate(observed.snapshot.pods) if pod.uid in memory.in_flight)
-    given = Input(
-        observed.snapshot, units, profiles, observed.now, memory.ledger, in_flight, memory.moved_last_hour
-    )
+    given = Input(observed.snapshot, units, profiles, observed.now, memory.ledger, in_flight, memory.moved_last_hour)
     return decide(given, chosen(policy, memory.paused), settings), settings
 
 

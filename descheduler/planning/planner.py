@@ -21,8 +21,10 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import Scoring, prepare
 from descheduler.planning.budgets import Budgets, Limits
+from descheduler.planning.budgets_match import match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
-from descheduler.planning.gates import GatePolicy, Gates, LedgerView, build_gates
+from descheduler.planning.gates import Gates, build_gates
+from descheduler.planning.gates_policy import GatePolicy, LedgerView
 from descheduler.planning.judge import Accepted, ProofRules, Trial
 from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
 from descheduler.units import Units
@@ -110,10 +112,18 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
     """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
     loads = _loads(given.snapshot, sources.usable)
-    gates = build_gates(given.snapshot, given.units, settings.gates, now=given.now, ledger=given.ledger)
+    matches = match_budgets(given.snapshot)
+    gates = build_gates(
+        given.snapshot, given.units, settings.gates, now=given.now, ledger=given.ledger, matches=matches
+    )
     costs = pod_costs(given.snapshot, settings.costs)
     budgets = Budgets.of(
-        given.snapshot, given.units, settings.limits, in_flight=given.in_flight, moved_last_hour=given.recent
+        given.snapshot,
+        given.units,
+        settings.limits,
+        in_flight=given.in_flight,
+        moved_last_hour=given.recent,
+        matches=matches,
     )
     state = Scenario(loads, prepare(given.snapshot, scoring=settings.scoring).what_if())
     pools, pool_of = assign_pools(given.snapshot, settings.pools)

@@ -18,6 +18,7 @@ class FreshnessRules:
     """How old data may be, in seconds."""
 
     max_age_seconds: float = 120.0
+    by_kind: Mapping[str, float] = field(default_factory=dict)
     history_max_age_seconds: float = 900.0
 
 
@@ -59,7 +60,7 @@ def _kinds(snapshot: ClusterSnapshot, rules: FreshnessRules, now: float) -> tupl
             state = "absent"
         elif not fresh.synced or fresh.error:
             state = "partial"
-        elif age > rules.max_age_seconds:
+        elif age > rules.by_kind.get(kind, rules.max_age_seconds):
             state = "stale"
         rows.append(SourceRow(kind, state, age, sizes.get(kind, 0), fresh.error))
         if state in ("partial", "stale"):

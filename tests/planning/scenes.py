@@ -10,7 +10,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning import Chosen, Input, Outcome, Settings, decide, write
 from descheduler.units import resolve
-from descheduler_profiling import build
+from descheduler_profiling.build import build
 from descheduler_profiling.series import History
 from descheduler_strategies.gpu_defragmentation import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs

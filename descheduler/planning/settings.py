@@ -1,0 +1,116 @@
+"""From what the policy says to the plain values that planning works with."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+
+from descheduler.contract import load
+from descheduler.model.errors import PolicyError
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.units import DisruptionMode
+from descheduler.placement import Scoring
+from descheduler.planning.budgets import Limits
+from descheduler.planning.costs import CostModel
+from descheduler.planning.gates_policy import GatePolicy
+from descheduler.planning.judge import ProofRules
+from descheduler.planning.planner import Chosen, Pool, Settings
+from descheduler.planning.sources import FreshnessRules
+from descheduler.policy import Policy, policy_hash
+from descheduler.policy.protections import Protections
+
+
+def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
+    """Plain values for one cycle on one cluster.
+
+    Raises PolicyError when the policy names a priority class that the cluster does not have.
+    """
+    limits, proof, cost = policy.limits, policy.proof, policy.cost
+    return Settings(
+        gates=_gates(policy.protections, snapshot),
+        limits=Limits(
+            per_node=limits.per_node,
+            per_namespace=limits.per_namespace,
+            per_workload=limits.per_workload,
+            per_cycle=limits.per_cycle,
+            per_hour=limits.per_hour,
+        ),
+        costs=CostModel(
+            restart_seconds=cost.restart.total_seconds(),
+            warm_up_seconds=cost.warm_up.total_seconds(),
+            lost_work_seconds={kind: lost.total_seconds() for kind, lost in cost.lost_work.items()},
+            stateful_seconds=cost.stateful.total_seconds(),
+            margin=cost.margin,
+        ),
+        proof=ProofRules(
+            max_load=dict(proof.max_load),
+            quantile=proof.quantile,
+            horizon_seconds=proof.horizon.total_seconds(),
+            max_risk=proof.max_risk,
+        ),
+        freshness=FreshnessRules(
+            max_age_seconds=policy.freshness.max_age.total_seconds(),
+            by_kind={kind: age.total_seconds() for kind, age in policy.freshness.kinds.items()},
+            history_max_age_seconds=policy.history.max_staleness.total_seconds(),
+        ),
+        pools=tuple(Pool(pool.name, dict(pool.node_selector)) for pool in policy.pools),
+        scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
+        policy_hash=policy_hash(policy),
+        executor=policy.acting.executor,
+    )
+
+
+def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[Chosen, ...]:
+    """The strategies that the policy runs, in its order. Raises StrategyError for one that cannot be loaded."""
+    paused = paused or {}
+    return tuple(
+        Chosen(
+            load(choice.strategy),
+            choice.args,
+            Blocked(Reason.STRATEGY_PAUSED, choice.name, paused[choice.name]) if choice.name in paused else None,
+        )
+        for choice in policy.strategies
+    )
+
+
+def when_unset(policy: Policy) -> DisruptionMode:
+    """How gangs move whose objects do not say."""
+    return DisruptionMode(policy.gangs.when_unset)
+
+
+def _gates(protections: Protections, snapshot: ClusterSnapshot) -> GatePolicy:
+    selector, namespaces = protections.label_selector, protections.namespace_label_selector
+    age = protections.min_pod_age
+    return GatePolicy(
+        protect_system_critical=protections.system_critical,
+        priority_threshold=_threshold(protections, snapshot),
+        protect_local_storage=protections.local_storage,
+        protect_persistent_volumes=protections.persistent_volumes.protect,
+        protected_storage_classes=protections.persistent_volumes.storage_classes,
+        protect_resource_claims=protections.resource_claims,
+        protect_without_budget=protections.without_budget,
+        label_selector=selector.selector() if selector else None,
+        namespaces=_matching(protections.namespaces.include, snapshot),
+        excluded_namespaces=_matching(protections.namespaces.exclude, snapshot),
+        namespace_selector=namespaces.selector() if namespaces else None,
+        min_replicas=protections.min_replicas,
+        min_age_seconds=age.total_seconds() if age is not None else None,
+        prefer_no_eviction_forbids=protections.no_eviction_policy == "Mandatory",
+    )
+
+
+def _matching(patterns: tuple[str, ...], snapshot: ClusterSnapshot) -> tuple[str, ...]:
+    """Names of namespaces, with `*` filled in; a pattern that matches none stays, so that it still includes nothing."""
+    names = sorted({*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)}) if patterns else ()
+    return tuple(dict.fromkeys(n for p in patterns for n in (fnmatch.filter(names, p) or [p])))
+
+
+def _threshold(protections: Protections, snapshot: ClusterSnapshot) -> int | None:
+    threshold = protections.priority_threshold
+    if threshold is None or threshold.value is not None:
+        return threshold.value if threshold else None
+    found = snapshot.priority_classes.get(threshold.name or "")
+    if found is None:
+        raise PolicyError((f"protections.priorityThreshold.name: the cluster has no PriorityClass {threshold.name!r}",))
+    return found.value
