@@ -10,7 +10,8 @@ from descheduler.contract import load
 from descheduler.execution.clock import Clock
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.policy import Policy, history_connection, history_signals
+from descheduler.policy import Policy
+from descheduler.policy.convert import history_connection, history_signals
 from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.collect import collect
 from descheduler_profiling.history.store import HistoryStore

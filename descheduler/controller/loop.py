@@ -28,7 +28,6 @@ from descheduler.execution.leader import Elector
 from descheduler.execution.ledger import Ledger, goals_of
 from descheduler.execution.ledger_store import LedgerStore
 from descheduler.execution.outcomes import ActionOutcome
-from descheduler.execution.recheck import recheck
 from descheduler.execution.settling import settle
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
@@ -46,13 +45,13 @@ class Seams:
     """What a cycle is made of, by those who can.
 
     `gate` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
-    raise DeschedulerError's kinds; `revalidate` is asked before every wave, on a fresh snapshot.
+    raise DeschedulerError's kinds; `revalidate` makes the check before every wave, from what the plan was made with.
     """
 
     gate: Callable[[], Blocked | None]
     observe: Callable[[Policy], Observed]
     decide: Callable[[Observed, Policy, Memory], PlanDocument]
-    revalidate: Revalidate = recheck
+    revalidate: Callable[[Policy, Ledger], Revalidate]
 
 
 @dataclass(slots=True)
@@ -75,11 +74,13 @@ class Controller:
     _term: int | None = None
     _goals: tuple[str, dict[str, str]] = ("", {})
 
+    def __post_init__(self) -> None:
+        self.executor.keep = self._keep
+        self.executor.notify = self._notify
+
     def run(self, stop: threading.Event) -> None:
         """Cycle after cycle; returns when the one under way has come to a clean end."""
         self.executor.stopping = stop.is_set
-        self.executor.keep = self._keep
-        self.executor.notify = self._notify
         while not stop.is_set():
             began = self.clock.steady()
             self.cycle()
@@ -113,9 +114,9 @@ class Controller:
             raise Paused(blocked)
         self._remember(policy)
         if active:
-            self._resume(policy)
+            self._resume()
         plan = self._plan(policy)
-        executed = self._execute(plan) if active else False
+        executed = self._execute(plan, policy) if active else False
         if active:
             self.ledgers.save(self._ledger)
         return "acted" if executed else "planned"
@@ -162,6 +163,8 @@ class Controller:
         if self.elector is None or self.elector.leading:
             return True
         self._term = None
+        if self.elector.problem:
+            raise Paused(Blocked(Reason.NOT_LEADING, "lease", self.elector.problem))
         return False
 
     def _remember(self, policy: Policy) -> None:
@@ -172,7 +175,7 @@ class Controller:
             self._term = term
         self._ledger = replace(self._ledger, rules=rules_of(policy))
 
-    def _resume(self, policy: Policy) -> None:
+    def _resume(self) -> None:
         with self._stage("resume", "taking up what was interrupted"):
             outcomes = self.executor.resume()
         open_units = [o.action.unit for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
@@ -205,7 +208,7 @@ class Controller:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
         return plan
 
-    def _execute(self, plan: PlanDocument) -> bool:
+    def _execute(self, plan: PlanDocument, policy: Policy) -> bool:
         """Carry the plan out, unless the circuit is open; whether anything was tried."""
         circuit = self._ledger.circuit(self.clock.wall())
         self.status.note("acting", str(circuit) if circuit else "")
@@ -214,7 +217,7 @@ class Controller:
         self._goals = (plan.id, dict(goals_of(plan)))
         self.events.about(plan)
         with self._stage("execute", f"carrying out plan {plan.id}"):
-            report = self.executor.execute(plan, revalidate=self.seams.revalidate)
+            report = self.executor.execute(plan, revalidate=self.seams.revalidate(policy, self._ledger))
         self._ledger = self._ledger.record(report.actions, plan.id, self._goals[1])
         self.reports.add(plan, report)
         self.metrics.executed(report)

@@ -89,7 +89,11 @@ class Elector:
     def run(self, stopped: threading.Event) -> None:
         """Repeat `step` until `stopped`, then give the lease up."""
         while not stopped.is_set():
-            self.step()
+            try:
+                self.step()
+            except Exception as error:  # the top of a loop: without it the fence closes by itself
+                self.problem = f"{type(error).__name__}: {error}"
+                log.exception("a round of the election failed")
             stopped.wait(self._timing.retry * self._rng.uniform(1.0, 1.0 + _JITTER))
         self.release()
 

@@ -94,6 +94,11 @@ class Ledger:
 
     # -- questions -----------------------------------------------------------------------
 
+    @property
+    def any_entries(self) -> bool:
+        """False when nothing at all was moved, so that nobody need be asked about."""
+        return bool(self.entries)
+
     def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
         """Why this pod must be left in peace because of what was moved before; None when it need not."""
         entry = self._by_successor.get(pod_uid)

@@ -1,0 +1,243 @@
+"""Puts the controller together and runs it until SIGTERM or SIGINT.
+
+Threads: the loop (the caller's), `lease`, `web` with waitress' workers, one for each kind that is watched and one that
+looks for kinds (`kube-…`), and, while a wave is under way, those that evict (`evict_…`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from descheduler import __version__
+from descheduler.controller.events import Events
+from descheduler.controller.fresh import FreshSnapshots
+from descheduler.controller.history import HistoryReader
+from descheduler.controller.loop import Controller, Seams
+from descheduler.controller.metrics import Metrics
+from descheduler.controller.pauses import unsynced
+from descheduler.controller.reload import PolicyWatch
+from descheduler.controller.reports import Reports
+from descheduler.controller.revalidate import second_validation
+from descheduler.controller.status import Status
+from descheduler.controller.web import Render, WebServer, create_app
+from descheduler.execution.clock import Clock
+from descheduler.execution.executor import Executor
+from descheduler.execution.intents import IntentStore
+from descheduler.execution.leader import Elector
+from descheduler.execution.ledger_store import LedgerStore
+from descheduler.execution.transport import Leadership, Unelected
+from descheduler.execution.writes import ClusterWriter, LeaseWriter
+from descheduler.kube.cache import ClusterCache
+from descheduler.kube.connection import KubeClient, connect
+from descheduler.model.errors import DeschedulerError
+from descheduler.model.plan import PlanDocument
+from descheduler.pipeline import Memory, Observed, plan, profile
+from descheduler.policy import Policy
+from descheduler_profiling.profiles import SignalProfiles
+
+log = structlog.get_logger(__name__)
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_NAMESPACE = "descheduler"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line says; the policy says the rest.
+
+    `policy` None: the default policy. `prometheus` and `mode` ("dry-run", "active") come before the policy's.
+    `namespace` holds the Lease and our ConfigMaps; empty: the pod's own, else `descheduler`. `store` keeps the history
+    over restarts. `port` 0: any free one. `cluster` names it in reports where there is no context to name it by.
+    """
+
+    policy: Path | None = None
+    kubeconfig: Path | None = None
+    context: str | None = None
+    prometheus: str | None = None
+    mode: str | None = None
+    namespace: str = ""
+    leader_elect: bool = True
+    lease: str = "descheduler"
+    host: str = "0.0.0.0"  # probes come from the node, scrapes from another pod
+    port: int = 8080
+    store: Path | None = None
+
+
+def run_controller(
+    options: RunOptions,
+    *,
+    stop: threading.Event | None = None,
+    started: Callable[[int], None] | None = None,
+    render: Render | None = None,
+) -> int:
+    """Run until asked to stop; the exit code: 0 after a clean stop, 1 when it could not start.
+
+    What goes wrong later pauses it, with a reason that /readyz tells. `stop` ends it from another thread, `started`
+    hears the port, `render` makes the pages.
+    """
+    stop = stop or threading.Event()
+    try:
+        with ExitStack() as stack:
+            controller = _assemble(options, stack, started, render or _report_page())
+            if threading.current_thread() is threading.main_thread():
+                stack.enter_context(_signals(stop))
+            log.info("started", version=__version__, mode=options.mode or "by policy")
+            controller.run(stop)
+    except DeschedulerError as error:
+        log.error("cannot start", error=str(error))
+        return 1
+    log.info("stopped")
+    return 0
+
+
+def _assemble(
+    options: RunOptions, stack: ExitStack, started: Callable[[int], None] | None, render: Render
+) -> Controller:
+    """Everything, started; `stack` ends it in the reverse order."""
+    rng = random.Random()  # jitter and names of events
+    metrics, reports = Metrics(), Reports()
+    status = Status(time.monotonic)
+    clock = _beating(status)
+    web = WebServer(create_app(status, reports, metrics, render), options.host, options.port)
+    web.start()
+    stack.callback(web.stop)
+    if started is not None:
+        started(web.port)
+    client = connect(options.kubeconfig, options.context)
+    stack.callback(client.close)
+    cache = ClusterCache(client, clock=clock.wall, rng=rng)
+    cache.start()
+    stack.callback(cache.stop)
+    namespace = options.namespace or _own_namespace()
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    elector = _elect(options, stack, client, namespace, identity, clock, rng) if options.leader_elect else None
+    leadership: Leadership = elector or Unelected()
+    writer = ClusterWriter(client, leadership, identity)
+    watch = PolicyWatch(options.policy, clock.wall)
+    history = HistoryReader(options.prometheus, options.store, clock, rng, status.beat)
+    stack.callback(history.close)
+    snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
+    return Controller(
+        watch=watch,
+        seams=Seams(
+            gate=lambda: unsynced(cache.freshness()),
+            observe=_Observing(cache, history, clock),
+            decide=_Deciding(),
+            revalidate=second_validation,
+        ),
+        executor=Executor(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
+        ledgers=LedgerStore(writer, namespace),
+        elector=elector,
+        reports=reports,
+        metrics=metrics,
+        status=status,
+        events=Events(writer, metrics, clock, rng),
+        clock=clock,
+        mode=options.mode,
+    )
+
+
+class _Observing:
+    """What is seen: history first, for reading it may take minutes, then the cluster as it is after that."""
+
+    def __init__(self, cache: ClusterCache, history: HistoryReader, clock: Clock) -> None:
+        self._cache = cache
+        self._history = history
+        self._clock = clock
+
+    def __call__(self, policy: Policy) -> Observed:
+        histories = self._history.read(policy, self._cache.snapshot(), self._clock.wall())
+        snapshot = self._cache.snapshot()
+        return Observed(snapshot, histories, snapshot.taken_at)
+
+
+class _Deciding:
+    """The pipeline's decision; keeps the profiles, for the choice of models has hysteresis."""
+
+    def __init__(self) -> None:
+        self._profiles: dict[str, SignalProfiles] | None = None
+
+    def __call__(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
+        self._profiles = profile(observed, self._profiles)
+        return plan(observed, policy, self._profiles, memory)
+
+
+def _beating(status: Status) -> Clock:
+    """Real time; a wait of the executor is a sign of life."""
+
+    def sleep(seconds: float) -> None:
+        status.beat()
+        time.sleep(seconds)
+        status.beat()
+
+    return Clock(time.time, time.monotonic, sleep)
+
+
+def _elect(
+    options: RunOptions,
+    stack: ExitStack,
+    client: KubeClient,
+    namespace: str,
+    identity: str,
+    clock: Clock,
+    rng: random.Random,
+) -> Elector:
+    """The elector in its thread; the lease is given up when the loop, which alone writes, has ended."""
+    elector = Elector(LeaseWriter(client, namespace, options.lease), identity, clock, random.Random(rng.random()))
+    over = threading.Event()
+    thread = threading.Thread(target=elector.run, args=(over,), name="lease", daemon=True)
+
+    def end() -> None:
+        over.set()
+        thread.join(5.0)
+
+    stack.callback(end)
+    elector.step()
+    thread.start()
+    return elector
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for a clean stop; what was there before comes back afterwards."""
+
+    def asked(number: int, _: object) -> None:
+        log.info("asked to stop", signal=signal.Signals(number).name)
+        stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report_page() -> Render:
+    """The HTML report; drawing libraries are loaded with the first page."""
+
+    def render(document: PlanDocument) -> str:
+        from descheduler.report import to_html
+
+        return to_html(document)
+
+    return render
+
+
+def _own_namespace() -> str:
+    given = os.environ.get("POD_NAMESPACE", "")
+    try:
+        return given or _NAMESPACE_FILE.read_text().strip() or _NAMESPACE
+    except OSError:
+        return _NAMESPACE

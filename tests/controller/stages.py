@@ -1,0 +1,109 @@
+"""A controller made of real parts around hand-made decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from builders import cluster, node, pod
+from descheduler.controller.events import Events
+from descheduler.controller.loop import Controller, Seams
+from descheduler.controller.metrics import Metrics
+from descheduler.controller.reload import PolicyWatch
+from descheduler.controller.reports import Reports
+from descheduler.controller.status import Status
+from descheduler.execution.executor import Executor, Revalidate
+from descheduler.execution.intents import IntentStore
+from descheduler.execution.leader import Elector
+from descheduler.execution.ledger import Ledger
+from descheduler.execution.ledger_store import LedgerStore
+from descheduler.execution.limits import Limits
+from descheduler.execution.transport import Leadership, Transport, Unelected
+from descheduler.execution.writes import ClusterWriter
+from descheduler.model.errors import ClusterError
+from descheduler.model.plan import Action, PlanDocument
+from descheduler.model.reasons import Blocked
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.pipeline import Memory, Observed
+from descheduler.policy import Policy
+from execution.fakes import Scripted, Time, refusal
+from execution.plans import plan
+
+POLICY = """\
+apiVersion: rebalance.descheduler.dev/v1alpha1
+kind: DeschedulerPolicy
+mode: dry-run
+interval: 1m
+strategies: []
+"""
+
+
+def empty_server(method: str, path: str) -> bytes | ClusterError:
+    """An API server that has no ConfigMap yet and takes every write."""
+    return refusal(404) if method == "GET" else b"{}"
+
+
+def nothing_more(_: Policy, __: Ledger) -> Revalidate:
+    def revalidate(_: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
+        return dict.fromkeys(action.id for action in actions)
+
+    return revalidate
+
+
+@dataclass
+class Stage:
+    """What a test puts in front of the controller, and what it then looks at."""
+
+    path: Path
+    transport: Transport = field(default_factory=lambda: Scripted(empty_server))
+    snapshot: ClusterSnapshot = field(
+        default_factory=lambda: cluster([node("n1"), node("n2")], [pod("web-1", node="n1")])
+    )
+    plan: PlanDocument = field(default_factory=plan)
+    gate: Blocked | None = None
+    decide: Callable[[Observed, Policy, Memory], PlanDocument] | None = None
+    observe: Callable[[Policy], Observed] | None = None
+    elector: Elector | None = None
+    leadership: Leadership = field(default_factory=Unelected)
+    mode: str | None = None
+    time: Time = field(default_factory=Time)
+    memories: list[Memory] = field(default_factory=list)
+
+    def controller(self, **rest: Any) -> Controller:
+        clock, rng, metrics = self.time.clock, Random(0), Metrics()
+        writer = ClusterWriter(self.transport, self.leadership)
+        executor = Executor(
+            writer, IntentStore(writer, "default"), lambda: self.snapshot, clock, rng, Limits(ready=5, finish=5)
+        )
+        if not self.path.exists():
+            self.path.write_text(POLICY)
+        return Controller(
+            watch=PolicyWatch(self.path, clock.wall),
+            seams=Seams(lambda: self.gate, self._observe, self._decide, nothing_more),
+            executor=executor,
+            ledgers=LedgerStore(writer, "default"),
+            elector=self.elector,
+            reports=Reports(),
+            metrics=metrics,
+            status=Status(clock.steady),
+            events=Events(writer, metrics, clock, rng),
+            clock=clock,
+            mode=self.mode,
+            **rest,
+        )
+
+    def _observe(self, policy: Policy) -> Observed:
+        if self.observe is not None:
+            return self.observe(policy)
+        return Observed(self.snapshot, {}, self.time.clock.wall())
+
+    def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
+        self.memories.append(memory)
+        return self.plan if self.decide is None else self.decide(observed, policy, memory)
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"descheduler_{name}", labels)

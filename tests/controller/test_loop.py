@@ -1,0 +1,235 @@
+"""One cycle after the other: what it does, and what makes it pause."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from random import Random
+from typing import NoReturn
+
+import pytest
+
+from builders import cluster, node, pod
+from controller.stages import POLICY, Stage, value
+from descheduler.execution.leader import Elector
+from descheduler.execution.writes import LeaseWriter
+from descheduler.model.errors import (
+    ClusterError,
+    DeschedulerError,
+    HistoryPartial,
+    HistoryUnreachable,
+    Unreachable,
+    UsageError,
+)
+from descheduler.model.reasons import Blocked, Reason
+from execution.fakes import Fence, Scripted
+from execution.plans import action, move, plan
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path / "policy.yaml")
+
+
+def writes(stage: Stage) -> list[str]:
+    assert isinstance(stage.transport, Scripted)
+    return [f"{method} {path.rpartition('/')[2]}" for method, path, _ in stage.transport.asked if method != "GET"]
+
+
+def test_a_dry_run_plans_and_publishes_and_writes_nothing(stage: Stage) -> None:
+    stage.plan = plan(action(move("web-1")))
+    controller = stage.controller()
+    assert controller.cycle() == "planned"
+    assert [r.id for r in controller.reports.list()] == ["plan-1"]
+    assert writes(stage) == []
+    assert controller.status.ready.ok
+    assert value(controller.metrics, "planned_moves", strategy="HotNodes") == 1
+    assert value(controller.metrics, "cycles_total", result="planned") == 1
+
+
+def test_active_mode_decides_the_same_and_carries_it_out(stage: Stage) -> None:
+    stage.plan = plan(action(move("web-1")))
+    stage.mode = "active"
+    controller = stage.controller()
+    assert controller.cycle() == "acted"
+    # preflight, intent, eviction, ledger, intent closed, event, ledger again, and once more at the end
+    assert writes(stage)[:3] == ["POST eviction", "POST configmaps", "POST eviction"]
+    assert "POST events" in writes(stage)
+    assert controller.reports.list()[0].evicted == 1
+    assert value(controller.metrics, "moves_total", strategy="HotNodes", result="evicted") == 1
+    assert stage.memories[0].ledger is not None
+
+    controller.cycle()
+    assert stage.memories[1].moved_last_hour == 1
+    assert "uid-default-web-1" in stage.memories[1].in_flight
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "says"),
+    [
+        (Unreachable("no answer from https://api"), Reason.DATA_MISSING, "no answer from https://api"),
+        (ClusterError("missing permission: list pods"), Reason.DATA_MISSING, "missing permission: list pods"),
+        (HistoryUnreachable("no answer from http://prometheus"), Reason.DATA_MISSING, "http://prometheus"),
+        (HistoryPartial("a store is down"), Reason.DATA_PARTIAL, "a store is down"),
+        (UsageError("no history: give --prometheus URL"), Reason.INTERNAL, "give --prometheus"),
+    ],
+)
+def test_what_cannot_be_read_pauses_with_the_reason(
+    stage: Stage, error: DeschedulerError, reason: Reason, says: str
+) -> None:
+    def fail(_: object) -> NoReturn:
+        raise error
+
+    stage.observe = fail
+    controller = stage.controller()
+    assert controller.cycle() == "paused"
+    assert not controller.status.ready.ok
+    assert says in controller.status.ready.text
+    assert value(controller.metrics, "paused", reason=reason.value) == 1
+    assert controller.status.alive.ok  # a restart would not help
+
+    stage.observe = None
+    assert controller.cycle() == "planned"
+    assert controller.status.ready.ok
+    assert value(controller.metrics, "paused", reason=reason.value) is None
+
+
+def test_caches_that_are_not_synced_stop_everything(stage: Stage) -> None:
+    stage.gate = Blocked(Reason.DATA_MISSING, "API server", "still reading pods")
+    controller = stage.controller()
+    assert controller.cycle() == "paused"
+    assert "still reading pods" in controller.status.ready.text
+    assert controller.reports.list() == ()
+
+
+def test_a_plan_that_may_not_be_acted_on_is_shown_and_not_carried_out(stage: Stage) -> None:
+    stage.plan = plan(action(move("web-1")), acting_blocked="pods: 400 s old")
+    stage.mode = "active"
+    controller = stage.controller()
+    assert controller.cycle() == "paused"
+    assert controller.reports.list()[0].moves == 1
+    assert "400 s old" in controller.status.ready.text
+    assert "POST eviction" not in writes(stage)
+
+
+def test_an_error_that_nobody_expected_is_counted_and_the_loop_goes_on(stage: Stage) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise ZeroDivisionError("division by zero")
+
+    stage.decide = fail
+    controller = stage.controller()
+    assert controller.cycle() == "failed"
+    assert "ZeroDivisionError" in controller.status.ready.text
+    assert value(controller.metrics, "loop_errors_total") == 1
+    stage.decide = None
+    assert controller.cycle() == "planned"
+
+
+def test_a_failed_strategy_is_said_and_stops_nothing(stage: Stage) -> None:
+    stage.plan = plan(problems=["strategy HotNodes: division by zero"])
+    controller = stage.controller()
+    assert controller.cycle() == "planned"
+    assert controller.status.ready.ok
+    assert "HotNodes: division by zero" in controller.status.ready.text
+    assert value(controller.metrics, "plan_problems") == 1
+
+
+def test_a_bad_new_policy_keeps_the_old_one_and_says_so(stage: Stage) -> None:
+    controller = stage.controller()
+    controller.cycle()
+    stage.path.write_text(POLICY.replace("interval", "intervall"))
+    assert controller.watch.changed()
+    assert controller.cycle() == "planned"
+    assert controller.watch.policy is not None
+    ready = controller.status.ready
+    assert ready.ok
+    assert "intervall" in ready.text
+    assert "the former policy stays in force" in ready.text
+    assert value(controller.metrics, "policy_reload_success") == 0
+
+    stage.path.write_text(POLICY.replace("1m", "2m"))
+    controller.cycle()
+    assert controller.watch.policy.interval.total_seconds() == 120
+    assert "policy" not in controller.status.ready.text
+    assert value(controller.metrics, "policy_reload_success") == 1
+
+
+@pytest.mark.parametrize("text", ["kind: Nonsense", None], ids=["bad", "absent"])
+def test_without_any_valid_policy_it_waits_and_says_why(stage: Stage, text: str | None) -> None:
+    controller = stage.controller()
+    stage.path.unlink()
+    if text is not None:
+        stage.path.write_text(text)
+    assert controller.cycle() == "paused"
+    assert value(controller.metrics, "paused", reason="PolicyInvalid") == 1
+    assert str(stage.path) in controller.status.ready.text
+    stage.path.write_text(POLICY)
+    assert controller.cycle() == "planned"
+
+
+def test_a_replica_that_does_not_lead_stands_by_and_is_ready(stage: Stage) -> None:
+    lease = b'{"metadata":{"resourceVersion":"1"},"spec":{"holderIdentity":"other","leaseDurationSeconds":15}}'
+    transport = Scripted(lambda *_: lease)
+    stage.elector = Elector(LeaseWriter(transport, "default", "descheduler"), "me", stage.time.clock, Random(0))
+    stage.elector.step()
+    controller = stage.controller()
+    assert controller.cycle() == "standby"
+    assert controller.status.ready.ok
+    assert "standing by; other leads" in controller.status.ready.text
+    assert stage.memories == []
+    assert value(controller.metrics, "leader") == 0
+
+
+def test_leadership_lost_while_acting_ends_the_cycle_without_another_write(stage: Stage) -> None:
+    fence = Fence(leading=False)
+    stage.leadership = fence
+    stage.plan = plan(action(move("web-1")))
+    stage.mode = "active"
+    controller = stage.controller()
+    assert controller.cycle() == "standby"
+    assert writes(stage) == []
+
+
+def test_it_beats_while_it_waits_and_ends_when_asked(stage: Stage) -> None:
+    controller = stage.controller(poll_seconds=0.01)
+    stop = threading.Event()
+    runner = threading.Thread(target=controller.run, args=(stop,))
+    runner.start()
+    try:
+        deadline = threading.Event()
+        for _ in range(500):
+            if controller.reports.list():
+                break
+            deadline.wait(0.01)
+        stage.time.pass_(30)
+        deadline.wait(0.1)
+        assert controller.status.alive.ok
+        stage.time.pass_(601)
+    finally:
+        stop.set()
+        runner.join(5)
+    assert not runner.is_alive()
+
+
+def test_a_loop_that_hangs_is_seen(stage: Stage) -> None:
+    controller = stage.controller()
+    controller.status.doing("observing")
+    stage.time.pass_(700)
+    assert not controller.status.alive.ok
+    assert controller.status.alive.text == "the loop has been silent for 700 s while observing"
+
+
+def test_the_circuit_stops_acting_and_not_planning(stage: Stage) -> None:
+    stage.mode = "active"
+    names = [f"web-{i}" for i in range(5)]
+    stage.snapshot = cluster([node("n1")], [pod(n, node="n1") for n in names])
+    stage.plan = plan(*(action(move(n)) for n in names))
+    controller = stage.controller()
+    assert controller.cycle() == "acted"
+    stage.snapshot = cluster([node("n1")], [])
+    stage.time.pass_(700)
+    stage.plan = plan(action(move("web-9")), name="plan-2")
+    assert controller.cycle() == "planned"
+    assert "evicted pods have no ready replacement" in controller.status.ready.text
+    assert value(controller.metrics, "circuit_open") == 1
+    assert value(controller.metrics, "pending_after_eviction") == 5
