@@ -40,6 +40,8 @@ def main() -> None:
             print(f"{found.kind} {found.pod}: {found.what} [{found.explained}] {found.detail}")
         for miss in tally.misses:
             print(f"missed: {miss}")
+        for reason, nodes in tally.refusals.most_common():
+            print(f"{nodes} nodes: {reason}")
     _report(tally, seconds, as_json=options.json)
 
 

@@ -90,10 +90,8 @@ class Question:
     def _volume_masks(self, volumes: VolumeRules) -> Iterator[tuple[Predicate, Mask]]:
         if any(self.users(claim) > 0 for claim in volumes.exclusive):
             yield Predicate.VOLUME_IN_USE, np.zeros(len(self.rules.static[self.at]), np.bool_)
-        if volumes.codes is not None:
-            codes = volumes.codes[self.at]
-            for code in np.unique(codes[codes != 0]):
-                yield Predicate(int(code)), codes != code
+        for predicate, mask in volumes.allowed:
+            yield predicate, mask[self.at]
 
     def _spread_masks(self) -> Iterator[tuple[Predicate, Mask]]:
         # The scheduler looks at one constraint after another, and at each first for the label.

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Claim, StorageClass, Volume
@@ -29,17 +28,19 @@ _GA = {
 }
 _NO_PROVISIONER = ("", "kubernetes.io/no-provisioner")
 
+_ORDER = (Predicate.VOLUME_CLAIM, Predicate.VOLUME, Predicate.VOLUME_BIND, Predicate.VOLUME_ZONE)
+
 ClaimKey = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class VolumeRules:
-    """What a set of claims asks of nodes: `codes` [N] (0 where nothing is wrong), None when nothing is asked at all.
+    """What a set of claims asks of nodes: per predicate, in the scheduler's order, the nodes [N] that it allows.
 
     `exclusive` are its claims of access mode ReadWriteOncePod, which no other pod may be using.
     """
 
-    codes: NDArray[np.uint8] | None
+    allowed: tuple[tuple[Predicate, Mask], ...]
     exclusive: tuple[ClaimKey, ...]
 
 
@@ -78,32 +79,32 @@ class Volumes:
         return users
 
     def _work_out(self, namespace: str, names: Iterable[str]) -> VolumeRules:
-        codes = np.zeros(len(self._nodes), np.uint8)
+        allowed = {p: np.ones(len(self._nodes), np.bool_) for p in _ORDER}
         exclusive: list[ClaimKey] = []
         for name in names:
             claim = self._claims.get((namespace, name))
             if claim is None:
-                codes[codes == 0] = Predicate.VOLUME_CLAIM
+                allowed[Predicate.VOLUME_CLAIM][:] = False
                 continue
             if ONCE_PER_POD in claim.access_modes:
                 exclusive.append((namespace, name))
-            self._judge(claim, codes)
-        return VolumeRules(codes if codes.any() else None, tuple(exclusive))
+            self._judge(claim, allowed)
+        return VolumeRules(tuple((p, mask) for p, mask in allowed.items() if not mask.all()), tuple(exclusive))
 
-    def _judge(self, claim: Claim, codes: NDArray[np.uint8]) -> None:
+    def _judge(self, claim: Claim, allowed: dict[Predicate, Mask]) -> None:
         if claim.volume:
             volume = self._volumes.get(claim.volume)
             if volume is None:
-                codes[codes == 0] = Predicate.VOLUME_CLAIM
+                allowed[Predicate.VOLUME_CLAIM][:] = False
                 return
-            codes[(codes == 0) & ~self._reaches(volume)] = Predicate.VOLUME
-            codes[(codes == 0) & ~self._in_zone(volume.labels)] = Predicate.VOLUME_ZONE
+            allowed[Predicate.VOLUME] &= self._reaches(volume)
+            allowed[Predicate.VOLUME_ZONE] &= self._in_zone(volume.labels)
             return
         storage = self._classes.get(claim.storage_class)
         if storage is None or storage.binding_mode != "WaitForFirstConsumer":
-            codes[codes == 0] = Predicate.VOLUME_CLAIM
+            allowed[Predicate.VOLUME_CLAIM][:] = False
             return
-        codes[(codes == 0) & ~self._can_bind(claim, storage)] = Predicate.VOLUME_BIND
+        allowed[Predicate.VOLUME_BIND] &= self._can_bind(claim, storage)
 
     def _reaches(self, volume: Volume) -> Mask:
         if volume.affinity is None:

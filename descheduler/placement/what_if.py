@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Nodes = NDArray[np.integer] | None
 _ALL = slice(None)
+_TOLD_TOGETHER = (Predicate.VOLUME, Predicate.VOLUME_BIND)  # VolumeBinding names both where both hold
 
 
 class WhatIf:
@@ -180,11 +181,14 @@ class WhatIf:
         codes = self.verdicts(pod)
         tally: Tally[str] = Tally()
         for predicate, count in self.explain(pod).items():
+            failing = np.flatnonzero(codes == predicate)
             if predicate is Predicate.RESOURCES:
-                tally.update(self._insufficient(pod, np.flatnonzero(codes == predicate)))
+                tally.update(self._insufficient(pod, failing))
+            elif predicate in _TOLD_TOGETHER:
+                tally.update(self._volume_reasons(pod, failing))
             elif predicate is not Predicate.OK:
                 tally[TEXT[predicate]] += count
-        reasons = ", ".join(sorted(f"{count} {text}" for text, count in tally.items()))
+        reasons = ", ".join(sorted(f"{count} {text}" for text, count in tally.items() if count))
         fit = int((codes == 0).sum())
         return f"{fit}/{len(codes)} nodes are available" + (f": {reasons}." if reasons else ".")
 
@@ -193,6 +197,11 @@ class WhatIf:
         names = self._placement.columns.resources
         short = {names[c]: int((question.row(c) < amount).sum()) for c, amount in question.rules.requests}
         return {"Too many pods" if n == "pods" else f"Insufficient {n}": count for n, count in short.items() if count}
+
+    def _volume_reasons(self, pod: int, nodes: NDArray[np.intp]) -> dict[str, int]:
+        rules = self._placement.volume_rules(pod)
+        allowed = rules.allowed if rules else ()
+        return {TEXT[p]: int((~mask[nodes]).sum()) for p, mask in allowed if p in _TOLD_TOGETHER}
 
     def scores(self, pod: int, nodes: Nodes = None) -> NDArray[np.float64]:
         """[N] or [K] the scheduler's summed scores, -inf where the pod does not fit.

@@ -55,6 +55,7 @@ class Tally:
     alone: Counter[str] = field(default_factory=Counter)  # … pods for which we called one node alone likeliest
     alone_hits: Counter[str] = field(default_factory=Counter)
     misses: list[str] = field(default_factory=list)
+    refusals: Counter[str] = field(default_factory=Counter)  # nodes that the scheduler refused, by its reason
 
     @property
     def unexplained(self) -> list[Disagreement]:
@@ -191,7 +192,9 @@ class _Round:
             if name:
                 found = self._placed(case, state, probes[case.number], snapshot.node_index[name])
             else:
-                found = _refused(case, state, probes[case.number], _refusal(pod))
+                message = _refusal(pod)
+                self._tally.refusals.update(_reasons(message) or {message[:80]: 1})
+                found = _refused(case, state, probes[case.number], message)
             if found:
                 self._tally.disagreements.append(found)
 

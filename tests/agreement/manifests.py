@@ -40,11 +40,11 @@ _PARTS = (
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 GPU = "nvidia.com/gpu"
 PROBE = "agreement.test/probe"
-OVERHEAD = "agreement-overhead"
+OVERHEAD, PRIORITY = "agreement-overhead", "agreement-priority"
 
 
 def shared() -> list[Manifest]:
-    """What all cases use: a RuntimeClass with overhead, and StorageClasses."""
+    """What all cases use: a RuntimeClass with overhead, a priority that preempts nobody, StorageClasses."""
     return [
         {
             "apiVersion": "node.k8s.io/v1",
@@ -52,6 +52,13 @@ def shared() -> list[Manifest]:
             "metadata": {"name": OVERHEAD},
             "handler": "sandbox",
             "overhead": {"podFixed": {"cpu": "250m", "memory": "64Mi"}},
+        },
+        {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": PRIORITY},
+            "value": 1000,
+            "preemptionPolicy": "Never",
         },
         _storage_class("agreement-bound", "Immediate"),
         _storage_class("agreement-static", "WaitForFirstConsumer"),
@@ -87,21 +94,23 @@ class Case:
         case = Case(number, kind, rng)
         own = {kind} & set(_PARTS) or {"resources"}
         case.parts = frozenset(rng.sample(_PARTS, 4) if kind == "mixed" else own)
+        case._dense = rng.random() < 0.5
         case._selects = rng.random() < 0.5
         real = rng.random() < 0.5
-        case.zone = ZONE if real or kind == "replicas" else f"case-{number}.test/zone"
+        case.zone = ZONE if real or kind in ("replicas", "volumes") else f"case-{number}.test/zone"
         case.host = HOST if real or kind == "replicas" else f"case-{number}.test/host"
-        case.nodes = [case._node(i) for i in range(rng.randint(2, 7))]
+        case.nodes = [case._node(i) for i in range(rng.randint(1, 3) if case._dense else rng.randint(2, 7))]
         case._storage()
         if kind == "replicas":
             case.rest += [case._replica_set(), *([case._service()] if rng.random() < 0.5 else [])]
-        count = rng.randint(0, 3 * len(case.nodes))
+        count = rng.randint(0, (6 if case._dense else 3) * len(case.nodes))
         case.pods = [case._pod(f"pod-{i}", rng.choice(case.nodes)["metadata"]["name"]) for i in range(count)]
         return case
 
     zone: str = ZONE
     host: str = HOST
     _selects: bool = True
+    _dense: bool = False  # fewer nodes and more constraints, so that more pods fit nowhere
 
     @property
     def namespaces(self) -> tuple[str, str]:
@@ -183,7 +192,8 @@ class Case:
             )
             self.rest += [self._volume(name, claim, mode, static), self._claim(name, claim, mode, static)]
             self.claims.append(claim)
-        self.claims.append("missing")
+        self.rest.append(self._claim("", "unbound", "ReadWriteOnce", static=False))
+        self.claims += ["missing", "unbound"] if self.rng.random() < 0.3 else []
 
     def _volume(self, name: str, claim: str, mode: str, static: bool) -> Manifest:
         zones = sorted({f"zone-{self.number}-{self.rng.choice('abc')}" for _ in range(2)})
@@ -214,7 +224,7 @@ class Case:
             "accessModes": [mode],
             "resources": {"requests": {"storage": "1Gi"}},
             "storageClassName": "agreement-static" if static else "agreement-bound",
-            **({} if static else {"volumeName": volume}),
+            **({} if static or not volume else {"volumeName": volume}),
         }
         meta = {"name": claim, "namespace": self.namespaces[0]}
         return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec}
@@ -247,16 +257,18 @@ class Case:
         affinity = self._affinity()
         if affinity:
             spec["affinity"] = affinity
-        if "spread" in self.parts and rng.random() < 0.7:
+        if "spread" in self.parts and rng.random() < (1.0 if self._dense else 0.7):
             spec["topologySpreadConstraints"] = self._spread()
         if self.claims and rng.random() < 0.6:
             namespace = self.namespaces[0]
             chosen = rng.sample(self.claims, rng.randint(1, 2))
             if node:  # a pod that is bound must not wait for volumes, nor take those that are still free
-                chosen = [c for c in chosen if c not in ("claim-5", "missing")]
+                chosen = [c for c in chosen if c not in ("claim-5", "missing", "unbound")]
             spec["volumes"] = [{"name": c, "persistentVolumeClaim": {"claimName": c}} for c in chosen]
         if rng.random() < 0.15:
             spec["runtimeClassName"] = OVERHEAD
+        if rng.random() < 0.2:
+            spec["priorityClassName"] = PRIORITY
         if node:
             spec["nodeName"] = node
         meta: Manifest = {"name": name, "namespace": namespace, "labels": labels}
@@ -322,7 +334,7 @@ class Case:
             out["nodeAffinity"] = self._node_affinity(required=False, preferred=True)
         for part, key in (("affinity", "podAffinity"), ("anti-affinity", "podAntiAffinity")):
             one: Manifest = {}
-            if part in self.parts and rng.random() < 0.6:
+            if part in self.parts and rng.random() < (0.9 if self._dense else 0.6):
                 terms = [self._term() for _ in range(rng.choice((1, 1, 2)))]
                 one["requiredDuringSchedulingIgnoredDuringExecution"] = terms
             if "preferences" in self.parts and rng.random() < 0.5:

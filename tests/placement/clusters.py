@@ -95,7 +95,7 @@ def _pod(rng: Random, i: int, spec: PodSpec, nodes: list[Node]) -> Pod:
         node=rng.choice(nodes).name if bound else "",
         phase=Phase.SUCCEEDED if bound and rng.random() < 0.05 else None,
         deleting=1.0 if bound and rng.random() < 0.1 else None,
-        claims=(f"claim-{rng.randint(0, 4)}",) if rng.random() < 0.2 else (),
+        claims=tuple(f"claim-{i}" for i in rng.sample(range(5), rng.choice((1, 1, 2)))) if rng.random() < 0.2 else (),
     )
 
 
