@@ -104,10 +104,12 @@ class Budgets:
         `evicted` (default: all) are those that go through the Eviction API; the others restart as a consequence.
         """
         rules = self._rules
-        refused = rules.refused(pods, pods if evicted is None else evicted)
+        evicted = tuple(dict.fromkeys(pods if evicted is None else evicted))
+        pods = tuple(dict.fromkeys((*evicted, *pods)))
+        refused = rules.refused(pods, evicted)
         if refused is not None:
             return refused
-        totals = rules.totals(pods, pods if evicted is None else evicted)
+        totals = rules.totals(pods, evicted)
         momentary = rules.momentary(pods)
         if isinstance(momentary, Blocked):
             return momentary
@@ -145,7 +147,7 @@ class Budgets:
         filled: list[_Counts] = []
         out: list[int] = []
         for i, bundle in enumerate(bundles):
-            needs = self._rules.momentary(bundle)
+            needs = self._rules.momentary(tuple(dict.fromkeys(bundle)))
             if isinstance(needs, Blocked):
                 raise ValueError(f"bundle {i} was never granted: {needs}")
             wave = max((out[j] for j in after[i]), default=0) if after is not None else (out[-1] if out else 0)

@@ -6,7 +6,6 @@ unless the podFailurePolicy ignores the condition DisruptionTarget); jobset pkg/
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,19 +76,14 @@ class Effects:
     def together(self, pods: Sequence[Pod]) -> Effect:
         """Of the eviction of all these pods."""
         effects: list[Effect] = []
-        evicted: Counter[WorkloadKey] = Counter()
-        first: dict[WorkloadKey, tuple[Pod, OwnerRef]] = {}
+        of_jobs: dict[WorkloadKey, list[Pod]] = {}
         for pod in pods:
             owner = pod.controller
             if owner is None:
                 effects.append(_LOST)
             elif owner.kind == "Job" and group_of(owner) == "batch":
-                key = WorkloadKey(pod.namespace, owner.kind, owner.name)
-                evicted[key] += 1
-                first.setdefault(key, (pod, owner))
-        for key, times in evicted.items():
-            mine = [p for p in pods if p.controller == first[key][1]]
-            effects.append(self._of_job(key, first[key][0], times, mine))
+                of_jobs.setdefault(WorkloadKey(pod.namespace, owner.kind, owner.name), []).append(pod)
+        effects.extend(self._of_job(key, evicted) for key, evicted in of_jobs.items())
         blocked = next((e.blocked for e in effects if e.blocked is not None), None)
         return Effect(worst(*(e.consequence for e in effects)), blocked)
 
@@ -99,18 +93,18 @@ class Effects:
             return None
         return self._lookup.workload(pod.namespace, owner)
 
-    def _of_job(self, key: WorkloadKey, pod: Pod, times: int, pods: Sequence[Pod]) -> Effect:
-        job = self._job(pod)
+    def _of_job(self, key: WorkloadKey, evicted: Sequence[Pod]) -> Effect:
+        job = self._job(evicted[0])
         if job is None:
             return Effect(Consequence.COUNTED, Blocked(Reason.DATA_MISSING, str(key), "the Job is not known"))
         if job.ignores_disruption:
             return _RESCHEDULED
-        spent = _exhausted(job, times, pods)
+        spent = _exhausted(job, evicted)
         if not spent:
             return Effect(Consequence.COUNTED)
         above = job.controller
         if above is not None and above.kind == "JobSet":
-            return self._of_set(above, pod)
+            return self._of_set(above, evicted[0])
         return Effect(Consequence.FAILS, Blocked(Reason.FAILURE_BUDGET, str(key), spent))
 
     def _of_set(self, owner: OwnerRef, pod: Pod) -> Effect:
@@ -138,16 +132,16 @@ def failures_left(job: Workload) -> int | None:
     return max(0, limit - job.failed)
 
 
-def _exhausted(job: Workload, times: int, pods: Sequence[Pod]) -> str:
-    """Why `times` more failures are too many, empty when they are not."""
+def _exhausted(job: Workload, evicted: Sequence[Pod]) -> str:
+    """Why the failures that these evictions add are too many, empty when they are not."""
     left = failures_left(job)
-    if left is not None and times > left:
-        return f"{job.failed} failures of backoffLimit {job.backoff_limit}, {times} more"
+    if left is not None and len(evicted) > left:
+        return f"{job.failed} failures, {len(evicted)} more, backoffLimit {job.failed + left}"
     limit = job.backoff_limit_per_index
     if limit is not None:
-        most = max(count(p.annotations.get(INDEX_FAILURES)) or 0 for p in pods)
+        most = max(count(p.annotations.get(INDEX_FAILURES)) or 0 for p in evicted)
         if most + 1 > limit:
-            return f"{most} failures of backoffLimitPerIndex {limit}"
+            return f"{most} failures of one index, 1 more, backoffLimitPerIndex {limit}"
     return ""
 
 

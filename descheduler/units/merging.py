@@ -45,15 +45,21 @@ def merge(gangs: Mapping[GangKey, Gang]) -> list[list[Gang]]:
     return [sorted(found, key=lambda g: (g.rank, g.key)) for found in together.values()]
 
 
-def unite(found: Sequence[Gang], known: Mapping[GangKey, Gang], pods: Sequence[Pod], effects: Effects, when_unset: DisruptionMode) -> Unit:  # fmt: skip
+def unite(
+    found: Sequence[Gang],
+    known: Mapping[GangKey, Gang],
+    pods: Sequence[Pod],
+    effects: Effects,
+    when_unset: DisruptionMode,
+) -> Unit:
     """One unit of gangs that belong together, ordered by precedence."""
     first = found[0]
     members = tuple(sorted({pod for gang in found for pod in gang.members}))
     same = all(gang.members == members for gang in found)
     minimum = _minimum(found, members, same)
     mode = _mode(found, same, minimum, len(members), when_unset)
-    consequence = worst(*(gang.terms.consequence for gang in found))
-    if consequence in RESTARTS_ALL:
+    said = [gang.terms.consequence for gang in found]
+    if not RESTARTS_ALL.isdisjoint((*said, *(effects.alone(pods[m]).consequence for m in members))):
         mode = DisruptionMode.WHOLE  # losing one restarts all, so all move at once and as planned
     effect = _effect(mode, [pods[m] for m in members], effects)
     blocked = next((g.terms.blocked for g in found if g.terms.blocked), None)
@@ -64,7 +70,7 @@ def unite(found: Sequence[Gang], known: Mapping[GangKey, Gang], pods: Sequence[P
         min_available=minimum,
         alive=sum(_alive(pods[m]) for m in members),
         mode=mode,
-        consequence=worst(consequence, effect.consequence),
+        consequence=worst(*said, effect.consequence),
         dialects=tuple(dict.fromkeys(gang.key.dialect for gang in found)),
         blocked=blocked or _unlinked(found, known) or effect.blocked,
     )
