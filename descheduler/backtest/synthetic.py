@@ -121,16 +121,15 @@ def _place(
     cpu = np.array([dict(n.allocatable)["cpu"] for n in nodes])
     gpu_node = np.array([n.gpus is not None for n in nodes])
     fill = np.where(hot, 0.8, rng.uniform(0.35, 0.75, len(nodes)))
-    each = plan.pods / len(nodes)
-    left = np.maximum(np.round(rng.normal(each, each * 0.1, len(nodes))), 1).astype(int)
-    left[-1] += plan.pods - int(left.sum())
+    weights = np.maximum(rng.normal(1.0, 0.1, len(nodes)), 0.1)
+    left = np.diff(np.round(np.cumsum(weights) / weights.sum() * plan.pods), prepend=0).astype(int)
     room = cpu * fill
     free_gpus = np.where(gpu_node, 8, 0)
     out: list[tuple[_Workload, int]] = []
     open_ones: dict[tuple[bool, bool, bool], tuple[_Workload, int]] = {}
     serial = carried = 0
     for node in rng.permutation(len(nodes)).tolist():
-        budget, count, carried = room[node], max(0, int(left[node])) + carried, 0
+        budget, count, carried = room[node], int(left[node]) + carried, 0
         nofit = plan.case == "nofit" and bool(gpu_node[node])
         if nofit:  # eight pods with a GPU each, and nothing else
             carried, count = count - 8, 8

@@ -30,6 +30,7 @@ from descheduler.planning.sources import FreshnessRules, Sources, judge_sources,
 from descheduler.units import Units
 from descheduler_profiling.profiles import SignalProfiles
 
+OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 SIGNAL_OF = {"cpu": "cpu", "memory": "memory"}
 """The history signal that measures the use of a schedulable resource."""
 
@@ -106,6 +107,7 @@ class Outcome:
     final: Scenario
     problems: list[str]
     stops: tuple[str, ...]
+    exhausted: bool = False  # a limit of the whole cycle is reached: asking again would change nothing
 
 
 def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcome:
@@ -177,7 +179,7 @@ def _rounds(outcome: Outcome, chosen: Sequence[Chosen], settings: Settings) -> N
         outcome.observed = {}
         proposals = _ask(outcome, view, ready)
         refused = _judge(outcome, trial, proposals)
-        if not refused:
+        if not refused or outcome.exhausted:
             break
         movable = movable.copy()
         movable[list(refused)] = False
@@ -253,6 +255,7 @@ def _judge(outcome: Outcome, trial: Trial, proposals: list[Proposal]) -> set[int
     for proposal in sorted(proposals, key=rank):
         verdict = trial.judge(proposal)
         if isinstance(verdict, Blocked):
+            outcome.exhausted |= verdict.reason in OVER
             pods = tuple(move.pod for move in proposal.moves)
             outcome.refused.append(Refused(proposal.finding, verdict, pods))
             refused.update(pods)
