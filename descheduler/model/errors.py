@@ -4,6 +4,7 @@ DeschedulerError
 ├── PolicyError            what the user wrote is wrong (every problem, with file:line:column)
 ├── UsageError             the command line asks for something that cannot be done
 ├── RecordingError         a recording is truncated, foreign or of an unknown version
+├── DocumentError          a plan document cannot be read or written
 ├── ClusterError           the API server
 │   ├── Unreachable
 │   ├── Unauthorized       credentials missing or refused (401)
@@ -45,6 +46,10 @@ class UsageError(DeschedulerError):
 
 class RecordingError(DeschedulerError):
     """A recording cannot be read."""
+
+
+class DocumentError(DeschedulerError):
+    """A plan document cannot be read or written."""
 
 
 class ClusterError(DeschedulerError):

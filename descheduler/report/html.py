@@ -1,0 +1,217 @@
+"""The page: one file, readable offline, in light and dark and on paper, with the plan itself inside.
+
+It loads nothing, and its Content-Security-Policy allows nothing but its own style and script, by their hashes. It stays
+under a megabyte whatever the size of the cluster: of large plans it shows the part that matters, and says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from descheduler.model.plan import Action, FindingRow, NodeRow, PlanDocument
+from descheduler.report import charts, words
+from descheduler.report.serial import to_json
+
+MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of a plan a page shows: rows of each kind."""
+
+    cards: int = 60
+    curves: int = 40
+    moves: int = 1000
+    refusals: int = 2000
+    nodes: int = 500
+    embedded_nodes: int = 2000
+    embedded_refusals: int = 4000
+
+    def halved(self) -> Bounds:
+        return Bounds(
+            *(max(1, n // 2) for n in (self.cards, self.curves, self.moves, self.refusals, self.nodes)),
+            max(1, self.embedded_nodes // 2),
+            max(1, self.embedded_refusals // 2),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A finding with what answers it and what was refused for it."""
+
+    finding: FindingRow
+    actions: tuple[Action, ...]
+    curve: Markup | None
+    refusals: tuple[words.Group, ...]
+    refused: int
+
+
+def to_html(plan: PlanDocument, *, max_refusals: int = 2000) -> str:
+    """The page of a plan, under a megabyte; `max_refusals` are listed one by one, the counts are always complete.
+
+    Raises:
+        DocumentError: the plan holds numbers that are none.
+    """
+    pictures = _Pictures(plan)
+    bounds = Bounds(refusals=max_refusals)
+    page = _page(plan, bounds, pictures)
+    while len(page.encode()) > MAX_BYTES and bounds != bounds.halved():
+        bounds = bounds.halved()
+        page = _page(plan, bounds, pictures)
+    return page
+
+
+class _Pictures:
+    """Charts drawn once, whatever the number of tries to make the page fit."""
+
+    def __init__(self, plan: PlanDocument) -> None:
+        self._plan = plan
+        self._curves: dict[str, Markup] = {}
+        self.heat = {r: charts.heat(plan.nodes, r) for r in ("cpu", "memory") if self._known(r)}
+        self.gpus = charts.gpus(plan.nodes) if any(node.gpus for node in plan.nodes) else None
+
+    def _known(self, resource: str) -> bool:
+        return any(
+            charts.peak(n.before, resource) >= 0 or charts.peak(n.after, resource) >= 0 for n in self._plan.nodes
+        )
+
+    def curve(self, finding: FindingRow) -> Markup | None:
+        if len(finding.curve) < 2 or finding.step_seconds <= 0:
+            return None
+        if finding.id not in self._curves:
+            drawn = charts.curve(finding, self._plan.created, self._plan.horizon_seconds)
+            self._curves[finding.id] = Markup(drawn)
+        return self._curves[finding.id]
+
+
+def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
+    style, script = _asset("page.css"), _asset("page.js")
+    rows = _shown(plan.nodes, bounds.nodes)
+    cards, rest = _cards(plan, bounds, pictures)
+    moves = [(action, pod) for action in sorted(plan.actions, key=lambda a: a.wave) for pod in action.pods]
+    values: dict[str, Any] = {
+        "plan": plan,
+        "words": words,
+        "verdict": words.verdict(plan),
+        "changes": words.changes(plan),
+        "cards": cards,
+        "rest": rest,
+        "moves": moves[: bounds.moves],
+        "moves_left": max(0, len(moves) - bounds.moves),
+        "groups": _cut(words.groups(plan.refusals), bounds.refusals),
+        "refused": sum(row.count for row in plan.refusals),
+        "nodes": rows,
+        "nodes_left": len(plan.nodes) - len(rows),
+        "heat": pictures.heat,
+        "gpus": pictures.gpus,
+        "gpu_counts": _gpu_counts(plan.nodes),
+        "style": Markup(style),
+        "script": Markup(script),
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+        "embedded": _embedded(plan, bounds),
+    }
+    return _environment().get_template("page.html.j2").render(values)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("descheduler.report", "page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["svg"] = Markup
+    return environment
+
+
+def _asset(name: str) -> str:
+    return files("descheduler.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """As a Content-Security-Policy source."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _cards(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> tuple[list[Card], list[FindingRow]]:
+    """Findings with actions first, by strategy and excess; and those that do not get a card."""
+    answered = words.by_finding(plan)
+    strategies = list(dict.fromkeys(finding.strategy for finding in plan.findings))
+    ranked = sorted(plan.findings, key=lambda f: (f.id not in answered, strategies.index(f.strategy), -_excess(f)))
+    refused: dict[str, list[Any]] = {}
+    for row in plan.refusals:
+        refused.setdefault(row.finding, []).append(row)
+    cards = []
+    for i, finding in enumerate(ranked[: bounds.cards]):
+        about = words.groups(refused.get(finding.id, ()))
+        curve = pictures.curve(finding) if i < bounds.curves else None
+        cards.append(Card(finding, answered.get(finding.id, ()), curve, about, sum(group.count for group in about)))
+    return cards, ranked[bounds.cards :]
+
+
+def _excess(finding: FindingRow) -> float:
+    return abs(finding.value - finding.threshold) / max(abs(finding.threshold), 1e-9)
+
+
+def _cut(groups: Iterable[words.Group], most: int) -> list[words.Group]:
+    """Groups with at most `most` rows in all, shared out evenly; small groups leave their share to large ones."""
+    groups = list(groups)
+    left, waiting = most, len(groups)
+    lengths: dict[str, int] = {}
+    for group in sorted(groups, key=lambda g: len(g.rows)):
+        lengths[group.reason] = min(len(group.rows), max(1, left // waiting))
+        left -= lengths[group.reason]
+        waiting -= 1
+    return [replace(group, rows=group.rows[: lengths[group.reason]]) for group in groups]
+
+
+def _changed(node: NodeRow) -> bool:
+    return node.before != node.after
+
+
+def _shown(nodes: Iterable[NodeRow], most: int) -> list[NodeRow]:
+    """The nodes that matter most, changed ones first, then the hottest; in the order of the plan."""
+    rows = list(nodes)
+    if len(rows) <= most:
+        return rows
+    order = sorted(range(len(rows)), key=lambda i: (not _changed(rows[i]), -rows[i].before.cpu_peak, i))
+    return [rows[i] for i in sorted(order[:most])]
+
+
+def _gpu_counts(nodes: Iterable[NodeRow]) -> dict[str, dict[str, float]]:
+    """GPUs before and after: used, free on whole nodes, free but scattered."""
+    out = {when: {"used": 0.0, "whole": 0.0, "scattered": 0.0} for when in ("before", "after")}
+    for node in nodes:
+        for when, counts in out.items():
+            used = (node.before if when == "before" else node.after).gpus_used
+            free = max(0.0, node.gpus - used)
+            counts["used"] += used
+            counts["whole" if used == 0 else "scattered"] += free
+    return out
+
+
+def _embedded(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
+    """The plan as JSON that cannot end its element early, and how many rows were left out of it."""
+    nodes = _shown(plan.nodes, bounds.embedded_nodes)
+    small = replace(plan, nodes=tuple(nodes), refusals=plan.refusals[: bounds.embedded_refusals])
+    text = to_json(small).decode()
+    for character in "<>&\u2028\u2029":
+        text = text.replace(
+            character, json.dumps(character)[1:-1] if ord(character) > 127 else f"\\u{ord(character):04x}"
+        )
+    return {
+        "json": Markup(text),
+        "nodes_left": len(plan.nodes) - len(nodes),
+        "refusals_left": len(plan.refusals) - len(small.refusals),
+    }

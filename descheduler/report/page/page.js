@@ -1,0 +1,60 @@
+"use strict";
+(() => {
+  const value = (row, column) => {
+    const cell = row.cells[column];
+    return cell.dataset.value !== undefined ? Number(cell.dataset.value) : cell.textContent.trim();
+  };
+  const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+
+  for (const head of document.querySelectorAll("table.sortable th")) {
+    head.tabIndex = 0;
+    const sort = () => {
+      const column = head.cellIndex, body = head.closest("table").tBodies[0];
+      const first = head.dataset.sort === "n" ? "descending" : "ascending";
+      const other = first === "descending" ? "ascending" : "descending";
+      const way = head.getAttribute("aria-sort") === first ? other : first;
+      for (const each of head.parentNode.cells) each.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", way);
+      const sign = way === "descending" ? -1 : 1;
+      body.append(...[...body.rows].sort((a, b) => sign * compare(value(a, column), value(b, column))));
+    };
+    head.addEventListener("click", sort);
+    head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
+  }
+
+  for (const input of document.querySelectorAll("input[data-filter]")) {
+    const section = document.getElementById(input.dataset.filter);
+    input.addEventListener("input", () => {
+      const wanted = input.value.trim().toLowerCase();
+      for (const row of section.querySelectorAll("tbody tr")) row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted);
+      for (const group of section.querySelectorAll("details")) {
+        const found = group.querySelector("tbody tr:not([hidden])") !== null;
+        group.hidden = !found;
+        if (wanted !== "") group.open = found;
+      }
+    });
+  }
+
+  for (const button of document.querySelectorAll("button[data-open]")) {
+    const groups = () => document.getElementById(button.dataset.open).querySelectorAll("details");
+    button.addEventListener("click", () => {
+      const open = [...groups()].some((group) => !group.open);
+      for (const group of groups()) group.open = open;
+      button.textContent = open ? "Close all" : "Open all";
+    });
+  }
+
+  const reveal = () => {
+    const target = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+    if (target instanceof HTMLDetailsElement) target.open = true;
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")].filter((group) => group.querySelectorAll("tr").length < 60);
+    for (const group of opened) group.open = true;
+  });
+  addEventListener("afterprint", () => { for (const group of opened) group.open = false; });
+})();

@@ -1,0 +1,171 @@
+"""The plan in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from descheduler.model.plan import Action, BudgetRow, FindingRow, PlanDocument, PodMove
+from descheduler.report import words
+
+_OUTCOME = {"cured": "green", "eased": "yellow", "unanswered": "red", "left-alone": "cyan"}
+_STATE = {"fresh": "green", "stale": "red", "partial": "red", "absent": "dim"}
+
+
+def render(plan: PlanDocument, console: Console, *, wide: bool = False, hints: Iterable[str] = ()) -> None:
+    """Print the plan. `wide` adds columns, the data it rests on and every refusal; `hints` are next steps to offer."""
+    for part in _parts(plan, wide, tuple(hints)):
+        console.print(part)
+
+
+def _parts(plan: PlanDocument, wide: bool, hints: tuple[str, ...]) -> Iterable[RenderableType]:
+    yield _head(plan)
+    yield from _warnings(plan)
+    if plan.findings:
+        yield _section("Findings", _findings(plan))
+    if plan.actions:
+        yield _section("Moves", _actions(plan, wide))
+    if plan.refusals:
+        yield _section("Not moved", _refused(plan, wide))
+    if wide:
+        yield _section("Data", _sources(plan))
+    if hints:
+        yield _section("Next", Group(*(Text(f"  {hint}") for hint in hints)))
+
+
+def _section(title: str, body: RenderableType) -> RenderableType:
+    return Group(Text(), Text(title, style="bold"), body)
+
+
+class _Table(Table):
+    """Cells are plain text: a `[` in a detail is no markup."""
+
+    def add_row(self, *cells: RenderableType | None, **more: Any) -> None:
+        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **more)
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = _Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        justify = "right" if column in right else "left"
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    return table
+
+
+def _head(plan: PlanDocument) -> RenderableType:
+    line = Text()
+    line.append(f"Plan {plan.id or '–'}", style="bold")
+    line.append(f"  {plan.cluster or 'cluster'}, {words.instant(plan.created)}", style="dim")
+    counts = Text(
+        f"{words.plural(plan.summary.get('nodes', 0), 'node')}, {words.plural(plan.summary.get('pods', 0), 'pod')}"
+        f" ({words.number(plan.summary.get('movable_pods', 0))} may move),"
+        f" horizon {words.span(plan.horizon_seconds)}, policy {plan.policy_hash or '–'}",
+        style="dim",
+    )
+    return Group(line, counts, Text(), Text(words.verdict(plan), style="bold"))
+
+
+def _warnings(plan: PlanDocument) -> Iterable[Text]:
+    if plan.acting_blocked:
+        yield Text(f"Nothing may be executed: {plan.acting_blocked}", style="bold red")
+    for problem in plan.problems:
+        yield Text(f"! {problem}", style="yellow")
+
+
+def _findings(plan: PlanDocument) -> Table:
+    table = _table("", "what", "now", "limit", "after", "outcome", "strategy", right=("now", "limit", "after"))
+    for finding in plan.findings:
+        table.add_row(
+            finding.id,
+            _what(finding),
+            words.level(finding, finding.value),
+            words.level(finding, finding.threshold),
+            words.level(finding, finding.after),
+            Text(words.OUTCOMES.get(finding.outcome, finding.outcome), style=_OUTCOME.get(finding.outcome, "")),
+            Text(finding.strategy, style="dim"),
+        )
+    return table
+
+
+def _what(finding: FindingRow) -> str:
+    name = words.subject(finding.subject)
+    measure = finding.measure.removesuffix(", fraction of allocatable")
+    return f"{name}: {measure}" if measure else name
+
+
+def _actions(plan: PlanDocument, wide: bool) -> Table:
+    columns = ["", "wave", "pod", "from → to", "why it fits", "worth", "cost"]
+    if wide:
+        columns += ["requests", "budgets", "note"]
+    table = _table(*columns, right=("wave", "worth", "cost"))
+    for action in sorted(plan.actions, key=lambda a: a.wave):
+        for i, pod in enumerate(action.pods):
+            table.add_row(*_cells(action, pod, first=i == 0, wide=wide))
+        if action.also_restarted:
+            names = ", ".join(action.also_restarted[:3]) + (" …" if len(action.also_restarted) > 3 else "")
+            table.add_row("", "", Text(f"also restarts: {names}", style="dim"))
+    return table
+
+
+def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[RenderableType]:
+    unit = Text(f"{pod.namespace}/{pod.pod}")
+    if first and action.gang:
+        unit.append(f"  {action.unit} moves together", style="dim")
+    elif first and len(action.pods) > 1:
+        unit.append(f"  all {len(action.pods)} or none", style="dim")
+    cells: list[RenderableType] = [
+        f"{action.id} ({action.finding})" if first else "",
+        str(action.wave + 1) if first else "",
+        unit,
+        f"{pod.source or '–'} → {pod.destination}",
+        Text(_proof(pod), style="dim"),
+        words.compact(action.worth) if first else "",
+        words.compact(action.cost.total) if first else "",
+    ]
+    if wide:
+        cells.append(", ".join(f"{k.rpartition('/')[2]} {v}" for k, v in pod.requests.items()))
+        cells.append(", ".join(_budget(b) for b in action.budgets) if first else "")
+        cells.append(Text(action.note, style="dim") if first else "")
+    return cells
+
+
+def _proof(pod: PodMove) -> str:
+    proof = pod.proof
+    peaks = ", ".join(f"{name} {words.percent(peak)}" for name, peak in (proof.destination_peaks or {}).items())
+    lands = f"{words.percent(proof.expected_share)} likely, {proof.candidates} fit"
+    return f"{lands}; then {peaks}" if peaks else lands
+
+
+def _budget(budget: BudgetRow) -> str:
+    return f"{budget.name} {budget.used}/{budget.allowed}"
+
+
+def _refused(plan: PlanDocument, wide: bool) -> RenderableType:
+    table = _table("reason", "count", "because", "for example", right=("count",))
+    for group in words.groups(plan.refusals):
+        row = group.rows[0]
+        example = words.subject(row.subject) + (f" ({row.by})" if row.by and row.by != row.subject else "")
+        table.add_row(group.reason, words.number(group.count), Text(group.explanation, style="dim"), example)
+    return Group(table, Text(), _every_refusal(plan)) if wide else table
+
+
+def _every_refusal(plan: PlanDocument) -> RenderableType:
+    table = _table("reason", "subject", "by", "detail", "for", "count", right=("count",))
+    for group in words.groups(plan.refusals):
+        for row in group.rows:
+            cells = (row.reason, row.subject, row.by, row.detail, f"{row.strategy} {row.finding}".strip())
+            table.add_row(*cells, str(row.count))
+    return table
+
+
+def _sources(plan: PlanDocument) -> Table:
+    table = _table("source", "state", "age", "items", "detail", right=("age", "items"))
+    for source in plan.sources:
+        state = Text(source.state, style=_STATE.get(source.state, ""))
+        table.add_row(source.name, state, words.span(source.age_seconds), words.number(source.items), source.detail)
+    return table

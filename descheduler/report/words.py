@@ -1,0 +1,166 @@
+"""Numbers and rows as people read them; the table and the page say the same in the same words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from descheduler.model.plan import Action, FindingRow, PlanDocument, RefusalRow
+
+OUTCOMES = {
+    "cured": "cured",
+    "eased": "eased, not cured",
+    "unanswered": "unanswered",
+    "left-alone": "left alone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Refusals with one reason; `count` sums what the rows fold."""
+
+    reason: str
+    explanation: str
+    count: int
+    rows: tuple[RefusalRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A number before and after."""
+
+    key: str
+    label: str
+    before: float
+    after: float
+
+
+def instant(seconds: float) -> str:
+    """Unix seconds as `2026-10-29 12:00:00 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(seconds: float) -> str:
+    """Unix seconds as `12:00`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M")
+
+
+def span(seconds: float) -> str:
+    """A length of time: `3 s`, `12 min`, `2 h`, `1 h 30 min`, `3 d`."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 120 and minutes % 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{round(hours / 24)} d"
+
+
+def percent(fraction: float) -> str:
+    """`0.914` as `91%`; a negative fraction is unknown."""
+    return "–" if fraction < 0 else f"{fraction:.0%}"
+
+
+def number(value: float) -> str:
+    """A plain number, with thin separators between thousands."""
+    text = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    return text.replace(",", "\u202f")
+
+
+def plural(count: float, word: str, words: str = "") -> str:
+    """`1 pod`, `2 pods`."""
+    return f"{number(count)} {word if count == 1 else words or word + 's'}"
+
+
+def is_fraction(finding: FindingRow) -> bool:
+    """Is the finding's measure a share (shown in percent), not a count?"""
+    return "fraction" in finding.measure
+
+
+def level(finding: FindingRow, value: float) -> str:
+    """A value of the finding's measure."""
+    return percent(value) if is_fraction(finding) else number(value)
+
+
+def subject(text: str) -> str:
+    """`node/general-07` as `general-07`; what is no single object stays as it is."""
+    kind, _, name = text.partition("/")
+    return name if kind in ("node", "finding", "pod", "unit", "gang") and name else text
+
+
+def weighed(action: Action) -> str:
+    """Worth against cost: `70× its cost`."""
+    return f"{number(action.worth / action.cost.total)}×" if action.cost.total > 0 else "free"
+
+
+def compact(value: float) -> str:
+    """Core-seconds for people: `90`, `6.3 k`, `576 k`, `1.2 M`."""
+    for limit, divisor, unit in ((1e3, 1.0, ""), (1e6, 1e3, "\u202fk"), (1e9, 1e6, "\u202fM")):
+        if abs(value) < limit:
+            return f"{value / divisor:.3g}{unit}"
+    return f"{value / 1e9:.3g}\u202fG"
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    text = text.strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
+
+
+def spaced(reason: str) -> str:
+    """`DisruptionBudget` as `Disruption budget`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", reason).lower()
+    return words[:1].upper() + words[1:]
+
+
+def groups(refusals: Iterable[RefusalRow]) -> tuple[Group, ...]:
+    """Refusals by reason, most frequent first."""
+    by: dict[str, list[RefusalRow]] = {}
+    for row in refusals:
+        by.setdefault(row.reason, []).append(row)
+    made = [Group(reason, rows[0].explanation, sum(r.count for r in rows), tuple(rows)) for reason, rows in by.items()]
+    return tuple(sorted(made, key=lambda g: (-g.count, g.reason)))
+
+
+def changes(plan: PlanDocument) -> tuple[Change, ...]:
+    """The numbers of the summary that have a before and an after."""
+    labels = {"hot_nodes": "Hot nodes", "whole_gpu_nodes": "Whole GPU nodes free", "gpu_slots": "Whole GPU slots free"}
+    out = []
+    for key in plan.summary:
+        if key.endswith("_before") and f"{key[:-7]}_after" in plan.summary:
+            name = key[:-7]
+            label = labels.get(name) or sentence(name.replace("_", " ")).rstrip(".")
+            out.append(Change(name, label, plan.summary[key], plan.summary[f"{name}_after"]))
+    return tuple(out)
+
+
+def verdict(plan: PlanDocument) -> str:
+    """The plan in a sentence or two."""
+    moves, waves = plan.summary.get("moves", 0.0), plan.summary.get("waves", 0.0)
+    if plan.acting_blocked:
+        return "The data does not allow a decision, so nothing moves."
+    if not plan.findings:
+        return "Nothing needs to move."
+    if not plan.actions:
+        found = plural(len(plan.findings), "finding")
+        return f"{found}, and nothing moves: every way to answer was refused, or not worth its cost."
+    first = f"{plural(moves, 'pod')} {'moves' if moves == 1 else 'move'} in {plural(waves, 'wave')}."
+    better = [
+        f"{change.label.lower().replace('gpu', 'GPU')} {number(change.before)} → {number(change.after)}"
+        for change in changes(plan)
+        if change.before != change.after
+    ]
+    return f"{first} {sentence(', '.join(better))}" if better else first
+
+
+def by_finding(plan: PlanDocument) -> dict[str, tuple[Action, ...]]:
+    """Actions by the finding that they answer, in the order of the plan."""
+    out: dict[str, tuple[Action, ...]] = {}
+    for action in plan.actions:
+        out[action.finding] = (*out.get(action.finding, ()), action)
+    return out
