@@ -39,6 +39,7 @@ class NodeLoads:
         self.resource = resource
         self.profiles = profiles
         self.capacity: Floats = (columns.allocatable[:, at] / unit).astype(np.float32)  # [N]
+        self._share: Floats = (1.0 / np.maximum(self.capacity, 1e-9)).astype(np.float32)  # [N] of allocatable, a unit
         rows = np.array([profiles.row(key) for key in columns.workloads], np.int32)
         self.pod_row: Positions = rows[columns.pod_workload] if rows.size else np.empty(0, np.int32)  # [P]
         usable = (self.pod_row >= 0) & (profiles.confidence[self.pod_row] >= floor) if rows.size else self.pod_row > 0
@@ -102,7 +103,7 @@ class NodeLoads:
 
     def curve(self, vectors: Floats, nodes: Positions, q: float) -> Floats:
         """[..., K, H] quantile `q` at each future step, as a fraction of the allocatable of each of the K nodes."""
-        return self.profiles.curve(vectors, q) / np.maximum(self.capacity[nodes], 1e-9)[:, None]
+        return self.profiles.curve(vectors, q) * self._share[nodes][:, None]
 
     def hottest(self, vectors: Floats, nodes: Positions, q: float, horizon: float) -> Floats:
         """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
@@ -119,7 +120,7 @@ class NodeLoads:
             level = top if level is None else np.maximum(level, top)
         if level is None:
             return self.curve(vectors, nodes, q)[..., 0]
-        out: Floats = np.maximum(level, 0.0) / np.maximum(self.capacity[nodes], 1e-9)
+        out: Floats = np.maximum(level, np.float32(0)) * self._share[nodes]
         return out
 
     def curves(self, q: float) -> Floats:

@@ -27,11 +27,11 @@ class StrategyArgs(BaseModel):
     )
 
 
-Args = TypeVar("Args", bound=StrategyArgs, contravariant=True)
+A = TypeVar("A", bound=StrategyArgs, contravariant=True)
 
 
 @runtime_checkable
-class Strategy(Protocol[Args]):
+class Strategy(Protocol[A]):
     """A strategy: a name, its arguments, and one pure function.
 
     `signals` names the history signals that it needs ("cpu", "gpu", …); without them it is not run.
@@ -41,6 +41,6 @@ class Strategy(Protocol[Args]):
     signals: ClassVar[tuple[str, ...]]
     Args: ClassVar[type[StrategyArgs]]
 
-    def propose(self, view: RebalanceView, args: Args) -> Iterable[Proposal | Observation]:
+    def propose(self, view: RebalanceView, args: A) -> Iterable[Proposal | Observation]:
         """Proposals, and findings that are left alone with the reason; in a deterministic order."""
         ...

@@ -269,7 +269,7 @@ def _peaks(
         return np.full(len(every), -1.0)
     rules = settings.proof
     steps = max(1, int(rules.horizon_seconds // loads.profiles.step))
-    out = loads.curves(rules.quantile)[:, :steps].max(axis=1).astype(np.float64)
+    out: NDArray[np.float64] = loads.curves(rules.quantile)[:, :steps].max(axis=1).astype(np.float64)
     changed = state.changed(resource)
     if changed.size:
         out[changed] = state.hottest(resource, changed, rules.quantile, rules.horizon_seconds)
