@@ -20,7 +20,7 @@ from descheduler.execution.recheck import recheck
 from descheduler.execution.units import UnitRun
 from descheduler.execution.wave import Tools, finish, interrupted, run_wave
 from descheduler.execution.writes import ClusterWriter
-from descheduler.model.errors import ClusterError, LeadershipLost
+from descheduler.model.errors import ClusterError, DeschedulerError, LeadershipLost
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -173,7 +173,7 @@ class _Run:
             snapshot = self._executor.observe()
             actions = [u.action for u in units]
             verdicts = (recheck(snapshot, actions), self._revalidate(snapshot, actions))
-        except ClusterError as error:
+        except DeschedulerError as error:
             self.stopped = Blocked(Reason.DATA_STALE, "second validation", str(error))
             return None
         missing = Blocked(Reason.DATA_MISSING, "second validation")

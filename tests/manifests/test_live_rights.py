@@ -1,0 +1,102 @@
+"""The rights of the manifests, on a real API server, as the service account that they bind."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from controlplane.client import ApiClient, ApiStatusError, condition
+from controlplane.cluster import ControlPlane
+from descheduler.execution.transport import Unelected
+from descheduler.execution.wire import ConfigMap, Lease, LeaseSpec, Meta
+from descheduler.execution.writes import ClusterWriter, Happening, LeaseWriter
+from descheduler.kube.connection import KubeClient, connect
+from descheduler.kube.snapshot import read_cluster
+from descheduler.model.errors import Forbidden
+from execution.live import run_deployment
+from manifests.kustomize import render
+
+NAMESPACE = "descheduler"
+
+
+def install(plane: ControlPlane, overlay: str) -> KubeClient:
+    """Apply the overlay; a connection as its service account."""
+    client = plane.client
+    objects = sorted(render(overlay), key=lambda o: o["kind"] not in ("Namespace", "PriorityClass"))
+    for found in objects:
+        client.apply(found)
+    token = plane.service_account_token(NAMESPACE, "descheduler")
+    return connect(plane.kubeconfig(f"{NAMESPACE}-{overlay}", token=token))
+
+
+@pytest.fixture
+def client(control_plane: ControlPlane) -> ApiClient:
+    control_plane.client.create_node("n1")
+    control_plane.client.wait_for_nodes("n1")
+    return control_plane.client
+
+
+@pytest.mark.parametrize("overlay", ["dry-run", "active"])
+def test_what_is_installed_is_admitted_and_can_read_all_it_needs(
+    control_plane: ControlPlane, client: ApiClient, overlay: str
+) -> None:
+    account = install(control_plane, overlay)
+    client.wait_for_pods(1, NAMESPACE, label_selector="app.kubernetes.io/name=descheduler")  # pod security let it in
+    snapshot = read_cluster(account, clock=time.time)
+    assert [n.name for n in snapshot.nodes] == ["n1"]
+    assert condition(client.get("Deployment", "descheduler", NAMESPACE), "Available") == "True"
+
+
+def test_a_dry_run_really_cannot_evict(control_plane: ControlPlane, client: ApiClient) -> None:
+    (pod,) = run_deployment(client, "web", 1)
+    writer = ClusterWriter(install(control_plane, "dry-run"), Unelected())
+    meta = pod["metadata"]
+    for dry_run in (True, False):
+        with pytest.raises(Forbidden, match="create pods/eviction"):
+            writer.evict("default", meta["name"], meta["uid"], dry_run=dry_run)
+    with pytest.raises(Forbidden):
+        writer.event(Happening("default", meta["name"], meta["uid"], "Evict", "HotNodes", "x"), now=1e9, suffix=1)
+    assert client.get("Pod", meta["name"])["metadata"]["uid"] == meta["uid"]
+
+
+def test_active_can_evict_and_tell(control_plane: ControlPlane, client: ApiClient) -> None:
+    (pod,) = run_deployment(client, "web", 1)
+    writer = ClusterWriter(install(control_plane, "active"), Unelected())
+    meta = pod["metadata"]
+    writer.evict("default", meta["name"], meta["uid"])
+    writer.event(Happening("default", meta["name"], meta["uid"], "Evict", "HotNodes", "why"), now=1e9, suffix=1)
+    (event,) = [
+        e
+        for e in client.list("Event", "default", api_version="events.k8s.io/v1")
+        if e["reportingController"] == "descheduler"
+    ]
+    assert (event["reason"], event["action"], event["note"]) == ("HotNodes", "Evict", "why")
+    assert event["regarding"]["uid"] == meta["uid"]
+    token = control_plane.service_account_token(NAMESPACE, "descheduler")
+    with ApiClient(control_plane.server, control_plane.ca_file, token) as as_account:
+        with pytest.raises(ApiStatusError, match="cannot delete"):
+            as_account.delete("Pod", meta["name"])
+
+
+@pytest.mark.parametrize("overlay", ["dry-run", "active"])
+def test_its_own_state_is_its_own_and_nobody_elses(
+    control_plane: ControlPlane, client: ApiClient, overlay: str
+) -> None:
+    account = install(control_plane, overlay)
+    lease = LeaseWriter(account, NAMESPACE, "descheduler")
+    written = lease.write(Lease(lease.meta, LeaseSpec(holder_identity="me")))
+    lease.write(written)
+
+    writer = ClusterWriter(account, Unelected())
+    for name in ("descheduler-intents", "descheduler-ledger"):
+        writer.save(writer.save(ConfigMap(Meta(name, NAMESPACE), {"a": "b"})))
+
+    client.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": NAMESPACE}})
+    theirs = client.get("ConfigMap", "theirs", NAMESPACE)["metadata"]["resourceVersion"]
+    with pytest.raises(Forbidden, match="update configmaps"):
+        writer.save(ConfigMap(Meta("theirs", NAMESPACE, resource_version=theirs), {"a": "b"}))
+    with pytest.raises(Forbidden, match="create configmaps"):
+        writer.save(ConfigMap(Meta("any", "default"), {"a": "b"}))
+    with pytest.raises(Forbidden, match="get leases"):
+        LeaseWriter(account, "kube-system", "kube-scheduler").read()

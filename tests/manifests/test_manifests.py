@@ -1,0 +1,159 @@
+"""What is installed: rights, restrictions, probes; the overlays differ in nothing but the right to act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from descheduler.controller.settings import limits_of
+from descheduler.execution import intents, ledger_store
+from descheduler.kube.kinds import KINDS
+from descheduler.policy import load_policy
+from manifests.kustomize import MANIFESTS, Object, named, of_kind, render
+
+OVERLAYS = ["dry-run", "active"]
+
+
+def rules(overlay: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """(api group, resource, verb, resource names) of every rule of every role."""
+    for role in (*of_kind(overlay, "ClusterRole"), *of_kind(overlay, "Role")):
+        for rule in role["rules"]:
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    for verb in rule["verbs"]:
+                        yield group, resource, verb, tuple(rule.get("resourceNames", ()))
+
+
+def container(overlay: str) -> dict[str, Any]:
+    (found,) = pod_of(overlay)["containers"]
+    return dict(found)
+
+
+def pod_of(overlay: str) -> dict[str, Any]:
+    return dict(named(overlay, "Deployment", "descheduler")["spec"]["template"]["spec"])
+
+
+@pytest.mark.parametrize("path", sorted(MANIFESTS.rglob("*.yaml")), ids=lambda p: str(p.relative_to(MANIFESTS)))
+def test_every_file_is_yaml(path: Path) -> None:
+    assert [d for d in yaml.safe_load_all(path.read_text()) if d]
+
+
+def test_the_role_reads_exactly_what_is_read() -> None:
+    (role,) = of_kind("dry-run", "ClusterRole")
+    granted = {(g, r) for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"]}
+    assert granted == {(kind.group, kind.plural) for kind in KINDS.values()}
+    assert {tuple(rule["verbs"]) for rule in role["rules"]} == {("get", "list", "watch")}
+
+
+def test_a_dry_run_can_change_nothing_but_its_own_state() -> None:
+    writes = {(g, r, v, n) for g, r, v, n in rules("dry-run") if v not in ("get", "list", "watch")}
+    assert writes == {
+        ("coordination.k8s.io", "leases", "update", ("descheduler",)),
+        ("coordination.k8s.io", "leases", "create", ()),
+        ("", "configmaps", "update", (intents.NAME, ledger_store.NAME)),
+        ("", "configmaps", "create", ()),
+    }
+    own = {r for role in of_kind("dry-run", "Role") for rule in role["rules"] for r in rule["resources"]}
+    assert own == {"leases", "configmaps"}
+
+
+def test_active_adds_the_eviction_api_and_events_and_nothing_else() -> None:
+    added = set(rules("active")) - set(rules("dry-run"))
+    assert added == {
+        ("", "pods/eviction", "create", ()),
+        ("events.k8s.io", "events", "create", ()),
+        ("events.k8s.io", "events", "patch", ()),
+    }
+
+
+def test_no_rule_has_a_wildcard() -> None:
+    assert all("*" not in (g, r, v) for g, r, v, _ in rules("active"))
+
+
+def test_overlays_differ_only_in_mode_and_rights() -> None:
+    def without_mode(overlay: str) -> list[Object]:
+        objects = [o for o in render(overlay) if o["metadata"]["name"] != "descheduler-evict"]
+        return [o if o["kind"] != "Deployment" else {**o, "spec": None} for o in objects]
+
+    assert without_mode("dry-run") == without_mode("active")
+    arguments = {overlay: container(overlay)["args"] for overlay in OVERLAYS}
+    assert arguments["dry-run"][:-1] == arguments["active"][:-1]
+    assert (arguments["dry-run"][-1], arguments["active"][-1]) == ("--mode=dry-run", "--mode=active")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_roles_are_bound_to_the_account_that_runs(overlay: str) -> None:
+    bindings = (*of_kind(overlay, "ClusterRoleBinding"), *of_kind(overlay, "RoleBinding"))
+    bound = {(b["roleRef"]["kind"], b["roleRef"]["name"]) for b in bindings}
+    roles = (*of_kind(overlay, "ClusterRole"), *of_kind(overlay, "Role"))
+    assert bound == {(r["kind"], r["metadata"]["name"]) for r in roles}
+    account = {"kind": "ServiceAccount", "name": "descheduler", "namespace": "descheduler"}
+    assert all(b["subjects"] == [account] for b in bindings)
+    assert pod_of(overlay)["serviceAccountName"] == "descheduler"
+    assert not named(overlay, "ServiceAccount", "descheduler")["automountServiceAccountToken"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_pod_is_restricted(overlay: str) -> None:
+    pod, own = pod_of(overlay), container(overlay)
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert own["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {next(iter(v.keys() - {"name"})) for v in pod["volumes"]} == {"configMap", "emptyDir"}
+    labels = named(overlay, "Namespace", "descheduler")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_container_file_runs_as_the_user_of_the_deployment() -> None:
+    text = (MANIFESTS.parent / "Containerfile").read_text()
+    user = pod_of("dry-run")["securityContext"]["runAsUser"]
+    assert f"USER {user}:{user}" in text
+
+
+def test_probes_ask_the_pages_that_exist() -> None:
+    own = container("dry-run")
+    assert own["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert own["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert own["resources"]["requests"].keys() == {"cpu", "memory"}
+    port = own["ports"][0]
+    assert f"--port={port['containerPort']}" in own["args"]
+    (service,) = of_kind("dry-run", "Service")
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert service["spec"]["publishNotReadyAddresses"]
+
+
+def test_it_has_time_to_finish_what_it_began() -> None:
+    policy = load_policy((MANIFESTS / "base" / "policy.yaml").read_text())
+    assert pod_of("active")["terminationGracePeriodSeconds"] >= 2 * limits_of(policy).finish_on_stop
+
+
+def test_it_does_not_move_itself() -> None:
+    template = named("active", "Deployment", "descheduler")["spec"]["template"]
+    assert template["metadata"]["annotations"]["descheduler.alpha.kubernetes.io/evict"] == "false"
+
+
+def test_the_policy_is_valid_and_where_the_pod_looks_for_it() -> None:
+    text = named("dry-run", "ConfigMap", "descheduler-policy")["data"]["policy.yaml"]
+    policy = load_policy(text)
+    assert policy.mode == "dry-run"
+    assert [s.strategy for s in policy.strategies] == ["HotNodes", "GpuDefragmentation"]
+    mounts = {m["name"]: m["mountPath"] for m in container("dry-run")["volumeMounts"]}
+    assert f"--policy={mounts['policy']}/policy.yaml" in container("dry-run")["args"]
+    assert f"--store={mounts['store']}" in container("dry-run")["args"]
+
+
+def test_traffic_is_limited_both_ways() -> None:
+    (policy,) = of_kind("dry-run", "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "descheduler"}
+    ports = {p["port"] for rule in policy["spec"]["egress"] for p in rule["ports"]}
+    assert ports == {53, 443, 6443, 9090}
