@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -79,59 +80,69 @@ def _answer(path: str, query: dict[str, str], pods: int) -> Iterator[bytes]:
 
 def _pods(start: int, end: int, pods: int) -> Iterator[bytes]:
     nodes = max(1, pods // PODS_PER_NODE)
-    template: list[bytes] = []
     for i in range(start, end):
-        if not template or i % REPLICAS == 0:
-            template = _template(i // REPLICAS)
-        uid = b"%08x-7a1b-4c2d-9e3f-%012x" % (i * 2654435761 % 2**32, i)
-        node = b"node-%05d" % (i * 7919 % nodes)
-        values = {b"NAME": b"%05x" % i, b"UID": uid, b"NODE": node, b"RV": b"%d" % (100_000 + i)}
+        workload = i // REPLICAS
+        shape = _SHAPES[workload % len(_SHAPES)]
+        template = _template(shape)
+        values = {
+            b"POD": b"%05x" % i,
+            b"UID": b"%08x-7a1b-4c2d-9e3f-%012x" % (i * 2654435761 % 2**32, i),
+            b"NODE": b"node-%05d" % (i * 7919 % nodes),
+            b"RV": b"%d" % (100_000 + i),
+            b"NAME": b"%s-%05d" % (shape.encode(), workload),
+            b"TEAM": b"team-%02d" % (workload % 50),
+            b"PRODUCT": b"product-%d" % (workload % 200),
+            b"VERSION": b"1.%d.%d" % (workload % 40, workload % 7),
+            b"HASH": b"%08x" % (workload * 40503 % 2**32),
+            b"OWNER": b"%08x-0000-4000-8000-000000000000" % workload,
+            b"CPU": b"%dm" % (100 + workload % 20 * 50),
+            b"MEMORY": b"%dMi" % (256 + workload % 8 * 128),
+        }
         parts = list(template)
         parts[1::2] = [values[field] for field in template[1::2]]
         yield b"".join(parts)
 
 
-def _template(workload: int) -> list[bytes]:
-    """The pod of a workload, cut at what differs between replicas: text, field, text, field, ..., text."""
-    return json.dumps(_pod(workload), separators=(",", ":")).encode().split(b"@@")
+@lru_cache
+def _template(shape: str) -> list[bytes]:
+    """A pod of that shape, cut at what differs between pods: text, field, text, field, ..., text."""
+    return json.dumps(_pod(shape), separators=(",", ":")).encode().split(b"@@")
 
 
-def _pod(workload: int) -> dict[str, Any]:
-    shape = _SHAPES[workload % len(_SHAPES)]
-    name, namespace = f"{shape}-{workload:05d}", f"team-{workload % 50:02d}"
+def _pod(shape: str) -> dict[str, Any]:
     labels = {
-        "app.kubernetes.io/name": name,
-        "app.kubernetes.io/part-of": f"product-{workload % 200}",
-        "app.kubernetes.io/version": f"1.{workload % 40}.{workload % 7}",
-        "pod-template-hash": f"{workload * 40503 % 2**32:08x}",
-        "team": f"team-{workload % 50:02d}",
+        "app.kubernetes.io/name": "@@NAME@@",
+        "app.kubernetes.io/part-of": "@@PRODUCT@@",
+        "app.kubernetes.io/version": "@@VERSION@@",
+        "pod-template-hash": "@@HASH@@",
+        "team": "@@TEAM@@",
     }
-    spec = _spec(shape, workload)
+    annotations = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "9090",
+        "checksum/config": "@@HASH@@" * 8,
+        "cni.projectcalico.org/podIP": "10.1.2.3/32",
+    }
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet" if shape == "daemon" else "ReplicaSet",
+        "name": "@@NAME@@",
+        "uid": "@@OWNER@@",
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    spec = _spec(shape)
     return {
         "metadata": {
-            "name": f"{name}-@@NAME@@",
-            "generateName": f"{name}-",
-            "namespace": namespace,
+            "name": "@@NAME@@-@@POD@@",
+            "generateName": "@@NAME@@-",
+            "namespace": "@@TEAM@@",
             "uid": "@@UID@@",
             "resourceVersion": "@@RV@@",
             "creationTimestamp": "2025-10-01T08:00:00Z",
             "labels": labels,
-            "annotations": {
-                "prometheus.io/scrape": "true",
-                "prometheus.io/port": "9090",
-                "checksum/config": f"{workload:064x}",
-                "cni.projectcalico.org/podIP": "10.1.2.3/32",
-            },
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "DaemonSet" if shape == "daemon" else "ReplicaSet",
-                    "name": name,
-                    "uid": f"{workload:08x}-0000-4000-8000-000000000000",
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "annotations": annotations,
+            "ownerReferences": [owner],
             "managedFields": _managed_fields(),
         },
         "spec": spec,
@@ -139,8 +150,8 @@ def _pod(workload: int) -> dict[str, Any]:
     }
 
 
-def _spec(shape: str, workload: int) -> dict[str, Any]:
-    containers = [_container("app", f"{100 + workload % 20 * 50}m", f"{256 + workload % 8 * 128}Mi", env=40)]
+def _spec(shape: str) -> dict[str, Any]:
+    containers = [_container("app", "@@CPU@@", "@@MEMORY@@", env=40)]
     if shape == "web-sidecar":
         containers.append(_container("proxy", "50m", "64Mi", env=12))
     if shape == "gpu":
@@ -151,7 +162,7 @@ def _spec(shape: str, workload: int) -> dict[str, Any]:
         "volumes": [
             {"name": "config", "configMap": {"name": "config", "defaultMode": 420}},
             {
-                "name": "kube-api-access-@@NAME@@",
+                "name": "kube-api-access-@@POD@@",
                 "projected": {
                     "sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}],
                     "defaultMode": 420,
@@ -185,7 +196,7 @@ def _spec(shape: str, workload: int) -> dict[str, Any]:
                 "maxSkew": 1,
                 "topologyKey": "topology.kubernetes.io/zone",
                 "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": {"app.kubernetes.io/name": f"{shape}-{workload:05d}"}},
+                "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "@@NAME@@"}},
             }
         ]
     return spec
@@ -201,7 +212,7 @@ def _container(name: str, cpu: str, memory: str, env: int) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "config", "mountPath": "/etc/config"},
             {
-                "name": "kube-api-access-@@NAME@@",
+                "name": "kube-api-access-@@POD@@",
                 "readOnly": True,
                 "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
             },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from descheduler.kube.connection import KubeClient
@@ -41,10 +42,17 @@ def read_list(client: KubeClient, codec: Codec, gather: Callable[[], G], *, limi
 
 
 def _pages(client: KubeClient, codec: Codec, into: Gather, limit: int) -> str:
+    """Convert each page while the next one is on its way."""
     query: dict[str, str] = {"limit": str(limit)} if limit else {}
-    while True:
-        items = codec.page(client.get(codec.endpoint.path, query))
+    path = codec.endpoint.path
+    items = codec.page(client.get(path, query))
+    if not items.metadata.token:  # most kinds, and no need of a thread
         into.page(items)
-        if not items.metadata.token:
-            return items.metadata.resource_version
-        query["continue"] = items.metadata.token
+        return items.metadata.resource_version
+    with ThreadPoolExecutor(1, thread_name_prefix="kube-page") as ahead:
+        while items.metadata.token:
+            following = ahead.submit(client.get, path, {**query, "continue": items.metadata.token})
+            into.page(items)
+            items = codec.page(following.result())
+    into.page(items)
+    return items.metadata.resource_version
