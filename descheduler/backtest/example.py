@@ -9,6 +9,7 @@ has a short spike ahead. Everything is drawn from one seed; the same seed is the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.resources import files
 
 import numpy as np
 
@@ -356,3 +357,8 @@ def _histories(cluster: _Cluster) -> dict[str, History]:
             replicas=np.array([cluster.replicas[key] for key in keys], np.float32),
         )
     return out
+
+
+def example_policy() -> str:
+    """The policy that goes with the example, as text."""
+    return files("descheduler.backtest").joinpath("example.yaml").read_text("utf-8")

@@ -7,14 +7,17 @@ pod?" is one vector addition.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler_profiling.layout import Bucket, Ints
 from descheduler_profiling.profiles import SignalProfiles
-from descheduler_profiling.quantiles import upper
+from descheduler_profiling.quantiles import interpolated, upper
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int32]
@@ -107,21 +110,26 @@ class NodeLoads:
 
     def hottest(self, vectors: Floats, nodes: Positions, q: float, horizon: float) -> Floats:
         """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
-        layout = self.profiles.layout
-        steps = max(1, int(horizon // self.profiles.step))
-        level: Floats | None = None
-        for bucket in layout.buckets:
-            inside = (layout.point_leads >= bucket.first) & (layout.point_leads <= min(bucket.last, steps))
-            if not inside.any():
-                break
-            # Within a bucket the margin is one and the same, and between kept points the curve is straight.
+        level = np.zeros(vectors.shape[:-1], np.float32)
+        for bucket, leads in self._corners(max(1, int(horizon // self.profiles.step))):
             margin = upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
-            top = vectors[..., : layout.points][..., inside].max(axis=-1) + margin
-            level = top if level is None else np.maximum(level, top)
-        if level is None:
-            return self.curve(vectors, nodes, q)[..., 0]
-        out: Floats = np.maximum(level, np.float32(0)) * self._share[nodes]
+            top = interpolated(self.profiles.layout, vectors, leads).max(axis=-1)
+            np.maximum(level, top + margin, out=level)
+        out: Floats = level * self._share[nodes]
         return out
+
+    def _corners(self, steps: int) -> Iterator[tuple[Bucket, Ints]]:
+        """Each bucket within so many steps, and the leads at which a curve can have its top.
+
+        Within a bucket the margin is one and the same and the curve is straight between kept points.
+        """
+        kept = self.profiles.layout.point_leads
+        for bucket in self.profiles.layout.buckets:
+            last = min(bucket.last, steps)
+            if last < bucket.first:
+                return
+            inside = kept[(kept > bucket.first) & (kept < last)]
+            yield bucket, np.concatenate([[bucket.first], inside, [last]]).astype(np.int64)
 
     def curves(self, q: float) -> Floats:
         """[N, H] the curve of every node as the snapshot has it; computed once per quantile."""

@@ -1,0 +1,64 @@
+"""The embedded example shows what it promises: something to do, and something to refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from descheduler.backtest.example import example, example_policy
+from descheduler.kube.objects import snapshot_from_objects
+from descheduler.model.plan import PlanDocument
+from descheduler.pipeline import Observed, plan
+from descheduler.policy import load_policy
+
+
+@pytest.fixture(scope="module")
+def the_plan() -> PlanDocument:
+    given = example()
+    snapshot = snapshot_from_objects(given.objects, taken_at=given.taken_at, cluster=given.name)
+    return plan(Observed(snapshot, given.histories, given.taken_at), load_policy(example_policy()))
+
+
+def test_it_has_forty_nodes_and_two_gangs(the_plan: PlanDocument) -> None:
+    assert the_plan.summary["nodes"] == 40
+    assert the_plan.summary["gangs"] == 2
+
+
+def test_a_node_that_will_be_hot_within_the_hour_is_cooled(the_plan: PlanDocument) -> None:
+    finding = next(f for f in the_plan.findings if f.subject == "node/general-07")
+    assert finding.outcome == "cured"
+    assert finding.since is not None
+    assert the_plan.created < finding.since <= the_plan.created + 3600
+
+
+def test_a_gpu_slot_is_opened_by_a_bundle(the_plan: PlanDocument) -> None:
+    bundle = next(a for a in the_plan.actions if a.strategy == "GpuDefragmentation")
+    assert len(bundle.pods) > 1
+    assert the_plan.summary["whole_gpu_nodes_before"] == 0
+    assert the_plan.summary["whole_gpu_nodes_after"] == 1
+
+
+def test_one_move_is_refused_by_a_budget_and_one_because_it_would_tear_a_gang(the_plan: PlanDocument) -> None:
+    refused = {r.reason: r for r in the_plan.refusals}
+    assert "cart" in refused["DisruptionBudget"].subject
+    assert "solver" in refused["GangWouldTear"].subject
+
+
+def test_a_spike_that_passes_is_left_alone(the_plan: PlanDocument) -> None:
+    finding = next(f for f in the_plan.findings if f.subject == "node/general-19")
+    assert finding.outcome == "left-alone"
+
+
+def test_the_same_seed_is_the_same_plan(the_plan: PlanDocument) -> None:
+    given = example()
+    snapshot = snapshot_from_objects(given.objects, taken_at=given.taken_at, cluster=given.name)
+    again = plan(Observed(snapshot, given.histories, given.taken_at), load_policy(example_policy()))
+    assert again.id == the_plan.id
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_other_seeds_tell_the_same_story(seed: int) -> None:
+    given = example(seed)
+    snapshot = snapshot_from_objects(given.objects, taken_at=given.taken_at, cluster=given.name)
+    made = plan(Observed(snapshot, given.histories, given.taken_at), load_policy(example_policy()))
+    assert made.actions
+    assert {"DisruptionBudget", "GangWouldTear"} <= {r.reason for r in made.refusals}
