@@ -48,14 +48,20 @@ KEPT_PREFIXES: tuple[str, ...] = (
 )
 
 
+_REMEMBERED = 10_000
+
+
 class AnnotationFilter:
     """Keeps the annotations of `KEPT_PREFIXES` and of further prefixes or whole keys that a policy names."""
 
     def __init__(self, more: Iterable[str] = ()) -> None:
         self._prefixes = (*KEPT_PREFIXES, *more)
+        self._dropped: set[str] = set()  # keys seen before; there are few, on very many objects
 
     def __call__(self, annotations: dict[str, str] | None) -> dict[str, str]:
-        if not annotations:
+        if not annotations or self._dropped.issuperset(annotations):
             return {}
-        prefixes = self._prefixes
-        return {key: value for key, value in annotations.items() if key.startswith(prefixes)}
+        kept = {key: value for key, value in annotations.items() if key.startswith(self._prefixes)}
+        if len(self._dropped) < _REMEMBERED:
+            self._dropped.update(key for key in annotations if key not in kept)
+        return kept

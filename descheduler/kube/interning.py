@@ -34,6 +34,10 @@ class Table(Generic[V]):
         self._by_value: dict[V, V] = {}
         self.fresh = 0  # values met for the first time since the last `keep`
 
+    def __len__(self) -> int:
+        """Distinct values."""
+        return len(self._by_value)
+
     def get(self, look: bytes, make: Callable[[], V]) -> V:
         """The value that looked like `look` before, else an equal one, else what `make` gives."""
         if len(look) > 16:
