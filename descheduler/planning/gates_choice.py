@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Pod
@@ -150,8 +151,8 @@ def _counts(scene: Scene) -> Iterator[Gate]:
     policy = scene.policy
     if policy.min_replicas > 1:
         # Upstream counts finished and terminating pods too, which lets the last running ones go.
-        rows = scene.owners.rows
-        running = np.bincount(rows[scene.running & ~scene.leaving], minlength=len(scene.owners.values))
+        rows = _controllers(scene)
+        running = np.bincount(rows[scene.running & ~scene.leaving], minlength=int(rows.max(initial=0)) + 1)
         few: Mask = (running < policy.min_replicas)[rows]
         yield Gate(
             Reason.TOO_FEW_REPLICAS,
@@ -170,3 +171,11 @@ def _counts(scene: Scene) -> Iterator[Gate]:
                 f"runs since {scene.now - started[i]:.0f} s" if started[i] > 0 else "its start is not known",
             ),
         )
+
+
+def _controllers(scene: Scene) -> NDArray[np.int32]:
+    """[P] a number for each controller, by its uid: references are not always one object."""
+    uids = [(p.controller or p.owners[0]).uid if p.owners else "" for p in scene.first_of_owner]
+    number = {uid: i for i, uid in enumerate(dict.fromkeys(uids))}
+    rows: NDArray[np.int32] = np.array([number[uid] for uid in uids], np.int32)[scene.owners.rows]
+    return rows

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from builders import owner, pod, spec, workload
-from gang_builders import core_group, custom, job_owner, members, only_unit, snap
 
+from builders import owner, pod, spec, workload
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.reasons import Reason
 from descheduler.model.units import Consequence
 from descheduler.model.workloads import Workload
 from descheduler.units import resolve
 from descheduler.units.consequences import worst
+from gang_builders import core_group, custom, job_owner, members, only_unit, snap
 
 
 def job(name: str = "g", **rest: object) -> Workload:
@@ -59,6 +59,9 @@ def test_one_pod_of_a_gang_that_may_lose_single_ones_spends_one() -> None:
     assert only_unit(pods, [core_group("g", 4, "Pod")], workloads=[job()]).blocked is None
 
 
+FAIL: dict[str, Json] = {"action": "FailJobSet"}
+
+
 def jobset(policy: Json, restarts: int = 0) -> CustomObject:
     body: dict[str, Json] = {"replicatedJobs": [{"name": "w", "template": {"spec": {"parallelism": 2}}}]}
     if policy is not None:
@@ -73,13 +76,13 @@ def jobset(policy: Json, restarts: int = 0) -> CustomObject:
         (None, 0, Consequence.FAILS),
         ({"maxRestarts": 2}, 1, Consequence.GROUP_RESTARTS),
         ({"maxRestarts": 2}, 2, Consequence.FAILS),
-        ({"maxRestarts": 2, "rules": [{"action": "FailJobSet"}]}, 0, Consequence.FAILS),
+        ({"maxRestarts": 2, "rules": [FAIL]}, 0, Consequence.FAILS),
         ({"rules": [{"action": "RestartJobSetAndIgnoreMaxRestarts"}]}, 9, Consequence.GROUP_RESTARTS),
-        ({"maxRestarts": 1, "rules": [{"action": "FailJobSet", "targetReplicatedJobs": ["x"]}]}, 0, Consequence.GROUP_RESTARTS),
-        ({"maxRestarts": 1, "rules": [{"action": "FailJobSet", "onJobFailureReasons": ["PodFailurePolicy"]}]}, 0, Consequence.GROUP_RESTARTS),
+        ({"maxRestarts": 1, "rules": [{**FAIL, "targetReplicatedJobs": ["x"]}]}, 0, Consequence.GROUP_RESTARTS),
+        ({"maxRestarts": 1, "rules": [{**FAIL, "onJobFailureReasons": ["Other"]}]}, 0, Consequence.GROUP_RESTARTS),
     ],
     ids=["no policy", "restarts left", "none left", "rule fails", "rule ignores maximum", "other job", "other reason"],
-)  # fmt: skip
+)
 def test_a_jobset_restarts_or_fails_when_one_of_its_jobs_fails(
     policy: Json, restarts: int, expected: Consequence
 ) -> None:

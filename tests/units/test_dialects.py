@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from builders import owner, pod, workload
-from gang_builders import GROUP_LABEL, core_group, custom, group, job_owner, members, only_unit, snap
 
+from builders import owner, pod, workload
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Reason
@@ -15,6 +14,7 @@ from descheduler.model.snapshot import Freshness
 from descheduler.model.units import Consequence, DisruptionMode
 from descheduler.model.workloads import Workload
 from descheduler.units import resolve
+from gang_builders import GROUP_LABEL, core_group, custom, group, job_owner, members, only_unit, snap
 
 WHOLE, PER_POD = DisruptionMode.WHOLE, DisruptionMode.PER_POD
 ALONE, RESTARTS = Consequence.RESCHEDULED, Consequence.GROUP_RESTARTS
@@ -287,8 +287,10 @@ ROWS = {
         members(3, owners=[owner("Job", "g", "batch.volcano.sh/v1alpha1")]), [VC_JOB], "volcano-job:default/g"
     ),
     "Spark": Row(
-        [pod("driver", node="n1", labels={**SPARK, "spark-role": "driver"}, owners=())]
-        + members(2, labels={**SPARK, "spark-role": "executor"}, owners=[owner("Pod", "driver", "v1")]),
+        [
+            pod("driver", node="n1", labels={**SPARK, "spark-role": "driver"}, owners=()),
+            *members(2, labels={**SPARK, "spark-role": "executor"}, owners=[owner("Pod", "driver", "v1")]),
+        ],
         [],
         "spark:default/app",
         1,

@@ -1,0 +1,297 @@
+"""Budgets: what is granted, what is refused and why, and that nothing is ever exceeded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import NOW, budget, cluster, node, owner, pod, workload
+from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.pods import Pod
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.selectors import LabelSelector, Operator, Requirement
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning.budgets import Budgets, Charge, Limits
+from descheduler.planning.budgets_match import allowance, allowed_at_best, match_budgets
+from descheduler.units import resolve
+from gang_builders import core_group, job_owner
+
+WEB = {"app": "web"}
+FREE = Limits(per_workload=None)
+
+
+def pods_of(app: str, n: int, on: str = "n1", **rest: object) -> list[Pod]:
+    return [pod(f"{app}-{i}", node=on, labels={"app": app}, **rest) for i in range(n)]  # type: ignore[arg-type]
+
+
+def scene(pods: Sequence[Pod], *budgets: DisruptionBudget, **rest: object) -> ClusterSnapshot:
+    return cluster([node("n1"), node("n2")], pods, budgets, **rest)  # type: ignore[arg-type]
+
+
+def fresh(snapshot: ClusterSnapshot, limits: Limits = FREE, **rest: object) -> Budgets:
+    return Budgets.of(snapshot, resolve(snapshot), limits, **rest)  # type: ignore[arg-type]
+
+
+def refusal(answer: tuple[Charge, ...] | Blocked) -> tuple[Reason, str]:
+    assert isinstance(answer, Blocked), answer
+    return answer.reason, answer.by
+
+
+def granted(answer: tuple[Charge, ...] | Blocked) -> tuple[Charge, ...]:
+    assert not isinstance(answer, Blocked), answer
+    return answer
+
+
+def test_a_set_is_granted_whole_or_not_at_all() -> None:
+    budgets = fresh(scene([*pods_of("web", 4)], budget("b", WEB, 2)))
+    assert refusal(budgets.charge((0, 1, 2))) == (Reason.DISRUPTION_BUDGET, "default/b")
+    assert granted(budgets.charge((0, 1))) == (Charge("default/b", "PodDisruptionBudget", 2, 2),)
+
+
+def test_a_full_budget_opens_the_next_wave() -> None:
+    budgets = fresh(scene(pods_of("web", 4), budget("b", WEB, 2)))
+    used = [granted(budgets.charge((i,)))[0].used for i in range(4)]
+    assert used == [1, 2, 1, 2]
+    assert budgets.waves([(0,), (1,), (2,), (3,)]) == [0, 0, 1, 1]
+
+
+def test_waves_are_bounded_when_the_policy_says_so() -> None:
+    budgets = fresh(scene(pods_of("web", 3), budget("b", WEB, 1)), Limits(per_workload=None, waves=2))
+    granted(budgets.charge((0,)))
+    granted(budgets.charge((1,)))
+    assert refusal(budgets.charge((2,))) == (Reason.DISRUPTION_BUDGET, "default/b")
+
+
+def test_what_restarts_is_charged_and_not_only_what_is_evicted() -> None:
+    budgets = fresh(scene(pods_of("web", 3), budget("b", WEB, 2)))
+    assert refusal(budgets.charge((0, 1, 2), evicted=(0,))) == (Reason.DISRUPTION_BUDGET, "default/b")
+
+
+def test_several_budgets_stop_an_eviction_but_are_all_charged_for_a_restart() -> None:
+    snapshot = scene([*pods_of("api", 1), *pods_of("web", 1)], budget("b", WEB, 1), budget("c", WEB, 1))
+    assert refusal(fresh(snapshot).charge((1,))) == (Reason.SEVERAL_BUDGETS, "pod/default/web-0")
+    assert [c.name for c in granted(fresh(snapshot).charge((0, 1), evicted=(0,)))] == ["default/b", "default/c"]
+
+
+def test_a_stale_budget_grants_nothing() -> None:
+    stale = budget("b", WEB, 2, generation=3, observed_generation=2)
+    assert refusal(fresh(scene(pods_of("web", 1), stale)).charge((0,))) == (Reason.BUDGET_STALE, "default/b")
+
+
+@pytest.mark.parametrize(
+    ("rest", "takes"),
+    [({}, True), ({"unhealthy_policy": "AlwaysAllow"}, False), ({"current_healthy": 2, "desired_healthy": 1}, False)],
+)
+def test_pods_that_are_not_ready_take_from_a_budget_only_when_it_lacks_healthy_ones(
+    rest: dict[str, object], takes: bool
+) -> None:
+    budgets = fresh(scene(pods_of("web", 1, ready=False), budget("b", WEB, 0, **rest)))
+    assert isinstance(budgets.charge((0,)), Blocked) is takes
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "best"),
+    [
+        ({"max_unavailable": "2"}, 8, 2),
+        ({"max_unavailable": "30%"}, 8, 3),  # 2.4 rounds up
+        ({"min_available": "6"}, 8, 2),
+        ({"min_available": "70%"}, 8, 2),  # 5.6 must stay, which is 6
+        ({"min_available": "100%"}, 8, 0),
+        ({"max_unavailable": "half"}, 8, 8),
+        ({"max_unavailable": "2"}, 0, None),
+        ({}, 8, None),
+    ],
+)
+def test_what_a_budget_allows_at_best(written: dict[str, str], expected: int, best: int | None) -> None:
+    found = budget("b", WEB, 5, expected=expected, **written)
+    assert allowed_at_best(found) == best
+    assert allowance(found) == (5 if best is None else min(5, best))
+
+
+def test_a_set_that_no_budget_could_ever_allow_is_told_so() -> None:
+    found = budget("b", WEB, 1, max_unavailable="25%", expected=4)
+    answer = fresh(scene(pods_of("web", 4), found)).charge((0, 1))
+    assert isinstance(answer, Blocked)
+    assert answer.detail == "2 would be disrupted together, 1 may be; even with all pods healthy only 1"
+
+
+LIMITS = {
+    "node": (Limits(per_workload=None, per_node=2), Reason.NODE_LIMIT, "node/n1"),
+    "namespace": (Limits(per_workload=None, per_namespace=2), Reason.NAMESPACE_LIMIT, "namespace/default"),
+    "cycle": (Limits(per_workload=None, per_cycle=2), Reason.CYCLE_LIMIT, "per cycle"),
+    "hour": (Limits(per_workload=None, per_hour=2), Reason.HOUR_LIMIT, "per hour"),
+}
+
+
+@pytest.mark.parametrize(("limits", "reason", "by"), LIMITS.values(), ids=LIMITS.keys())
+def test_limits_add_up_over_the_cycle(limits: Limits, reason: Reason, by: str) -> None:
+    budgets = fresh(scene([*pods_of("api", 1), *pods_of("web", 3)]), limits)
+    assert refusal(budgets.charge((0, 1, 2))) == (reason, by)
+    granted(budgets.charge((0, 1)))
+    assert refusal(budgets.charge((2,))) == (reason, by)
+
+
+def test_moves_of_the_last_hour_count() -> None:
+    budgets = fresh(scene(pods_of("web", 3)), Limits(per_workload=None, per_hour=5), moved_last_hour=4)
+    assert granted(budgets.charge((0,))) == (Charge("per hour", "limit", 5, 5),)
+    assert refusal(budgets.charge((1,))) == (Reason.HOUR_LIMIT, "per hour")
+
+
+@pytest.mark.parametrize(
+    ("written", "size", "together"), [("10%", 30, 3), ("10%", 9, 1), (2, 30, 2), ("3", 30, 3), ("0%", 5, 1)]
+)
+def test_a_workload_loses_a_share_of_its_pods_at_a_time(written: int | str, size: int, together: int) -> None:
+    budgets = fresh(scene(pods_of("web", size)), Limits(per_workload=written))
+    waves = budgets.waves([(i,) for i in range(together + 1)])
+    assert waves == [0] * together + [1]
+    assert refusal(budgets.charge(range(together + 1)))[0] is Reason.WORKLOAD_LIMIT
+
+
+def test_a_gang_that_moves_whole_counts_as_one_of_its_workload() -> None:
+    pods = pods_of("web", 4, pod_group="g")
+    budgets = fresh(scene(pods, objects=[core_group("g", 4, "PodGroup")]), Limits(per_workload=1))
+    assert granted(budgets.charge((0, 1, 2, 3))) == (Charge("workload/default/ReplicaSet/web", "limit", 1, 1),)
+
+
+def test_pods_on_their_way_out_count_against_their_workload() -> None:
+    pods = [pod("web-9", node="n1", deleting=NOW), *pods_of("web", 3)]
+    assert refusal(fresh(scene(pods), Limits(per_workload=1)).charge((0,)))[0] is Reason.WORKLOAD_LIMIT
+    flying = fresh(scene(pods_of("web", 3)), Limits(per_workload=1), in_flight=(2,))
+    assert refusal(flying.charge((0,)))[0] is Reason.WORKLOAD_LIMIT
+
+
+def test_evictions_in_flight_count_against_their_budget_unless_it_knows_of_them() -> None:
+    pods = pods_of("web", 3)
+    assert refusal(fresh(scene(pods, budget("b", WEB, 1)), in_flight=(0,)).charge((1,))) == (
+        Reason.DISRUPTION_BUDGET,
+        "default/b",
+    )
+    granted(fresh(scene(pods, budget("b", WEB, 1, disrupting=("web-0",))), in_flight=(0,)).charge((1,)))
+
+
+def test_failures_of_a_job_add_up() -> None:
+    job = workload("Job", "j", 4, api_version="batch/v1", backoff_limit=3, failed=1)
+    pods = [pod(f"j-{i}", node="n1", owners=[job_owner("j")]) for i in range(4)]
+    budgets = fresh(scene(pods, workloads=[job]))
+    assert granted(budgets.charge((0,))) == (Charge("failures/default/Job/j", "limit", 2, 1),)
+    granted(budgets.charge((1,)))
+    assert refusal(budgets.charge((2,))) == (Reason.FAILURE_BUDGET, "failures/default/Job/j")
+
+
+def test_a_fork_leaves_the_original_alone() -> None:
+    budgets = fresh(scene(pods_of("web", 3)), Limits(per_workload=None, per_cycle=2))
+    twin = budgets.fork()
+    granted(twin.charge((0, 1)))
+    assert refusal(twin.charge((2,)))[0] is Reason.CYCLE_LIMIT
+    assert granted(budgets.charge((0, 1)))[0].used == 2
+
+
+def test_a_refused_set_leaves_nothing_behind() -> None:
+    budgets = fresh(scene([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 0)), Limits(None, None, None, 1))
+    assert refusal(budgets.charge((0, 1)))[0] is Reason.DISRUPTION_BUDGET
+    assert granted(budgets.charge((0,)))[0].used == 1
+
+
+def test_a_bundle_waits_only_for_those_it_relies_on_when_they_are_known() -> None:
+    snapshot = scene([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 1))
+    bundles = [(1,), (2,), (0,)]
+    assert fresh(snapshot).waves(bundles) == [0, 1, 1]
+    assert fresh(snapshot).waves(bundles, after=[(), (), ()]) == [0, 1, 0]
+    assert fresh(snapshot).waves(bundles, after=[(), (), (1,)]) == [0, 1, 1]
+
+
+def test_waves_refuse_what_was_never_granted() -> None:
+    with pytest.raises(ValueError, match="never granted"):
+        fresh(scene(pods_of("web", 2), budget("b", WEB, 1))).waves([(0, 1)])
+
+
+SELECTORS = {
+    "absent": (None, set()),
+    "empty": (LabelSelector(), {0, 1, 2}),
+    "one label": (LabelSelector.of({"app": "api"}), {0}),
+    "two labels": (LabelSelector.of({"app": "web", "tier": "x"}), {2}),
+    "one of": (LabelSelector((Requirement("app", Operator.IN, ("api", "web")),)), {0, 1, 2}),
+    "exists": (LabelSelector((Requirement("tier", Operator.EXISTS),)), {2}),
+    "not in": (LabelSelector((Requirement("app", Operator.NOT_IN, ("api",)),)), {1, 2}),
+}
+
+
+@pytest.mark.parametrize(("selector", "expected"), SELECTORS.values(), ids=SELECTORS.keys())
+def test_budgets_match_by_selector_within_their_namespace(selector: LabelSelector | None, expected: set[int]) -> None:
+    pods = [
+        pod("api-0", node="n1", labels={"app": "api"}),
+        pod("web-0", node="n1", labels={"app": "web"}),
+        pod("web-1", node="n1", labels={"app": "web", "tier": "x"}),
+        pod("web-0", node="n1", namespace="other", labels={"app": "web", "tier": "x"}),
+    ]
+    matches = match_budgets(scene(pods, DisruptionBudget("default", "b", selector)))
+    assert {i for i in range(4) if matches.of(i)} == expected
+    assert matches.count.tolist() == [int(i in expected) for i in range(4)]
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> tuple[ClusterSnapshot, Limits, list[list[int]], tuple[int, ...]]:
+    n = draw(st.integers(1, 12))
+    pods = [
+        pod(
+            f"{app}-{i:02d}",
+            node=draw(st.sampled_from(["n1", "n2"])),
+            labels={"app": app, "tier": draw(st.sampled_from("xy"))},
+            ready=draw(st.booleans()),
+            owners=[owner("ReplicaSet", app)],
+        )
+        for i in range(n)
+        for app in [draw(st.sampled_from(["api", "web"]))]
+    ]
+    budgets = [
+        budget(
+            f"b{i}",
+            draw(st.sampled_from([{"app": "web"}, {"app": "api"}, {"tier": "x"}, {}])),
+            draw(st.integers(0, 3)),
+            current_healthy=draw(st.integers(0, 3)),
+            desired_healthy=draw(st.integers(0, 3)),
+        )
+        for i in range(draw(st.integers(0, 3)))
+    ]
+    number = st.none() | st.integers(1, 4)
+    limits = Limits(draw(number), draw(number), draw(number), draw(number), draw(number), draw(number))
+    sets = draw(st.lists(st.lists(st.integers(0, n - 1), min_size=1, max_size=4, unique=True), max_size=8))
+    flying = tuple(draw(st.sets(st.integers(0, n - 1), max_size=2)))
+    return cluster([node("n1"), node("n2")], pods, budgets), limits, sets, flying
+
+
+@settings(max_examples=300)
+@given(clusters(), st.integers(0, 3), st.booleans())
+def test_no_sequence_of_charges_exceeds_a_budget_at_any_moment(
+    made: tuple[ClusterSnapshot, Limits, list[list[int]], tuple[int, ...]], moved: int, ordered: bool
+) -> None:
+    snapshot, limits, sets, flying = made
+    budgets = fresh(snapshot, limits, in_flight=flying, moved_last_hour=moved)
+    accepted = [s for s in sets if not isinstance(budgets.charge(s, evicted=s[:1]), Blocked)]
+    waves = budgets.waves(accepted, None if ordered else [()] * len(accepted))
+    matches = match_budgets(snapshot)
+
+    for wave in set(waves):
+        down = {p for s, w in zip(accepted, waves, strict=True) if w == wave for p in s} | set(flying)
+        for i, found in enumerate(snapshot.budgets):
+            healthy_now = 0 < found.desired_healthy <= found.current_healthy
+            lost = [p for p in down if i in matches.of(p) and (snapshot.pods[p].ready or not healthy_now)]
+            own = {p for s in accepted for p in s}
+            assert len(lost) <= found.allowed or not own & set(lost) - set(flying)
+        if limits.per_workload is not None:
+            counts = Counter(snapshot.pods[p].owners[0].name for p in down)
+            touched = {snapshot.pods[p].owners[0].name for s in accepted for p in s if p not in flying}
+            assert all(counts[name] <= int(limits.per_workload) for name in touched & set(counts) if name in counts)
+    if ordered:
+        assert waves == sorted(waves)
+        assert limits.waves is None or max(waves, default=0) < limits.waves
+    total = [p for s in accepted for p in s]
+    by_node = Counter(snapshot.pods[p].node for p in total)
+    assert limits.per_node is None or max(by_node.values(), default=0) <= limits.per_node
+    assert limits.per_namespace is None or len(total) <= limits.per_namespace
+    assert limits.per_cycle is None or len(total) <= limits.per_cycle
+    assert limits.per_hour is None or not total or len(total) + moved <= limits.per_hour
