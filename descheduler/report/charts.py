@@ -119,7 +119,7 @@ def _heat(pools: Sequence[tuple[str, list[list[NodeRow]]]], resource: str, *, af
             changed = after and any(peak(r.after, resource) != peak(r.before, resource) for r in rows)
             name = f"c{len(tips)}"
             edge = {"edgecolor": _INK, "linewidth": 1.6} if changed else {"linewidth": 0}
-            axes.add_patch(Rectangle((x, y), size, size, facecolor=colour(level), gid=name, **edge))  # type: ignore[arg-type]
+            axes.add_patch(Rectangle((x, y), size, size, facecolor=colour(level), gid=name, **edge))
             tips[name] = _tip(rows, resource, after=after)
         top += math.ceil(len(cells) / across) * (size + gap) + 6
     when = "after" if after else "before"
@@ -142,8 +142,8 @@ def gpus(nodes: Sequence[NodeRow]) -> Pair:
     if len(rows) > MOST_GPU_NODES:
         most = max(_histogram(rows, after=False) | _histogram(rows, after=True), default=0)
         tallest = max(*_histogram(rows, after=False).values(), *_histogram(rows, after=True).values())
-        pictures = [_bars(rows, most, tallest, after=after) for after in (False, True)]
-        return Pair(*pictures, note="how many nodes have how many GPUs free")
+        before, after = (_bars(rows, most, tallest, after=after) for after in (False, True))
+        return Pair(before, after, "how many nodes have how many GPUs free")
     return Pair(_strips(rows, after=False), _strips(rows, after=True))
 
 
@@ -168,7 +168,7 @@ def _strips(rows: Sequence[NodeRow], *, after: bool) -> str:
             edge = {"edgecolor": _INK, "linewidth": 1.2} if changed else {"linewidth": 0}
             at = (left + label + device * (size + gap), y)
             name = f"c{len(tips)}"
-            axes.add_patch(Rectangle(at, size, size, facecolor=face, gid=name, **edge))  # type: ignore[arg-type]
+            axes.add_patch(Rectangle(at, size, size, facecolor=face, gid=name, **edge))
             tips[name] = f"{row.name}: {words.number(use.gpus_used)} of {row.gpus} GPUs used"
     return _svg(figure, f"GPUs used and free on every GPU node {'after' if after else 'before'} the plan", tips)
 

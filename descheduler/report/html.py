@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -37,11 +37,8 @@ class Bounds:
     embedded_refusals: int = 4000
 
     def halved(self) -> Bounds:
-        return Bounds(
-            *(max(1, n // 2) for n in (self.cards, self.curves, self.moves, self.refusals, self.nodes)),
-            max(1, self.embedded_nodes // 2),
-            max(1, self.embedded_refusals // 2),
-        )
+        """Half of everything, but never nothing."""
+        return Bounds(**{name: max(1, most // 2) for name, most in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True)

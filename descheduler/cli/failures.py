@@ -1,0 +1,63 @@
+"""How a command ends: one clear message for what went wrong, and the exit code that says of which kind it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from descheduler.model.errors import DeschedulerError, Forbidden, PolicyError, UsageError
+
+FAILED, WRONG, NOT_EMPTY = 1, 2, 3
+
+
+def leave(code: int) -> None:
+    """End the command with this exit code."""
+    if code:
+        raise typer.Exit(code)
+
+
+@contextmanager
+def told(verbose: int, *, service: bool = False) -> Iterator[None]:
+    """Set up logging, and turn whatever is raised into a message on stderr and an exit code."""
+    from descheduler.cli import logs
+
+    logs.configure(verbose, service=service)
+    try:
+        yield
+        sys.stdout.flush()
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`… | head`); Python must not complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(130) from None
+    except DeschedulerError as error:
+        _say(error, verbose)
+        raise typer.Exit(WRONG if isinstance(error, (PolicyError, UsageError)) else FAILED) from None
+    except Exception as error:  # noqa: BLE001  the top of a command: a defect is told like everything else
+        _say(error, verbose, f"internal error: {type(error).__name__}: {error} (run again with -v for details)")
+        raise typer.Exit(FAILED) from None
+
+
+def _say(error: BaseException, verbose: int, text: str = "") -> None:
+    if verbose:
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    lines = error.problems if isinstance(error, PolicyError) else (f"error: {text or error}",)
+    for line in lines:
+        typer.echo(line, err=True)
+    if isinstance(error, Forbidden):
+        typer.echo(_rule(error), err=True)
+
+
+def _rule(error: Forbidden) -> str:
+    verb = error.verb or "get"
+    return f"Grant {verb} on {error.resource or 'it'}, as the ClusterRole in manifests/base does."

@@ -1,0 +1,60 @@
+"""Logging, set up in one place: ours by structlog, other libraries' through the same lines; always to stderr."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+QUIET = ("matplotlib", "PIL", "waitress.queue")
+"""Libraries whose warnings are about themselves."""
+
+
+def configure(verbose: int = 0, *, service: bool = False) -> None:
+    """`service`: a controller, which logs what it does (as JSON unless somebody watches); a command only warns."""
+    import structlog
+
+    level = logging.DEBUG if verbose else logging.INFO if service else logging.WARNING
+    watched = sys.stderr.isatty()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if service and not watched
+        else structlog.dev.ConsoleRenderer(colors=watched and not _no_colour())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("urllib3", "kubernetes", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _no_colour() -> bool:
+    import os
+
+    return bool(os.environ.get("NO_COLOR"))
