@@ -20,6 +20,7 @@ from descheduler.policy.planning import (
     ProofPolicy,
 )
 from descheduler.policy.protections import Protections
+from descheduler.policy.publish import PublishPolicy
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name, NodePool
 
@@ -74,6 +75,8 @@ class Policy(Section):
     """How old what was read may be."""
     report: ReportPolicy = ReportPolicy()
     """What reports hold."""
+    publish: PublishPolicy = PublishPolicy()
+    """Which profiles other programs may read."""
     strategies: tuple[StrategyChoice, ...] = ()
     """What to look for; each is asked in turn."""
 
