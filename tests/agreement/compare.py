@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -50,7 +51,7 @@ class Tally:
     cases: int = 0
     placed: int = 0
     disagreements: list[Disagreement] = field(default_factory=list)
-    landed: Counter[str] = field(default_factory=Counter)  # by class: pods that the scheduler placed
+    landed: Counter[str] = field(default_factory=Counter)  # by class: pods placed that had a choice
     hits: Counter[str] = field(default_factory=Counter)  # … on a node that we called likeliest
     alone: Counter[str] = field(default_factory=Counter)  # … pods for which we called one node alone likeliest
     alone_hits: Counter[str] = field(default_factory=Counter)
@@ -76,17 +77,21 @@ class Tally:
         return hits / landed if landed else None
 
 
-def run(plane: ControlPlane, cases: int, seed: int, progress: Callable[[int], None] = lambda _: None) -> Tally:
-    """Compare at least so many decisions."""
+def run(
+    plane: ControlPlane,
+    cases: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda _: None,
+    kinds: Sequence[str] = CLASSES,
+) -> Tally:
+    """Compare at least so many decisions, in clusters of the given classes by turns."""
     tally = Tally()
     number = 0
     rng = Random(seed)
     plane.client.apply_all(shared())
     while tally.cases < cases:
         clusters = min(_SIDE_BY_SIDE, -(-(cases - tally.cases) // TURNS))
-        drawn = [
-            Case.make(number + i, CLASSES[(number + i) % len(CLASSES)], Random(rng.random())) for i in range(clusters)
-        ]
+        drawn = [Case.make(number + i, kinds[(number + i) % len(kinds)], Random(rng.random())) for i in range(clusters)]
         number += clusters
         _Round(plane, drawn, tally, progress).play()
         _clear(plane.client, drawn)
@@ -109,7 +114,7 @@ class _Round:
         active = list(self._cases)
         for turn in range(TURNS):
             self._known = {_key(p) for p in self._client.list("Pod")}
-            _each(active, lambda case, turn=turn: self._create_probe(case, turn))
+            _each(active, partial(self._create_probe, turn))
             decided = self._decisions(active)
             self._compare(active, decided)
             active = [c for c in active if not self._stuck(c, decided[c.number])]
@@ -143,12 +148,12 @@ class _Round:
     def _settled(self, seen: list[Any]) -> bool:
         # The taint manager takes away pods that do not tolerate NoExecute; wait until nothing moves any more.
         now = sorted((_key(p), bool(p["metadata"].get("deletionTimestamp"))) for p in self._client.list("Pod"))
-        same, seen[0] = seen[0] == now, now
-        return same
+        before, seen[0] = seen[0], now
+        return bool(before == now)
 
     # -- probes -----------------------------------------------------------------------------------------------------
 
-    def _create_probe(self, case: Case, turn: int) -> None:
+    def _create_probe(self, turn: int, case: Case) -> None:
         probe = case.probe(turn)
         if probe["kind"] == "Pod":
             self._client.create(probe)
@@ -183,8 +188,8 @@ class _Round:
         snapshot = self._read()
         state = prepare(snapshot).what_if()
         probes = {case.number: snapshot.pod_index[_key(decided[case.number])] for case in active}
-        for pod in probes.values():
-            state.remove(pod)
+        for position in probes.values():
+            state.remove(position)
         for case in active:
             self._tally.cases += 1
             pod = decided[case.number]
@@ -210,6 +215,8 @@ class _Round:
             return Disagreement(
                 case.number, case.kind, f"we refuse: {verdict.name}", (one.namespace, one.name), where, explained
             )
+        if int(state.fits(pod).sum()) < 2:
+            return None  # nothing to predict
         likely = state.likely(pod)
         best = {n for n, share in likely if share >= likely[0][1] * 0.999}
         tally.landed[case.kind] += 1

@@ -39,7 +39,7 @@ _PARTS = (
 )
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 GPU = "nvidia.com/gpu"
-PROBE = "agreement.test/probe"
+SLOT = "agreement.test/slot"
 OVERHEAD, PRIORITY = "agreement-overhead", "agreement-priority"
 
 
@@ -135,8 +135,18 @@ class Case:
                 "replicas": turn + 1,
             }
         pod = self._pod(f"probe-{turn}", "")
-        pod["metadata"]["labels"][PROBE] = str(turn)
+        if self.rng.random() < 0.55:
+            self._pin(pod, self.rng.randrange(len(self.nodes)))
         return pod
+
+    def _pin(self, pod: Manifest, node: int) -> None:
+        """Let only one node do, by a resource that the others lack, so that the verdict on that node shows.
+
+        A node selector would do as well, but also change which nodes a spread constraint counts.
+        """
+        resources = pod["spec"]["containers"][0]["resources"]
+        for amounts in (resources["requests"], resources["limits"]):
+            amounts[f"{SLOT}-{node}"] = "1"
 
     # -- nodes ------------------------------------------------------------------------------------------------------
 
@@ -148,6 +158,7 @@ class Case:
             "memory": rng.choice(("4Gi", "8Gi", "7900Mi", "16Gi")) if tight else rng.choice(("64Gi", "128Gi")),
             "pods": rng.choice(("3", "6", "110")) if tight else "110",
             "ephemeral-storage": "20Gi",
+            f"{SLOT}-{i}": "100",
         }
         if rng.random() < 0.3:
             capacity[rng.choice((GPU, "example.com/fpga"))] = str(rng.randint(1, 4))
@@ -208,7 +219,7 @@ class Case:
         if static or self.rng.random() < 0.6:
             match = {"key": self.zone, "operator": "In", "values": zones}
             spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": [match]}]}}
-        elif self.rng.random() < 0.6:
+        elif self.rng.random() < 0.55:
             labels = {self.rng.choice((ZONE, "failure-domain.beta.kubernetes.io/zone")): "__".join(zones)}
         if not static:
             spec["claimRef"] = {"namespace": self.namespaces[0], "name": claim}
@@ -246,10 +257,10 @@ class Case:
 
     def _pod(self, name: str, node: str) -> Manifest:
         rng = self.rng
-        labels = {"app": rng.choice(("web", "db")) + f"-{self.number}"}
+        labels = {"app": rng.choice(("web", "web", "web", "db")) + f"-{self.number}"}
         if rng.random() < 0.5:
             labels["version"] = rng.choice("12")
-        namespace = self.namespaces[0 if rng.random() < 0.75 else 1]
+        namespace = self.namespaces[0 if rng.random() < 0.85 else 1]
         spec: Manifest = {"terminationGracePeriodSeconds": 600 if node else 0, **self._containers()}
         if self._selects:
             spec["nodeSelector"] = {"case": str(self.number)}
@@ -307,7 +318,11 @@ class Case:
             limits = {rng.choice((GPU, "example.com/fpga")): "1"}
         if rng.random() < 0.1:
             requests["ephemeral-storage"] = rng.choice(("1Gi", "8Gi"))
-        return {"name": name, "image": "none", "resources": {"requests": {**requests, **limits}, "limits": limits}}
+        return {
+            "name": name,
+            "image": "none",
+            "resources": {"requests": {**requests, **limits}, "limits": dict(limits)},
+        }
 
     def _tolerations(self) -> list[Manifest]:
         rng = self.rng
@@ -347,7 +362,8 @@ class Case:
         return out
 
     def _node_affinity(self, *, required: bool, preferred: bool) -> Manifest:
-        rng, out = self.rng, {}
+        rng = self.rng
+        out: Manifest = {}
 
         def term() -> Manifest:
             made: Manifest = {"matchExpressions": [self._expression() for _ in range(rng.randint(1, 2))]}
@@ -395,7 +411,7 @@ class Case:
 
     def _term(self) -> Manifest:
         rng = self.rng
-        spaces = rng.choice(
+        spaces: Manifest = rng.choice(
             (
                 {},
                 {},
@@ -423,7 +439,7 @@ class Case:
         for key in rng.sample((self.zone, self.host), rng.randint(1, 2)):
             selector = self._selector(anywhere=False)
             one: Manifest = {
-                "maxSkew": rng.choice((1, 1, 2, 3)),
+                "maxSkew": rng.choice((1, 1, 1, 2, 3)),
                 "topologyKey": key,
                 "whenUnsatisfiable": hard if rng.random() < 0.8 else "ScheduleAnyway",
                 "nodeAffinityPolicy": rng.choice(("Honor", "Honor", "Ignore")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agreement.compare import run
 from controlplane.cluster import ControlPlane
 
-CASES = 220
+CASES = 440
 
 
 def test_ours_and_the_real_scheduler_agree(control_plane: ControlPlane) -> None:
