@@ -70,7 +70,7 @@ class Trial:
     def judge(self, proposal: Proposal) -> Accepted | Blocked:
         """Accept the proposal, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
-        refused = self._gates(pods) or self._gangs(pods)
+        refused = self._gates(pods) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
         restarting = self._restarting(pods)
@@ -106,6 +106,17 @@ class Trial:
                     Reason.SUPERSEDED, f"pod/{self.view.snapshot.pods[pod].key}", "already moves in this plan"
                 )
         return None
+
+    def _sources(self, proposal: Proposal) -> Blocked | None:
+        """A move from where the pod is not is a mistake of the strategy: its worth speaks of another node."""
+        for move in proposal.moves:
+            if self.state.node_of(move.pod) != move.source:
+                text = f"pod/{self.view.snapshot.pods[move.pod].key} is not on {self._name(move.source)}"
+                return Blocked(Reason.STRATEGY_FAILED, proposal.finding.strategy, text)
+        return None
+
+    def _name(self, node: int) -> str:
+        return self.view.snapshot.nodes[node].name
 
     def _gangs(self, pods: tuple[int, ...]) -> Blocked | None:
         """Whole gangs move whole; the others lose no more than their slack, over the whole plan."""

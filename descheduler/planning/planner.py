@@ -7,7 +7,7 @@ its neighbour may go. Rounds are few and bounded; everything is ordered, so the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from descheduler.placement import Scoring, prepare
 from descheduler.planning.budgets import Budgets, Limits
 from descheduler.planning.budgets_match import match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
+from descheduler.planning.faults import fault
 from descheduler.planning.gates import Gates, build_gates
 from descheduler.planning.gates_policy import GatePolicy, LedgerView
 from descheduler.planning.judge import Accepted, ProofRules, Trial
@@ -208,7 +209,7 @@ def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[Chosen]) -> lis
     """What the strategies say now; one that raises is named, and the others go on."""
     proposals: list[Proposal] = []
     for one in chosen:
-        answers = _guarded(lambda one=one: list(one.strategy.propose(view, one.args)), one.strategy.name)  # type: ignore[misc]
+        answers = _guarded(one, view)
         if isinstance(answers, StrategyError):
             if str(answers) not in outcome.problems:
                 outcome.problems.append(str(answers))
@@ -224,18 +225,15 @@ def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[Chosen]) -> lis
     return proposals
 
 
-def _guarded(
-    call: Callable[[], list[Proposal | Observation]], name: str
-) -> list[Proposal | Observation] | StrategyError:
-    # A strategy is foreign code: whatever it raises must not take the others down with it.
+def _guarded(one: Chosen, view: RebalanceView) -> list[Proposal | Observation] | StrategyError:
+    # A strategy is foreign code: whatever it raises or answers must not take the others down with it.
+    name = one.strategy.name
     try:
-        answers = call()
+        answers = list(one.strategy.propose(view, one.args))
     except Exception as error:  # noqa: BLE001
         return StrategyError(name, f"raised {type(error).__name__}: {error}")
-    wrong = next((a for a in answers if not isinstance(a, (Proposal, Observation))), None)
-    if wrong is not None:
-        return StrategyError(name, f"answered {type(wrong).__name__}, not a Proposal or an Observation")
-    return answers
+    wrong = next((text for a in answers if (text := fault(a, view.snapshot))), "")
+    return StrategyError(name, wrong) if wrong else answers
 
 
 def _judge(outcome: Outcome, trial: Trial, proposals: list[Proposal]) -> set[int]:
