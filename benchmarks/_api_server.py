@@ -260,11 +260,11 @@ def _status(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _managed_fields() -> list[dict[str, Any]]:
-    env = {f'k:{{"name":"SETTING_{i:02d}"}}': {".": {}, "f:name": {}, "f:value": {}} for i in range(40)}
+    env: dict[str, Any] = {f'k:{{"name":"SETTING_{i:02d}"}}': {".": {}, "f:name": {}, "f:value": {}} for i in range(40)}
     names = ("image", "imagePullPolicy", "livenessProbe", "name", "resources", "terminationMessagePath", "volumeMounts")
     container = {".": {}, "f:env": {".": {}, **env}, **{f"f:{n}": {} for n in names}}
     spec = {"f:containers": {'k:{"name":"app"}': container}, "f:restartPolicy": {}, "f:schedulerName": {}}
-    status = {
+    status: dict[str, Any] = {
         "f:conditions": {
             f'k:{{"type":"{t}"}}': {".": {}, "f:status": {}, "f:type": {}} for t in ("Ready", "Initialized")
         }

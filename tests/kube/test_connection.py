@@ -256,7 +256,8 @@ def test_a_missing_permission_names_verb_and_resource(api: ScriptedApi, client: 
     ],
 )
 def test_the_rule_that_a_request_needs(request_line: str, query: dict[str, str], expected: tuple[str, str]) -> None:
-    assert rule(*request_line.split(" "), query) == expected
+    method, path = request_line.split(" ")
+    assert rule(method, path, query) == expected
 
 
 def test_an_eviction_that_a_budget_refuses_is_not_throttling(api: ScriptedApi, client: KubeClient) -> None:

@@ -165,14 +165,13 @@ def test_claims_of_a_pod_and_local_storage() -> None:
     assert read(pod("b", volumes=[{"name": "tmp", "hostPath": {"path": "/tmp"}}])).spec.local_storage
 
 
-GPU = {"requests": {"nvidia.com/gpu": "4"}}
 SHARED = {"alibabacloud.com/gpu-milli": "460", "alibabacloud.com/gpu-count": "1"}
 
 
 @pytest.mark.parametrize(
     ("found", "gpu"),
     [
-        (pod("a", container(**GPU)), GpuRequest("nvidia.com/gpu", 4)),
+        (pod("a", container(requests={"nvidia.com/gpu": "4"})), GpuRequest("nvidia.com/gpu", 4)),
         (pod("a", container(requests={"amd.com/gpu": "1"})), GpuRequest("amd.com/gpu", 1)),
         (pod("a", container(requests={"koordinator.sh/gpu": "50"})), GpuRequest("nvidia.com/gpu", 1, 500)),
         (
