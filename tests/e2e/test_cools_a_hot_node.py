@@ -1,0 +1,164 @@
+"""The whole thing, as it runs in a cluster: real API server, scheduler, controllers and Prometheus; a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.cluster import ControlPlane
+from controlplane.prometheus import PrometheusServer
+from e2e import scene
+from manifests.kustomize import render
+
+COMMAND = (str(Path(sys.executable).with_name("descheduler")),)
+
+
+@pytest.fixture
+def world(control_plane: ControlPlane, prometheus_server: Callable[..., PrometheusServer], tmp_path: Path) -> World:
+    client = control_plane.client
+    scene.build_cluster(client)
+    pods = client.list("Pod", "default")
+    server = prometheus_server(list(scene.history(pods, scene.now())))
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(scene.POLICY)
+    return World(control_plane, server, policy, tmp_path)
+
+
+class World:
+    """The cluster, its history, and the program beside them."""
+
+    def __init__(self, plane: ControlPlane, prometheus: PrometheusServer, policy: Path, folder: Path) -> None:
+        self.plane = plane
+        self.client = plane.client
+        self._prometheus = prometheus
+        self._policy = policy
+        self._folder = folder
+
+    def install(self, overlay: str) -> Path:
+        """Rights as the manifests give them; a kubeconfig of the service account."""
+        for found in sorted(render(overlay), key=lambda o: o["kind"] != "Namespace"):
+            if found["kind"] != "Deployment":
+                self.client.apply(found)
+        token = self.plane.service_account_token("descheduler", "descheduler")
+        return self.plane.kubeconfig("installed", token=token)
+
+    def command(self, *words: str, kubeconfig: Path) -> list[str]:
+        common = ["--kubeconfig", str(kubeconfig), "--prometheus", self._prometheus.url, "--policy", str(self._policy)]
+        return [*COMMAND, *words, *common]
+
+    def plan(self, kubeconfig: Path) -> dict[str, Any]:
+        done = subprocess.run(
+            self.command("plan", "-o", "json", kubeconfig=kubeconfig), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    @contextmanager
+    def running(self, mode: str, kubeconfig: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """The controller as a process, stopped by SIGTERM."""
+        words = ("run", "--mode", mode, "--host", "127.0.0.1", "--port", "0", "--namespace", "descheduler")
+        with (self._folder / "controller.log").open("wb") as log:
+            process = subprocess.Popen(
+                self.command(*words, kubeconfig=kubeconfig), stdout=log, stderr=log, env={**os.environ}
+            )
+            try:
+                yield process
+            finally:
+                process.send_signal(signal.SIGTERM)
+                code = process.wait(30)
+        assert code == 0, (self._folder / "controller.log").read_text()[-4000:]
+
+
+@contextmanager
+def watched(world: World) -> Iterator[dict[str, int]]:
+    """The fewest ready pods of each app that were ever seen."""
+    least = {"web": 6, "held": 1, scene.GANG: 2}
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            for app in least:
+                least[app] = min(least[app], scene.ready(world.client, app))
+
+    thread = threading.Thread(target=look, name="watcher")
+    thread.start()
+    try:
+        yield least
+    finally:
+        over.set()
+        thread.join(10)
+
+
+def test_the_controller_cools_a_node_before_it_is_hot(world: World) -> None:
+    kubeconfig = world.install("active")
+    before = world.plan(kubeconfig)
+    (finding,) = before["findings"]
+    assert finding["subject"] == "node/hot"
+    assert finding["outcome"] == "cured"
+    reasons = {r["reason"] for r in before["refusals"]}
+    assert {"DisruptionBudget", "GangWouldTear"} <= reasons
+    planned = {p["pod"] for a in before["actions"] for p in a["pods"]}
+    assert planned
+    assert all(name.startswith("web-") for name in planned)
+
+    with watched(world) as least, world.running("active", kubeconfig):
+        world.client.wait_for(
+            lambda: (
+                len(scene.pods_on(world.client, "hot", "web")) <= 6 - len(planned)
+                and scene.ready(world.client, "web") == 6
+            ),
+            timeout=120,
+            what="the planned pods to be on other nodes, all ready",
+        )
+    assert least["web"] >= 5  # what its budget demands at every moment
+    assert least["held"] == 1
+    assert least[scene.GANG] == 2
+    gone = planned - {p["metadata"]["name"] for p in world.client.list("Pod", "default")}
+    assert gone == planned  # what the dry run said is what was done
+
+    after = world.plan(kubeconfig)
+    assert not after["actions"]
+    assert after["summary"]["hot_nodes_after"] == 0
+
+
+def test_a_dry_run_reports_the_same_and_evicts_nothing(world: World) -> None:
+    kubeconfig = world.install("dry-run")
+    uids = {p["metadata"]["uid"] for p in world.client.list("Pod", "default")}
+    plan = world.plan(kubeconfig)
+    assert plan["actions"]
+    with world.running("dry-run", kubeconfig):
+        world.client.wait_for(
+            lambda: world.client.get_or_none("Lease", "descheduler", "descheduler"), timeout=60, what="the lease"
+        )
+    assert {p["metadata"]["uid"] for p in world.client.list("Pod", "default")} == uids
+
+
+def test_a_recording_of_the_live_cluster_gives_the_same_plan(world: World, tmp_path: Path) -> None:
+    kubeconfig = world.install("dry-run")
+    path = tmp_path / "cluster.recording"
+    done = subprocess.run(
+        world.command("record", "-o", str(path), kubeconfig=kubeconfig), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    live = world.plan(kubeconfig)
+    again = subprocess.run(
+        [*COMMAND, "plan", "--recording", str(path), "-o", "json", "--policy", str(world._policy)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert again.returncode == 0, again.stderr
+    replayed = json.loads(again.stdout)
+    moves = [[(p["pod"], p["source"], p["destination"]) for p in a["pods"]] for a in live["actions"]]
+    assert moves == [[(p["pod"], p["source"], p["destination"]) for p in a["pods"]] for a in replayed["actions"]]
