@@ -74,22 +74,27 @@ class RunOptions:
     store: Path | None = None
 
 
+def _as_they_are(seams: Seams) -> Seams:
+    return seams
+
+
 def run_controller(
     options: RunOptions,
     *,
     stop: threading.Event | None = None,
     started: Callable[[int], None] | None = None,
     render: Render | None = None,
+    seams: Callable[[Seams], Seams] = _as_they_are,
 ) -> int:
     """Run until asked to stop; the exit code: 0 after a clean stop, 1 when it could not start.
 
     What goes wrong later pauses it, with a reason that /readyz tells. `stop` ends it from another thread, `started`
-    hears the port, `render` makes the pages.
+    hears the port, `render` makes the pages, `seams` may put other parts in the place of the pipeline's.
     """
     stop = stop or threading.Event()
     try:
         with ExitStack() as stack:
-            controller = _assemble(options, stack, started, render or _report_page())
+            controller = _assemble(options, stack, started, render or _report_page(), seams)
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(_signals(stop))
             log.info("started", version=__version__, mode=options.mode or "by policy")
@@ -102,7 +107,11 @@ def run_controller(
 
 
 def _assemble(
-    options: RunOptions, stack: ExitStack, started: Callable[[int], None] | None, render: Render
+    options: RunOptions,
+    stack: ExitStack,
+    started: Callable[[int], None] | None,
+    render: Render,
+    seams: Callable[[Seams], Seams],
 ) -> Controller:
     """Everything, started; `stack` ends it in the reverse order."""
     rng = random.Random()  # jitter and names of events
@@ -128,14 +137,15 @@ def _assemble(
     history = HistoryReader(options.prometheus, options.store, clock, rng, status.beat)
     stack.callback(history.close)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
+    real = Seams(
+        gate=lambda: unsynced(cache.freshness()),
+        observe=_Observing(cache, history, clock),
+        decide=_Deciding(),
+        revalidate=second_validation,
+    )
     return Controller(
         watch=watch,
-        seams=Seams(
-            gate=lambda: unsynced(cache.freshness()),
-            observe=_Observing(cache, history, clock),
-            decide=_Deciding(),
-            revalidate=second_validation,
-        ),
+        seams=seams(real),
         executor=Executor(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
         ledgers=LedgerStore(writer, namespace),
         elector=elector,

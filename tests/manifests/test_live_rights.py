@@ -74,9 +74,9 @@ def test_active_can_evict_and_tell(control_plane: ControlPlane, client: ApiClien
     assert (event["reason"], event["action"], event["note"]) == ("HotNodes", "Evict", "why")
     assert event["regarding"]["uid"] == meta["uid"]
     token = control_plane.service_account_token(NAMESPACE, "descheduler")
-    with ApiClient(control_plane.server, control_plane.ca_file, token) as as_account:
-        with pytest.raises(ApiStatusError, match="cannot delete"):
-            as_account.delete("Pod", meta["name"])
+    as_account = ApiClient(control_plane.server, control_plane.ca_file, token)
+    with as_account, pytest.raises(ApiStatusError, match="cannot delete"):
+        as_account.delete("Pod", meta["name"])
 
 
 @pytest.mark.parametrize("overlay", ["dry-run", "active"])
