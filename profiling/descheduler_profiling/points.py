@@ -56,7 +56,7 @@ def fit_bucket(values: Floats, made: Features, bucket: Bucket, min_seen: int) ->
     origins, targets = np.maximum(origins, 0), np.maximum(targets, 0)
     x, week = made.at(origins, np.minimum(targets, columns - 1))
     y = values[:, np.minimum(targets, columns - 1)] - week
-    usable = np.isfinite(y) & inside[None, :] & (made.seen[:, origins] >= min_seen)
+    usable = np.isfinite(y) & inside[None, :] & (origins[None, :] >= (made.first + min_seen)[:, None])
     x *= usable[..., None]
     y = np.where(usable, y, np.float32(0))
     beta = _ridge(x, y, usable)

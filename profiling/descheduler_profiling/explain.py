@@ -1,0 +1,212 @@
+"""One workload's profile held against its own past: what it would have said, and what the rules of others would have.
+
+At several past instants the profile is built again from what was known then, and its forecast for the day after is
+compared with what came. The rules of others (see `peers`) see the same values at the same instants, and promise one
+number for the whole day. So the figures are honest for all, and the same as those of the forecast benchmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler_profiling.build import build
+from descheduler_profiling.peers import (
+    KOORDINATOR_CPU,
+    KOORDINATOR_MEMORY,
+    VPA_CPU,
+    VPA_MEMORY,
+    daily_peaks,
+    flat_quantile,
+    koordinator_peak,
+    vpa_target,
+)
+from descheduler_profiling.profiles import Profile, SignalProfiles
+from descheduler_profiling.series import Floats, History
+from descheduler_profiling.settings import DAY, Settings
+
+ORIGINS = 8
+COMPANIONS = 256  # rows built together with the one that is explained: what they have in common is part of its profile
+OURS = "this profile"
+VPA, KOORDINATOR, FLAT = "VPA histogram", "Koordinator histogram", "flat percentile"
+VPA_RULE, KOORDINATOR_RULE = "VPA target (p90 + 15 %)", "Koordinator peak (+ 10 %)"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How one rule would have done, [Q, B] over quantiles and horizon buckets, NaN where nothing could be compared.
+
+    `loss` is the mean pinball loss in the signal's unit, `coverage` the share of outcomes at or under the forecast,
+    `promised` the mean forecast. A rule that names one number whatever the quantile is scored at each.
+    """
+
+    rule: str
+    loss: Floats
+    coverage: Floats
+    promised: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A profile with all that speaks for and against it.
+
+    `history` [T] is the usage of one replica that it rests on; column t ends at `start + t * step`. `curves` [Q, H]
+    are the quantiles at each step after `origin`, `peaks` [Q, B] those of the largest usage from now to each horizon.
+    `trials` are empty, and `untried` says why, where the history is too short to try anything on.
+    """
+
+    profile: Profile
+    start: int
+    step: int
+    history: Floats
+    origin: int
+    curves: Floats
+    peaks: Floats
+    trials: tuple[Trial, ...]
+    origins: tuple[int, ...]
+    untried: str
+    complete: bool
+    problems: tuple[str, ...]
+
+
+def explain(
+    history: History, profiles: SignalProfiles, row: int, settings: Settings | None = None, origins: int = ORIGINS
+) -> Explanation:
+    """Explain one row of profiles that were built from `history` with `settings`."""
+    settings = settings or Settings(quantiles=profiles.quantiles)
+    profile = profiles.profile(row)
+    vector = profiles.vectors[row]
+    known = profile.confidence > 0
+    blank = np.full(profile.table.shape, np.nan, np.float32)
+    curves = np.stack([profiles.curve(vector, q) for q in profile.quantiles])
+    peaks = np.array([[profiles.peak(vector, q, h) for h in profile.horizons] for q in profile.quantiles], np.float32)
+    when = _origins(history, row, origins) if known else np.empty(0, np.int64)
+    return Explanation(
+        profile=profile if known else replace(profile, table=blank),
+        start=history.start,
+        step=history.step,
+        history=history.values[row],
+        origin=profiles.origin,
+        curves=curves if known else np.full_like(curves, np.nan),
+        peaks=peaks if known else blank,
+        trials=tuple(_trials(history, row, when, settings, profiles)) if when.size else (),
+        origins=tuple(int(history.start + column * history.step) for column in when),
+        untried="" if when.size else _untried(known),
+        complete=profiles.complete,
+        problems=profiles.problems,
+    )
+
+
+def _untried(known: bool) -> str:
+    return "there are not two days to try it on" if known else "there is no profile to try"
+
+
+def _origins(history: History, row: int, count: int) -> NDArray[np.int64]:
+    """Columns [O] of the past instants: a day of history before each, a day of outcomes after, all times of the day."""
+    per_day = max(1, DAY // history.step)
+    known = np.flatnonzero(np.isfinite(history.values[row]))
+    if not known.size:
+        return known
+    first, last = int(known[0]) + per_day, history.values.shape[1] - 1 - per_day
+    if last < first:
+        return np.empty(0, np.int64)
+    # The golden section keeps instants off a common time of the day.
+    share = np.linspace(0.0, 1.0, min(count, 1 + (last - first) // max(1, per_day // 4)))
+    stagger = (np.arange(share.size) * 0.6180339887) % 1.0 * (per_day // 4)
+    return np.unique(np.clip(np.round(first + share * (last - first) - stagger), first, last)).astype(np.int64)
+
+
+def _trials(
+    history: History, row: int, when: NDArray[np.int64], settings: Settings, profiles: SignalProfiles
+) -> Iterator[Trial]:
+    """Every rule over the past instants `when` (columns)."""
+    rows, own = _companions(len(history.keys), row, settings.chunk)
+    steps = profiles.layout.steps
+    outcomes = np.stack([_after(history.values[row], column, steps) for column in when])
+    buckets = profiles.layout.bucket_of_step
+    forecasts: dict[str, list[Floats]] = {}
+    for column in when:
+        seen = history.values[:, : column + 1]
+        past = replace(
+            history, keys=tuple(history.keys[i] for i in rows), values=seen[rows], replicas=history.replicas[rows]
+        )
+        made = build(past, settings)
+        vector = made.vectors[own]
+        told = np.stack([_fit(made.curve(vector, q), steps) for q in settings.quantiles])
+        forecasts.setdefault(OURS, []).append(told if made.confidence[own] > 0 else np.full_like(told, np.nan))
+        for name, rule in _rules(history.signal):
+            levels = rule(seen[row : row + 1], history.step, settings.quantiles)
+            forecasts.setdefault(name, []).append(np.broadcast_to(levels[:, None], told.shape))
+    for name, all_told in forecasts.items():
+        yield _trial(name, np.stack(all_told), outcomes, buckets, settings.quantiles)
+
+
+def _companions(count: int, row: int, chunk: int) -> tuple[NDArray[np.int64], int]:
+    """Rows that are built together with `row`, thinned out evenly, and its place among them."""
+    first = row // chunk * chunk
+    rows = np.arange(first, min(count, first + chunk))
+    if rows.size > COMPANIONS:
+        rows = np.union1d(rows[:: -(-rows.size // COMPANIONS)], [row])
+    return rows, int(np.searchsorted(rows, row))
+
+
+def _after(values: Floats, column: int, steps: int) -> Floats:
+    """Outcomes [H] after a column, NaN beyond the end."""
+    return _fit(values[column + 1 : column + 1 + steps], steps)
+
+
+def _fit(values: Floats, steps: int) -> Floats:
+    out = np.full(steps, np.nan, np.float32)
+    out[: min(steps, values.size)] = values[:steps]
+    return out
+
+
+Rule = Callable[[Floats, int, tuple[float, ...]], Floats]
+
+
+def _rules(signal: str) -> tuple[tuple[str, Rule], ...]:
+    """The rules of others for a signal, each giving a level [Q] for a history [1, T]; of memory they take peaks."""
+    memory = signal == "memory"
+
+    def vpa(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+        if memory:
+            return VPA_MEMORY.percentiles(daily_peaks(values, step), DAY, levels)[0]
+        return VPA_CPU.percentiles(values, step, levels)[0]
+
+    def koordinator(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+        return (KOORDINATOR_MEMORY if memory else KOORDINATOR_CPU).percentiles(values, step, levels)[0]
+
+    def flat(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+        return np.array([flat_quantile(values, step, q, 14 * DAY)[0] for q in levels], np.float32)
+
+    def target(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+        return np.full(len(levels), vpa_target(values, step, memory)[0], np.float32)
+
+    def peak(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+        return np.full(len(levels), koordinator_peak(values, step, memory)[0], np.float32)
+
+    if signal not in ("cpu", "memory"):
+        return ((FLAT, flat),)  # the histograms of others have buckets for cores and bytes alone
+    return ((VPA, vpa), (KOORDINATOR, koordinator), (FLAT, flat), (VPA_RULE, target), (KOORDINATOR_RULE, peak))
+
+
+def _trial(
+    name: str, told: Floats, outcomes: Floats, buckets: NDArray[np.int64], quantiles: tuple[float, ...]
+) -> Trial:
+    """Score forecasts [O, Q, H] against outcomes [O, H]."""
+    levels = np.array(quantiles, np.float32)[None, :, None]
+    known = np.isfinite(outcomes)[:, None, :] & np.isfinite(told)
+    short = outcomes[:, None, :] - told
+    loss = np.where(short > 0, levels * short, (levels - 1) * short)
+    shape = (len(quantiles), int(buckets[-1]) + 1)
+    out = [np.full(shape, np.nan, np.float32) for _ in range(3)]
+    for bucket in range(shape[1]):
+        here = known & (buckets == bucket)[None, None, :]
+        count = here.sum(axis=(0, 2))
+        for into, what in zip(out, (loss, short <= 0, told), strict=True):
+            total = np.where(here, what, 0).sum(axis=(0, 2), dtype=np.float64)
+            into[:, bucket] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return Trial(name, out[0], out[1], out[2])

@@ -1,0 +1,211 @@
+"""The models that race: decaying quantiles of usage, and of what is left of it after a point forecast.
+
+Samples are ranked once; ranks fall in bins that are fine where quantiles are asked for; the counts per day, block of
+two hours and bin then give every model at every past origin by a recursion over days. Past origins lie whole days
+before the end, so that each backtest sees a whole day as far ahead as the next one will be.
+
+What won its place on the half of the benchmark's series that constants were chosen on: short memories of raw usage
+for those without a pattern; for the others not a smooth seasonal mean, but an *envelope*, the largest usage within
+five minutes of the same time on the days before: jobs start on the minute, and smoothing erases them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from descheduler_profiling.features import Features, seasonal
+from descheduler_profiling.layout import Ints
+from descheduler_profiling.series import Floats
+
+RESOLUTION = 1024
+EDGES: Ints = np.concatenate(
+    [np.linspace(0, 512, 8, False), np.linspace(512, 832, 12, False), np.linspace(832, 960, 20, False),
+     np.linspace(960, 1024, 25)]
+).astype(np.int64)  # fmt: skip
+BINS = len(EDGES) - 1
+PAST = 7  # past origins
+FRESH = 0.3  # finite-sample correction, in weights of a new sample
+HALF_LIFE_DAYS = 3.0  # of the seasonal envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A decaying quantile of a sample set: `half_life` and `window` (0: none) in days.
+
+    With a `width` (hours) samples count by how near their time of day is, on a `floor`.
+    """
+
+    name: str
+    samples: str
+    half_life: float
+    width: float = 0.0
+    floor: float = 0.0
+    window: int = 0
+
+
+MODELS = (
+    Model("decayed quantile", "usage", 0.5),
+    Model("last day", "usage", 1000.0, window=1),
+    Model("time of day", "usage", 1.5, width=2.0, floor=0.2),
+    Model("spikes of two days", "two days", 3.0),
+    Model("spikes of half days", "half days", 1.0),
+    Model("seasonal envelope", "envelope", 3.0),
+    Model("last hour", "hour", 4.0, width=2.0, floor=0.1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """`values` [S, D * per_day] on whole days counted back from the end, NaN where unknown, and the forecast that
+    they are relative to in the next day, `ahead` [S, per_day]."""
+
+    values: Floats
+    ahead: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Samples sorted once: `ordered` [S, N], `count` [S] of them known, `cells` [S, D, G, BINS] counts."""
+
+    ordered: Floats
+    count: Ints
+    cells: Floats
+
+
+def samples(values: Floats, made: Features, per_day: int) -> dict[str, Samples]:
+    """The sample sets of the models, from cleaned values [S, T] and their features."""
+    rows, columns = values.shape
+    envelope = made.filled.copy()
+    np.maximum(envelope[:, 1:], made.filled[:, :-1], out=envelope[:, 1:])
+    np.maximum(envelope[:, :-1], made.filled[:, 1:], out=envelope[:, :-1])
+    day, half = per_day, per_day + per_day // 2
+    # With less than a day and a half there is no telling a pattern.
+    young = np.arange(columns)[None, :] < (made.first + 1.5 * per_day)[:, None]
+    hour = np.full_like(values, np.nan)
+    back = (5 * per_day) // 8  # the middle of the last bucket: how old the last hour's mean will be
+    if columns > back:
+        hour[:, back:] = values[:, back:] - made.hour[:, : columns - back]
+    still = np.zeros((rows, per_day), np.float32)
+    out = {
+        "usage": Samples(_days(values, per_day), still),
+        "hour": Samples(_days(hour, per_day), still + made.hour[:, -1:]),
+    }
+    for name, base in (
+        ("two days", _highest(envelope, (day, 2 * day), per_day)),
+        ("half days", _highest(envelope, (day, half), per_day)),
+        ("envelope", seasonal(envelope, made.first, per_day, per_day, HALF_LIFE_DAYS)),
+    ):
+        rest = values - base[:, :columns]
+        rest[young] = np.nan
+        out[name] = Samples(_days(rest, per_day), base[:, columns:])
+    return out
+
+
+def _highest(values: Floats, lags: tuple[int, ...], ahead: int) -> Floats:
+    """[S, T + ahead]: the largest of the values so many columns before; the first value where there are none."""
+    rows, columns = values.shape
+    out = np.empty((rows, columns + ahead), np.float32)
+    out[:, : min(lags)] = values[:, :1]
+    for lag in sorted(lags):
+        reach = max(0, columns + ahead - lag)
+        source = values[:, : min(reach, columns)]
+        there = out[:, lag : lag + source.shape[1]]
+        if lag == min(lags):
+            there[:] = source
+        else:
+            np.maximum(there, source, out=there)
+    return out
+
+
+def _days(values: Floats, per_day: int) -> Floats:
+    days = max(1, -(-values.shape[1] // per_day))
+    lead_in = days * per_day - values.shape[1]
+    if lead_in == 0:
+        return values
+    return np.concatenate([np.full((values.shape[0], lead_in), np.nan, np.float32), values], axis=1)
+
+
+def ranked(values: Floats, per_day: int, blocks: int) -> Ranked:
+    """Sort and count the samples [S, D * per_day]."""
+    rows, columns = values.shape
+    order = np.argsort(values, axis=1)
+    ordered = np.take_along_axis(values, order, axis=1)
+    count = np.isfinite(values).sum(axis=1)
+    lookup = np.searchsorted(EDGES, np.arange(RESOLUTION), side="right") - 1
+    of_time = np.empty((rows, columns), np.int32)
+    for size in np.unique(count):
+        mine = np.flatnonzero(count == size)
+        of_rank = np.full(columns, BINS, np.int32)
+        of_rank[:size] = lookup[np.arange(size) * RESOLUTION // max(int(size), 1)]
+        part = np.empty((mine.size, columns), np.int32)
+        np.put_along_axis(part, order[mine], np.broadcast_to(of_rank, part.shape), axis=1)
+        of_time[mine] = part
+    cells = columns // (per_day // blocks)
+    within = (np.arange(columns, dtype=np.int32) // (per_day // blocks)) * np.int32(BINS + 1)
+    of_time += within[None, :]
+    of_time += (np.arange(rows, dtype=np.int32) * np.int32(cells * (BINS + 1)))[:, None]
+    counts = np.bincount(of_time.ravel(), minlength=rows * cells * (BINS + 1)).astype(np.float32)
+    return Ranked(ordered, count, counts.reshape(rows, cells // blocks, blocks, BINS + 1)[..., :BINS])
+
+
+def margins(model: Model, made: Ranked, levels: Sequence[float], past: int) -> Floats:
+    """Quantiles of the samples at each origin, newest first: [Q, S, 1 + past, G], NaN where there was no sample."""
+    rows, days, blocks, _ = made.cells.shape
+    kernel = _kernel(model, blocks)
+    daily = np.matmul(np.ascontiguousarray(kernel.T), made.cells)
+    fade = np.float32(0.5 ** (1.0 / model.half_life))
+    mass = np.zeros((rows, 1 + past, *daily.shape[2:]), np.float32)
+    state = np.zeros_like(mass[:, 0])
+    for day in range(days):
+        state *= fade
+        state += daily[:, day]
+        if model.window and day >= model.window:
+            state -= daily[:, day - model.window] * fade**model.window
+        back = days - 1 - day
+        if back <= past:
+            mass[:, back] = state
+    np.cumsum(mass, axis=-1, out=mass)
+    total = mass[..., -1:]
+    fresh = np.float32(FRESH * kernel.mean())
+    out = np.empty((len(levels), rows, 1 + past, blocks), np.float32)
+    for i, level in enumerate(levels):
+        wanted = np.minimum(np.float32(level) * (total + fresh), total * np.float32(0.99999))
+        out[i] = _values(made, mass, wanted)
+    return out
+
+
+def _kernel(model: Model, blocks: int) -> Floats:
+    """Weight [G, G'] of a block of the day for forecasts of each block (one column when all count alike)."""
+    within = np.exp2(-((blocks - np.arange(blocks)) - 0.5) / blocks / model.half_life)[:, None]
+    if not model.width:
+        return within.astype(np.float32)
+    apart = np.abs(np.arange(blocks)[:, None] - np.arange(blocks)[None, :])
+    apart = np.minimum(apart, blocks - apart) * (24.0 / blocks)
+    near = model.floor + np.exp(-0.5 * (apart / model.width) ** 2)
+    return (near * within).astype(np.float32)
+
+
+def _values(made: Ranked, mass: Floats, wanted: Floats) -> Floats:
+    """The sample at a wanted cumulative weight [S, O, G]; NaN where there is no weight at all."""
+    found = np.minimum((mass < wanted).sum(axis=-1, keepdims=True), BINS - 1)
+    upper = np.take_along_axis(mass, found, axis=-1)[..., 0]
+    lower = np.take_along_axis(mass, np.maximum(found - 1, 0), axis=-1)[..., 0]
+    found, wanted = found[..., 0], wanted[..., 0]
+    lower = np.where(found == 0, np.float32(0), lower)
+    share = np.clip((wanted - lower) / np.maximum(upper - lower, np.float32(1e-12)), 0, 1)
+    n = np.maximum(made.count, 1)[:, None, None]
+    first = -(-EDGES[found] * n // RESOLUTION)
+    last = -(-EDGES[found + 1] * n // RESOLUTION)
+    at = np.clip(first + np.ceil(share * (last - first)).astype(np.int64) - 1, 0, n - 1)
+    out: Floats = np.where(wanted > 0, made.ordered[np.arange(len(at))[:, None, None], at], np.float32(np.nan))
+    return out
+
+
+def known_blocks(per_day: int) -> int:
+    """Blocks of a day: twelve where the grid allows it."""
+    return int(np.gcd(per_day, 12))
+
+
