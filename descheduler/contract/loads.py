@@ -32,7 +32,8 @@ class NodeLoads:
     """Forecasts of one resource over N nodes and P pods; D is the width of a forecast vector.
 
     A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
-    node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those.
+    node's live pods that do have one, `coverage` that of the whole cluster, and `confidence` [N] the request-weighted
+    confidence of those that do.
     """
 
     def __init__(self, resource: str, snapshot: ClusterSnapshot, profiles: SignalProfiles, floor: float) -> None:
@@ -52,7 +53,9 @@ class NodeLoads:
         self.pod_weight = self._weights(snapshot)  # [P]
         self._base = self._sums(snapshot)  # [N, D]
         self._curves: dict[float, Floats] = {}
-        self.covered, self.confidence = self._coverage(snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0)))
+        self.covered, self.confidence, self.coverage = self._coverage(
+            snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0))
+        )
 
     def _weights(self, snapshot: ClusterSnapshot) -> Floats:
         weights = np.ones(len(snapshot.pods), np.float32)
@@ -76,7 +79,7 @@ class NodeLoads:
         sums[:, : self.profiles.layout.points] += constant[:, None]
         return sums
 
-    def _coverage(self, snapshot: ClusterSnapshot, requests: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    def _coverage(self, snapshot: ClusterSnapshot, requests: NDArray[np.float64]) -> tuple[Floats, Floats, float]:
         columns = snapshot.columns
         pods = columns.order
         nodes, weight, row = columns.pod_node[pods], requests[pods], self.pod_row[pods]
@@ -87,7 +90,8 @@ class NodeLoads:
         trusted = np.bincount(nodes, weight * trust, minlength=size)
         covered = np.divide(known, total, out=np.ones(size), where=total > 0)
         confidence = np.divide(trusted, known, out=np.ones(size), where=known > 0)
-        return covered.astype(np.float32), confidence.astype(np.float32)
+        overall = float(known.sum() / total.sum()) if total.any() else 1.0
+        return covered.astype(np.float32), confidence.astype(np.float32), overall
 
     def of_nodes(self, nodes: Positions | None = None) -> Floats:
         """[K, D] forecast vectors of nodes (all when None), as the snapshot has them."""

@@ -114,7 +114,7 @@ class Outcome:
 def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcome:
     """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
-    loads = _loads(given.snapshot, sources.usable)
+    loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)
     gates = build_gates(
         given.snapshot, given.units, settings.gates, now=given.now, ledger=given.ledger, matches=matches
@@ -150,12 +150,22 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
     return outcome
 
 
-def _loads(snapshot: ClusterSnapshot, usable: Mapping[str, SignalProfiles]) -> dict[str, NodeLoads]:
-    return {
-        resource: NodeLoads(resource, snapshot, usable[signal], floor=0.05)
-        for resource, signal in SIGNAL_OF.items()
-        if signal in usable
-    }
+def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> tuple[dict[str, NodeLoads], Sources]:
+    """Loads of the resources whose history may be used; a signal that too few pods have is not."""
+    loads: dict[str, NodeLoads] = {}
+    usable, problems = dict(sources.usable), list(sources.problems)
+    for resource, signal in SIGNAL_OF.items():
+        if signal not in usable:
+            continue
+        made = NodeLoads(resource, snapshot, usable[signal], floor=0.05)
+        if made.coverage >= min_coverage:
+            loads[resource] = made
+            continue
+        del usable[signal]
+        problems.append(
+            f"history of {signal} covers {made.coverage:.0%} of what is requested, {min_coverage:.0%} is wanted"
+        )
+    return loads, replace(sources, usable=usable, problems=tuple(problems))
 
 
 def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[Pool]) -> tuple[tuple[str, ...], NDArray[np.int32]]:

@@ -53,6 +53,7 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
             max_age_seconds=policy.freshness.max_age.total_seconds(),
             by_kind={kind: age.total_seconds() for kind, age in policy.freshness.kinds.items()},
             history_max_age_seconds=policy.history.max_staleness.total_seconds(),
+            min_coverage=policy.history.min_coverage,
         ),
         pools=tuple(Pool(pool.name, dict(pool.node_selector)) for pool in policy.pools),
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},

@@ -20,6 +20,7 @@ class FreshnessRules:
     max_age_seconds: float = 120.0
     by_kind: Mapping[str, float] = field(default_factory=dict)
     history_max_age_seconds: float = 900.0
+    min_coverage: float = 0.0  # share of the running pods' requests that must have history
 
 
 @dataclass(frozen=True, slots=True)

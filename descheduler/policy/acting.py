@@ -35,5 +35,3 @@ class ReportPolicy(Section):
 
     keep: int = Field(default=24, ge=1, le=1000)
     """Reports that the controller keeps and shows."""
-    max_refusals: int = Field(default=2000, ge=10)
-    """Refusals listed one by one on a page; the counts are always complete."""

@@ -2,7 +2,7 @@
 
 Source of names and defaults: kubernetes-sigs/descheduler pkg/framework/plugins/defaultevictor. Two differences, both
 towards caution: `descheduler.alpha.kubernetes.io/evict: "false"` keeps a pod where it is, and `minPodAge` counts from
-the pod's start and protects pods that have not started. Pods of DaemonSets, static and terminating pods never move.
+the pod's start and protects pods that have not started. DaemonSet, static, terminating and bare pods never move.
 """
 
 from __future__ import annotations
@@ -66,8 +66,6 @@ class Protections(Section):
     """Pods with at least this priority stay."""
     local_storage: bool = True
     """Pods with emptyDir or hostPath volumes stay."""
-    bare_pods: bool = True
-    """Pods without a controller stay: nothing would create them again. When off, only failed ones may go."""
     persistent_volumes: VolumeProtection = VolumeProtection()
     """Pods with persistent volume claims."""
     without_budget: bool = False

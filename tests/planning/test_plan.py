@@ -15,6 +15,7 @@ from descheduler.model.snapshot import Freshness
 from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
 from descheduler.planning.budgets import Limits
+from descheduler.planning.sources import FreshnessRules
 from histories import history, peaking
 from planning.scenes import gpus, hot, hot_node, planned, scattered_gpus
 
@@ -206,3 +207,11 @@ def test_an_empty_cluster_gives_an_empty_plan() -> None:
     plan = planned(cluster([node("n1")]), [], [gpus()])
     assert not plan.actions
     assert plan.summary["nodes"] == 1
+
+
+def test_history_of_too_few_pods_is_not_used_at_all() -> None:
+    strangers = [pod(f"new-{i}", cpu="6", node="n3") for i in range(2)]
+    snapshot, histories = hot_node(pods=strangers)
+    plan = planned(snapshot, histories, [hot()], Settings(freshness=FreshnessRules(min_coverage=0.8)))
+    assert not plan.actions
+    assert any("covers" in problem for problem in plan.problems)
