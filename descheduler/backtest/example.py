@@ -18,6 +18,7 @@ from descheduler.backtest.objects import Object
 from descheduler.backtest.shapes import Shape, series
 from descheduler.model.objects import Json
 from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.serial import coarse
 from descheduler_profiling.series import History
 
 NOW = 1_793_275_200  # 2026-10-29T12:00:00Z
@@ -353,7 +354,7 @@ def _histories(cluster: _Cluster) -> dict[str, History]:
             keys=keys,
             start=start,
             step=STEP,
-            values=values.astype(np.float32),
+            values=coarse(values.astype(np.float32)),  # as a recording keeps them
             replicas=np.array([cluster.replicas[key] for key in keys], np.float32),
         )
     return out

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)  # what strconv.ParseInt reads; int() would also take "1_000"
 
 
 class Operator(StrEnum):
@@ -44,10 +48,9 @@ class Requirement:
         # Both sides must be integers, or the requirement matches nothing (apimachinery labels/selector.go).
         if value is None or len(self.values) != 1:
             return False
-        try:
-            have, want = int(value), int(self.values[0])
-        except ValueError:
+        if not _INTEGER.fullmatch(value) or not _INTEGER.fullmatch(self.values[0]):
             return False
+        have, want = int(value), int(self.values[0])
         return have > want if self.operator is Operator.GT else have < want
 
 

@@ -25,6 +25,7 @@ from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operato
         (Operator.GT, ("5",), {"k": "5"}, False),
         (Operator.LT, ("5",), {"k": "-1"}, True),
         (Operator.LT, ("5",), {"k": "many"}, False),  # not a number: matches nothing
+        (Operator.GT, ("5",), {"k": "1_000"}, False),
         (Operator.GT, ("x",), {"k": "6"}, False),
         (Operator.GT, (), {"k": "6"}, False),
     ],

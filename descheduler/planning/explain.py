@@ -1,0 +1,259 @@
+"""Why something would or would not move: check by check, with what would have to change.
+
+Nothing is decided here. Every line is read off the outcome of planning: the same gates, budgets, proofs and forecasts
+that made the plan.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from descheduler.model.errors import UsageError
+from descheduler.model.pods import Pod
+from descheduler.model.quantity import human
+from descheduler.model.reasons import EXPLANATION, Blocked, Reason
+from descheduler.model.units import Unit
+from descheduler.planning.planner import Outcome, Settings
+
+REMEDY: dict[Reason, str] = {
+    Reason.SYSTEM_CRITICAL: "a lower priority class, or protections.systemCritical: false",
+    Reason.PRIORITY_TOO_HIGH: "a lower priority, or a higher protections.priorityThreshold",
+    Reason.LOCAL_STORAGE: "no emptyDir or hostPath volume, or protections.localStorage: false",
+    Reason.PERSISTENT_VOLUME: "protections.persistentVolumes without this storage class",
+    Reason.BARE_POD: "a controller that owns the pod",
+    Reason.OPTED_OUT: "the annotation that opts it out taken away",
+    Reason.WITHOUT_BUDGET: "a PodDisruptionBudget that selects it, or protections.withoutBudget: false",
+    Reason.NAMESPACE_EXCLUDED: "another protections.namespaces",
+    Reason.NOT_SELECTED: "another protections.labelSelector",
+    Reason.TOO_FEW_REPLICAS: "more replicas, or a lower protections.minReplicas",
+    Reason.TOO_YOUNG: "time, or a lower protections.minPodAge",
+    Reason.COOLDOWN: "time",
+    Reason.QUARANTINED: "somebody to look at why it keeps coming back",
+    Reason.GANG_UNKNOWN: "the gang's object, in the namespace that the pod names",
+    Reason.GANG_AMBIGUOUS: "one gang, not several that contradict each other",
+    Reason.GANG_WOULD_TEAR: "more members alive than the gang's minimum, or a gang that moves whole",
+    Reason.GANG_MEMBER_BLOCKED: "the member that is named to be free to move",
+    Reason.DISRUPTION_BUDGET: "more healthy pods, or a budget that allows a disruption",
+    Reason.BUDGET_STALE: "the disruption controller to catch up",
+    Reason.SEVERAL_BUDGETS: "one budget for the pod, not several",
+    Reason.FAILURE_BUDGET: "a higher backoffLimit, or a podFailurePolicy that ignores DisruptionTarget",
+    Reason.NOT_RUNNING: "the pod to run",
+}
+"""What would have to change, for reasons that somebody can do something about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: `passed` None is neither good nor bad, only to know."""
+
+    name: str
+    passed: bool | None
+    text: str
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The answer for one subject; `verdict` in a sentence."""
+
+    subject: str
+    verdict: str
+    checks: tuple[Check, ...]
+
+
+def explain(outcome: Outcome, settings: Settings, kind: str, name: str) -> Explanation:
+    """Explain a `pod`, `node`, `gang` or `workload` by name. Raises UsageError when there is none of that name."""
+    kinds: dict[str, Callable[[Outcome, Settings, str], Explanation]] = {
+        "pod": _pod,
+        "node": _node,
+        "gang": _gang,
+        "workload": _workload,
+    }
+    return kinds[kind](outcome, settings, name)
+
+
+def _pod(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+    view = outcome.view
+    at = _position([p.key for p in view.snapshot.pods], name, "pod")
+    pod, unit = view.snapshot.pods[at], view.units.of(at)
+    stops = outcome.gates.every(at)
+    checks = [_about(outcome, pod, at), *_unit_checks(outcome, unit)]
+    checks += [_stop(blocked) for blocked in stops] or [Check("gates", True, "every gate lets it go")]
+    checks += list(_budget_checks(outcome, at))
+    checks += list(_load_checks(outcome, settings, at))
+    if pod.node:
+        checks.append(_place_check(outcome, at))
+    checks.append(_decision(outcome, {at}))
+    verdict = f"it stays: {stops[0]}" if stops else "it may move; whether it does depends on what its node needs"
+    if any(at in {m.pod for m in a.proposal.moves} for a in outcome.accepted):
+        verdict = "the plan moves it"
+    return Explanation(f"pod {pod.key}", verdict, tuple(checks))
+
+
+def _about(outcome: Outcome, pod: Pod, at: int) -> Check:
+    columns = outcome.view.snapshot.columns
+    owner = columns.workloads[columns.pod_workload[at]]
+    asks = ", ".join(f"{human(r, v)} {r}" for r, v in pod.spec.requests if r != "pods")
+    return Check("pod", None, f"{pod.phase} on {pod.node or 'no node'}, of {owner}, asks for {asks or 'nothing'}")
+
+
+def _unit_checks(outcome: Outcome, unit: Unit) -> Iterator[Check]:
+    if not unit.gang:
+        yield Check("unit", None, f"moves alone; consequence: {unit.consequence}")
+        return
+    more = len(unit.amplified) - len(unit.members)
+    text = f"{unit.name}: {unit.alive} alive, minimum {unit.min_available}, mode {unit.mode}"
+    text += f"; consequence: {unit.consequence}" + (f", {more} more restart" if more else "")
+    yield Check("gang", unit.blocked is None, text if unit.blocked is None else f"{text}; {unit.blocked}")
+
+
+def _stop(blocked: Blocked) -> Check:
+    return Check(blocked.reason.value, False, str(blocked), REMEDY.get(blocked.reason, ""))
+
+
+def _budget_checks(outcome: Outcome, at: int) -> Iterator[Check]:
+    for position in outcome.gates.matches.of(at):
+        budget = outcome.view.snapshot.budgets[position]
+        health = f"{budget.current_healthy} healthy, {budget.desired_healthy} wanted"
+        text = f"{budget.key} allows {budget.allowed} now ({health})"
+        yield Check("budget", budget.allowed > 0 and not budget.stale, text)
+
+
+def _load_checks(outcome: Outcome, settings: Settings, at: int) -> Iterator[Check]:
+    rules = settings.proof
+    for resource, loads in outcome.view.loads.items():
+        if loads.pod_row[at] < 0:
+            yield Check(
+                f"{resource} history", False, "none that can be used: its request stands in", "time, or metrics"
+            )
+            continue
+        vector = loads.of_pods(np.array([at], np.int32))
+        peak = float(loads.profiles.peak(vector, rules.quantile, rules.horizon_seconds)[0])
+        unit = 1000.0 if resource == "cpu" else 1.0
+        trust = float(loads.profiles.confidence[loads.pod_row[at]])
+        text = f"p{rules.quantile * 100:g} of its peak within {rules.horizon_seconds / 3600:g} h: "
+        text += human(resource, peak * unit)
+        yield Check(f"{resource} forecast", None, f"{text} (confidence {trust:.2f})")
+
+
+def _place_check(outcome: Outcome, at: int) -> Check:
+    view = outcome.view
+    state = view.start.fork()
+    source = state.node_of(at)
+    if source < 0:
+        return Check("place", None, "it is not on a node")
+    state.remove(at)
+    likely = state.landing(at)
+    fits = int(state.fits(at).sum())
+    elsewhere = [(n, s) for n, s in likely if n != source]
+    if not elsewhere:
+        return Check("place", False, state.state.explain_text(at), "room on a node that its rules allow")
+    back = sum(s for n, s in likely if n == source)
+    names = ", ".join(f"{view.snapshot.nodes[n].name} ({s:.0%})" for n, s in elsewhere[:3])
+    text = f"{fits} nodes can take it; the scheduler would most likely pick {names}"
+    if back > 0.2:
+        return Check(
+            "place", False, f"{text}, but with {back:.0%} its own node again", "another node that scores better"
+        )
+    return Check("place", True, text)
+
+
+def _decision(outcome: Outcome, pods: set[int]) -> Check:
+    for i, accepted in enumerate(outcome.accepted):
+        if pods & {move.pod for move in accepted.proposal.moves}:
+            finding = accepted.proposal.finding
+            return Check("plan", True, f"moved by action a{i + 1} in wave {outcome.waves[i] + 1}: {finding.text}")
+    refused = [r for r in outcome.refused if pods & set(r.pods)]
+    if refused:
+        return Check("plan", False, f"proposed and refused: {refused[-1].blocked}")
+    return Check("plan", None, "no strategy asks for it to move")
+
+
+def _node(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+    view = outcome.view
+    at = _position([n.name for n in view.snapshot.nodes], name, "node")
+    node, one = view.snapshot.nodes[at], np.array([at], np.int32)
+    rules = settings.proof
+    checks = [Check("node", node.ready and not node.unschedulable, _state(node.ready, node.unschedulable))]
+    for resource, loads in view.loads.items():
+        before = float(view.start.hottest(resource, one, rules.quantile, rules.horizon_seconds)[0])
+        after = float(outcome.final.hottest(resource, one, rules.quantile, rules.horizon_seconds)[0])
+        limit = rules.max_load.get(resource, 1.0)
+        text = f"p{rules.quantile * 100:g} within {rules.horizon_seconds / 3600:g} h {before:.0%} of allocatable"
+        text += (
+            f", {after:.0%} with the plan; a destination up to {limit:.0%}; {loads.covered[at]:.0%} of it has history"
+        )
+        checks.append(Check(resource, before <= limit, text))
+    pods = view.snapshot.columns.pods_on(at).tolist()
+    checks.append(_movable(outcome, pods))
+    found = [f for f in outcome.findings.values() if at in f.nodes]
+    for finding in found:
+        seen = outcome.observed.get((finding.strategy, finding.subject, finding.resource))
+        checks.append(Check("finding", False, finding.text + (f"; {seen.blocked}" if seen else "")))
+    checks.append(_decision(outcome, set(pods)))
+    verdict = "; ".join(f.text for f in found) if found else "nothing is wrong with it"
+    return Explanation(f"node {name}", verdict, tuple(checks))
+
+
+def _state(ready: bool, cordoned: bool) -> str:
+    return "ready" + (", cordoned" if cordoned else "") if ready else "not ready"
+
+
+def _gang(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+    view = outcome.view
+    names = {unit.name: unit for unit in view.units.gangs}
+    short = {n.partition(":")[2]: n for n in names}
+    unit = names[list(names)[_position(list(names), short.get(name, name), "gang")]]
+    checks = list(_unit_checks(outcome, unit))
+    where = Counter(view.snapshot.pods[p].node or "(no node)" for p in unit.members)
+    checks.append(Check("members", None, ", ".join(f"{n} on {node}" for node, n in sorted(where.items()))))
+    checks.append(_movable(outcome, unit.members))
+    checks.append(_decision(outcome, set(unit.members)))
+    blocked = next((b for b in map(outcome.gates.blocked, unit.members) if b is not None), None)
+    return Explanation(f"gang {unit.name}", f"it stays: {blocked}" if blocked else "it may move", tuple(checks))
+
+
+def _workload(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+    columns = outcome.view.snapshot.columns
+    at = _position([str(key) for key in columns.workloads], name, "workload")
+    pods = np.flatnonzero(columns.pod_workload == at).tolist()
+    checks = [_movable(outcome, pods)]
+    for resource, loads in outcome.view.loads.items():
+        row = loads.profiles.row(columns.workloads[at])
+        if row < 0:
+            checks.append(Check(f"{resource} profile", False, "no history", "metrics of its pods"))
+            continue
+        trust = float(loads.profiles.confidence[row])
+        why = loads.profiles.why[row]
+        checks.append(Check(f"{resource} profile", trust > 0, f"confidence {trust:.2f}" + (f": {why}" if why else "")))
+    checks.append(_decision(outcome, set(pods)))
+    free = int(outcome.view.movable[pods].sum())
+    return Explanation(f"workload {name}", f"{free} of its {len(pods)} pods may move", tuple(checks))
+
+
+def _movable(outcome: Outcome, pods: Iterable[int]) -> Check:
+    pods = list(pods)
+    reasons = Counter(b.reason for b in map(outcome.gates.blocked, pods) if b is not None)
+    free = len(pods) - sum(reasons.values())
+    stays = "; ".join(f"{n}: {EXPLANATION[reason]}" for reason, n in reasons.most_common())
+    return Check("pods", free > 0, f"{free} of {len(pods)} may move" + (f"; {stays}" if stays else ""))
+
+
+def _position(names: list[str], wanted: str, kind: str) -> int:
+    """Where the name stands; a name without its namespace is enough where it is the only one."""
+    if wanted in names:
+        return names.index(wanted)
+    endings = [
+        i for i, n in enumerate(names) if n.rpartition("/")[2] == wanted or n.replace("/", " ").split()[-1] == wanted
+    ]
+    if len(endings) == 1:
+        return endings[0]
+    if endings:
+        raise UsageError(f"several {kind}s are named {wanted}: {', '.join(names[i] for i in endings[:5])}")
+    close = get_close_matches(wanted, names, 3, 0.5)
+    raise UsageError(f"no {kind} {wanted}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
