@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)  # what strconv.ParseInt reads; int() would also take "1_000"
 
 
