@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from descheduler.model.labels import Labels
+from descheduler.model.pods import Phase, Pod
+from descheduler.model.workloads import OwnerRef
 
 V = TypeVar("V")
 
@@ -29,3 +34,44 @@ def distinct(items: Iterable[V]) -> Distinct[V]:
     at = [rows.setdefault(key, len(rows)) for key in map(id, items)]
     first = dict(zip(map(id, items), items, strict=True))
     return Distinct([first[key] for key in rows], np.array(at, np.int32))
+
+
+def shared(owners: tuple[OwnerRef, ...]) -> object:
+    """What stands for these owners by identity: pods of one controller share the reference, if not the tuple."""
+    return owners[0] if len(owners) == 1 else owners
+
+
+class Looks:
+    """What pods share, told apart once for everybody who asks."""
+
+    def __init__(self, pods: Sequence[Pod]) -> None:
+        self._pods = pods
+
+    @cached_property
+    def labels(self) -> Distinct[Labels]:
+        return distinct([p.labels for p in self._pods])
+
+    @cached_property
+    def annotations(self) -> Distinct[Labels]:
+        return distinct([p.annotations for p in self._pods])
+
+    @cached_property
+    def namespaces(self) -> Distinct[str]:
+        return distinct([p.namespace for p in self._pods])
+
+    @cached_property
+    def phases(self) -> Distinct[Phase]:
+        return distinct([p.phase for p in self._pods])
+
+    @cached_property
+    def owners(self) -> Distinct[object]:
+        """One row for each controller (`shared`); ask questions of `first_of_owner`."""
+        return distinct([shared(p.owners) for p in self._pods])
+
+    @cached_property
+    def first_of_owner(self) -> list[Pod]:
+        """One pod for each row of `owners`."""
+        rows = self.owners.rows
+        first = np.zeros(len(self.owners.values), np.int64)
+        first[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)
+        return [self._pods[i] for i in first.tolist()]

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.columns import Columns, build_columns
+from descheduler.model.distinct import Looks
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Claim, Node, StorageClass, Volume
 from descheduler.model.objects import CustomObject
@@ -67,6 +68,11 @@ class ClusterSnapshot:
     def columns(self) -> Columns:
         """The same data as arrays; built once."""
         return build_columns(self.nodes, self.pods, self.root)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What pods have in common (labels, annotations, owners), each told apart on first use."""
+        return Looks(self.pods)
 
     def root(self, pod: Pod) -> WorkloadKey:
         """The topmost controller of the pod that is known here; the pod itself when nothing owns it."""

@@ -275,9 +275,11 @@ class _Rules:
             for at in self._matches.of(pod):
                 if not exempt(self._snapshot.pods[pod], self._snapshot.budgets[at]):
                     counts[at] += 1
-        budgets = self._snapshot.budgets
+        budgets, healthy = self._snapshot.budgets, self._matches.healthy
         return [
-            _Need(("budget", at), budgets[at].key, Reason.DISRUPTION_BUDGET, n, allowance(budgets[at]))
+            _Need(
+                ("budget", at), budgets[at].key, Reason.DISRUPTION_BUDGET, n, allowance(budgets[at], int(healthy[at]))
+            )
             for at, n in sorted(counts.items())
         ]
 

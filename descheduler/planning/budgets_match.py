@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.budgets import DisruptionBudget
-from descheduler.model.distinct import distinct
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.selectors import Operator, Requirement
@@ -26,6 +25,7 @@ class Matches:
     matching: tuple[tuple[int, ...], ...]  # [D] positions in snapshot.budgets, ascending
     count: NDArray[np.int32]  # [P] how many match
     first: NDArray[np.int32]  # [P] the first of them, -1 when none does
+    healthy: NDArray[np.int64]  # [B] matched pods that are ready and stay, as the snapshot has them now
 
     def of(self, pod: int) -> tuple[int, ...]:
         """Positions of all budgets that match a pod."""
@@ -34,8 +34,7 @@ class Matches:
 
 def match_budgets(snapshot: ClusterSnapshot) -> Matches:
     """Match all budgets; a selector that is absent selects nothing, an empty one the whole namespace."""
-    namespaces = distinct([p.namespace for p in snapshot.pods])
-    labels = distinct([p.labels for p in snapshot.pods])
+    namespaces, labels = snapshot.looks.namespaces, snapshot.looks.labels
     width = max(1, len(labels.values))
     pairs, row = np.unique(namespaces.rows.astype(np.int64) * width + labels.rows, return_inverse=True)
     indices = _indices(snapshot.budgets)
@@ -47,7 +46,23 @@ def match_budgets(snapshot: ClusterSnapshot) -> Matches:
     counts = np.array([len(m) for m in matching], np.int32)
     firsts = np.array([m[0] if m else -1 for m in matching], np.int32)
     row = row.reshape(-1).astype(np.int32)
-    return Matches(row, matching, counts[row], firsts[row])
+    return Matches(row, matching, counts[row], firsts[row], _healthy(snapshot, row, matching))
+
+
+def _healthy(
+    snapshot: ClusterSnapshot, row: NDArray[np.int32], matching: Sequence[tuple[int, ...]]
+) -> NDArray[np.int64]:
+    """[B] what the budgets' controller would count as healthy now (disruption.go, `countHealthyPods`)."""
+    well = np.array([p.ready and p.deleting is None and not p.terminal for p in snapshot.pods], np.bool_)
+    by_row = np.bincount(row[well], minlength=len(matching)).tolist()
+    out = np.zeros(len(snapshot.budgets), np.int64)
+    for found, pods in zip(matching, by_row, strict=True):
+        for at in found:
+            out[at] += pods
+    for at, budget in enumerate(snapshot.budgets):
+        granted = (snapshot.pod_index.get((budget.namespace, name), -1) for name in budget.disrupting)
+        out[at] -= sum(bool(well[i]) and at in matching[int(row[i])] for i in granted if i >= 0)
+    return out
 
 
 class _Index:
@@ -95,10 +110,17 @@ def _indices(budgets: Sequence[DisruptionBudget]) -> Mapping[str, _Index]:
     return {ns: _Index(found, [budgets[p] for p in found]) for ns, found in by_namespace.items()}
 
 
-def allowance(budget: DisruptionBudget) -> int:
-    """How many pods the budget lets be disrupted now: its status, but never more than its spec ever allows."""
+def allowance(budget: DisruptionBudget, healthy: int | None = None) -> int:
+    """How many pods the budget lets be disrupted now: its status, but never more than its spec ever allows.
+
+    `healthy` pods are there by the snapshot (None: not counted). A status that has not caught up with a pod that just
+    became unhealthy allows no more than those leave.
+    """
     ever = allowed_at_best(budget)
-    return max(0, budget.allowed if ever is None else min(budget.allowed, ever))
+    allowed = budget.allowed if ever is None else min(budget.allowed, ever)
+    if healthy is not None and budget.expected > 0:
+        allowed = min(allowed, healthy - budget.desired_healthy)
+    return max(0, allowed)
 
 
 def allowed_at_best(budget: DisruptionBudget) -> int | None:

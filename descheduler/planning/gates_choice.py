@@ -175,7 +175,7 @@ def _counts(scene: Scene) -> Iterator[Gate]:
 
 def _controllers(scene: Scene) -> NDArray[np.int32]:
     """[P] a number for each controller, by its uid: references are not always one object."""
-    uids = [(p.controller or p.owners[0]).uid if p.owners else "" for p in scene.first_of_owner]
+    uids = [(p.controller or p.owners[0]).uid if p.owners else "" for p in scene.looks.first_of_owner]
     number = {uid: i for i, uid in enumerate(dict.fromkeys(uids))}
-    rows: NDArray[np.int32] = np.array([number[uid] for uid in uids], np.int32)[scene.owners.rows]
+    rows: NDArray[np.int32] = np.array([number[uid] for uid in uids], np.int32)[scene.looks.owners.rows]
     return rows

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.distinct import Distinct, distinct
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -17,7 +16,6 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets_match import Matches
 from descheduler.planning.gates_policy import GatePolicy, LedgerView
 from descheduler.units import Units
-from descheduler.units.lookup import shared
 
 Mask = NDArray[np.bool_]
 EVICT = "descheduler.alpha.kubernetes.io/evict"
@@ -47,35 +45,7 @@ class Scene:
         self.snapshot, self.units, self.policy = snapshot, units, policy
         self.matches, self.now, self.ledger = matches, now, ledger
         self.pods = snapshot.pods
-        self.columns = snapshot.columns
-
-    @cached_property
-    def labels(self) -> Distinct[Labels]:
-        return distinct([p.labels for p in self.pods])
-
-    @cached_property
-    def annotations(self) -> Distinct[Labels]:
-        return distinct([p.annotations for p in self.pods])
-
-    @cached_property
-    def namespaces(self) -> Distinct[str]:
-        return distinct([p.namespace for p in self.pods])
-
-    @cached_property
-    def phases(self) -> Distinct[Phase]:
-        return distinct([p.phase for p in self.pods])
-
-    @cached_property
-    def owners(self) -> Distinct[object]:
-        """Pods of one controller share a row; ask a question of `first_of_owner`."""
-        return distinct([shared(p.owners) for p in self.pods])
-
-    @cached_property
-    def first_of_owner(self) -> list[Pod]:
-        """One pod for each row of `owners`."""
-        first = np.zeros(len(self.owners.values), np.int64)
-        first[self.owners.rows[::-1]] = np.arange(len(self.pods) - 1, -1, -1)
-        return [self.pods[i] for i in first.tolist()]
+        self.columns, self.looks = snapshot.columns, snapshot.looks
 
     @cached_property
     def running(self) -> Mask:
@@ -96,21 +66,21 @@ class Scene:
         return np.zeros(len(self.pods), np.bool_)
 
     def in_phase(self, *phases: Phase) -> Mask:
-        return _spread([phase in phases for phase in self.phases.values], self.phases.rows)
+        return _spread([phase in phases for phase in self.looks.phases.values], self.looks.phases.rows)
 
     def by_labels(self, test: Callable[[Labels], bool]) -> Mask:
-        return _spread([test(v) for v in self.labels.values], self.labels.rows)
+        return _spread([test(v) for v in self.looks.labels.values], self.looks.labels.rows)
 
     def by_annotations(self, test: Callable[[Labels], bool]) -> Mask:
         """Empty ones are not asked: `test` must be False of them."""
-        return _spread([bool(v) and test(v) for v in self.annotations.values], self.annotations.rows)
+        return _spread([bool(v) and test(v) for v in self.looks.annotations.values], self.looks.annotations.rows)
 
     def by_namespace(self, test: Callable[[str], bool]) -> Mask:
-        return _spread([test(v) for v in self.namespaces.values], self.namespaces.rows)
+        return _spread([test(v) for v in self.looks.namespaces.values], self.looks.namespaces.rows)
 
     def by_owner(self, test: Callable[[Pod], bool]) -> Mask:
         """`test` is given one pod for each distinct controller and may look at its owners only."""
-        return _spread([test(p) for p in self.first_of_owner], self.owners.rows)
+        return _spread([test(p) for p in self.looks.first_of_owner], self.looks.owners.rows)
 
     def by_spec(self, values: list[bool]) -> Mask:
         """`values` per `columns.specs`."""

@@ -61,12 +61,12 @@ def _of_units(scene: Scene, refusals: dict[int, Blocked]) -> Iterator[Gate]:
 
 def _alone(scene: Scene) -> Iterator[Gate]:
     """Effects of single evictions; those of whole gangs are in their units."""
-    effects, rows = scene.units.effects, scene.owners.rows
+    effects, rows = scene.units.effects, scene.looks.owners.rows
     whole = np.array([*(u.mode is DisruptionMode.WHOLE for u in scene.units.gangs), False], np.bool_)
     single = ~whole[scene.units.unit_index]
     refused: dict[int, Blocked] = {}  # by row of owners
     own: set[int] = set()  # rows whose pods differ
-    for row, pod in enumerate(scene.first_of_owner):
+    for row, pod in enumerate(scene.looks.first_of_owner):
         if not pod.owners:
             continue
         if effects.per_pod(pod):
@@ -96,7 +96,8 @@ def budget_gates(scene: Scene) -> Iterator[Gate]:
     yield Gate(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, scene.name(i), names(i)))
     stale = np.array([*(b.stale for b in budgets), False], np.bool_)[matches.first]
     yield Gate(Reason.BUDGET_STALE, stale, lambda i: Blocked(Reason.BUDGET_STALE, budgets[matches.first[i]].key))
-    spent = np.array([*(allowance(b) == 0 for b in budgets), False], np.bool_)[matches.first]
+    none_left = (allowance(b, n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True))
+    spent = np.array([*none_left, False], np.bool_)[matches.first]
     for position in np.flatnonzero(spent).tolist():
         if not scene.pods[position].ready:
             spent[position] = not exempt(scene.pods[position], budgets[matches.first[position]])
@@ -125,8 +126,9 @@ def _too_large(scene: Scene) -> dict[int, Blocked]:
         )
         for at, n in sorted(asked.items()):
             budget = scene.snapshot.budgets[at]
-            if n > allowance(budget):
-                detail = f"{unit.name} moves whole, {n} pods, and {allowance(budget)} may be disrupted"
+            most = allowance(budget, int(scene.matches.healthy[at]))
+            if n > most:
+                detail = f"{unit.name} moves whole, {n} pods, and {most} may be disrupted"
                 out.setdefault(i, Blocked(Reason.DISRUPTION_BUDGET, budget.key, detail))
     return out
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from descheduler.model.distinct import shared
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence
 from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
-from descheduler.units.lookup import Lookup, group_of, shared
+from descheduler.units.lookup import Lookup, group_of
 from descheduler.units.reading import child, children, count, integer
 
 DEFAULT_BACKOFF_LIMIT = 6  # batch/v1 defaults
@@ -60,7 +61,7 @@ class Effects:
         """Of the eviction of this pod and no other."""
         if not pod.owners:
             return _LOST
-        key = (pod.namespace, id(shared(pod.owners)))
+        key = (pod.namespace, id(shared(pod.owners)))  # the snapshot keeps it alive
         found = self._alone.get(key)
         if found is None:
             found = self.together((pod,))

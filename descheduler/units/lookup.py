@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from descheduler.model.distinct import shared
 from descheduler.model.objects import CustomObject
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -39,7 +40,7 @@ class Lookup:
         """The controllers above a pod, nearest first, as far as they are known."""
         if not owners:
             return ()
-        key = (namespace, id(shared(owners)))
+        key = (namespace, id(shared(owners)))  # the snapshot keeps it alive
         found = self._chains.get(key)
         if found is None:
             found = self._chains[key] = tuple(self._climb(namespace, owners))
@@ -76,14 +77,6 @@ class Lookup:
                 for owner in found.owners:
                     out[owner.uid] = (*out.get(owner.uid, ()), found)
         return out
-
-
-def shared(owners: tuple[OwnerRef, ...]) -> object:
-    """What stands for these owners by identity: pods of one controller share the reference, if not the tuple.
-
-    Whoever uses its `id` relies on the snapshot to keep it alive.
-    """
-    return owners[0] if len(owners) == 1 else owners
 
 
 def group_of(owner: OwnerRef) -> str:

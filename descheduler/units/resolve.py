@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.distinct import distinct
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode, Unit
 from descheduler.units.consequences import Effects
 from descheduler.units.dialects import DIALECTS
 from descheduler.units.gangs import Dialect, GangKey, Rank
-from descheduler.units.lookup import Lookup, shared
+from descheduler.units.lookup import Lookup
 from descheduler.units.merging import Gang, merge, unite
 
 
@@ -72,7 +71,7 @@ def _gang(key: GangKey, dialect: Dialect, members: Sequence[int], pods: Sequence
 
 def _members(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]) -> dict[GangKey, list[int]]:
     """Pods that have not finished, ascending, by every gang that they name."""
-    bits = _bits(snapshot.pods, lookup, dialects)
+    bits = _bits(snapshot, lookup, dialects)
     out: dict[GangKey, list[int]] = {}
     asked: dict[int, list[Dialect]] = {}
     for position in np.flatnonzero(bits).tolist():
@@ -89,16 +88,14 @@ def _members(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Diale
     return out
 
 
-def _bits(pods: Sequence[Pod], lookup: Lookup, dialects: Sequence[Dialect]) -> NDArray[np.int64]:
+def _bits(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]) -> NDArray[np.int64]:
     """[P] bit i is set when dialect i may have something to say of the pod."""
-    labels = distinct([p.labels for p in pods])
-    annotations = distinct([p.annotations for p in pods])
-    owners = distinct([shared(p.owners) for p in pods])
-    out = _marked(labels.values, [d.labels for d in dialects])[labels.rows]
-    out |= _marked(annotations.values, [d.annotations for d in dialects])[annotations.rows]
-    out |= _owned(pods, owners.rows, len(owners.values), lookup, dialects)[owners.rows]
+    looks = snapshot.looks
+    out = _marked(looks.labels.values, [d.labels for d in dialects])[looks.labels.rows]
+    out |= _marked(looks.annotations.values, [d.annotations for d in dialects])[looks.annotations.rows]
+    out |= _owned(looks.first_of_owner, lookup, dialects)[looks.owners.rows]
     core = sum(1 << i for i, d in enumerate(dialects) if d.rank is Rank.CORE)
-    out[np.fromiter((bool(p.pod_group) for p in pods), np.bool_, len(pods))] |= core
+    out[np.array([bool(p.pod_group) for p in snapshot.pods], np.bool_)] |= core
     return out
 
 
@@ -114,15 +111,10 @@ def _marked(distinct_marks: Iterable[Mapping[str, str]], wanted: Sequence[frozen
     return np.array(out, np.int64)
 
 
-def _owned(
-    pods: Sequence[Pod], rows: NDArray[np.int32], count: int, lookup: Lookup, dialects: Sequence[Dialect]
-) -> NDArray[np.int64]:
-    """[D] which dialects are concerned by the controllers above each distinct tuple of owners."""
-    first = np.zeros(count, np.int64)
-    first[rows[::-1]] = np.arange(len(pods) - 1, -1, -1)
-    out = np.zeros(count, np.int64)
-    for row, position in enumerate(first.tolist()):
-        pod = pods[position]
+def _owned(firsts: Sequence[Pod], lookup: Lookup, dialects: Sequence[Dialect]) -> NDArray[np.int64]:
+    """[D] which dialects are concerned by the controllers above each of these pods."""
+    out = np.zeros(len(firsts), np.int64)
+    for row, pod in enumerate(firsts):
         chain = lookup.chain(pod.namespace, pod.owners)
         if chain:
             out[row] = sum(1 << i for i, d in enumerate(dialects) if d.owned(chain, lookup))
