@@ -8,6 +8,7 @@ from random import Random
 
 from descheduler.contract import load
 from descheduler.execution.clock import Clock
+from descheduler.model.errors import StrategyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy
@@ -48,7 +49,7 @@ class HistoryReader:
         """
         wanted = policy.history
         client = self._connected(policy)
-        needed = {signal for choice in policy.strategies for signal in load(choice.strategy).signals}
+        needed = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)}
         return collect(
             client,
             history_signals(wanted, sorted({*BASIC, *needed})),
@@ -75,6 +76,13 @@ class HistoryReader:
             self._client = HistoryClient(connection, rng=self._rng, clock=self._clock.wall)
             self._asked = asked
         return self._client
+
+
+def _signals_of(strategy: str) -> tuple[str, ...]:
+    try:
+        return load(strategy).signals
+    except StrategyError:
+        return ()  # the plan will say that it failed, and go on with the others
 
 
 def owners(snapshot: ClusterSnapshot) -> Callable[[str, str], WorkloadKey | None]:

@@ -11,6 +11,7 @@ from descheduler.model.errors import (
     HistoryPartial,
     LeadershipLost,
     PolicyError,
+    UsageError,
 )
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import Freshness
@@ -37,6 +38,8 @@ def pause_of(error: DeschedulerError) -> Blocked:
             return Blocked(Reason.DATA_PARTIAL, "history", str(error))
         case HistoryError():
             return Blocked(Reason.DATA_MISSING, "history", str(error))
+        case UsageError():
+            return Blocked(Reason.DATA_MISSING, "configuration", str(error))
         case ClusterError():
             return Blocked(Reason.DATA_MISSING, "API server", str(error))
     return Blocked(Reason.INTERNAL, "controller", str(error))

@@ -94,7 +94,7 @@ def run_controller(
     stop = stop or threading.Event()
     try:
         with ExitStack() as stack:
-            controller = _assemble(options, stack, started, render or _report_page(), seams)
+            controller = _assemble(options, stack, started, render, seams)
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(_signals(stop))
             log.info("started", version=__version__, mode=options.mode or "by policy")
@@ -110,7 +110,7 @@ def _assemble(
     options: RunOptions,
     stack: ExitStack,
     started: Callable[[int], None] | None,
-    render: Render,
+    render: Render | None,
     seams: Callable[[Seams], Seams],
 ) -> Controller:
     """Everything, started; `stack` ends it in the reverse order."""
@@ -118,7 +118,8 @@ def _assemble(
     metrics, reports = Metrics(), Reports()
     status = Status(time.monotonic)
     clock = _beating(status)
-    web = WebServer(create_app(status, reports, metrics, render), options.host, options.port)
+    watch = PolicyWatch(options.policy, clock.wall)
+    web = WebServer(create_app(status, reports, metrics, render or _report_page), options.host, options.port)
     web.start()
     stack.callback(web.stop)
     if started is not None:
@@ -133,7 +134,6 @@ def _assemble(
     elector = _elect(options, stack, client, namespace, identity, clock, rng) if options.leader_elect else None
     leadership: Leadership = elector or Unelected()
     writer = ClusterWriter(client, leadership, identity)
-    watch = PolicyWatch(options.policy, clock.wall)
     history = HistoryReader(options.prometheus, options.store, clock, rng, status.beat)
     stack.callback(history.close)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
@@ -234,15 +234,10 @@ def _signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report_page() -> Render:
-    """The HTML report; drawing libraries are loaded with the first page."""
+def _report_page(document: PlanDocument) -> str:
+    from descheduler.report import to_html  # with it come libraries that draw: half a second, and only for pages
 
-    def render(document: PlanDocument) -> str:
-        from descheduler.report import to_html
-
-        return to_html(document)
-
-    return render
+    return to_html(document)
 
 
 def _own_namespace() -> str:

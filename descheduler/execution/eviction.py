@@ -134,7 +134,7 @@ class PodEvictor:
             return False  # the uid precondition of the next attempt protects a successor
 
     def _once(self, move: PodMove, dry_run: bool) -> Answer:
-        self._pace.take()
+        self._pace.take(0.0 if dry_run else 1.0)  # the rate is that of disruptions; max_parallel bounds both
         try:
             answer = read_answer(self._writer.evict(move.namespace, move.pod, move.uid, dry_run=dry_run))
         except ClusterError as error:

@@ -30,9 +30,9 @@ class Pace:
         """Requests per second at present."""
         return self._rate
 
-    def take(self) -> None:
-        """Wait for a token."""
-        while (wait := self._try()) > 0.0:
+    def take(self, tokens: float = 1.0) -> None:
+        """Wait for so many tokens; with none, only until the server takes requests again."""
+        while (wait := self._try(tokens)) > 0.0:
             self._clock.sleep(wait)
 
     def throttled(self, retry_after: float) -> None:
@@ -48,15 +48,15 @@ class Pace:
         with self._lock:
             self._rate = min(self._full, self._rate + _RECOVERY * self._full)
 
-    def _try(self) -> float:
-        """Take a token, or say how many seconds to wait before trying again."""
+    def _try(self, tokens: float) -> float:
+        """Take the tokens, or say how many seconds to wait before trying again."""
         with self._lock:
             now = self._clock.steady()
             self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
             self._filled = now
             if now < self._closed_until:
                 return self._closed_until - now
-            if self._tokens < 1.0:
-                return (1.0 - self._tokens) / self._rate
-            self._tokens -= 1.0
+            if self._tokens < tokens:
+                return (tokens - self._tokens) / self._rate
+            self._tokens -= tokens
             return 0.0

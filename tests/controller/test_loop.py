@@ -71,7 +71,7 @@ def test_active_mode_decides_the_same_and_carries_it_out(stage: Stage) -> None:
         (ClusterError("missing permission: list pods"), Reason.DATA_MISSING, "missing permission: list pods"),
         (HistoryUnreachable("no answer from http://prometheus"), Reason.DATA_MISSING, "http://prometheus"),
         (HistoryPartial("a store is down"), Reason.DATA_PARTIAL, "a store is down"),
-        (UsageError("no history: give --prometheus URL"), Reason.INTERNAL, "give --prometheus"),
+        (UsageError("no history: give --prometheus URL"), Reason.DATA_MISSING, "give --prometheus"),
     ],
 )
 def test_what_cannot_be_read_pauses_with_the_reason(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -72,7 +73,7 @@ def evictor(transport: Scripted, time: Time, fence: Fence | None = None) -> PodE
 
 def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody_down() -> None:
     time = Time()
-    answers = iter([refusal(429, b"", "30"), b"{}"])
+    answers: Iterator[bytes | ClusterError] = iter([refusal(429, b"", "30"), b"{}"])
     pace = Pace(50, 10, time.clock)
     transport = Scripted(lambda *_: next(answers))
     answer = PodEvictor(ClusterWriter(transport, Fence()), pace, time.clock, Random(0)).evict(move("a-1"))
@@ -101,7 +102,7 @@ def test_a_write_that_timed_out_after_it_took_effect_is_seen_and_not_repeated() 
 
 def test_a_write_that_timed_out_without_effect_is_repeated_with_the_same_precondition() -> None:
     there = json.dumps({"metadata": {"name": "a-1", "uid": "uid-default-a-1"}}).encode()
-    posts = iter([Unreachable("timed out"), b"{}"])
+    posts: Iterator[bytes | ClusterError] = iter([Unreachable("timed out"), b"{}"])
     transport = Scripted(lambda method, _: next(posts) if method == "POST" else there)
     assert evictor(transport, Time()).evict(move("a-1")) == Answer(Verdict.EVICTED, attempts=2)
 

@@ -42,7 +42,7 @@ def moved(
 
 def reason(ledger: Ledger, uid: str, now: float, of: str = "other") -> Reason | None:
     blocked = ledger.blocked(key("ReplicaSet", of), uid, now)
-    return blocked and blocked.reason
+    return blocked.reason if blocked else None
 
 
 def test_a_moved_pod_rests_longer_than_its_siblings() -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from descheduler.execution.outcomes import Result
+from descheduler.execution.ledger import LedgerRules
+from descheduler.execution.ledger_store import LedgerStore
+from descheduler.execution.limits import Limits
+from descheduler.execution.outcomes import ActionOutcome, Result
+from descheduler.execution.transport import Transport
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from execution.fakes import Fence
-from execution.live import Dying, Killed, client_of, executor, run_deployment, serial, uids
+from execution.live import QUICK, Dying, Killed, client_of, executor, run_deployment, serial, uids
 from execution.plans import action, move_of, plan
 
 MEMBERS = 3
-WRITES = 1 + MEMBERS + 1  # the intent, every eviction, the intent again
+WRITES = 1 + MEMBERS + 1 + 1  # the intent, every eviction, the ledger, the intent again
 
 
 @pytest.fixture
@@ -30,6 +36,19 @@ def gang(client: ApiClient, name: str) -> Action:
     return action(*(move_of(p, f"default/Deployment/{name}") for p in pods), name=name, gang=True)
 
 
+class Remembering:
+    """A process with a ledger, as the controller is: it starts with what was kept, and keeps what it does."""
+
+    def __init__(self, plane: ControlPlane, transport: Transport | None = None, limits: Limits = QUICK) -> None:
+        self.executor = executor(plane, transport, limits=limits, keep=self._keep)
+        self._store = LedgerStore(self.executor.writer, "default")
+        self.ledger = self._store.load(LedgerRules())
+
+    def _keep(self, plan_name: str, outcomes: Sequence[ActionOutcome]) -> None:
+        self.ledger = self.ledger.record(outcomes, plan_name, {})
+        self._store.save(self.ledger)
+
+
 def intents(client: ApiClient) -> dict[str, str]:
     found = client.get_or_none("ConfigMap", "descheduler-intents")
     return (found or {}).get("data") or {}
@@ -43,11 +62,14 @@ def test_no_kill_point_leaves_a_unit_half_done(control_plane: ControlPlane, clie
         unit = gang(client, f"gang-{point}")
         dying = Dying(real, point, after=after)
         with pytest.raises(Killed):
-            executor(control_plane, dying, limits=serial()).execute(plan(unit, name=f"plan-{point}"))
+            Remembering(control_plane, dying, serial()).executor.execute(plan(unit, name=f"plan-{point}"))
 
-        executor(control_plane).resume()
+        heir = Remembering(control_plane)
+        heir.executor.resume()
 
         before = {m.uid for m in unit.pods}
+        remembered = {e.uid for e in heir.ledger.entries} & before
+        assert remembered == before - uids(client, unit.id), f"point {point}"
         kept = before & uids(client, unit.id)
         states.append("whole" if kept == before else "moved" if not kept else "half")
         assert intents(client) == {}, f"point {point}"
