@@ -34,7 +34,7 @@ PACKER = "gpu-packer"  # a second scheduler profile that scores MostAllocated, a
 class Example:
     """API objects by plural kind, and the usage history by signal."""
 
-    objects: dict[str, list[Json]]
+    objects: dict[str, list[Object]]
     histories: dict[str, History]
     taken_at: float = float(NOW)
     name: str = "example"
@@ -43,7 +43,7 @@ class Example:
 @dataclass
 class _Cluster:
     rng: np.random.Generator
-    objects: dict[str, list[Json]] = field(default_factory=dict)
+    objects: dict[str, list[Object]] = field(default_factory=dict)
     cpu: dict[WorkloadKey, Shape] = field(default_factory=dict)
     memory: dict[WorkloadKey, Shape] = field(default_factory=dict)
     gpu: dict[WorkloadKey, Shape] = field(default_factory=dict)

@@ -119,5 +119,5 @@ def budget(namespace: str, name: str, app: str, healthy: int, allowed: int, **sp
     }
 
 
-def namespaces(names: Iterable[str]) -> list[Json]:
+def namespaces(names: Iterable[str]) -> list[Object]:
     return [{"metadata": meta(name, labels={"kubernetes.io/metadata.name": name})} for name in names]
