@@ -131,17 +131,17 @@ def allowed_at_best(budget: DisruptionBudget) -> int | None:
     if budget.expected <= 0:
         return None
     if budget.max_unavailable:
-        return min(budget.expected, _scaled(budget.max_unavailable, budget.expected))
+        return min(budget.expected, _scaled(budget.max_unavailable, budget.expected, unreadable=0))
     if budget.min_available:
-        return max(0, budget.expected - _scaled(budget.min_available, budget.expected))
+        return max(0, budget.expected - _scaled(budget.min_available, budget.expected, unreadable=budget.expected))
     return None
 
 
-def _scaled(written: str, total: int) -> int:
-    """ "3" or "25%" of `total`; what cannot be read counts as nothing allowed or all required."""
+def _scaled(written: str, total: int, unreadable: int) -> int:
+    """`3` or `25%` of `total`."""
     text = written.removesuffix("%")
     if not (text.isascii() and text.isdigit()):
-        return total
+        return unreadable
     return math.ceil(int(text) * total / 100) if written.endswith("%") else int(text)
 
 

@@ -101,7 +101,8 @@ def test_pods_that_are_not_ready_take_from_a_budget_only_when_it_lacks_healthy_o
         ({"min_available": "6"}, 8, 2),
         ({"min_available": "70%"}, 8, 2),  # 5.6 must stay, which is 6
         ({"min_available": "100%"}, 8, 0),
-        ({"max_unavailable": "half"}, 8, 8),
+        ({"max_unavailable": "half"}, 8, 0),
+        ({"min_available": "half"}, 8, 0),
         ({"max_unavailable": "2"}, 0, None),
         ({}, 8, None),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from builders import NOW, budget, cluster, node, owner, pod, spec, workload
 from descheduler.model.nodes import Claim
+from descheduler.model.objects import Json
 from descheduler.model.pods import Phase, Pod, PodSpec
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
@@ -306,8 +307,10 @@ def test_each_index_of_a_job_has_its_own_verdict() -> None:
 
 
 def test_a_pod_that_returns_to_its_node_does_not_move() -> None:
-    status = {"admission": {"podSetAssignments": [{"topologyAssignment": {"levels": ["kubernetes.io/hostname"]}}]}}
-    found = custom("kueue.x-k8s.io/v1beta2", "Workload", "w", {"podSets": [{"count": 1}]}, status=status)  # type: ignore[dict-item]
+    status: dict[str, Json] = {
+        "admission": {"podSetAssignments": [{"topologyAssignment": {"levels": ["kubernetes.io/hostname"]}}]}
+    }
+    found = custom("kueue.x-k8s.io/v1beta2", "Workload", "w", {"podSets": [{"count": 1}]}, status=status)
     blocked = verdict(plain(annotations={"kueue.x-k8s.io/workload": "w"}), objects=[found])
     assert blocked == Blocked(Reason.RETURNS_TO_NODE, "kueue:default/w")
 
