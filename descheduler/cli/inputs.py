@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from descheduler.contract import load
 from descheduler.kube.objects import ClusterObjects
@@ -16,6 +17,9 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.pipeline import Observed
 from descheduler.policy import Policy, default_policy, load_policy
 from descheduler_profiling.series import History
+
+if TYPE_CHECKING:
+    from descheduler.kube.recording import Recording
 
 Note = Callable[[str], None]
 """Hears what is being read, for people who wait."""
@@ -135,7 +139,7 @@ def _recorded(path: Path) -> Observed:
     return Observed(recording.snapshot, _histories(recording.histories), recording.snapshot.taken_at)
 
 
-def _open(path: Path):  # type: ignore[no-untyped-def]
+def _open(path: Path) -> Recording:
     from descheduler.kube.recording import read_recording
 
     return read_recording(path)

@@ -57,7 +57,11 @@ def _hints(source: Source, plan: PlanDocument) -> tuple[str, ...]:
 
 def _options(source: Source) -> str:
     parts = []
-    for name, value in (("kubeconfig", source.kubeconfig), ("context", source.context), ("recording", source.recording)):
+    for name, value in (
+        ("kubeconfig", source.kubeconfig),
+        ("context", source.context),
+        ("recording", source.recording),
+    ):
         if value is not None:
             parts.append(f"--{name} {value} ")
     if source.example:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
+
+
+def _share(value: object) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and re.match(r"^(\d{1,2}|100)%$", value):
+        return value
+    raise ValueError('must be a whole number of at least 0, or a percentage such as "10%"')
+
+
+Share = Annotated[
+    int | str,
+    BeforeValidator(_share),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^(\d{1,2}|100)%$"}]}),
+]
 
 
 def _half_checkpoints() -> dict[str, timedelta]:
@@ -31,8 +47,8 @@ class LimitsPolicy(Section):
     """From one node in one plan; null: no limit."""
     per_namespace: int | None = Field(default=20, ge=0)
     """In one namespace in one plan; null: no limit."""
-    per_workload: int | None = Field(default=5, ge=0)
-    """Of one workload in one plan, gangs that move whole excepted; null: no limit."""
+    per_workload: Share | None = "10%"
+    """Of one workload at any moment: a number, or a percentage of its running pods (at least one); null: no limit."""
     per_cycle: int | None = Field(default=50, ge=0)
     """In one plan; null: no limit."""
     per_hour: int | None = Field(default=200, ge=0)

@@ -43,10 +43,11 @@ def test_the_commented_default_mentions_every_section() -> None:
 def test_values_are_parsed_to_what_they_mean() -> None:
     policy = load_policy(
         HEAD
-        + "interval: 1h30m\nproof: {maxLoad: {cpu: 75%}}\nprotections: {minPodAge: 10m}\n"
+        + "interval: 1h30m\nlimits: {perWorkload: 25%}\nproof: {maxLoad: {cpu: 75%}}\nprotections: {minPodAge: 10m}\n"
         + "strategies: [{name: noon, HotNodes: {thresholds: {cpu: 0.6}}}]\n"
     )
     assert policy.interval == timedelta(minutes=90)
+    assert policy.limits.per_workload == "25%"
     assert policy.proof.max_load == {"cpu": 0.75}
     assert policy.protections.min_pod_age == timedelta(minutes=10)
     (choice,) = policy.strategies
@@ -87,6 +88,8 @@ def test_all_problems_come_at_once_in_the_order_of_the_text() -> None:
     [
         ("limits: {per_node: 3}", "limits.per_node: is not a known key (did you mean perNode?)"),
         ("limits: {perNode: -1}", "limits.perNode: must be at least 0"),
+        ("limits: {perWorkload: -1}", "limits.perWorkload: must be a whole number of at least 0"),
+        ("limits: {perWorkload: 101%}", 'or a percentage such as "10%"'),
         ("limits: {perNode: 1.5}", "limits.perNode: must be a whole number"),
         ("limits: 5", "limits: must be a mapping"),
         ("mode: [active]", "mode: must be one of dry-run, active"),
