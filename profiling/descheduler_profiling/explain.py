@@ -172,12 +172,11 @@ def _rules(signal: str) -> tuple[tuple[str, Rule], ...]:
     memory = signal == "memory"
 
     def vpa(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
-        if memory:
-            return VPA_MEMORY.percentiles(daily_peaks(values, step), DAY, levels)[0]
-        return VPA_CPU.percentiles(values, step, levels)[0]
+        seen = (daily_peaks(values, step), DAY) if memory else (values, step)
+        return _first((VPA_MEMORY if memory else VPA_CPU).percentiles(*seen, levels))
 
     def koordinator(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
-        return (KOORDINATOR_MEMORY if memory else KOORDINATOR_CPU).percentiles(values, step, levels)[0]
+        return _first((KOORDINATOR_MEMORY if memory else KOORDINATOR_CPU).percentiles(values, step, levels))
 
     def flat(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
         return np.array([flat_quantile(values, step, q, 14 * DAY)[0] for q in levels], np.float32)
@@ -191,6 +190,11 @@ def _rules(signal: str) -> tuple[tuple[str, Rule], ...]:
     if signal not in ("cpu", "memory"):
         return ((FLAT, flat),)  # the histograms of others have buckets for cores and bytes alone
     return ((VPA, vpa), (KOORDINATOR, koordinator), (FLAT, flat), (VPA_RULE, target), (KOORDINATOR_RULE, peak))
+
+
+def _first(levels: Floats) -> Floats:
+    out: Floats = levels[0]
+    return out
 
 
 def _trial(

@@ -1,0 +1,242 @@
+"""Profiles as documents for other programs: JSON, CSV, and Parquet where pyarrow is installed.
+
+One versioned document holds the profiles of any number of signals: for each workload the quantiles of usage at a time
+within each horizon, and of the largest usage up to it. A workload without a profile is there with confidence 0, the
+reason, and no numbers: absent is not zero.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from descheduler.model.errors import DocumentError, UsageError
+from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.series import Floats
+
+FORMAT = "descheduler-profiles"
+VERSION = 1
+
+Numbers = list[list[float]]
+
+
+class WorkloadProfile(msgspec.Struct, frozen=True, rename="camel"):
+    """One workload and signal. `usage` and `peak` [Q, B] are per replica, None where there is no profile: see `why`."""
+
+    namespace: str
+    kind: str
+    name: str
+    confidence: float
+    why: str
+    models: list[str]  # chosen for each quantile
+    usage: Numbers | None = None
+    peak: Numbers | None = None
+
+
+class SignalDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """One signal. Profiles speak of the time after `origin` (unix seconds); of one not `complete` nobody acts."""
+
+    signal: str
+    unit: str
+    origin: int
+    step: int
+    complete: bool
+    problems: list[str]
+    quantiles: list[float]
+    horizons: list[int]  # seconds
+    workloads: list[WorkloadProfile]
+
+
+class ProfilesDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """The document. `created` (unix seconds) is the time of what it was made from."""
+
+    format: str
+    version: int
+    cluster: str
+    created: float
+    signals: list[SignalDocument]
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What every version has."""
+
+    format: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One number of each kind, as tables have them."""
+
+    namespace: str
+    kind: str
+    name: str
+    signal: str
+    unit: str
+    quantile: float
+    horizon_seconds: int
+    usage: float | None
+    peak: float | None
+    confidence: float
+    model: str
+    why: str
+
+
+def horizon_name(seconds: int) -> str:
+    """`15m`, `1h`, `24h`: hours where they are whole, else minutes, else seconds."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def document(profiles: Iterable[SignalProfiles], *, created: float, cluster: str = "") -> ProfilesDocument:
+    """The document of some signals, in the order given; workloads in the order of their keys."""
+    return ProfilesDocument(FORMAT, VERSION, cluster, created, [_signal(one) for one in profiles])
+
+
+def _signal(profiles: SignalProfiles) -> SignalDocument:
+    horizons = [bucket.seconds for bucket in profiles.layout.buckets]
+    peak = np.array([[profiles.peak(profiles.vectors, q, h) for h in horizons] for q in profiles.quantiles])
+    return SignalDocument(
+        signal=profiles.signal,
+        unit=profiles.unit,
+        origin=profiles.origin,
+        step=profiles.step,
+        complete=profiles.complete,
+        problems=list(profiles.problems),
+        quantiles=list(profiles.quantiles),
+        horizons=horizons,
+        workloads=[_workload(profiles, row, peak[:, :, row]) for row in range(len(profiles.keys))],
+    )
+
+
+def _workload(profiles: SignalProfiles, row: int, peak: Floats) -> WorkloadProfile:
+    key, why = profiles.keys[row], profiles.why[row]
+    if profiles.confidence[row] <= 0:
+        return WorkloadProfile(key.namespace, key.kind, key.name, 0.0, why, [])
+    made = profiles.profile(row)
+    return WorkloadProfile(
+        namespace=key.namespace,
+        kind=key.kind,
+        name=key.name,
+        confidence=round(made.confidence, 4),
+        why=why,
+        models=list(made.chosen),
+        usage=_numbers(made.table),
+        peak=_numbers(peak),
+    )
+
+
+def _numbers(values: Floats) -> Numbers:
+    """Seven digits, which is what a float32 holds."""
+    return [[float(f"{value:.7g}") for value in line] for line in values.tolist()]
+
+
+def rows(doc: ProfilesDocument) -> Iterator[Row]:
+    """The document as a long table."""
+    for signal in doc.signals:
+        for one in signal.workloads:
+            for i, q in enumerate(signal.quantiles):
+                for j, horizon in enumerate(signal.horizons):
+                    yield Row(
+                        namespace=one.namespace,
+                        kind=one.kind,
+                        name=one.name,
+                        signal=signal.signal,
+                        unit=signal.unit,
+                        quantile=q,
+                        horizon_seconds=horizon,
+                        usage=one.usage[i][j] if one.usage else None,
+                        peak=one.peak[i][j] if one.peak else None,
+                        confidence=one.confidence,
+                        model=one.models[i] if one.models else "",
+                        why=one.why,
+                    )
+
+
+def to_json(doc: ProfilesDocument, indent: int | None = None) -> bytes:
+    """The document as JSON."""
+    data = msgspec.json.encode(doc)
+    return data if indent is None else msgspec.json.format(data, indent=indent)
+
+
+def from_json(data: bytes) -> ProfilesDocument:
+    """What `to_json` made.
+
+    Raises:
+        DocumentError: not such a document, of a later version, or damaged.
+    """
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except msgspec.DecodeError as error:
+        raise DocumentError(f"not a document of profiles: {error}") from error
+    _check(head)
+    try:
+        return msgspec.json.decode(data, type=ProfilesDocument)
+    except msgspec.DecodeError as error:
+        raise DocumentError(f"the document of profiles is damaged: {error}") from error
+
+
+def _check(head: _Head) -> None:
+    if head.format != FORMAT:
+        raise DocumentError(f"not a document of profiles: its format is {head.format!r}")
+    if head.version != VERSION:
+        age = "a later" if head.version > VERSION else "an unknown"
+        raise DocumentError(f"the document of profiles has {age} version, {head.version}; this program reads {VERSION}")
+
+
+def to_csv(doc: ProfilesDocument) -> str:
+    """The long table as CSV (RFC 4180, but lines end with a newline alone), numbers empty where there are none."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(Row.__slots__)
+    for row in rows(doc):
+        values = (getattr(row, name) for name in Row.__slots__)
+        writer.writerow(["" if value is None else value for value in values])
+    return out.getvalue()
+
+
+def write(doc: ProfilesDocument, path: Path) -> None:
+    """Write to a `.json`, `.csv` or `.parquet` file, replacing it.
+
+    Raises:
+        UsageError: another suffix, a file that cannot be written, or Parquet without pyarrow.
+    """
+    try:
+        match path.suffix:
+            case ".json":
+                path.write_bytes(to_json(doc, indent=1) + b"\n")
+            case ".csv":
+                path.write_text(to_csv(doc), encoding="utf-8")
+            case ".parquet":
+                from descheduler_profiling.export_parquet import write_parquet
+
+                write_parquet(doc, path)
+            case other:
+                raise UsageError(f"{path}: profiles are written as .json, .csv or .parquet, not {other or 'a folder'}")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def read(path: Path) -> ProfilesDocument:
+    """Read a `.json` or `.parquet` file that `write` made.
+
+    Raises:
+        UsageError: it cannot be read, or is Parquet and there is no pyarrow.
+        DocumentError: not such a document, of a later version, or damaged.
+    """
+    try:
+        if path.suffix == ".parquet":
+            from descheduler_profiling.export_parquet import read_parquet
+
+            return read_parquet(path)
+        return from_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
