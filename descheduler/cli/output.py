@@ -9,7 +9,7 @@ from pathlib import Path
 from descheduler.model.errors import UsageError
 from descheduler.model.plan import PlanDocument
 
-PLAIN_WIDTH = 160  # of a table that nobody's terminal limits
+PLAIN_WIDTHS = {"table": 160, "wide": 260}  # of a table that nobody's terminal limits
 
 
 def write_plan(plan: PlanDocument, form: str, file: Path | None, *, hints: tuple[str, ...] = ()) -> None:
@@ -43,7 +43,7 @@ def _encoded(plan: PlanDocument, form: str) -> bytes:
     from descheduler.report.table import render
 
     text = io.StringIO()
-    render(plan, Console(file=text, width=PLAIN_WIDTH, no_color=True, highlight=False), wide=form == "wide")
+    render(plan, Console(file=text, width=PLAIN_WIDTHS[form], no_color=True, highlight=False), wide=form == "wide")
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()).encode()
 
 

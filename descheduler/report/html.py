@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
@@ -35,10 +34,12 @@ class Bounds:
     nodes: int = 500
     embedded_nodes: int = 2000
     embedded_refusals: int = 4000
+    embedded_actions: int = 1000
+    embedded_curves: int = 200
 
-    def halved(self) -> Bounds:
-        """Half of everything, but never nothing."""
-        return Bounds(**{name: max(1, most // 2) for name, most in asdict(self).items()})
+    def shrunk(self, factor: float) -> Bounds:
+        """Less of everything, but never nothing."""
+        return Bounds(**{name: max(1, int(most * factor)) for name, most in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ def to_html(plan: PlanDocument, *, max_refusals: int = 2000) -> str:
     pictures = _Pictures(plan)
     bounds = Bounds(refusals=max_refusals)
     page = _page(plan, bounds, pictures)
-    while len(page.encode()) > MAX_BYTES and bounds != bounds.halved():
-        bounds = bounds.halved()
+    while (size := len(page.encode())) > MAX_BYTES and bounds != (less := bounds.shrunk(0.8 * MAX_BYTES / size)):
+        bounds = less
         page = _page(plan, bounds, pictures)
     return page
 
@@ -199,16 +200,27 @@ def _gpu_counts(nodes: Iterable[NodeRow]) -> dict[str, dict[str, float]]:
 
 
 def _embedded(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
-    """The plan as JSON that cannot end its element early, and how many rows were left out of it."""
+    """The plan as JSON that cannot end its element early, and in words how many rows were left out of it."""
     nodes = _shown(plan.nodes, bounds.embedded_nodes)
-    small = replace(plan, nodes=tuple(nodes), refusals=plan.refusals[: bounds.embedded_refusals])
+    kept = bounds.embedded_curves
+    small = replace(
+        plan,
+        nodes=tuple(nodes),
+        refusals=plan.refusals[: bounds.embedded_refusals],
+        actions=plan.actions[: bounds.embedded_actions],
+        findings=(*plan.findings[:kept], *(replace(f, curve=(), curve_after=()) for f in plan.findings[kept:])),
+    )
+    left = {
+        "node": len(plan.nodes) - len(nodes),
+        "refusal": len(plan.refusals) - len(small.refusals),
+        "action": len(plan.actions) - len(small.actions),
+        "curve": sum(bool(finding.curve) for finding in plan.findings[kept:]),
+    }
     text = to_json(small).decode()
-    for character in "<>&\u2028\u2029":
-        text = text.replace(
-            character, json.dumps(character)[1:-1] if ord(character) > 127 else f"\\u{ord(character):04x}"
-        )
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
     return {
         "json": Markup(text),
-        "nodes_left": len(plan.nodes) - len(nodes),
-        "refusals_left": len(plan.refusals) - len(small.refusals),
+        "left": left,
+        "left_text": ", ".join(words.plural(count, name) for name, count in left.items() if count),
     }

@@ -14,6 +14,7 @@ from descheduler.model.plan import Action, BudgetRow, FindingRow, PlanDocument, 
 from descheduler.report import words
 
 _OUTCOME = {"cured": "green", "eased": "yellow", "unanswered": "red", "left-alone": "cyan"}
+_LONGEST = 64  # characters of a name that are kept on one line
 _STATE = {"fresh": "green", "stale": "red", "partial": "red", "absent": "dim"}
 
 
@@ -103,6 +104,10 @@ def _actions(plan: PlanDocument, wide: bool) -> Table:
     if wide:
         columns += ["requests", "budgets", "note"]
     table = _table(*columns, right=("wave", "worth", "cost"))
+    moves = [pod for action in plan.actions for pod in action.pods]
+    # A name that breaks in the middle cannot be copied.
+    table.columns[2].min_width = min(_LONGEST, max(len(f"{pod.namespace}/{pod.pod}") for pod in moves))
+    table.columns[3].min_width = min(_LONGEST, max(len(_way(pod)) for pod in moves))
     for action in sorted(plan.actions, key=lambda a: a.wave):
         for i, pod in enumerate(action.pods):
             table.add_row(*_cells(action, pod, first=i == 0, wide=wide))
@@ -115,14 +120,14 @@ def _actions(plan: PlanDocument, wide: bool) -> Table:
 def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[RenderableType]:
     unit = Text(f"{pod.namespace}/{pod.pod}")
     if first and action.gang:
-        unit.append(f"  {action.unit} moves together", style="dim")
+        unit.append(f"\n{action.unit} moves together", style="dim")
     elif first and len(action.pods) > 1:
-        unit.append(f"  all {len(action.pods)} or none", style="dim")
+        unit.append(f"\nall {len(action.pods)} or none", style="dim")
     cells: list[RenderableType] = [
         f"{action.id} ({action.finding})" if first else "",
         str(action.wave + 1) if first else "",
         unit,
-        f"{pod.source or '–'} → {pod.destination}",
+        _way(pod),
         Text(_proof(pod), style="dim"),
         words.compact(action.worth) if first else "",
         words.compact(action.cost.total) if first else "",
@@ -132,6 +137,10 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
         cells.append(", ".join(_budget(b) for b in action.budgets) if first else "")
         cells.append(Text(action.note, style="dim") if first else "")
     return cells
+
+
+def _way(pod: PodMove) -> str:
+    return f"{pod.source or '–'} → {pod.destination}"
 
 
 def _proof(pod: PodMove) -> str:

@@ -1,0 +1,79 @@
+"""The plan in a terminal: the whole text, so that every change of it is seen."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Reason
+from descheduler.report.table import render
+from report.plans import blocked_plan, empty_plan, large_plan, plan, refusal
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def printed(document: PlanDocument, *, wide: bool = False, width: int = 160, hints: tuple[str, ...] = ()) -> str:
+    out = io.StringIO()
+    render(document, Console(file=out, width=width, no_color=True, highlight=False), wide=wide, hints=hints)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "wide"),
+    [
+        ("table", plan(), False),
+        ("wide", plan(), True),
+        ("empty", empty_plan(), False),
+        ("blocked", blocked_plan(), False),
+    ],
+)
+def test_the_table_is_as_agreed(name: str, document: PlanDocument, wide: bool) -> None:
+    """Set UPDATE_GOLDEN=1 to write what is printed now, and read the difference before committing it."""
+    text = printed(document, wide=wide, width=260 if wide else 160)
+    file = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+def test_every_move_and_every_reason_is_in_it() -> None:
+    text = printed(plan())
+    for action in plan().actions:
+        for pod in action.pods:
+            assert f"{pod.namespace}/{pod.pod}" in text
+            assert f"{pod.source} → {pod.destination}" in text
+    for row in plan().refusals:
+        assert row.reason in text
+        assert row.explanation in text
+
+
+def test_wide_lists_every_refusal() -> None:
+    text = printed(plan(), wide=True, width=220)
+    for row in plan().refusals:
+        assert row.subject in text
+        assert row.detail in text
+
+
+def test_brackets_in_what_clusters_say_are_no_markup() -> None:
+    row = refusal(Reason.NO_PLACE, "pod/a/b", detail="[red]taint[/red] [bold")
+    assert "[red]taint[/red] [bold" in printed(plan(refusals=(row,)), wide=True, width=220)
+
+
+def test_a_narrow_terminal_loses_no_name() -> None:
+    text = printed(plan(), width=80).replace("\n", "").replace(" ", "")
+    assert "checkout-7d9f8c" in text
+
+
+def test_next_steps_are_offered_when_given() -> None:
+    assert "descheduler plan -o html" in printed(plan(), hints=("descheduler plan -o html > report.html",))
+
+
+def test_a_large_plan_stays_readable() -> None:
+    document = large_plan()
+    lines = printed(document).count("\n")
+    assert lines < 3 * (len(document.findings) + len(document.actions)) + 40
