@@ -1,0 +1,238 @@
+"""Holds a plan against what no plan may do, from the objects of the snapshot and the document alone.
+
+It shares no code with planning, placement or units; it walks the waves in order, and in each the actions in order.
+An action is atomic. The pods of a wave are disrupted at once, and are back and ready before the next wave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from descheduler.model.plan import Action, PlanDocument
+from descheduler.model.pods import Phase, Pod
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import Workload, WorkloadKey
+from invariants.budgets import over_budget
+from invariants.document import untrue
+from invariants.gangs import Gang, alive, closures, read_gangs
+from invariants.placing import Places
+
+CRITICAL = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Violation:
+    """`kind` is one of: budget, gang, capacity, predicate, limit, protected, twice, document, unstable, crash."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the policy of the plan asked for, as plain numbers; None is unlimited."""
+
+    per_node: int | None = None
+    per_namespace: int | None = None
+    per_workload: int | str | None = None
+    per_cycle: int | None = None
+    per_hour: int | None = None
+    waves: int | None = None
+    max_load: Mapping[str, float] | None = None
+
+
+class Checker:
+    """One plan of one snapshot. `in_flight` (positions) were being evicted before it; `recent` moves of this hour."""
+
+    def __init__(
+        self, plan: PlanDocument, snapshot: ClusterSnapshot, rules: Rules, in_flight: Collection[int], recent: int
+    ) -> None:
+        self.plan = plan
+        self.snapshot = snapshot
+        self.rules = rules
+        self.recent = recent
+        self.index = {p.key: i for i, p in enumerate(snapshot.pods)}
+        self.gone = {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal} | set(
+            in_flight
+        )
+        self.gangs = closures(read_gangs(snapshot)) if plan.actions else []
+
+    def violations(self) -> list[Violation]:
+        """Everything that is wrong."""
+        found = [Violation("document", text) for text in untrue(self.plan, self.snapshot, self.rules.max_load or {})]
+        if any(v.detail.endswith("unknown") for v in found) or not self.plan.actions:
+            return found
+        checks = {
+            "twice": self._twice(),
+            "protected": self._protected(),
+            "limit": self._totals(),
+            "predicate": self._placed(),
+            "capacity": self._capacity(),
+        }
+        found += [Violation(kind, text) for kind, texts in checks.items() for text in texts]
+        for wave, actions in groupby(self._ordered(), key=lambda a: a.wave):
+            down = {i for a in actions for i in self._restarted(a)}
+            together = [{*self._moved(a)} for a in self.plan.actions if a.wave == wave]
+            checks = {
+                "budget": over_budget(self.snapshot, self.gone, down),
+                "gang": self._torn(down, together),
+                "limit": self._workloads(down),
+            }
+            found += [Violation(kind, f"wave {wave}: {text}") for kind, texts in checks.items() for text in texts]
+        return found
+
+    def _ordered(self) -> list[Action]:
+        return sorted(self.plan.actions, key=lambda a: a.wave)
+
+    def _moved(self, action: Action) -> list[int]:
+        return [self.index[f"{m.namespace}/{m.pod}"] for m in action.pods]
+
+    def _restarted(self, action: Action) -> list[int]:
+        return self._moved(action) + [self.index[key] for key in action.also_restarted]
+
+    def _twice(self) -> Iterator[str]:
+        counts = Counter(i for a in self.plan.actions for i in self._moved(a))
+        for i, times in counts.items():
+            if times > 1:
+                yield f"{self.snapshot.pods[i].key} moves {times} times"
+
+    def _protected(self) -> Iterator[str]:
+        evictions: Counter[WorkloadKey] = Counter()
+        for action in self.plan.actions:
+            for i in self._moved(action):
+                pod = self.snapshot.pods[i]
+                why = self._untouchable(pod, i)
+                if why:
+                    yield f"{pod.key} is {why}"
+                if pod.controller is not None and pod.controller.kind == "Job":
+                    evictions[WorkloadKey(pod.namespace, "Job", pod.controller.name)] += 1
+        for key, times in evictions.items():
+            job = self.snapshot.workloads[key]
+            limit = 6 if job.backoff_limit is None else job.backoff_limit
+            if not job.ignores_disruption and job.failed + times > limit and not self._in_set(job):
+                yield f"of {key} {times} pods are evicted, {job.failed} failed before, {limit} may fail"
+
+    def _in_set(self, job: Workload) -> bool:
+        return any(o.kind == "JobSet" for o in job.owners)
+
+    def _untouchable(self, pod: Pod, i: int) -> str:
+        labels, notes = pod.labels, pod.annotations
+        virtual = {n.name for n in self.snapshot.nodes if n.virtual}
+        reasons = {
+            "not running": pod.phase is not Phase.RUNNING or not pod.node,
+            "terminating or on its way out": i in self.gone,
+            "without a controller": pod.controller is None,
+            "a DaemonSet's": any(o.kind == "DaemonSet" for o in pod.owners),
+            "static": "kubernetes.io/config.mirror" in notes,
+            "critical": pod.priority >= CRITICAL,
+            "tied to local storage": pod.spec.local_storage,
+            "opted out": notes.get("descheduler.alpha.kubernetes.io/evict") == "false",
+            "unreadable": bool(pod.problem),
+            "a Ray head": labels.get("ray.io/node-type") == "head",
+            "a Spark driver": labels.get("spark-role") == "driver",
+            "on a virtual node": pod.node in virtual,
+        }
+        return next((why for why, so in reasons.items() if so), "")
+
+    def _totals(self) -> Iterator[str]:
+        pods = [i for a in self.plan.actions for i in self._restarted(a)]
+        rules = self.rules
+        caps = {"cycle": rules.per_cycle, "hour": None if rules.per_hour is None else rules.per_hour - self.recent}
+        for name, cap in caps.items():
+            if cap is not None and len(pods) > cap:
+                yield f"{len(pods)} restarts a {name}, {cap} are left"
+        by_node = Counter(self.snapshot.pods[i].node for i in pods)
+        by_namespace = Counter(self.snapshot.pods[i].namespace for i in pods)
+        for counts, cap in ((by_node, rules.per_node), (by_namespace, rules.per_namespace)):
+            for name, count in counts.items():
+                if cap is not None and count > cap:
+                    yield f"{count} restarts in {name}, {cap} are allowed"
+        waves = 1 + max(a.wave for a in self.plan.actions)
+        if rules.waves is not None and waves > rules.waves:
+            yield f"{waves} waves, {rules.waves} are allowed"
+
+    def _placed(self) -> Iterator[str]:
+        places = Places(self.snapshot)
+        for action in self._ordered():
+            for i in self._moved(action):
+                places.where.pop(i, None)
+            for i, move in zip(self._moved(action), action.pods, strict=True):
+                pod = self.snapshot.pods[i]
+                why = places.why_not(pod, move.destination)
+                if why:
+                    yield f"{action.id} in wave {action.wave}: {pod.key} to {move.destination}: {why}"
+                places.where[i] = move.destination
+
+    def _capacity(self) -> Iterator[str]:
+        places = Places(self.snapshot)
+        start = [n.name for n in self.snapshot.nodes if places.overfull(n.name)]
+        if start:
+            yield f"the cluster itself was drawn overfull: {start}"
+        for action in self._ordered():
+            for i, move in zip(self._moved(action), action.pods, strict=True):
+                places.where[i] = move.destination
+            for name in sorted({m.destination for m in action.pods}):
+                over = places.overfull(name)
+                if over:
+                    yield f"after {action.id} in wave {action.wave}: {name} holds {over}"
+
+    def _torn(self, down: set[int], together: list[set[int]]) -> Iterator[str]:
+        for closure in self.gangs:
+            members = {m for g in closure for m in g.members}
+            hit = members & down
+            if not hit:
+                continue
+            name = " + ".join(g.name for g in closure)
+            stuck = next((g.stuck or "evictions fail it" for g in closure if g.stuck or g.fails), "")
+            if stuck:
+                yield f"{name} may not move: {stuck}"
+            if self._is_whole(closure) and not any(members <= one for one in together):
+                yield f"{name} moves whole, yet only {len(hit)} of {len(members)} do"
+            yield from self._too_few(closure, down)
+
+    def _too_few(self, closure: list[Gang], down: set[int]) -> Iterator[str]:
+        first = min(g.rank for g in closure)
+        same = len({tuple(g.members) for g in closure}) == 1
+        for gang in closure:
+            if same and gang.rank > first:
+                continue
+            up = [i for i in gang.members if alive(self.snapshot.pods[i]) and i not in self.gone]
+            left = [i for i in up if i not in down]
+            if left and len(left) < gang.minimum and len(left) < len(up):
+                yield f"{gang.name}: {len(left)} of {len(up)} stay up, {gang.minimum} are needed"
+
+    def _is_whole(self, closure: list[Gang]) -> bool:
+        if len({tuple(g.members) for g in closure}) > 1 or any(g.whole for g in closure):
+            return True
+        first = min(closure, key=lambda g: g.rank)
+        return not first.per_pod and first.minimum > 1
+
+    def _workloads(self, down: set[int]) -> Iterator[str]:
+        limit = self.rules.per_workload
+        if limit is None:
+            return
+        size: Counter[WorkloadKey] = Counter()
+        tokens: dict[WorkloadKey, set[str]] = {}
+        whole = {m: n for n, c in enumerate(self.gangs) if self._is_whole(c) for g in c for m in g.members}
+        for i, pod in enumerate(self.snapshot.pods):
+            key = self._root(pod)
+            size[key] += bool(pod.node) and not pod.terminal
+            if i in down or i in self.gone:
+                tokens.setdefault(key, set()).add(f"gang {whole[i]}" if i in whole else f"pod {i}")
+        for key in {self._root(self.snapshot.pods[i]) for i in down}:
+            cap = limit if isinstance(limit, int) else max(1, math.floor(int(limit[:-1]) * size[key] / 100))
+            if len(tokens[key]) > cap:
+                yield f"{len(tokens[key])} of {key} are down, {cap} may be"
+
+    def _root(self, pod: Pod) -> WorkloadKey:
+        owner = pod.controller
+        if owner is None:
+            return WorkloadKey(pod.namespace, "Pod", pod.name)
+        key = WorkloadKey(pod.namespace, owner.kind, owner.name)
+        above = self.snapshot.workloads.get(key)
+        owners = above.owners if above is not None else ()
+        return WorkloadKey(pod.namespace, owners[0].kind, owners[0].name) if owners else key

@@ -1,0 +1,125 @@
+"""Is a plan document true to itself and to the cluster? Every number is computed again from the moves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import msgspec
+
+from descheduler.model.plan import Action, NodeUse, PlanDocument
+from descheduler.model.snapshot import ClusterSnapshot
+from invariants.placing import Places
+
+NEAR = 2e-4  # fractions are written with four decimals
+
+
+def untrue(plan: PlanDocument, snapshot: ClusterSnapshot, max_load: Mapping[str, float]) -> Iterator[str]:
+    """What is not as it says, one sentence each."""
+    yield from _identity(plan)
+    yield from _actions(plan, snapshot)
+    yield from _nodes(plan, snapshot)
+    summary = plan.summary
+    expected = {
+        "nodes": len(snapshot.nodes),
+        "pods": len(snapshot.pods),
+        "findings": len(plan.findings),
+        "actions": len(plan.actions),
+        "moves": sum(len(a.pods) for a in plan.actions),
+        "restarts": sum(len(a.pods) + len(a.also_restarted) for a in plan.actions),
+        "waves": len({a.wave for a in plan.actions}),
+        "hot_nodes_before": sum(_hot(n.before, max_load) for n in plan.nodes),
+        "hot_nodes_after": sum(_hot(n.after, max_load) for n in plan.nodes),
+        "whole_gpu_nodes_before": sum(n.gpus > 0 and n.ready and n.before.gpus_used == 0 for n in plan.nodes),
+        "whole_gpu_nodes_after": sum(n.gpus > 0 and n.ready and n.after.gpus_used == 0 for n in plan.nodes),
+    }
+    for key, value in expected.items():
+        if summary[key] != value:
+            yield f"summary.{key} is {summary[key]}, counted {value}"
+
+
+def _identity(plan: PlanDocument) -> Iterator[str]:
+    text = msgspec.json.encode(replace(plan, id=""), order="deterministic")
+    if plan.id != hashlib.sha256(text).hexdigest()[:12]:
+        yield "id is not the digest of the rest"
+    if b"NaN" in text or b"Infinity" in text or b':null,"threshold' in text:
+        yield "a number is not finite"
+    if msgspec.json.decode(msgspec.json.encode(plan), type=PlanDocument) != plan:
+        yield "it does not read back as it was written"
+
+
+def _actions(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
+    findings = {f.id for f in plan.findings}
+    pods = {p.key: p for p in snapshot.pods}
+    if plan.acting_blocked and plan.actions:
+        yield "acting is blocked, yet there are actions"
+    if len({a.id for a in plan.actions}) != len(plan.actions):
+        yield "ids of actions repeat"
+    if sorted({a.wave for a in plan.actions}) != list(range(len({a.wave for a in plan.actions}))):
+        yield f"waves are {sorted({a.wave for a in plan.actions})}"
+    for action in plan.actions:
+        if action.finding not in findings:
+            yield f"{action.id} answers {action.finding}, which is no finding"
+        if not action.pods:
+            yield f"{action.id} moves nothing"
+        if abs(sum(action.cost.parts.values()) - action.cost.total) > 1e-6 * max(1.0, action.cost.total):
+            yield f"{action.id} costs {action.cost.total}, its parts {sum(action.cost.parts.values())}"
+        if action.cost.total >= action.worth:
+            yield f"{action.id} costs {action.cost.total} and is worth {action.worth}"
+        yield from _moves(action, snapshot, pods)
+
+
+def _moves(action: Action, snapshot: ClusterSnapshot, pods: Mapping[str, object]) -> Iterator[str]:
+    by_key = {p.key: p for p in snapshot.pods}
+    moved = {f"{m.namespace}/{m.pod}" for m in action.pods}
+    for row in action.budgets:
+        if row.used > row.allowed:
+            yield f"{action.id} uses {row.used} of {row.allowed} of {row.kind} {row.name}"
+    for key in action.also_restarted:
+        if key not in by_key or key in moved:
+            yield f"{action.id} also restarts {key}, which is unknown or moved"
+    for move in action.pods:
+        pod = by_key.get(f"{move.namespace}/{move.pod}")
+        if pod is None:
+            yield f"{action.id} moves {move.namespace}/{move.pod}, which is unknown"
+        elif (pod.uid, pod.node) != (move.uid, move.source):
+            yield f"{action.id} moves {pod.key} ({pod.uid}) from {pod.node}, written ({move.uid}) {move.source}"
+        if move.source == move.destination:
+            yield f"{action.id} moves {move.pod} to where it is"
+        if move.proof.expected != move.destination or not 0 < move.proof.expected_share <= 1 + 1e-6:
+            yield f"{action.id}: proof of {move.pod} expects {move.proof.expected} by {move.proof.expected_share}"
+
+
+def _nodes(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
+    places = Places(snapshot)
+    index = {p.key: i for i, p in enumerate(snapshot.pods)}
+    yield from _uses(plan, places, "before")
+    for action in plan.actions:
+        for move in action.pods:
+            places.where[index[f"{move.namespace}/{move.pod}"]] = move.destination
+    yield from _uses(plan, places, "after")
+
+
+def _uses(plan: PlanDocument, places: Places, when: str) -> Iterator[str]:
+    for row, node in zip(plan.nodes, places.snapshot.nodes, strict=True):
+        use: NodeUse = getattr(row, when)
+        has = dict(node.allocatable)
+        total = {"cpu": 0, "memory": 0, "pods": 0, node.gpus.resource if node.gpus else "-": 0}
+        for p in places.on(node.name):
+            for name, amount in places.snapshot.pods[p].spec.requests:
+                total[name] = total.get(name, 0) + amount
+        gpus = total[node.gpus.resource] if node.gpus else 0
+        said = (use.cpu_requested, use.memory_requested, use.gpus_used, use.pods)
+        counted = (
+            total["cpu"] / max(1, has.get("cpu", 0)),
+            total["memory"] / max(1, has["memory"]),
+            gpus,
+            total["pods"],
+        )
+        if row.name != node.name or any(abs(a - b) > NEAR for a, b in zip(said, counted, strict=True)):
+            yield f"node {node.name} {when}: written {said}, counted {counted}"
+
+
+def _hot(use: NodeUse, max_load: Mapping[str, float]) -> bool:
+    return use.cpu_peak > max_load.get("cpu", 2.0) or use.memory_peak > max_load.get("memory", 2.0)

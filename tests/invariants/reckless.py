@@ -1,0 +1,60 @@
+"""A strategy that proposes anything, and says that all of it is worth a lot: what is refused is refused by planning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import ClassVar
+
+from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.model.moves import Finding, Move, Proposal
+
+
+class RecklessArgs(StrategyArgs):
+    """How reckless."""
+
+    seed: int = 0
+    proposals: int = 12
+
+
+class Reckless:
+    """Single pods, arbitrary bundles, whole units, emptied nodes; with wishes for arbitrary destinations."""
+
+    name: ClassVar[str] = "Reckless"
+    signals: ClassVar[tuple[str, ...]] = ()
+    Args: ClassVar[type[StrategyArgs]] = RecklessArgs
+
+    def propose(self, view: RebalanceView, args: RecklessArgs) -> Iterable[Proposal]:
+        snapshot = view.snapshot
+        state = view.what_if()
+        bound = [i for i in range(len(snapshot.pods)) if state.node_of(i) >= 0]
+        rng = Random(args.seed * 1009 + int(view.movable.sum()))
+        for i in range(args.proposals if bound else 0):
+            pods = dict.fromkeys(self._bundle(rng, view, bound))
+            moves = tuple(
+                Move(
+                    p,
+                    state.node_of(p) if rng.random() > 0.03 else 0,
+                    tuple(rng.sample(range(len(snapshot.nodes)), rng.randint(0, 2))),
+                )
+                for p in pods
+                if state.node_of(p) >= 0
+            )
+            if not moves:
+                continue
+            finding = Finding(self.name, f"whim/{i}", "whim", 1.0, 0.5, "it felt like it")
+            yield Proposal(finding, moves, benefit=0.1, worth=rng.choice((1e9, 1e9, 1e5, 10.0)))
+
+    @staticmethod
+    def _bundle(rng: Random, view: RebalanceView, bound: list[int]) -> list[int]:
+        kind = rng.random()
+        one = rng.choice(bound)
+        if kind < 0.4:
+            return [one]
+        if kind < 0.7:
+            return list(view.moving(one))
+        if kind < 0.85:
+            return rng.sample(bound, min(len(bound), rng.randint(2, 5)))
+        here = view.what_if().node_of(one)
+        movable = [p for p in bound if view.movable[p] and view.what_if().node_of(p) == here]
+        return [m for p in movable for m in view.moving(p) if m in movable or rng.random() < 0.5]

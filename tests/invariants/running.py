@@ -1,0 +1,113 @@
+"""One seed: draw a cluster, a policy and strategies, plan, and check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+
+from descheduler.backtest.random_clusters import RandomCluster, random_cluster
+from descheduler.backtest.random_usage import UsagePool
+from descheduler.model.plan import PlanDocument
+from descheduler.placement import Scoring
+from descheduler.planning import Chosen, Input, Settings, decide, write
+from descheduler.planning.budgets import Limits
+from descheduler.planning.judge import ProofRules
+from descheduler.units import resolve
+from descheduler_strategies.gpu_defragmentation import GpuDefragmentation, GpuDefragmentationArgs
+from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
+from invariants.checker import Checker, Rules, Violation
+from invariants.reckless import Reckless, RecklessArgs
+
+AGAIN = 8  # every so many states the plan is made twice
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What came of one seed."""
+
+    seed: int
+    moves: int
+    waves: int
+    violations: tuple[Violation, ...]
+
+
+def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Examined:
+    """Plan the cluster of a seed and say what is wrong with the plan."""
+    cluster = random_cluster(seed, pool, nodes, pods)
+    rng = Random(seed ^ 0x5EED)
+    settings, chosen = draw_settings(rng), draw_strategies(rng)
+    plan = planned(cluster, settings, chosen)
+    found = check(plan, cluster, settings)
+    if seed % AGAIN == 0:
+        again = planned(random_cluster(seed, pool, nodes, pods), settings, chosen)
+        if msgspec.json.encode(again) != msgspec.json.encode(plan):
+            found.append(Violation("unstable", "the same input gave another plan"))
+    return Examined(seed, int(plan.summary["moves"]), int(plan.summary["waves"]), tuple(found))
+
+
+def planned(cluster: RandomCluster, settings: Settings, chosen: Sequence[Chosen]) -> PlanDocument:
+    given = Input(
+        cluster.snapshot,
+        resolve(cluster.snapshot),
+        cluster.profiles,
+        cluster.now,
+        None,
+        cluster.in_flight,
+        cluster.moved_last_hour,
+    )
+    return write(decide(given, chosen, settings), settings, cluster.now)
+
+
+def check(plan: PlanDocument, cluster: RandomCluster, settings: Settings) -> list[Violation]:
+    """Everything that is wrong with a plan; a strategy of ours that raised is wrong too."""
+    limits = settings.limits
+    rules = Rules(
+        limits.per_node,
+        limits.per_namespace,
+        limits.per_workload,
+        limits.per_cycle,
+        limits.per_hour,
+        limits.waves,
+        settings.proof.max_load,
+    )
+    found = Checker(plan, cluster.snapshot, rules, cluster.in_flight, cluster.moved_last_hour).violations()
+    found += [Violation("crash", text) for text in plan.problems if text.startswith("strategy")]
+    return found
+
+
+def draw_settings(rng: Random) -> Settings:
+    limits = Limits(
+        per_node=rng.choice((None, None, 1, 3)),
+        per_namespace=rng.choice((None, None, 2, 8)),
+        per_workload=rng.choice((None, None, 1, 2, "10%", "50%")),
+        per_cycle=rng.choice((None, None, 1, 5, 20)),
+        per_hour=rng.choice((None, 50, 10)),
+        waves=rng.choice((None, None, 1, 3)),
+    )
+    proof = rng.choice(
+        (
+            ProofRules(),
+            ProofRules(max_load={"cpu": 0.9}, max_risk=0.4),
+            ProofRules(max_load={}, max_risk=0.95),
+            ProofRules(max_load={}, max_risk=0.6),
+        )
+    )
+    return Settings(limits=limits, proof=proof, scoring={"default-scheduler": rng.choice(list(Scoring))})
+
+
+def draw_strategies(rng: Random) -> list[Chosen]:
+    hot = HotNodesArgs(
+        thresholds={"cpu": rng.choice((0.4, 0.6, 0.75)), "memory": 0.85},
+        min_coverage=rng.choice((0.0, 0.8)),
+        min_confidence=0.0,
+        max_risk=rng.choice((0.2, 0.6)),
+    )
+    slot = {"gpus": rng.choice((2, 4, 8)), "cpu": rng.choice(("0", "1"))}
+    gpu = GpuDefragmentationArgs.model_validate({"slot": slot, "wanted": rng.randint(1, 3), "max_risk": 0.6})
+    chosen = [Chosen(HotNodes(), hot), Chosen(GpuDefragmentation(), gpu)]
+    if rng.random() < 0.5:
+        chosen.append(Chosen(Reckless(), RecklessArgs(seed=rng.randrange(10**6))))
+    return chosen

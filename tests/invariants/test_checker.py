@@ -1,0 +1,111 @@
+"""The checker sees what is wrong: plans of a planner with one of its safeguards taken out, and altered documents."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from descheduler.backtest.random_clusters import RandomCluster, random_cluster
+from descheduler.backtest.random_usage import UsagePool
+from descheduler.contract import Scenario
+from descheduler.model.plan import PlanDocument
+from descheduler.planning import Settings
+from descheduler.planning.budgets import Budgets
+from descheduler.planning.judge import Trial
+from invariants.running import check, draw_settings, draw_strategies, examine, planned
+
+
+@pytest.fixture(scope="module")
+def pool() -> UsagePool:
+    return UsagePool.build()
+
+
+def kinds(pool: UsagePool, seeds: int) -> Counter[str]:
+    return Counter(v.kind for seed in range(seeds) for v in examine(seed, pool).violations)
+
+
+def anywhere(self: Scenario, pod: int) -> tuple[tuple[int, float], ...]:
+    """Every node is as likely as any other, whatever the rules say."""
+    nodes = len(self.state.placement.snapshot.nodes)
+    return tuple((n, 1.0 / nodes) for n in range(nodes))
+
+
+def test_it_sees_pods_placed_where_the_scheduler_would_not(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scenario, "landing", anywhere)
+    found = kinds(pool, 150)
+    assert found["predicate"] > 10
+    assert found["capacity"] > 0
+
+
+def test_it_sees_torn_gangs(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trial, "_gangs", lambda self, pods: None)
+    assert kinds(pool, 600)["gang"] > 0
+
+
+def test_it_sees_protected_pods_that_move(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trial, "_gates", lambda self, pods: None)
+    found = kinds(pool, 150)
+    assert found["protected"] > 10
+    assert found["twice"] > 0
+
+
+def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Budgets, "charge", lambda self, pods, evicted=None: ())
+    monkeypatch.setattr(Budgets, "waves", lambda self, bundles, after=None: [0] * len(bundles))
+    found = kinds(pool, 300)
+    assert found["budget"] > 0
+    assert found["limit"] > 10
+
+
+@pytest.fixture(scope="module")
+def made(pool: UsagePool) -> tuple[PlanDocument, RandomCluster, Settings]:
+    """A plan with several actions and waves."""
+    for seed in range(1000):
+        cluster = random_cluster(seed, pool)
+        rng = Random(seed ^ 0x5EED)
+        settings, chosen = draw_settings(rng), draw_strategies(rng)
+        plan = planned(cluster, settings, chosen)
+        if plan.summary["waves"] > 1:
+            return plan, cluster, settings
+    raise AssertionError("no seed makes a plan of several waves")
+
+
+def complaints(plan: PlanDocument, made: tuple[PlanDocument, RandomCluster, Settings]) -> str:
+    return "\n".join(f"{v.kind}: {v.detail}" for v in check(plan, made[1], made[2]))
+
+
+def test_it_finds_nothing_in_the_plan_itself(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+    assert not complaints(made[0], made)
+
+
+@pytest.mark.parametrize("key", ["moves", "waves", "restarts", "nodes", "hot_nodes_after", "whole_gpu_nodes_after"])
+def test_it_sees_a_wrong_number_in_the_summary(made: tuple[PlanDocument, RandomCluster, Settings], key: str) -> None:
+    plan = replace(made[0], summary={**made[0].summary, key: made[0].summary[key] + 1})
+    assert f"summary.{key}" in complaints(plan, made)
+
+
+def test_it_sees_a_pod_that_moves_twice(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+    first = made[0].actions[0]
+    plan = replace(made[0], actions=(*made[0].actions, replace(first, id="again")))
+    assert "twice: " in complaints(plan, made)
+
+
+def test_it_sees_a_gap_between_waves(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+    last = made[0].actions[-1]
+    plan = replace(made[0], actions=(*made[0].actions[:-1], replace(last, wave=last.wave + 1)))
+    assert "waves are" in complaints(plan, made)
+
+
+def test_it_sees_waves_that_are_run_together(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+    plan = replace(made[0], actions=tuple(replace(a, wave=0) for a in made[0].actions))
+    assert "budget: " in complaints(plan, made) or "limit: " in complaints(plan, made)
+
+
+def test_it_sees_a_source_that_is_not_the_pods_node(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+    first = made[0].actions[0]
+    pods = (replace(first.pods[0], source="elsewhere"), *first.pods[1:])
+    plan = replace(made[0], actions=(replace(first, pods=pods), *made[0].actions[1:]))
+    assert "written" in complaints(plan, made)
