@@ -302,21 +302,15 @@ def _nodes(start: int, end: int, _pods: int) -> Iterator[bytes]:
 
 
 def _replica_sets(start: int, end: int, _pods: int) -> Iterator[bytes]:
+    managed = json.dumps(_managed_fields()).encode()
     for i in range(start, end):
-        name = f"{_SHAPES[i % len(_SHAPES)]}-{i:05d}"
-        labels = {"app.kubernetes.io/name": name}
-        replica_set = {
-            "metadata": {
-                "name": name,
-                "namespace": f"team-{i % 50:02d}",
-                "uid": f"{i:08x}-0000-4000-8000-000000000000",
-                "labels": labels,
-                "managedFields": _managed_fields(),
-            },
-            "spec": {"replicas": REPLICAS, "selector": {"matchLabels": labels}},
-            "status": {"replicas": REPLICAS, "readyReplicas": REPLICAS},
-        }
-        yield json.dumps(replica_set).encode()
+        name = b"%s-%05d" % (_SHAPES[i % len(_SHAPES)].encode(), i)
+        labels = b'{"app.kubernetes.io/name":"%s"}' % name
+        yield (
+            b'{"metadata":{"name":"%s","namespace":"team-%02d","uid":"%08x-0000-4000-8000-000000000000",'
+            b'"labels":%s,"managedFields":%s},"spec":{"replicas":%d,"selector":{"matchLabels":%s}},'
+            b'"status":{"replicas":%d,"readyReplicas":%d}}'
+        ) % (name, i % 50, i, labels, managed, REPLICAS, labels, REPLICAS, REPLICAS)
 
 
 def _namespaces(start: int, end: int, _pods: int) -> Iterator[bytes]:

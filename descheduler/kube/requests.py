@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -129,17 +130,14 @@ class PodResources:
 class _Container:
     def __init__(self, wire: ContainerWire, pod: PodWire) -> None:
         self.sidecar = wire.restart_policy == "Always"
-        where = f"containers[{wire.name}].resources"
-        found = _decode(bytes(wire.resources), where) or ResourcesWire()
-        with under(f"{where}.requests"):
-            self.requests = quantities(found.requests)
-        with under(f"{where}.limits"):
-            self.limits = quantities(found.limits)
+        where = f"containers[{wire.name}]"
+        with under(where):
+            self.requests, self.limits = _written(bytes(wire.resources))
         self._force: ResourcesWire | None = None
         self._allocated: Quantities = {}
         for status in (*(pod.status.container_statuses or ()), *(pod.status.init_container_statuses or ())):
             if status.name == wire.name and len(bytes(status.resources)) > 4:
-                self._force = _decode(bytes(status.resources), f"{where} in status")
+                self._force = _decode(bytes(status.resources), f"{where}.resources in status")
                 self._allocated = quantities(_amounts.decode(bytes(status.allocated_resources) or b"null"))
 
     def effective(self, what: str, infeasible: bool) -> Quantities:
@@ -157,6 +155,16 @@ class _Container:
         if self._force is None:
             return self.limits
         return _in_force(self.limits, quantities(self._force.limits), infeasible)
+
+
+@lru_cache(maxsize=4096)
+def _written(raw: bytes) -> tuple[Quantities, Quantities]:
+    """Requests and limits as a container states them; many state the same. Not to be changed."""
+    found = _decode(raw, "resources") or ResourcesWire()
+    with under("resources.requests"):
+        requests = quantities(found.requests)
+    with under("resources.limits"):
+        return requests, quantities(found.limits)
 
 
 def _decode(raw: bytes, where: str) -> ResourcesWire | None:
