@@ -4,6 +4,7 @@ A strategy is a pure function `(view, args) -> proposals and observations`. It s
 units and a what-if state; it never evicts, logs a decision, reads the clock or draws a random number.
 """
 
+from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
 from descheduler.contract.registry import API_VERSION, available, load
 from descheduler.contract.strategy import Strategy, StrategyArgs
@@ -11,11 +12,14 @@ from descheduler.contract.view import RebalanceView, Scenario
 
 __all__ = [
     "API_VERSION",
+    "Accept",
+    "Landing",
     "NodeLoads",
     "RebalanceView",
     "Scenario",
     "Strategy",
     "StrategyArgs",
     "available",
+    "land",
     "load",
 ]

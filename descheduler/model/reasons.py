@@ -54,6 +54,7 @@ class Reason(StrEnum):
     NO_PLACE = "NoPlace"
     WOULD_STAY = "WouldLandOnSource"
     DESTINATION_HOT = "DestinationHot"
+    CLOSES_SLOT = "WouldCloseSlot"
     # Worth
     NOT_WORTH_IT = "NotWorthIt"
     SPIKE_PASSES = "SpikePasses"
@@ -120,6 +121,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.NO_PLACE: "no other node can take it",
     Reason.WOULD_STAY: "the scheduler would most likely put it back on its node",
     Reason.DESTINATION_HOT: "every node that could take it would become hot",
+    Reason.CLOSES_SLOT: "it would probably land where it closes another free slot",
     Reason.NOT_WORTH_IT: "the benefit does not outweigh what the move costs",
     Reason.SPIKE_PASSES: "the peak passes before a move would pay",
     Reason.NO_CURE: "no allowed set of moves brings the node below its threshold",

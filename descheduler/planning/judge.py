@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from descheduler.contract import RebalanceView, Scenario
-from descheduler.model.moves import Proposal
+from descheduler.contract import RebalanceView, Scenario, land
+from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.budgets import Budgets, Charge
@@ -148,38 +149,32 @@ class Trial:
         for move in proposal.moves:
             attempt.remove(move.pod)
         proofs: list[Proof] = []
-        sources = {move.source for move in proposal.moves}
         for move in proposal.moves:
-            proof = self._place(move.pod, move.source, move.destinations, sources, attempt)
+            proof = self._place(move, attempt)
             if isinstance(proof, Blocked):
                 return proof
             attempt.place(proof.pod, proof.node)
             proofs.append(proof)
         return tuple(proofs)
 
-    def _place(
-        self, pod: int, source: int, wished: tuple[int, ...], sources: set[int], attempt: Scenario
-    ) -> Proof | Blocked:
-        """The node on which the pod will most likely be, if what is likely is also good."""
-        key = f"pod/{self.view.snapshot.pods[pod].key}"
-        likely = attempt.landing(pod)
-        if all(node == source for node, _ in likely):
-            return Blocked(Reason.NO_PLACE, key, attempt.state.explain_text(pod))
-        nodes = np.array([node for node, _ in likely], np.int32)
-        shares = np.array([share for _, share in likely])
-        back = float(shares[nodes == source].sum())
-        if back > self._rules.max_risk:
-            return Blocked(Reason.WOULD_STAY, key, f"probability {back:.0%}")
-        good = self._cool(pod, nodes, attempt) & (nodes != source)
-        share = float(shares[good].sum())
-        if share < 1.0 - self._rules.max_risk:
-            hot = self.view.snapshot.nodes[int(nodes[int(np.argmin(good))])].name
-            return Blocked(Reason.DESTINATION_HOT, f"node/{hot}", f"{key} would probably land there")
-        chosen = [node for node in nodes[good].tolist() if node in wished] or nodes[good].tolist()
-        fits = attempt.fits(pod)
-        return Proof(pod, int(chosen[0]), share, int(fits.sum()) - int(fits[source]), likely)
+    def _place(self, move: Move, attempt: Scenario) -> Proof | Blocked:
+        """The node on which the pod will most likely be, if what is likely is also good; the wished one if it is."""
+        landing = land(
+            self.view.snapshot,
+            attempt,
+            move.pod,
+            move.source,
+            lambda nodes: self._cool(move.pod, nodes, attempt),
+            self._rules.max_risk,
+            Reason.DESTINATION_HOT,
+        )
+        if isinstance(landing, Blocked):
+            return landing
+        node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
+        fits = attempt.fits(move.pod)
+        return Proof(move.pod, node, landing.share, int(fits.sum()) - int(fits[move.source]), landing.likely)
 
-    def _cool(self, pod: int, nodes: np.typing.NDArray[np.int32], attempt: Scenario) -> np.typing.NDArray[np.bool_]:
+    def _cool(self, pod: int, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
         cool = np.ones(len(nodes), np.bool_)
         for resource, limit in self._rules.max_load.items():
             if resource in self.view.loads:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from descheduler.contract import RebalanceView, Scenario, StrategyArgs
+from descheduler.contract import Accept, RebalanceView, Scenario, StrategyArgs, land
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.quantity import amount
@@ -118,6 +118,10 @@ class _Shape:
         least: Ints = np.maximum(counts.min(axis=1), 0)
         return least
 
+    def spared(self, state: Scenario) -> Accept:
+        """Accepts nodes on which a pod closes no free slot."""
+        return lambda nodes: ~np.isin(nodes, self.nodes) | (self.per_node(state, nodes) == 0)
+
     def finding(self, free: int) -> Finding:
         """Too few slots are free."""
         slot = self.args.slot
@@ -177,12 +181,12 @@ def _vacate(
         for p in members:
             attempt.remove(p)
         for p in members:
-            target = _destination(view, args, shape, attempt, p, node)
-            if isinstance(target, Blocked):
-                return target
-            attempt.place(p, target)
-            landed[p] = target
-            moves.append(Move(p, sources[p], (target,)))
+            landing = land(view.snapshot, attempt, p, node, shape.spared(attempt), args.max_risk, Reason.CLOSES_SLOT)
+            if isinstance(landing, Blocked):
+                return landing
+            attempt.place(p, landing.nodes[0])
+            landed[p] = landing.nodes[0]
+            moves.append(Move(p, sources[p], landing.nodes[:1]))
     after = shape.slots(attempt)
     if after <= before:
         return Blocked(Reason.NO_CURE, f"node/{view.snapshot.nodes[node].name}", "the pods would fill another slot")
@@ -205,23 +209,3 @@ def _leavers(view: RebalanceView, shape: _Shape, state: Scenario, node: int) -> 
     asks = {p: columns.spec_requests[columns.pod_spec[p]] for p in here}
     here.sort(key=lambda p: (-int(asks[p][shape.column]), -int(asks[p][0]), p))
     return here
-
-
-def _destination(
-    view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, attempt: Scenario, pod: int, source: int
-) -> int | Blocked:
-    """Where the scheduler puts the pod, if that probably neither is the source nor closes another slot."""
-    likely = attempt.landing(pod)
-    key = view.snapshot.pods[pod].key
-    if all(node == source for node, _ in likely):
-        return Blocked(Reason.NO_PLACE, f"pod/{key}", attempt.state.explain_text(pod))
-    nodes = np.array([n for n, _ in likely], np.int32)
-    shares = np.array([share for _, share in likely])
-    if float(shares[nodes == source].sum()) > args.max_risk:
-        return Blocked(Reason.WOULD_STAY, f"node/{view.snapshot.nodes[source].name}", key)
-    closes = np.isin(nodes, shape.nodes) & (shape.per_node(attempt, nodes) > 0)
-    good = (nodes != source) & ~closes
-    if float(shares[~good].sum()) > args.max_risk:
-        name = view.snapshot.nodes[int(nodes[np.argmin(good)])].name
-        return Blocked(Reason.NO_CURE, f"node/{name}", f"{key} would probably close a free slot there")
-    return int(nodes[np.argmax(good)])

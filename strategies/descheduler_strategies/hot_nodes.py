@@ -8,7 +8,7 @@ left alone, and said so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from descheduler.contract import NodeLoads, RebalanceView, Scenario, StrategyArgs
+from descheduler.contract import Accept, NodeLoads, RebalanceView, Scenario, StrategyArgs, land
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
@@ -55,14 +55,13 @@ class HotNodesArgs(StrategyArgs):
 
 @dataclass(frozen=True, slots=True)
 class _Heat:
-    """One hot node for one resource: its curve [H] as fractions, and what is wrong with it."""
+    """One hot node for one resource; `lasts` seconds above the threshold."""
 
     node: int
     resource: str
     threshold: float
-    curve: Array
     finding: Finding
-    excess_steps: int
+    lasts: int
 
 
 class HotNodes:
@@ -74,79 +73,186 @@ class HotNodes:
 
     def propose(self, view: RebalanceView, args: HotNodesArgs) -> Iterable[Proposal | Observation]:
         """One proposal for each unit that leaves a hot node, hottest node first."""
-        limits = {r: _limits(view, args, r) for r in args.thresholds if r in view.loads}
-        state = view.what_if()
-        for heat in sorted(_hot(view, args, limits, state), key=lambda h: (-h.finding.value / h.threshold, h.node)):
-            blocked = _left_alone(view, args, heat)
-            if blocked is not None:
+        search = _Search(view, args)
+        for heat in sorted(search.hot(), key=lambda h: (-h.finding.value / h.threshold, h.node)):
+            blocked = search.left_alone(heat)
+            if blocked is None:
+                yield from search.cool(heat)
+            else:
                 yield Observation(heat.finding, blocked)
+
+
+class _Search:
+    """One run: what is hot, and who leaves; `state` moves on with every unit that was proposed."""
+
+    def __init__(self, view: RebalanceView, args: HotNodesArgs) -> None:
+        self.view = view
+        self.args = args
+        self.state: Scenario = view.what_if()
+        self.seconds = args.horizon.total_seconds()
+        self.limits: Mapping[str, NDArray[np.float64]] = {  # [N] the threshold of each node's pool
+            resource: np.array([args.pools.get(p, {}).get(resource, general) for p in view.pools])[view.pool_of]
+            for resource, general in args.thresholds.items()
+            if resource in view.loads
+        }
+
+    def hot(self) -> Iterator[_Heat]:
+        """Nodes whose curve exceeds their threshold within the horizon."""
+        real = np.fromiter((not n.virtual for n in self.view.snapshot.nodes), np.bool_, len(self.view.snapshot.nodes))
+        for resource, limit in self.limits.items():
+            loads = self.view.loads[resource]
+            steps = max(1, int(self.seconds // loads.profiles.step))
+            curves = loads.curves(self.args.quantile)
+            changed = self.state.changed(resource)
+            if changed.size:
+                curves = curves.copy()
+                curves[changed] = loads.curve(self.state.vectors(resource, changed), changed, self.args.quantile)
+            for node in np.flatnonzero((curves[:, :steps].max(axis=1) > limit) & real).tolist():
+                yield self._heat(loads, resource, node, curves[node], float(limit[node]), steps)
+
+    def _heat(self, loads: NodeLoads, resource: str, node: int, curve: Array, threshold: float, steps: int) -> _Heat:
+        step, origin = loads.profiles.step, loads.profiles.origin
+        above = curve > threshold
+        first = int(np.argmax(above))
+        after = np.flatnonzero(~above[first:])
+        length = int(after[0]) if after.size else len(curve) - first
+        value = float(curve[:steps].max())
+        name, ahead = self.view.snapshot.nodes[node].name, _text(self.args.horizon)
+        percent = f"p{self.args.quantile * 100:g} {resource}"
+        finding = Finding(
+            strategy=HotNodes.name,
+            subject=f"node/{name}",
+            measure=f"{percent} in the next {ahead}, fraction of allocatable",
+            value=value,
+            threshold=threshold,
+            text=f"node {name}: {percent} reaches {value:.0%} of allocatable in the next {ahead}"
+            f" (threshold {threshold:.0%}), above it for {length * step // 60} min",
+            nodes=(node,),
+            since=float(origin + (first + 1) * step),
+            until=float(origin + (first + 1 + length) * step),
+            curve=tuple(float(x) for x in curve),
+            step_seconds=step,
+            resource=resource,
+            quantile=self.args.quantile,
+            horizon_seconds=self.seconds,
+        )
+        return _Heat(node, resource, threshold, finding, length * step)
+
+    def left_alone(self, heat: _Heat) -> Blocked | None:
+        """Why nothing is tried: too little is known, or the peak passes before a move pays."""
+        loads, subject = self.view.loads[heat.resource], heat.finding.subject
+        covered, trust = float(loads.covered[heat.node]), float(loads.confidence[heat.node])
+        if covered < self.args.min_coverage:
+            return Blocked(Reason.DATA_MISSING, subject, f"{covered:.0%} of its {heat.resource} has history")
+        if trust < self.args.min_confidence:
+            return Blocked(Reason.LOW_CONFIDENCE, subject, f"confidence {trust:.2f}")
+        if heat.lasts < self.args.min_duration.total_seconds():
+            pays = f"a move pays from {_text(self.args.min_duration)}"
+            return Blocked(Reason.SPIKE_PASSES, subject, f"over in {heat.lasts // 60} min, {pays}")
+        return None
+
+    def cool(self, heat: _Heat) -> Iterator[Proposal | Observation]:
+        """Unit after unit leaves the node until it is cool or nothing more helps."""
+        granted, failed = 0, None
+        while granted < self.args.max_moves_per_node and self._level(heat) > heat.threshold:
+            chosen = self._choose(heat, self.args.max_moves_per_node - granted)
+            if isinstance(chosen, Blocked):
+                failed = chosen
+                break
+            granted += 1
+            yield chosen
+        level = self._level(heat)
+        if level > heat.threshold:
+            reached = Blocked(Reason.NO_CURE, heat.finding.subject, f"at best {level:.0%} with {granted} moves")
+            pods = tuple(self.view.snapshot.columns.pods_on(heat.node).tolist())
+            yield Observation(heat.finding, failed if failed is not None and not granted else reached, pods)
+
+    def _level(self, heat: _Heat) -> float:
+        return float(self.state.hottest(heat.resource, _one(heat.node), self.args.quantile, self.seconds)[0])
+
+    def _choose(self, heat: _Heat, left: int) -> Proposal | Blocked:
+        """The best unit to take away now, when `left` may still go, moved in `state`; or why there is none."""
+        victims = self._victims(heat)
+        if not victims.size:
+            return Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it may be moved")
+        level = self._level(heat)
+        order = self._rank(victims, self._relief(heat, victims, level), level - heat.threshold, left)
+        refusal = Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it would help")
+        for pod in victims[order][:MAX_TRIED].tolist():
+            landed = self._land(heat, self.view.moving(pod))
+            if isinstance(landed, Blocked):
+                refusal = landed
                 continue
-            yield from _cool(view, args, limits, state, heat)
+            moves = tuple(Move(p, self.state.node_of(p), (node,)) for p, node in landed.items())
+            self.state.apply(moves, landed)
+            return self._proposal(heat, moves, level, self._level(heat))
+        return refusal
 
+    def _victims(self, heat: _Heat) -> NDArray[np.int32]:
+        """Movable pods that are still on the node in `state`."""
+        pods = self.view.snapshot.columns.pods_on(heat.node)
+        pods = pods[self.view.movable[pods]]
+        return pods[np.fromiter((self.state.node_of(p) == heat.node for p in pods.tolist()), np.bool_, len(pods))]
 
-def _limits(view: RebalanceView, args: HotNodesArgs, resource: str) -> NDArray[np.float64]:
-    """[N] the threshold of each node's pool."""
-    by_pool = [args.pools.get(pool, {}).get(resource, args.thresholds[resource]) for pool in view.pools]
-    return np.array(by_pool, np.float64)[view.pool_of]
+    def _relief(self, heat: _Heat, victims: NDArray[np.int32], level: float) -> NDArray[np.float64]:
+        """[K] by how much the node's hottest point falls when each victim leaves alone."""
+        loads = self.view.loads[heat.resource]
+        without = self.state.vectors(heat.resource, _one(heat.node)) - loads.of_pods(victims)
+        nodes = np.full(len(victims), heat.node, np.int32)
+        after = loads.hottest(without, nodes, self.args.quantile, self.seconds)
+        return np.maximum(level - after.astype(np.float64), 0.0)
 
+    def _rank(
+        self, victims: NDArray[np.int32], relief: NDArray[np.float64], excess: float, left: int
+    ) -> NDArray[np.int64]:
+        """Order of victims: the cheapest for what they relieve that do their share of the rest, then the strongest.
 
-def _hot(
-    view: RebalanceView, args: HotNodesArgs, limits: dict[str, NDArray[np.float64]], state: Scenario
-) -> Iterator[_Heat]:
-    for resource, limit in limits.items():
-        loads = view.loads[resource]
-        steps = _steps(loads, args)
-        curves = loads.curves(args.quantile)
-        changed = state.changed(resource)
-        if changed.size:
-            curves = curves.copy()
-            curves[changed] = loads.curve(state.vectors(resource, changed), changed, args.quantile)
-        hottest = curves[:, :steps].max(axis=1)
-        sources = (hottest > limit) & np.fromiter((not n.virtual for n in view.snapshot.nodes), np.bool_, len(limit))
-        for node in np.flatnonzero(sources).tolist():
-            yield _heat(view, args, loads, resource, node, curves[node], float(limit[node]), steps)
+        The share is the excess over the moves left, so that many small pods do not use up the moves of a node.
+        """
+        cost = np.array([self.view.cost(p) for p in victims.tolist()]) + 1.0
+        useful = np.minimum(relief, excess)
+        enough = relief >= excess / max(1, left)
+        order = np.lexsort((victims, relief, np.where(enough, cost / np.maximum(useful, 1e-9), -relief), ~enough))
+        return order[useful[order] > 0.02 * excess]
 
+    def _land(self, heat: _Heat, members: tuple[int, ...]) -> dict[int, int] | Blocked:
+        """Where each pod of the unit goes: where the scheduler would probably put it, if that stays cool."""
+        attempt = self.state.fork()
+        for pod in members:
+            attempt.remove(pod)
+        landed: dict[int, int] = {}
+        for pod in members:
+            source = self.state.node_of(pod)
+            cool = self._cool(attempt, pod)
+            landing = land(self.view.snapshot, attempt, pod, source, cool, self.args.max_risk, Reason.DESTINATION_HOT)
+            if isinstance(landing, Blocked):
+                return landing
+            attempt.place(pod, landing.nodes[0])
+            landed[pod] = landing.nodes[0]
+        return landed
 
-def _steps(loads: NodeLoads, args: HotNodesArgs) -> int:
-    return max(1, int(args.horizon.total_seconds() // loads.profiles.step))
+    def _cool(self, attempt: Scenario, pod: int) -> Accept:
+        """Accepts nodes that stay `headroom` below every threshold with the pod on them."""
 
+        def accept(nodes: NDArray[np.int32]) -> NDArray[np.bool_]:
+            cool = np.ones(len(nodes), np.bool_)
+            for resource, limit in self.limits.items():
+                level = attempt.hottest(resource, nodes, self.args.quantile, self.seconds, plus=pod)
+                cool &= level <= limit[nodes] - self.args.headroom
+            return cool
 
-def _heat(
-    view: RebalanceView,
-    args: HotNodesArgs,
-    loads: NodeLoads,
-    resource: str,
-    node: int,
-    curve: Array,
-    threshold: float,
-    steps: int,
-) -> _Heat:
-    step, origin = loads.profiles.step, loads.profiles.origin
-    above = curve > threshold
-    first = int(np.argmax(above))
-    after = np.flatnonzero(~above[first:])
-    length = int(after[0]) if after.size else len(curve) - first
-    value = float(curve[:steps].max())
-    name = view.snapshot.nodes[node].name
-    percent = f"p{args.quantile * 100:g}"
-    finding = Finding(
-        strategy=HotNodes.name,
-        subject=f"node/{name}",
-        measure=f"{percent} {resource} in the next {_text(args.horizon)}, fraction of allocatable",
-        value=value,
-        threshold=threshold,
-        text=f"node {name}: {percent} {resource} reaches {value:.0%} of allocatable in the next {_text(args.horizon)}"
-        f" (threshold {threshold:.0%}), above it for {length * step // 60} min",
-        nodes=(node,),
-        since=float(origin + (first + 1) * step),
-        until=float(origin + (first + 1 + length) * step),
-        curve=tuple(float(x) for x in curve),
-        step_seconds=step,
-        resource=resource,
-        quantile=args.quantile,
-        horizon_seconds=args.horizon.total_seconds(),
-    )
-    return _Heat(node, resource, threshold, curve, finding, length)
+        return accept
+
+    def _proposal(self, heat: _Heat, moves: tuple[Move, ...], before: float, after: float) -> Proposal:
+        relieved = before - max(after, heat.threshold)
+        cores = float(self.view.snapshot.columns.allocatable[heat.node, 0]) / 1000.0
+        return Proposal(
+            finding=heat.finding,
+            moves=moves,
+            benefit=before - after,
+            worth=relieved * cores * heat.lasts * self.args.weight,
+            note=f"{heat.resource} {before:.0%} → {after:.0%}",
+        )
 
 
 def _text(period: timedelta) -> str:
@@ -154,183 +260,5 @@ def _text(period: timedelta) -> str:
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
-def _left_alone(view: RebalanceView, args: HotNodesArgs, heat: _Heat) -> Blocked | None:
-    loads = view.loads[heat.resource]
-    name = view.snapshot.nodes[heat.node].name
-    covered, trust = float(loads.covered[heat.node]), float(loads.confidence[heat.node])
-    if covered < args.min_coverage:
-        return Blocked(Reason.DATA_MISSING, f"node/{name}", f"{covered:.0%} of its {heat.resource} has history")
-    if trust < args.min_confidence:
-        return Blocked(Reason.LOW_CONFIDENCE, f"node/{name}", f"confidence {trust:.2f}")
-    lasts = heat.excess_steps * loads.profiles.step
-    if lasts < args.min_duration.total_seconds():
-        return Blocked(
-            Reason.SPIKE_PASSES,
-            f"node/{name}",
-            f"over in {lasts // 60} min, a move pays from {_text(args.min_duration)}",
-        )
-    return None
-
-
-def _cool(
-    view: RebalanceView,
-    args: HotNodesArgs,
-    limits: dict[str, NDArray[np.float64]],
-    state: Scenario,
-    heat: _Heat,
-) -> Iterator[Proposal | Observation]:
-    """Unit after unit leaves the node in `state` until it is cool or nothing more helps."""
-    granted = 0
-    failed: Blocked | None = None
-    while granted < args.max_moves_per_node:
-        level = float(state.hottest(heat.resource, _one(heat.node), args.quantile, _seconds(args))[0])
-        if level <= heat.threshold:
-            return
-        chosen = _choose(view, args, limits, state, heat, level, granted)
-        if isinstance(chosen, Blocked):
-            failed = chosen
-            break
-        granted += 1
-        yield chosen
-    level = float(state.hottest(heat.resource, _one(heat.node), args.quantile, _seconds(args))[0])
-    if level > heat.threshold:
-        reached = f"at best {level:.0%} with {granted} moves"
-        blocked = (
-            failed if failed is not None and not granted else Blocked(Reason.NO_CURE, heat.finding.subject, reached)
-        )
-        yield Observation(heat.finding, blocked, tuple(view.snapshot.columns.pods_on(heat.node).tolist()))
-
-
-def _choose(
-    view: RebalanceView,
-    args: HotNodesArgs,
-    limits: dict[str, NDArray[np.float64]],
-    state: Scenario,
-    heat: _Heat,
-    level: float,
-    granted: int,
-) -> Proposal | Blocked:
-    """The best unit to take away now, moved in `state`; or why there is none."""
-    victims = _victims(view, state, heat)
-    if not victims.size:
-        return Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it may be moved")
-    relief = _relief(view, args, state, heat, victims, level)
-    order = _rank(view, victims, relief, level - heat.threshold, args.max_moves_per_node - granted)
-    refusal = Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it would help")
-    for pod in victims[order][:MAX_TRIED].tolist():
-        landed = _land(view, args, limits, state.fork(), heat, view.moving(pod))
-        if isinstance(landed, Blocked):
-            refusal = landed
-            continue
-        moves = tuple(Move(p, state.node_of(p), (landed[p],)) for p in landed)
-        state.apply(moves, landed)
-        after = float(state.hottest(heat.resource, _one(heat.node), args.quantile, _seconds(args))[0])
-        return _proposal(view, args, heat, moves, level, after)
-    return refusal
-
-
-def _victims(view: RebalanceView, state: Scenario, heat: _Heat) -> NDArray[np.int32]:
-    """Movable pods that are still on the node in `state`."""
-    pods = view.snapshot.columns.pods_on(heat.node)
-    pods = pods[view.movable[pods]]
-    return pods[np.fromiter((state.node_of(p) == heat.node for p in pods.tolist()), np.bool_, len(pods))]
-
-
-def _relief(
-    view: RebalanceView, args: HotNodesArgs, state: Scenario, heat: _Heat, victims: NDArray[np.int32], level: float
-) -> NDArray[np.float64]:
-    """[K] by how much the node's hottest point falls when each victim leaves alone."""
-    loads = view.loads[heat.resource]
-    without = state.vectors(heat.resource, _one(heat.node)) - loads.of_pods(victims)
-    nodes = np.full(len(victims), heat.node, np.int32)
-    after = loads.hottest(without, nodes, args.quantile, _seconds(args))
-    return np.maximum(level - after.astype(np.float64), 0.0)
-
-
-def _rank(
-    view: RebalanceView, victims: NDArray[np.int32], relief: NDArray[np.float64], excess: float, left: int
-) -> NDArray[np.int64]:
-    """Order of victims when `left` may still go: the cheapest that does its share of the rest, then the strongest.
-
-    Its share is the excess over the moves left; one that clears everything alone does more than its share and is
-    preferred when its cost for what it relieves is lower.
-    """
-    cost = np.array([view.cost(p) for p in victims.tolist()]) + 1.0
-    useful = np.minimum(relief, excess)
-    enough = relief >= excess / max(1, left)
-    order = np.lexsort((victims, relief, np.where(enough, cost / np.maximum(useful, 1e-9), -relief), ~enough))
-    return order[useful[order] > 0.02 * excess]
-
-
-def _land(
-    view: RebalanceView,
-    args: HotNodesArgs,
-    limits: dict[str, NDArray[np.float64]],
-    attempt: Scenario,
-    heat: _Heat,
-    members: tuple[int, ...],
-) -> dict[int, int] | Blocked:
-    """Where each pod of the unit goes, tried on `attempt`: where the scheduler would put it, if that stays cool."""
-    for pod in members:
-        attempt.remove(pod)
-    landed: dict[int, int] = {}
-    for pod in members:
-        node = _destination(view, args, limits, attempt, heat, pod)
-        if isinstance(node, Blocked):
-            return node
-        attempt.place(pod, node)
-        landed[pod] = node
-    return landed
-
-
-def _destination(
-    view: RebalanceView,
-    args: HotNodesArgs,
-    limits: dict[str, NDArray[np.float64]],
-    attempt: Scenario,
-    heat: _Heat,
-    pod: int,
-) -> int | Blocked:
-    """The likeliest node that stays cool, if the pod will probably land on such a one."""
-    likely = attempt.landing(pod)
-    key = view.snapshot.pods[pod].key
-    if all(node == heat.node for node, _ in likely):
-        return Blocked(Reason.NO_PLACE, f"pod/{key}", attempt.state.explain_text(pod))
-    nodes = np.array([node for node, _ in likely], np.int32)
-    cool = np.ones(len(nodes), np.bool_)
-    for resource, limit in limits.items():
-        level = attempt.hottest(resource, nodes, args.quantile, _seconds(args), plus=pod)
-        cool &= level <= limit[nodes] - args.headroom
-    shares = np.array([share for _, share in likely])
-    source = view.snapshot.nodes[heat.node].name
-    if float(shares[nodes == heat.node].sum()) > args.max_risk:
-        return Blocked(Reason.WOULD_STAY, f"node/{source}", key)
-    good = cool & (nodes != heat.node)
-    if float(shares[~good].sum()) > args.max_risk:
-        worst = view.snapshot.nodes[int(nodes[np.argmin(good)])].name
-        return Blocked(Reason.DESTINATION_HOT, f"node/{worst}", f"{key} would probably land there")
-    return int(nodes[np.argmax(good)])
-
-
-def _proposal(
-    view: RebalanceView, args: HotNodesArgs, heat: _Heat, moves: tuple[Move, ...], before: float, after: float
-) -> Proposal:
-    loads = view.loads[heat.resource]
-    relieved = before - max(after, heat.threshold)
-    seconds = heat.excess_steps * loads.profiles.step
-    cores = float(view.snapshot.columns.allocatable[heat.node, 0]) / 1000.0
-    return Proposal(
-        finding=heat.finding,
-        moves=moves,
-        benefit=before - after,
-        worth=relieved * cores * seconds * args.weight,
-        note=f"{heat.resource} {before:.0%} → {after:.0%}",
-    )
-
-
 def _one(node: int) -> NDArray[np.int32]:
     return np.array([node], np.int32)
-
-
-def _seconds(args: HotNodesArgs) -> float:
-    return args.horizon.total_seconds()

@@ -1,0 +1,51 @@
+"""Where a pod will land, and whether that is good: the one rule that strategies and proofs share.
+
+On a plain cluster the scheduler decides, not we. What is likely must therefore be good: the probability of landing on
+the source again, or on a node that the caller does not accept, may not exceed an agreed risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract.loads import Positions
+from descheduler.contract.view import Scenario
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+
+Accept = Callable[[Positions], NDArray[np.bool_]]
+"""[K] which of K nodes would be good for the pod, in the present state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """`nodes` are the good ones, likeliest first; `share` is their probability together; `likely` is all."""
+
+    nodes: tuple[int, ...]
+    share: float
+    likely: tuple[tuple[int, float], ...]
+
+
+def land(
+    snapshot: ClusterSnapshot, state: Scenario, pod: int, source: int, accept: Accept, max_risk: float, bad: Reason
+) -> Landing | Blocked:
+    """Where the pod, removed from `source` in `state`, will be; or NO_PLACE, WOULD_STAY or `bad` as the refusal."""
+    key = f"pod/{snapshot.pods[pod].key}"
+    likely = state.landing(pod)
+    if all(node == source for node, _ in likely):
+        return Blocked(Reason.NO_PLACE, key, state.state.explain_text(pod))
+    nodes = np.array([node for node, _ in likely], np.int32)
+    shares = np.array([share for _, share in likely])
+    back = float(shares[nodes == source].sum())
+    if back > max_risk:
+        return Blocked(Reason.WOULD_STAY, key, f"probability {back:.0%}")
+    good = accept(nodes) & (nodes != source)
+    share = float(shares[good].sum())
+    if share < 1.0 - max_risk:
+        name = snapshot.nodes[int(nodes[int(np.argmin(good))])].name
+        return Blocked(bad, f"node/{name}", f"{key} would probably land there")
+    return Landing(tuple(nodes[good].tolist()), share, likely)
