@@ -27,6 +27,7 @@ from descheduler.controller.history import HistoryReader
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import unsynced
+from descheduler.controller.published import Published, served
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.revalidate import second_validation
@@ -140,7 +141,9 @@ def _assemble(
     real = Seams(
         gate=lambda: unsynced(cache.freshness()),
         observe=_Observing(cache, history, clock),
-        decide=_Deciding(),
+        decide=_Deciding(
+            Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
+        ),
         revalidate=second_validation,
     )
     return Controller(
@@ -173,14 +176,17 @@ class _Observing:
 
 
 class _Deciding:
-    """The pipeline's decision; keeps the profiles, for the choice of models has hysteresis."""
+    """The pipeline's decision; keeps the profiles, for the choice of models has hysteresis, and publishes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, published: Published) -> None:
+        self._published = published
         self._profiles: dict[str, SignalProfiles] | None = None
 
     def __call__(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
         self._profiles = profile(observed, self._profiles)
-        return plan(observed, policy, self._profiles, memory)
+        document = plan(observed, policy, self._profiles, memory)
+        self._published.update(policy, observed.snapshot, self._profiles, observed.now)
+        return document
 
 
 def _beating(status: Status) -> Clock:

@@ -99,6 +99,21 @@ class ClusterWriter:
             return decode(self._send("PUT", f"{path}/{at.name}", body), ConfigMap)
         return decode(self._send("POST", path, body), ConfigMap)
 
+    def create(self, collection: str, body: bytes) -> bytes:
+        """Create an object in a collection (its path). Raises Conflict when the name is taken."""
+        return self._send("POST", collection, body)
+
+    def replace(self, path: str, body: bytes) -> bytes:
+        """Replace an object, or one of its subresources, in the version that `body` names.
+
+        Raises Conflict when somebody else wrote it meanwhile.
+        """
+        return self._send("PUT", path, body)
+
+    def delete(self, path: str, uid: str) -> bytes:
+        """Delete exactly this object, not a successor of its name."""
+        return self._send("DELETE", path, encode("v1", DeleteOptions(Preconditions(uid))))
+
     def _send(self, method: str, path: str, body: bytes, query: Mapping[str, str] | None = None) -> bytes:
         self._leadership.check()
         return _write(self.transport, method, path, body, query or {})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field, SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from descheduler.contract import StrategyArgs
 from descheduler.contract.types import Duration
 from descheduler.policy.acting import ActingPolicy, ReportPolicy
+from descheduler.policy.hints import did_you_mean
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import (
     CooldownPolicy,
@@ -23,6 +24,8 @@ from descheduler.policy.protections import Protections
 from descheduler.policy.publish import PublishPolicy
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name, NodePool
+from descheduler.policy.windows import DisruptionWindow
+from descheduler_profiling.history.signals import builtin_signals
 
 API_VERSION: Final = "rebalance.descheduler.dev/v1alpha1"
 KIND: Final = "DeschedulerPolicy"
@@ -59,6 +62,8 @@ class Policy(Section):
     """How schedulers score nodes, by scheduler name; LeastAllocated, as the default scheduler does, unless given."""
     protections: Protections = Protections()
     """Which pods stay where they are."""
+    windows: tuple[DisruptionWindow, ...] = ()
+    """When pods may be moved; always when empty. With windows, a namespace that none is for is left alone."""
     gangs: GangsPolicy = GangsPolicy()
     """Groups of pods that must run together."""
     limits: LimitsPolicy = LimitsPolicy()
@@ -90,6 +95,14 @@ class Policy(Section):
         if DEFAULT_POOL in names:
             raise ValueError(f"the pool {DEFAULT_POOL} holds the nodes of no other pool and cannot be defined")
         return pools
+
+    @model_validator(mode="after")
+    def _published_signals_exist(self) -> Self:
+        known = {*builtin_signals(), *self.history.queries, *self.history.signals}
+        unknown = next((signal for signal in self.publish.signals if signal not in known), "")
+        if unknown:
+            raise ValueError(f"publish.signals: no signal is named {unknown}{did_you_mean(unknown, sorted(known))}")
+        return self
 
     @property
     def pool_names(self) -> tuple[str, ...]:
