@@ -50,6 +50,8 @@ class HistoryReader:
         wanted = policy.history
         client = self._connected(policy)
         needed = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)}
+        if policy.publish.workloads:
+            needed.update(policy.publish.signals)
         return collect(
             client,
             history_signals(wanted, sorted({*BASIC, *needed})),
