@@ -33,6 +33,7 @@ REMEDY: dict[Reason, str] = {
     Reason.TOO_FEW_REPLICAS: "more replicas, or a lower protections.minReplicas",
     Reason.TOO_YOUNG: "time, or a lower protections.minPodAge",
     Reason.COOLDOWN: "time",
+    Reason.OUTSIDE_WINDOW: "time, or another window in the policy",
     Reason.QUARANTINED: "somebody to look at why it keeps coming back",
     Reason.GANG_UNKNOWN: "the gang's object, in the namespace that the pod names",
     Reason.GANG_AMBIGUOUS: "one gang, not several that contradict each other",

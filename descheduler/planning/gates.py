@@ -15,6 +15,7 @@ from descheduler.planning.gates_pod import pod_gates
 from descheduler.planning.gates_policy import GatePolicy, LedgerView
 from descheduler.planning.gates_scene import Gate, Mask, Scene
 from descheduler.planning.gates_unit import budget_gates, consequence_gates, ledger_gates, member_gate
+from descheduler.planning.gates_window import window_gates
 from descheduler.units import Units
 
 __all__ = ["GatePolicy", "Gates", "LedgerView", "build_gates"]
@@ -82,5 +83,6 @@ def build_gates(
     gates.add(consequence_gates(scene))
     gates.add(budget_gates(scene))
     gates.add(ledger_gates(scene, gates.movable))
+    gates.add(window_gates(scene))
     gates.add(member_gate(scene, ~gates.movable))
     return gates

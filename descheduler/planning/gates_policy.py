@@ -8,6 +8,7 @@ from typing import Protocol
 from descheduler.model.reasons import Blocked
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import WorkloadKey
+from descheduler.planning.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class GatePolicy:
 
     A pod's annotation `descheduler.alpha.kubernetes.io/evict`, with any value but "false", lifts the protections
     marked (o) when `honour_evict_annotation` is set. Mirror, DaemonSet, finished, terminating and never-evict pods,
-    opt-outs, namespaces, gangs, budgets and cooldowns are not lifted by it: unlike upstream, where it lifts all.
+    opt-outs, namespaces, gangs, budgets, cooldowns and windows are not lifted by it; upstream it lifts all.
     """
 
     protect_system_critical: bool = True  # (o) priority of 2000000000 and above
@@ -36,6 +37,7 @@ class GatePolicy:
     autoscaler_opt_outs: bool = True  # safe-to-evict "false" and do-not-disrupt "true" opt out
     prefer_no_eviction_forbids: bool = False  # noEvictionPolicy: Mandatory; else such pods are only `Gates.reluctant`
     honour_evict_annotation: bool = True
+    windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open
 
 
 class LedgerView(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
+from dataclasses import replace
 
 from descheduler.contract import load
 from descheduler.model.errors import PolicyError
@@ -17,6 +18,7 @@ from descheduler.planning.gates_policy import GatePolicy
 from descheduler.planning.judge import ProofRules
 from descheduler.planning.planner import Chosen, Pool, Settings
 from descheduler.planning.sources import FreshnessRules
+from descheduler.planning.windows import Window
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.protections import Protections
 
@@ -28,7 +30,7 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
     """
     limits, proof, cost = policy.limits, policy.proof, policy.cost
     return Settings(
-        gates=_gates(policy.protections, snapshot),
+        gates=replace(_gates(policy.protections, snapshot), windows=_windows(policy)),
         limits=Limits(
             per_node=limits.per_node,
             per_namespace=limits.per_namespace,
@@ -99,6 +101,10 @@ def _gates(protections: Protections, snapshot: ClusterSnapshot) -> GatePolicy:
         min_age_seconds=age.total_seconds() if age is not None else None,
         prefer_no_eviction_forbids=protections.no_eviction_policy == "Mandatory",
     )
+
+
+def _windows(policy: Policy) -> tuple[Window, ...]:
+    return tuple(Window(w.schedule, w.duration.total_seconds(), w.time_zone, w.namespaces) for w in policy.windows)
 
 
 def _matching(patterns: tuple[str, ...], snapshot: ClusterSnapshot) -> tuple[str, ...]:
