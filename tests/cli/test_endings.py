@@ -1,0 +1,177 @@
+"""How commands end: the exit code, one message, and a traceback only for those who ask for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+import typer
+
+from descheduler.backtest.example import example, example_policy
+from descheduler.cli.failures import told
+from descheduler.kube.recording import write_recording
+from descheduler.model.errors import (
+    DeschedulerError,
+    Forbidden,
+    HistoryUnreachable,
+    PolicyError,
+    RecordingError,
+    Unreachable,
+    UsageError,
+)
+from descheduler_profiling.history.serial import history_to_bytes
+from descheduler_profiling.series import History
+
+COMMAND = str(Path(sys.executable).with_name("descheduler"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def ended(error: BaseException, verbose: int = 0) -> int:
+    with pytest.raises(typer.Exit) as caught, told(verbose):
+        raise error
+    return caught.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("both"), 2),
+        (PolicyError(("p.yaml:1:1: a", "p.yaml:2:1: b")), 2),
+        (Unreachable("no answer from https://h"), 1),
+        (HistoryUnreachable("no answer from http://p"), 1),
+        (RecordingError("x: cut short"), 1),
+        (Forbidden("list", "poddisruptionbudgets.policy", "missing permissions"), 1),
+        (ZeroDivisionError("a defect"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_every_failure_has_its_exit_code_and_no_traceback(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(error) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.strip()
+    assert "Traceback" not in err
+
+
+def test_a_missing_permission_is_named_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    ended(Forbidden("list", "poddisruptionbudgets.policy", "missing permissions: list poddisruptionbudgets.policy"))
+    said = capsys.readouterr().err
+    assert "list poddisruptionbudgets.policy" in said
+    assert "ClusterRole" in said
+
+
+def test_all_problems_of_a_policy_are_lines_that_an_editor_can_jump_to(capsys: pytest.CaptureFixture[str]) -> None:
+    ended(PolicyError(("p.yaml:1:1: a", "p.yaml:2:1: b")))
+    assert capsys.readouterr().err.splitlines() == ["p.yaml:1:1: a", "p.yaml:2:1: b"]
+
+
+def test_verbose_shows_the_traceback_with_its_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    error = DeschedulerError("what we say")
+    error.__cause__ = OSError("what happened")
+    ended(error, verbose=1)
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "what happened" in said
+    assert "error: what we say" in said
+
+
+def test_a_command_that_succeeds_says_nothing_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with told(0):
+        structlog.get_logger("descheduler").info("not for everybody")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_service_logs_json_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    with told(0, service=True):
+        structlog.get_logger("descheduler").info("planned", moves=3)
+        logging.getLogger("waitress").warning("from a library")
+    ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (ours["event"], ours["moves"], ours["level"]) == ("planned", 3, "info")
+    assert theirs["event"] == "from a library"
+
+
+def recording(path: Path, **changed: History) -> Path:
+    """The example as a recording, with the history of some signals changed."""
+    made = example()
+    histories = {signal: history_to_bytes(h) for signal, h in {**made.histories, **changed}.items()}
+    write_recording(path, made.objects, histories, taken_at=made.taken_at, cluster=made.name)
+    return path
+
+
+def planned(path: Path, tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(example_policy())
+    words = ["plan", "--recording", str(path), "--policy", str(policy), "-o", "json", *more]
+    return subprocess.run([COMMAND, *words], capture_output=True, text=True, timeout=120)
+
+
+def test_partial_history_is_told_and_moves_nothing_on_it(tmp_path: Path) -> None:
+    cpu = replace(example().histories["cpu"], complete=False, problems=("two hours are missing",))
+    done = planned(recording(tmp_path / "r.recording", cpu=cpu), tmp_path, "--exit-code")
+    assert done.returncode == 1
+    assert "two hours are missing" in done.stderr
+    assert "Traceback" not in done.stderr
+    plan = json.loads(done.stdout)
+    assert all(action["strategy"] != "HotNodes" for action in plan["actions"])
+
+
+def test_a_whole_recording_ends_well(tmp_path: Path) -> None:
+    done = planned(recording(tmp_path / "r.recording"), tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert planned(tmp_path / "r.recording", tmp_path, "--exit-code").returncode == 3
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    script = f"{COMMAND} policy schema | head -1"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_no_colour_where_nobody_watches_or_somebody_asks() -> None:
+    done = subprocess.run(
+        [COMMAND, "plan", "--example"], capture_output=True, timeout=120, env={**os.environ, "NO_COLOR": "1"}
+    )
+    assert b"\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["plan", "--help"], ["run", "--help"], ["policy", "--help"], ["version"]]
+)
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    script = (
+        "import sys; sys.argv[1:] = %r\n"
+        "from descheduler.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit as e: assert not e.code, e.code\n"
+        "heavy = {'numpy', 'scipy', 'kubernetes', 'matplotlib', 'jinja2', 'structlog', 'requests', 'flask', 'rich'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script % words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_wrong_usage_is_exit_code_2() -> None:
+    for words in (["plan", "--nonsense"], ["nonsense"], ["plan", "-o", "pdf"], ["explain", "pod"], ["record"]):
+        assert subprocess.run([COMMAND, *words], capture_output=True, timeout=60).returncode == 2, words
