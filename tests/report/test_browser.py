@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,4 +171,5 @@ def test_on_paper_nothing_scrolls_and_the_page_is_light(opened: Any) -> None:
 
 def _brightness(colour: str) -> float:
     """Mean of the channels of `rgb(r, g, b)`."""
-    return sum(json.loads(f"[{colour[colour.index('(') + 1 : -1]}]")[:3]) / 3
+    channels = colour[colour.index("(") + 1 : -1].split(",")[:3]
+    return sum(float(channel) for channel in channels) / 3
