@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler_profiling.clean import clean
+from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.executors import Executor, InProcess
 from descheduler_profiling.features import features
+from descheduler_profiling.judge import judge
 from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.peaks import peaks
 from descheduler_profiling.points import vectors
 from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.quantiles import sampled_peak
+from descheduler_profiling.race import MODELS, PAST
 from descheduler_profiling.series import Floats, History
 from descheduler_profiling.settings import DAY, Settings
+from descheduler_profiling.trust import trust
 
-WEEK = 7 * DAY
+CACHED = 64  # rows that are worked on at once, so that the arrays of the race stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of a history, and all that a worker needs to know."""
+    """Some rows of a history, and all that a worker needs to know; `before` [S, Q, M] are earlier weights."""
 
     values: Floats
     step: int
     plan: Layout
     settings: Settings
+    before: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a worker returns for its rows."""
+    """What a worker returns for its rows; shapes as in SignalProfiles."""
 
     vectors: Floats
     confidence: Floats
     levels: Floats
+    forecasts: Floats
+    peaks: Floats
+    shares: Floats
+    losses: Floats
+    coverage: Floats
     why: tuple[str, ...]
 
 
@@ -49,76 +60,127 @@ def build(
     """Profiles of every workload of a history.
 
     Deterministic. Never raises for what the values are: rows that cannot be used have confidence 0 and a reason.
+    `previous` profiles of the same signal hold the choice of models steady.
     """
     settings = settings or Settings()
     runner = executor or InProcess()
     plan = layout(history.step, settings.horizons, history.values.shape[1])
-    parts = list(runner.map(build_chunk, _chunks(history, plan, settings)))
-    count = len(history.keys)
-    return SignalProfiles(
+    joined = _room(len(history.keys), plan, settings)
+    why: list[str] = []
+    at = 0
+    for part in runner.map(build_chunk, _chunks(history, plan, settings, previous)):
+        end = at + len(part.why)
+        for name, whole in joined.items():
+            whole[at:end] = getattr(part, name)
+        why.extend(part.why)
+        at = end
+    made = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
         keys=history.keys,
         origin=history.end,
         step=history.step,
         layout=plan,
-        vectors=_joined([p.vectors for p in parts], (count, plan.width)),
-        confidence=_joined([p.confidence for p in parts], (count,)),
-        why=tuple(reason for p in parts for reason in p.why),
-        levels=_joined([p.levels for p in parts], (count,)),
+        why=tuple(why),
         quantiles=settings.quantiles,
         pod_level=history.pod_level,
         complete=history.complete,
         problems=history.problems,
+        **joined,
     )
+    return borrowed(made, settings)
 
 
 def build_chunk(chunk: Chunk) -> Built:
-    """Vectors of some rows."""
-    settings = chunk.settings
-    cleaned = clean(chunk.values, settings.absurd)
-    made = features(cleaned.values, chunk.step, chunk.plan.steps, settings.half_life)
-    min_seen = max(1, min(settings.min_history, DAY) // chunk.step)
-    built = vectors(cleaned.values, made, chunk.plan, min_seen)
+    """Profiles of some rows."""
+    parts = [_build_rows(chunk, at, at + CACHED) for at in range(0, len(chunk.values), CACHED)]
+    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Built) if f.name != "why"}
+    return Built(**joined, why=tuple(reason for p in parts for reason in p.why))
+
+
+def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
+    settings, plan = chunk.settings, chunk.plan
+    cleaned = clean(chunk.values[start:stop], settings.absurd)
+    values = cleaned.values
+    confidence, why = trust(cleaned, chunk.step, settings.min_history)
+    if values.shape[1] == 0:
+        return _nothing(len(values), plan, settings, why)
+    made = features(values, chunk.step, plan.steps, settings.half_life)
+    added = vectors(values, made, plan, max(1, DAY // chunk.step))
+    levels = _levels(settings)
+    before = None
+    if chunk.before is not None:
+        # Judged levels that nobody asked for have no earlier weights: they start afresh.
+        before = np.zeros((len(levels), len(values), len(MODELS)), np.float32)
+        before[: len(settings.quantiles)] = chunk.before[start:stop].transpose(1, 0, 2)
+    judged = judge(values, made, plan, levels, before, PAST if settings.select else 0)
+    highest = peaks(values, judged.curves[levels.index(0.95)], judged.curves[levels.index(0.99)], chunk.step)
+    curves = np.maximum.accumulate(judged.curves[_rising(settings)], axis=0)[_back(settings)]
+    forecasts = curves[:, :, plan.point_leads - 1].transpose(1, 0, 2)
     if settings.limit is not None:
-        points = built[:, : chunk.plan.points]
-        np.minimum(points, np.float32(settings.limit), out=points)
-    confidence, why = _trust(cleaned.values, cleaned.measured, cleaned.dropped, chunk.step, settings)
-    built[confidence == 0] = 0
-    levels = made.hour[:, -1] if made.hour.shape[1] else np.zeros(len(built), np.float32)
-    return Built(built, confidence, levels.astype(np.float32), why)
+        limit = np.float32(settings.limit)
+        added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
+        forecasts, highest = np.minimum(forecasts, limit), np.minimum(highest, limit)
+    for index, seconds in enumerate((3600.0, float(DAY))):
+        missed = np.maximum(highest[:, index] - sampled_peak(plan, added, 0.95, seconds), np.float32(0))
+        added[:, plan.excess + index] = missed**2
+    unknown = confidence == 0
+    for one in (added, forecasts, highest):
+        one[unknown] = 0
+    asked = len(settings.quantiles)
+    return Built(
+        vectors=added,
+        confidence=confidence,
+        levels=made.hour[:, -1],
+        forecasts=forecasts,
+        peaks=highest,
+        shares=judged.weights[:asked].transpose(1, 0, 2),
+        losses=judged.losses[:asked].transpose(1, 0, 2),
+        coverage=judged.coverage[:asked].transpose(1, 0, 2),
+        why=why,
+    )
 
 
-def _chunks(history: History, plan: Layout, settings: Settings) -> Iterator[Chunk]:
+def _levels(settings: Settings) -> list[float]:
+    """Quantiles that are judged: those asked for, then those that peaks are made of."""
+    return [*settings.quantiles, *(q for q in (0.95, 0.99) if q not in settings.quantiles)]
+
+
+def _rising(settings: Settings) -> list[int]:
+    """Positions of the asked quantiles in rising order: a higher quantile is never below a lower one."""
+    return sorted(range(len(settings.quantiles)), key=settings.quantiles.__getitem__)
+
+
+def _back(settings: Settings) -> list[int]:
+    order = _rising(settings)
+    return [order.index(i) for i in range(len(order))]
+
+
+def _room(count: int, plan: Layout, settings: Settings) -> dict[str, Floats]:
+    """Room for all rows, so that parts are not held twice."""
+    asked = len(settings.quantiles)
+    return {
+        "vectors": np.zeros((count, plan.width), np.float32),
+        "confidence": np.zeros(count, np.float32),
+        "levels": np.zeros(count, np.float32),
+        "forecasts": np.zeros((count, asked, plan.points), np.float32),
+        "peaks": np.zeros((count, 2), np.float32),
+        "shares": np.zeros((count, asked, len(MODELS)), np.float32),
+        "losses": np.full((count, asked, len(MODELS)), np.nan, np.float32),
+        "coverage": np.full((count, asked, len(plan.buckets)), np.nan, np.float32),
+    }
+
+
+def _nothing(rows: int, plan: Layout, settings: Settings, why: tuple[str, ...]) -> Built:
+    return Built(**_room(rows, plan, settings), why=why)
+
+
+def _chunks(history: History, plan: Layout, settings: Settings, previous: SignalProfiles | None) -> Iterator[Chunk]:
+    matching = previous is not None and previous.quantiles == settings.quantiles and previous.shares.size > 0
     for start in range(0, len(history.keys), settings.chunk):
-        yield Chunk(history.values[start : start + settings.chunk], history.step, plan, settings)
-
-
-def _joined(parts: list[Floats], shape: tuple[int, ...]) -> Floats:
-    return np.concatenate(parts) if parts else np.zeros(shape, np.float32)
-
-
-def _trust(
-    values: Floats, measured: NDArray[np.int64], dropped: NDArray[np.int64], step: int, settings: Settings
-) -> tuple[Floats, tuple[str, ...]]:
-    """Confidence [S] and the reason where it is not full: how much of a week was measured, and how freshly."""
-    rows, columns = values.shape
-    seconds = measured * step
-    confidence = np.clip(seconds / WEEK, 0, 1).astype(np.float32)
-    recent = np.isfinite(values[:, -max(1, 3600 // step) :]).any(axis=1) if columns else np.zeros(rows, np.bool_)
-    why = []
-    for row in range(rows):
-        reasons = []
-        if measured[row] < 4:
-            confidence[row] = 0
-            reasons.append(f"{measured[row]} usable samples")
-        elif not recent[row]:
-            confidence[row] = 0
-            reasons.append("nothing measured in the last hour")
-        elif seconds[row] < 0.95 * WEEK:
-            reasons.append(f"{seconds[row] / 3600:.1f} h measured")
-        if dropped[row]:
-            confidence[row] *= np.float32(0.9)
-            reasons.append(f"{dropped[row]} samples dropped (negative, infinite or absurd)")
-        why.append(", ".join(reasons))
-    return confidence, tuple(why)
+        stop = start + settings.chunk
+        before = None
+        if previous is not None and matching:
+            rows = previous.rows(history.keys[start:stop])
+            before = np.where((rows >= 0)[:, None, None], previous.shares[rows], np.float32(0))
+        yield Chunk(history.values[start:stop], history.step, plan, settings, before)

@@ -45,8 +45,7 @@ def _beyond(values: Floats, spike: float) -> NDArray[np.bool_] | None:
     top = filled.max(axis=1)
     mean = filled.mean(axis=1)
     # A lone spike of 1,000 times the rest pulls the mean to at least its share of the columns.
-    suspects = np.flatnonzero(top > spike * 0.5 * np.maximum(mean - top / values.shape[1], 0)) if top.size else []
-    suspects = np.asarray([row for row in suspects if top[row] > 0], dtype=np.int64)
+    suspects = np.flatnonzero((top > spike * 0.5 * np.maximum(mean - top / values.shape[1], 0)) & (top > 0))
     if suspects.size == 0:
         return None
     mask = np.zeros(values.shape, dtype=np.bool_)

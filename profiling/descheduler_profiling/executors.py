@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
 from multiprocessing import get_context
 from types import TracebackType
 from typing import Protocol, TypeVar
@@ -16,6 +17,7 @@ from descheduler.model.errors import UsageError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Answer = TypeVar("Answer", covariant=True)
 
 
 class Executor(Protocol):
@@ -72,21 +74,35 @@ class Processes:
         self._pool.shutdown(cancel_futures=True)
 
 
+class _Future(Protocol[Answer]):
+    def result(self) -> Answer: ...
+
+
+class _Client(Protocol):
+    """What we use of distributed.Client, which carries no types."""
+
+    def submit(self, function: Callable[[Task], Result], task: Task, *, pure: bool) -> _Future[Result]: ...
+
+    def scheduler_info(self) -> dict[str, dict[str, object]]: ...
+
+    def close(self) -> None: ...
+
+
 class Dask:
     """A Dask cluster: `address` of a scheduler, or a LocalCluster of so many single-threaded worker processes."""
 
     def __init__(self, workers: int = 0, address: str = "") -> None:
         try:
-            from distributed import Client
+            connect: Callable[..., _Client] = import_module("distributed").Client
         except ImportError as error:
             raise UsageError("dask is not installed: pip install 'descheduler[dask]'") from error
         if address:
-            self._client = Client(address)
+            self._client = connect(address)
         else:
-            self._client = Client(
+            self._client = connect(
                 n_workers=max(1, workers), threads_per_worker=1, processes=True, dashboard_address=None
             )
-        self._ahead = 2 * max(1, workers, len(self._client.scheduler_info().get("workers", ())))
+        self._ahead = 2 * max(1, workers, len(self._client.scheduler_info().get("workers", {})))
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         waiting = []

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from descheduler_profiling.layout import Ints
 from descheduler_profiling.series import Floats
 
-NAMES = ("season", "season_now", "hour", "day")
+NAMES = ("season", "exact", "season_now", "hour", "day")
 SMOOTH = 7  # slots over which a day's usage is averaged before it enters the seasonal profile
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Columns are time: `season` [S, T + H] reaches into the future; the others [S, T] end at the last column."""
+    """Columns are time: `season` and `exact` [S, T + H] reach into the future; the others [S, T] do not."""
 
     season: Floats
+    exact: Floats  # the same without smoothing: what starts on the minute
     season_now: Floats  # mean of `season` over the last hour
     hour: Floats
     day: Floats
@@ -34,10 +35,11 @@ class Features:
     filled: Floats  # values without gaps
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats, Floats]:
-        """Features [S, N, 4] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
+        """Features [S, N, F] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
         week = self.week[:, origins]
         columns = (
             self.season[:, targets] - week,
+            self.exact[:, targets] - week,
             self.season_now[:, origins] - week,
             self.hour[:, origins] - week,
             self.day[:, origins] - week,
@@ -57,6 +59,7 @@ def features(values: Floats, step: int, ahead: int, half_life: float) -> Feature
     sums = running(filled)
     return Features(
         season=season,
+        exact=seasonal(filled, first, per_day, ahead, half_life / 86400.0),
         season_now=trailing(running(season[:, : values.shape[1]]), per_hour),
         hour=trailing(sums, per_hour),
         day=trailing(sums, per_day),

@@ -17,8 +17,9 @@ from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS, PAST, known_blocks, margins, ranked, samples
 from descheduler_profiling.series import Floats
 
-# Exponents of the losses: of all past days halving by age, of the last two, and of their geometric mean.
-TRUST = (8.0, 8.0, 8.0)
+# Exponent of the losses: of the mean of the last two days, and of the geometric mean of all.
+TRUST = 16.0
+DOUBT = 4.0  # days of backtest at which evidence counts half
 HYSTERESIS = 0.5
 
 
@@ -34,7 +35,12 @@ class Judged:
 
 
 def judge(
-    values: Floats, made: Features, plan: Layout, levels: Sequence[float], before: Floats | None = None, past: int = PAST
+    values: Floats,
+    made: Features,
+    plan: Layout,
+    levels: Sequence[float],
+    before: Floats | None = None,
+    past: int = PAST,
 ) -> Judged:
     """Race all models on cleaned values [S, T]; `before` [Q, S, M] are the weights of an earlier build."""
     rows = values.shape[0]
@@ -52,7 +58,11 @@ def judge(
         margin = margins(model, sorted_sets[model.samples], levels, past)
         recent = chosen.values.reshape(rows, days, blocks, -1)[:, ::-1][:, :past]
         np.subtract(recent, margin[:, :, 1:, :, None], out=errors[:, :, m].reshape(len(levels), *recent.shape))
+        if chosen.scale is not None:
+            errors[:, :, m] *= chosen.scale.reshape(rows, days, per_day)[:, ::-1][:, :past]
         now = np.repeat(np.nan_to_num(margin[:, :, 0]), per_day // blocks, axis=-1)
+        if chosen.ahead_scale is not None:
+            now *= chosen.ahead_scale
         np.add(chosen.ahead, now, out=curves[:, :, m])
     losses = _losses(errors, levels)
     weights = _weights(losses, before)
@@ -61,7 +71,7 @@ def judge(
     with np.errstate(invalid="ignore"):
         tested = np.isfinite(losses)
         mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
-        mean = np.where(tested.any(axis=-1), mean, np.nan)
+        mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
     steps = min(plan.steps, per_day)
     return Judged(blend[..., :steps], weights, mean.astype(np.float32), coverage)
 
@@ -84,23 +94,25 @@ def _losses(errors: Floats, levels: Sequence[float]) -> Floats:
 def _weights(losses: Floats, before: Floats | None) -> Floats:
     """Weights [Q, S, M] from losses [Q, S, M, J], newest day first."""
     known = np.isfinite(losses)
-    some = known.any(axis=(2, 3), keepdims=True)
+    some = known.sum(axis=(2, 3)) > 0
     # A day counts only where every model was tested on it: no model is judged by an easier set of days.
     fair = known.all(axis=2, keepdims=True)
-    fair = np.where(fair.any(axis=3, keepdims=True), fair, known)
+    fair = np.where(fair.sum(axis=3, keepdims=True) > 0, fair, known)
     filled = np.where(fair, losses, np.float32(0))
     size = filled.sum(axis=(2, 3), keepdims=True) / np.maximum(fair.sum(axis=(2, 3), keepdims=True), 1)
     little = np.float32(0.01) * size[..., 0] + np.float32(1e-30)
     days = losses.shape[-1]
-    score = np.zeros(losses.shape[:3], np.float32)
-    for trust, weight in zip(TRUST[:2], (0.5 ** np.arange(days), (np.arange(days) < 2) * 1.0), strict=True):
-        share = fair * weight.astype(np.float32)
-        mean = (filled * share).sum(axis=-1) / np.maximum(share.sum(axis=-1), np.float32(1e-9))
-        score -= np.float32(trust) * np.log(np.where(share.any(axis=-1), mean, size[..., 0]) + little)
+    lately = fair & (np.arange(days) < 2)
+    count = lately.sum(axis=-1)
+    mean = np.where(lately, losses, np.float32(0)).sum(axis=-1) / np.maximum(count, 1)
+    score = -np.float32(TRUST) * np.log(np.where(count > 0, mean, size[..., 0]) + little)
     logs = np.where(fair, np.log(filled + little[..., None]), 0).sum(axis=-1) / np.maximum(fair.sum(axis=-1), 1)
-    score -= np.float32(TRUST[2]) * logs
+    score -= np.float32(TRUST) * logs
+    # Few days prove little: the fewer, the nearer to an average of all.
+    tested = (fair.sum(axis=2) > 0).sum(axis=-1, keepdims=True)
+    score = score * (tested / (tested + np.float32(DOUBT))).astype(np.float32)
     # What could not be tested at all has no say, unless nothing could.
-    score = np.where(known.any(axis=3) | ~some[..., 0], score, -np.inf)
+    score = np.where((known.sum(axis=3) > 0) | ~some[..., None], score, -np.inf)
     score -= score.max(axis=-1, keepdims=True)
     weights = np.exp(score)
     weights /= weights.sum(axis=-1, keepdims=True)

@@ -1,8 +1,9 @@
 """Where things stand in a forecast vector, and at which past times its samples were taken.
 
-A vector is `[points | samples of bucket 0 | samples of bucket 1 | ...]`. All rows share the same leads and the same
-past origins, so that adding vectors adds series at the same instants: the quantile of the summed samples is the
-quantile of the summed series, with every correlation between them, not a sum of quantiles.
+A vector is `[points | samples of bucket 0 | samples of bucket 1 | ... | squared excess of the peaks of an hour and a
+day]`. All rows share the same leads and the same past origins, so that adding vectors adds series at the same
+instants: the quantile of the summed samples is the quantile of the summed series, with every correlation between
+them, not a sum of quantiles.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ class Layout:
     @property
     def width(self) -> int:
         """D, the length of a vector."""
+        return self.excess + 2
+
+    @property
+    def excess(self) -> int:
+        """Where the squared excesses stand: by how much single peaks (1 h, 24 h) pass what the samples show.
+
+        Spikes of different pods fall at different times; as squares they add as independent deviations do.
+        """
         return self.points + sum(b.size for b in self.buckets)
 
     def bucket_at(self, horizon_seconds: float) -> int:

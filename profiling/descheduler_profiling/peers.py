@@ -40,7 +40,7 @@ class Histogram:
     def starts(self) -> NDArray[np.float64]:
         """[B + 1]: where each bucket starts."""
         g = self.growth
-        return self.first * (g ** np.arange(self.buckets + 1) - 1) / (g - 1)
+        return np.asarray(self.first * (g ** np.arange(self.buckets + 1) - 1) / (g - 1), np.float64)
 
     def bucket(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Bucket of each value."""
@@ -106,8 +106,7 @@ def koordinator_peak(values: Floats, step: int, memory: bool = False) -> Floats:
     """Koordinator's peak [S] of a pod: p95 (CPU) or p98 (memory) of its histogram with its margin."""
     rule = KOORDINATOR_MEMORY if memory else KOORDINATOR_CPU
     level = KOORDINATOR_MEMORY_LEVEL if memory else KOORDINATOR_CPU_LEVEL
-    out: Floats = rule.percentiles(values, step, (level,))[:, 0] * np.float32(1 + KOORDINATOR_MARGIN)
-    return out
+    return rule.percentiles(values, step, (level,))[:, 0] * np.float32(1 + KOORDINATOR_MARGIN)
 
 
 def daily_peaks(values: Floats, step: int) -> Floats:
@@ -117,7 +116,7 @@ def daily_peaks(values: Floats, step: int) -> Floats:
     padded = np.full((values.shape[0], days * per_day), -np.inf, np.float32)
     padded[:, days * per_day - values.shape[1] :] = np.where(np.isfinite(values), values, -np.inf)
     peaks = padded.reshape(values.shape[0], days, per_day).max(axis=2)
-    return np.where(np.isfinite(peaks), peaks, np.nan).astype(np.float32)
+    return np.asarray(np.where(np.isfinite(peaks), peaks, np.nan), np.float32)
 
 
 def flat_quantile(values: Floats, step: int, q: float, seconds: int) -> Floats:
@@ -144,4 +143,4 @@ def n_sigma(values: Floats, step: int, sigmas: float = 5.0, seconds: int = 86400
     filled = np.where(known, tail, 0.0)
     mean = filled.sum(axis=1) / count
     spread = np.sqrt((np.where(known, tail - mean[:, None], 0.0) ** 2).sum(axis=1) / count)
-    return (mean + sigmas * spread).astype(np.float32)
+    return np.asarray(mean + sigmas * spread, np.float32)

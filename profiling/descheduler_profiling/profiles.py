@@ -9,9 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
 from descheduler_profiling.layout import Layout
+from descheduler_profiling.race import MODELS
 from descheduler_profiling.series import Floats
 
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
@@ -45,6 +47,7 @@ class Profile:
     scores: tuple[Score, ...]
     confidence: float
     why: str
+    peaks: tuple[float, float] = (0.0, 0.0)  # next hour, next day, at 0.95
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class SignalProfiles:
     workloads, one row for each pod, and `curve`, `peak` and `at` of that sum answer for the set. They are per
     replica, in `unit`. Rows with `confidence` 0 have no profile (their vector is zero): `why` says so, and nobody
     acts on it. `origin` is the unix second after which the forecast begins; steps are `step` seconds apart.
+
+    For single workloads the race of models says more than a vector can: `forecasts` [S, Q, P] at the points of the
+    layout (`forecast` fills the steps between), `peaks` [S, 2] (next hour, next day, at 0.95), and how it went:
+    `shares` of the models and their backtest `losses` [S, Q, M], `coverage` [S, Q, B] of the blend. `levels` [S] is
+    the mean of the last hour.
     """
 
     signal: str
@@ -67,6 +75,11 @@ class SignalProfiles:
     confidence: Floats
     why: tuple[str, ...]
     levels: Floats
+    forecasts: Floats
+    peaks: Floats
+    shares: Floats
+    losses: Floats
+    coverage: Floats
     quantiles: tuple[float, ...] = (0.5, 0.95, 0.99)
     pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
     complete: bool = True
@@ -109,21 +122,40 @@ class SignalProfiles:
         """Quantile of usage at a step within the bucket of the horizon: [..., D] -> [...]."""
         return quantiles.at(self.layout, vectors, q, horizon_seconds)
 
+    def forecast(self, rows: NDArray[np.int64], q: float) -> Floats:
+        """The best forecast of single workloads at one of `quantiles`, per future step: [R] -> [R, H].
+
+        Raises UsageError for a quantile that was not built.
+        """
+        if q not in self.quantiles:
+            raise UsageError(f"quantile {q} was not built; there are {', '.join(map(str, self.quantiles))}")
+        points = self.forecasts[rows, self.quantiles.index(q)]
+        return quantiles.interpolated(self.layout, points, np.arange(1, self.layout.steps + 1))
+
     def profile(self, row: int) -> Profile:
         """The report on one row."""
-        vector = self.vectors[row]
-        horizons = tuple(b.seconds for b in self.layout.buckets)
-        table = np.array([[self.at(vector, q, h) for h in horizons] for q in self.quantiles], np.float32)
+        rows = np.array([row])
+        curves = [self.forecast(rows, q)[0] for q in self.quantiles]
+        parts = [slice(b.first - 1, b.last) for b in self.layout.buckets]
+        table = np.array([[curve[part].mean() for part in parts] for curve in curves], np.float32)
+        scores = tuple(
+            Score(model.name, q, float(self.losses[row, i, m]))
+            for i, q in enumerate(self.quantiles)
+            for m, model in enumerate(MODELS)
+        )
+        heaviest = self.shares[row].argmax(axis=-1)
+        none = self.shares[row].sum(axis=-1) < 0.5
         return Profile(
             key=self.keys[row],
             signal=self.signal,
             unit=self.unit,
             quantiles=self.quantiles,
-            horizons=horizons,
+            horizons=tuple(b.seconds for b in self.layout.buckets),
             table=table,
-            chosen=("regression + conformal",) * len(self.quantiles),
-            coverage=np.full(table.shape, np.nan, np.float32),
-            scores=(),
+            chosen=tuple("none" if none[i] else MODELS[m].name for i, m in enumerate(heaviest.tolist())),
+            coverage=self.coverage[row],
+            scores=scores,
             confidence=float(self.confidence[row]),
             why=self.why[row],
+            peaks=(float(self.peaks[row, 0]), float(self.peaks[row, 1])),
         )

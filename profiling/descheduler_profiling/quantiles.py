@@ -14,6 +14,8 @@ import numpy as np
 from descheduler_profiling.layout import Bucket, Ints, Layout
 from descheduler_profiling.series import Floats
 
+RESERVE = 0.2
+
 
 def curve(plan: Layout, vectors: Floats, q: float) -> Floats:
     """Quantile of usage at each future step: [..., D] -> [..., H]."""
@@ -21,7 +23,8 @@ def curve(plan: Layout, vectors: Floats, q: float) -> Floats:
     margins = np.stack([_margin(plan, b, vectors, q) for b in plan.buckets], axis=-1)
     steps = np.arange(1, plan.steps + 1)
     points = interpolated(plan, vectors, steps)
-    return np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
+    out: Floats = np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
+    return out
 
 
 def at(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
@@ -32,8 +35,27 @@ def at(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Float
 
 
 def peak(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
-    """Quantile of the largest usage from now to the horizon: [..., D] -> [...]."""
+    """Quantile of the largest usage from now to the horizon: [..., D] -> [...].
+
+    The highest of each past origin's scenario, plus what the samples, taken at some leads only, miss of spikes.
+    """
     vectors = np.asarray(vectors, np.float32)
+    out: Floats = np.maximum(
+        sampled_peak(plan, vectors, q, horizon_seconds) + _excess(plan, vectors, horizon_seconds), np.float32(0)
+    )
+    return out
+
+
+def _excess(plan: Layout, vectors: Floats, horizon_seconds: float) -> Floats:
+    """What to add for spikes [...]: that of an hour up to an hour, that of a day at a day, between in log time."""
+    share = np.float32(np.clip(math.log(max(horizon_seconds, 1.0) / 3600.0) / math.log(24.0), 0.0, 1.0))
+    squares = np.maximum(vectors[..., plan.excess : plan.excess + 2], np.float32(0))
+    out: Floats = np.sqrt((1 - share) * squares[..., 0] + share * squares[..., 1])
+    return out
+
+
+def sampled_peak(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+    """Quantile of the highest sampled usage from now to the horizon: [..., D] -> [...]."""
     highest: Floats | None = None
     for bucket in plan.buckets[: plan.bucket_at(horizon_seconds) + 1]:
         part = scenarios(plan, bucket, vectors).max(axis=-1)
@@ -63,8 +85,12 @@ def interpolated(plan: Layout, vectors: Floats, leads: Ints) -> Floats:
 
 
 def upper(samples: Floats, q: float) -> Floats:
-    """Conformal quantile over the last axis: the ceil((n + 1) q)-th smallest of n, at most the largest."""
+    """Conformal quantile over the last axis: the ceil((n + 1) q)-th smallest of n, at most the largest.
+
+    Levels drift, so past errors are a little smaller than coming ones: a fifth of the misses is kept in hand.
+    """
     count = samples.shape[-1]
+    q = 1.0 - (1.0 - q) * (1.0 - RESERVE) if q > 0.5 else q
     rank = min(count, max(1, math.ceil((count + 1) * q))) - 1
     if samples.size == 0:
         return np.zeros(samples.shape[:-1], np.float32)

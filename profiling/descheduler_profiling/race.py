@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from descheduler_profiling.features import Features, seasonal
+from descheduler_profiling.features import Features, fill, running, seasonal, trailing
 from descheduler_profiling.layout import Ints
 from descheduler_profiling.series import Floats
 
@@ -53,6 +54,8 @@ MODELS = (
     Model("spikes of two days", "two days", 3.0),
     Model("spikes of half days", "half days", 1.0),
     Model("seasonal envelope", "envelope", 3.0),
+    Model("season and level", "season and level", 3.0, width=2.0, floor=0.1),
+    Model("season, own spread", "own spread", 2.0),
     Model("last hour", "hour", 4.0, width=2.0, floor=0.1),
 )
 
@@ -60,10 +63,13 @@ MODELS = (
 @dataclass(frozen=True, slots=True)
 class Samples:
     """`values` [S, D * per_day] on whole days counted back from the end, NaN where unknown, and the forecast that
-    they are relative to in the next day, `ahead` [S, per_day]."""
+    they are relative to in the next day, `ahead` [S, per_day]. Usage is `base + scale * sample`, with the scale at
+    the same columns as the values and in the next day (None: 1)."""
 
     values: Floats
     ahead: Floats
+    scale: Floats | None = None
+    ahead_scale: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ def samples(values: Floats, made: Features, per_day: int) -> dict[str, Samples]:
     day, half = per_day, per_day + per_day // 2
     # With less than a day and a half there is no telling a pattern.
     young = np.arange(columns)[None, :] < (made.first + 1.5 * per_day)[:, None]
+    younger = np.arange(columns)[None, :] < (made.first + 2.25 * per_day)[:, None]
     hour = np.full_like(values, np.nan)
     back = (5 * per_day) // 8  # the middle of the last bucket: how old the last hour's mean will be
     if columns > back:
@@ -93,15 +100,44 @@ def samples(values: Floats, made: Features, per_day: int) -> dict[str, Samples]:
         "usage": Samples(_days(values, per_day), still),
         "hour": Samples(_days(hour, per_day), still + made.hour[:, -1:]),
     }
-    for name, base in (
-        ("two days", _highest(envelope, (day, 2 * day), per_day)),
-        ("half days", _highest(envelope, (day, half), per_day)),
-        ("envelope", seasonal(envelope, made.first, per_day, per_day, HALF_LIFE_DAYS)),
+    for name, base, unripe in (
+        ("two days", _highest(envelope, (day, 2 * day), per_day), younger),
+        ("half days", _highest(envelope, (day, half), per_day), young),
+        ("envelope", seasonal(envelope, made.first, per_day, per_day, HALF_LIFE_DAYS), young),
     ):
         rest = values - base[:, :columns]
-        rest[young] = np.nan
+        rest[unripe] = np.nan
         out[name] = Samples(_days(rest, per_day), base[:, columns:])
+    out["season and level"] = _with_level(values, made, young, per_day)
+    out["own spread"] = _own_spread(out["season and level"], per_day)
     return out
+
+
+def _own_spread(rest: Samples, per_day: int) -> Samples:
+    """The same, in units of the size that the errors upward have at that time of the day (half of their mean at
+    least)."""
+    size = np.maximum(rest.values, np.float32(0))
+    known = np.isfinite(size)
+    mean = np.where(known, size, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    filled, first = fill(np.where(known, size, np.float32(np.nan)))
+    profile = seasonal(filled, first, per_day, per_day, HALF_LIFE_DAYS)
+    least = 0.5 * mean + 1e-6 * np.abs(rest.ahead).mean(axis=1) + 1e-12
+    scale = np.maximum(profile, least.astype(np.float32)[:, None])
+    columns = rest.values.shape[1]
+    return Samples(rest.values / scale[:, :columns], rest.ahead, scale[:, :columns], scale[:, columns:])
+
+
+def _with_level(values: Floats, made: Features, young: NDArray[np.bool_], per_day: int) -> Samples:
+    """Relative to the smooth seasonal profile, moved half of the way to the level of the last day."""
+    columns = values.shape[1]
+    season = made.season[:, :columns]
+    error = np.float32(0.5) * (made.day - trailing(running(season), per_day))
+    rest = values - season
+    lead = (3 * per_day) // 4
+    if columns > lead:
+        rest[:, lead:] -= error[:, : columns - lead]
+    rest[young] = np.nan
+    return Samples(_days(rest, per_day), made.season[:, columns : columns + per_day] + error[:, -1:])
 
 
 def _highest(values: Floats, lags: tuple[int, ...], ahead: int) -> Floats:
@@ -173,7 +209,7 @@ def margins(model: Model, made: Ranked, levels: Sequence[float], past: int) -> F
     out = np.empty((len(levels), rows, 1 + past, blocks), np.float32)
     for i, level in enumerate(levels):
         wanted = np.minimum(np.float32(level) * (total + fresh), total * np.float32(0.99999))
-        out[i] = _values(made, mass, wanted)
+        out[i] = _values(made, mass, wanted)  # one column of blocks where all of the day counts alike
     return out
 
 
@@ -181,11 +217,11 @@ def _kernel(model: Model, blocks: int) -> Floats:
     """Weight [G, G'] of a block of the day for forecasts of each block (one column when all count alike)."""
     within = np.exp2(-((blocks - np.arange(blocks)) - 0.5) / blocks / model.half_life)[:, None]
     if not model.width:
-        return within.astype(np.float32)
+        return np.asarray(within, np.float32)
     apart = np.abs(np.arange(blocks)[:, None] - np.arange(blocks)[None, :])
     apart = np.minimum(apart, blocks - apart) * (24.0 / blocks)
     near = model.floor + np.exp(-0.5 * (apart / model.width) ** 2)
-    return (near * within).astype(np.float32)
+    return np.asarray(near * within, np.float32)
 
 
 def _values(made: Ranked, mass: Floats, wanted: Floats) -> Floats:
@@ -207,5 +243,3 @@ def _values(made: Ranked, mass: Floats, wanted: Floats) -> Floats:
 def known_blocks(per_day: int) -> int:
     """Blocks of a day: twelve where the grid allows it."""
     return int(np.gcd(per_day, 12))
-
-
