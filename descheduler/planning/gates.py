@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,10 +72,14 @@ def build_gates(
     now: float,
     ledger: LedgerView | None = None,
     matches: Matches | None = None,
+    in_flight: Collection[int] = (),
 ) -> Gates:
-    """Judge every pod. `now` in unix seconds; `matches` may be given to save the time of matching budgets."""
+    """Judge every pod. `now` in unix seconds; `matches` may be given to save the time of matching budgets.
+
+    `in_flight` are pods that are being moved already, even if the snapshot does not show it yet.
+    """
     matches = match_budgets(snapshot) if matches is None else matches
-    scene = Scene(snapshot, units, policy, matches, now, ledger)
+    scene = Scene(snapshot, units, policy, matches, now, ledger, in_flight)
     gates = Gates(len(snapshot.pods), matches, reluctant(scene))
     gates.add(pod_gates(scene))
     gates.add(choice_gates(scene))

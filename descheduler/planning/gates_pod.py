@@ -76,6 +76,13 @@ def _state(scene: Scene) -> Iterator[Gate]:
         Reason.NOT_RUNNING: ~scene.running | (scene.columns.pod_node < 0),
     }
     yield from map(simple, masks)
+    flying = scene.nobody()
+    flying[list(scene.in_flight)] = True
+    yield Gate(
+        Reason.TERMINATING,
+        flying,
+        lambda i: Blocked(Reason.TERMINATING, scene.name(i), "a move of it is still under way"),
+    )
     unread = np.array([bool(p.problem) for p in scene.pods], np.bool_)
     yield Gate(
         Reason.DATA_PARTIAL, unread, lambda i: Blocked(Reason.DATA_PARTIAL, scene.name(i), scene.pods[i].problem)

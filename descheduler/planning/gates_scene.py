@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,9 +41,10 @@ class Scene:
         matches: Matches,
         now: float,
         ledger: LedgerView | None,
+        in_flight: Collection[int] = (),
     ) -> None:
         self.snapshot, self.units, self.policy = snapshot, units, policy
-        self.matches, self.now, self.ledger = matches, now, ledger
+        self.matches, self.now, self.ledger, self.in_flight = matches, now, ledger, in_flight
         self.pods = snapshot.pods
         self.columns, self.looks = snapshot.columns, snapshot.looks
 

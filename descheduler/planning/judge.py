@@ -7,7 +7,7 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,7 +58,14 @@ class Accepted:
 class Trial:
     """The state of one plan in the making: what is accepted so far, and the budgets it uses."""
 
-    def __init__(self, view: RebalanceView, budgets: Budgets, rules: ProofRules, margin: float) -> None:
+    def __init__(
+        self,
+        view: RebalanceView,
+        budgets: Budgets,
+        rules: ProofRules,
+        margin: float,
+        in_flight: Collection[int] = (),
+    ) -> None:
         self.view = view
         self.state = view.what_if()
         self.budgets = budgets
@@ -66,7 +73,8 @@ class Trial:
         self._rules = rules
         self._margin = margin
         self._moved: set[int] = set()
-        self._taken: Counter[str] = Counter()
+        # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
+        self._taken = Counter(view.units.of(p).name for p in in_flight if view.snapshot.pods[p].deleting is None)
 
     def judge(self, proposal: Proposal) -> Accepted | Blocked:
         """Accept the proposal, and take its moves as done; or say why not, and change nothing."""

@@ -117,9 +117,15 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)
     gates = build_gates(
-        given.snapshot, given.units, settings.gates, now=given.now, ledger=given.ledger, matches=matches
+        given.snapshot,
+        given.units,
+        settings.gates,
+        now=given.now,
+        ledger=given.ledger,
+        matches=matches,
+        in_flight=given.in_flight,
     )
-    costs = pod_costs(given.snapshot, settings.costs)
+    costs = pod_costs(given.snapshot, settings.costs, gates.reluctant)
     budgets = Budgets.of(
         given.snapshot,
         given.units,
@@ -145,7 +151,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         view, gates, budgets, costs, sources, {}, [], [], [], {}, state, list(sources.problems), sources.stops
     )
     if not sources.stops:
-        _rounds(outcome, chosen, settings)
+        _rounds(outcome, chosen, settings, given.in_flight)
     outcome.waves = budgets.waves([a.restarting for a in outcome.accepted])
     return outcome
 
@@ -180,11 +186,11 @@ def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[Pool]) -> tuple[tupl
     return names, out
 
 
-def _rounds(outcome: Outcome, chosen: Sequence[Chosen], settings: Settings) -> None:
+def _rounds(outcome: Outcome, chosen: Sequence[Chosen], settings: Settings, in_flight: tuple[int, ...]) -> None:
     """Ask, judge, and ask again without what was refused."""
     ready = _ready(outcome, chosen)
     movable = outcome.view.movable.copy()
-    trial = Trial(outcome.view, outcome.budgets, settings.proof, settings.costs.margin)
+    trial = Trial(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, in_flight)
     for _ in range(settings.rounds):
         view = replace(outcome.view, start=trial.state, movable=movable)
         outcome.observed = {}

@@ -13,8 +13,9 @@ from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.placement import Scoring
-from descheduler.planning import Chosen, Settings
+from descheduler.planning import Chosen, Input, Settings, decide, write
 from descheduler.planning.judge import ProofRules
+from descheduler.units import resolve
 from planning.scenes import gpus, planned, scattered_gpus
 
 PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
@@ -82,3 +83,19 @@ def test_a_budget_whose_status_lags_behind_its_pods_is_not_exceeded() -> None:
     assert "DisruptionBudget" in {r.reason for r in plan.refusals}
     current = replace(snapshot, pods=tuple(replace(p, ready=True) for p in snapshot.pods))
     assert planned(current, [], [whim], settings).actions
+
+
+def test_a_pod_that_is_being_moved_is_not_moved_again_and_is_missing_from_its_gang() -> None:
+    marks = {"spark-app-selector": "app", "spark-role": "executor"}
+    pods = [pod(f"exec-{i}", cpu="4", node="n1", labels=marks) for i in range(2)]
+    snapshot = cluster([node("n1"), node("n2")], pods)
+    settings = Settings(proof=ProofRules(max_load={}, max_risk=0.99))
+
+    def moved(in_flight: tuple[int, ...], asked: int) -> list[str]:
+        whim = Chosen(Odd(bundle(Move(asked, 0))), StrategyArgs())
+        given = Input(snapshot, resolve(snapshot), {}, NOW, in_flight=in_flight)
+        return [p.pod for a in write(decide(given, [whim], settings), settings, NOW).actions for p in a.pods]
+
+    assert moved((), 0) == ["exec-0"]
+    assert moved((0,), 0) == []  # exec-0 was evicted a moment ago
+    assert moved((1,), 0) == []  # one executor must stay, and exec-1 is on its way
