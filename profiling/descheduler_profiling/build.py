@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from descheduler_profiling.judge import judge
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import peaks
 from descheduler_profiling.points import vectors
-from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.profiles import Halves, SignalProfiles, packed
 from descheduler_profiling.quantiles import sampled_peak
 from descheduler_profiling.race import MODELS, PAST
 from descheduler_profiling.series import Floats, History
@@ -43,7 +44,8 @@ class Built:
     vectors: Floats
     confidence: Floats
     levels: Floats
-    forecasts: Floats
+    shapes: Halves
+    scales: Floats
     peaks: Floats
     shares: Floats
     losses: Floats
@@ -116,7 +118,7 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     judged = judge(values, made, plan, levels, before, PAST if settings.select else 0)
     highest = peaks(values, judged.curves[levels.index(0.95)], judged.curves[levels.index(0.99)], chunk.step)
     curves = np.maximum.accumulate(judged.curves[_rising(settings)], axis=0)[_back(settings)]
-    forecasts = curves[:, :, plan.point_leads - 1].transpose(1, 0, 2)
+    forecasts = curves.transpose(1, 0, 2)
     if settings.limit is not None:
         limit = np.float32(settings.limit)
         added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
@@ -125,14 +127,16 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
         missed = np.maximum(highest[:, index] - sampled_peak(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
     unknown = confidence == 0
-    for one in (added, forecasts, highest):
+    scales, shapes = packed(forecasts)
+    for one in (added, highest, scales):
         one[unknown] = 0
     asked = len(settings.quantiles)
     return Built(
         vectors=added,
         confidence=confidence,
         levels=made.hour[:, -1],
-        forecasts=forecasts,
+        shapes=shapes,
+        scales=scales,
         peaks=highest,
         shares=judged.weights[:asked].transpose(1, 0, 2),
         losses=judged.losses[:asked].transpose(1, 0, 2),
@@ -156,14 +160,15 @@ def _back(settings: Settings) -> list[int]:
     return [order.index(i) for i in range(len(order))]
 
 
-def _room(count: int, plan: Layout, settings: Settings) -> dict[str, Floats]:
+def _room(count: int, plan: Layout, settings: Settings) -> dict[str, Any]:
     """Room for all rows, so that parts are not held twice."""
     asked = len(settings.quantiles)
     return {
         "vectors": np.zeros((count, plan.width), np.float32),
         "confidence": np.zeros(count, np.float32),
         "levels": np.zeros(count, np.float32),
-        "forecasts": np.zeros((count, asked, plan.points), np.float32),
+        "shapes": np.zeros((count, asked, plan.steps), np.float16),
+        "scales": np.zeros(count, np.float32),
         "peaks": np.zeros((count, 2), np.float32),
         "shares": np.zeros((count, asked, len(MODELS)), np.float32),
         "losses": np.full((count, asked, len(MODELS)), np.nan, np.float32),

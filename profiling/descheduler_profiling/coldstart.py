@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.profiles import SignalProfiles, packed
 from descheduler_profiling.series import Floats
 from descheduler_profiling.settings import Likeness, Settings
 
@@ -32,7 +32,7 @@ def borrowed(made: SignalProfiles, settings: Settings) -> SignalProfiles:
     donors = [row for row in np.flatnonzero(made.confidence >= MATURE).tolist() if known[row] is not None]
     if not young or not donors:
         return made
-    vectors, forecasts, peaks = made.vectors.copy(), made.forecasts.copy(), made.peaks.copy()
+    vectors, peaks, scales, shapes = made.vectors.copy(), made.peaks.copy(), made.scales.copy(), made.shapes.copy()
     confidence, why = made.confidence.copy(), list(made.why)
     donor_marks = [_mark(known[row]) for row in donors]
     images = _index([mark[0] for mark in donor_marks])
@@ -46,14 +46,23 @@ def borrowed(made: SignalProfiles, settings: Settings) -> SignalProfiles:
         chosen = np.array(donors)[near]
         scale = _scale(made, row, chosen, size, sizes[near])
         own = min(1.0, float(made.confidence[row]) / max(least, 1e-9))
-        for whole, power in ((vectors, 1), (forecasts, 1), (peaks, 1)):
-            lent = np.mean(whole[chosen] * scale.reshape(-1, *[1] * (whole.ndim - 1)) ** power, axis=0)
-            mixed = own * whole[row] + (1 - own) * lent
-            whole[row] = np.maximum(mixed, whole[row]) if whole is not vectors else mixed
+        vectors[row] = own * vectors[row] + (1 - own) * np.mean(vectors[chosen] * scale[:, None], axis=0)
+        peaks[row] = np.maximum(
+            peaks[row], own * peaks[row] + (1 - own) * np.mean(peaks[chosen] * scale[:, None], axis=0)
+        )
+        lent = np.mean(_curves(made, chosen) * scale[:, None, None], axis=0)
+        mine = _curves(made, np.array([row]))[0]
+        scales[row : row + 1], shapes[row : row + 1] = packed(np.maximum(mine, own * mine + (1 - own) * lent)[None])
         confidence[row] = max(float(made.confidence[row]), CONFIDENCE * (1 - own))
         reason = f"borrowed from {near.size} workloads of the same {by}"
         why[row] = f"{why[row]}, {reason}" if why[row] else reason
-    return replace(made, vectors=vectors, forecasts=forecasts, peaks=peaks, confidence=confidence, why=tuple(why))
+    return replace(
+        made, vectors=vectors, scales=scales, shapes=shapes, peaks=peaks, confidence=confidence, why=tuple(why)
+    )
+
+
+def _curves(made: SignalProfiles, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+    return np.asarray(made.shapes[rows].astype(np.float32) * made.scales[rows][:, None, None], np.float32)
 
 
 def _mark(likeness: Likeness | None) -> tuple[str, str, float]:

@@ -16,6 +16,7 @@ from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.series import Floats
 
+Halves = NDArray[np.float16]
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
 
 
@@ -50,6 +51,12 @@ class Profile:
     peaks: tuple[float, float] = (0.0, 0.0)  # next hour, next day, at 0.95
 
 
+def packed(curves: Floats) -> tuple[Floats, Halves]:
+    """Scales [S] and shapes [S, Q, H] in half precision of curves [S, Q, H]: within a twentieth of a percent."""
+    scales = np.abs(curves).max(axis=(1, 2), initial=0.0).astype(np.float32)
+    return scales, (curves / np.where(scales > 0, scales, np.float32(1))[:, None, None]).astype(np.float16)
+
+
 @dataclass(frozen=True)
 class SignalProfiles:
     """All profiles of one signal, columnar.
@@ -59,8 +66,8 @@ class SignalProfiles:
     replica, in `unit`. Rows with `confidence` 0 have no profile (their vector is zero): `why` says so, and nobody
     acts on it. `origin` is the unix second after which the forecast begins; steps are `step` seconds apart.
 
-    For single workloads the race of models says more than a vector can: `forecasts` [S, Q, P] at the points of the
-    layout (`forecast` fills the steps between), `peaks` [S, 2] (next hour, next day, at 0.95), and how it went:
+    For single workloads the race of models says more than a vector can: `forecast` gives every step (kept as `shapes`
+    [S, Q, H] in half precision, 0..1 of `scales` [S]), `peaks` [S, 2] (next hour, next day, at 0.95), and how it went:
     `shares` of the models and their backtest `losses` [S, Q, M], `coverage` [S, Q, B] of the blend. `levels` [S] is
     the mean of the last hour.
     """
@@ -75,7 +82,8 @@ class SignalProfiles:
     confidence: Floats
     why: tuple[str, ...]
     levels: Floats
-    forecasts: Floats
+    shapes: Halves
+    scales: Floats
     peaks: Floats
     shares: Floats
     losses: Floats
@@ -129,8 +137,8 @@ class SignalProfiles:
         """
         if q not in self.quantiles:
             raise UsageError(f"quantile {q} was not built; there are {', '.join(map(str, self.quantiles))}")
-        points = self.forecasts[rows, self.quantiles.index(q)]
-        return quantiles.interpolated(self.layout, points, np.arange(1, self.layout.steps + 1))
+        shape = self.shapes[rows, self.quantiles.index(q)].astype(np.float32)
+        return np.asarray(shape * self.scales[rows][:, None], np.float32)
 
     def profile(self, row: int) -> Profile:
         """The report on one row."""
