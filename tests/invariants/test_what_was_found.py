@@ -1,4 +1,6 @@
-"""A strategy that breaks the contract is named, changes nothing, and does not keep the others from being heard."""
+"""What random clusters and strategies that err have brought to light, each as a small case.
+
+A strategy that breaks the contract is named, changes nothing, and does not keep the others from being heard."""
 
 from __future__ import annotations
 
