@@ -49,15 +49,15 @@ class Memory:
 
 def profile(observed: Observed, previous: Mapping[str, SignalProfiles] | None = None) -> dict[str, SignalProfiles]:
     """Profiles of every signal; `previous` ones lend hysteresis to the choice of models."""
-    likeness = {signal: _likeness(observed.snapshot, signal) for signal in observed.histories}
     return {
-        signal: build(
-            history,
-            ProfileSettings(limit=LIMIT.get(signal), likeness=likeness[signal]),
-            previous=(previous or {}).get(signal),
-        )
+        signal: build(history, profile_settings(observed.snapshot, signal), previous=(previous or {}).get(signal))
         for signal, history in sorted(observed.histories.items())
     }
+
+
+def profile_settings(snapshot: ClusterSnapshot, signal: str) -> ProfileSettings:
+    """How the profiles of a signal are built."""
+    return ProfileSettings(limit=LIMIT.get(signal), likeness=_likeness(snapshot, signal))
 
 
 def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Likeness]:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from descheduler.cli import failures
+from descheduler.cli import failures, profile
 
 app = typer.Typer(
     name="descheduler",
@@ -29,6 +29,7 @@ policy_app = typer.Typer(
     help="Check a policy, or write the default one and the schema.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(policy_app, name="policy")
+app.add_typer(profile.app, name="profile")
 
 
 class Format(StrEnum):

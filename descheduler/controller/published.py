@@ -26,10 +26,10 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy
 from descheduler.policy.publish import PublishPolicy
 from descheduler_profiling.export import horizon_name
+from descheduler_profiling.export import usage as usage_of
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
-_DAY = 86400.0
 _LABELS = ("namespace", "kind", "workload", "signal")
 
 Profiles = Mapping[str, SignalProfiles]
@@ -172,19 +172,18 @@ def _samples(publish: PublishPolicy, profiles: Profiles, keys: Sequence[Workload
         labels = [(key.namespace, key.kind, key.name, signal) for key in keys]
         confidence += [(label, float(value)) for label, value, row in zip(labels, trust, rows, strict=True) if row >= 0]
         known = np.flatnonzero(trust > 0)
-        vectors = made.vectors[rows[known]]
+        names = [horizon_name(bucket.seconds) for bucket in made.layout.buckets]
         for q in publish.quantiles:
-            for bucket in made.layout.buckets:
-                values = made.at(vectors, q, bucket.seconds).tolist()
-                ends = (f"{q:g}", horizon_name(bucket.seconds))
-                usage += [((*labels[i], *ends), v) for i, v in zip(known.tolist(), values, strict=True)]
+            table = usage_of(made, rows[known], q).tolist()
+            for i, values in zip(known.tolist(), table, strict=True):
+                usage += [((*labels[i], f"{q:g}", name), value) for name, value in zip(names, values, strict=True)]
     return tuple(usage), tuple(confidence)
 
 
 def advice_of(
     publish: PublishPolicy, snapshot: ClusterSnapshot, profiles: Profiles, keys: Sequence[WorkloadKey]
 ) -> list[Advice]:
-    """What to recommend to those workloads that have a pod: CPU at any time of the day ahead, memory at its peak.
+    """What to recommend to those workloads that have a pod: CPU at the worst time of the day ahead, memory at its peak.
 
     Without a trustworthy profile of both, nothing: a recommendation that is there stays, and its time tells its age.
     """
@@ -215,6 +214,12 @@ def _amounts(publish: PublishPolicy, profiles: Profiles, key: WorkloadKey) -> tu
         if made is None or row < 0:
             return None, 0.0
         confidence = min(confidence, float(made.confidence[row]))
-        ask = made.at if signal == "cpu" else made.peak
-        out[signal] = float(ask(made.vectors[row], wanted.quantile, _DAY)) * (1.0 + wanted.margin)
+        built = wanted.quantile in made.quantiles
+        curve = (
+            made.forecast(np.array([row]), wanted.quantile) if built else made.curve(made.vectors[row], wanted.quantile)
+        )
+        most = float(curve.max(initial=0.0))
+        if signal == "memory":
+            most = max(most, float(made.peaks[row, 1]))
+        out[signal] = most * (1.0 + wanted.margin)
     return (out if confidence > 0 and confidence >= wanted.min_confidence else None), confidence

@@ -36,7 +36,7 @@ class RecommendationsPolicy(Section):
     enabled: bool = False
     """Write them, in mode `dry-run` too, where the cluster has that API. Needs rights of its own."""
     quantile: Quantile = Field(default=0.95)
-    """Quantile of the forecast for the day ahead: of CPU at any time of it, of memory at its peak."""
+    """Quantile of the forecast for the day ahead: of CPU at the worst time of it, of memory at its peak."""
     margin: Fraction = 0.1
     """Added on top, as a fraction."""
     min_confidence: Fraction = 0.5

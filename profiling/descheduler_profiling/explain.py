@@ -54,7 +54,7 @@ class Explanation:
     """A profile with all that speaks for and against it.
 
     `history` [T] is the usage of one replica that it rests on; column t ends at `start + t * step`. `curves` [Q, H]
-    are the quantiles at each step after `origin`, `peaks` [Q, B] those of the largest usage from now to each horizon.
+    are the quantiles at each step after `origin`.
     `trials` are empty, and `untried` says why, where the history is too short to try anything on.
     """
 
@@ -64,7 +64,6 @@ class Explanation:
     history: Floats
     origin: int
     curves: Floats
-    peaks: Floats
     trials: tuple[Trial, ...]
     origins: tuple[int, ...]
     untried: str
@@ -78,11 +77,9 @@ def explain(
     """Explain one row of profiles that were built from `history` with `settings`."""
     settings = settings or Settings(quantiles=profiles.quantiles)
     profile = profiles.profile(row)
-    vector = profiles.vectors[row]
     known = profile.confidence > 0
     blank = np.full(profile.table.shape, np.nan, np.float32)
-    curves = np.stack([profiles.curve(vector, q) for q in profile.quantiles])
-    peaks = np.array([[profiles.peak(vector, q, h) for h in profile.horizons] for q in profile.quantiles], np.float32)
+    curves = np.stack([profiles.forecast(np.array([row]), q)[0] for q in profile.quantiles])
     when = _origins(history, row, origins) if known else np.empty(0, np.int64)
     return Explanation(
         profile=profile if known else replace(profile, table=blank),
@@ -91,7 +88,6 @@ def explain(
         history=history.values[row],
         origin=profiles.origin,
         curves=curves if known else np.full_like(curves, np.nan),
-        peaks=peaks if known else blank,
         trials=tuple(_trials(history, row, when, settings, profiles)) if when.size else (),
         origins=tuple(int(history.start + column * history.step) for column in when),
         untried="" if when.size else _untried(known),
@@ -134,8 +130,7 @@ def _trials(
             history, keys=tuple(history.keys[i] for i in rows), values=seen[rows], replicas=history.replicas[rows]
         )
         made = build(past, settings)
-        vector = made.vectors[own]
-        told = np.stack([_fit(made.curve(vector, q), steps) for q in settings.quantiles])
+        told = np.stack([_fit(made.forecast(np.array([own]), q)[0], steps) for q in settings.quantiles])
         forecasts.setdefault(OURS, []).append(told if made.confidence[own] > 0 else np.full_like(told, np.nan))
         for name, rule in _rules(history.signal):
             levels = rule(seen[row : row + 1], history.step, settings.quantiles)

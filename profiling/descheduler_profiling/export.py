@@ -1,8 +1,8 @@
 """Profiles as documents for other programs: JSON, CSV, and Parquet where pyarrow is installed.
 
-One versioned document holds the profiles of any number of signals: for each workload the quantiles of usage at a time
-within each horizon, and of the largest usage up to it. A workload without a profile is there with confidence 0, the
-reason, and no numbers: absent is not zero.
+One versioned document holds the profiles of any number of signals: for each workload the quantiles of usage within each
+horizon, and the largest usage of the next hour and the next day. A workload without a profile is there with confidence
+0, the reason, and no numbers: absent is not zero.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from descheduler.model.errors import DocumentError, UsageError
 from descheduler_profiling.profiles import SignalProfiles
@@ -22,12 +23,16 @@ from descheduler_profiling.series import Floats
 
 FORMAT = "descheduler-profiles"
 VERSION = 1
+_SUFFIXES = (".json", ".csv", ".parquet")
 
 Numbers = list[list[float]]
 
 
 class WorkloadProfile(msgspec.Struct, frozen=True, rename="camel"):
-    """One workload and signal. `usage` and `peak` [Q, B] are per replica, None where there is no profile: see `why`."""
+    """One workload and signal, per replica. `usage` [Q, B] and the peaks are None where there is no profile: see `why`.
+
+    The peaks are the largest usage of the next hour and of the next day, at the quantile 0.95.
+    """
 
     namespace: str
     kind: str
@@ -36,7 +41,8 @@ class WorkloadProfile(msgspec.Struct, frozen=True, rename="camel"):
     why: str
     models: list[str]  # chosen for each quantile
     usage: Numbers | None = None
-    peak: Numbers | None = None
+    peak_hour: float | None = None
+    peak_day: float | None = None
 
 
 class SignalDocument(msgspec.Struct, frozen=True, rename="camel"):
@@ -82,7 +88,8 @@ class Row:
     quantile: float
     horizon_seconds: int
     usage: float | None
-    peak: float | None
+    peak_hour: float | None
+    peak_day: float | None
     confidence: float
     model: str
     why: str
@@ -103,7 +110,6 @@ def document(profiles: Iterable[SignalProfiles], *, created: float, cluster: str
 
 def _signal(profiles: SignalProfiles) -> SignalDocument:
     horizons = [bucket.seconds for bucket in profiles.layout.buckets]
-    peak = np.array([[profiles.peak(profiles.vectors, q, h) for h in horizons] for q in profiles.quantiles])
     return SignalDocument(
         signal=profiles.signal,
         unit=profiles.unit,
@@ -113,11 +119,11 @@ def _signal(profiles: SignalProfiles) -> SignalDocument:
         problems=list(profiles.problems),
         quantiles=list(profiles.quantiles),
         horizons=horizons,
-        workloads=[_workload(profiles, row, peak[:, :, row]) for row in range(len(profiles.keys))],
+        workloads=[_workload(profiles, row) for row in range(len(profiles.keys))],
     )
 
 
-def _workload(profiles: SignalProfiles, row: int, peak: Floats) -> WorkloadProfile:
+def _workload(profiles: SignalProfiles, row: int) -> WorkloadProfile:
     key, why = profiles.keys[row], profiles.why[row]
     if profiles.confidence[row] <= 0:
         return WorkloadProfile(key.namespace, key.kind, key.name, 0.0, why, [])
@@ -129,14 +135,27 @@ def _workload(profiles: SignalProfiles, row: int, peak: Floats) -> WorkloadProfi
         confidence=round(made.confidence, 4),
         why=why,
         models=list(made.chosen),
-        usage=_numbers(made.table),
-        peak=_numbers(peak),
+        usage=[[_number(value) for value in line] for line in made.table],
+        peak_hour=_number(made.peaks[0]),
+        peak_day=_number(made.peaks[1]),
     )
 
 
-def _numbers(values: Floats) -> Numbers:
+def _number(value: float) -> float:
     """Seven digits, which is what a float32 holds."""
-    return [[float(f"{value:.7g}") for value in line] for line in values.tolist()]
+    return float(f"{value:.7g}")
+
+
+def usage(profiles: SignalProfiles, rows: NDArray[np.int64], q: float) -> Floats:
+    """Quantile of usage of single workloads within each horizon: [R] -> [R, B], as `SignalProfiles.profile` has it.
+
+    The best forecast for the quantiles that were built, else what the vectors say.
+    """
+    buckets = profiles.layout.buckets
+    if q not in profiles.quantiles:
+        return np.stack([profiles.at(profiles.vectors[rows], q, b.seconds) for b in buckets], axis=-1)
+    curves = profiles.forecast(rows, q)
+    return np.stack([curves[:, b.first - 1 : b.last].mean(axis=1) for b in buckets], axis=-1)
 
 
 def rows(doc: ProfilesDocument) -> Iterator[Row]:
@@ -154,7 +173,8 @@ def rows(doc: ProfilesDocument) -> Iterator[Row]:
                         quantile=q,
                         horizon_seconds=horizon,
                         usage=one.usage[i][j] if one.usage else None,
-                        peak=one.peak[i][j] if one.peak else None,
+                        peak_hour=one.peak_hour,
+                        peak_day=one.peak_day,
                         confidence=one.confidence,
                         model=one.models[i] if one.models else "",
                         why=one.why,
@@ -203,24 +223,33 @@ def to_csv(doc: ProfilesDocument) -> str:
     return out.getvalue()
 
 
+def check_path(path: Path) -> None:
+    """Find out before any work whether `write` can write such a file. Raises UsageError as it does."""
+    if path.suffix not in _SUFFIXES:
+        raise UsageError(f"{path}: profiles are written as {', '.join(_SUFFIXES)}, not {path.suffix or 'a folder'}")
+    if path.suffix == ".parquet":
+        from descheduler_profiling.export_parquet import pyarrow_modules
+
+        pyarrow_modules()
+
+
 def write(doc: ProfilesDocument, path: Path) -> None:
     """Write to a `.json`, `.csv` or `.parquet` file, replacing it.
 
     Raises:
         UsageError: another suffix, a file that cannot be written, or Parquet without pyarrow.
     """
+    check_path(path)
     try:
         match path.suffix:
             case ".json":
                 path.write_bytes(to_json(doc, indent=1) + b"\n")
             case ".csv":
                 path.write_text(to_csv(doc), encoding="utf-8")
-            case ".parquet":
+            case _:
                 from descheduler_profiling.export_parquet import write_parquet
 
                 write_parquet(doc, path)
-            case other:
-                raise UsageError(f"{path}: profiles are written as .json, .csv or .parquet, not {other or 'a folder'}")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
 

@@ -27,13 +27,14 @@ _META = b"descheduler"
 
 def write_parquet(doc: ProfilesDocument, path: Path) -> None:
     """Write the document. Raises UsageError without pyarrow, OSError when the file cannot be written."""
-    arrow, parquet = _parquet()
+    arrow, parquet = pyarrow_modules()
     words, number = arrow.dictionary(arrow.int32(), arrow.string()), arrow.float64()
     types = {
         "quantile": number,
         "horizon_seconds": arrow.int64(),
         "usage": number,
-        "peak": number,
+        "peak_hour": number,
+        "peak_day": number,
         "confidence": number,
     }
     schema = arrow.schema([(name, types.get(name, words)) for name in Row.__slots__])
@@ -46,7 +47,7 @@ def write_parquet(doc: ProfilesDocument, path: Path) -> None:
 
 def read_parquet(path: Path) -> ProfilesDocument:
     """The document of a file. Raises UsageError without pyarrow, DocumentError when the file is not such a document."""
-    arrow, parquet = _parquet()
+    arrow, parquet = pyarrow_modules()
     try:
         table = parquet.read_table(path)
     except arrow.ArrowInvalid as error:
@@ -72,7 +73,6 @@ def _folded(signal: SignalDocument, made: list[Row]) -> SignalDocument:
         part = mine[start : start + size]
         first = part[0]
         usage = [row.usage for row in part if row.usage is not None]
-        peak = [row.peak for row in part if row.peak is not None]
         out.append(
             WorkloadProfile(
                 namespace=first.namespace,
@@ -82,13 +82,15 @@ def _folded(signal: SignalDocument, made: list[Row]) -> SignalDocument:
                 why=first.why,
                 models=[part[i].model for i in range(0, size, across)] if first.model else [],
                 usage=[usage[i : i + across] for i in range(0, size, across)] if usage else None,
-                peak=[peak[i : i + across] for i in range(0, size, across)] if peak else None,
+                peak_hour=first.peak_hour,
+                peak_day=first.peak_day,
             )
         )
     return msgspec.structs.replace(signal, workloads=out)
 
 
-def _parquet() -> tuple[ModuleType, ModuleType]:
+def pyarrow_modules() -> tuple[ModuleType, ModuleType]:
+    """pyarrow and pyarrow.parquet. Raises UsageError where they are not installed."""
     try:
         import pyarrow
         import pyarrow.parquet

@@ -1,0 +1,134 @@
+"""`descheduler profile`: the forecasts by themselves. Each command says what it takes and does it elsewhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from descheduler.cli import failures
+
+app = typer.Typer(
+    name="profile",
+    help="Forecasts of what workloads use: show, explain and export them. Changes nothing.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+class ListFormat(StrEnum):
+    """How a list of profiles is written."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    CSV = "csv"
+
+
+class ExplainFormat(StrEnum):
+    """How an explanation is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    HTML = "html"
+
+
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="Kubeconfig of the cluster. Default: KUBECONFIG, ~/.kube/config, in-cluster.")
+]
+Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
+Recorded = Annotated[
+    Path | None, typer.Option("--recording", metavar="PATH", help="Read a recording instead of a cluster.")
+]
+Example = Annotated[bool, typer.Option("--example", help="Read the embedded example cluster.")]
+Prometheus = Annotated[
+    str | None, typer.Option(metavar="URL", help="Prometheus with the usage history; comes before the policy's.")
+]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="The policy: where history is, and signals of your own.")
+]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr; errors come with their traceback.")
+]
+Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only workloads of this namespace.")]
+Signals = Annotated[
+    list[str] | None,
+    typer.Option("--signal", metavar="NAME", help="cpu, memory, gpu, … or one of the policy's own; may be repeated."),
+]
+OutputFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]
+
+
+@app.command()
+def show(
+    namespace: Namespace = None,
+    signal: Signals = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    output: Annotated[ListFormat, typer.Option("--output", "-o", help="How the list is written.")] = ListFormat.TABLE,
+    output_file: OutputFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """List workloads with the quantiles of their use by horizon, the confidence and the model. Signal: cpu."""
+    with failures.told(verbose):
+        from descheduler.cli.inputs import Source
+        from descheduler.cli.profiling import show_profiles
+
+        source = Source(kubeconfig, context, recording, example, prometheus)
+        failures.leave(show_profiles(source, policy, tuple(signal or ("cpu",)), namespace, output.value, output_file))
+
+
+@app.command()
+def explain(
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="namespace/Kind/name.")],
+    signal: Annotated[
+        str, typer.Option(metavar="NAME", help="cpu, memory, gpu, … or one of the policy's own.")
+    ] = "cpu",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    output: Annotated[
+        ExplainFormat, typer.Option("--output", "-o", help="How the explanation is written.")
+    ] = ExplainFormat.TABLE,
+    output_file: OutputFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Explain one profile: history, models, forecast, and how it would have done in the past beside others' rules."""
+    with failures.told(verbose):
+        from descheduler.cli.inputs import Source
+        from descheduler.cli.profiling import explain_profile
+
+        source = Source(kubeconfig, context, recording, example, prometheus)
+        failures.leave(explain_profile(source, policy, signal, workload, output.value, output_file))
+
+
+@app.command()
+def export(
+    to: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="A .json, .csv or .parquet file to write.")
+    ],
+    namespace: Namespace = None,
+    signal: Signals = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Write the profiles of all workloads for other programs. Signals: cpu and memory."""
+    with failures.told(verbose):
+        from descheduler.cli.inputs import Source
+        from descheduler.cli.profiling import export_profiles
+
+        source = Source(kubeconfig, context, recording, example, prometheus)
+        failures.leave(export_profiles(source, policy, tuple(signal or ("cpu", "memory")), namespace, to))
