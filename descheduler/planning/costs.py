@@ -2,7 +2,8 @@
 
 cost(pod) = value x (restart + warm-up + lost work): value is the pod's cores, with a GPU worth `GPU_WEIGHT` cores;
 lost work is what its kind of workload has not yet saved (half a checkpoint interval for batch work, nothing for a
-stateless replica). A unit costs what all pods that restart with it cost together.
+stateless replica). A unit costs what all pods that restart with it cost together. A pod that prefers not to be evicted
+costs `RELUCTANCE` times as much, so that it moves after all others, and only for what is worth that much.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from descheduler.model.snapshot import ClusterSnapshot
 
 GPU_WEIGHT = 20.0  # cores: about the price of a data-centre GPU hour over that of a core hour
+RELUCTANCE = 10.0  # ours: dearer than what tells two ordinary pods on a node apart, yet a large benefit still wins
 _FLOOR_CORES = 0.1  # a pod that asks for nothing still interrupts somebody
 
 LOST_WORK = {
@@ -52,12 +54,14 @@ class PodCosts:
         return self.restart + self.warm_up + self.lost_work
 
 
-def pod_costs(snapshot: ClusterSnapshot, model: CostModel) -> PodCosts:
-    """The cost of restarting each pod."""
+def pod_costs(snapshot: ClusterSnapshot, model: CostModel, reluctant: NDArray[np.bool_] | None = None) -> PodCosts:
+    """The cost of restarting each pod; `reluctant` [P] marks those that would rather not be evicted."""
     columns = snapshot.columns
     cores = columns.spec_requests[:, 0] / 1000.0
     gpus = np.array([s.gpu.count * s.gpu.milli / 1000.0 if s.gpu else 0.0 for s in columns.specs])
     value = (np.maximum(cores, _FLOOR_CORES) + GPU_WEIGHT * gpus)[columns.pod_spec]
+    if reluctant is not None:
+        value = np.where(reluctant, RELUCTANCE * value, value)
     lost = np.array([model.lost_work_seconds.get(key.kind, 0.0) for key in columns.workloads])
     extra = np.array([model.stateful_seconds * (key.kind == "StatefulSet") for key in columns.workloads])
     of = columns.pod_workload
