@@ -116,6 +116,7 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
     grace = found.termination_grace_period_seconds
     return PodSpec(
         requests=amounts({**requests, "pods": Decimal(1)}),
+        counted=resources.counted(),
         limits=amounts(resources.limits()),
         node_selector=Labels(selector) if selector else NO_LABELS,
         tolerations=tolerations(bytes(found.tolerations)),

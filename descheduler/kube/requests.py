@@ -20,6 +20,7 @@ from descheduler.model.pods import Amounts
 from descheduler.model.quantity import InvalidQuantity, parse_quantity
 
 Quantities = dict[str, Decimal]
+_MINIMUM = {"cpu": Decimal("0.1"), "memory": Decimal(200 << 20)}  # kubernetes pkg/scheduler/util/pod_resources.go
 _ABSURD = Decimal(2**53)  # beyond it sums over a cluster would overflow; 8 PiB of memory, or 9e12 cores
 
 _resources = msgspec.json.Decoder(ResourcesWire | None)
@@ -65,8 +66,10 @@ class PodResources:
         self._pod_in_force = in_force
         self._pod_allocated = quantities(_amounts.decode(bytes(pod.status.allocated_resources) or b"null"))
 
-    def requests(self) -> Quantities:
-        total = self._aggregate([c.effective_requests(self._infeasible) for c in self._containers], "requests")
+    def requests(self, missing: Quantities | None = None) -> Quantities:
+        """`missing` is what a container counts as that does not ask for a resource at all."""
+        own = [{**(missing or {}), **c.effective_requests(self._infeasible)} for c in self._containers]
+        total = self._aggregate(own, "requests", missing)
         wanted = self._pod_level.requests if self._pod_level else None
         if wanted:
             effective = quantities(wanted)
@@ -76,6 +79,15 @@ class PodResources:
             total.update({n: effective.get(n, Decimal(0)) for n in wanted if _pod_level(n)})
         _add(total, self._overhead)
         return total
+
+    def counted(self) -> tuple[int, int]:
+        """CPU in millicores and memory in bytes as the scheduler's scores count them, after its `CalculatePodResource`
+        (kubernetes pkg/scheduler/framework/types.go): a minimum for each container that asks for none, unless
+        pod-level requests say it for the whole pod."""
+        wanted = self._pod_level.requests if self._pod_level else None
+        asked = self.requests() if any(_pod_level(n) for n in wanted or ()) else {}
+        found = dict(amounts(self.requests({n: v for n, v in _MINIMUM.items() if n not in asked})))
+        return found.get("cpu", 0), found.get("memory", 0)
 
     def limits(self) -> Quantities:
         total = self._aggregate([c.effective_limits(self._infeasible) for c in self._containers], "limits")
@@ -109,14 +121,14 @@ class PodResources:
         same = all(limits.get(name) == value for name, value in requests.items()) and len(requests) == len(limits)
         return "Guaranteed" if guaranteed and same else "Burstable"
 
-    def _aggregate(self, own: list[Quantities], what: str) -> Quantities:
+    def _aggregate(self, own: list[Quantities], what: str, missing: Quantities | None = None) -> Quantities:
         total: Quantities = {}
         for values in own:
             _add(total, values)
         sidecars: Quantities = {}
         least: Quantities = {}
         for container in self._init:
-            values = container.effective(what, self._infeasible)
+            values = {**(missing or {}), **container.effective(what, self._infeasible)}
             if container.sidecar:
                 _add(total, values)
                 _add(sidecars, values)

@@ -99,7 +99,8 @@ class PodSpec:
     """All of a pod that scheduling and protection look at and that replicas share; equal specs are one object.
 
     `requests` are the effective ones of the scheduler (resourcehelper.PodRequests: init and sidecar containers,
-    overhead, pod-level resources), with `("pods", 1)` included.
+    overhead, pod-level resources), with `("pods", 1)` included. `counted` has a minimum for each container that asks
+    for no CPU or memory, which only scores look at.
     """
 
     requests: Amounts = (("pods", 1),)
@@ -120,6 +121,7 @@ class PodSpec:
     grace_seconds: int = 30
     images: tuple[str, ...] = ()
     qos: str = "Burstable"  # Guaranteed | Burstable | BestEffort
+    counted: tuple[int, int] = (0, 0)  # CPU in millicores, memory in bytes; zeros: not known, derived from requests
 
 
 @dataclass(frozen=True, slots=True)

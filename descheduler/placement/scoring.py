@@ -73,9 +73,11 @@ class ScoreRules:
 def nonzero_requests(columns: Columns) -> Ints:
     """[S, 2] CPU and memory of each spec, with the minimum for those that ask nothing.
 
-    The scheduler applies the minimum to each container; specs do not keep containers apart, so a pod counts as one.
+    The scheduler applies the minimum to each container, which `PodSpec.counted` holds; without it a pod counts as one.
     """
-    return np.where(columns.spec_requests[:, :2] == 0, np.array(MINIMUM), columns.spec_requests[:, :2])
+    derived = np.where(columns.spec_requests[:, :2] == 0, np.array(MINIMUM), columns.spec_requests[:, :2])
+    counted = np.array([spec.counted for spec in columns.specs], np.int64).reshape(-1, 2)
+    return np.where(counted.any(axis=1, keepdims=True), counted, derived)
 
 
 class Scorer:

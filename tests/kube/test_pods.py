@@ -46,6 +46,30 @@ def test_pod_level_resources_replace_the_sum_and_overhead_comes_on_top() -> None
     assert requests(found) == {"cpu": 4250, "memory": 2**30 + 2**20, "example.com/x": 2, "pods": 1}
 
 
+MEBI = 2**20
+
+
+@pytest.mark.parametrize(
+    ("found", "counted"),
+    [
+        (pod("a", container(), container("b")), (200, 400 * MEBI)),
+        (pod("a", container(requests={"cpu": "20m"}), container("b")), (120, 400 * MEBI)),
+        (pod("a", container(requests={"cpu": "0", "memory": "1Mi"})), (0, MEBI)),  # zero is asked for, not left out
+        (pod("a", container(), initContainers=[container("init", requests={"cpu": "1"})]), (1000, 200 * MEBI)),
+        (pod("a", container(), initContainers=[container("proxy", restart="Always")]), (200, 400 * MEBI)),
+        (pod("a", container(), overhead={"cpu": "10m"}), (110, 200 * MEBI)),
+        (pod("a", container(), container("b"), resources={"requests": {"cpu": "1"}}), (1000, 400 * MEBI)),
+        (
+            pod("a", container(requests={"cpu": "1"}), container("b"), resources={"requests": {"memory": "1Mi"}}),
+            (1000, MEBI),
+        ),
+    ],
+    ids=["nothing asked", "some asked", "zero", "init", "sidecar", "overhead", "pod level", "pod level of another"],
+)
+def test_scores_count_a_minimum_for_each_container_that_asks_for_nothing(found: Json, counted: tuple[int, int]) -> None:
+    assert read(found).spec.counted == counted
+
+
 def test_while_a_pod_is_resized_the_larger_amount_counts() -> None:
     main = container(requests={"cpu": "1"})
     in_force = {"name": "main", "resources": {"requests": {"cpu": "3"}}, "allocatedResources": {"cpu": "2"}}
