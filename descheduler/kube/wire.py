@@ -343,6 +343,7 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     selector: LabelSelectorWire | None = None
     parallelism: int | None = None
     backoff_limit: int | None = None
+    backoff_limit_per_index: int | None = None
     suspend: bool | None = None
     pod_failure_policy: FailurePolicyWire | None = None
 

@@ -76,6 +76,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         backoff_limit=_backoff_limit(spec) if kind == "Job" else None,
         failed=status.failed,
         ignores_disruption=_ignores_disruption(spec),
+        backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
     )
 
 
@@ -115,7 +116,8 @@ def _or(value: int | None, absent: int) -> int:
 
 
 def _backoff_limit(spec: WorkloadSpecWire) -> int:
-    return _or(spec.backoff_limit, _DEFAULT_BACKOFF_LIMIT)
+    # A limit for each index stands in for the one of the whole Job, which is then the largest number unless given.
+    return _or(spec.backoff_limit, _DEFAULT_BACKOFF_LIMIT if spec.backoff_limit_per_index is None else 2**31 - 1)
 
 
 def _ignores_disruption(spec: WorkloadSpecWire) -> bool:

@@ -111,6 +111,18 @@ def test_a_job_and_its_failure_budget() -> None:
     assert job.ignores_disruption
 
 
+def test_a_job_whose_indexes_have_failure_budgets_of_their_own() -> None:
+    job = workload("jobs", "train", {"completionMode": "Indexed", "backoffLimitPerIndex": 2}, {})
+    assert job is not None
+    assert (job.backoff_limit_per_index, job.backoff_limit) == (2, 2**31 - 1)
+    both = workload("jobs", "train", {"backoffLimitPerIndex": 0, "backoffLimit": 3}, {})
+    assert both is not None
+    assert (both.backoff_limit_per_index, both.backoff_limit) == (0, 3)
+    plain = workload("jobs", "train", {}, {})
+    assert plain is not None
+    assert plain.backoff_limit_per_index is None
+
+
 def test_old_replica_sets_are_dropped_but_one_that_still_has_pods_is_not() -> None:
     assert workload("replicasets", "old", {"replicas": 0}) is None
     assert workload("replicasets", "dying", {"replicas": 0}, {"replicas": 1}) is not None
