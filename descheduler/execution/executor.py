@@ -13,10 +13,11 @@ from descheduler.execution.clock import Clock
 from descheduler.execution.eviction import PodEvictor
 from descheduler.execution.intents import Intent, IntentStore
 from descheduler.execution.landing import Landing
+from descheduler.execution.lanes import most_at_once
 from descheduler.execution.limits import Limits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
 from descheduler.execution.pace import Pace
-from descheduler.execution.recheck import recheck
+from descheduler.execution.recheck import budgets_of, recheck
 from descheduler.execution.units import UnitRun
 from descheduler.execution.wave import Tools, finish, interrupted, run_wave
 from descheduler.execution.writes import ClusterWriter
@@ -85,7 +86,7 @@ class Executor:
         outcomes: list[ActionOutcome] = []
         for intent in self.intents.load():
             pace = Pace(self.limits.rate, self.limits.burst, self.clock)
-            with ThreadPoolExecutor(self.limits.max_parallel, "evict") as pool:
+            with ThreadPoolExecutor(most_at_once(self.limits.max_parallel), "evict") as pool:
                 unit = self._resume(self._tools(pool, pace), intent)
             if unit is not None:
                 outcomes.append(unit.outcome())
@@ -122,9 +123,9 @@ class Executor:
                 ready[name] += 1
         return all(ready[name] >= count for name, count in wanted.items())
 
-    def _tools(self, pool: ThreadPoolExecutor, pace: Pace) -> Tools:
+    def _tools(self, pool: ThreadPoolExecutor, pace: Pace, budgets: Mapping[str, str] | None = None) -> Tools:
         evictor = PodEvictor(self.writer, pace, self.clock, self.rng)
-        return Tools(evictor, self.intents, pool, self.clock, self.rng, self.limits, self.stopping)
+        return Tools(evictor, self.intents, pool, self.clock, self.rng, self.limits, self.stopping, budgets or {})
 
 
 class _Run:
@@ -148,7 +149,7 @@ class _Run:
         before = None if self.stopped else self._check(units)
         if before is not None:
             self._waves += 1
-            self._attempt([u for u in units if u.refused is None])
+            self._attempt([u for u in units if u.refused is None], before)
         outcomes = [u.outcome() for u in units]
         for outcome in outcomes:
             self._executor.notify(outcome)
@@ -184,19 +185,20 @@ class _Run:
                 unit.refused = unit.refused or verdict.get(unit.action.id, missing)
         return snapshot
 
-    def _attempt(self, units: Sequence[UnitRun]) -> None:
+    def _attempt(self, units: Sequence[UnitRun], before: ClusterSnapshot) -> None:
         """Evict them; when we do not lead any more, or what must be written down cannot be, the execution ends here."""
         try:
-            self._evict(units)
+            self._evict(units, before)
         except LeadershipLost as error:
             self.stopped = Blocked(Reason.NOT_LEADING, "lease", str(error))
         except ClusterError as error:
             self.stopped = Blocked(Reason.API_REFUSED, "intents", str(error))
 
-    def _evict(self, units: Sequence[UnitRun]) -> None:
+    def _evict(self, units: Sequence[UnitRun], before: ClusterSnapshot) -> None:
         executor = self._executor
-        with ThreadPoolExecutor(executor.limits.max_parallel, "evict") as pool:
-            intents = run_wave(executor._tools(pool, self._pace), self._plan, units)
+        budgets = budgets_of(before, (move for unit in units for move in unit.action.pods))
+        with ThreadPoolExecutor(most_at_once(executor.limits.max_parallel), "evict") as pool:
+            intents = run_wave(executor._tools(pool, self._pace, budgets), self._plan, units)
         executor.keep(self._plan, [u.outcome() for u in units if u.begun])
         executor.intents.close(intents)
         unsettled = next((u for u in units if not u.settled), None)

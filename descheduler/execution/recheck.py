@@ -34,6 +34,20 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
     return verdicts
 
 
+def budgets_of(snapshot: ClusterSnapshot, moves: Iterable[PodMove]) -> Mapping[str, str]:
+    """Key of the first budget that covers each pod, by uid; pods that none covers are left out."""
+    by_namespace: dict[str, list[DisruptionBudget]] = {}
+    for budget in snapshot.budgets:
+        by_namespace.setdefault(budget.namespace, []).append(budget)
+    found: dict[str, str] = {}
+    for move in moves:
+        pod = _find(snapshot, move)
+        if pod is not None:
+            keys = (budget.key for budget in by_namespace.get(pod.namespace, ()) if _covers(budget, pod))
+            found.update((move.uid, key) for key in list(keys)[:1])
+    return found
+
+
 def _find(snapshot: ClusterSnapshot, move: PodMove) -> Pod | None:
     position = snapshot.pod_index.get((move.namespace, move.pod))
     return None if position is None else snapshot.pods[position]

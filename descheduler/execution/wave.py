@@ -5,21 +5,22 @@
 | preflight: dryRun=All, every pod             | a unit with one refusal is not begun                         |
 | intents                                      | what is about to be done is written down, in one write       |
 | openers: one pod of each unit                | a budget that closed meanwhile costs nothing yet             |
-| the rest, in parallel                        |                                                              |
+| the rest, in parallel                        | those under one budget one after the other (`lanes`)         |
 | stragglers                                   | a unit that is begun is finished, against closed budgets too |
 | intents closed, by the caller                | but those of units that could not be finished in time        |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor as Pool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from descheduler.execution.clock import Clock
-from descheduler.execution.eviction import PodEvictor, Verdict
+from descheduler.execution.eviction import Answer, PodEvictor, Verdict
 from descheduler.execution.intents import Intent, IntentStore
+from descheduler.execution.lanes import in_lanes
 from descheduler.execution.limits import Limits
 from descheduler.execution.units import UnitRun
 from descheduler.model.plan import PodMove
@@ -30,7 +31,9 @@ _LONGEST_RETRY = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a wave works with. `stopping` says whether the process was asked to end."""
+    """What a wave works with. `stopping` says whether the process was asked to end; `budgets` by which budget each pod
+    is covered, by uid, as far as that is known.
+    """
 
     evictor: PodEvictor
     intents: IntentStore
@@ -39,6 +42,7 @@ class Tools:
     rng: Random
     limits: Limits
     stopping: Callable[[], bool]
+    budgets: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_wave(tools: Tools, plan: str, units: Sequence[UnitRun]) -> tuple[Intent, ...]:
@@ -77,15 +81,22 @@ def finish(tools: Tools, units: Iterable[UnitRun]) -> None:
 def _preflight(tools: Tools, units: Sequence[UnitRun]) -> None:
     """Let the server try every eviction without doing it; a unit is refused by the first pod that is."""
 
-    def ask(pair: tuple[UnitRun, PodMove]) -> tuple[UnitRun, Blocked | None]:
-        unit, move = pair
-        answer = tools.evictor.evict(move, dry_run=True)
-        if answer.verdict is Verdict.GONE:
-            return unit, Blocked(Reason.CHANGED, f"{move.namespace}/{move.pod}", "the pod is gone")
-        return unit, answer.blocked
+    answers: dict[str, Answer] = {}
 
-    for unit, blocked in tools.pool.map(ask, [(u, move) for u in units for move in u.action.pods]):
-        unit.refused = unit.refused or blocked
+    def ask(move: PodMove) -> None:
+        answers[move.uid] = tools.evictor.evict(move, dry_run=True)
+
+    moves = [move for unit in units for move in unit.action.pods]
+    in_lanes(tools.pool, tools.limits.max_parallel, moves, lambda move: move.uid, ask, tools.clock.steady)
+    for unit in units:
+        for move in unit.action.pods:
+            unit.refused = unit.refused or _foretold(move, answers[move.uid])
+
+
+def _foretold(move: PodMove, answer: Answer) -> Blocked | None:
+    if answer.verdict is Verdict.GONE:
+        return Blocked(Reason.CHANGED, f"{move.namespace}/{move.pod}", "the pod is gone")
+    return answer.blocked
 
 
 def _open(tools: Tools, units: Sequence[UnitRun]) -> None:
@@ -101,8 +112,10 @@ def _evict(tools: Tools, pairs: Sequence[tuple[UnitRun, PodMove]]) -> None:
         unit, move = pair
         unit.record(move, tools.evictor.evict(move), tools.clock.wall())
 
-    for _ in tools.pool.map(one, pairs):
-        pass
+    def lane(pair: tuple[UnitRun, PodMove]) -> str:
+        return tools.budgets.get(pair[1].uid, pair[1].uid)
+
+    in_lanes(tools.pool, tools.limits.max_parallel, pairs, lane, one, tools.clock.steady)
 
 
 def _over_budget(unit: UnitRun, move: PodMove) -> bool:
