@@ -148,7 +148,19 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         start=state,
     )
     outcome = Outcome(
-        view, gates, budgets, costs, sources, {}, [], [], [], {}, state, list(sources.problems), sources.stops
+        view,
+        gates,
+        budgets,
+        costs,
+        sources,
+        {},
+        [],
+        [],
+        [],
+        {},
+        state,
+        [*given.snapshot.problems, *sources.problems],
+        sources.stops,
     )
     if not sources.stops:
         _rounds(outcome, chosen, settings, given.in_flight)

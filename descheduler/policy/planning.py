@@ -99,7 +99,7 @@ class CooldownPolicy(Section):
 class FreshnessPolicy(Section):
     """How old what was read from the API server may be; older data moves nothing."""
 
-    max_age: Duration = Field(default=timedelta(minutes=2), ge=timedelta(seconds=5))
-    """For every kind of object that is not listed below."""
+    max_age: Duration = Field(default=timedelta(minutes=4), ge=timedelta(seconds=5))
+    """For every kind that is not listed below. An API server confirms a quiet watch only every minute or two."""
     kinds: dict[Name, Duration] = Field(default_factory=dict)
     """By plural kind, such as `poddisruptionbudgets: 1m`."""

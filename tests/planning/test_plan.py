@@ -215,3 +215,8 @@ def test_history_of_too_few_pods_is_not_used_at_all() -> None:
     plan = planned(snapshot, histories, [hot()], Settings(freshness=FreshnessRules(min_coverage=0.8)))
     assert not plan.actions
     assert any("covers" in problem for problem in plan.problems)
+
+
+def test_an_object_that_could_not_be_read_is_told() -> None:
+    snapshot, histories = hot_node(problems=("pod default/odd: containers[0].resources: '1 Gi' is not a quantity",))
+    assert any("default/odd" in problem for problem in planned(snapshot, histories, [hot()]).problems)
