@@ -159,7 +159,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         [],
         {},
         state,
-        [*given.snapshot.problems, *sources.problems],
+        list(sources.problems),
         sources.stops,
     )
     if not sources.stops:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from descheduler.model.plan import SourceRow
@@ -12,12 +12,14 @@ from descheduler_profiling.profiles import SignalProfiles
 REQUIRED = ("nodes", "pods", "namespaces", "poddisruptionbudgets", "replicasets", "statefulsets", "jobs")
 """Kinds without which nothing is decided."""
 
+_NAMED = 10  # unreadable objects that are named one by one
+
 
 @dataclass(frozen=True, slots=True)
 class FreshnessRules:
     """How old data may be, in seconds."""
 
-    max_age_seconds: float = 120.0
+    max_age_seconds: float = 240.0
     by_kind: Mapping[str, float] = field(default_factory=dict)
     history_max_age_seconds: float = 900.0
     min_coverage: float = 0.0  # share of the running pods' requests that must have history
@@ -39,7 +41,7 @@ def judge_sources(
     """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything."""
     rows, stops = _kinds(snapshot, rules, now)
     usable: dict[str, SignalProfiles] = {}
-    problems: list[str] = []
+    problems = list(_unreadable(snapshot))
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
         rows.append(row)
@@ -69,6 +71,14 @@ def _kinds(snapshot: ClusterSnapshot, rules: FreshnessRules, now: float) -> tupl
         elif state == "absent" and kind in REQUIRED:
             stops.append(f"{kind}: not served by the API server")
     return rows, stops
+
+
+def _unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
+    """Objects that make no sense, the first of them by name; what they touch takes no part in the plan."""
+    found = snapshot.problems
+    yield from found[:_NAMED]
+    if len(found) > _NAMED:
+        yield f"{len(found) - _NAMED} more objects cannot be read"
 
 
 def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
