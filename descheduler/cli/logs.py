@@ -51,7 +51,8 @@ def configure(verbose: int = 0, *, service: bool = False) -> None:
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in ("urllib3", "kubernetes", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        # What they warn of (each retry) ends in an error of ours, or passes.
+        logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
 def _no_colour() -> bool:

@@ -29,8 +29,8 @@ def load(name: str) -> Strategy[Any]:
         raise StrategyError(name, "is not installed")
     try:
         strategy = point.load()()
-    except (ImportError, AttributeError, TypeError) as error:
-        raise StrategyError(name, f"cannot be loaded from {point.value}: {error}") from error
+    except Exception as error:  # foreign code, which may raise anything as it is imported or made
+        raise StrategyError(name, f"cannot be loaded from {point.value}: {type(error).__name__}: {error}") from error
     if not isinstance(strategy, Strategy) or not issubclass(strategy.Args, StrategyArgs):
         raise StrategyError(name, f"{point.value} is not a strategy: it needs name, signals, Args and propose()")
     version = getattr(strategy, "api_version", API_VERSION)

@@ -17,7 +17,7 @@ import structlog
 
 from descheduler.controller.events import Events
 from descheduler.controller.metrics import Metrics
-from descheduler.controller.pauses import Paused, pause_of
+from descheduler.controller.pauses import Paused, pause_of, without_history
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.settings import limits_of, rules_of
@@ -119,6 +119,9 @@ class Controller:
         executed = self._execute(plan, policy) if active else False
         if active:
             self.ledgers.save(self._ledger)
+        lacking = without_history(plan)
+        if lacking is not None:  # those that need no history have been heard, and carried out
+            raise Paused(lacking)
         return "acted" if executed else "planned"
 
     def _conclude(self, result: str, why: Blocked | None) -> None:
@@ -164,7 +167,9 @@ class Controller:
             return True
         self._term = None
         if self.elector.problem:
-            raise Paused(Blocked(Reason.NOT_LEADING, "lease", self.elector.problem))
+            blocked = self.seams.gate()  # all that is missing is told at once
+            also = f"; {blocked.detail}" if blocked is not None else ""
+            raise Paused(Blocked(Reason.NOT_LEADING, "lease", self.elector.problem + also))
         return False
 
     def _remember(self, policy: Policy) -> None:
@@ -203,7 +208,7 @@ class Controller:
         self.metrics.remembers(self._ledger, now)
         moves = sum(len(action.pods) for action in plan.actions)
         log.info("planned", plan=plan.id, findings=len(plan.findings), moves=moves, refusals=len(plan.refusals))
-        self.status.note("strategies", "; ".join(plan.problems))
+        self.status.note("plan", "; ".join(plan.problems))
         if plan.acting_blocked:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
         return plan

@@ -13,6 +13,7 @@ from descheduler.model.errors import (
     PolicyError,
     UsageError,
 )
+from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import Freshness
 
@@ -54,3 +55,13 @@ def unsynced(freshness: Mapping[str, Freshness]) -> Blocked | None:
     if waiting:
         return Blocked(Reason.DATA_MISSING, "API server", f"still reading {', '.join(waiting)}")
     return None
+
+
+def without_history(plan: PlanDocument) -> Blocked | None:
+    """Why strategies of the plan could not run for want of usable history; None when all had what they need."""
+    silent = [r for r in plan.refusals if r.reason == Reason.DATA_MISSING.value and r.subject.startswith("strategy/")]
+    if not silent:
+        return None
+    names = ", ".join(dict.fromkeys(r.strategy or r.subject.removeprefix("strategy/") for r in silent))
+    problems = "; ".join(p for p in plan.problems if p.startswith("history of ")) or silent[0].detail
+    return Blocked(Reason.DATA_MISSING, "history", f"{names} cannot run: {problems}")

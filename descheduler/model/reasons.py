@@ -136,7 +136,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.CHANGED: "the cluster changed since the plan was made",
     Reason.THROTTLED: "the API server is shedding load",
     Reason.API_REFUSED: "the API server refused the eviction",
-    Reason.NOT_LEADING: "another replica leads",
+    Reason.NOT_LEADING: "this replica does not lead",
     Reason.STOPPING: "the controller is shutting down",
     Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
     Reason.POLICY_INVALID: "there is no valid policy",

@@ -192,7 +192,7 @@ def test_kinds_that_appear_and_disappear_are_noticed(api: ScriptedApi, client: K
         api.on("/apis", aggregated())
         until(lambda: "scheduling.x-k8s.io/PodGroup" not in live.snapshot().objects, live)
         assert not live.freshness()["scheduling.x-k8s.io/PodGroup"].served
-        assert live.synced
+        until(lambda: live.synced, live)
     finally:
         live.stop()
 

@@ -1,0 +1,458 @@
+"""What is missing, wrong or absurd: one clear message and a non-zero exit of the command, a paused controller with the
+reason, and nothing evicted. Real API server, real Prometheus, the program as a process.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from controlplane.client import ApiClient
+from controlplane.cluster import ControlPlane
+from controlplane.processes import free_port
+from controlplane.prometheus import PrometheusServer, Series
+from e2e import scene
+from manifests.kustomize import render
+
+COMMAND = str(Path(sys.executable).with_name("descheduler"))
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
+
+StartPrometheus = Callable[..., PrometheusServer]
+
+
+@dataclass(frozen=True)
+class World:
+    """A cluster with a node that will be hot, its whole history, and the account that the manifests make."""
+
+    plane: ControlPlane
+    prometheus: str
+    kubeconfig: Path
+    history: tuple[Series, ...]
+
+    @property
+    def client(self) -> ApiClient:
+        return self.plane.client
+
+
+@pytest.fixture(scope="module")
+def world(
+    module_control_plane: ControlPlane,
+    prometheus_server: StartPrometheus,
+) -> World:
+    plane = module_control_plane
+    scene.build_cluster(plane.client)
+    history = tuple(scene.history(plane.client.list("Pod", "default"), scene.now()))
+    for found in sorted(render("active"), key=lambda o: o["kind"] != "Namespace"):
+        if found["kind"] != "Deployment":
+            plane.client.apply(found)
+    token = plane.service_account_token("descheduler", "descheduler")
+    return World(plane, prometheus_server(history).url, plane.kubeconfig("installed", token=token), history)
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(scene.POLICY)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_evicted(world: World) -> Iterator[None]:
+    """Whatever a test does, the pods that were there are there afterwards."""
+    before = uids(world)
+    yield
+    assert before <= uids(world)
+
+
+def uids(world: World) -> set[str]:
+    return {p["metadata"]["uid"] for p in world.client.list("Pod", "default")}
+
+
+def told(
+    world: World, policy: Path, *options: str, env: Mapping[str, str] | None = None, code: int = 1, **changed: object
+) -> str:
+    """What `descheduler plan` says on stderr, having ended with `code` and without a traceback."""
+    world = replace(world, **changed)  # type: ignore[arg-type]
+    done = plan(world, policy, *options, env=env)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def plan(
+    world: World, policy: Path, *options: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    words = [COMMAND, "plan", "--kubeconfig", str(world.kubeconfig), "--policy", str(policy), "-o", "json"]
+    return subprocess.run(
+        [*words, "--prometheus", world.prometheus, *options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def decided(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def pods_moved(document: Mapping[str, Any]) -> list[str]:
+    return [pod["pod"] for action in document["actions"] for pod in action["pods"]]
+
+
+# -- the API server ----------------------------------------------------------------------
+
+
+def elsewhere(plane: ControlPlane, folder: Path, **changed: str) -> Path:
+    """The kubeconfig of the account with another server or token."""
+    config = json.loads(plane.kubeconfig("descheduler").read_text())
+    if "server" in changed:
+        config["clusters"][0]["cluster"]["server"] = changed["server"]
+    if "token" in changed:
+        config["users"][0]["user"]["token"] = changed["token"]
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def test_an_api_server_that_does_not_answer(world: World, policy: Path, tmp_path: Path) -> None:
+    server = f"https://127.0.0.1:{free_port()}"
+    said = told(world, policy, kubeconfig=elsewhere(world.plane, tmp_path, server=server))
+    assert said.startswith(f"error: no answer from {server}")
+    assert len(said.splitlines()) == 1
+
+
+def test_credentials_that_the_api_server_refuses(world: World, policy: Path, tmp_path: Path) -> None:
+    said = told(world, policy, kubeconfig=elsewhere(world.plane, tmp_path, token="wrong"))
+    assert "does not accept our credentials" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_all_missing_permissions_are_named_with_verb_and_resource(world: World, policy: Path) -> None:
+    said = told(world, policy, kubeconfig=world.plane.kubeconfig("nobody"))
+    for rule in ("list nodes", "list pods", "list poddisruptionbudgets.policy", "list deployments.apps"):
+        assert rule in said
+    assert len(said.splitlines()) <= 2
+
+
+# -- Prometheus --------------------------------------------------------------------------
+
+
+def test_a_prometheus_that_does_not_answer(world: World, policy: Path) -> None:
+    said = told(world, policy, prometheus=NOWHERE)
+    assert NOWHERE in said
+    assert len(said.splitlines()) == 1
+
+
+def test_no_prometheus_at_all(world: World, policy: Path) -> None:
+    said = told(world, policy, code=2, prometheus="")
+    assert "--prometheus" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_credentials_that_prometheus_refuses(
+    world: World, policy: Path, prometheus_server: StartPrometheus, tmp_path: Path
+) -> None:
+    guarded = prometheus_server(world.history[:2], basic_auth=True)
+    said = told(world, policy, prometheus=guarded.url)
+    assert "401" in said
+    assert guarded.url in said
+    assert len(said.splitlines()) == 1
+
+
+# -- history -----------------------------------------------------------------------------
+
+
+def cut(history: Iterable[Series], keep: Callable[[Series, np.ndarray], np.ndarray]) -> list[Series]:
+    """The samples for which `keep(series, timestamps)` is true."""
+    out = []
+    for one in history:
+        kept = keep(one, np.asarray(one.timestamps))
+        out.append(Series(one.name, one.labels, np.asarray(one.timestamps)[kept], np.asarray(one.values)[kept]))
+    return [one for one in out if len(np.asarray(one.timestamps))]
+
+
+def test_an_empty_history_moves_nothing(world: World, policy: Path, prometheus_server: StartPrometheus) -> None:
+    done = plan(replace(world, prometheus=prometheus_server().url), policy)
+    assert done.returncode == 1
+    assert "cpu" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert pods_moved(decided(done)) == []
+
+
+def test_history_that_ended_an_hour_ago_moves_nothing(
+    world: World, policy: Path, prometheus_server: StartPrometheus
+) -> None:
+    last = max(int(np.asarray(s.timestamps)[-1]) for s in world.history)
+    stale = cut(world.history, lambda _, times: times < last - 3600)
+    done = plan(replace(world, prometheus=prometheus_server(stale).url), policy)
+    assert done.returncode == 1
+    assert "cpu" in done.stderr
+    assert "now" in done.stderr
+    assert pods_moved(decided(done)) == []
+
+
+def test_a_history_of_an_hour_moves_nothing(world: World, policy: Path, prometheus_server: StartPrometheus) -> None:
+    last = max(int(np.asarray(s.timestamps)[-1]) for s in world.history)
+    short = cut(world.history, lambda _, times: times > last - 3600)
+    done = plan(replace(world, prometheus=prometheus_server(short).url), policy)
+    assert done.returncode == 1
+    assert "history" in done.stderr
+    assert pods_moved(decided(done)) == []
+
+
+def test_a_history_without_memory_moves_nothing(world: World, policy: Path, prometheus_server: StartPrometheus) -> None:
+    done = plan(
+        replace(world, prometheus=prometheus_server([s for s in world.history if s.name != scene.MEMORY]).url), policy
+    )
+    assert done.returncode == 1
+    assert "memory" in done.stderr
+    assert pods_moved(decided(done)) == []
+
+
+def test_a_node_whose_pods_have_no_history_is_left_alone(
+    world: World, policy: Path, prometheus_server: StartPrometheus
+) -> None:
+    """A third of what is requested on the node is unknown: its forecast is not to be trusted."""
+    seen = [s for s in world.history if s.labels["pod"].startswith("web-")]
+    policy.write_text(policy.read_text() + "history: {minCoverage: 50%}\n")
+    document = decided(plan(replace(world, prometheus=prometheus_server(seen).url), policy))
+    assert pods_moved(document) == []
+    told_of = {r["subject"]: r["reason"] for r in document["refusals"]}
+    assert told_of["finding/node/hot"] == "DataMissing"
+
+
+def test_nan_is_no_use(world: World, policy: Path, prometheus_server: StartPrometheus, tmp_path: Path) -> None:
+    text = []
+    for one in world.history:
+        labels = ",".join(f'{k}="{v}"' for k, v in one.labels.items())
+        for time, value in zip(np.asarray(one.timestamps).tolist(), np.asarray(one.values).tolist(), strict=True):
+            shown = value if not one.labels["pod"].startswith("web-") else math.nan if time % 600 else math.inf
+            text.append(f"{one.name}{{{labels}}} {shown} {time}\n")
+    server = prometheus_server("".join([*text, "# EOF\n"]))
+    document = decided(plan(replace(world, prometheus=server.url), policy))
+    assert pods_moved(document) == []
+    assert "NaN" not in json.dumps(document)
+
+
+# -- objects -----------------------------------------------------------------------------
+
+
+def test_an_absurd_pod_is_named_and_its_node_takes_nothing(world: World, policy: Path) -> None:
+    world.client.apply(absurd_pod())
+    try:
+        done = plan(world, policy)
+        document = decided(done)
+    finally:
+        world.client.delete("Pod", "absurd", grace_period_seconds=0)
+        world.client.wait_for(lambda: not world.client.get_or_none("Pod", "absurd"), what="the pod to go")
+    assert "default/absurd" in done.stderr
+    assert done.returncode == 1
+    assert all(pod["destination"] != "cool-1" for action in document["actions"] for pod in action["pods"])
+
+
+def absurd_pod() -> dict[str, Any]:
+    pod = scene.member("absurd", 0)
+    pod["metadata"]["name"] = "absurd"
+    del pod["spec"]["schedulingGroup"]
+    pod["spec"]["nodeName"] = "cool-1"
+    pod["spec"]["containers"][0]["resources"] = {"requests": {"memory": "9000P"}}
+    return pod
+
+
+def test_an_absurd_node_is_named_and_takes_nothing(world: World, policy: Path) -> None:
+    world.client.create_node("absurd", cpu="9e18", memory="64Gi")
+    try:
+        done = plan(world, policy)
+        document = decided(done)
+    finally:
+        world.client.delete("Node", "absurd")
+    assert "absurd" in done.stderr
+    assert all(pod["destination"] != "absurd" for action in document["actions"] for pod in action["pods"])
+
+
+# -- policy and plug-ins -----------------------------------------------------------------
+
+
+def test_mistakes_in_a_policy_are_all_told_with_their_places(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        scene.POLICY.replace("interval", "intervall").replace("HotNodes", "HotNode").replace("waveTimeout", "waveTime")
+    )
+    said = told(world, path, code=2)
+    lines = said.splitlines()
+    assert all(line.startswith(f"{path}:") for line in lines)
+    for wrong, right in (("intervall", "interval"), ("HotNode", "HotNodes"), ("waveTime", "waveTimeout")):
+        assert any(wrong in line and right in line for line in lines), said
+
+
+PLUG_IN = """\
+from descheduler.contract import StrategyArgs
+{first}
+class Broken:
+    name = "Broken"
+    signals = ()
+    Args = StrategyArgs
+    def __init__(self):
+        {made}
+    def propose(self, view, args):
+        {asked}
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ({"asked": "raise ValueError('out of ideas')"}, 1),
+        ({"asked": "yield 1 / 0"}, 1),
+        ({"made": "raise ValueError('out of ideas')"}, 2),
+        ({"first": "raise ValueError('out of ideas')"}, 2),
+        ({"first": "import nothing_of_that_name"}, 2),
+    ],
+)
+def test_a_plug_in_that_raises_is_named_and_others_go_on(
+    world: World, policy: Path, tmp_path: Path, where: dict[str, str], code: int
+) -> None:
+    document, said = with_plug_in(world, policy, tmp_path, code, **where)
+    assert "Broken" in said
+    assert "Traceback" not in said
+    if code == 1:  # it could be loaded, so that there is a plan
+        assert document is not None
+        assert pods_moved(document), "HotNodes goes on"
+
+
+def with_plug_in(
+    world: World, policy: Path, folder: Path, code: int, **where: str
+) -> tuple[dict[str, Any] | None, str]:
+    install_plug_in(folder, **where)
+    policy.write_text(policy.read_text() + "  - Broken: {}\n")
+    done = plan(world, policy, env={"PYTHONPATH": str(folder / "plugins")})
+    assert done.returncode == code, done.stderr
+    return (decided(done) if done.stdout else None), done.stderr
+
+
+def install_plug_in(folder: Path, *, first: str = "", made: str = "pass", asked: str = "return ()") -> None:
+    """A distribution with an entry point, as pip would lay it out."""
+    info = folder / "plugins" / "broken-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[descheduler.strategies]\nBroken = broken:Broken\n")
+    (folder / "plugins" / "broken.py").write_text(PLUG_IN.format(first=first, made=made, asked=asked))
+
+
+# -- the controller ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A running controller."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.read().decode()
+        except urllib.error.URLError:
+            return 0, ""
+
+
+@contextmanager
+def running(
+    world: World, policy: Path, *, mode: str = "active", env: Mapping[str, str] | None = None
+) -> Iterator[Controller]:
+    """The controller as it runs in a cluster; it must stop cleanly whatever it met."""
+    port = free_port()
+    words = [COMMAND, "run", "--mode", mode, "--kubeconfig", str(world.kubeconfig), "--policy", str(policy)]
+    words += ["--prometheus", world.prometheus, "--host", "127.0.0.1", "--port", str(port)]
+    words += ["--namespace", "descheduler"]
+    with (policy.parent / "controller.log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, **(env or {})})
+        try:
+            yield Controller(port, process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(30)
+    assert code == 0, (policy.parent / "controller.log").read_text()[-4000:]
+
+
+def paused(world: World, policy: Path, *words: str, **changed: object) -> None:
+    """A controller in such a world is alive, but not ready, and its reason has all `words`."""
+    with running(replace(world, **changed), policy) as controller:  # type: ignore[arg-type]
+
+        def told() -> bool:
+            code, text = controller.get("/readyz")
+            return code == 503 and all(word in text for word in words)
+
+        try:
+            world.client.wait_for(told, timeout=60, what=f"a reason with {words}", every=0.2)
+        except TimeoutError as never:
+            never.add_note(controller.get("/readyz")[1])
+            raise
+        assert controller.get("/healthz")[0] == 200
+        assert "descheduler_paused" in controller.get("/metrics")[1]
+
+
+def test_a_controller_without_api_server_is_paused(world: World, policy: Path, tmp_path: Path) -> None:
+    server = f"https://127.0.0.1:{free_port()}"
+    paused(world, policy, server, kubeconfig=elsewhere(world.plane, tmp_path, server=server))
+
+
+def test_a_controller_with_wrong_credentials_is_paused(world: World, policy: Path, tmp_path: Path) -> None:
+    paused(world, policy, "credentials", kubeconfig=elsewhere(world.plane, tmp_path, token="wrong"))
+
+
+def test_a_controller_without_permissions_names_them(world: World, policy: Path) -> None:
+    wanted = ("get leases.coordination.k8s.io", "list pods", "list nodes", "list poddisruptionbudgets.policy")
+    paused(world, policy, *wanted, kubeconfig=world.plane.kubeconfig("nobody"))
+
+
+def test_a_controller_without_prometheus_is_paused(world: World, policy: Path) -> None:
+    paused(world, policy, NOWHERE, prometheus=NOWHERE)
+
+
+def test_a_controller_with_an_empty_history_is_paused(
+    world: World, policy: Path, prometheus_server: StartPrometheus
+) -> None:
+    paused(world, policy, "cpu", prometheus=prometheus_server().url)
+
+
+def test_a_controller_with_a_policy_that_is_none_is_paused(world: World, policy: Path) -> None:
+    policy.write_text(policy.read_text().replace("HotNodes", "HotNode"))
+    paused(world, policy, "HotNode", "HotNodes", f"{policy}:")
+
+
+def test_a_controller_names_a_plug_in_that_raises_and_goes_on(world: World, policy: Path, tmp_path: Path) -> None:
+    install_plug_in(tmp_path, asked="raise ValueError('out of ideas')")
+    policy.write_text(policy.read_text() + "  - Broken: {}\n")
+    env = {"PYTHONPATH": str(tmp_path / "plugins")}
+    with running(world, policy, mode="dry-run", env=env) as controller:
+
+        def told() -> bool:
+            code, text = controller.get("/readyz")
+            return code == 200 and "Broken" in text and "out of ideas" in text
+
+        world.client.wait_for(told, timeout=60, what="the plug-in to be named", every=0.2)
+        metrics = controller.get("/metrics")[1]
+        assert "descheduler_plan_problems 1.0" in metrics
+        (moves,) = [line for line in metrics.splitlines() if line.startswith("descheduler_planned_moves{strategy")]
+        assert float(moves.rpartition(" ")[2]) > 0, "HotNodes goes on"
