@@ -169,10 +169,10 @@ def found(name: str, keys: Sequence[WorkloadKey]) -> WorkloadKey:
     if fitting:
         raise UsageError(f"{name} may be {' or '.join(map(str, fitting[:5]))}: say which")
     lower = {str(key).lower(): str(key) for key in keys}
-    near = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)
-    if not near:
-        near = [text for text, key in zip(lower, keys, strict=False) if key.name.lower() == parts[-1].lower()][:3]
-    hint = f" (did you mean {' or '.join(lower[text] for text in near)}?)" if near else ""
+    same = [str(key) for key in keys if key.name.lower() == parts[-1].lower()]
+    near = [lower[text] for text in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
+    likely = list(dict.fromkeys([*same, *near]))[:3]
+    hint = f" (did you mean {' or '.join(likely)}?)" if likely else ""
     raise UsageError(f"no workload {name} has history{hint}; give namespace/Kind/name, as `profile show` lists them")
 
 
