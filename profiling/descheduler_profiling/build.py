@@ -11,14 +11,14 @@ import numpy as np
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.executors import Executor, InProcess
-from descheduler_profiling.features import features
-from descheduler_profiling.judge import judge
+from descheduler_profiling.features import Features, features
+from descheduler_profiling.judge import Judged, judge
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import peaks
 from descheduler_profiling.points import vectors
 from descheduler_profiling.profiles import Halves, SignalProfiles, packed
-from descheduler_profiling.quantiles import sampled_peak
-from descheduler_profiling.race import MODELS, PAST
+from descheduler_profiling.quantiles import curve, sampled_peak
+from descheduler_profiling.race import MODELS
 from descheduler_profiling.series import Floats, History
 from descheduler_profiling.settings import DAY, Settings
 from descheduler_profiling.trust import trust
@@ -109,13 +109,8 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
         return _nothing(len(values), plan, settings, why)
     made = features(values, chunk.step, plan.steps, settings.half_life)
     added = vectors(values, made, plan, max(1, DAY // chunk.step))
+    judged = _judged(values, made, plan, settings, added, _before(chunk, start, stop))
     levels = _levels(settings)
-    before = None
-    if chunk.before is not None:
-        # Judged levels that nobody asked for have no earlier weights: they start afresh.
-        before = np.zeros((len(levels), len(values), len(MODELS)), np.float32)
-        before[: len(settings.quantiles)] = chunk.before[start:stop].transpose(1, 0, 2)
-    judged = judge(values, made, plan, levels, before, PAST if settings.select else 0)
     highest = peaks(values, judged.curves[levels.index(0.95)], judged.curves[levels.index(0.99)], chunk.step)
     curves = np.maximum.accumulate(judged.curves[_rising(settings)], axis=0)[_back(settings)]
     forecasts = curves.transpose(1, 0, 2)
@@ -143,6 +138,30 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
         coverage=judged.coverage[:asked].transpose(1, 0, 2),
         why=why,
     )
+
+
+def _judged(
+    values: Floats, made: Features, plan: Layout, settings: Settings, added: Floats, before: Floats | None
+) -> Judged:
+    """The race; or, without selection, what the vectors themselves say."""
+    levels = _levels(settings)
+    if settings.select:
+        return judge(values, made, plan, levels, before)
+    curves = np.stack([curve(plan, added, q) for q in levels])
+    shape = curves.shape[:2]
+    untested = np.full((*shape, len(MODELS)), np.nan, np.float32)
+    return Judged(curves, np.zeros_like(untested), untested, np.full((*shape, len(plan.buckets)), np.nan, np.float32))
+
+
+def _before(chunk: Chunk, start: int, stop: int) -> Floats | None:
+    """Earlier shares [Q, S, M] of some rows; levels that nobody asked for have none, they start afresh."""
+    if chunk.before is None:
+        return None
+    earlier = chunk.before[start:stop]
+    asked = len(chunk.settings.quantiles)
+    out = np.zeros((len(_levels(chunk.settings)), len(earlier), len(MODELS)), np.float32)
+    out[:asked] = earlier.transpose(1, 0, 2)
+    return out
 
 
 def _levels(settings: Settings) -> list[float]:

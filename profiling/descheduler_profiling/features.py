@@ -36,15 +36,19 @@ class Features:
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats, Floats]:
         """Features [S, N, F] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
-        week = self.week[:, origins]
-        columns = (
-            self.season[:, targets] - week,
-            self.exact[:, targets] - week,
-            self.season_now[:, origins] - week,
-            self.hour[:, origins] - week,
-            self.day[:, origins] - week,
-        )
-        return np.stack(columns, axis=-1), week
+        week = self.week.take(origins, axis=1)
+        out = np.empty((*week.shape, len(NAMES)), np.float32)
+        for column, (values, at) in enumerate(
+            (
+                (self.season, targets),
+                (self.exact, targets),
+                (self.season_now, origins),
+                (self.hour, origins),
+                (self.day, origins),
+            )
+        ):
+            np.subtract(values.take(at, axis=1), week, out=out[..., column])
+        return out, week
 
 
 def features(values: Floats, step: int, ahead: int, half_life: float) -> Features:

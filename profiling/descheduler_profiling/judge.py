@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from descheduler_profiling.features import Features
 from descheduler_profiling.layout import Layout
-from descheduler_profiling.race import MODELS, PAST, known_blocks, margins, ranked, samples
+from descheduler_profiling.race import MODELS, PAST, Samples, known_blocks, margins, ranked, samples
 from descheduler_profiling.series import Floats
 
 # Exponent of the losses: of the mean of the last two days, and of the geometric mean of all.
 TRUST = 16.0
+Mask = NDArray[np.bool_]
 DOUBT = 4.0  # days of backtest at which evidence counts half
 HYSTERESIS = 0.5
 
@@ -52,42 +54,74 @@ def judge(
     past = min(past, days)
     shape = (len(levels), rows, len(MODELS))
     curves = np.empty((*shape, per_day), np.float32)
-    errors = np.empty((*shape, past, per_day), np.float32)
+    losses = np.empty((*shape, past), np.float32)
+    said = []
+    pasts = {name: _past(s, days, blocks, past) for name, s in sets.items()}
     for m, model in enumerate(MODELS):
         chosen = sets[model.samples]
         margin = margins(model, sorted_sets[model.samples], levels, past)
-        recent = chosen.values.reshape(rows, days, blocks, -1)[:, ::-1][:, :past]
-        np.subtract(recent, margin[:, :, 1:, :, None], out=errors[:, :, m].reshape(len(levels), *recent.shape))
-        if chosen.scale is not None:
-            errors[:, :, m] *= chosen.scale.reshape(rows, days, per_day)[:, ::-1][:, :past]
+        said.append(margin[:, :, 1:])
+        for i, level in enumerate(levels):
+            losses[i, :, m] = _losses(pasts[model.samples], margin[i, :, 1:], level)
         now = np.repeat(np.nan_to_num(margin[:, :, 0]), per_day // blocks, axis=-1)
         if chosen.ahead_scale is not None:
             now *= chosen.ahead_scale
         np.add(chosen.ahead, now, out=curves[:, :, m])
-    losses = _losses(errors, levels)
     weights = _weights(losses, before)
     blend = np.maximum(np.einsum("qsm,qsmh->qsh", weights, curves), np.float32(0))
-    coverage = _coverage(errors, weights, plan)
-    with np.errstate(invalid="ignore"):
-        tested = np.isfinite(losses)
-        mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
-        mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
+    coverage = _coverage(pasts, said, weights, plan)
+    tested = np.isfinite(losses)
+    mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
+    mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
     steps = min(plan.steps, per_day)
     return Judged(blend[..., :steps], weights, mean.astype(np.float32), coverage)
 
 
-def _losses(errors: Floats, levels: Sequence[float]) -> Floats:
-    """Mean pinball loss [Q, S, M, J] of errors (outcome minus forecast) [Q, S, M, J, H], NaN where all are unknown."""
-    out = np.empty(errors.shape[:-1], np.float32)
-    for i, level in enumerate(levels):
-        error = errors[i]
-        known = np.isfinite(error)
-        complete = bool(known.all())
-        filled = error if complete else np.where(known, error, np.float32(0))
-        count = error.shape[-1] if complete else known.sum(axis=-1)
-        total = np.float32(level) * filled.sum(axis=-1) - np.minimum(filled, 0).sum(axis=-1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            out[i] = np.where(np.asarray(count) > 0, total / count, np.nan)
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Samples of past days, newest first [S, J, G, W], 0 where unknown; `known` None when all are."""
+
+    samples: Floats
+    known: Mask | None
+    count: Floats
+    total: Floats
+    scale: Floats | None
+
+
+def _past(made: Samples, days: int, blocks: int, past: int) -> _Past:
+    shape = (len(made.values), days, blocks, -1)
+    samples = np.ascontiguousarray(made.values.reshape(shape)[:, ::-1][:, :past])
+    scale = None
+    if made.scale is not None:
+        scale = np.ascontiguousarray(made.scale.reshape(shape)[:, ::-1][:, :past])
+    known: Mask | None = np.isfinite(samples)
+    count = np.full(samples.shape[:2], samples.shape[2] * samples.shape[3], np.float32)
+    if known is not None and known.all():
+        known = None
+    elif known is not None:
+        samples = np.where(known, samples, np.float32(0))
+        count = known.sum(axis=(2, 3)).astype(np.float32)
+    total = (samples if scale is None else samples * scale).sum(axis=(2, 3))
+    return _Past(samples, known, count, total, scale)
+
+
+def _losses(past: _Past, margin: Floats, level: float) -> Floats:
+    """Mean pinball loss [S, J] of margins [S, J, G] over the samples of past days, NaN where there is none."""
+    steps = past.samples.shape[-1]
+    error = past.samples - margin[..., None]
+    if past.scale is not None:
+        error *= past.scale
+    if past.known is not None:
+        np.copyto(error, np.float32(0), where=~past.known)
+        total = error.sum(axis=(2, 3))
+    elif past.scale is not None:
+        total = error.sum(axis=(2, 3))
+    else:
+        total = past.total - steps * np.broadcast_to(margin, past.samples.shape[:3]).sum(axis=-1)
+    np.minimum(error, np.float32(0), out=error)
+    loss = np.float32(level) * total - error.sum(axis=(2, 3))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out: Floats = np.where(past.count > 0, loss / past.count, np.float32(np.nan))
     return out
 
 
@@ -122,14 +156,32 @@ def _weights(losses: Floats, before: Floats | None) -> Floats:
     return weights.astype(np.float32)
 
 
-def _coverage(errors: Floats, weights: Floats, plan: Layout) -> Floats:
-    """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none."""
-    blended = np.einsum("qsm,qsmjh->qsjh", weights, np.nan_to_num(errors), optimize=True)
-    known = np.isfinite(errors[:, :, 0])
-    out = np.full((*blended.shape[:2], len(plan.buckets)), np.nan, np.float32)
-    for b, bucket in enumerate(plan.buckets):
-        part = slice(bucket.first - 1, min(bucket.last, blended.shape[-1]))
-        count = known[..., part].sum(axis=(2, 3))
-        hits = ((blended[..., part] <= 0) & known[..., part]).sum(axis=(2, 3))
-        out[..., b] = np.where(count > 0, hits / np.maximum(count, 1), np.nan)
+def _coverage(pasts: dict[str, _Past], said: list[Floats], weights: Floats, plan: Layout) -> Floats:
+    """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
+
+    Weights sum to one, so the error of the blend is the weighted sum of the errors.
+    """
+    usage = pasts["usage"]
+    rows, past, blocks, steps = usage.samples.shape
+    out = np.full((len(weights), rows, len(plan.buckets)), np.nan, np.float32)
+    known = (
+        np.ones((rows, past, blocks * steps), np.bool_) if usage.known is None else usage.known.reshape(rows, past, -1)
+    )
+    for i in range(len(weights)):
+        error = np.zeros(usage.samples.shape, np.float32)
+        for m, model in enumerate(MODELS):
+            of_model = pasts[model.samples]
+            part = of_model.samples - np.nan_to_num(said[m][i])[..., None]
+            if of_model.scale is not None:
+                part *= of_model.scale
+            if of_model.known is not None:
+                np.copyto(part, np.float32(0), where=~of_model.known)
+            part *= weights[i, :, m, None, None, None]
+            error += part
+        hit = (error.reshape(rows, past, -1) <= 0) & known
+        for b, bucket in enumerate(plan.buckets):
+            there = slice(bucket.first - 1, bucket.last)
+            count = known[..., there].sum(axis=(1, 2))
+            hits = hit[..., there].sum(axis=(1, 2))
+            out[i, :, b] = np.where(count > 0, hits / np.maximum(count, 1), np.nan)
     return out

@@ -74,7 +74,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Samples sorted once: `ordered` [S, N], `count` [S] of them known, `cells` [S, D, G, BINS] counts."""
+    """Samples sorted once: `ordered` [S, N], `count` [S] of them known, `cells` [G, S, D, BINS] counts."""
 
     ordered: Floats
     count: Ints
@@ -165,51 +165,67 @@ def _days(values: Floats, per_day: int) -> Floats:
 
 
 def ranked(values: Floats, per_day: int, blocks: int) -> Ranked:
-    """Sort and count the samples [S, D * per_day]."""
+    """Sort and count the samples [S, D * per_day].
+
+    A sample and its column are packed into one integer that sorts like the sample: the low bits of the fraction give
+    way to the column, so samples are kept to a two-thousandth, rounded up.
+    """
     rows, columns = values.shape
-    order = np.argsort(values, axis=1)
-    ordered = np.take_along_axis(values, order, axis=1)
-    count = np.isfinite(values).sum(axis=1)
+    low = (1 << max(columns - 1, 1).bit_length()) - 1
+    bits = np.ascontiguousarray(values).view(np.int32)
+    keys = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    keys &= np.int32(~low)
+    keys |= np.arange(columns, dtype=np.int32)
+    known = np.isfinite(values)
+    count = known.sum(axis=1)
+    if not (count == columns).all():
+        keys[~known] |= np.int32(0x7FFFFFFF ^ low)
+        keys[~known] &= np.int32(0x7FFFFFFF)
+    keys.sort(axis=1)
+    days = columns // per_day
+    day, within = np.divmod(np.arange(low + 1), per_day)
+    base = (within // (per_day // blocks)) * (rows * days * BINS) + day * BINS
+    index = base[keys & np.int32(low)]
+    index += (np.arange(rows) * (days * BINS))[:, None]
+    trash = rows * days * blocks * BINS
     lookup = np.searchsorted(EDGES, np.arange(RESOLUTION), side="right") - 1
-    of_time = np.empty((rows, columns), np.int32)
-    for size in np.unique(count):
-        mine = np.flatnonzero(count == size)
-        of_rank = np.full(columns, BINS, np.int32)
-        of_rank[:size] = lookup[np.arange(size) * RESOLUTION // max(int(size), 1)]
-        part = np.empty((mine.size, columns), np.int32)
-        np.put_along_axis(part, order[mine], np.broadcast_to(of_rank, part.shape), axis=1)
-        of_time[mine] = part
-    cells = columns // (per_day // blocks)
-    within = (np.arange(columns, dtype=np.int32) // (per_day // blocks)) * np.int32(BINS + 1)
-    of_time += within[None, :]
-    of_time += (np.arange(rows, dtype=np.int32) * np.int32(cells * (BINS + 1)))[:, None]
-    counts = np.bincount(of_time.ravel(), minlength=rows * cells * (BINS + 1)).astype(np.float32)
-    return Ranked(ordered, count, counts.reshape(rows, cells // blocks, blocks, BINS + 1)[..., :BINS])
+    for size in np.unique(count).tolist():
+        mine = slice(None) if size == columns and (count == size).all() else np.flatnonzero(count == size)
+        part = index[mine]
+        part[:, :size] += lookup[np.arange(size) * RESOLUTION // max(size, 1)]
+        part[:, size:] = trash
+        index[mine] = part
+    counts = np.bincount(index.ravel(), minlength=trash + 1)[:trash].astype(np.float32)
+    keys |= np.int32(low)
+    keys ^= (keys >> 31) & np.int32(0x7FFFFFFF)
+    return Ranked(keys.view(np.float32), count, counts.reshape(blocks, rows, days, BINS))
 
 
 def margins(model: Model, made: Ranked, levels: Sequence[float], past: int) -> Floats:
     """Quantiles of the samples at each origin, newest first: [Q, S, 1 + past, G], NaN where there was no sample."""
-    rows, days, blocks, _ = made.cells.shape
+    blocks, rows, days, _ = made.cells.shape
     kernel = _kernel(model, blocks)
-    daily = np.matmul(np.ascontiguousarray(kernel.T), made.cells)
+    daily = (kernel.T @ made.cells.reshape(blocks, -1)).reshape(-1, rows, days, BINS)
     fade = np.float32(0.5 ** (1.0 / model.half_life))
-    mass = np.zeros((rows, 1 + past, *daily.shape[2:]), np.float32)
-    state = np.zeros_like(mass[:, 0])
+    mass = np.zeros((len(daily), rows, 1 + past, BINS), np.float32)
+    state = np.zeros((len(daily), rows, BINS), np.float32)
     for day in range(days):
         state *= fade
-        state += daily[:, day]
+        state += daily[:, :, day]
         if model.window and day >= model.window:
-            state -= daily[:, day - model.window] * fade**model.window
+            state -= daily[:, :, day - model.window] * fade**model.window
         back = days - 1 - day
         if back <= past:
-            mass[:, back] = state
+            mass[:, :, back] = state
     np.cumsum(mass, axis=-1, out=mass)
     total = mass[..., -1:]
     fresh = np.float32(FRESH * kernel.mean())
     out = np.empty((len(levels), rows, 1 + past, blocks), np.float32)
     for i, level in enumerate(levels):
         wanted = np.minimum(np.float32(level) * (total + fresh), total * np.float32(0.99999))
-        out[i] = _values(made, mass, wanted)  # one column of blocks where all of the day counts alike
+        out[i] = _values(made, mass, wanted).transpose(
+            1, 2, 0
+        )  # one column of blocks where all of the day counts alike
     return out
 
 
@@ -225,18 +241,18 @@ def _kernel(model: Model, blocks: int) -> Floats:
 
 
 def _values(made: Ranked, mass: Floats, wanted: Floats) -> Floats:
-    """The sample at a wanted cumulative weight [S, O, G]; NaN where there is no weight at all."""
-    found = np.minimum((mass < wanted).sum(axis=-1, keepdims=True), BINS - 1)
+    """The sample at a wanted cumulative weight [G, S, O]; NaN where there is no weight at all."""
+    found = (mass >= wanted).argmax(axis=-1, keepdims=True)
     upper = np.take_along_axis(mass, found, axis=-1)[..., 0]
     lower = np.take_along_axis(mass, np.maximum(found - 1, 0), axis=-1)[..., 0]
     found, wanted = found[..., 0], wanted[..., 0]
     lower = np.where(found == 0, np.float32(0), lower)
     share = np.clip((wanted - lower) / np.maximum(upper - lower, np.float32(1e-12)), 0, 1)
-    n = np.maximum(made.count, 1)[:, None, None]
+    n = np.maximum(made.count, 1)[None, :, None]
     first = -(-EDGES[found] * n // RESOLUTION)
     last = -(-EDGES[found + 1] * n // RESOLUTION)
     at = np.clip(first + np.ceil(share * (last - first)).astype(np.int64) - 1, 0, n - 1)
-    out: Floats = np.where(wanted > 0, made.ordered[np.arange(len(at))[:, None, None], at], np.float32(np.nan))
+    out: Floats = np.where(wanted > 0, made.ordered[np.arange(at.shape[1])[None, :, None], at], np.float32(np.nan))
     return out
 
 
