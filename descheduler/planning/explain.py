@@ -43,6 +43,7 @@ REMEDY: dict[Reason, str] = {
     Reason.BUDGET_STALE: "the disruption controller to catch up",
     Reason.SEVERAL_BUDGETS: "one budget for the pod, not several",
     Reason.FAILURE_BUDGET: "a higher backoffLimit, or a podFailurePolicy that ignores DisruptionTarget",
+    Reason.QUOTA: "a larger quota, or less in it and nothing that waits for it",
     Reason.NOT_RUNNING: "the pod to run",
 }
 """What would have to change, for reasons that somebody can do something about."""

@@ -13,6 +13,7 @@ from descheduler.planning.budgets_match import Matches, match_budgets
 from descheduler.planning.gates_choice import choice_gates, protection_gates, reluctant
 from descheduler.planning.gates_pod import pod_gates
 from descheduler.planning.gates_policy import GatePolicy, LedgerView
+from descheduler.planning.gates_quota import quota_gates
 from descheduler.planning.gates_scene import Gate, Mask, Scene
 from descheduler.planning.gates_unit import budget_gates, consequence_gates, ledger_gates, member_gate
 from descheduler.planning.gates_window import window_gates
@@ -86,6 +87,7 @@ def build_gates(
     gates.add(protection_gates(scene))
     gates.add(consequence_gates(scene))
     gates.add(budget_gates(scene))
+    gates.add(quota_gates(scene))
     gates.add(ledger_gates(scene, gates.movable))
     gates.add(window_gates(scene))
     gates.add(member_gate(scene, ~gates.movable))
