@@ -90,7 +90,7 @@ class _PodStatus(Wire, frozen=True):
     container_statuses: tuple[_ContainerStatus, ...] = ()
 
 
-class _Condition(Wire, frozen=True):
+class _Condition(msgspec.Struct, frozen=True, rename="camel"):  # the API demands every field, so none is left out
     type: str = ""
     status: str = ""
     reason: str = ""
