@@ -1,10 +1,10 @@
 """Peaks: the largest usage within the next hour and the next day, as forecasts of their own.
 
 A step's p95 is exceeded a dozen times a day; a day's peak is one number a day, and one week holds seven of them: no
-method can promise its p95 from one workload alone. So the forecast is a rule fitted over many workloads together: a
-linear combination, in units of the workload's mean, of what is known about its peaks. Its weights are a pooled
-quantile regression (Koenker and Bassett 1978) on one half of the benchmark's series, aimed a little above 0.95 for the
-day, where coverage on other series is lower than on those it was fitted to.
+method can promise its p95 from one workload alone. So the forecast is a rule fitted over many workloads together, in
+units of their means: a pooled quantile regression (Koenker and Bassett 1978) on one half of the benchmark's series,
+aimed a little above 0.95, as coverage on other series is lower than on those it was fitted to. Levels weigh 1.03
+together, so a constant stays what it is; the rest are heights above the mean and deviations, which a constant has not.
 """
 
 from __future__ import annotations
@@ -13,8 +13,17 @@ import numpy as np
 
 from descheduler_profiling.series import Floats
 
-HOUR_RULE = {"last hour's largest": 0.243, "last hour's mean": 0.04, "p95": 0.348, "p99": 0.436, "six hours": 0.136}
-DAY_RULE = {"last day": 0.642, "mean of days": 0.265, "median of days": 0.863, "deviation of days": 0.569}
+HOUR_LEVELS = {
+    "largest of an hour": 0.14,
+    "mean of an hour": 0.11,
+    "largest of six hours": 0.15,
+    "p95": 0.115,
+    "p99": 0.515,
+}
+HOUR_ABOVE = 0.31  # of the next hour's highest p95 above the mean
+DAY_LEVELS = {"median of days": 0.53, "mean of days": 0.50}
+DAY_ABOVE = {"median of days": 0.251, "last day": 0.587}  # of their height above the mean
+DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
 DAYS = 7
 
 
@@ -26,28 +35,27 @@ def peaks(values: Floats, p95: Floats, p99: Floats, step: int) -> Floats:
     rows = values.shape[0]
     if values.shape[1] == 0:
         return np.zeros((rows, 2), np.float32)
-    hour = max(1, 3600 // step)
-    known = np.isfinite(values[:, -hour:])
-    recent = np.where(known, values[:, -hour:], np.float32(0))
+    hour, per_day = max(1, 3600 // step), max(1, 86400 // step)
+    mean = _mean(values)
+    level = p95[:, :hour].max(axis=1)
     near = (
-        HOUR_RULE["last hour's largest"] * recent.max(axis=1)
-        + HOUR_RULE["last hour's mean"] * recent.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        + HOUR_RULE["p95"] * p95[:, :hour].max(axis=1)
-        + HOUR_RULE["p99"] * p99[:, :hour].max(axis=1)
-        + HOUR_RULE["six hours"] * _largest(values[:, -6 * hour :])
+        HOUR_LEVELS["largest of an hour"] * _largest(values[:, -hour:])
+        + HOUR_LEVELS["mean of an hour"] * _mean(values[:, -hour:])
+        + HOUR_LEVELS["largest of six hours"] * _largest(values[:, -6 * hour :])
+        + HOUR_LEVELS["p95"] * level
+        + HOUR_LEVELS["p99"] * p99[:, :hour].max(axis=1)
+        + HOUR_ABOVE * np.maximum(level - mean, 0)
     )
-    days = _days(values, max(1, 86400 // step))
-    count = np.maximum(np.isfinite(days).sum(axis=1), 1)
-    measured = np.isfinite(days)
-    filled = np.where(measured, days, np.float32(0))
-    last_week, week_count = filled[:, :DAYS], np.maximum(measured[:, :DAYS].sum(axis=1), 1)
-    mean = filled.sum(axis=1) / count
-    deviation = np.sqrt((np.where(measured, days - mean[:, None], 0) ** 2).sum(axis=1) / count)
+    days = _days(values, per_day)
+    mean_day = _mean(days[:, :DAYS])
+    usual = _median(days[:, :DAYS], mean_day)
+    deviation = np.sqrt(_mean((days - _mean(days)[:, None]) ** 2))
     far = (
-        DAY_RULE["last day"] * _largest(values[:, -max(1, 86400 // step) :])
-        + DAY_RULE["mean of days"] * last_week.sum(axis=1) / week_count
-        + DAY_RULE["median of days"] * _median(days[:, :DAYS], mean)
-        + DAY_RULE["deviation of days"] * deviation
+        DAY_LEVELS["median of days"] * usual
+        + DAY_LEVELS["mean of days"] * mean_day
+        + DAY_ABOVE["median of days"] * np.maximum(usual - mean, 0)
+        + DAY_ABOVE["last day"] * np.maximum(_largest(values[:, -per_day:]) - mean, 0)
+        + DAY_DEVIATION * deviation
     )
     return np.stack([near, np.maximum(near, far)], axis=1).astype(np.float32)
 
@@ -55,6 +63,14 @@ def peaks(values: Floats, p95: Floats, p99: Floats, step: int) -> Floats:
 def _largest(values: Floats) -> Floats:
     """Largest measured value [S], 0 where there is none."""
     out: Floats = np.where(np.isfinite(values), values, np.float32(0)).max(axis=1)
+    return out
+
+
+def _mean(values: Floats) -> Floats:
+    """Mean [S] of what is measured, 0 where nothing is."""
+    known = np.isfinite(values)
+    total = np.where(known, values, np.float32(0)).sum(axis=1)
+    out: Floats = total / np.maximum(known.sum(axis=1), 1)
     return out
 
 

@@ -1,0 +1,107 @@
+"""Whatever the values are, there is an answer: a profile, or none with a reason; never an exception."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from descheduler_profiling.build import build
+from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.series import empty
+from series_cases import DAY, history, noise
+
+
+def sound(made: SignalProfiles) -> None:
+    """Everything is finite, nothing is negative, and a row without a profile is zero with a reason."""
+    rows = np.arange(len(made.keys))
+    assert np.isfinite(made.vectors).all()
+    assert np.isfinite(made.peaks).all()
+    assert (made.peaks >= 0).all()
+    assert np.isfinite(made.levels).all()
+    assert ((made.confidence >= 0) & (made.confidence <= 1)).all()
+    for q in made.quantiles:
+        forecast = made.forecast(rows, q)
+        assert np.isfinite(forecast).all()
+        assert (forecast >= 0).all()
+        assert (made.curve(made.vectors, q) >= 0).all()
+    for row in rows.tolist():
+        if made.confidence[row] == 0:
+            assert made.why[row]
+            assert not made.vectors[row].any()
+        made.profile(row)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.sampled_from([0, 1, 3, 11, 12, 100, 287, 288, 289, 600, 900])),
+        elements=st.one_of(
+            st.floats(width=32, allow_nan=True, allow_infinity=True),
+            st.sampled_from([0.0, 1.0, -1.0, 1e-30, 1e17, 3.4e38, float("nan")]),
+        ),
+        fill=st.sampled_from([0.0, 1.0, 7.5, float("nan")]),
+    )
+)
+def test_no_values_whatever_break_a_build(values: np.ndarray) -> None:
+    sound(build(history(values)))
+
+
+def test_an_empty_history_has_no_profiles() -> None:
+    made = build(empty("cpu", "cores", 300, ("server: nothing",)))
+    assert len(made.keys) == 0
+    assert not made.complete
+    assert made.problems == ("server: nothing",)
+    assert made.weights([("a", "b")], np.array([-1])).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("row", "confidence", "why"),
+    [
+        (np.full(8 * DAY, np.nan), 0.0, "nothing measured"),
+        (np.full(8 * DAY, -1.0), 0.0, "dropped"),
+        (np.full(8 * DAY, np.inf), 0.0, "dropped"),
+        (np.full(8 * DAY, 1e30), 0.0, "dropped"),
+        (np.r_[np.full(8 * DAY - 3, np.nan), 1, 1, 1], 0.0, "only 3 usable"),
+        (np.r_[np.ones(7 * DAY), np.full(DAY, np.nan)], 0.0, "nothing measured in the last hour"),
+        (np.r_[np.full(7 * DAY, np.nan), np.ones(DAY)], 1 / 7, "24.0 h measured"),
+        (np.ones(8 * DAY), 1.0, ""),
+        (np.zeros(8 * DAY), 1.0, ""),
+    ],
+)
+def test_each_kind_of_bad_series_has_its_answer(row: np.ndarray, confidence: float, why: str) -> None:
+    made = build(history(np.stack([row, noise(1, 8)[0]])))
+    sound(made)
+    assert made.confidence[0] == pytest.approx(confidence)
+    assert why in made.why[0]
+    assert made.confidence[1] == 1.0
+
+
+def test_a_lone_absurd_sample_is_a_reset_and_not_a_peak() -> None:
+    values = noise(1, 8)
+    values[0, 1000] = 1e9
+    made = build(history(values))
+    assert made.peaks[0, 1] < 20
+    assert "1 samples dropped" in made.why[0]
+    assert made.confidence[0] == pytest.approx(0.9)
+
+
+def test_gaps_are_not_zeros() -> None:
+    values = noise(1, 8)
+    torn = values.copy()
+    torn[0, 3 * DAY : 4 * DAY] = np.nan
+    torn[0, ::7] = np.nan
+    torn[0, -1] = values[0, -1]
+    whole, gappy = build(history(values)), build(history(torn))
+    assert gappy.forecast(np.array([0]), 0.5).mean() == pytest.approx(
+        whole.forecast(np.array([0]), 0.5).mean(), rel=0.1
+    )
+
+
+def test_forecasts_stay_under_a_given_limit() -> None:
+    from descheduler_profiling.settings import Settings
+
+    made = build(history(noise(3, 3)), Settings(limit=0.8))
+    assert (made.forecast(np.arange(3), 0.99) <= 0.801).all()
+    assert (made.peaks <= 0.801).all()
