@@ -110,7 +110,7 @@ def _of_plugins(scene: Scene, found: Sequence[CustomObject]) -> Iterator[Gate]:
     floor = read.table([q.spec.get("min") or {} for q in first], absent=nothing)
     rows = {namespace: at for at, namespace in enumerate(by_namespace)}
     of_pod = _by_namespace(scene, lambda namespace: rows.get(namespace, -1))
-    counts = _bound(scene) & scene.in_phase(Phase.PENDING, Phase.RUNNING)
+    counts = scene.bound & scene.in_phase(Phase.PENDING, Phase.RUNNING)
     quotas = _quotas(scene, first, of_pod, counts, limit, "max", _FIELDS)
     yield _unread(quotas, read.problems)
     yield from _gates(scene, quotas)
@@ -135,7 +135,7 @@ def _of_koordinator(scene: Scene, found: Sequence[CustomObject]) -> Iterator[Gat
     limit = np.where(top == _NO_LIMIT, _NO_LIMIT, np.minimum(top, runtime))  # what `max` leaves out is not looked at
     floor = read.table([q.spec.get("min") for q in found], absent={})
     of_pod = _koordinator_quota(scene, found, read)
-    counts = _bound(scene) & ~scene.in_phase(Phase.SUCCEEDED, Phase.FAILED)
+    counts = scene.bound & ~scene.in_phase(Phase.SUCCEEDED, Phase.FAILED)
     quotas = _quotas(scene, found, of_pod, counts, limit, "the entitlement")
     yield _unread(quotas, read.problems)
     yield from _gates(scene, quotas)
@@ -201,10 +201,6 @@ def _amounts(written: Json) -> dict[str, int]:
     return {name: amount(name, str(value)) for name, value in written.items()}
 
 
-def _bound(scene: Scene) -> Mask:
-    return np.array([bool(pod.node) for pod in scene.pods], np.bool_)
-
-
 def _by_namespace(scene: Scene, of: Callable[[str], int]) -> NDArray[np.int32]:
     looks = scene.looks.namespaces
     found: NDArray[np.int32] = np.array([of(name) for name in looks.values], np.int32)[looks.rows]
@@ -259,7 +255,7 @@ def _rivals(scene: Scene, quotas: _Quotas) -> NDArray[np.int64]:
     """[P] a pending pod that has no room in the quota now, would have with this one gone, and comes first; else -1."""
     columns, pods = scene.columns, scene.pods
     out = np.full(len(pods), -1, np.int64)
-    waiting = np.flatnonzero((quotas.of_pod >= 0) & ~_bound(scene) & scene.in_phase(Phase.PENDING) & ~scene.leaving)
+    waiting = np.flatnonzero((quotas.of_pod >= 0) & ~scene.bound & scene.in_phase(Phase.PENDING) & ~scene.leaving)
     alike = {
         (int(quotas.of_pod[w]), int(columns.pod_spec[w]), int(columns.pod_priority[w])): w
         for w in reversed(waiting.tolist())

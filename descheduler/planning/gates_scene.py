@@ -53,6 +53,11 @@ class Scene:
         return self.in_phase(Phase.RUNNING)
 
     @cached_property
+    def bound(self) -> Mask:
+        """Pods with a node, known or not."""
+        return np.array([bool(p.node) for p in self.pods], np.bool_)
+
+    @cached_property
     def leaving(self) -> Mask:
         return np.array([p.deleting is not None for p in self.pods], np.bool_)
 
