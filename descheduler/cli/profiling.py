@@ -18,7 +18,7 @@ import typer
 from descheduler.cli.failures import FAILED
 from descheduler.cli.inputs import Source, observe, read_policy, waiting
 from descheduler.cli.output import PLAIN_WIDTHS
-from descheduler.model.errors import UsageError
+from descheduler.model.errors import HistoryPartial, UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler.pipeline import Observed, profile, profile_settings
 from descheduler.policy import Policy
@@ -83,6 +83,8 @@ def explain_profile(
 
     observed = read(source, read_policy(policy_file, source), (signal,))
     made = profile(observed)[signal]
+    if not made.keys and made.problems:
+        raise HistoryPartial(f"no history of {signal}: {'; '.join(made.problems)}")
     row = made.row(found(name, made.keys))
     explained = explain(observed.histories[signal], made, row, profile_settings(observed.snapshot, signal))
     doc = documents.profile_document(explained, observed.snapshot.cluster)
