@@ -16,7 +16,6 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
-from descheduler_profiling.settings import Settings
 
 NOW = 1_793_275_200
 STEP = 300
@@ -40,7 +39,7 @@ class UsagePool:
         for signal, unit in UNITS.items():
             values = np.stack([_shape(i, times, rng) for i in range(shapes)]).astype(np.float32)
             history = History(signal, unit, keys, int(times[0]), STEP, values, np.ones(shapes, np.float32))
-            made[signal] = build(history, Settings(horizons=(900, 3600, 4 * 3600)))
+            made[signal] = build(history)
         return UsagePool(made)
 
     def lend(
