@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from descheduler.cli.inputs import Source, observe, read_policy
 from descheduler.planning.explain import Check, Explanation
 
@@ -19,6 +21,8 @@ def explain_subject(source: Source, policy_file: Path | None, kind: str, name: s
     observed = observe(source, policy)
     outcome, settings = outcome_of(observed, policy, profile(observed))
     show(explain(outcome, settings, kind, name))
+    for problem in (*outcome.stops, *outcome.problems):
+        typer.echo(f"error: {problem}", err=True)  # what is said above rests on less than it should
 
 
 def show(explanation: Explanation) -> None:

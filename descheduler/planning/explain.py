@@ -198,7 +198,7 @@ def _node(outcome: Outcome, settings: Settings, name: str) -> Explanation:
         seen = outcome.observed.get((finding.strategy, finding.subject, finding.resource))
         checks.append(Check("finding", False, finding.text + (f"; {seen.blocked}" if seen else "")))
     checks.append(_decision(outcome, set(pods)))
-    verdict = "; ".join(f.text for f in found) if found else "nothing is wrong with it"
+    verdict = "; ".join(f.text for f in found) if found else "no strategy finds anything wrong with it"
     return Explanation(f"node {name}", verdict, tuple(checks))
 
 
