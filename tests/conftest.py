@@ -13,11 +13,16 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from controlplane.browser import Browser
     from controlplane.cluster import ControlPlane
     from controlplane.prometheus import PrometheusServer
+
+# No test is timed: on a busy machine an example may take as long as it needs.
+settings.register_profile("descheduler", deadline=None)
+settings.load_profile("descheduler")
 
 # A test that comes to one of these fixtures, itself or through others, needs the component, and gets its marker.
 _MARKERS = {"session_control_plane": "controlplane", "prometheus_server": "prometheus", "session_browser": "browser"}
