@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from descheduler.cli import failures, profile
+from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Prometheus, Recorded, Verbose
 
 app = typer.Typer(
     name="descheduler",
@@ -58,25 +59,10 @@ class Mode(StrEnum):
     ACTIVE = "active"
 
 
-Kubeconfig = Annotated[
-    Path | None, typer.Option(help="Kubeconfig of the cluster. Default: KUBECONFIG, ~/.kube/config, in-cluster.")
-]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
-Recorded = Annotated[
-    Path | None, typer.Option("--recording", metavar="PATH", help="Read a recording instead of a cluster.")
-]
-Example = Annotated[bool, typer.Option("--example", help="Read the embedded example cluster.")]
-Prometheus = Annotated[
-    str | None, typer.Option(metavar="URL", help="Prometheus with the usage history; comes before the policy's.")
-]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="The policy. Default: `descheduler policy default`.")
 ]
-Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr; errors come with their traceback.")
-]
 OutputFormat = Annotated[Format, typer.Option("--output", "-o", help="How the plan is written.")]
-OutputFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from descheduler.cli import failures
+from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Prometheus, Recorded, Verbose
 
 app = typer.Typer(
     name="profile",
@@ -35,29 +36,14 @@ class ExplainFormat(StrEnum):
     HTML = "html"
 
 
-Kubeconfig = Annotated[
-    Path | None, typer.Option(help="Kubeconfig of the cluster. Default: KUBECONFIG, ~/.kube/config, in-cluster.")
-]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
-Recorded = Annotated[
-    Path | None, typer.Option("--recording", metavar="PATH", help="Read a recording instead of a cluster.")
-]
-Example = Annotated[bool, typer.Option("--example", help="Read the embedded example cluster.")]
-Prometheus = Annotated[
-    str | None, typer.Option(metavar="URL", help="Prometheus with the usage history; comes before the policy's.")
-]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="The policy: where history is, and signals of your own.")
-]
-Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr; errors come with their traceback.")
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only workloads of this namespace.")]
 Signals = Annotated[
     list[str] | None,
     typer.Option("--signal", metavar="NAME", help="cpu, memory, gpu, … or one of the policy's own; may be repeated."),
 ]
-OutputFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]
 
 
 @app.command()
