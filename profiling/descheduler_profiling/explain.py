@@ -29,7 +29,7 @@ from descheduler_profiling.series import Floats, History
 from descheduler_profiling.settings import DAY, Settings
 
 ORIGINS = 8
-COMPANIONS = 256  # rows built together with the one that is explained: what they have in common is part of its profile
+COMPANIONS = 64  # rows built together with the one that is explained: what they have in common is part of its profile
 OURS = "this profile"
 VPA, KOORDINATOR, FLAT = "VPA histogram", "Koordinator histogram", "flat percentile"
 VPA_RULE, KOORDINATOR_RULE = "VPA target (p90 + 15 %)", "Koordinator peak (+ 10 %)"
