@@ -375,6 +375,15 @@ class Controller:
         except urllib.error.URLError:
             return 0, ""
 
+    def wait_until_unready(self, client: ApiClient) -> str:
+        """What /readyz says once it says no."""
+
+        def told() -> str:
+            code, text = self.get("/readyz")
+            return text if code == 503 else ""
+
+        return client.wait_for(told, timeout=60, what="the controller to be unready", every=0.2)
+
 
 @contextmanager
 def running(
@@ -456,3 +465,38 @@ def test_a_controller_names_a_plug_in_that_raises_and_goes_on(world: World, poli
         assert "descheduler_plan_problems 1.0" in metrics
         (moves,) = [line for line in metrics.splitlines() if line.startswith("descheduler_planned_moves{strategy")]
         assert float(moves.rpartition(" ")[2]) > 0, "HotNodes goes on"
+
+
+def test_a_prometheus_that_goes_away_pauses_a_running_controller(
+    world: World, policy: Path, prometheus_server: StartPrometheus
+) -> None:
+    server = prometheus_server(world.history)
+    with running(replace(world, prometheus=server.url), policy, mode="dry-run") as controller:
+        world.client.wait_for(lambda: controller.get("/readyz")[0] == 200, timeout=60, what="readiness", every=0.2)
+        server.kill()
+        told = controller.wait_until_unready(world.client)
+        assert "history" in told
+        assert server.url in told
+        server.restart()
+        world.client.wait_for(lambda: controller.get("/readyz")[0] == 200, timeout=60, what="recovery", every=0.2)
+
+
+def test_a_policy_that_becomes_invalid_leaves_the_former_in_force_and_is_told(world: World, policy: Path) -> None:
+    good = policy.read_text()
+    with running(world, policy, mode="dry-run") as controller:
+        world.client.wait_for(lambda: controller.get("/readyz")[0] == 200, timeout=60, what="readiness", every=0.2)
+        policy.write_text(good.replace("HotNodes", "HotNode"))
+
+        def told() -> bool:
+            code, text = controller.get("/readyz")
+            return code == 200 and "HotNode" in text and f"{policy}:" in text
+
+        world.client.wait_for(told, timeout=60, what="the bad policy to be told", every=0.2)
+        assert "descheduler_policy_reload_success 0.0" in controller.get("/metrics")[1]
+        policy.write_text(good)
+        world.client.wait_for(
+            lambda: "descheduler_policy_reload_success 1.0" in controller.get("/metrics")[1],
+            timeout=60,
+            what="the good policy to be in force",
+            every=0.2,
+        )
