@@ -13,7 +13,6 @@ from descheduler.execution.clock import Clock
 from descheduler.execution.eviction import PodEvictor
 from descheduler.execution.intents import Intent, IntentStore
 from descheduler.execution.landing import Landing
-from descheduler.execution.lanes import most_at_once
 from descheduler.execution.limits import Limits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
 from descheduler.execution.pace import Pace
@@ -86,7 +85,7 @@ class Executor:
         outcomes: list[ActionOutcome] = []
         for intent in self.intents.load():
             pace = Pace(self.limits.rate, self.limits.burst, self.clock)
-            with ThreadPoolExecutor(most_at_once(self.limits.max_parallel), "evict") as pool:
+            with ThreadPoolExecutor(self.limits.max_parallel, "evict") as pool:
                 unit = self._resume(self._tools(pool, pace), intent)
             if unit is not None:
                 outcomes.append(unit.outcome())
@@ -197,7 +196,7 @@ class _Run:
     def _evict(self, units: Sequence[UnitRun], before: ClusterSnapshot) -> None:
         executor = self._executor
         budgets = budgets_of(before, (move for unit in units for move in unit.action.pods))
-        with ThreadPoolExecutor(most_at_once(executor.limits.max_parallel), "evict") as pool:
+        with ThreadPoolExecutor(executor.limits.max_parallel, "evict") as pool:
             intents = run_wave(executor._tools(pool, self._pace, budgets), self._plan, units)
         executor.keep(self._plan, [u.outcome() for u in units if u.begun])
         executor.intents.close(intents)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Limits:
     """Rates are requests per second, everything else of time is in seconds.
 
-    max_parallel: evictions at work at once; those that the server lets wait after a conflict come on top (`lanes`).
+    max_parallel: evictions under way at once; under one budget it is one (`lanes`).
     rate, burst: of the token bucket that all evictions go through; the rate gives way to throttling.
     finish: how long one execution insists on finishing a unit that a budget race broke; after it the intent stays
         open and the next cycle goes on.

@@ -87,7 +87,7 @@ def _preflight(tools: Tools, units: Sequence[UnitRun]) -> None:
         answers[move.uid] = tools.evictor.evict(move, dry_run=True)
 
     moves = [move for unit in units for move in unit.action.pods]
-    in_lanes(tools.pool, tools.limits.max_parallel, moves, lambda move: move.uid, ask, tools.clock.steady)
+    in_lanes(tools.pool, tools.limits.max_parallel, moves, lambda move: move.uid, ask)
     for unit in units:
         for move in unit.action.pods:
             unit.refused = unit.refused or _foretold(move, answers[move.uid])
@@ -115,7 +115,7 @@ def _evict(tools: Tools, pairs: Sequence[tuple[UnitRun, PodMove]]) -> None:
     def lane(pair: tuple[UnitRun, PodMove]) -> str:
         return tools.budgets.get(pair[1].uid, pair[1].uid)
 
-    in_lanes(tools.pool, tools.limits.max_parallel, pairs, lane, one, tools.clock.steady)
+    in_lanes(tools.pool, tools.limits.max_parallel, pairs, lane, one)
 
 
 def _over_budget(unit: UnitRun, move: PodMove) -> bool:

@@ -94,7 +94,7 @@ class Killed(BaseException):
 class Dying:
     """A transport that lets `writes` writes through and then kills whoever sends the next, for good.
 
-    With `after` the last write reaches the server before the death, else it does not.
+    With `after` the last write reaches the server before the death, else it does not. `sent` counts those let through.
     """
 
     def __init__(self, inner: Transport, writes: int, *, after: bool) -> None:
@@ -102,6 +102,7 @@ class Dying:
         self._left = writes
         self._after = after
         self.died = False
+        self.sent = 0
 
     def request(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> bytes:
         if self.died:
@@ -110,6 +111,7 @@ class Dying:
             return self._inner.request(method, path, body, **rest)
         self._left -= 1
         if self._left >= 0:
+            self.sent += 1
             return self._inner.request(method, path, body, **rest)
         self.died = True
         if self._after:

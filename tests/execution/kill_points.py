@@ -1,0 +1,263 @@
+"""Whole processes that die at a chosen write, and heirs that find only what the cluster holds.
+
+A process is the real controller around a hand-made decision: it takes the lease, loads the ledger, resumes intents,
+executes, tells events, keeps the ledger, renews and gives up the lease.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from controller.stages import POLICY, nothing_more
+from controlplane.client import ApiClient
+from controlplane.cluster import ControlPlane
+from descheduler.controller.events import Events
+from descheduler.controller.loop import Controller, Seams
+from descheduler.controller.metrics import Metrics
+from descheduler.controller.reload import PolicyWatch
+from descheduler.controller.reports import Reports
+from descheduler.controller.status import Status
+from descheduler.execution.clock import Clock
+from descheduler.execution.executor import Executor
+from descheduler.execution.intents import IntentStore
+from descheduler.execution.leader import Elector
+from descheduler.execution.ledger import LedgerRules
+from descheduler.execution.ledger_store import LedgerStore
+from descheduler.execution.transport import Transport
+from descheduler.execution.writes import ClusterWriter, LeaseWriter
+from descheduler.kube.connection import KubeClient
+from descheduler.kube.snapshot import read_cluster
+from descheduler.model.plan import Action, PlanDocument
+from descheduler.pipeline import Observed
+from execution.live import Dying, Killed, client_of, deployment, uids
+from execution.plans import action, move_of, plan
+
+_SERIAL = POLICY + "acting: {maxParallel: 1, waveTimeout: 30s}\n"  # so that the n-th write is the same in every run
+_NEVER = 10**9
+_DEAD = 60.0  # seconds after which a heir holds a lease for dead; it only waits them on its own clock
+
+
+class Process:
+    """One replica. `start`, then `cycle` with a plan, then `end`; Killed comes out of whichever sends the last write.
+
+    Time for the lease stands still but when a heir lets it pass; waits are short.
+    """
+
+    def __init__(self, plane: ControlPlane, identity: str, transport: Transport | None = None) -> None:
+        self.reader: KubeClient = client_of(plane)
+        transport = transport or self.reader
+        self._waited = 0.0
+        self._plan = plan()
+        quick = Clock(time.time, time.monotonic, lambda seconds: time.sleep(min(seconds, 0.05)))
+        lease_time = Clock(time.time, lambda: self._waited, quick.sleep)
+        self.elector = Elector(LeaseWriter(transport, "default", "descheduler"), identity, lease_time, Random(1))
+        writer = ClusterWriter(transport, self.elector, identity)
+        metrics = Metrics()
+        self._folder = tempfile.TemporaryDirectory()
+        policy = Path(self._folder.name) / "policy.yaml"
+        policy.write_text(_SERIAL)
+        self.controller = Controller(
+            watch=PolicyWatch(policy, time.time),
+            seams=Seams(lambda: None, lambda _: self._observed(), lambda *_: self._plan, nothing_more),
+            executor=Executor(
+                writer,
+                IntentStore(writer, "default"),
+                lambda: read_cluster(self.reader, clock=time.time),
+                quick,
+                Random(1),
+            ),
+            ledgers=LedgerStore(writer, "default"),
+            elector=self.elector,
+            reports=Reports(),
+            metrics=metrics,
+            status=Status(time.monotonic),
+            events=Events(writer, metrics, quick, Random()),
+            clock=quick,
+            mode="active",
+        )
+
+    def start(self) -> None:
+        """Lead, outliving the lease of whoever died if need be."""
+        if not self.elector.step():
+            self._waited += _DEAD
+            self.elector.step()
+
+    def cycle(self, decided: PlanDocument) -> str:
+        """One cycle of the controller; how it ended."""
+        self._plan = decided
+        return self.controller.cycle()
+
+    def end(self) -> None:
+        """Renew once more, as the thread of the lease does meanwhile, and give up the lease."""
+        self.elector.step()
+        self.elector.release()
+
+    def close(self) -> None:
+        """Free what a dead process would have lost anyway."""
+        self.reader.close()
+        self._folder.cleanup()
+
+    def _observed(self) -> Observed:
+        snapshot = read_cluster(self.reader, clock=time.time)
+        return Observed(snapshot, {}, snapshot.taken_at)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The process dies before write `write` (counted from 0) is sent, or after it took effect."""
+
+    write: int
+    after: bool
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """What stayed half done."""
+
+    protocol: str
+    point: Point
+    what: str
+
+    def __str__(self) -> str:
+        when = "after" if self.point.after else "before"
+        return f"{self.protocol}, {when} write {self.point.write}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What one process does. `apps` are Deployments and how many pods they have; `actions` makes units of their pods.
+
+    `interrupted`: after how many writes an earlier process has died in the middle of it, so that this one resumes.
+    `fresh`: nothing of ours is in the cluster when it starts. `dropped`: nothing is to be evicted.
+    """
+
+    name: str
+    apps: dict[str, int]
+    actions: Callable[[dict[str, list[Action]]], Sequence[Action]]
+    interrupted: int | None = None
+    fresh: bool = False
+    dropped: bool = False
+
+    def run(self, plane: ControlPlane, point: Point | None) -> tuple[Sequence[Action], int]:
+        """Do it, dying at the point if there is one; the units, and how many writes were sent."""
+        client = plane.client
+        units = self._stage(client)
+        document = plan(*units, name=f"plan-{time.time_ns()}")
+        if self.interrupted is not None:
+            _die(plane, document, Dying(client_of(plane), self.interrupted, after=False), "first")
+            document = plan()
+        dying = Dying(
+            client_of(plane), _NEVER if point is None else point.write, after=point is not None and point.after
+        )
+        _die(plane, document, dying, "second")
+        return units, dying.sent
+
+    def die_at(self, plane: ControlPlane, point: Point) -> list[Stuck]:
+        """Die there, let a heir start, and see what is stuck."""
+        units, _ = self.run(plane, point)
+        return [Stuck(self.name, point, what) for what in _inherit(plane, units, self.apps)]
+
+    def _stage(self, client: ApiClient) -> Sequence[Action]:
+        _node(client)
+        if self.fresh:
+            for kind, name in (
+                ("ConfigMap", "descheduler-intents"),
+                ("ConfigMap", "descheduler-ledger"),
+                ("Lease", "descheduler"),
+            ):
+                client.delete(kind, name)
+        found: dict[str, list[Action]] = {}
+        for app, replicas in self.apps.items():
+            client.apply(deployment(app, replicas, cpu="100m"))
+            pods = client.wait_for_pods(replicas, label_selector=f"app={app}", timeout=60)
+            moves = [move_of(p, f"default/Deployment/{app}") for p in pods]
+            found[app] = [action(m) for m in moves] if app != "gang" else [action(*moves, gang=True)]
+        return self.actions(found)
+
+
+def _node(client: ApiClient) -> None:
+    if client.get_or_none("Node", "n1") is None:
+        client.create_node("n1", cpu=64)
+        client.wait_for_nodes("n1")
+
+
+def _die(plane: ControlPlane, document: PlanDocument, dying: Dying, identity: str) -> None:
+    process = Process(plane, identity, dying)
+    with suppress(Killed):
+        process.start()
+        process.cycle(document)
+        process.end()
+    process.close()
+
+
+def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int]) -> list[str]:
+    """Start anew; what is not as it must be."""
+    client = plane.client
+    heir = Process(plane, "heir")
+    heir.start()
+    result = heir.cycle(plan())
+    found = [] if heir.elector.leading else ["the heir does not lead"]
+    if result != "planned":
+        found.append(f"the heir's cycle ended as {result}: {heir.controller.status.paused}")
+    intents = (client.get_or_none("ConfigMap", "descheduler-intents") or {}).get("data")
+    if intents:
+        found.append(f"{len(intents)} intents stay open")
+    there = {uid for app in apps for uid in uids(client, app)}
+    remembered = {e.uid for e in heir.controller.ledgers.load(LedgerRules()).entries}
+    for unit in units:
+        members = {m.uid for m in unit.pods}
+        if there & members not in (set(), members):
+            found.append(f"{unit.id} is half evicted")
+        if remembered & members != members - there:
+            found.append(f"the ledger has {len(remembered & members)} of the {len(members - there)} pods evicted")
+    heir.end()
+    if heir.elector.holder:
+        found.append("the lease is not given up")
+    heir.close()
+    try:
+        for app, replicas in apps.items():
+            client.wait_for_pods(replicas, label_selector=f"app={app}")
+    except TimeoutError as error:
+        found.append(str(error))
+    return found
+
+
+def points_of(plane: ControlPlane, protocol: Protocol) -> list[Point]:
+    """Before and after every write of it, as one undisturbed run shows how many there are."""
+    units, writes = protocol.run(plane, None)
+    members = {m.uid for unit in units for m in unit.pods}
+    left = {uid for app in protocol.apps for uid in uids(plane.client, app)} & members
+    if left != (members if protocol.dropped else set()):
+        raise AssertionError(f"{protocol.name}: an undisturbed run left {len(left)} pods where they were")
+    return [Point(write, after) for write in range(writes) for after in (False, True)]
+
+
+def _waves(found: dict[str, list[Action]]) -> Sequence[Action]:
+    first, second = found["web"][:2]
+    (gang,) = found["gang"]
+    return [_in_wave(first, 1), _in_wave(gang, 2), _in_wave(second, 3)]
+
+
+def _in_wave(unit: Action, wave: int) -> Action:
+    return action(*unit.pods, wave=wave, gang=unit.gang)
+
+
+PROTOCOLS = (
+    Protocol("the very first move", {"web": 2}, lambda found: found["web"][:1], fresh=True),
+    Protocol("one pod", {"web": 2}, lambda found: found["web"][:1]),
+    Protocol("several units in a wave", {"web": 3}, lambda found: found["web"][:3]),
+    Protocol("a whole gang", {"gang": 3}, lambda found: found["gang"]),
+    Protocol("several waves", {"web": 2, "gang": 2}, _waves),
+    # The lease, the intent, and the first eviction of three.
+    Protocol("resuming a gang", {"gang": 3}, lambda found: found["gang"], interrupted=3),
+    # The lease, and the intent.
+    Protocol(
+        "dropping what was not begun", {"gang": 2, "web": 2}, lambda found: found["gang"], interrupted=2, dropped=True
+    ),
+)
