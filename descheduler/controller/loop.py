@@ -17,7 +17,7 @@ import structlog
 
 from descheduler.controller.events import Events
 from descheduler.controller.metrics import Metrics
-from descheduler.controller.pauses import Paused, pause_of, without_history
+from descheduler.controller.pauses import Paused, pause_of, without_history, without_right
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.settings import limits_of, rules_of
@@ -27,7 +27,7 @@ from descheduler.execution.executor import Executor, Revalidate
 from descheduler.execution.leader import Elector
 from descheduler.execution.ledger import Ledger, goals_of
 from descheduler.execution.ledger_store import LedgerStore
-from descheduler.execution.outcomes import ActionOutcome
+from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.settling import settle
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
@@ -116,11 +116,11 @@ class Controller:
         if active:
             self._resume()
         plan = self._plan(policy)
-        executed = self._execute(plan, policy) if active else False
+        executed = self._execute(plan, policy) if active else None
         if active:
             self.ledgers.save(self._ledger)
-        lacking = without_history(plan)
-        if lacking is not None:  # those that need no history have been heard, and carried out
+        lacking = without_history(plan) or without_right(executed)
+        if lacking is not None:  # what could be done without it has been
             raise Paused(lacking)
         return "acted" if executed else "planned"
 
@@ -213,12 +213,12 @@ class Controller:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
         return plan
 
-    def _execute(self, plan: PlanDocument, policy: Policy) -> bool:
-        """Carry the plan out, unless the circuit is open; whether anything was tried."""
+    def _execute(self, plan: PlanDocument, policy: Policy) -> ExecutionReport | None:
+        """Carry the plan out, unless the circuit is open; None when nothing was tried."""
         circuit = self._ledger.circuit(self.clock.wall())
         self.status.note("acting", str(circuit) if circuit else "")
         if circuit is not None or not plan.actions:
-            return False
+            return None
         self._goals = (plan.id, dict(goals_of(plan)))
         self.events.about(plan)
         with self._stage("execute", f"carrying out plan {plan.id}"):
@@ -227,11 +227,12 @@ class Controller:
         self.reports.add(plan, report)
         self.metrics.executed(report)
         self.metrics.remembers(self._ledger, self.clock.wall())
-        log.info("executed", plan=plan.id, evicted=report.evicted, stopped=str(report.stopped or ""))
+        refused = sum(action.result is Result.REFUSED for action in report.actions)
+        log.info("executed", plan=plan.id, evicted=report.evicted, refused=refused, stopped=str(report.stopped or ""))
         if report.stopped is not None and report.stopped.reason is Reason.NOT_LEADING:
             raise LeadershipLost(report.stopped.detail)
         self.status.note("acting", f"the last plan was not finished: {report.stopped}" if report.stopped else "")
-        return True
+        return report
 
     # -- what the executor tells ---------------------------------------------------------
 

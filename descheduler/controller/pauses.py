@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from descheduler.execution.eviction import PERMISSIONS
+from descheduler.execution.outcomes import ExecutionReport
 from descheduler.model.errors import (
     ClusterError,
     DeschedulerError,
@@ -65,3 +67,10 @@ def without_history(plan: PlanDocument) -> Blocked | None:
     names = ", ".join(dict.fromkeys(r.strategy or r.subject.removeprefix("strategy/") for r in silent))
     problems = "; ".join(p for p in plan.problems if p.startswith("history of ")) or silent[0].detail
     return Blocked(Reason.DATA_MISSING, "history", f"{names} cannot run: {problems}")
+
+
+def without_right(report: ExecutionReport | None) -> Blocked | None:
+    """The right that acting lacked, None when it lacked none."""
+    actions = report.actions if report is not None else ()
+    refusals = (b for a in actions for b in (a.blocked, *(pod.blocked for pod in a.pods)) if b is not None)
+    return next((b for b in refusals if b.by == PERMISSIONS), None)

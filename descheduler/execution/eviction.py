@@ -8,7 +8,8 @@
 | 429 otherwise                              | the server sheds load: slow down          |
 | 404                                        | gone already                              |
 | 409                                        | another pod of that name, or it changed   |
-| 403, 401                                   | a permission is missing                   |
+| 403                                        | a permission is missing, or admission     |
+| 401                                        | our credentials are not accepted          |
 | 504 "due to conflicts"                     | not done, try again                       |
 | other 5xx, no answer                       | perhaps done: look before trying again    |
 | other 4xx                                  | refused, by an admission webhook perhaps  |
@@ -28,6 +29,10 @@ from descheduler.model.errors import ClusterError, Conflict, Forbidden, NotFound
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
 
+PERMISSIONS = "permissions"
+"""Who refuses when a right is missing, which no other pod would be spared."""
+
+_NO_RIGHT = " cannot create resource "  # kubernetes apiserver pkg/endpoints/handlers/responsewriters/errors.go
 _SEVERAL = "more than one PodDisruptionBudget"
 _FIRST_WAIT = 0.5  # seconds before the second attempt; doubles, with jitter
 _LONGEST_WAIT = 15.0
@@ -78,7 +83,11 @@ def read_error(error: ClusterError) -> Answer:
         case Throttled():
             said = Blocked(Reason.THROTTLED, "API server", status.message)
             return Answer(Verdict.THROTTLED, said, retryable=True, retry_after=error.retry_after)
-        case Forbidden() | Unauthorized():
+        case Forbidden() if _NO_RIGHT in status.message:
+            return Answer(Verdict.REFUSED, Blocked(Reason.API_REFUSED, PERMISSIONS, str(error)))
+        case Forbidden():  # admission, which may refuse one pod and let another go
+            return Answer(Verdict.REFUSED, Blocked(Reason.API_REFUSED, "admission", status.message or str(error)))
+        case Unauthorized():
             return Answer(Verdict.REFUSED, Blocked(Reason.API_REFUSED, "API server", str(error)))
     if status.over_budget:
         budgets = "; ".join(c.message for c in status.causes if c.reason == DISRUPTION_BUDGET)

@@ -500,3 +500,32 @@ def test_a_policy_that_becomes_invalid_leaves_the_former_in_force_and_is_told(wo
             what="the good policy to be in force",
             every=0.2,
         )
+
+
+def test_acting_without_the_right_to_evict_names_it_and_moves_nothing(world: World, policy: Path) -> None:
+    for kind, role, space in (
+        ("ClusterRole", "descheduler-read", None),
+        ("Role", "descheduler-own-state", "descheduler"),
+    ):
+        world.client.apply(bound(kind, role, space))
+    with running(replace(world, kubeconfig=world.plane.kubeconfig("descheduler")), policy) as controller:
+
+        def told() -> bool:
+            return "create pods/eviction" in controller.get("/readyz")[1]
+
+        try:
+            world.client.wait_for(told, timeout=60, what="the missing right to be named", every=0.2)
+        except TimeoutError as never:
+            never.add_note(controller.get("/readyz")[1])
+            raise
+
+
+def bound(kind: str, role: str, namespace: str | None) -> dict[str, Any]:
+    """A role of the manifests, for the user `descheduler`."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": f"{kind}Binding",
+        "metadata": {"name": f"{role}-user", **({"namespace": namespace} if namespace else {})},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "descheduler"}],
+    }
