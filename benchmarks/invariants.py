@@ -22,6 +22,7 @@ import _common
 
 BLOCK = 200  # seeds handed to a process at a time
 SHOWN = 20
+REPORTED = 10_000
 
 _pool: list[Any] = []  # of this process: the usage pool, built once by `_prepare`
 
@@ -33,6 +34,8 @@ def main() -> None:
     kinds: Counter[str] = Counter()
     for states, plans, waves, moves, wrong in _blocks(options):
         figures.update(states=states, plans_with_moves=plans, plans_with_waves=waves, moves=moves)
+        if figures["states"] % REPORTED < BLOCK and figures["states"] < options.states:
+            print(f"{figures['states']} states, {figures['violations']} violations", file=sys.stderr, flush=True)
         for seed, kind, detail in wrong:
             figures["violations"] += 1
             kinds[kind] += 1

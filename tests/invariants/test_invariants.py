@@ -12,7 +12,7 @@ from descheduler.backtest.random_clusters import random_cluster
 from descheduler.backtest.random_usage import UsagePool
 from invariants.running import Examined, examine
 
-STATES, BLOCK = 3000, 500
+STATES, BLOCK = 3000, 250
 FIRST = 10_000_000  # seeds of their own: the benchmark's begin at 0
 
 
