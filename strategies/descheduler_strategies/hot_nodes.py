@@ -23,6 +23,7 @@ from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 
 Array = NDArray[np.float32]
+DIP = 3  # steps: below the threshold for less than this is noise within one stretch
 MAX_TRIED = 12  # victims tried on one node in one round; more would only search among ever worse ones
 
 
@@ -112,10 +113,7 @@ class _Search:
 
     def _heat(self, loads: NodeLoads, resource: str, node: int, curve: Array, threshold: float, steps: int) -> _Heat:
         step, origin = loads.profiles.step, loads.profiles.origin
-        above = curve > threshold
-        first = int(np.argmax(above))
-        after = np.flatnonzero(~above[first:])
-        length = int(after[0]) if after.size else len(curve) - first
+        first, length = _stretch(curve > threshold)
         value = float(curve[:steps].max())
         name, ahead = self.view.snapshot.nodes[node].name, _text(self.args.horizon)
         percent = f"p{self.args.quantile * 100:g} {resource}"
@@ -253,6 +251,14 @@ class _Search:
             worth=relieved * cores * heat.lasts * self.args.weight,
             note=f"{heat.resource} {before:.0%} → {after:.0%}",
         )
+
+
+def _stretch(above: NDArray[np.bool_]) -> tuple[int, int]:
+    """The first stretch above the threshold: where it begins and how many steps it lasts; short dips do not end it."""
+    steps = np.flatnonzero(above)
+    ends = np.flatnonzero(np.diff(steps) > DIP)
+    last = int(steps[ends[0]] if ends.size else steps[-1])
+    return int(steps[0]), last - int(steps[0]) + 1
 
 
 def _text(period: timedelta) -> str:
