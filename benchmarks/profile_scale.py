@@ -1,11 +1,13 @@
 """Profiles of a whole fleet: seconds and memory for so many series of 5-minute history.
 
 `--workers inline | processes:N | dask:N` says where chunks are profiled; `peak_mib` is the largest sum of resident
-memory of this process and its children, sampled ten times a second, the history itself included.
+memory of this process and its children, sampled ten times a second, the history itself included; `cpu_seconds` is what
+they spent together, which other work on the machine does not stretch as it does `seconds`.
 """
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 
@@ -76,16 +78,20 @@ class Memory:
 
 def measure(made: History, workers: str) -> dict[str, Figure]:
     with Memory() as memory:
+        before = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         start = time.perf_counter()
         with executor(workers) as runner:
             ready = time.perf_counter()
             profiles = build(made, Settings(), runner)
         seconds = time.perf_counter() - start
+    # Workers are waited for when the executor closes, so their time is in.
+    cpu = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     digest: NDArray[np.float64] = profiles.peaks.astype(np.float64)
     return {
         "series": len(made.keys),
         "workers": workers,
         "seconds": seconds,
+        "cpu_seconds": cpu - before,
         "start_seconds": ready - start,
         "series_per_second": len(made.keys) / seconds,
         "peak_mib": memory.peak / (1 << 20),
