@@ -1,11 +1,11 @@
 """How long evicting many pods takes on a real control plane, and whether their budgets are kept at every moment.
 
-Pods of several Deployments, each with a PodDisruptionBudget of its own that has room for its share; pods of one
-Deployment under one budget; and pods that no budget covers, which shows what the cluster's own work costs. `seconds…` go from handing the plan to the executor
-(second validation, dry runs and intents are in them) to the last eviction granted; `landed_seconds` to the last
-replacement ready. `budgets_kept`: in no state of the cluster, as a watch of its pods shows them one by one, did an
-application have fewer ready pods than its budget demands. `serial_seconds`: the same evictions by the plainest client,
-one request after the other.
+Pods of several Deployments, each with a PodDisruptionBudget of its own that has room for its share (`seconds`); pods of
+one Deployment under one budget; and pods that no budget covers, which shows what the cluster's own work costs. Times go
+from handing the plan to the executor (second validation, dry runs and intents are in them) to the last eviction
+granted, `landed_seconds` to the last replacement ready. `budgets_kept`: in no state of the cluster, as a watch of its
+pods shows them one by one, did an application have fewer ready pods than its budget demands. `serial_seconds`: the same
+evictions by the plainest client, one request after the other.
 """
 
 from __future__ import annotations
