@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-# Past origins per bucket, and leads sampled at each: 36 x (3 + 9 + 6 + 12) samples and 104 points with two for peaks are 1,186 float32,
-# 90 MiB for 20,000 workloads.
+# Past origins per bucket, and leads sampled at each: 36 x (3 + 9 + 6 + 12) samples, 104 points and two for peaks are
+# 1,186 float32, 90 MiB for 20,000 workloads.
 ORIGINS = 36
 LEADS = (3, 9, 6, 12)
 FINE = 12  # points stand at every step up to here, then at every third
