@@ -42,6 +42,7 @@ class World:
     prometheus: str
     kubeconfig: Path
     history: tuple[Series, ...]
+    now: float  # when it was made; the history goes on for a while
 
     @property
     def client(self) -> ApiClient:
@@ -55,12 +56,13 @@ def world(
 ) -> World:
     plane = module_control_plane
     scene.build_cluster(plane.client)
-    history = tuple(scene.history(plane.client.list("Pod", "default"), scene.now()))
+    now = scene.now()
+    history = tuple(scene.history(plane.client.list("Pod", "default"), now))
     for found in sorted(render("active"), key=lambda o: o["kind"] != "Namespace"):
         if found["kind"] != "Deployment":
             plane.client.apply(found)
     token = plane.service_account_token("descheduler", "descheduler")
-    return World(plane, prometheus_server(history).url, plane.kubeconfig("installed", token=token), history)
+    return World(plane, prometheus_server(history).url, plane.kubeconfig("installed", token=token), history, now)
 
 
 @pytest.fixture
@@ -198,8 +200,7 @@ def test_an_empty_history_moves_nothing(world: World, policy: Path, prometheus_s
 def test_history_that_ended_an_hour_ago_moves_nothing(
     world: World, policy: Path, prometheus_server: StartPrometheus
 ) -> None:
-    last = max(int(np.asarray(s.timestamps)[-1]) for s in world.history)
-    stale = cut(world.history, lambda _, times: times < last - 3600)
+    stale = cut(world.history, lambda _, times: times < world.now - 3600)
     done = plan(replace(world, prometheus=prometheus_server(stale).url), policy)
     assert done.returncode == 1
     assert "cpu" in done.stderr
@@ -208,8 +209,7 @@ def test_history_that_ended_an_hour_ago_moves_nothing(
 
 
 def test_a_history_of_an_hour_moves_nothing(world: World, policy: Path, prometheus_server: StartPrometheus) -> None:
-    last = max(int(np.asarray(s.timestamps)[-1]) for s in world.history)
-    short = cut(world.history, lambda _, times: times > last - 3600)
+    short = cut(world.history, lambda _, times: times > world.now - 3600)
     done = plan(replace(world, prometheus=prometheus_server(short).url), policy)
     assert done.returncode == 1
     assert "history" in done.stderr
@@ -460,7 +460,11 @@ def test_a_controller_names_a_plug_in_that_raises_and_goes_on(world: World, poli
             code, text = controller.get("/readyz")
             return code == 200 and "Broken" in text and "out of ideas" in text
 
-        world.client.wait_for(told, timeout=60, what="the plug-in to be named", every=0.2)
+        try:
+            world.client.wait_for(told, timeout=60, what="the plug-in to be named", every=0.2)
+        except TimeoutError as never:
+            never.add_note(controller.get("/readyz")[1])
+            raise
         metrics = controller.get("/metrics")[1]
         assert "descheduler_plan_problems 1.0" in metrics
         (moves,) = [line for line in metrics.splitlines() if line.startswith("descheduler_planned_moves{strategy")]
