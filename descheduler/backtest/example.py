@@ -126,7 +126,7 @@ def _daemons(cluster: _Cluster) -> None:
 
 def _services() -> list[_Service]:
     """Checkout is the culprit: six of its twelve replicas share one node, and its daily peak begins in half an hour."""
-    peak = Shape(base=0.35, daily=1.6, peak_hour=12.9, width_hours=1.6, noise=0.05)
+    peak = Shape(base=0.35, daily=1.9, peak_hour=13.6, width_hours=1.4, noise=0.05)
     spike = Shape(base=0.5, daily=0.05, noise=0.04, spike_at=NOW + 25 * 60, spike_minutes=25, spike=13.0)
     out = [
         _Service("shop", "checkout", "1", 1.5, peak, (7, 7, 7, 7, 7, 7, 1, 4, 10, 13, 16, 22), budget=3),

@@ -25,6 +25,7 @@ Positions = NDArray[np.int32]
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
 
+_YOUNG = 3600.0
 _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
 
 
@@ -32,8 +33,8 @@ class NodeLoads:
     """Forecasts of one resource over N nodes and P pods; D is the width of a forecast vector.
 
     A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
-    node's live pods that do have one, `coverage` that of the whole cluster, and `confidence` [N] the request-weighted
-    confidence of those that do.
+    node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those. `coverage` is the
+    share of all live pods, an hour old or more, that have one: whether the history as a whole can be relied on.
     """
 
     def __init__(self, resource: str, snapshot: ClusterSnapshot, profiles: SignalProfiles, floor: float) -> None:
@@ -90,7 +91,11 @@ class NodeLoads:
         trusted = np.bincount(nodes, weight * trust, minlength=size)
         covered = np.divide(known, total, out=np.ones(size), where=total > 0)
         confidence = np.divide(trusted, known, out=np.ones(size), where=known > 0)
-        overall = float(known.sum() / total.sum()) if total.any() else 1.0
+        born = np.fromiter(
+            (snapshot.pods[p].started or snapshot.taken_at for p in pods.tolist()), np.float64, len(pods)
+        )
+        old = born <= snapshot.taken_at - _YOUNG  # a pod that just began cannot have history, and proves nothing
+        overall = float((row[old] >= 0).mean()) if old.any() else 1.0
         return covered.astype(np.float32), confidence.astype(np.float32), overall
 
     def of_nodes(self, nodes: Positions | None = None) -> Floats:

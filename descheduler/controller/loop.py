@@ -33,6 +33,7 @@ from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.pipeline import Memory, Observed
+from descheduler.planning.sources import unreadable
 from descheduler.policy import Policy, policy_hash
 
 log = structlog.get_logger(__name__)
@@ -201,7 +202,8 @@ class Controller:
         )
         with self._stage("decide", "deciding"):
             plan = self.seams.decide(observed, policy, memory)
-        if not plan.acting_blocked and not plan.problems:
+        lacking = set(plan.problems).difference(unreadable(observed.snapshot))
+        if not plan.acting_blocked and not lacking:
             self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
         self.reports.add(plan)
         self.metrics.planned_now(plan)

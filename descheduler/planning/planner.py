@@ -180,9 +180,7 @@ def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> 
             loads[resource] = made
             continue
         del usable[signal]
-        problems.append(
-            f"history of {signal} covers {made.coverage:.0%} of what is requested, {min_coverage:.0%} is wanted"
-        )
+        problems.append(f"history of {signal} covers {made.coverage:.0%} of the pods, {min_coverage:.0%} is wanted")
     return loads, replace(sources, usable=usable, problems=tuple(problems))
 
 

@@ -41,7 +41,7 @@ def judge_sources(
     """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything."""
     rows, stops = _kinds(snapshot, rules, now)
     usable: dict[str, SignalProfiles] = {}
-    problems = list(_unreadable(snapshot))
+    problems = list(unreadable(snapshot))
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
         rows.append(row)
@@ -73,7 +73,7 @@ def _kinds(snapshot: ClusterSnapshot, rules: FreshnessRules, now: float) -> tupl
     return rows, stops
 
 
-def _unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
+def unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
     """Objects that make no sense, the first of them by name; what they touch takes no part in the plan."""
     found = snapshot.problems
     yield from found[:_NAMED]

@@ -123,7 +123,7 @@ class HistoryPolicy(Section):
     max_staleness: Duration = Field(default=timedelta(minutes=15), ge=timedelta(minutes=1))
     """When the newest point is older than this, the signal is not used."""
     min_coverage: Fraction = 0.8
-    """Share of the running pods (by request) that must have history; with less, the signal is not used."""
+    """Share of the running pods, an hour old or more, that must have history; with less, the signal is not used."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
