@@ -136,6 +136,8 @@ class Reflector:
         }
         events, began = 0, self._pace.clock()
         self._lines = lines = self._client.stream(self.endpoint.path, query, timeout=seconds + _SILENCE_SECONDS)
+        with self._lock:
+            self._error = ""  # accepted: nothing stands in the way any more, and how old the data is its age tells
         try:
             for line in lines if not self._stopped else ():
                 self._take(line)

@@ -57,7 +57,7 @@ def _kinds(snapshot: ClusterSnapshot, rules: FreshnessRules, now: float) -> tupl
     stops: list[str] = []
     sizes = _sizes(snapshot)
     for kind, fresh in sorted(snapshot.freshness.items()):
-        age = max(0.0, now - fresh.as_of)
+        age = abs(now - fresh.as_of)  # from the future it is no better: a clock was set back, and the age is not known
         state = "fresh"
         if not fresh.served:
             state = "absent"

@@ -143,8 +143,9 @@ def test_stale_history_moves_nothing() -> None:
     assert any("stale" in problem for problem in plan.problems)
 
 
-def test_a_stale_kind_stops_everything() -> None:
-    snapshot, histories = hot_node(freshness={"pods": Freshness("pods", NOW - 3600)})
+@pytest.mark.parametrize("off", [-3600, 3600], ids=["an hour old", "from the future: a clock was set back"])
+def test_a_stale_kind_stops_everything(off: int) -> None:
+    snapshot, histories = hot_node(freshness={"pods": Freshness("pods", NOW + off)})
     plan = planned(snapshot, histories, [hot()])
     assert not plan.actions
     assert "pods" in plan.acting_blocked
