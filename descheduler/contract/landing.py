@@ -37,6 +37,8 @@ def land(
     key = f"pod/{snapshot.pods[pod].key}"
     likely = state.landing(pod)
     if all(node == source for node, _ in likely):
+        if likely and int(state.fits(pod).sum()) > 1:
+            return Blocked(Reason.WOULD_STAY, key, "other nodes could take it, its own scores best")
         return Blocked(Reason.NO_PLACE, key, state.state.explain_text(pod))
     nodes = np.array([node for node, _ in likely], np.int32)
     shares = np.array([share for _, share in likely])

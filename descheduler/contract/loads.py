@@ -95,7 +95,8 @@ class NodeLoads:
             (snapshot.pods[p].started or snapshot.taken_at for p in pods.tolist()), np.float64, len(pods)
         )
         old = born <= snapshot.taken_at - _YOUNG  # a pod that just began cannot have history, and proves nothing
-        overall = float((row[old] >= 0).mean()) if old.any() else 1.0
+        judged = row[old] if old.any() else row
+        overall = float((judged >= 0).mean()) if judged.size else 1.0
         return covered.astype(np.float32), confidence.astype(np.float32), overall
 
     def of_nodes(self, nodes: Positions | None = None) -> Floats:

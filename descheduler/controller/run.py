@@ -95,9 +95,10 @@ def run_controller(
     stop = stop or threading.Event()
     try:
         with ExitStack() as stack:
-            controller = _assemble(options, stack, started, render, seams)
+            # First of all: a SIGTERM while things start must give back the lease too.
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(_signals(stop))
+            controller = _assemble(options, stack, started, render, seams)
             log.info("started", version=__version__, mode=options.mode or "by policy")
             controller.run(stop)
     except DeschedulerError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 import structlog
@@ -65,6 +66,7 @@ class ClusterCache:
 
     def stop(self, timeout: float = 5.0) -> None:
         """End every watch and wait for the threads, together at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
         self._stopping.set()
         with self._changed:
             followers = list(self._followers.values())
@@ -72,7 +74,7 @@ class ClusterCache:
             reflector.stop()
         for thread in (*(thread for _, thread in followers), self._lookout):
             if thread.ident is not None:
-                thread.join(timeout / (len(followers) + 1))
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def freshness(self) -> Mapping[str, Freshness]:
         """By kind key, and `discovery`. A kind that is served but cannot be read has `error` set."""
