@@ -45,5 +45,7 @@ class Settings:
             raise ValueError("quantiles must lie between 0 and 1")
         if not self.horizons or list(self.horizons) != sorted(set(self.horizons)) or self.horizons[0] <= 0:
             raise ValueError("horizons must be positive and rising")
+        if self.horizons[-1] != DAY:
+            raise ValueError("the last horizon must be a day: curves and daily peaks reach that far")
         if self.chunk <= 0 or self.half_life <= 0 or self.min_history < 0:
             raise ValueError("chunk and half_life must be positive, min_history not negative")
