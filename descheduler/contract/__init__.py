@@ -8,10 +8,11 @@ from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
 from descheduler.contract.registry import API_VERSION, available, load
 from descheduler.contract.strategy import Strategy, StrategyArgs
-from descheduler.contract.view import RebalanceView, Scenario
+from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
 
 __all__ = [
     "API_VERSION",
+    "GPU_WEIGHT",
     "Accept",
     "Landing",
     "NodeLoads",

@@ -16,6 +16,8 @@ from descheduler.placement import WhatIf
 from descheduler.units import Units
 
 MOST_LIKELY = 24
+GPU_WEIGHT = 20.0
+"""Cores that one GPU is worth in costs and in what proposals promise: about the price of its hour over a core's."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.contract import GPU_WEIGHT
 from descheduler.model.snapshot import ClusterSnapshot
 
-GPU_WEIGHT = 20.0  # cores: about the price of a data-centre GPU hour over that of a core hour
 RELUCTANCE = 10.0  # ours: dearer than what tells two ordinary pods on a node apart, yet a large benefit still wins
 _FLOOR_CORES = 0.1  # a pod that asks for nothing still interrupts somebody
 

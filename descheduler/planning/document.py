@@ -91,7 +91,7 @@ def _action(
         unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
         gang=unit.gang,
         executor=settings.executor,
-        pods=tuple(_pod(outcome, proof) for proof in accepted.proofs),
+        pods=tuple(_pod(outcome, settings, proof) for proof in accepted.proofs),
         benefit=proposal.benefit,
         worth=proposal.worth,
         cost=CostRow(accepted.cost, parts, f"{accepted.cost:.0f} core-seconds against {proposal.worth:.0f} gained"),
@@ -101,16 +101,17 @@ def _action(
     )
 
 
-def _pod(outcome: Outcome, proof: Proof) -> PodMove:
+def _pod(outcome: Outcome, settings: Settings, proof: Proof) -> PodMove:
     view = outcome.view
     pod = view.snapshot.pods[proof.pod]
     columns = view.snapshot.columns
     target = view.snapshot.nodes[proof.node].name
     others = [view.snapshot.nodes[n].name for n, _ in proof.likely if n != proof.node]
+    rules, one = settings.proof, np.array([proof.node], np.int32)
     peaks = {
         resource: float(level)
         for resource in view.loads
-        for level in outcome.final.hottest(resource, np.array([proof.node], np.int32), 0.95, 3600.0)
+        for level in outcome.final.hottest(resource, one, rules.quantile, rules.horizon_seconds)
     }
     return PodMove(
         namespace=pod.namespace,

@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from descheduler.contract import Accept, RebalanceView, Scenario, StrategyArgs, land
+from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario, StrategyArgs, land
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
 
 Ints = NDArray[np.int64]
-GPU_WEIGHT = 20.0  # core-seconds per GPU-second, as planning.costs weighs a GPU
 
 
 class GpuSlot(StrategyArgs):

@@ -15,6 +15,7 @@ from descheduler.model.snapshot import Freshness
 from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
 from descheduler.planning.budgets import Limits
+from descheduler.planning.judge import ProofRules
 from descheduler.planning.sources import FreshnessRules
 from histories import history, peaking
 from planning.scenes import gpus, hot, hot_node, planned, scattered_gpus
@@ -221,3 +222,13 @@ def test_history_of_too_few_pods_is_not_used_at_all() -> None:
 def test_an_object_that_could_not_be_read_is_told() -> None:
     snapshot, histories = hot_node(problems=("pod default/odd: containers[0].resources: '1 Gi' is not a quantity",))
     assert any("default/odd" in problem for problem in planned(snapshot, histories, [hot()]).problems)
+
+
+def test_the_document_measures_destinations_as_the_policy_says() -> None:
+    snapshot, histories = hot_node()
+    rules = ProofRules(quantile=0.5, horizon_seconds=300.0)
+    near = planned(snapshot, histories, [hot()], Settings(proof=rules)).actions[0].pods[0].proof
+    far = planned(snapshot, histories, [hot()]).actions[0].pods[0].proof
+    assert near.destination_peaks is not None
+    assert far.destination_peaks is not None
+    assert near.destination_peaks["cpu"] < far.destination_peaks["cpu"]
