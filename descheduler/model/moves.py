@@ -31,6 +31,7 @@ class Finding:
     resource: str = ""
     quantile: float = 0.0
     horizon_seconds: float = 0.0
+    bound: float | None = None  # the best value that any plan within the same limits could reach, where proven
 
 
 @dataclass(frozen=True, slots=True)

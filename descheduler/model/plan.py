@@ -44,6 +44,7 @@ class FindingRow:
     curve: tuple[float, ...] = ()
     curve_after: tuple[float, ...] = ()
     step_seconds: int = 0
+    bound: float | None = None  # the best that any plan within the same limits could reach, where proven
 
 
 @dataclass(frozen=True, slots=True)

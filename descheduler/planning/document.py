@@ -154,6 +154,7 @@ def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Actio
         curve=_short(finding.curve),
         curve_after=_short(curve or ()),
         step_seconds=finding.step_seconds,
+        bound=finding.bound,
     )
 
 

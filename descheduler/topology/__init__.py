@@ -1,0 +1,1 @@
+"""How near things are to one another: devices inside a node, nodes in the network."""
