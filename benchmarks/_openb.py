@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, Step, bits
 
 DATA = Path(os.environ.get("DESCHEDULER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 GPU_NODES = "openb_node_list_gpu_node.csv"
+TASKS = "openb_pod_list_default.csv"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,7 +46,12 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def read(nodes: Path, pods: Path) -> Cluster:
     """Nodes (sn,cpu_milli,memory_mib,gpu,model) with the pods placed on them (name,node,…,gpu_indices)."""
-    servers, placed = rows(nodes), rows(pods)
+    return build(nodes, rows(pods))
+
+
+def build(nodes: Path, placed: Sequence[Mapping[str, str]]) -> Cluster:
+    """The same, from rows of pods; those without a node stand nowhere."""
+    servers = rows(nodes)
     names = tuple(s["sn"] for s in servers)
     models = tuple(s["model"] for s in servers)
     counts = np.array([int(s["gpu"]) for s in servers], np.int32)
@@ -73,7 +79,7 @@ def read(nodes: Path, pods: Path) -> Cluster:
 Key = tuple[int, int, int, int, str]
 
 
-def _shape_key(row: dict[str, str]) -> Key:
+def _shape_key(row: Mapping[str, str]) -> Key:
     """(cpu, memory, devices, milli of each, accepted models)."""
     count = int(row["num_gpu"])
     milli = min(int(row["gpu_milli"] or WHOLE), WHOLE) if count else 0
