@@ -44,11 +44,20 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """A pending pod, and the node on which a proposal makes room for it."""
+
+    pod: int
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """An all-or-nothing bundle of moves that answers one finding.
 
     `benefit` is in the finding's own measure; `worth` is the same in cost units (core-seconds or GPU-seconds weighted
-    as `descheduler.planning.costs` does), so that proposals of different strategies can be compared.
+    as `descheduler.planning.costs` does), so that proposals of different strategies can be compared. `seats` are the
+    pending pods that it makes room for: they must all fit, together, once the moves are done.
     """
 
     finding: Finding
@@ -56,6 +65,7 @@ class Proposal:
     benefit: float
     worth: float
     note: str = ""
+    seats: tuple[Seat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

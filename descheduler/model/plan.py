@@ -99,10 +99,20 @@ class BudgetRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SeatRow:
+    """A pending pod, and a node that has room for it once the action is done (the scheduler may choose another)."""
+
+    namespace: str
+    pod: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """An accepted proposal: all its pods move, in one wave, or none does.
 
-    `also_restarted` names pods that restart as a consequence without being evicted.
+    `also_restarted` names pods that restart as a consequence without being evicted; `room_for` the pending pods that
+    it is done for.
     """
 
     id: str
@@ -119,6 +129,7 @@ class Action:
     budgets: tuple[BudgetRow, ...] = ()
     also_restarted: tuple[str, ...] = ()
     note: str = ""
+    room_for: tuple[SeatRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

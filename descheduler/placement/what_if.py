@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,6 +95,11 @@ class WhatIf:
         self._shift(pod, node, 1)
         self._moved[pod] = node
 
+    @property
+    def moved(self) -> Mapping[int, int]:
+        """Pods whose place differs from the snapshot's, and where they are now (-1: nowhere)."""
+        return self._moved
+
     def node_of(self, pod: int) -> int:
         """Position of the pod's node, -1 when it has none."""
         moved = self._moved.get(pod)
@@ -137,6 +142,19 @@ class WhatIf:
     def fits(self, pod: int, nodes: Nodes = None) -> Mask:
         """[N] or [K]: may the scheduler put the pod there now?"""
         return self._fits(self._question(pod, _at(nodes)))
+
+    def possible(self, pod: int) -> Mask:
+        """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
+        placement = self._placement
+        spec = placement.classes.spec_of(int(placement.classes.of_pod[pod]))
+        ok: Mask = placement.static.codes(spec) == 0
+        need = placement.gpus.need(spec)
+        if need is not None:
+            ok = ok & need.suitable
+        volumes = placement.volume_rules(pod)
+        for _, mask in volumes.allowed if volumes else ():
+            ok = ok & mask
+        return ok
 
     def fits_many(self, pods: NDArray[np.integer]) -> Mask:
         """[K, N] `fits` of many pods; pods that the scheduler cannot tell apart are judged once."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from descheduler import __version__
 from descheduler.contract import Scenario
-from descheduler.model.moves import Finding
+from descheduler.model.moves import Finding, Seat
 from descheduler.model.plan import (
     PLAN_FORMAT,
     PLAN_VERSION,
@@ -26,9 +26,11 @@ from descheduler.model.plan import (
     PodMove,
     ProofRow,
     RefusalRow,
+    SeatRow,
 )
 from descheduler.model.quantity import human
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.judge import Accepted, Proof
 from descheduler.planning.planner import Outcome, Refused, Settings
 
@@ -98,7 +100,13 @@ def _action(
         budgets=tuple(BudgetRow(c.name, c.kind, c.allowed, c.used) for c in accepted.charges),
         also_restarted=tuple(view.snapshot.pods[p].key for p in restarting if p not in set(pods)),
         note=proposal.note,
+        room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
     )
+
+
+def _seat(snapshot: ClusterSnapshot, seat: Seat) -> SeatRow:
+    pod = snapshot.pods[seat.pod]
+    return SeatRow(pod.namespace, pod.name, snapshot.nodes[seat.node].name)
 
 
 def _pod(outcome: Outcome, settings: Settings, proof: Proof) -> PodMove:

@@ -91,6 +91,9 @@ class Trial:
         proofs = self._prove(proposal, attempt)
         if isinstance(proofs, Blocked):
             return proofs
+        unseated = self._seat(proposal, attempt)
+        if unseated is not None:
+            return unseated
         charges = self.budgets.charge(restarting, evicted=pods)
         if isinstance(charges, Blocked):
             return charges
@@ -164,6 +167,17 @@ class Trial:
             attempt.place(proof.pod, proof.node)
             proofs.append(proof)
         return tuple(proofs)
+
+    def _seat(self, proposal: Proposal, attempt: Scenario) -> Blocked | None:
+        """Give the pending pods their room, so that nothing later in the plan takes it; or say who finds none."""
+        for seat in proposal.seats:
+            key = f"pod/{self.view.snapshot.pods[seat.pod].key}"
+            if attempt.node_of(seat.pod) >= 0:
+                return Blocked(Reason.SUPERSEDED, key, "has its room already")
+            if not attempt.fits(seat.pod, np.array([seat.node], np.int32))[0]:
+                return Blocked(Reason.NO_CURE, key, f"would not fit on {self._name(seat.node)} after the moves")
+            attempt.place(seat.pod, seat.node)
+        return None
 
     def _place(self, move: Move, attempt: Scenario) -> Proof | Blocked:
         """The node on which the pod will most likely be, if what is likely is also good; the wished one if it is."""

@@ -1,0 +1,132 @@
+"""The GPU side of a view as a packing: arrays that measures and searches of `descheduler.packing` work on.
+
+Only what the arrays hold is judged there (amounts, devices, labels, taints, volumes); rules between pods are left to
+the what-if state, on which everything that a search finds is tried before it is proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract import RebalanceView, Scenario
+from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
+
+Positions = NDArray[np.int32]
+_Key = tuple[bytes, int, int, bytes]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GpuColumns:
+    """The packing's nodes are the snapshot's; item i of it is the pod `pods[i]` of the snapshot.
+
+    `pool` [N] nodes with GPUs that the strategy looks at; `kept` the resource columns of the packing's amounts;
+    `shape_of` gives the packing's shape of a pod, pending ones included.
+    """
+
+    packing: Packing
+    pods: Positions
+    pool: NDArray[np.bool_]
+    kept: Positions
+    shape_of: dict[int, int]
+
+
+def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], extra: Iterable[int] = ()) -> GpuColumns:
+    """The pods on nodes of `pool` [N] as items, and the pods `extra` (pending ones) as shapes only."""
+    here = _pods_on(view, state, pool)
+    asked = [*here.tolist(), *extra]
+    kept = _plain(view)
+    shapes, shape_of = _shapes(view, state, asked, kept)
+    devices = state.state.gpu_milli()
+    nodes = np.array([state.node_of(p) for p in here.tolist()], np.int32)
+    packing = Packing(
+        shapes=shapes,
+        free=np.ascontiguousarray(state.state.free()[:, kept]),
+        devices=devices,
+        shape=np.array([shape_of[p] for p in here.tolist()], np.int32),
+        node=nodes,
+        held=_held(state, here, nodes, [shape_of[p] for p in here.tolist()], shapes, devices),
+        movable=view.movable[here],
+        cost=np.array([view.cost(p) if view.movable[p] else 0.0 for p in here.tolist()]),
+    )
+    return GpuColumns(packing, here, pool, kept, shape_of)
+
+
+def _pods_on(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_]) -> Positions:
+    """Live pods that stand on a node of the pool in this state, ascending."""
+    columns = view.snapshot.columns
+    live = np.flatnonzero(columns.pod_live).astype(np.int32)
+    at = columns.pod_node[live].copy()
+    for pod, node in state.state.moved.items():
+        at[np.searchsorted(live, pod)] = node
+    found: Positions = live[(at >= 0) & pool[at]]
+    return found
+
+
+def _plain(view: RebalanceView) -> Positions:
+    """Columns of resources that are no GPUs counted by device."""
+    columns = view.snapshot.columns
+    counted = {node.gpus.resource for node in view.snapshot.nodes if node.gpus}
+    return np.array([i for i, name in enumerate(columns.resources) if name not in counted], np.int32)
+
+
+def _shapes(view: RebalanceView, state: Scenario, pods: list[int], kept: Positions) -> tuple[Shapes, dict[int, int]]:
+    """Distinct demands. Pods of one spec share one, unless a volume ties them to a place."""
+    columns = view.snapshot.columns
+    ready = view.destinations()
+    known: dict[tuple[int, int], int] = {}
+    rows: dict[_Key, int] = {}
+    allowed: list[NDArray[np.bool_]] = []
+    shape_of: dict[int, int] = {}
+    for pod in pods:
+        spec = int(columns.pod_spec[pod])
+        near = (spec, pod if view.snapshot.pods[pod].claims else -1)
+        row = known.get(near)
+        if row is None:
+            may = state.state.possible(pod) & ready
+            need = state.state.placement.gpus.need(columns.specs[spec])
+            count, milli = (need.count, need.milli) if need is not None else (0, 0)
+            key = (columns.spec_requests[spec, kept].tobytes(), count, min(milli, WHOLE), may.tobytes())
+            row = known[near] = rows.setdefault(key, len(rows))
+            if row == len(allowed):
+                allowed.append(may)
+        shape_of[pod] = row
+    size = len(rows)
+    return Shapes(
+        amounts=np.array([np.frombuffer(key[0], np.int64) for key in rows], np.int64).reshape(size, len(kept)),
+        count=np.array([key[1] for key in rows], np.int32),
+        milli=np.array([key[2] for key in rows], np.int32),
+        allowed=np.array(allowed, np.bool_).reshape(size, len(view.snapshot.nodes)),
+    ), shape_of
+
+
+def _held(
+    state: Scenario,
+    pods: Positions,
+    nodes: Positions,
+    shape: list[int],
+    shapes: Shapes,
+    devices: NDArray[np.int32],
+) -> NDArray[np.int64]:
+    """[P] the devices of each pod as bits. Pods that nobody located share out the devices that nobody else explains."""
+    held = np.zeros(len(pods), np.int64)
+    explained = np.where(devices == ABSENT, 0, WHOLE - devices)
+    lost: list[int] = []
+    for i, (pod, node) in enumerate(zip(pods.tolist(), nodes.tolist(), strict=True)):
+        if not shapes.count[shape[i]]:
+            continue
+        found = state.state.gpus_held(pod)
+        if not found:
+            lost.append(i)
+        for device in found:
+            held[i] |= 1 << device
+            explained[node, device] -= shapes.milli[shape[i]]
+    spare = {node: [int(d) for d in np.flatnonzero(explained[node] >= WHOLE)] for node in set(nodes[lost].tolist())}
+    for i in lost:
+        mine = spare[int(nodes[i])]
+        for _ in range(min(int(shapes.count[shape[i]]), len(mine))):
+            held[i] |= 1 << mine.pop(0)
+    return held
