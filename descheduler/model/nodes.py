@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from descheduler.model.devices import NodeGpus as NodeGpus
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
 from descheduler.model.selectors import NodeSelectorTerm
@@ -14,15 +15,6 @@ class Taint:
     key: str
     value: str = ""
     effect: str = "NoSchedule"  # NoSchedule | PreferNoSchedule | NoExecute
-
-
-@dataclass(frozen=True, slots=True)
-class NodeGpus:
-    """GPU devices of a node: how many of one extended resource, and their model (from labels, may be empty)."""
-
-    resource: str
-    count: int
-    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

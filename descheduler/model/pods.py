@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from descheduler.model.devices import GpuShare, GpuSource, GpuStatement
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
 from descheduler.model.workloads import OwnerRef
@@ -86,12 +87,17 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True)
 class GpuRequest:
-    """GPUs asked for: `count` devices, `milli` of each (1000: whole); `models` limits the device model unless empty."""
+    """GPUs asked for: `count` devices, `milli` of each (1000: whole); `models` limits the device model unless empty.
+
+    Whoever asks by memory asks for `memory` bytes of each device, which is another part of each model: the larger of
+    that part and `milli`, which may then be 0, counts.
+    """
 
     resource: str
     count: int
     milli: int = 1000
     models: tuple[str, ...] = ()
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,11 @@ class Pod:
     priority: int = 0
     claims: tuple[str, ...] = ()  # names of PersistentVolumeClaims
     pod_group: str = ""  # spec.schedulingGroup.podGroupName
-    gpu_indices: tuple[int, ...] = ()  # devices held, where an annotation says so
+    gpu_indices: tuple[int, ...] = ()  # devices held, ascending; empty when nobody says which
+    gpu_shares: tuple[GpuShare, ...] = ()  # how much of each, where it is told; in the order of `gpu_indices`
+    gpu_source: GpuSource | None = None  # who told it
+    gpu_statements: tuple[GpuStatement, ...] = ()  # what each source said, the most trusted first
+    device_claims: tuple[str, ...] = ()  # names of its ResourceClaims
     gated: bool = False  # has scheduling gates
     resource_version: str = ""
     problem: str = ""  # why its spec could not be read: what it asks for is then unknown, and it may not move
