@@ -1,0 +1,188 @@
+"""A small builder of sparse mixed-integer linear programmes, solved by HiGHS through SciPy.
+
+Variables come in blocks, rows as coordinate arrays; nothing is assembled coefficient by coefficient. This is the only
+place of `packing` that calls an optimiser.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
+
+Floats = NDArray[np.float64]
+Columns = NDArray[np.int64]
+
+_HIGHS_STATUS = re.compile(r"HiGHS Status (\d+)")
+
+
+class Status(Enum):
+    """How a solve ended."""
+
+    OPTIMAL = "optimal"
+    """Proved, within the gap that was asked for."""
+    WORK = "work"
+    """The limit on branch-and-bound nodes ended it: the same again on every run."""
+    TIME = "time"
+    """The safety net on seconds ended it: another run may end elsewhere."""
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    FAILED = "failed"
+    """The solver gave up for numerical reasons."""
+
+
+_KNOWN = {13: Status.TIME, 14: Status.WORK, 16: Status.WORK}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop: `nodes` of branch and bound (1: the root alone), `gap` relative between the incumbent and the
+    bound, and `seconds` as a safety net only, for an answer that it cuts short cannot be repeated."""
+
+    nodes: int = 10_000
+    gap: float = 0.0
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Solution:
+    """The best point found.
+
+    `values` [V] of the variables, whole numbers exactly where asked for; `objective` at that point; `bound` proven:
+    no point is better; `gap` = |bound - objective| / max(1, |objective|); `nodes` explored.
+    """
+
+    values: Floats
+    objective: float
+    bound: float
+    gap: float
+    status: Status
+    nodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Infeasible:
+    """No point: there is none if `proven`, else none was found within the limits; `bound` as in Solution (may be
+    infinite)."""
+
+    status: Status
+    bound: float
+
+    @property
+    def proven(self) -> bool:
+        """Whether there is no point at all."""
+        return self.status is Status.INFEASIBLE
+
+
+@dataclass(eq=False, slots=True)
+class Programme:
+    """minimise (or `maximise`) cost · x  subject to  lower <= A x <= upper and bounds, some of x whole numbers."""
+
+    maximise: bool = False
+    width: int = 0
+    """Number of variables so far."""
+    height: int = 0
+    """Number of rows so far."""
+    _variables: list[tuple[Floats, Floats, Floats, Floats]] = field(default_factory=list)
+    _entries: list[tuple[Columns, Columns, Floats]] = field(default_factory=list)
+    _sides: list[tuple[Floats, Floats]] = field(default_factory=list)
+
+    def add(
+        self,
+        count: int,
+        *,
+        lower: ArrayLike = 0.0,
+        upper: ArrayLike = np.inf,
+        cost: ArrayLike = 0.0,
+        integer: ArrayLike = True,
+    ) -> Columns:
+        """A block of `count` variables; every argument is one value or [count]. Returns their columns [count]."""
+        self._variables.append(
+            (_filled(lower, count), _filled(upper, count), _filled(cost, count), _filled(integer, count))
+        )
+        self.width += count
+        return np.arange(self.width - count, self.width, dtype=np.int64)
+
+    def constrain(
+        self,
+        count: int,
+        row: ArrayLike,
+        column: ArrayLike,
+        value: ArrayLike = 1.0,
+        *,
+        lower: ArrayLike = -np.inf,
+        upper: ArrayLike = np.inf,
+    ) -> None:
+        """`count` rows more: the entries (`row` in 0..count-1, `column`, `value`), all broadcast to one another.
+
+        Entries for the same place add up; `lower` and `upper` are one value or [count].
+        """
+        rows, columns, values = np.broadcast_arrays(np.asarray(row), np.asarray(column), np.asarray(value, np.float64))
+        rows, columns = rows.ravel().astype(np.int64), columns.ravel().astype(np.int64)
+        if len(rows) and not (
+            0 <= rows.min() <= rows.max() < count and 0 <= columns.min() <= columns.max() < self.width
+        ):
+            raise ValueError("an entry lies outside its rows or names a variable that was not added")
+        self._entries.append((rows + self.height, columns, values.ravel()))
+        self._sides.append((_filled(lower, count), _filled(upper, count)))
+        self.height += count
+
+    def solve(self, limits: Limits, *, relaxed: bool = False) -> Solution | Infeasible:
+        """The best point within the limits; `relaxed` drops all integrality (a bound, quickly)."""
+        if not self.width:
+            return self._empty()
+        lower, upper, cost, integer = (np.concatenate(part) for part in zip(*self._variables, strict=True))
+        sign = -1.0 if self.maximise else 1.0
+        answer = milp(
+            sign * cost,
+            integrality=np.zeros_like(integer) if relaxed else integer,
+            bounds=Bounds(lower, upper),
+            constraints=self._constraints(),
+            options={
+                "node_limit": limits.nodes,
+                "mip_rel_gap": limits.gap,
+                "time_limit": limits.seconds,
+                "presolve": True,
+            },
+        )
+        status = _status(answer.status, str(answer.message))
+        bound = answer.mip_dual_bound if answer.mip_dual_bound is not None else answer.fun
+        bound = sign * (-np.inf if bound is None else float(bound))
+        if answer.x is None:
+            return Infeasible(status, bound)
+        values = np.asarray(answer.x, dtype=np.float64)
+        if not relaxed:
+            values = np.where(integer > 0, np.rint(values), values)
+        objective = float(cost @ values)
+        gap = abs(bound - objective) / max(1.0, abs(objective))
+        return Solution(values, objective, bound, gap, status, int(answer.mip_node_count or 0))
+
+    def _constraints(self) -> LinearConstraint | tuple[()]:
+        if not self.height:
+            return ()
+        row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
+        lower, upper = (np.concatenate(part) for part in zip(*self._sides, strict=True))
+        matrix = coo_array((value, (row, column)), shape=(self.height, self.width)).tocsc()
+        return LinearConstraint(matrix, lower, upper)
+
+    def _empty(self) -> Solution | Infeasible:
+        if any((low > 0).any() or (high < 0).any() for low, high in self._sides):
+            return Infeasible(Status.INFEASIBLE, 0.0)
+        return Solution(np.empty(0), 0.0, 0.0, 0.0, Status.OPTIMAL)
+
+
+def _filled(value: ArrayLike, count: int) -> Floats:
+    return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)))
+
+
+def _status(code: int, message: str) -> Status:
+    """SciPy folds what HiGHS says (HighsModelStatus) into few codes; its number stands in the message only."""
+    told = _HIGHS_STATUS.search(message)
+    if told and (known := _KNOWN.get(int(told[1]))):
+        return known
+    return {0: Status.OPTIMAL, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED}.get(code, Status.FAILED)
