@@ -6,13 +6,15 @@ the what-if state, on which everything that a search finds is tried before it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.units import DisruptionMode
+from descheduler.packing.requests import Effort, Limits
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
 Positions = NDArray[np.int32]
@@ -130,3 +132,29 @@ def _held(
         for _ in range(min(int(shapes.count[shape[i]]), len(mine))):
             held[i] |= 1 << mine.pop(0)
     return held
+
+
+def gpu_pool(view: RebalanceView, pools: Sequence[str]) -> NDArray[np.bool_]:
+    """[N] nodes with GPUs that may be used and belong to one of the pools (all when empty)."""
+    chosen = np.array([not pools or pool in pools for pool in view.pools], np.bool_)
+    has = np.fromiter((node.gpus is not None for node in view.snapshot.nodes), np.bool_, len(view.snapshot.nodes))
+    out: NDArray[np.bool_] = chosen[view.pool_of] & view.destinations() & has
+    return out
+
+
+def limits_of(view: RebalanceView, columns: GpuColumns, moves: int) -> Limits:
+    """At most so many moves; gangs that move whole are groups, one that is not all here does not move."""
+    group = np.full(len(columns.pods), ABSENT, np.int32)
+    place = {pod: i for i, pod in enumerate(columns.pods.tolist())}
+    for number, unit in enumerate(view.units.gangs):
+        if unit.mode is DisruptionMode.WHOLE:
+            for member in unit.members:
+                if member in place:
+                    group[place[member]] = number
+    return Limits(moves=moves, group=group)
+
+
+def effort_of(effort: float) -> Effort:
+    """The search's budget of work, scaled."""
+    usual = Effort()
+    return replace(usual, nodes=max(1, round(usual.nodes * effort)), rounds=max(1, round(usual.rounds * effort)))
