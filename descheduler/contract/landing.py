@@ -1,7 +1,8 @@
 """Where a pod will land, and whether that is good: the one rule that strategies and proofs share.
 
 On a plain cluster the scheduler decides, not we. What is likely must therefore be good: the probability of landing on
-the source again, or on a node that the caller does not accept, may not exceed an agreed risk.
+the source again, or on a node that the caller does not accept, may not exceed an agreed risk. A state that steers is
+asked with the taint on the source, as it will be.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def land(
 ) -> Landing | Blocked:
     """Where the pod, removed from `source` in `state`, will be; or NO_PLACE, WOULD_STAY or `bad` as the refusal."""
     key = f"pod/{snapshot.pods[pod].key}"
-    likely = state.landing(pod)
+    likely = state.landing(pod, source)
     if all(node == source for node, _ in likely):
         if likely and int(state.fits(pod).sum()) > 1:
             return Blocked(Reason.WOULD_STAY, key, "other nodes could take it, its own scores best")

@@ -38,6 +38,11 @@ class RebalanceView:
     blocked: Callable[[int], Blocked | None]
     start: Scenario
 
+    @property
+    def steering(self) -> bool:
+        """Whether replacements are steered away from the nodes that pods are moved from (policy `acting.steering`)."""
+        return self.start.steering
+
     def what_if(self) -> Scenario:
         """A state of one's own that already holds what earlier proposals of this plan were granted."""
         return self.start.fork()
@@ -62,16 +67,19 @@ class Scenario:
     """A copy-on-write what-if state: where pods would be, and how nodes would be loaded.
 
     Forks are cheap and independent. `fits` and `landing` speak of the state as it is now, with everything that was
-    removed and placed before.
+    removed and placed before. `steering`: moves are carried out with a taint on the nodes that they leave.
     """
 
-    def __init__(self, loads: Mapping[str, NodeLoads], state: WhatIf) -> None:
+    def __init__(self, loads: Mapping[str, NodeLoads], state: WhatIf, *, steering: bool = False) -> None:
         self._loads = loads
         self._state = state
+        self.steering = steering
+        self._steered: frozenset[int] = frozenset()
         self._changed: dict[str, dict[int, Floats]] = {resource: {} for resource in loads}
 
     def fork(self) -> Scenario:
-        twin = Scenario(self._loads, self._state.fork())
+        twin = Scenario(self._loads, self._state.fork(), steering=self.steering)
+        twin._steered = self._steered
         twin._changed = {resource: dict(nodes) for resource, nodes in self._changed.items()}
         return twin
 
@@ -99,6 +107,13 @@ class Scenario:
         for move in moves:
             self.place(move.pod, landed[move.pod])
 
+    def steer(self, nodes: Iterable[int]) -> None:
+        """From now on these nodes, and no others, carry the taint of an action under way; landings then foresee it.
+
+        Name all that one action steers away from, its sources and what it avoids. Nothing happens without `steering`.
+        """
+        self._steered = frozenset(nodes) if self.steering else frozenset()
+
     def node_of(self, pod: int) -> int:
         return self._state.node_of(pod)
 
@@ -106,13 +121,15 @@ class Scenario:
         """[N] or [K]: may the scheduler put the pod there now?"""
         return self._state.fits(pod, nodes)
 
-    def landing(self, pod: int) -> tuple[tuple[int, float], ...]:
+    def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
         """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
 
+        `source` is the node that it leaves, if known: with `steering` that one is steered away from in any case.
         Nodes are left out when those before them already hold 95 % of the probability, or are MOST_LIKELY many; what
         was left out counts as lost, unless so many nodes are alike that the first stand for all.
         """
-        likely = self._state.likely(pod)
+        steered = self._steered | {source} if self.steering and source >= 0 else self._steered
+        likely = self._state.likely(pod, steered)
         total, kept = 0.0, 0
         for _, share in likely[:MOST_LIKELY]:
             total, kept = total + share, kept + 1

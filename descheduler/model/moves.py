@@ -32,6 +32,7 @@ class Finding:
     quantile: float = 0.0
     horizon_seconds: float = 0.0
     bound: float | None = None  # the best value that any plan within the same limits could reach, where proven
+    numbers: tuple[tuple[str, float], ...] = ()  # further ones, each by a name with its unit: ("idle GPU-hours", 12.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ class Proposal:
 
     `benefit` is in the finding's own measure; `worth` is the same in cost units (core-seconds or GPU-seconds weighted
     as `descheduler.planning.costs` does), so that proposals of different strategies can be compared. `seats` are the
-    pending pods that it makes room for: they must all fit, together, once the moves are done.
+    pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
+    besides the sources, that replacements had better leave free (those that it empties for somebody): where the policy
+    says `acting.steering`, they are steered away from them too while the moves are under way.
     """
 
     finding: Finding
@@ -66,6 +69,12 @@ class Proposal:
     worth: float
     note: str = ""
     seats: tuple[Seat, ...] = ()
+    avoid: tuple[int, ...] = ()
+
+    @property
+    def vacating(self) -> tuple[int, ...]:
+        """Positions of the nodes that replacements had better leave free, in order: its sources, and what it avoids."""
+        return tuple(sorted({*(move.source for move in self.moves), *self.avoid}))
 
 
 @dataclass(frozen=True, slots=True)

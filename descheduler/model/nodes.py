@@ -17,6 +17,10 @@ class Taint:
     effect: str = "NoSchedule"  # NoSchedule | PreferNoSchedule | NoExecute
 
 
+VACATING = Taint("rebalance.descheduler.dev/vacating", "", "PreferNoSchedule")
+"""Ours, on nodes that pods are being moved away from, while they are (policy `acting.steering`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     name: str

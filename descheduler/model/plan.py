@@ -112,7 +112,8 @@ class Action:
     """An accepted proposal: all its pods move, in one wave, or none does.
 
     `also_restarted` names pods that restart as a consequence without being evicted; `room_for` the pending pods that
-    it is done for.
+    it is done for; `steer` the nodes that carry a taint of ours while it is under way, so that replacements go
+    elsewhere (its sources among them; empty where the policy does not steer).
     """
 
     id: str
@@ -130,6 +131,7 @@ class Action:
     also_restarted: tuple[str, ...] = ()
     note: str = ""
     room_for: tuple[SeatRow, ...] = ()
+    steer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Node, Taint
+from descheduler.model.nodes import VACATING, Node, Taint
 from descheduler.model.pods import NodeAffinity, PodSpec, Toleration
 from descheduler.placement.predicates import Predicate
 from descheduler.placement.topology import Mask, NodeLabels
@@ -82,6 +82,13 @@ class StaticRules:
             for taints in self._taint_sets
         ]
         return np.array(counts, np.int64)[self._taint_set]
+
+    def steerable(self, tolerations: tuple[Toleration, ...]) -> Mask:
+        """[N] nodes that our taint would make less welcome to a pod: those that lack it, if nothing tolerates it."""
+        if any(tolerates(x, VACATING) for x in tolerations):
+            return np.zeros(self._size, np.bool_)
+        without = [all((t.key, t.effect) != (VACATING.key, VACATING.effect) for t in s) for s in self._taint_sets]
+        return np.array(without, np.bool_)[self._taint_set]
 
     def preferences(self, affinity: NodeAffinity) -> Ints:
         """[N] summed weights of the preferred node affinity terms that select the node."""

@@ -6,7 +6,7 @@ left out: which images nodes hold is not in the snapshot. VolumeBinding scores o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -60,6 +60,7 @@ class ScoreRules:
     """What one class of pods prefers."""
 
     soft_taints: Ints  # [N]
+    steerable: Mask  # [N] nodes on which our taint would be one more that is not tolerated
     preferences: Ints | None  # [N]
     spread: tuple[SoftSpread, ...]
     scored: Mask  # [N] nodes that have all labels of the constraints, where that is required
@@ -118,11 +119,19 @@ class Scorer:
             found = self._amounts[spec] = (*asked, *least)
         return found
 
-    def totals(self, cls: int, question: Question) -> Ints:
-        """[K] weighted sums of all scores on the question's nodes, which must be those that passed the filters."""
+    def totals(self, cls: int, question: Question, steered: Collection[int] = ()) -> Ints:
+        """[K] weighted sums of all scores on the question's nodes, which must be those that passed the filters.
+
+        `steered` nodes count one PreferNoSchedule taint more (ours) unless the class tolerates it, or they carry it.
+        """
         rules = self.rules(cls)
         at = question.at
-        total = WEIGHTS["taints"] * _normalise(rules.soft_taints[at], reverse=True)
+        taints = rules.soft_taints
+        if steered:
+            taints = taints.copy()
+            positions = np.fromiter(steered, np.intp, len(steered))
+            taints[positions] += rules.steerable[positions]
+        total = WEIGHTS["taints"] * _normalise(taints[at], reverse=True)
         if rules.preferences is not None:
             total = total + WEIGHTS["affinity"] * _normalise(rules.preferences[at], reverse=False)
         total = total + WEIGHTS["fit"] * self._fit(rules, question)
@@ -151,6 +160,7 @@ class Scorer:
         asked = self._columns.spec_requests[row]
         return ScoreRules(
             soft_taints=static.soft_taints(spec.tolerations),
+            steerable=static.steerable(spec.tolerations),
             preferences=static.preferences(spec.node_affinity) if spec.node_affinity.preferred else None,
             spread=tuple(self._soft_spread(cls, c, scored) for c in constraints),
             scored=scored,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -231,15 +231,18 @@ class WhatIf:
         out[feasible] = totals
         return out[_at(nodes)]
 
-    def likely(self, pod: int) -> tuple[tuple[int, float], ...]:
-        """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere."""
-        feasible, totals = self._totals(pod)
+    def likely(self, pod: int, steered: Collection[int] = ()) -> tuple[tuple[int, float], ...]:
+        """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere.
+
+        `steered` nodes are judged as if they carried our taint (`VACATING`).
+        """
+        feasible, totals = self._totals(pod, steered)
         return likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
-    def _totals(self, pod: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         feasible = np.flatnonzero(self.fits(pod))
         cls = int(self._placement.classes.of_pod[pod])
-        return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible))
+        return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered)
 
     # -- resources --------------------------------------------------------------------------------------------------
 

@@ -137,11 +137,17 @@ class Budgets:
             for n in needs
         )
 
-    def waves(self, bundles: Sequence[Collection[int]], after: Sequence[Collection[int]] | None = None) -> list[int]:
+    def waves(
+        self,
+        bundles: Sequence[Collection[int]],
+        after: Sequence[Collection[int]] | None = None,
+        apart: Sequence[Collection[int]] | None = None,
+    ) -> list[int]:
         """The wave of each bundle of granted pods, such that no budget is exceeded at any moment.
 
         Without `after` no bundle runs before one that precedes it, because it may take the place that the other left.
-        With `after` (for each bundle the positions of earlier ones it relies on) it only waits for those.
+        With `after` (for each bundle the positions of earlier ones it relies on) it only waits for those. With `apart`
+        (for each bundle the positions of earlier ones) it shares no wave with those.
         Raises ValueError for a bundle that no wave can hold, which `charge` would have refused.
         """
         filled: list[_Counts] = []
@@ -154,7 +160,8 @@ class Budgets:
             while True:
                 if wave == len(filled):
                     filled.append(Counter(self._rules.standing))
-                if all(filled[wave][n.key] + n.amount <= n.cap for n in needs):
+                shared = apart is not None and any(out[j] == wave for j in apart[i])
+                if not shared and all(filled[wave][n.key] + n.amount <= n.cap for n in needs):
                     break
                 wave += 1
                 if wave > len(bundles):

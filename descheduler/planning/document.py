@@ -101,6 +101,7 @@ def _action(
         also_restarted=tuple(view.snapshot.pods[p].key for p in restarting if p not in set(pods)),
         note=proposal.note,
         room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
+        steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if settings.steering else (),
     )
 
 

@@ -150,7 +150,7 @@ def _place_check(outcome: Outcome, at: int) -> Check:
     if source < 0:
         return Check("place", None, "it is not on a node")
     state.remove(at)
-    likely = state.landing(at)
+    likely = state.landing(at, source)
     fits = int(state.fits(at).sum())
     elsewhere = [(n, s) for n, s in likely if n != source]
     if not elsewhere:

@@ -30,6 +30,8 @@ def fault(answer: object, snapshot: ClusterSnapshot) -> str:
         return "proposes a move from or to a node that there is not"
     if not _within([seat.pod for seat in answer.seats], pods) or not _within([s.node for s in answer.seats], nodes):
         return "makes room for a pod, or on a node, that there is not"
+    if not _within(answer.avoid, nodes):
+        return "avoids a node that there is not"
     if not math.isfinite(answer.worth) or not math.isfinite(answer.benefit):
         return f"proposes a benefit of {answer.benefit}, worth {answer.worth}"
     return ""

@@ -102,6 +102,7 @@ class Trial:
         return accepted
 
     def _take(self, accepted: Accepted, state: Scenario) -> None:
+        state.steer(())
         self.state = state
         self.accepted.append(accepted)
         for move in accepted.proposal.moves:
@@ -157,6 +158,7 @@ class Trial:
         return tuple(every)
 
     def _prove(self, proposal: Proposal, attempt: Scenario) -> tuple[Proof, ...] | Blocked:
+        attempt.steer(proposal.vacating)  # its own nodes alone: what is not in its wave is over, or not begun
         for move in proposal.moves:
             attempt.remove(move.pod)
         proofs: list[Proof] = []

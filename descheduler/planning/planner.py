@@ -28,6 +28,7 @@ from descheduler.planning.gates import Gates, build_gates
 from descheduler.planning.gates_policy import GatePolicy, LedgerView
 from descheduler.planning.judge import Accepted, ProofRules, Trial
 from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
+from descheduler.planning.steering import apart
 from descheduler.units import Units
 from descheduler_profiling.profiles import SignalProfiles
 
@@ -67,6 +68,7 @@ class Settings:
     rounds: int = 3
     policy_hash: str = ""
     executor: str = "evict"
+    steering: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         moved_last_hour=given.recent,
         matches=matches,
     )
-    state = Scenario(loads, prepare(given.snapshot, scoring=settings.scoring).what_if())
+    state = Scenario(loads, prepare(given.snapshot, scoring=settings.scoring).what_if(), steering=settings.steering)
     pools, pool_of = assign_pools(given.snapshot, settings.pools)
     view = RebalanceView(
         snapshot=given.snapshot,
@@ -164,7 +166,8 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
     )
     if not sources.stops:
         _rounds(outcome, chosen, settings, given.in_flight)
-    outcome.waves = budgets.waves([a.restarting for a in outcome.accepted])
+    strangers = apart(outcome.accepted) if settings.steering else None
+    outcome.waves = budgets.waves([a.restarting for a in outcome.accepted], apart=strangers)
     return outcome
 
 

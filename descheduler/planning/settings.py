@@ -61,6 +61,7 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         policy_hash=policy_hash(policy),
         executor=policy.acting.executor,
+        steering=policy.acting.steering,
     )
 
 

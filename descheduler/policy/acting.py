@@ -16,6 +16,10 @@ class ActingPolicy(Section):
 
     executor: Literal["evict"] = "evict"
     """How pods are moved: by the Eviction API."""
+    steering: bool = False
+    """While a unit is being moved, the nodes that it leaves, and those that it empties for somebody, carry the taint
+    `rebalance.descheduler.dev/vacating` with effect PreferNoSchedule: the scheduler puts the replacements elsewhere if
+    it can. The taint is gone once they have a node. Needs the right to patch nodes (overlay `active-steering`)."""
     max_parallel: int = Field(default=8, ge=1, le=256)
     """Evictions under way at once."""
     wave_timeout: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))

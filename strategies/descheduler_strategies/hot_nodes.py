@@ -216,6 +216,7 @@ class _Search:
     def _land(self, heat: _Heat, members: tuple[int, ...]) -> dict[int, int] | Blocked:
         """Where each pod of the unit goes: where the scheduler would probably put it, if that stays cool."""
         attempt = self.state.fork()
+        attempt.steer(self.state.node_of(pod) for pod in members)
         for pod in members:
             attempt.remove(pod)
         landed: dict[int, int] = {}
