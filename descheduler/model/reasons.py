@@ -55,11 +55,13 @@ class Reason(StrEnum):
     WOULD_STAY = "WouldLandOnSource"
     DESTINATION_HOT = "DestinationHot"
     CLOSES_SLOT = "WouldCloseSlot"
+    NO_GAIN = "WouldGainNothing"
     # Worth
     NOT_WORTH_IT = "NotWorthIt"
     SPIKE_PASSES = "SpikePasses"
     NO_CURE = "NoCure"
     LOW_CONFIDENCE = "LowConfidence"
+    REPORT_ONLY = "ReportOnly"
     # Data
     DATA_MISSING = "DataMissing"
     DATA_STALE = "DataStale"
@@ -122,10 +124,12 @@ EXPLANATION: dict[Reason, str] = {
     Reason.WOULD_STAY: "the scheduler would most likely put it back on its node",
     Reason.DESTINATION_HOT: "every node that could take it would become hot",
     Reason.CLOSES_SLOT: "it would probably land where it closes another free slot",
+    Reason.NO_GAIN: "it would probably land where nothing is gained",
     Reason.NOT_WORTH_IT: "the benefit does not outweigh what the move costs",
     Reason.SPIKE_PASSES: "the peak passes before a move would pay",
     Reason.NO_CURE: "no allowed set of moves brings the node below its threshold",
     Reason.LOW_CONFIDENCE: "its history is too short to rely on",
+    Reason.REPORT_ONLY: "the policy asks for a report of it, and for no moves",
     Reason.DATA_MISSING: "data needed for the decision is missing",
     Reason.DATA_STALE: "data needed for the decision is too old",
     Reason.DATA_PARTIAL: "data needed for the decision is known to be incomplete",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.units import DisruptionMode
-from descheduler.packing.requests import Effort, Limits
+from descheduler.packing.requests import Allowance, Effort
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
 Positions = NDArray[np.int32]
@@ -142,7 +142,7 @@ def gpu_pool(view: RebalanceView, pools: Sequence[str]) -> NDArray[np.bool_]:
     return out
 
 
-def limits_of(view: RebalanceView, columns: GpuColumns, moves: int) -> Limits:
+def allowance_of(view: RebalanceView, columns: GpuColumns, moves: int) -> Allowance:
     """At most so many moves; gangs that move whole are groups, one that is not all here does not move."""
     group = np.full(len(columns.pods), ABSENT, np.int32)
     place = {pod: i for i, pod in enumerate(columns.pods.tolist())}
@@ -151,7 +151,7 @@ def limits_of(view: RebalanceView, columns: GpuColumns, moves: int) -> Limits:
             for member in unit.members:
                 if member in place:
                     group[place[member]] = number
-    return Limits(moves=moves, group=group)
+    return Allowance(moves=moves, group=group)
 
 
 def effort_of(effort: float) -> Effort:
