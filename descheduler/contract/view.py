@@ -13,6 +13,7 @@ from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import WhatIf
+from descheduler.topology import ClusterTopology
 from descheduler.units import Units
 
 MOST_LIKELY = 24
@@ -25,7 +26,8 @@ class RebalanceView:
     """All that a strategy sees. Positions index `snapshot.nodes` (N) and `snapshot.pods` (P).
 
     `movable` [P] tells which pods the gates let go (`blocked(pod)` says why not), `costs` [P] what one pod's restart
-    costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`).
+    costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology` has the
+    levels of the network and the links between the devices of each node.
     """
 
     snapshot: ClusterSnapshot
@@ -37,6 +39,7 @@ class RebalanceView:
     pool_of: NDArray[np.int32]
     blocked: Callable[[int], Blocked | None]
     start: Scenario
+    topology: ClusterTopology
 
     @property
     def steering(self) -> bool:

@@ -168,6 +168,11 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("scheduling.sigs.k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
     _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1"),
     _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
+    # network topology
+    _optional("kueue.x-k8s.io", "Topology", "topologies", "v1beta2", "v1beta1", "v1alpha1"),
+    _optional("kai.scheduler", "Topology", "topologies", "v1alpha1"),
+    _optional("topology.volcano.sh", "HyperNode", "hypernodes", "v1alpha1"),
+    _optional("scheduling.koordinator.sh", "ClusterNetworkTopology", "clusternetworktopologies", "v1alpha1"),
 )
 
 KINDS: Mapping[str, Kind] = {kind.key: kind for kind in (*CORE, *OPTIONAL)}

@@ -29,6 +29,7 @@ from descheduler.planning.gates_policy import GatePolicy, LedgerView
 from descheduler.planning.judge import Accepted, ProofRules, Trial
 from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
 from descheduler.planning.steering import apart
+from descheduler.topology import TopologyRules, read_topology
 from descheduler.units import Units
 from descheduler_profiling.profiles import SignalProfiles
 
@@ -65,6 +66,7 @@ class Settings:
     freshness: FreshnessRules = field(default_factory=FreshnessRules)
     pools: tuple[Pool, ...] = ()
     scoring: Mapping[str, Scoring] = field(default_factory=dict)  # by scheduler name
+    topology: TopologyRules = field(default_factory=TopologyRules)
     rounds: int = 3
     policy_hash: str = ""
     executor: str = "evict"
@@ -148,6 +150,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         pool_of=pool_of,
         blocked=gates.blocked,
         start=state,
+        topology=read_topology(given.snapshot, settings.topology),
     )
     outcome = Outcome(
         view,
@@ -161,7 +164,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         [],
         {},
         state,
-        list(sources.problems),
+        [*sources.problems, *view.topology.problems],
         sources.stops,
     )
     if not sources.stops:

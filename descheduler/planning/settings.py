@@ -21,6 +21,8 @@ from descheduler.planning.sources import FreshnessRules
 from descheduler.planning.windows import Window
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.protections import Protections
+from descheduler.policy.topology import TopologyPolicy
+from descheduler.topology import LinkRow, TopologyRules
 
 
 def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
@@ -59,6 +61,7 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
         ),
         pools=tuple(Pool(pool.name, dict(pool.node_selector)) for pool in policy.pools),
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
+        topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
         executor=policy.acting.executor,
         steering=policy.acting.steering,
@@ -102,6 +105,11 @@ def _gates(protections: Protections, snapshot: ClusterSnapshot) -> GatePolicy:
         min_age_seconds=age.total_seconds() if age is not None else None,
         prefer_no_eviction_forbids=protections.no_eviction_policy == "Mandatory",
     )
+
+
+def _topology(written: TopologyPolicy) -> TopologyRules:
+    rows = tuple(LinkRow(row.model, row.matrix, row.flat, row.pcie, row.devices) for row in written.links)
+    return TopologyRules(written.network, written.labels, rows)
 
 
 def _windows(policy: Policy) -> tuple[Window, ...]:

@@ -24,6 +24,7 @@ from descheduler.policy.protections import Protections
 from descheduler.policy.publish import PublishPolicy
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name, NodePool
+from descheduler.policy.topology import TopologyPolicy
 from descheduler.policy.windows import DisruptionWindow
 from descheduler_profiling.history.signals import builtin_signals
 
@@ -60,6 +61,8 @@ class Policy(Section):
     """Groups of nodes; a node belongs to the first that matches, else to `default`."""
     schedulers: dict[Name, Literal["LeastAllocated", "MostAllocated"]] = Field(default_factory=dict)
     """How schedulers score nodes, by scheduler name; LeastAllocated, as the default scheduler does, unless given."""
+    topology: TopologyPolicy = TopologyPolicy()
+    """How the network above the nodes, and the links between their GPUs, are read."""
     protections: Protections = Protections()
     """Which pods stay where they are."""
     windows: tuple[DisruptionWindow, ...] = ()
