@@ -42,6 +42,10 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "alibabacloud.com/gpu-",
     "nvidia.com/",
     "hami.io/",
+    "gpu-fraction",  # KAI, and -num-devices
+    "gpu-memory",
+    "ALIYUN_COM_GPU_MEM_",
+    "scheduler.framework.gpushare.allocation",
     # data caches
     "fluid.io/",
     "data.fluid.io/",

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from descheduler.kube.devices.dra import CLAIMS, SLICES
+from descheduler.kube.devices.koordinator import DEVICES
+from descheduler.kube.devices.settling import settle
 from descheduler.kube.kinds import CORE, OPTIONAL
 from descheduler.kube.workloads import NamespaceLabels
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
@@ -31,12 +34,15 @@ def assemble(
     """A snapshot of converted objects by kind key. Optional kinds that are absent from `found` are not served."""
     pods = _all(Pod, found, "pods")
     doubtful = {pod.node for pod in pods if pod.problem}
+    # What an unreadable pod takes is not known, so its node is neither source nor destination.
+    nodes = tuple(replace(n, ready=False) if n.name in doubtful else n for n in _all(Node, found, "nodes"))
+    told = (o for key in (SLICES, CLAIMS, DEVICES) for o in found.get(key, ()))
+    settled = settle(nodes, pods, told, claims_served=CLAIMS in found)
     workloads = (w for key in WORKLOAD_KINDS for w in _all(Workload, found, key))
     return ClusterSnapshot.of(
         taken_at=taken_at,
-        # What an unreadable pod takes is not known, so its node is neither source nor destination.
-        nodes=tuple(replace(n, ready=False) if n.name in doubtful else n for n in _all(Node, found, "nodes")),
-        pods=pods,
+        nodes=settled.nodes,
+        pods=settled.pods,
         namespaces={n.name: n.labels for n in sorted(_all(NamespaceLabels, found, "namespaces"), key=lambda n: n.name)},
         workloads={w.key: w for w in sorted(workloads, key=lambda w: w.key)},
         budgets=tuple(sorted(_all(DisruptionBudget, found, "poddisruptionbudgets"), key=lambda b: b.key)),
@@ -47,7 +53,7 @@ def assemble(
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
         freshness=freshness,
         cluster=cluster,
-        problems=tuple(sorted(problems)),
+        problems=tuple(sorted({*problems, *settled.problems})),
     )
 
 

@@ -13,6 +13,9 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.json import Decoder
 
+from descheduler.kube.devices.dra import convert_claim as convert_device_claim
+from descheduler.kube.devices.dra import convert_slice
+from descheduler.kube.devices.koordinator import convert_device
 from descheduler.kube.interning import Interner
 from descheduler.kube.nodes import convert_claim, convert_node, convert_storage_class, convert_volume
 from descheduler.kube.pods import convert_pod
@@ -37,6 +40,7 @@ from descheduler.kube.workloads import (
     convert_priority_class,
     convert_workload,
 )
+from descheduler.model.objects import CustomObject
 
 W = TypeVar("W", bound=Object)
 
@@ -109,8 +113,8 @@ def _workload(name: str) -> Callable[[str], Convert]:
     return lambda api_version: partial(convert_workload, kind=name, api_version=api_version)
 
 
-def _custom(name: str) -> Callable[[str], Convert]:
-    return lambda api_version: partial(convert_custom, kind=name, api_version=api_version)
+def _custom(name: str, convert: Callable[..., CustomObject]) -> Callable[[str], Convert]:
+    return lambda api_version: partial(convert, kind=name, api_version=api_version)
 
 
 def _core(group: str, name: str, plural: str, wire: type[Object], convert: Callable[[str], Convert]) -> Kind:
@@ -136,8 +140,10 @@ CORE: tuple[Kind, ...] = (
 )
 
 
-def _optional(group: str, name: str, plural: str, *versions: str) -> Kind:
-    return Kind(f"{group}/{name}", group, versions, name, plural, CustomWire, _custom(name))
+def _optional(
+    group: str, name: str, plural: str, *versions: str, convert: Callable[..., CustomObject] = convert_custom
+) -> Kind:
+    return Kind(f"{group}/{name}", group, versions, name, plural, CustomWire, _custom(name, convert))
 
 
 OPTIONAL: tuple[Kind, ...] = (
@@ -166,7 +172,11 @@ OPTIONAL: tuple[Kind, ...] = (
     # quotas and devices
     _optional("scheduling.x-k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
     _optional("scheduling.sigs.k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
-    _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1"),
+    _optional("resource.k8s.io", "ResourceSlice", "resourceslices", "v1", "v1beta2", "v1beta1", convert=convert_slice),
+    _optional(
+        "resource.k8s.io", "ResourceClaim", "resourceclaims", "v1", "v1beta2", "v1beta1", convert=convert_device_claim
+    ),
+    _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1", convert=convert_device),
     _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
     # network topology
     _optional("kueue.x-k8s.io", "Topology", "topologies", "v1beta2", "v1beta1", "v1alpha1"),

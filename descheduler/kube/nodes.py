@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from descheduler.kube.gpus import node_gpus
+from descheduler.kube.devices.resources import node_gpus
 from descheduler.kube.interning import Interner
 from descheduler.kube.requests import amounts, quantities
 from descheduler.kube.selecting import node_terms

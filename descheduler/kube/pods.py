@@ -7,13 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 
 import msgspec
+from msgspec import structs
 
-from descheduler.kube.gpus import REQUEST_ANNOTATIONS, gpu_indices, gpu_request
+from descheduler.kube.devices.resources import REQUEST_ANNOTATIONS, UNSCHEDULED, gpu_request
+from descheduler.kube.devices.statements import statements
 from descheduler.kube.interning import Interner
 from descheduler.kube.requests import PodResources, amounts
 from descheduler.kube.selecting import affinities, spread, tolerations
 from descheduler.kube.unreadable import UNREADABLE_SPEC, Unreadable, under
-from descheduler.kube.wire import ContainerWire, PodWire, PortWire, VolumeWire
+from descheduler.kube.wire import NO_RAW, ContainerStatusWire, ContainerWire, PodWire, PortWire, VolumeWire
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import HostPort, Phase, Pod, PodSpec
 
@@ -51,7 +53,10 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
         priority=wire.spec.priority or 0,
         claims=claims,
         pod_group=wire.spec.scheduling_group.pod_group_name if wire.spec.scheduling_group else "",
-        gpu_indices=gpu_indices(annotations) if annotations else (),
+        gpu_statements=statements(status, annotations),
+        device_claims=_device_claims(wire, intern)
+        if wire.spec.resource_claims or status.extended_resource_claim_status
+        else (),
         gated=bool(wire.spec.scheduling_gates),
         resource_version=meta.resource_version,
         problem=problem,
@@ -95,8 +100,8 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             spec.scheduler_name,
             spec.restart_policy,
             spec.termination_grace_period_seconds,
-            status.container_statuses,
-            status.init_container_statuses,
+            _alike(status.container_statuses),
+            _alike(status.init_container_statuses),
             status.resources,
             status.allocated_resources,
             [c for c in status.conditions if c.type == "PodResizePending"] if status.conditions else None,
@@ -115,7 +120,7 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
     selector = _strings.decode(bytes(found.node_selector) or b"null")
     grace = found.termination_grace_period_seconds
     return PodSpec(
-        requests=amounts({**requests, "pods": Decimal(1)}),
+        requests=amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)}),
         counted=resources.counted(),
         limits=amounts(resources.limits()),
         node_selector=Labels(selector) if selector else NO_LABELS,
@@ -132,6 +137,23 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
         images=tuple(c.image for c in (*(found.init_containers or ()), *(found.containers or ())) if c.image),
         qos=resources.qos(),
     )
+
+
+def _alike(found: tuple[ContainerStatusWire, ...] | None) -> tuple[ContainerStatusWire, ...] | None:
+    """The statuses without what is each pod's own."""
+    if not found or not any(bytes(one.allocated_resources_status) for one in found):
+        return found
+    return tuple(structs.replace(one, allocated_resources_status=NO_RAW) for one in found)
+
+
+def _device_claims(wire: PodWire, intern: Interner) -> tuple[str, ...]:
+    """Names of the pod's ResourceClaims: of the spec, of the status where a template makes them, and the one that the
+    scheduler makes for extended resources (KEP-5004)."""
+    status = wire.status
+    named = [*(wire.spec.resource_claims or ()), *(status.resource_claim_statuses or ())]
+    if status.extended_resource_claim_status is not None:
+        named.append(status.extended_resource_claim_status)
+    return tuple(sorted({intern.text(c.resource_claim_name) for c in named if c.resource_claim_name}))
 
 
 def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from descheduler.kube.devices.objects import KoordinatorDevice, ResourceClaim, ResourceSlice
 from descheduler.kube.interning import Interner
 from descheduler.kube.wire import MetaWire, Object, Slim
 from descheduler.model.budgets import DisruptionBudget
@@ -51,7 +52,8 @@ def stand_in(kind: str, meta: MetaWire, why: str, intern: Interner, raw: bytes =
     """What takes the place of an object that cannot be used, so that nothing is decided as if it were not there.
 
     A pod that may not move, on a node whose load is therefore unknown; a node that is not ready; a budget that
-    protects its whole namespace. Of other kinds nothing: what refers to them finds them missing.
+    protects its whole namespace; an object that tells of devices without telling. Of other kinds nothing: what refers
+    to them finds them missing.
     """
     match kind:
         case "pods":
@@ -71,6 +73,13 @@ def stand_in(kind: str, meta: MetaWire, why: str, intern: Interner, raw: bytes =
             return Node(meta.name, meta.uid, _labels(meta, intern), ready=False)
         case "poddisruptionbudgets":
             return DisruptionBudget(meta.namespace, meta.name, LabelSelector(), generation=1)
+        case "resource.k8s.io/ResourceSlice":
+            node = next((o.name for o in meta.owner_references or () if o.kind == "Node"), "")
+            return ResourceSlice("", "ResourceSlice", "", meta.name, meta.uid, node=node, problem=why)
+        case "resource.k8s.io/ResourceClaim":
+            return ResourceClaim("", "ResourceClaim", meta.namespace, meta.name, meta.uid, problem=why)
+        case "scheduling.koordinator.sh/Device":
+            return KoordinatorDevice("", "Device", "", meta.name, meta.uid, problem=why)
         case _:
             return None
 

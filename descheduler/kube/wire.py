@@ -175,7 +175,11 @@ class VolumeWire(Slim, frozen=True, gc=False):
 
 
 class PodResourceClaimWire(Slim, frozen=True, gc=False):
+    """Of the spec and of the status: where the claim is made from a template, only the status has its name."""
+
     name: str = ""
+    resource_claim_name: str | None = None
+    resource_claim_template_name: str | None = None
 
 
 class SchedulingGroupWire(Slim, frozen=True, gc=False):
@@ -207,6 +211,7 @@ class ContainerStatusWire(Slim, frozen=True, gc=False):
     name: str = ""
     resources: Raw = NO_RAW
     allocated_resources: Raw = NO_RAW
+    allocated_resources_status: Raw = NO_RAW
 
 
 class PodStatusWire(Slim, frozen=True, gc=False):
@@ -217,6 +222,8 @@ class PodStatusWire(Slim, frozen=True, gc=False):
     init_container_statuses: tuple[ContainerStatusWire, ...] | None = None
     resources: Raw = NO_RAW
     allocated_resources: Raw = NO_RAW
+    resource_claim_statuses: tuple[PodResourceClaimWire, ...] | None = None
+    extended_resource_claim_status: PodResourceClaimWire | None = None
 
 
 class PodWire(Object, frozen=True, gc=False):

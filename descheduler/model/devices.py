@@ -9,6 +9,9 @@ from enum import StrEnum
 WHOLE = 1000
 """Thousandths of one device."""
 
+UNTOLD = -1
+"""For thousandths that a source does not tell: then what the pod asks for counts."""
+
 
 class GpuSource(StrEnum):
     """Who told which devices there are or which a pod holds; the most trusted first."""
@@ -81,13 +84,15 @@ class GpuPartition:
 class GpuShare:
     """What is held of one device: thousandths of it, and bytes of its memory where that is told (else 0).
 
-    `index` is -1 as long as only the UUID is known.
+    `index` is -1 as long as only the UUID is known. `milli` of 0: the pod is on the device but takes nothing of it that
+    others could have (a placeholder of a sharing scheduler, time-slicing).
     """
 
     index: int = -1
     uuid: str = ""
     milli: int = WHOLE
     memory: int = 0
+    healthy: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,97 @@
+"""ResourceClaims: which pods hold which devices by them, and which devices are taken by nobody that is seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from descheduler.kube.devices.objects import ClaimedDevice, ResourceClaim
+from descheduler.kube.devices.pools import Place, Pools
+from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
+from descheduler.model.pods import Amounts, GpuRequest, Pod, PodSpec
+
+
+@dataclass(slots=True)
+class Held:
+    """By position of the pod: what its claims gave it, and how many whole devices of which driver for the first time
+    (a claim that several pods share is counted once). By node: what claims hold that no pod here uses."""
+
+    statements: dict[int, GpuStatement] = field(default_factory=dict)
+    counts: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    reserved: dict[str, list[GpuShare]] = field(default_factory=lambda: defaultdict(list))
+    problems: list[str] = field(default_factory=list)
+
+
+def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[ResourceClaim], pools: Pools) -> Held:
+    """`using`: positions of the pods that name claims."""
+    out = Held()
+    by_name = {(c.namespace, c.name): c for c in claims}
+    holders: dict[tuple[str, str], list[int]] = defaultdict(list)
+    shares: dict[int, list[GpuShare]] = defaultdict(list)
+    failed: dict[int, str] = {}
+    for i in using:
+        pod = pods[i]
+        for name in pod.device_claims:
+            if pod.node and not pod.terminal:
+                if (pod.namespace, name) in by_name:
+                    holders[pod.namespace, name].append(i)
+                else:
+                    failed[i] = f"ResourceClaim {pod.namespace}/{name} is not there"
+    for key, claim in by_name.items():
+        if claim.problem:
+            out.problems.append(f"ResourceClaim {claim.namespace}/{claim.name}: {claim.problem}")
+            failed |= dict.fromkeys(holders[key], f"ResourceClaim {claim.name}: {claim.problem}")
+        for device in claim.devices:
+            place = pools.places.get((device.driver, device.pool, device.device))
+            if place is None:
+                why = f"{device.driver} publishes no device {device.pool}/{device.device}"
+                failed |= dict.fromkeys(holders[key], why)
+            elif not holders[key]:
+                out.reserved[place.node].append(_share(device, place, 0, 1))
+            else:
+                failed |= _give(device, place, holders[key], pods, shares, out)
+    for i, found in shares.items():
+        out.statements[i] = GpuStatement(GpuSource.DRA, tuple(sorted(found, key=lambda s: (s.index, s.uuid))))
+    for i, why in failed.items():
+        out.statements[i] = GpuStatement(GpuSource.DRA, problem=why)
+    return out
+
+
+def _give(
+    device: ClaimedDevice,
+    place: Place,
+    holders: Sequence[int],
+    pods: Sequence[Pod],
+    shares: dict[int, list[GpuShare]],
+    out: Held,
+) -> dict[int, str]:
+    """Divides one device among those who share its claim; returns who cannot have it, and why."""
+    failed = {}
+    for rank, i in enumerate(holders):
+        if pods[i].node == place.node:
+            shares[i].append(_share(device, place, rank, len(holders)))
+        else:
+            failed[i] = f"is on {pods[i].node}, its device {device.device} on {place.node}"
+    if place.whole and holders[0] not in failed:
+        out.counts[holders[0]][device.driver] += 1
+    return failed
+
+
+def _share(device: ClaimedDevice, place: Place, rank: int, among: int) -> GpuShare:
+    """The part of one of `among` who share a device, such that all parts together are what the claim holds."""
+    milli, memory = place.share.milli, device.memory or place.share.memory
+    if device.memory and place.memory:
+        milli = min(milli, -(-device.memory * WHOLE // place.memory))
+    return replace(place.share, milli=milli * (rank + 1) // among - milli * rank // among, memory=memory)
+
+
+def asking_for(spec: PodSpec, counts: Mapping[str, int], shares: Sequence[GpuShare], resource: str) -> PodSpec:
+    """The spec of a pod with claims as if its devices were asked for as a resource, `resource` of its node."""
+    driver = min(counts)
+    requests: Amounts = spec.requests
+    if resource in counts:
+        requests = tuple(sorted((*spec.requests, (resource, counts[resource]))))
+    milli = max((s.milli for s in shares), default=WHOLE)
+    gpu = GpuRequest(resource if resource in counts else driver, sum(counts.values()), milli)
+    return replace(spec, requests=requests, gpu=spec.gpu or gpu)

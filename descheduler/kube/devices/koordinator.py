@@ -1,0 +1,126 @@
+"""Koordinator: Device objects (one for each node), and the annotation with what its scheduler gave to a pod.
+
+After koordinator apis/scheduling/v1alpha1/device_types.go and apis/extension/device_share.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from descheduler.kube.devices.dra import quantity
+from descheduler.kube.devices.objects import KoordinatorDevice
+from descheduler.kube.interning import Interner
+from descheduler.kube.unreadable import Unreadable
+from descheduler.kube.wire import CustomWire, Slim
+from descheduler.kube.workloads import convert_custom
+from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
+from descheduler.model.objects import CustomObject
+
+DEVICES = "scheduling.koordinator.sh/Device"
+ALLOCATED = "scheduling.koordinator.sh/device-allocated"
+
+_PARTITIONS = "scheduling.koordinator.sh/gpu-partitions"
+_POLICY = "node.koordinator.sh/gpu-partition-policy"
+_MODEL = "node.koordinator.sh/gpu-model"
+_MEMORY = "koordinator.sh/gpu-memory"
+_PARTS = ("koordinator.sh/gpu-core", "koordinator.sh/gpu-memory-ratio")
+
+_Quantities = dict[str, str | int | float]
+
+
+class _Topology(Slim, frozen=True, gc=False):
+    node_id: int = msgspec.field(default=-1, name="nodeID")
+    pcie_id: str = msgspec.field(default="", name="pcieID")
+    bus_id: str = msgspec.field(default="", name="busID")
+
+
+class _Info(Slim, frozen=True, gc=False):
+    type: str = ""
+    id: str = ""
+    minor: int | None = None
+    health: bool = False  # as the API defaults it
+    resources: _Quantities | None = None
+    topology: _Topology | None = None
+
+
+class _Spec(Slim, frozen=True, gc=False):
+    devices: tuple[_Info, ...] | None = None
+
+
+class _Partition(Slim, frozen=True, gc=False):
+    minors: tuple[int, ...] = ()
+    link: str = msgspec.field(default="", name="gpuLinkType")
+    ring_bus_bandwidth: str | int | float | None = None
+    allocation_score: int = 0
+
+
+class _Given(Slim, frozen=True, gc=False):
+    minor: int = -1
+    id: str = ""
+    resources: _Quantities | None = None
+
+
+_partitions = msgspec.json.Decoder(dict[str, tuple[_Partition, ...] | None] | None)
+_allocated = msgspec.json.Decoder(dict[str, tuple[_Given, ...] | None] | None)
+
+
+def convert_device(wire: CustomWire, intern: Interner, *, kind: str, api_version: str) -> CustomObject:
+    """One Device with its GPUs; its spec is kept."""
+    found = convert_custom(wire, intern, kind=kind, api_version=api_version)
+    base = {name: getattr(found, name) for name in CustomObject.__slots__}
+    try:
+        spec = msgspec.convert(wire.spec or {}, _Spec)
+        model = found.labels.get(_MODEL, "")
+        devices = tuple(_device(info, model) for info in spec.devices or () if info.type == "gpu")
+        table = _partitions.decode(found.annotations.get(_PARTITIONS, "null")) or {}
+        partitions = tuple(_partition(p) for size in sorted(table) for p in table[size] or ())
+    except (Unreadable, msgspec.MsgspecError) as e:
+        return KoordinatorDevice(**base, problem=str(e))
+    return KoordinatorDevice(
+        **base, devices=devices, partitions=partitions, partition_policy=found.labels.get(_POLICY, "")
+    )
+
+
+def allocated(annotations: Mapping[str, str]) -> GpuStatement | None:
+    """What the annotation `device-allocated` says the pod holds; None when it speaks of no GPU."""
+    text = annotations.get(ALLOCATED)
+    if text is None:
+        return None
+    try:
+        found = (_allocated.decode(text) or {}).get("gpu")
+        shares = tuple(_share(given) for given in found or ())
+    except (Unreadable, msgspec.MsgspecError) as e:
+        return GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {e}")
+    return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
+
+
+def _device(info: _Info, model: str) -> Device:
+    if info.minor is None:
+        raise Unreadable("spec.devices.minor", "a GPU has none")
+    at = info.topology or _Topology()
+    return Device(
+        index=info.minor,
+        uuid=info.id,
+        model=model,
+        memory=quantity((info.resources or {}).get(_MEMORY, 0), f"spec.devices.resources.{_MEMORY}"),
+        healthy=info.health,
+        numa=at.node_id,
+        pcie_root=at.pcie_id,
+        pci_bus=at.bus_id,
+    )
+
+
+def _partition(found: _Partition) -> GpuPartition:
+    bandwidth = quantity(found.ring_bus_bandwidth or 0, f"metadata.annotations[{_PARTITIONS}].ringBusBandwidth")
+    return GpuPartition(tuple(sorted(found.minors)), found.link, bandwidth, found.allocation_score)
+
+
+def _share(given: _Given) -> GpuShare:
+    if given.minor < 0:
+        raise Unreadable("gpu.minor", f"{given.minor} is no device")
+    resources = given.resources or {}
+    parts = [quantity(resources[name], name) for name in _PARTS if name in resources]
+    milli = min(WHOLE, max(parts) * 10) if parts else UNTOLD
+    return GpuShare(given.minor, given.id, milli, quantity(resources.get(_MEMORY, 0), _MEMORY))

@@ -1,0 +1,102 @@
+"""From what sources say of a pod to the devices that it holds: the most trusted source that can be followed wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.pods import GpuRequest
+
+
+class NodeDevices:
+    """The devices of one node by index and by UUID; MIG slices by their own UUID stand for their GPU."""
+
+    def __init__(self, gpus: NodeGpus | None) -> None:
+        devices = gpus.devices if gpus is not None else ()
+        self._index = {d.index: d for d in devices}
+        self._uuid = {d.uuid: d for d in devices if d.uuid}
+        for mig in gpus.slices if gpus is not None else ():
+            if mig.uuid and mig.parent in self._uuid:
+                self._uuid[mig.uuid] = self._uuid[mig.parent]
+
+    def find(self, share: GpuShare) -> Device | None:
+        """The device that is meant; None when it is not known which."""
+        if share.index >= 0:
+            return self._index.get(share.index, Device(share.index, share.uuid) if not self._index else None)
+        return self._uuid.get(share.uuid)
+
+    def lacks(self, share: GpuShare) -> bool:
+        """Whether a device is named by an index that the node does not have."""
+        return share.index >= 0 and bool(self._index) and share.index not in self._index
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """`shares` ascending by index; those of unknown devices have -1. `problem`: why nothing can be said."""
+
+    shares: tuple[GpuShare, ...] = ()
+    source: GpuSource | None = None
+    problem: str = ""
+    disputes: tuple[str, ...] = ()
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        known = all(s.index >= 0 for s in self.shares)
+        return tuple(s.index for s in self.shares) if known else ()
+
+
+def locate(statements: Sequence[GpuStatement], devices: NodeDevices, request: GpuRequest | None) -> Located:
+    """What a pod holds by the statements of all sources (any order)."""
+    chosen: Located | None = None
+    vague: Located | None = None
+    disputes: list[str] = []
+    for said in sorted(statements, key=lambda one: one.source.trust):
+        wrong = said.problem or next((f"GPU {s.index} is not there" for s in said.shares if devices.lacks(s)), "")
+        if wrong:
+            if chosen is None and vague is None:
+                return Located(source=said.source, problem=f"{said.source}: {wrong}")
+            disputes.append(f"{said.source}: {wrong}")
+            continue
+        shares = tuple(_joined(said.shares, devices, request))
+        if any(s.index < 0 for s in shares):
+            vague = vague or Located(shares, said.source)
+        elif chosen is None:
+            chosen = Located(shares, said.source)
+        elif chosen.indices != tuple(s.index for s in shares):
+            disputes.append(f"{chosen.source} says GPU {_listed(chosen.shares)}, {said.source} says {_listed(shares)}")
+    return replace(chosen or vague or Located(), disputes=tuple(disputes))
+
+
+def _listed(shares: Sequence[GpuShare]) -> str:
+    return ",".join(str(s.index) for s in shares)
+
+
+def _joined(shares: Sequence[GpuShare], devices: NodeDevices, request: GpuRequest | None) -> Iterator[GpuShare]:
+    """Each device once, with all that is held of it."""
+    out: dict[tuple[int, str], GpuShare] = {}
+    for share in shares:
+        device = devices.find(share)
+        milli = milli_of(share, device.memory if device else 0, request)
+        index, uuid = (device.index, device.uuid or share.uuid) if device else (-1, share.uuid)
+        before = out.get((index, uuid), GpuShare(index, uuid, 0, 0))
+        out[index, uuid] = replace(
+            before,
+            milli=min(WHOLE, before.milli + milli),
+            memory=before.memory + share.memory,
+            healthy=before.healthy and share.healthy,
+        )
+    return iter(sorted(out.values(), key=lambda s: (s.index, s.uuid)))
+
+
+def milli_of(share: GpuShare, memory: int, request: GpuRequest | None) -> int:
+    """Thousandths of a device with `memory` bytes (0: not known) that a share takes, rounded up."""
+    milli = share.milli
+    if milli == UNTOLD:
+        milli = request.milli if request is not None else WHOLE
+        asked = share.memory or (request.memory if request is not None else 0)
+    else:
+        asked = share.memory
+    if asked and milli < WHOLE:
+        milli = max(milli, -(-asked * WHOLE // memory)) if memory else max(milli, WHOLE if milli == 0 else milli)
+    return min(WHOLE, milli)

@@ -1,0 +1,58 @@
+"""What the kubelet writes of the devices that its plug-ins gave to a pod's containers (feature ResourceHealthStatus).
+
+`status.containerStatuses[].allocatedResourcesStatus[].resources[]` has a device's id and health (k8s.io/api core/v1).
+NVIDIA's plug-in names devices by UUID, by index where it is told to (DEVICE_ID_STRATEGY), and with "::<replica>" behind
+it where they are time-sliced (NVIDIA/k8s-device-plugin internal/rm). Claims' devices are told better by the claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from descheduler.kube.devices.resources import whole_resource
+from descheduler.kube.wire import ContainerStatusWire, PodStatusWire, Slim
+from descheduler.model.devices import UNTOLD, GpuShare, GpuSource, GpuStatement
+
+
+class _Health(Slim, frozen=True, gc=False):
+    resource_id: str = msgspec.field(default="", name="resourceID")
+    health: str = ""
+
+
+class _Allocated(Slim, frozen=True, gc=False):
+    name: str = ""
+    resources: tuple[_Health, ...] | None = None
+
+
+_decoder = msgspec.json.Decoder(tuple[_Allocated, ...] | None)
+
+
+def allocated(status: PodStatusWire) -> GpuStatement | None:
+    """The GPUs that the statuses name; None when they name none."""
+    shares: dict[str, GpuShare] = {}
+    try:
+        for container in _containers(status):
+            for found in _decoder.decode(bytes(container.allocated_resources_status)) or ():
+                if whole_resource(found.name):
+                    shares.update({h.resource_id: _share(h) for h in found.resources or () if h.resource_id})
+    except msgspec.MsgspecError as e:
+        return GpuStatement(GpuSource.STATUS, problem=f"status.containerStatuses.allocatedResourcesStatus: {e}")
+    return GpuStatement(GpuSource.STATUS, tuple(shares.values())) if shares else None
+
+
+def _containers(status: PodStatusWire) -> Iterable[ContainerStatusWire]:
+    for statuses in (status.container_statuses, status.init_container_statuses):
+        for one in statuses or ():
+            if bytes(one.allocated_resources_status):
+                yield one
+
+
+def _share(found: _Health) -> GpuShare:
+    device, _, replica = found.resource_id.partition("::")
+    milli = UNTOLD if not replica else 0  # of a time-sliced device everyone has everything
+    healthy = found.health != "Unhealthy"
+    if device.isdecimal() and len(device) <= 4:
+        return GpuShare(int(device), "", milli, healthy=healthy)
+    return GpuShare(-1, device, milli, healthy=healthy)
