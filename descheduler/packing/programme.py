@@ -12,8 +12,8 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.sparse import coo_array, csr_array, vstack
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.int64]
@@ -54,7 +54,8 @@ class Solution:
     """The best point found.
 
     `values` [V] of the variables, whole numbers exactly where asked for; `objective` at that point; `bound` proven:
-    no point is better; `gap` = |bound - objective| / max(1, |objective|); `nodes` explored.
+    no point is better; `gap` = |bound - objective| / max(1, |objective|); `nodes` explored. `prices` [H] of the rows,
+    of a relaxed solve only: by how much the objective would change for each unit more on the right-hand side.
     """
 
     values: Floats
@@ -63,6 +64,7 @@ class Solution:
     gap: float
     status: Status
     nodes: int = 0
+    prices: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +135,19 @@ class Programme:
         self.height += count
 
     def solve(self, limits: Limits, *, relaxed: bool = False) -> Solution | Infeasible:
-        """The best point within the limits; `relaxed` drops all integrality (a bound, quickly)."""
+        """The best point within the limits; `relaxed` drops all integrality (a bound and prices, quickly)."""
         if not self.width:
             return self._empty()
+        if relaxed:
+            return self._relaxed(limits)
         lower, upper, cost, integer = (np.concatenate(part) for part in zip(*self._variables, strict=True))
         sign = -1.0 if self.maximise else 1.0
+        matrix, low, high = self._rows()
         answer = milp(
             sign * cost,
-            integrality=np.zeros_like(integer) if relaxed else integer,
+            integrality=integer,
             bounds=Bounds(lower, upper),
-            constraints=self._constraints(),
+            constraints=LinearConstraint(matrix, low, high) if self.height else (),
             options={
                 "node_limit": limits.nodes,
                 "mip_rel_gap": limits.gap,
@@ -156,19 +161,42 @@ class Programme:
         if answer.x is None:
             return Infeasible(status, bound)
         values = np.asarray(answer.x, dtype=np.float64)
-        if not relaxed:
-            values = np.where(integer > 0, np.rint(values), values)
+        values = np.where(integer > 0, np.rint(values), values)
         objective = float(cost @ values)
         gap = abs(bound - objective) / max(1.0, abs(objective))
         return Solution(values, objective, bound, gap, status, int(answer.mip_node_count or 0))
 
-    def _constraints(self) -> LinearConstraint | tuple[()]:
+    def _relaxed(self, limits: Limits) -> Solution | Infeasible:
+        lower, upper, cost, _ = (np.concatenate(part) for part in zip(*self._variables, strict=True))
+        sign = -1.0 if self.maximise else 1.0
+        matrix, low, high = self._rows()
+        fixed, capped, floored = low == high, (high < np.inf) & (low != high), (low > -np.inf) & (low != high)
+        answer = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrices here, linprog does
+            sign * cost,
+            A_ub=vstack([matrix[capped], -matrix[floored]]),
+            b_ub=np.concatenate([high[capped], -low[floored]]),
+            A_eq=matrix[fixed],
+            b_eq=high[fixed],
+            bounds=np.column_stack([lower, upper]),
+            method="highs",
+            options={"time_limit": limits.seconds},
+        )
+        status = _status(answer.status, str(answer.message))
+        if status is not Status.OPTIMAL:
+            return Infeasible(status, -sign * np.inf)
+        prices = np.zeros(self.height)
+        prices[fixed] = answer.eqlin.marginals
+        prices[capped] += answer.ineqlin.marginals[: capped.sum()]
+        prices[floored] -= answer.ineqlin.marginals[capped.sum() :]
+        objective = sign * float(answer.fun)
+        return Solution(np.asarray(answer.x), objective, objective, 0.0, status, 0, sign * prices)
+
+    def _rows(self) -> tuple[csr_array, Floats, Floats]:
         if not self.height:
-            return ()
+            return csr_array((0, self.width)), np.empty(0), np.empty(0)
         row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
         lower, upper = (np.concatenate(part) for part in zip(*self._sides, strict=True))
-        matrix = coo_array((value, (row, column)), shape=(self.height, self.width)).tocsc()
-        return LinearConstraint(matrix, lower, upper)
+        return coo_array((value, (row, column)), shape=(self.height, self.width)).tocsr(), lower, upper
 
     def _empty(self) -> Solution | Infeasible:
         if any((low > 0).any() or (high < 0).any() for low, high in self._sides):

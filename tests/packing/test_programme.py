@@ -55,6 +55,19 @@ def test_minimising_gives_a_bound_from_below() -> None:
     relaxed = programme.solve(Limits(), relaxed=True)
     assert isinstance(relaxed, Solution)
     assert relaxed.objective == pytest.approx(5)
+    assert relaxed.prices == pytest.approx([1])
+
+
+def test_prices_tell_what_one_unit_more_of_a_row_is_worth() -> None:
+    programme = Programme(maximise=True)
+    x = programme.add(2, cost=[3, 2], integer=False)
+    programme.constrain(1, 0, x, upper=4)
+    programme.constrain(1, 0, x[0], lower=0, upper=3)
+    programme.constrain(1, 0, x[1], lower=0.5, upper=0.5)
+    found = programme.solve(Limits(), relaxed=True)
+    assert isinstance(found, Solution)
+    assert found.objective == pytest.approx(10)
+    assert found.prices == pytest.approx([0, 3, 2])
 
 
 def test_entries_for_one_place_add_up() -> None:
