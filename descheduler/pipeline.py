@@ -82,7 +82,16 @@ def outcome_of(
     settings = settings_of(policy, observed.snapshot)
     units = resolve(observed.snapshot, when_unset=when_unset(policy))
     in_flight = tuple(i for i, pod in enumerate(observed.snapshot.pods) if pod.uid in memory.in_flight)
-    given = Input(observed.snapshot, units, profiles, observed.now, memory.ledger, in_flight, memory.moved_last_hour)
+    given = Input(
+        snapshot=observed.snapshot,
+        units=units,
+        profiles=profiles,
+        now=observed.now,
+        ledger=memory.ledger,
+        in_flight=in_flight,
+        recent=memory.moved_last_hour,
+        histories=observed.histories,
+    )
     return decide(given, chosen(policy, memory.paused), settings), settings
 
 

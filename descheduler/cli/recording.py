@@ -39,6 +39,8 @@ def _hidden(history: History, hidden: Anonymizer) -> History:
     """The history under the pseudonyms of the objects; rows stay sorted by their keys."""
     keys = [WorkloadKey(hidden.text(k.namespace), k.kind, hidden.text(k.name)) for k in history.keys]
     order = sorted(range(len(keys)), key=lambda i: keys[i])
+    pods = [(hidden.text(space), hidden.text(pod)) for space, pod in history.pods]
+    by_name = sorted(range(len(pods)), key=lambda i: pods[i])
     levels = {(hidden.text(space), hidden.text(pod)): level for (space, pod), level in history.pod_level.items()}
     return replace(
         history,
@@ -47,4 +49,6 @@ def _hidden(history: History, hidden: Anonymizer) -> History:
         replicas=history.replicas[order],
         pod_level=levels,
         problems=tuple(hidden.text(problem) for problem in history.problems),
+        pods=tuple(pods[i] for i in by_name),
+        recent=history.recent[by_name] if pods else history.recent,
     )

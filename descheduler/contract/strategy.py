@@ -34,7 +34,8 @@ A = TypeVar("A", bound=StrategyArgs, contravariant=True)
 class Strategy(Protocol[A]):
     """A strategy: a name, its arguments, and one pure function.
 
-    `signals` names the history signals that it needs ("cpu", "gpu", …); without them it is not run.
+    `signals` names the history signals that it needs ("cpu", "gpu", …); without them it is not run. It may also have
+    `optional_signals`, read for it where they can be; it says itself what it does without them (`RebalanceView.usage`).
     """
 
     name: ClassVar[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler.units import Units
+from descheduler_profiling.series import History
 
 MOST_LIKELY = 24
 GPU_WEIGHT = 20.0
@@ -40,6 +41,7 @@ class RebalanceView:
     blocked: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
+    usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, where it can be relied on
 
     @property
     def steering(self) -> bool:

@@ -22,6 +22,10 @@ BASIC = ("cpu", "memory")
 """Signals that are read whatever the strategies ask for: destinations must stay cool."""
 
 
+OF_GPUS = frozenset({"gpu", "gpu_memory"})
+"""Signals that no cluster without GPUs has: what a strategy would merely like is not asked for there."""
+
+
 class HistoryReader:
     """Reads what the strategies of a policy need. Keeps the connection while the policy's history section stays.
 
@@ -49,7 +53,7 @@ class HistoryReader:
         """
         wanted = policy.history
         client = self._connected(policy)
-        needed = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)}
+        needed = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy, snapshot)}
         if policy.publish.workloads:
             needed.update(policy.publish.signals)
         return collect(
@@ -80,11 +84,15 @@ class HistoryReader:
         return self._client
 
 
-def _signals_of(strategy: str) -> tuple[str, ...]:
+def _signals_of(name: str, snapshot: ClusterSnapshot) -> tuple[str, ...]:
     try:
-        return load(strategy).signals
+        strategy = load(name)
     except StrategyError:
         return ()  # the plan will say that it failed, and go on with the others
+    optional: tuple[str, ...] = getattr(strategy, "optional_signals", ())
+    if not any(node.gpus for node in snapshot.nodes):
+        optional = tuple(signal for signal in optional if signal not in OF_GPUS)
+    return (*strategy.signals, *optional)
 
 
 def owners(snapshot: ClusterSnapshot) -> Callable[[str, str], WorkloadKey | None]:

@@ -7,7 +7,9 @@ so that it can be read without the snapshot it was made from. Same input, same d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from descheduler.model.plan_gpus import GpuMap as GpuMap
 
 PLAN_FORMAT = "descheduler/plan"
 PLAN_VERSION = 1
@@ -45,6 +47,7 @@ class FindingRow:
     curve_after: tuple[float, ...] = ()
     step_seconds: int = 0
     bound: float | None = None  # the best that any plan within the same limits could reach, where proven
+    numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, by name with their unit: "idle GPU-hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +193,4 @@ class PlanDocument:
     summary: Mapping[str, float]  # e.g. nodes, pods, hot_nodes_before, hot_nodes_after, moves, waves, gpu_slots_before…
     problems: tuple[str, ...] = ()  # e.g. a strategy that failed; the plan stands without it
     acting_blocked: str = ""  # when set, nothing may be executed from this plan, and why
+    gpus: GpuMap | None = None  # None: no node has any

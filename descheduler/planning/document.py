@@ -31,10 +31,11 @@ from descheduler.model.plan import (
 from descheduler.model.quantity import human
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning.document_gpus import gpu_map
 from descheduler.planning.judge import Accepted, Proof
 from descheduler.planning.planner import Outcome, Refused, Settings
 
-LEFT_ALONE = frozenset({Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING})
+LEFT_ALONE = frozenset({Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY})
 FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL, Reason.TERMINAL, Reason.TERMINATING})
 """Reasons that say nothing about a single pod: one row a node is enough."""
 CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
@@ -64,6 +65,7 @@ def write(outcome: Outcome, settings: Settings, created: float) -> PlanDocument:
         summary=_summary(outcome, settings, nodes, actions),
         problems=tuple(outcome.problems),
         acting_blocked="; ".join(outcome.stops),
+        gpus=gpu_map(outcome),
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
@@ -164,6 +166,7 @@ def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Actio
         curve_after=_short(curve or ()),
         step_seconds=finding.step_seconds,
         bound=finding.bound,
+        numbers=dict(finding.numbers),
     )
 
 

@@ -32,6 +32,7 @@ from descheduler.planning.steering import apart
 from descheduler.topology import TopologyRules, read_topology
 from descheduler.units import Units
 from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.series import History
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 SIGNAL_OF = {"cpu": "cpu", "memory": "memory"}
@@ -84,6 +85,7 @@ class Input:
     ledger: LedgerView | None = None
     in_flight: tuple[int, ...] = ()
     recent: int = 0
+    histories: Mapping[str, History] = field(default_factory=dict)  # what the profiles were built from
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         blocked=gates.blocked,
         start=state,
         topology=read_topology(given.snapshot, settings.topology),
+        usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
     outcome = Outcome(
         view,

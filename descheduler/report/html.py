@@ -16,8 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from descheduler.model.plan import Action, FindingRow, NodeRow, PlanDocument
-from descheduler.report import charts, words
+from descheduler.model.plan import Action, FindingRow, GpuMap, NodeRow, PlanDocument
+from descheduler.report import charts, gpus, words
 from descheduler.report.serial import to_json
 
 MAX_BYTES = 1_000_000
@@ -32,6 +32,8 @@ class Bounds:
     moves: int = 1000
     refusals: int = 2000
     nodes: int = 500
+    gpu_nodes: int = 128
+    embedded_gpu_nodes: int = 300
     embedded_nodes: int = 2000
     embedded_refusals: int = 4000
     embedded_actions: int = 1000
@@ -51,6 +53,7 @@ class Card:
     curve: Markup | None
     refusals: tuple[words.Group, ...]
     refused: int
+    gain: str = ""
 
 
 def to_html(plan: PlanDocument, *, max_refusals: int = 2000) -> str:
@@ -112,6 +115,7 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
         "heat": pictures.heat,
         "gpus": pictures.gpus,
         "gpu_counts": _gpu_counts(plan.nodes),
+        **_gpu_values(plan, bounds),
         "style": Markup(style),
         "script": Markup(script),
         "style_hash": _hash(style),
@@ -154,7 +158,9 @@ def _cards(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> tuple[lis
     for i, finding in enumerate(ranked[: bounds.cards]):
         about = words.groups(refused.get(finding.id, ()))
         curve = pictures.curve(finding) if i < bounds.curves else None
-        cards.append(Card(finding, answered.get(finding.id, ()), curve, about, sum(group.count for group in about)))
+        mine = answered.get(finding.id, ())
+        refusals = sum(group.count for group in about)
+        cards.append(Card(finding, mine, curve, about, refusals, words.gain(finding, mine)))
     return cards, ranked[bounds.cards :]
 
 
@@ -187,6 +193,19 @@ def _shown(nodes: Iterable[NodeRow], most: int) -> list[NodeRow]:
     return [rows[i] for i in sorted(order[:most])]
 
 
+def _gpu_values(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
+    """What the map of devices shows, and whether the picture of counts is needed beside it."""
+    view = gpus.view(plan, bounds.gpu_nodes)
+    headings, figures = gpus.figures(view.map) if view else ((), [])
+    return {
+        "gpu_view": view,
+        "gpu_capacity": figures,
+        "gpu_headings": headings,
+        "gpu_steering": gpus.steering(view.map) if view else "",
+        "gpu_picture": view is None or sum(node.gpus > 0 for node in plan.nodes) > charts.MOST_GPU_NODES,
+    }
+
+
 def _gpu_counts(nodes: Iterable[NodeRow]) -> dict[str, dict[str, float]]:
     """GPUs before and after: used, free on whole nodes, free but scattered."""
     out = {when: {"used": 0.0, "whole": 0.0, "scattered": 0.0} for when in ("before", "after")}
@@ -199,6 +218,15 @@ def _gpu_counts(nodes: Iterable[NodeRow]) -> dict[str, dict[str, float]]:
     return out
 
 
+def _fewer(found: GpuMap | None, most: int) -> GpuMap | None:
+    """The map with at most so many nodes, those that change first."""
+    if found is None or len(found.nodes) <= most:
+        return found
+    order = sorted(range(len(found.nodes)), key=lambda i: (found.nodes[i].after is None, i))[:most]
+    left = found.left_out + len(found.nodes) - most
+    return replace(found, nodes=tuple(found.nodes[i] for i in sorted(order)), left_out=left)
+
+
 def _embedded(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
     """The plan as JSON that cannot end its element early, and in words how many rows were left out of it."""
     nodes = _shown(plan.nodes, bounds.embedded_nodes)
@@ -208,12 +236,14 @@ def _embedded(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
         nodes=tuple(nodes),
         refusals=plan.refusals[: bounds.embedded_refusals],
         actions=plan.actions[: bounds.embedded_actions],
+        gpus=_fewer(plan.gpus, bounds.embedded_gpu_nodes),
         findings=(*plan.findings[:kept], *(replace(f, curve=(), curve_after=()) for f in plan.findings[kept:])),
     )
     left = {
         "node": len(plan.nodes) - len(nodes),
         "refusal": len(plan.refusals) - len(small.refusals),
         "action": len(plan.actions) - len(small.actions),
+        "gpu-node": len(plan.gpus.nodes) - len(small.gpus.nodes) if plan.gpus and small.gpus else 0,
         "curve": sum(bool(finding.curve) for finding in plan.findings[kept:]),
     }
     text = to_json(small).decode()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from descheduler.model.plan import Action, BudgetRow, FindingRow, PlanDocument, PodMove
-from descheduler.report import words
+from descheduler.report import table_gpus, words
+from descheduler.report.cells import table as _table
 
 _OUTCOME = {"cured": "green", "eased": "yellow", "unanswered": "red", "left-alone": "cyan"}
 _LONGEST = 64  # characters of a name that are kept on one line
@@ -31,6 +30,8 @@ def _parts(plan: PlanDocument, wide: bool, hints: tuple[str, ...]) -> Iterable[R
         yield _section("Findings", _findings(plan))
     if plan.actions:
         yield _section("Moves", _actions(plan, wide))
+    if plan.gpus is not None:
+        yield _section("GPUs", table_gpus.render(plan, plan.gpus, wide=wide))
     if plan.refusals:
         yield _section("Not moved", _refused(plan, wide))
     if wide:
@@ -41,21 +42,6 @@ def _parts(plan: PlanDocument, wide: bool, hints: tuple[str, ...]) -> Iterable[R
 
 def _section(title: str, body: RenderableType) -> RenderableType:
     return Group(Text(), Text(title, style="bold"), body)
-
-
-class _Table(Table):
-    """Cells are plain text: a `[` in a detail is no markup."""
-
-    def add_row(self, *cells: RenderableType | None, **more: Any) -> None:
-        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **more)
-
-
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    table = _Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        justify = "right" if column in right else "left"
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    return table
 
 
 def _head(plan: PlanDocument) -> RenderableType:
@@ -79,24 +65,32 @@ def _warnings(plan: PlanDocument) -> Iterable[Text]:
 
 
 def _findings(plan: PlanDocument) -> Table:
-    table = _table("", "what", "now", "limit", "after", "outcome", "strategy", right=("now", "limit", "after"))
+    proven = any(finding.bound is not None for finding in plan.findings)
+    best = ("at best",) if proven else ()
+    table = _table("", "what", "now", "limit", "after", *best, "outcome", "strategy", right=("now", "limit", "after"))
+    answered = words.by_finding(plan)
     for finding in plan.findings:
         table.add_row(
             finding.id,
-            _what(finding),
+            _what(finding, words.gain(finding, answered.get(finding.id, ()))),
             words.level(finding, finding.value),
             words.level(finding, finding.threshold),
             words.level(finding, finding.after),
+            *((words.bound(finding),) if proven else ()),
             Text(words.OUTCOMES.get(finding.outcome, finding.outcome), style=_OUTCOME.get(finding.outcome, "")),
             Text(finding.strategy, style="dim"),
         )
     return table
 
 
-def _what(finding: FindingRow) -> str:
+def _what(finding: FindingRow, gain: str) -> Text:
     name = words.subject(finding.subject)
     measure = finding.measure.removesuffix(", fraction of allocatable")
-    return f"{name}: {measure}" if measure else name
+    what = Text(f"{name}: {measure}" if measure else name)
+    for line in (gain, words.numbers(finding)):
+        if line:
+            what.append(f"\n{line}", style="dim")
+    return what
 
 
 def _actions(plan: PlanDocument, wide: bool) -> Table:

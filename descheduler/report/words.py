@@ -87,10 +87,31 @@ def level(finding: FindingRow, value: float) -> str:
     return percent(value) if is_fraction(finding) else number(value)
 
 
+def bound(finding: FindingRow) -> str:
+    """The best that any plan within the same limits could reach: `at most 24`; empty where that is not proven."""
+    if finding.bound is None:
+        return ""
+    return f"{'at most' if finding.bound >= finding.value else 'at least'} {level(finding, finding.bound)}"
+
+
+def gain(finding: FindingRow, actions: Iterable[Action]) -> str:
+    """What a counted finding gains by its moves: `8 gained with 22 moves, 0.36 a move`; empty without any."""
+    moves = sum(len(action.pods) for action in actions)
+    gained = abs(finding.after - finding.value)
+    if not moves or not gained or is_fraction(finding):
+        return ""
+    return f"{number(round(gained, 3))} gained with {plural(moves, 'move')}, {number(round(gained / moves, 2))} a move"
+
+
+def numbers(finding: FindingRow) -> str:
+    """The further numbers of a finding: `idle GPU-hours 37.5, GPUs held 4`."""
+    return ", ".join(f"{name} {number(round(value, 2))}" for name, value in finding.numbers.items())
+
+
 def subject(text: str) -> str:
     """`node/general-07` as `general-07`; what is no single object stays as it is."""
     kind, _, name = text.partition("/")
-    return name if kind in ("node", "finding", "pod", "unit", "gang") and name else text
+    return name if kind in ("node", "finding", "pod", "unit", "gang", "workload") and name else text
 
 
 def weighed(action: Action) -> str:
@@ -148,6 +169,8 @@ def verdict(plan: PlanDocument) -> str:
         return "Nothing needs to move."
     if not plan.actions:
         found = plural(len(plan.findings), "finding")
+        if all(finding.outcome == "left-alone" for finding in plan.findings):
+            return f"{found}, left alone, and nothing moves."
         return f"{found}, and nothing moves: every way to answer was refused, or not worth its cost."
     first = f"{plural(moves, 'pod')} {'moves' if moves == 1 else 'move'} in {plural(waves, 'wave')}."
     better = [

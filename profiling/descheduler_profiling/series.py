@@ -21,7 +21,8 @@ class History:
     `unit`, NaN where nothing was measured: absent is not zero. Column t covers the `step` seconds that end at
     `start + t * step`; `start` is a multiple of `step`, so that the columns of all signals line up. `keys` are sorted
     and unique. `replicas` [S] counts the replicas now. `pod_level` holds the mean of the last hour of single pods,
-    (namespace, pod) -> usage, by which a pod is weighted against the mean of its workload.
+    (namespace, pod) -> usage, by which a pod is weighted against the mean of its workload. `recent` [P, R] is the last
+    hour of the single pods named by `pods`, on the last R columns, for signals that are judged pod by pod (else empty).
 
     A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
     """
@@ -36,6 +37,8 @@ class History:
     pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
     complete: bool = True
     problems: tuple[str, ...] = ()
+    pods: tuple[tuple[str, str], ...] = ()
+    recent: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def end(self) -> int:

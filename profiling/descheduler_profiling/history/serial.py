@@ -43,6 +43,8 @@ class _Header(msgspec.Struct):
     problems: list[str]
     packing: str
     digest: bytes
+    recent_pods: list[tuple[str, str]] = []
+    recent: bytes = b""
 
 
 def coarse(values: Floats) -> Floats:
@@ -76,6 +78,8 @@ def history_to_bytes(history: History) -> bytes:
         problems=list(history.problems),
         packing=packing,
         digest=hashlib.blake2b(payload, digest_size=16).digest(),
+        recent_pods=list(history.pods),
+        recent=coarse(history.recent).astype("<f4").tobytes(),
     )
     head = zlib.compress(msgspec.msgpack.encode(header), 9)
     check = hashlib.blake2b(head, digest_size=16).digest()
@@ -112,7 +116,9 @@ def history_from_bytes(data: bytes) -> History:
 
 def _history(header: _Header, payload: bytes) -> History:
     rows, columns = len(header.keys), header.columns
-    if columns < 0 or rows * columns > _MOST_VALUES or len(header.replicas) != rows or header.step <= 0:
+    pods = len(header.recent_pods)
+    odd = len(header.recent) % (4 * pods) if pods else len(header.recent)
+    if columns < 0 or rows * columns > _MOST_VALUES or len(header.replicas) != rows or header.step <= 0 or odd:
         raise RecordingError(f"recorded history of {header.signal}: its header contradicts itself")
     return History(
         signal=header.signal,
@@ -125,6 +131,8 @@ def _history(header: _Header, payload: bytes) -> History:
         pod_level={(namespace, pod): level for namespace, pod, level in header.pods},
         complete=header.complete,
         problems=tuple(header.problems),
+        pods=tuple(header.recent_pods),
+        recent=np.frombuffer(header.recent, "<f4").astype(np.float32).reshape(pods, -1 if pods else 0),
     )
 
 

@@ -17,7 +17,7 @@ Sources of the names:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Shape = Literal["pod", "workload", "node"]
@@ -77,7 +77,8 @@ class Signal:
     `conversion`: `ratio` divides percent by 100, `mebibytes` multiplies MiB, where the numbers show that it is needed.
     `aggregation`: how the replicas of a workload become one. `ceiling`: larger values are no measurements.
     `roll_up_on_server`: whether a long range is asked for by workload; `auto` does so where single pods would be too
-    much to carry, because the join costs the server twice the work.
+    much to carry, because the join costs the server twice the work. `by_pod`: the last hour of single pods is handed
+    on.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Signal:
     aggregation: Aggregation = "mean"
     ceiling: float = 1e18
     roll_up_on_server: RollUp = "auto"
+    by_pod: bool = field(default=False, repr=False)  # no part of the question that a kept history answers
 
     def rolled_up(self, query: Query) -> tuple[Query, ...]:
         """The forms of a pod query that the server answers by workload; none where labels differ from the owner's."""
@@ -200,9 +202,21 @@ def builtin_signals() -> dict[str, Signal]:
     made = (
         Signal("cpu", "cores", _cpu(), ceiling=4096),
         Signal("memory", "bytes", _memory(), ceiling=2.0**47),
-        Signal("gpu", "fraction", _dcgm(activity, "avg_over_time", "avg"), conversion="ratio", ceiling=100.0),
         Signal(
-            "gpu_memory", "bytes", _dcgm(framebuffer, "max_over_time", "sum"), conversion="mebibytes", ceiling=2.0**47
+            "gpu",
+            "fraction",
+            _dcgm(activity, "avg_over_time", "avg"),
+            conversion="ratio",
+            ceiling=100.0,
+            by_pod=True,
+        ),
+        Signal(
+            "gpu_memory",
+            "bytes",
+            _dcgm(framebuffer, "max_over_time", "sum"),
+            conversion="mebibytes",
+            ceiling=2.0**47,
+            by_pod=True,
         ),
         Signal("psi_cpu", "fraction", _psi("cpu", "cpu"), ceiling=1.5),
         Signal("psi_memory", "fraction", _psi("memory", "mem"), ceiling=1.5),

@@ -25,10 +25,15 @@ def to_history(signal: Signal, ring: Ring, recent: Recent | None, owners: Owners
     values = raw if signal.conversion == "none" else coarse(_converted(raw, factors, signal))
     level: dict[tuple[str, str], float] = {}
     replicas = np.zeros(len(keys), np.float32)
+    single: tuple[tuple[tuple[str, str], ...], Floats] = ((), np.empty((0, 0), np.float32))
     if recent is not None and recent.pods:
         now = _present(recent, owners)
-        means = last_mean(_converted(recent.values, factors[-recent.values.shape[1] :], signal))
+        converted = _converted(recent.values, factors[-recent.values.shape[1] :], signal)
+        means = last_mean(converted)
         level = {recent.pods[i]: float(means[i]) for i in now if np.isfinite(means[i])}
+        if signal.by_pod:
+            order = sorted(now, key=recent.pods.__getitem__)
+            single = tuple(recent.pods[i] for i in order), coarse(converted[order])
         numbers = {key: row for row, key in enumerate(keys)}
         distinct, index = group([recent.keys[i] for i in now])
         counts = np.bincount(index, minlength=len(distinct))
@@ -51,6 +56,8 @@ def to_history(signal: Signal, ring: Ring, recent: Recent | None, owners: Owners
         pod_level=level,
         complete=not unread and not notes.problems,
         problems=tuple(notes.problems),
+        pods=single[0],
+        recent=single[1],
     )
 
 

@@ -1,0 +1,164 @@
+"""The GPU map of a plan: free capacity by pool and model, and who holds which device of the nodes that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.devices import WHOLE, not_steerable
+from descheduler.model.nodes import NodeGpus
+from descheduler.model.plan_gpus import GpuCapacity, GpuCapacityRow, GpuHold, GpuMap, GpuNodeRow
+from descheduler.planning.planner import Outcome
+
+LISTED = 64  # nodes that are listed though more may change: what a page shows and a reader looks at
+SLOTS = (1, 2, 4, 8)
+"""Sets of whole GPUs on one node that are counted: what jobs ask for, up to the size of common machines."""
+
+Mask = NDArray[np.bool_]
+Positions = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Free:
+    """What is free of each node's devices: `whole` [N] devices, `partial` [N] thousandths of devices in use, and
+    `closed` [N]: the node takes no GPU pod now."""
+
+    whole: NDArray[np.int64]
+    partial: NDArray[np.int64]
+    closed: Mask
+
+    @staticmethod
+    def of(view: RebalanceView, state: Scenario) -> _Free:
+        milli = state.state.gpu_milli()
+        amounts = state.state.free()[:, :2]
+        return _Free(
+            np.maximum(state.state.whole_gpus(), 0),
+            np.where((milli > 0) & (milli < WHOLE), milli, 0).sum(axis=1, dtype=np.int64),
+            ~view.destinations() | (amounts < _least(view, state)).any(axis=1),
+        )
+
+
+def gpu_map(outcome: Outcome) -> GpuMap | None:
+    """The map of an outcome; None when no node has GPUs."""
+    view = outcome.view
+    nodes = view.snapshot.nodes
+    count = np.fromiter((n.gpus.count if n.gpus else 0 for n in nodes), np.int64, len(nodes))
+    having = np.flatnonzero(count > 0)
+    if not having.size:
+        return None
+    before, after = _Free.of(view, view.start), _Free.of(view, outcome.final)
+    changed = _changed(outcome)
+    listed = _listed(having, count, changed, before)
+    rows = tuple(_row(outcome, i, nodes[i].gpus, before, after, changed=bool(changed[i])) for i in listed.tolist())
+    return GpuMap(
+        capacity=tuple(_capacity(view, having, count, before, after)),
+        nodes=tuple(row for row in rows if row is not None),
+        left_out=len(having) - len(listed),
+        unsteerable=len(not_steerable((nodes[i].name, nodes[i].gpus) for i in having.tolist())),
+    )
+
+
+def _least(view: RebalanceView, state: Scenario) -> NDArray[np.int64]:
+    """[2] the least CPU and the least memory that any GPU pod of the cluster asks for."""
+    columns, gpus = view.snapshot.columns, state.state.placement.gpus
+    asking = np.fromiter((gpus.need(spec) is not None for spec in columns.specs), np.bool_, len(columns.specs))
+    if not asking.any():
+        return np.zeros(2, np.int64)
+    least: NDArray[np.int64] = columns.spec_requests[asking, :2].min(axis=0)
+    return least
+
+
+def _changed(outcome: Outcome) -> Mask:
+    """[N] nodes that a pod with GPUs leaves or comes to."""
+    columns, final = outcome.view.snapshot.columns, outcome.final.state
+    out = np.zeros(len(outcome.view.snapshot.nodes), np.bool_)
+    for pod, to in final.moved.items():
+        source = int(columns.pod_node[pod])
+        if to != source and final.placement.gpus.need(columns.specs[columns.pod_spec[pod]]) is not None:
+            out[[node for node in (source, to) if node >= 0]] = True
+    return out
+
+
+def _listed(having: Positions, count: NDArray[np.int64], changed: Mask, free: _Free) -> Positions:
+    """All nodes that change, and of the others those with most that is free beside what is held; ascending."""
+    left = free.whole[having] * WHOLE + free.partial[having]
+    scattered = np.where(free.whole[having] < count[having], left, 0)
+    order = having[np.lexsort((having, -scattered, ~changed[having]))]
+    return np.sort(order[: max(LISTED, int(changed[having].sum()))])
+
+
+def _row(
+    outcome: Outcome, node: int, gpus: NodeGpus | None, before: _Free, after: _Free, *, changed: bool
+) -> GpuNodeRow | None:
+    if gpus is None:
+        return None
+    view = outcome.view
+    indices = tuple(d.index for d in gpus.devices)
+    return GpuNodeRow(
+        name=view.snapshot.nodes[node].name,
+        pool=view.pools[view.pool_of[node]],
+        model=gpus.model,
+        resource=gpus.resource,
+        devices=max(gpus.count, len(indices)),
+        free_before=int(before.whole[node]),
+        free_after=int(after.whole[node]),
+        before=_holds(view, view.start, node),
+        after=_holds(view, outcome.final, node) if changed else None,
+        indices=() if indices == tuple(range(len(indices))) else indices,
+        unhealthy=tuple(d.index for d in gpus.devices if not d.healthy),
+        source=gpus.source.value,
+        steerable=gpus.steerable,
+        problem=gpus.problem,
+    )
+
+
+def _holds(view: RebalanceView, state: Scenario, node: int) -> tuple[GpuHold, ...]:
+    """Who holds devices of the node in this state: by device, then by name; those whose device nobody told, last."""
+    columns = view.snapshot.columns
+    there = [p for p in columns.pods_on(node).tolist() if state.node_of(p) == node]
+    there += [p for p, to in state.state.moved.items() if to == node and columns.pod_node[p] != node]
+    holds = []
+    for pod in there:
+        need = state.state.placement.gpus.need(columns.specs[columns.pod_spec[pod]])
+        if need is None:
+            continue
+        one = view.snapshot.pods[pod]
+        devices = state.state.gpus_held(pod)
+        told = bool(devices) and bool(one.gpu_indices) and columns.pod_node[pod] == node
+        source = one.gpu_source.value if told and one.gpu_source is not None else ""
+        workload = str(columns.workloads[columns.pod_workload[pod]])
+        holds.append(GpuHold(one.key, workload, need.count, min(need.milli, WHOLE), tuple(devices), source))
+    return tuple(sorted(holds, key=lambda h: (not h.devices, h.devices, h.pod)))
+
+
+def _capacity(
+    view: RebalanceView, having: Positions, count: NDArray[np.int64], before: _Free, after: _Free
+) -> Iterable[GpuCapacityRow]:
+    """One row for each pool and model, in the order of the pools, then by model."""
+    groups: dict[tuple[int, str], list[int]] = {}
+    for node in having.tolist():
+        gpus = view.snapshot.nodes[node].gpus
+        groups.setdefault((int(view.pool_of[node]), gpus.model if gpus else ""), []).append(node)
+    for (pool, model), members in sorted(groups.items()):
+        at = np.array(members, np.intp)
+        devices = int(count[at].sum())
+        yield GpuCapacityRow(
+            view.pools[pool], model, len(at), devices, _sums(count, before, at), _sums(count, after, at)
+        )
+
+
+def _sums(count: NDArray[np.int64], free: _Free, at: Positions) -> GpuCapacity:
+    whole, closed = free.whole[at], free.closed[at]
+    usable = np.where(closed, 0, whole)
+    stranded = (whole + free.partial[at] / WHOLE)[closed].sum()
+    return GpuCapacity(
+        whole=float(whole.sum()),
+        partial=round(float(free.partial[at].sum()) / WHOLE, 3),
+        stranded=round(float(stranded), 3),
+        slots={str(size): int((usable // size).sum()) for size in SLOTS},
+        open_nodes=int((~closed & (whole == count[at])).sum()),
+    )

@@ -1,0 +1,26 @@
+"""Tables of the terminal: one look for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+
+class _Table(Table):
+    """Cells are plain text: a `[` in a detail is no markup."""
+
+    def add_row(self, *cells: RenderableType | None, **more: Any) -> None:
+        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **more)
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table; the columns named in `right` are set flush right."""
+    made = _Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        justify = "right" if column in right else "left"
+        made.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    return made

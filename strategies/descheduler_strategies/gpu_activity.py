@@ -1,0 +1,141 @@
+"""What the GPUs of each pod did lately, from measured history: how busy at most, and since when not at all.
+
+A pod that was measured itself (the last hour of single pods) is judged by that. Where only the mean of a workload's
+replicas is known, the mean times their number bounds each of them from above: when the bound is idle, all are. The
+bound holds only if every replica is in the mean; what was not measured is not known, never idle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract import RebalanceView
+from descheduler.model.devices import WHOLE
+from descheduler_profiling.series import History
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Holders:
+    """`pods` [K] live pods that hold GPUs, and `gpus` [K] how many, parts counted as parts."""
+
+    pods: Positions
+    gpus: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Activity:
+    """A signal of K pods over its last T steps: `values` [K, T] of each pod, or no less than that where `bound` [K].
+
+    NaN where it was not measured. `last` [K] is the column of the whole history in which the pod was last above the
+    threshold, -1 for never, and `end` the time of the newest column.
+    """
+
+    values: Floats
+    bound: NDArray[np.bool_]
+    last: Positions
+    start: int
+    step: int
+    end: int
+
+    def since(self) -> NDArray[np.float64]:
+        """[K] unix seconds from which on the pod was idle, as far as history reaches."""
+        return self.start + self.last.astype(np.float64) * self.step
+
+
+def holders(view: RebalanceView, pools: tuple[str, ...] = ()) -> Holders:
+    """The live pods with GPUs on nodes of the pools (all when empty), ascending."""
+    columns, gpus = view.snapshot.columns, view.start.state.placement.gpus
+    needs = [gpus.need(spec) for spec in columns.specs]
+    amounts = np.array([need.count * min(need.milli, WHOLE) / WHOLE if need else 0.0 for need in needs], np.float64)
+    if not amounts.size:
+        return Holders(np.empty(0, np.intp), np.empty(0, np.float64))
+    chosen = np.array([not pools or pool in pools for pool in view.pools], np.bool_)
+    there = columns.pod_live & (amounts[columns.pod_spec] > 0)
+    there &= chosen[view.pool_of[np.maximum(columns.pod_node, 0)]]
+    found = np.flatnonzero(there)
+    return Holders(found, amounts[columns.pod_spec[found]])
+
+
+def activity(view: RebalanceView, history: History, pods: Positions, steps: int, threshold: float) -> Activity:
+    """The last `steps` steps of each of the K pods; `threshold` is what counts as busy for `Activity.last`."""
+    columns = view.snapshot.columns
+    total = history.values.shape[1]
+    steps = min(steps, total)
+    rows, alone = _rows(view, history, pods)
+    usable = rows >= 0
+    values = np.full((len(pods), steps), np.nan, np.float32)
+    replicas = np.maximum(np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads)), 1)
+    factor = replicas[columns.pod_workload[pods]].astype(np.float32)
+    values[usable] = history.values[rows[usable], total - steps :] * factor[usable, None]
+    last = np.full(len(pods), total - 1, np.intp)  # not known to have been idle at all
+    last[usable] = _last_busy(history.values, threshold)[rows[usable]] if usable.any() else last[usable]
+    shared = usable & (factor > 1)
+    if shared.any():
+        last[shared] = _last_busy_bound(history.values, rows[shared], factor[shared], threshold)
+    own = _own_rows(view, history, pods)
+    single = own >= 0
+    if single.any():
+        recent = history.recent[own[single]]
+        shown = min(steps, recent.shape[1])
+        values[single, steps - shown :] = recent[:, recent.shape[1] - shown :]
+        last[single] = _last_of_both(recent, last[single], total, threshold)
+    return Activity(
+        values=values,
+        bound=~single & (alone > 1),
+        last=last,
+        start=history.start,
+        step=history.step,
+        end=history.end,
+    )
+
+
+def _rows(view: RebalanceView, history: History, pods: Positions) -> tuple[Positions, NDArray[np.int64]]:
+    """[K] the row of each pod's workload (-1: there is none, or not every replica is in it), and [K] its replicas."""
+    columns = view.snapshot.columns
+    at = {key: row for row, key in enumerate(history.keys)}
+    row_of = np.fromiter((at.get(key, -1) for key in columns.workloads), np.intp, len(columns.workloads))
+    live = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
+    rows = row_of[columns.pod_workload[pods]]
+    count = live[columns.pod_workload[pods]]
+    counted = np.where(rows >= 0, history.replicas[rows], 0.0) if history.replicas.size else np.zeros(len(pods))
+    return np.where(counted >= count, rows, -1), count
+
+
+def _own_rows(view: RebalanceView, history: History, pods: Positions) -> Positions:
+    """[K] the row of each pod in `history.recent`, -1 where it was not measured itself."""
+    at = {name: row for row, name in enumerate(history.pods)}
+    named = ((view.snapshot.pods[p].namespace, view.snapshot.pods[p].name) for p in pods.tolist())
+    return np.fromiter((at.get(name, -1) for name in named), np.intp, len(pods))
+
+
+def _last_busy(values: Floats, threshold: float) -> Positions:
+    """[S] the last column above the threshold, or the last one before anything was measured, -1 for neither."""
+    busy = values > threshold
+    there = np.isfinite(values)
+    first = np.where(there.any(axis=1), there.argmax(axis=1), values.shape[1])
+    last = values.shape[1] - 1 - busy[:, ::-1].argmax(axis=1)
+    found: Positions = np.where(busy.any(axis=1), last, first - 1).astype(np.intp)
+    return found
+
+
+def _last_busy_bound(values: Floats, rows: Positions, factor: Floats, threshold: float) -> Positions:
+    """The same [K] for the bound of workloads with several replicas, each workload once."""
+    distinct, back = np.unique(rows, return_inverse=True)
+    scale = np.ones(len(distinct), np.float32)
+    scale[back] = factor
+    found: Positions = _last_busy(values[distinct] * scale[:, None], threshold)[back]
+    return found
+
+
+def _last_of_both(recent: Floats, older: Positions, total: int, threshold: float) -> Positions:
+    """[K] of pods measured themselves: their own last hour decides about it, the workload about what was before."""
+    begin = total - recent.shape[1]
+    own = _last_busy(recent, threshold)
+    found: Positions = np.where((recent > threshold).any(axis=1), begin + own, np.minimum(older, begin - 1))
+    return found
