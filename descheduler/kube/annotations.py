@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 KEPT_PREFIXES: tuple[str, ...] = (
     # protections and hints of deschedulers and autoscalers
-    "descheduler.",  # descheduler.alpha.kubernetes.io/evict and our own
+    "descheduler.",  # descheduler.alpha.kubernetes.io/evict
+    "rebalance.descheduler.dev/",  # our own
     "cluster-autoscaler.kubernetes.io/",  # safe-to-evict
     "karpenter.sh/",  # do-not-disrupt
     "controller.kubernetes.io/",  # pod-deletion-cost

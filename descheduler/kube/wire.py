@@ -351,6 +351,7 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     parallelism: int | None = None
     backoff_limit: int | None = None
     backoff_limit_per_index: int | None = None
+    active_deadline_seconds: int | None = None
     suspend: bool | None = None
     pod_failure_policy: FailurePolicyWire | None = None
 
@@ -362,6 +363,7 @@ class WorkloadStatusWire(Slim, frozen=True, gc=False):
     number_ready: int = 0
     ready: int | None = None
     failed: int = 0
+    start_time: datetime | None = None
 
 
 class WorkloadWire(Object, frozen=True, gc=False):

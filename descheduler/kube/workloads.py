@@ -77,6 +77,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         failed=status.failed,
         ignores_disruption=_ignores_disruption(spec),
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
+        deadline=_deadline(wire) if kind == "Job" else None,
     )
 
 
@@ -118,6 +119,11 @@ def _or(value: int | None, absent: int) -> int:
 def _backoff_limit(spec: WorkloadSpecWire) -> int:
     # A limit for each index stands in for the one of the whole Job, which is then the largest number unless given.
     return _or(spec.backoff_limit, _DEFAULT_BACKOFF_LIMIT if spec.backoff_limit_per_index is None else 2**31 - 1)
+
+
+def _deadline(wire: WorkloadWire) -> float | None:
+    seconds, start = wire.spec.active_deadline_seconds, wire.status.start_time
+    return start.timestamp() + seconds if seconds is not None and start is not None else None
 
 
 def _ignores_disruption(spec: WorkloadSpecWire) -> bool:

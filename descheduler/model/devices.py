@@ -122,6 +122,7 @@ class NodeGpus:
     partitions: tuple[GpuPartition, ...] = ()
     partition_policy: str = ""  # Koordinator: Honor | Prefer; empty: not told
     replicas: int = 1
+    device_memory: int = 0  # bytes of each device, as labels and resources have it
     reserved: tuple[GpuShare, ...] = ()
     source: GpuSource = GpuSource.COUNTS
     steerable: bool = False  # the scheduler chooses the device, and can be asked for one; else the kubelet does
@@ -133,7 +134,8 @@ class NodeGpus:
     @property
     def memory(self) -> int:
         """Bytes of the smallest usable device whose memory is known; 0 when none is."""
-        return min((d.memory for d in self.devices if d.healthy and not d.mig and d.memory), default=0)
+        known = (d.memory for d in self.devices if d.healthy and not d.mig and d.memory)
+        return min(known, default=self.device_memory)
 
 
 def not_steerable(gpus: Iterable[tuple[str, NodeGpus | None]]) -> tuple[str, ...]:

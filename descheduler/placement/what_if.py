@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.placement.counters import Counter, Shift
-from descheduler.placement.gpus import Devices, GpuTable, held_by
+from descheduler.placement.gpus import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.placement.predicates import TEXT, Predicate
 from descheduler.placement.question import At, Question
 from descheduler.placement.scoring import likely, sample_size
@@ -118,16 +118,16 @@ class WhatIf:
         if need is not None and sign < 0:
             self._gpus.give(pod, node, need)
         elif need is not None:
-            self._gpus.take(pod, node, need, self._own_devices(pod, node))
+            self._gpus.take(pod, node, need, self._own_devices(pod, node, need))
         for claim in self._exclusive(pod):
             self._users[claim] = self._users.get(claim, 0) + sign
 
-    def _own_devices(self, pod: int, node: int) -> Devices:
+    def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
         placement = self._placement
         if node != placement.node_of[pod]:
-            return ()
-        return placement.gpu_table.holding(pod) or held_by(placement.snapshot.pods[pod])
+            return None
+        return placement.gpu_table.held(pod) or held_by(placement.snapshot.pods[pod], need, node)
 
     def _exclusive(self, pod: int) -> Iterable[ClaimKey]:
         one = self._placement.snapshot.pods[pod]
@@ -266,7 +266,7 @@ class WhatIf:
         return self._gpus.free()
 
     def gpus_held(self, pod: int) -> Devices:
-        """The devices that the pod holds, as far as it is known which."""
+        """The usable devices that the pod holds, as far as it is known which."""
         return self._gpus.holding(pod)
 
     # -- inside -----------------------------------------------------------------------------------------------------

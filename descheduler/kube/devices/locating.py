@@ -14,6 +14,7 @@ class NodeDevices:
 
     def __init__(self, gpus: NodeGpus | None) -> None:
         devices = gpus.devices if gpus is not None else ()
+        self._memory = gpus.memory if gpus is not None else 0
         self._index = {d.index: d for d in devices}
         self._uuid = {d.uuid: d for d in devices if d.uuid}
         for mig in gpus.slices if gpus is not None else ():
@@ -23,7 +24,8 @@ class NodeDevices:
     def find(self, share: GpuShare) -> Device | None:
         """The device that is meant; None when it is not known which."""
         if share.index >= 0:
-            return self._index.get(share.index, Device(share.index, share.uuid) if not self._index else None)
+            counted = None if self._index else Device(share.index, share.uuid, memory=self._memory)
+            return self._index.get(share.index, counted)
         return self._uuid.get(share.uuid)
 
     def lacks(self, share: GpuShare) -> bool:

@@ -56,6 +56,7 @@ _MODEL_LABELS = (
     "karpenter.k8s.aws/instance-gpu-name",
 )
 _REPLICAS = "nvidia.com/gpu.replicas"
+_MEMORY = "nvidia.com/gpu.memory"  # MiB of each device
 _SHARES = "nvidia.com/gpu.shared"
 _MIG = "nvidia.com/mig-"
 
@@ -106,12 +107,19 @@ def node_gpus(allocatable: Amounts, labels: Mapping[str, str]) -> NodeGpus | Non
     whole = [name for name in offered if whole_resource(name)]
     if whole:
         resource = NVIDIA if NVIDIA in offered else min(whole)
-        return NodeGpus(resource, offered[resource], model, replicas=_replicas(labels) if resource == NVIDIA else 1)
+        replicas, memory = (_replicas(labels), _label(labels, _MEMORY) * MIB) if resource == NVIDIA else (1, 0)
+        return NodeGpus(resource, offered[resource], model, replicas=replicas, device_memory=memory)
     for resource in (SHARED_COUNT, _SHARES, VGPU, GPU_COUNT):
         if resource in offered:
-            replicas = max(2, _replicas(labels)) if resource == _SHARES else 1
-            steerable = resource not in (_SHARES,)
-            return NodeGpus(resource, offered[resource], model, replicas=replicas, steerable=steerable)
+            sliced, count = resource == _SHARES, offered[resource]
+            return NodeGpus(
+                resource,
+                count,
+                model,
+                replicas=max(2, _replicas(labels)) if sliced else 1,
+                device_memory=offered.get(GPU_MEM, 0) * GIB // count if resource == GPU_COUNT else 0,
+                steerable=not sliced,
+            )
     return None
 
 
@@ -186,8 +194,12 @@ def whole_resource(resource: str) -> bool:
 
 
 def _replicas(labels: Mapping[str, str]) -> int:
-    text = labels.get(_REPLICAS, "")
-    return max(1, int(text)) if text.isdecimal() and len(text) <= 6 else 1
+    return max(1, _label(labels, _REPLICAS))
+
+
+def _label(labels: Mapping[str, str], key: str) -> int:
+    text = labels.get(key, "")
+    return int(text) if text.isdecimal() and len(text) <= 9 else 0
 
 
 def _number(annotations: Mapping[str, str], key: str, absent: int) -> int:
