@@ -306,7 +306,7 @@ class _Search:
         return Proposal(
             finding=finding,
             moves=tuple(moves),
-            benefit=gpus,
+            benefit=-gpus,  # so many fewer without work
             worth=gpus * GPU_WEIGHT * self.args.freed_worth.total_seconds(),
             note=f"restarts what is idle on {gpus:g} GPUs, on a node in use",
         )
