@@ -156,7 +156,8 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--disable-admission-plugins=ServiceAccount",
-            "--feature-gates=GenericWorkload=true",
+            # Without the last it drops `disruptionMode` of pod groups, and says "Pod" of each.
+            "--feature-gates=GenericWorkload=true,GangScheduling=true,WorkloadAwarePreemption=true",
             "--runtime-config=scheduling.k8s.io/v1alpha2=true",
         )
         apiserver.wait_ready(lambda: answers(f"{self.server}/readyz", token=self.token("admin")))

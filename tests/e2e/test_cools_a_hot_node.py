@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from controlplane.cluster import ControlPlane
 from controlplane.prometheus import PrometheusServer
 from e2e import scene
-from manifests.kustomize import render
-
-COMMAND = (str(Path(sys.executable).with_name("descheduler")),)
+from e2e.world import COMMAND, World
 
 
 @pytest.fixture
@@ -31,53 +25,7 @@ def world(control_plane: ControlPlane, prometheus_server: Callable[..., Promethe
     server = prometheus_server(list(scene.history(pods, scene.now())))
     policy = tmp_path / "policy.yaml"
     policy.write_text(scene.POLICY)
-    return World(control_plane, server, policy, tmp_path)
-
-
-class World:
-    """The cluster, its history, and the program beside them."""
-
-    def __init__(self, plane: ControlPlane, prometheus: PrometheusServer, policy: Path, folder: Path) -> None:
-        self.plane = plane
-        self.client = plane.client
-        self._prometheus = prometheus
-        self._policy = policy
-        self._folder = folder
-
-    def install(self, overlay: str) -> Path:
-        """Rights as the manifests give them; a kubeconfig of the service account."""
-        for found in sorted(render(overlay), key=lambda o: o["kind"] != "Namespace"):
-            if found["kind"] != "Deployment":
-                self.client.apply(found)
-        token = self.plane.service_account_token("descheduler", "descheduler")
-        return self.plane.kubeconfig("installed", token=token)
-
-    def command(self, *words: str, kubeconfig: Path) -> list[str]:
-        common = ["--kubeconfig", str(kubeconfig), "--prometheus", self._prometheus.url, "--policy", str(self._policy)]
-        return [*COMMAND, *words, *common]
-
-    def plan(self, kubeconfig: Path) -> dict[str, Any]:
-        done = subprocess.run(
-            self.command("plan", "-o", "json", kubeconfig=kubeconfig), capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    @contextmanager
-    def running(self, mode: str, kubeconfig: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """The controller as a process, stopped by SIGTERM."""
-        words = ("run", "--mode", mode, "--host", "127.0.0.1", "--port", "0", "--namespace", "descheduler")
-        with (self._folder / "controller.log").open("wb") as log:
-            process = subprocess.Popen(
-                self.command(*words, kubeconfig=kubeconfig), stdout=log, stderr=log, env={**os.environ}
-            )
-            try:
-                yield process
-            finally:
-                process.send_signal(signal.SIGTERM)
-                code = process.wait(30)
-        assert code == 0, (self._folder / "controller.log").read_text()[-4000:]
+    return World(control_plane, server.url, policy, tmp_path)
 
 
 @contextmanager
@@ -153,7 +101,7 @@ def test_a_recording_of_the_live_cluster_gives_the_same_plan(world: World, tmp_p
     assert done.returncode == 0, done.stderr
     live = world.plan(kubeconfig)
     again = subprocess.run(
-        [*COMMAND, "plan", "--recording", str(path), "-o", "json", "--policy", str(world._policy)],
+        [*COMMAND, "plan", "--recording", str(path), "-o", "json", "--policy", str(world.policy)],
         capture_output=True,
         text=True,
         timeout=120,

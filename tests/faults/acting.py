@@ -1,13 +1,10 @@
-"""A controller that moves what stands on a closed node, seeing and acting through a proxy; and a witness beside it."""
+"""A controller that moves what stands on a closed node, seeing and acting through a proxy."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -35,7 +32,7 @@ from descheduler.model.plan import Action, PlanDocument, PodMove
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.pipeline import Observed
-from execution.live import Object, deployment, with_budget
+from execution.live import deployment, with_budget
 from execution.plans import action, move, plan
 from faults.proxy import ApiProxy
 
@@ -130,53 +127,6 @@ def _away(snapshot: ClusterSnapshot, source: str) -> Sequence[Action]:
             moves[app].append(move(pod.name, pod.uid, pod.node or "", "", f"default/Deployment/{app}", pod.namespace))
     units = [action(one, wave=2 + i) for i, one in enumerate(moves["web"])]
     return [*([action(*moves["gang"], wave=1, gang=True)] if len(moves["gang"]) == GANG else []), *units]
-
-
-@dataclass
-class Witness:
-    """What a watch of the pods that no proxy disturbs saw: which went, and the fewest ready of `web`."""
-
-    gone: set[str] = field(default_factory=set)
-    least: int = WEB
-    _ready: set[str] = field(default_factory=set)
-
-    def take(self, kind: str, pod: Object) -> None:
-        meta = pod["metadata"]
-        leaving = kind == "DELETED" or "deletionTimestamp" in meta
-        if leaving:
-            self.gone.add(meta["uid"])
-        if meta["labels"].get("app") != "web":
-            return
-        if pod_ready(pod) and not leaving:
-            self._ready.add(meta["uid"])
-        elif meta["uid"] in self._ready:
-            self._ready.discard(meta["uid"])
-            self.least = min(self.least, len(self._ready))
-
-
-@contextmanager
-def witnessed(plane: ControlPlane) -> Iterator[Witness]:
-    client = connect(plane.kubeconfig())
-    witness = Witness()
-    listed = json.loads(client.get("/api/v1/namespaces/default/pods"))
-    for pod in listed["items"]:
-        witness.take("ADDED", pod)
-    query = {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
-    lines = client.stream("/api/v1/namespaces/default/pods", query)
-
-    def follow() -> None:
-        for line in lines:
-            event = json.loads(line)
-            witness.take(event["type"], event["object"])
-
-    thread = threading.Thread(target=follow, name="witness", daemon=True)
-    thread.start()
-    try:
-        yield witness
-    finally:
-        lines.close()
-        thread.join(10)
-        client.close()
 
 
 def build(client: ApiClient) -> None:

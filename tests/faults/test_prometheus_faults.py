@@ -11,6 +11,7 @@ import pytest
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.prometheus import PrometheusServer
+from controlplane.witness import witnessed
 from descheduler.controller.history import HistoryReader
 from descheduler.controller.loop import Seams
 from descheduler.controller.revalidate import second_validation
@@ -18,7 +19,7 @@ from descheduler.model.plan import PlanDocument
 from descheduler.pipeline import Memory, Observed, plan, profile
 from descheduler.policy import Policy
 from e2e import scene
-from faults.acting import Acting, witnessed
+from faults.acting import Acting
 from faults.proxy import ApiProxy
 from history.proxy import Fault, FaultyProxy
 
