@@ -17,6 +17,7 @@ from descheduler.execution.limits import Limits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
 from descheduler.execution.pace import Pace
 from descheduler.execution.recheck import budgets_of, recheck
+from descheduler.execution.steering import Steering
 from descheduler.execution.units import UnitRun
 from descheduler.execution.wave import Tools, finish, interrupted, run_wave
 from descheduler.execution.writes import ClusterWriter
@@ -63,6 +64,10 @@ class Executor:
     keep: Callable[[str, Sequence[ActionOutcome]], None] = _forget
     notify: Callable[[ActionOutcome], None] = _ignore
 
+    @property
+    def steering(self) -> Steering:
+        return Steering(self.writer, self.intents)
+
     def execute(self, plan: PlanDocument, *, revalidate: Revalidate = recheck) -> ExecutionReport:
         """Do what the plan says, as far as it still holds. Never raises for a refusal or a failing server.
 
@@ -98,12 +103,35 @@ class Executor:
             if self._recovered(intent):
                 unit.refused = Blocked(Reason.CHANGED, intent.action.unit, "it has recovered by itself meanwhile")
             else:
+                watch = self._watch(unit) if intent.action.steer else None
                 finish(tools, [unit])
+                if watch is not None:
+                    self._until_bound(watch)
         if unit.begun:
             self.keep(intent.plan, [unit.outcome()])
         if unit.settled or unit.refused is not None:
-            self.intents.close([intent])
+            self.steering.close([intent])
         return unit if unit.begun else None
+
+    def _watch(self, unit: UnitRun) -> Landing | None:
+        try:
+            return Landing(unit.left, self.observe())
+        except ClusterError:
+            return None  # finishing the unit does not depend on seeing where it lands
+
+    def _until_bound(self, watch: Landing) -> None:
+        """Give the scheduler a moment to find nodes for the replacements, while the taints are still there."""
+        began = self.clock.steady()
+        while watch.unbound and self.clock.steady() - began < self.limits.finish_on_stop and not self.stopping():
+            self.clock.sleep(self.limits.observe_every)
+            self._look(watch)
+
+    def _look(self, watch: Landing) -> None:
+        try:
+            snapshot = self.observe()
+        except ClusterError:
+            return  # the next look may see; the deadline bounds how many there are
+        watch.look(snapshot, self.clock.wall())
 
     def _recovered(self, intent: Intent) -> bool:
         """Whether an old interruption does no harm any more: its workloads have all the ready pods they want."""
@@ -124,7 +152,17 @@ class Executor:
 
     def _tools(self, pool: ThreadPoolExecutor, pace: Pace, budgets: Mapping[str, str] | None = None) -> Tools:
         evictor = PodEvictor(self.writer, pace, self.clock, self.rng)
-        return Tools(evictor, self.intents, pool, self.clock, self.rng, self.limits, self.stopping, budgets or {})
+        return Tools(
+            evictor,
+            self.intents,
+            self.steering,
+            pool,
+            self.clock,
+            self.rng,
+            self.limits,
+            self.stopping,
+            budgets or {},
+        )
 
 
 class _Run:
@@ -138,6 +176,7 @@ class _Run:
         self._pace = Pace(executor.limits.rate, executor.limits.burst, executor.clock)
         self._outcomes: list[ActionOutcome] = []
         self._waves = 0
+        self._steered: tuple[Intent, ...] = ()  # done but for their taints, which stay until replacements have a node
         self.stopped: Blocked | None = None
 
     def wave(self, number: int, actions: Sequence[Action]) -> None:
@@ -199,30 +238,47 @@ class _Run:
         with ThreadPoolExecutor(executor.limits.max_parallel, "evict") as pool:
             intents = run_wave(executor._tools(pool, self._pace, budgets), self._plan, units)
         executor.keep(self._plan, [u.outcome() for u in units if u.begun])
-        executor.intents.close(intents)
+        self._steered = tuple(i for i in intents if i.action.steer)
+        executor.intents.close([i for i in intents if not i.action.steer])
         unsettled = next((u for u in units if not u.settled), None)
         if unsettled is not None:
             self.stopped = Blocked(Reason.UNFINISHED, unsettled.action.unit, "its intent stays open")
 
     def _land(self, outcomes: list[ActionOutcome], before: ClusterSnapshot, number: int) -> list[ActionOutcome]:
-        """Wait until what was evicted is ready elsewhere; after the deadline the rest of the plan is given up."""
+        """Wait until what was evicted is ready elsewhere; after the deadline the rest of the plan is given up.
+
+        Taints go as soon as all have a node. A process that is to end waits no longer for the rest, and not long for
+        that.
+        """
         watch = Landing([pod.move for outcome in outcomes for pod in outcome.pods if pod.evicted], before)
         executor = self._executor
+        if self._steered and self.stopped is not None:
+            executor._until_bound(watch)
         began = executor.clock.steady()
         while watch.waiting and self.stopped is None:
-            if executor.stopping():
+            waited = executor.clock.steady() - began
+            if executor.stopping() and (not self._steered or waited > executor.limits.finish_on_stop):
                 break
-            if executor.clock.steady() - began > executor.limits.ready:
+            if waited > executor.limits.ready:
                 waiting = f"{watch.waiting} evicted pods of wave {number} have no ready replacement"
                 self.stopped = Blocked(Reason.CIRCUIT_OPEN, "execution", waiting)
                 break
             executor.clock.sleep(executor.limits.observe_every)
-            self._look(watch)
+            executor._look(watch)
+            if not watch.unbound:
+                self._stop_steering()  # when it fails, the next round may manage
+        failed = self._stop_steering()
+        self.stopped = self.stopped or failed
         return [replace(o, pods=tuple(watch.fill(pod) for pod in o.pods)) for o in outcomes]
 
-    def _look(self, watch: Landing) -> None:
+    def _stop_steering(self) -> Blocked | None:
+        """Take the wave's taints away, and close the intents that name them; or say why it cannot be done."""
         try:
-            snapshot = self._executor.observe()
-        except ClusterError:
-            return  # the next look may see; the deadline bounds how many there are
-        watch.look(snapshot, self._executor.clock.wall())
+            if self._steered:
+                self._executor.steering.close(self._steered)
+        except LeadershipLost as error:
+            return Blocked(Reason.NOT_LEADING, "lease", str(error))
+        except ClusterError as error:
+            return Blocked(Reason.API_REFUSED, "steering", str(error))
+        self._steered = ()
+        return None

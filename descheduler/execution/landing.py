@@ -34,6 +34,11 @@ class Landing:
         """How many have no ready replacement yet."""
         return len(self._lost) - len(self._ready)
 
+    @property
+    def unbound(self) -> int:
+        """How many have no replacement yet that the scheduler gave a node."""
+        return len(self._lost) - sum(bool(pod.node) for pod in self._found.values())
+
     def look(self, snapshot: ClusterSnapshot, now: float) -> None:
         """Take in what the cluster is like now."""
         self._found.update(match(snapshot, self._lost, self._known))

@@ -18,6 +18,7 @@ class UnitRun:
     resumed: bool = False
     refused: Blocked | None = None  # before anything was touched
     raced: bool = False
+    unsure: bool = False  # a taint for it may yet come to be, though the unit was refused
     answers: dict[str, Answer] = field(default_factory=dict)  # by uid
     evicted_at: dict[str, float] = field(default_factory=dict)  # by uid, unix seconds
 
@@ -38,10 +39,10 @@ class UnitRun:
 
     @property
     def settled(self) -> bool:
-        """It is certain that nothing is half done: all of it is evicted, or none of it."""
+        """It is certain that nothing is half done: all of it is evicted, or none of it, and nothing is on its way."""
         if self.begun:
             return not self.left
-        return all(answer.verdict is not Verdict.UNKNOWN for answer in self.answers.values())
+        return not self.unsure and all(answer.verdict is not Verdict.UNKNOWN for answer in self.answers.values())
 
     @property
     def hopeless(self) -> bool:

@@ -4,10 +4,11 @@
 |----------------------------------------------|--------------------------------------------------------------|
 | preflight: dryRun=All, every pod             | a unit with one refusal is not begun                         |
 | intents                                      | what is about to be done is written down, in one write       |
+| taints, where the units steer                | their nodes become less welcome to the replacements          |
 | openers: one pod of each unit                | a budget that closed meanwhile costs nothing yet             |
 | the rest, in parallel                        | those under one budget one after the other (`lanes`)         |
 | stragglers                                   | a unit that is begun is finished, against closed budgets too |
-| intents closed, by the caller                | but those of units that could not be finished in time        |
+| taints away and intents closed, by the caller | but those of units that could not be finished in time       |
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from descheduler.execution.eviction import Answer, PodEvictor, Verdict
 from descheduler.execution.intents import Intent, IntentStore
 from descheduler.execution.lanes import in_lanes
 from descheduler.execution.limits import Limits
+from descheduler.execution.steering import Steering, is_certain, refusal
 from descheduler.execution.units import UnitRun
+from descheduler.model.errors import ClusterError
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
 
@@ -37,6 +40,7 @@ class Tools:
 
     evictor: PodEvictor
     intents: IntentStore
+    steering: Steering
     pool: Pool
     clock: Clock
     rng: Random
@@ -57,7 +61,8 @@ def run_wave(tools: Tools, plan: str, units: Sequence[UnitRun]) -> tuple[Intent,
         return ()
     intents = {u.action.id: Intent.of(plan, u.action, tools.clock.wall()) for u in units}
     tools.intents.open(intents.values())
-    _open(tools, units)
+    _steer(tools, units)
+    _open(tools, [u for u in units if not u.hopeless])
     _evict(tools, [(u, move) for u in units if u.begun for move in u.left])
     finish(tools, units)
     return tuple(intents[u.action.id] for u in units if u.settled)
@@ -97,6 +102,25 @@ def _foretold(move: PodMove, answer: Answer) -> Blocked | None:
     if answer.verdict is Verdict.GONE:
         return Blocked(Reason.CHANGED, f"{move.namespace}/{move.pod}", "the pod is gone")
     return answer.blocked
+
+
+def _steer(tools: Tools, units: Sequence[UnitRun]) -> None:
+    """Taint the nodes that the units are steered away from; a unit is refused whose nodes could not all be tainted."""
+    failed: dict[str, ClusterError] = {}
+
+    def taint(node: str) -> None:
+        try:
+            tools.steering.taint(node)
+        except ClusterError as error:
+            failed[node] = error
+
+    nodes = sorted({node for unit in units for node in unit.action.steer})
+    in_lanes(tools.pool, tools.limits.max_parallel, nodes, lambda node: node, taint)
+    for unit in units:
+        for node in unit.action.steer:
+            if node in failed:
+                unit.refused = unit.refused or refusal(node, failed[node])
+                unit.unsure = unit.unsure or not is_certain(failed[node])
 
 
 def _open(tools: Tools, units: Sequence[UnitRun]) -> None:

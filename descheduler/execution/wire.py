@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -67,6 +68,22 @@ class ConfigMap(Wire, frozen=True):
     binary_data: dict[str, bytes] | None = None  # msgspec reads and writes bytes as base64, as the API does
 
 
+class NodeTaint(Wire, frozen=True):
+    """What tells taints apart: a node has one of each key and effect (kubernetes pkg/apis/core/validation)."""
+
+    key: str
+    effect: str
+
+
+class NodeSpec(Wire, frozen=True):
+    taints: tuple[msgspec.Raw, ...] | None = None  # as they are, for they are written back
+
+
+class Node(Wire, frozen=True):
+    metadata: Meta = Meta()
+    spec: NodeSpec = NodeSpec()
+
+
 class ObjectReference(Wire, frozen=True):
     kind: str
     name: str
@@ -93,6 +110,20 @@ def encode(api_version: str, obj: Wire) -> bytes:
     """The object's JSON; its kind is the name of its class."""
     fields = msgspec.to_builtins(obj, str_keys=True)
     return msgspec.json.encode({"apiVersion": api_version, "kind": type(obj).__name__, **fields})
+
+
+def taints_patch(resource_version: str, taints: Sequence[msgspec.Raw]) -> bytes:
+    """A JSON merge patch (RFC 7386) that replaces a node's taints in that version; nothing else of it is touched."""
+    return msgspec.json.encode({"metadata": {"resourceVersion": resource_version}, "spec": {"taints": taints or None}})
+
+
+def read_taint(raw: msgspec.Raw) -> NodeTaint:
+    """Raises BadAnswer."""
+    return decode(bytes(raw), NodeTaint)
+
+
+def encode_taint(taint: NodeTaint) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(taint))
 
 
 def decode(body: bytes, kind: type[W]) -> W:

@@ -7,9 +7,11 @@ between the renew deadline and the end of the lease: a write that is held up on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from descheduler.execution.transport import Leadership, Transport
 from descheduler.execution.wire import (
@@ -19,17 +21,21 @@ from descheduler.execution.wire import (
     Eviction,
     Lease,
     Meta,
+    Node,
     ObjectReference,
     Preconditions,
     Stub,
     decode,
     encode,
+    taints_patch,
 )
 from descheduler.model.errors import NotFound
 
 #: Seconds a write may take: LeaseDuration (15 s) less RenewDeadline (10 s), less one for clocks and the way there.
 WRITE_SECONDS = 4
 COMPONENT = "descheduler"
+_JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
 _NOTE_BYTES = 1024  # events.k8s.io/v1 validation
 _NAME_LENGTH = 253 - 17  # what a name leaves for ".<16 hex digits>"
 
@@ -99,6 +105,14 @@ class ClusterWriter:
             return decode(self._send("PUT", f"{path}/{at.name}", body), ConfigMap)
         return decode(self._send("POST", path, body), ConfigMap)
 
+    def taint(self, node: Meta, taints: Sequence[msgspec.Raw]) -> None:
+        """Give the node these taints and no others, in exactly the version that was read.
+
+        Raises Conflict when somebody else wrote it meanwhile.
+        """
+        body = taints_patch(node.resource_version, taints)
+        self._send("PATCH", f"/api/v1/nodes/{node.name}", body, content_type=_MERGE_PATCH)
+
     def create(self, collection: str, body: bytes) -> bytes:
         """Create an object in a collection (its path). Raises Conflict when the name is taken."""
         return self._send("POST", collection, body)
@@ -114,9 +128,11 @@ class ClusterWriter:
         """Delete exactly this object, not a successor of its name."""
         return self._send("DELETE", path, encode("v1", DeleteOptions(Preconditions(uid))))
 
-    def _send(self, method: str, path: str, body: bytes, query: Mapping[str, str] | None = None) -> bytes:
+    def _send(
+        self, method: str, path: str, body: bytes, query: Mapping[str, str] | None = None, content_type: str = _JSON
+    ) -> bytes:
         self._leadership.check()
-        return _write(self.transport, method, path, body, query or {})
+        return _write(self.transport, method, path, body, query or {}, content_type)
 
 
 class LeaseWriter:
@@ -162,11 +178,22 @@ def read_pod(transport: Transport, namespace: str, pod: str) -> Meta | None:
         return None
 
 
+def read_node(transport: Transport, name: str) -> Node | None:
+    """The node as it is, as far as its taints go; None when there is none."""
+    try:
+        return decode(transport.request("GET", f"/api/v1/nodes/{name}"), Node)
+    except NotFound:
+        return None
+
+
 def micro_time(unix: float) -> str:
     """metav1.MicroTime: RFC 3339 with six decimals, in UTC."""
     return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _write(transport: Transport, method: str, path: str, body: bytes, query: Mapping[str, str]) -> bytes:
+def _write(
+    transport: Transport, method: str, path: str, body: bytes, query: Mapping[str, str], content_type: str = _JSON
+) -> bytes:
     limit = {"timeout": f"{WRITE_SECONDS}s"}
-    return transport.request(method, path, body, query={**query, **limit}, timeout=WRITE_SECONDS + 1)
+    query = {**query, **limit}
+    return transport.request(method, path, body, query=query, content_type=content_type, timeout=WRITE_SECONDS + 1)

@@ -1,0 +1,116 @@
+"""What opt-in steering changes in a plan: moves that would come back without it, taints that the document announces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from builders import NOW, cluster, key, node, pod
+from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.controller.revalidate import second_validation
+from descheduler.execution.ledger import Ledger
+from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.nodes import Node
+from descheduler.model.plan import PlanDocument
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning import Chosen, Settings
+from descheduler.planning.settings import settings_of
+from descheduler.policy import default_policy, load_policy
+from descheduler_profiling.series import History
+from histories import history, peaking
+from planning.scenes import hot, planned
+
+HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
+STEERING = Settings(steering=True)
+
+
+def come_back() -> tuple[ClusterSnapshot, list[History]]:
+    """Node n1 will be hot, yet the scheduler likes it best: its pods ask for little, those of n2 and n3 for much."""
+    pods = [pod(f"web-{i}", cpu="500m", node="n1") for i in range(4)]
+    pods += [pod(f"idle-{i}", cpu="6", node=f"n{2 + i}") for i in range(2)]
+    snapshot = cluster([node(f"n{i}", cpu="12") for i in (1, 2, 3)], pods)
+    series = {key("ReplicaSet", "web"): peaking(0.5, 2.9, minutes_ahead=20), key("ReplicaSet", "idle"): 0.1}
+    return snapshot, [history("cpu", series), history("memory", dict.fromkeys(series, 64.0 * 2**20))]
+
+
+def test_steering_makes_moves_possible_that_would_come_back() -> None:
+    snapshot, histories = come_back()
+    without = planned(snapshot, histories, [hot()])
+    assert without.actions == ()
+    document = planned(snapshot, histories, [hot()], STEERING)
+    assert document.actions
+    assert {a.steer for a in document.actions} == {("n1",)}
+    assert {m.destination for a in document.actions for m in a.pods} <= {"n2", "n3"}
+    assert [f.outcome for f in document.findings] == ["cured"]
+
+
+def test_the_second_validation_agrees() -> None:
+    snapshot, histories = come_back()
+    document = planned(snapshot, histories, [hot()], STEERING)
+    policy = load_policy(HEAD + "acting: {steering: true}\n")
+    verdicts = second_validation(policy, Ledger())(snapshot, document.actions)
+    assert set(verdicts.values()) == {None}
+
+
+def test_it_is_off_unless_the_policy_says_so() -> None:
+    snapshot, _ = come_back()
+    assert not settings_of(default_policy(), snapshot).steering
+    assert settings_of(load_policy(HEAD + "acting: {steering: true}\n"), snapshot).steering
+
+
+@dataclass(frozen=True)
+class Told:
+    """A strategy that proposes what it is told: a bundle for each (pod, nodes that it avoids)."""
+
+    bundles: tuple[tuple[str, tuple[int, ...]], ...]
+    name: ClassVar[str] = "Told"
+    signals: ClassVar[tuple[str, ...]] = ()
+    Args: ClassVar[type[StrategyArgs]] = StrategyArgs
+
+    def propose(self, view: RebalanceView, _: StrategyArgs) -> Iterable[Proposal]:
+        for i, (name, avoid) in enumerate(self.bundles):
+            at = view.snapshot.pod_index["default", name]
+            if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
+                finding = Finding("Told", f"pod/{name}", "", 0.0, 1.0, name)
+                yield Proposal(finding, (Move(at, view.start.node_of(at)),), 1.0, 1e9 / (i + 1), avoid=avoid)
+
+
+def told(snapshot: ClusterSnapshot, *bundles: tuple[str, tuple[int, ...]], steering: bool = True) -> PlanDocument:
+    settings = Settings(steering=steering)
+    return planned(snapshot, [], [Chosen(Told(bundles), StrategyArgs())], settings, NOW)
+
+
+def chain(*more: Node) -> ClusterSnapshot:
+    """Each node emptier than the one before: what leaves n0 goes to n2, what leaves n2 to n1."""
+    pods = [pod(f"{name}-0", cpu="2", node=f"n{i}") for i, name in enumerate(("a", "b", "c"))]
+    pods += [pod("big-0", cpu="4", node="n0"), pod("mid-0", cpu="1", node="n1")]
+    return cluster([*(node(f"n{i}", cpu="12") for i in range(3)), *more], pods)
+
+
+def test_actions_that_steer_away_from_each_others_destinations_share_no_wave() -> None:
+    apart = told(chain(), ("a-0", ()), ("c-0", ()))
+    first, second = apart.actions
+    assert [m.destination for m in first.pods] == ["n2"]
+    assert second.steer == ("n2",)
+    assert first.wave < second.wave
+    together = told(chain(), ("a-0", ()), ("c-0", ()), steering=False)
+    assert {a.wave for a in together.actions} == {0}
+    strangers = told(chain(node("n3", cpu="12")), ("a-0", ()), ("b-0", ()))
+    assert [a.steer for a in strangers.actions] == [("n0",), ("n1",)]
+    assert {a.wave for a in strangers.actions} == {0}
+
+
+def test_what_a_proposal_avoids_is_foreseen_and_announced() -> None:
+    (action,) = told(chain(), ("a-0", (2,))).actions
+    assert action.steer == ("n0", "n2")
+    assert [m.destination for m in action.pods] == ["n1"]
+    (plain,) = told(chain(), ("a-0", (2,)), steering=False).actions
+    assert plain.steer == ()
+    assert [m.destination for m in plain.pods] == ["n2"]
+
+
+def test_a_strategy_that_avoids_a_node_that_there_is_not_is_refused() -> None:
+    document = told(chain(), ("a-0", (7,)))
+    assert document.actions == ()
+    assert document.problems == ("strategy Told: avoids a node that there is not",)
