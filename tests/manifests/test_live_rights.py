@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from controlplane.client import ApiClient, ApiStatusError, condition
 from controlplane.cluster import ControlPlane
+from descheduler.execution.eviction import PERMISSIONS
+from descheduler.execution.outcomes import Result
 from descheduler.execution.transport import Unelected
 from descheduler.execution.wire import ConfigMap, Lease, LeaseSpec, Meta
 from descheduler.execution.writes import ClusterWriter, Happening, LeaseWriter
 from descheduler.kube.connection import KubeClient, connect
 from descheduler.kube.snapshot import read_cluster
 from descheduler.model.errors import Forbidden
-from execution.live import run_deployment
+from descheduler.model.nodes import VACATING
+from execution.live import client_of, executor, run_deployment, uids
+from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 
 NAMESPACE = "descheduler"
@@ -28,6 +35,22 @@ def install(plane: ControlPlane, overlay: str) -> KubeClient:
         client.apply(found)
     token = plane.service_account_token(NAMESPACE, "descheduler")
     return connect(plane.kubeconfig(f"{NAMESPACE}-{overlay}", token=token))
+
+
+class OnlyNodes:
+    """Requests for nodes go as the account that is tested, all others as somebody who may do everything."""
+
+    def __init__(self, account: KubeClient, admin: KubeClient, patched: Callable[[], object] = lambda: None) -> None:
+        self._account = account
+        self._admin = admin
+        self._patched = patched
+
+    def request(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> bytes:
+        who = self._account if path.startswith("/api/v1/nodes") else self._admin
+        answer = who.request(method, path, body, **rest)
+        if method == "PATCH":
+            self._patched()
+        return answer
 
 
 @pytest.fixture
@@ -77,6 +100,33 @@ def test_active_can_evict_and_tell(control_plane: ControlPlane, client: ApiClien
     as_account = ApiClient(control_plane.server, control_plane.ca_file, token)
     with as_account, pytest.raises(ApiStatusError, match="cannot delete"):
         as_account.delete("Pod", meta["name"])
+
+
+@pytest.mark.parametrize("overlay", ["dry-run", "active"])
+def test_who_may_not_steer_changes_no_node(control_plane: ControlPlane, client: ApiClient, overlay: str) -> None:
+    (pod,) = run_deployment(client, "web", 1)
+    unit = replace(action(move_of(pod, "default/Deployment/web")), steer=("n1",))
+    report = executor(control_plane, OnlyNodes(install(control_plane, overlay), client_of(control_plane))).execute(
+        plan(unit)
+    )
+    (stays,) = report.actions
+    assert stays.result is Result.REFUSED
+    assert stays.blocked
+    assert stays.blocked.by == PERMISSIONS
+    assert "patch nodes" in stays.blocked.detail
+    assert uids(client, "web") == {pod["metadata"]["uid"]}
+
+
+def test_who_may_steer_taints_and_cleans_up(control_plane: ControlPlane, client: ApiClient) -> None:
+    (pod,) = run_deployment(client, "web", 1)
+    unit = replace(action(move_of(pod, "default/Deployment/web")), steer=("n1",))
+    account = install(control_plane, "active-steering")
+    tainted: list[object] = []
+    transport = OnlyNodes(account, client_of(control_plane), lambda: tainted.append(client.get("Node", "n1")["spec"]))
+    report = executor(control_plane, transport).execute(plan(unit))
+    assert report.actions[0].result is Result.DONE
+    assert tainted[0] == {"taints": [{"key": VACATING.key, "effect": VACATING.effect}]}
+    assert not client.get("Node", "n1")["spec"].get("taints")
 
 
 @pytest.mark.parametrize("overlay", ["dry-run", "active"])

@@ -15,7 +15,8 @@ from descheduler.kube.kinds import KINDS
 from descheduler.policy import load_policy
 from manifests.kustomize import MANIFESTS, Object, named, of_kind, render
 
-OVERLAYS = ["dry-run", "active"]
+OVERLAYS = ["dry-run", "active", "active-steering"]
+OWN_RIGHTS = ("descheduler-evict", "descheduler-steer")
 
 
 def rules(overlay: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -70,18 +71,23 @@ def test_active_adds_the_eviction_api_and_events_and_nothing_else() -> None:
     }
 
 
+def test_steering_adds_the_patching_of_nodes_and_nothing_else() -> None:
+    assert set(rules("active-steering")) - set(rules("active")) == {("", "nodes", "patch", ())}
+
+
 def test_no_rule_has_a_wildcard() -> None:
-    assert all("*" not in (g, r, v) for g, r, v, _ in rules("active"))
+    assert all("*" not in (g, r, v) for g, r, v, _ in rules("active-steering"))
 
 
 def test_overlays_differ_only_in_mode_and_rights() -> None:
     def without_mode(overlay: str) -> list[Object]:
-        objects = [o for o in render(overlay) if o["metadata"]["name"] != "descheduler-evict"]
+        objects = [o for o in render(overlay) if o["metadata"]["name"] not in OWN_RIGHTS]
         return [o if o["kind"] != "Deployment" else {**o, "spec": None} for o in objects]
 
-    assert without_mode("dry-run") == without_mode("active")
+    assert without_mode("dry-run") == without_mode("active") == without_mode("active-steering")
     arguments = {overlay: container(overlay)["args"] for overlay in OVERLAYS}
     assert arguments["dry-run"][:-1] == arguments["active"][:-1]
+    assert arguments["active-steering"] == arguments["active"]
     assert (arguments["dry-run"][-1], arguments["active"][-1]) == ("--mode=dry-run", "--mode=active")
 
 
