@@ -60,7 +60,8 @@ class Proposal:
     as `descheduler.planning.costs` does), so that proposals of different strategies can be compared. `seats` are the
     pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
     besides the sources, that replacements had better leave free (those that it empties for somebody): where the policy
-    says `acting.steering`, they are steered away from them too while the moves are under way.
+    says `acting.steering`, they are steered away from them too while the moves are under way. `staged`: where budgets
+    do not let all of it go at once, its units may go in several waves, one after the other.
     """
 
     finding: Finding
@@ -70,6 +71,7 @@ class Proposal:
     note: str = ""
     seats: tuple[Seat, ...] = ()
     avoid: tuple[int, ...] = ()
+    staged: bool = False
 
     @property
     def vacating(self) -> tuple[int, ...]:

@@ -116,7 +116,9 @@ class Action:
 
     `also_restarted` names pods that restart as a consequence without being evicted; `room_for` the pending pods that
     it is done for; `steer` the nodes that carry a taint of ours while it is under way, so that replacements go
-    elsewhere (its sources among them; empty where the policy does not steer).
+    elsewhere (its sources among them; empty where the policy does not steer). An action may be one `stage` of several
+    (counted from 1) that together do one thing: `bundle` is then the id of the first, and no stage is begun before
+    those that precede it were carried out.
     """
 
     id: str
@@ -135,6 +137,9 @@ class Action:
     note: str = ""
     room_for: tuple[SeatRow, ...] = ()
     steer: tuple[str, ...] = ()
+    stage: int = 1
+    stages: int = 1
+    bundle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,36 @@ class Budgets:
                 return _over(need, self._spent[need.key])
         return self._grant(totals, momentary)
 
+    def charge_all(
+        self, stages: Sequence[tuple[Collection[int], Collection[int]]]
+    ) -> tuple[tuple[Charge, ...], ...] | Blocked:
+        """`charge` for (pods, evicted) of each stage in turn; all are granted, or none."""
+        before = Counter(self._spent), Counter(self._in_wave), self._wave
+        out: list[tuple[Charge, ...]] = []
+        for pods, evicted in stages:
+            charges = self.charge(pods, evicted)
+            if isinstance(charges, Blocked):
+                self._spent, self._in_wave, self._wave = before
+                return charges
+            out.append(charges)
+        return tuple(out)
+
+    def divide(self, units: Sequence[Collection[int]]) -> tuple[tuple[int, ...], ...]:
+        """Positions of the units in as few stages as come of it, such that each could be disrupted at one moment.
+
+        A unit goes to the first stage that has room for it; one that no moment allows gets a stage of its own.
+        """
+        stages: list[tuple[list[int], list[int]]] = []
+        for i, unit in enumerate(units):
+            for members, pods in stages:
+                if not isinstance(self._rules.momentary(tuple(dict.fromkeys((*pods, *unit)))), Blocked):
+                    members.append(i)
+                    pods.extend(unit)
+                    break
+            else:
+                stages.append(([i], list(unit)))
+        return tuple(tuple(members) for members, _ in stages)
+
     def _grant(self, totals: Sequence[_Need], momentary: Sequence[_Need]) -> tuple[Charge, ...] | Blocked:
         wave, in_wave = self._wave, self._in_wave
         full = next((n for n in momentary if in_wave[n.key] + n.amount > n.cap), None)

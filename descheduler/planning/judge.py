@@ -7,8 +7,8 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +46,15 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A proposal that passed, with what it takes."""
+    """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes."""
 
     proposal: Proposal
     restarting: tuple[int, ...]
     proofs: tuple[Proof, ...]
     charges: tuple[Charge, ...]
     cost: float
+    stage: int = 1
+    stages: int = 1
 
 
 class Trial:
@@ -76,36 +78,59 @@ class Trial:
         # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
         self._taken = Counter(view.units.of(p).name for p in in_flight if view.snapshot.pods[p].deleting is None)
 
-    def judge(self, proposal: Proposal) -> Accepted | Blocked:
-        """Accept the proposal, and take its moves as done; or say why not, and change nothing."""
+    def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
+        """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
         refused = self._gates(pods) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
-        restarting = self._restarting(pods)
-        cost = float(self.view.costs[list(restarting)].sum())
+        cost = float(self.view.costs[list(self._restarting(pods))].sum())
         if proposal.worth <= self._margin * cost:
             text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"
             return Blocked(Reason.NOT_WORTH_IT, "cost", text)
+        parts = self._stages(proposal)
+        moved = [tuple(move.pod for move in part) for part in parts]
+        restarting = [self._restarting(part) for part in moved]
+        costs = [float(self.view.costs[list(part)].sum()) for part in restarting]
+        stages = _split(proposal, parts, costs)
         attempt = self.state.fork()
-        proofs = self._prove(proposal, attempt)
-        if isinstance(proofs, Blocked):
-            return proofs
+        proofs: list[tuple[Proof, ...]] = []
+        for stage in stages:
+            proved = self._prove(stage, attempt)
+            if isinstance(proved, Blocked):
+                return proved
+            proofs.append(proved)
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
-        charges = self.budgets.charge(restarting, evicted=pods)
+        charges = self.budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
         if isinstance(charges, Blocked):
             return charges
-        accepted = Accepted(proposal, restarting, proofs, charges, cost)
-        self._take(accepted, attempt)
+        accepted = tuple(
+            Accepted(stage, also, proved, taken, price, i, len(parts))
+            for i, (stage, also, proved, taken, price) in enumerate(
+                zip(stages, restarting, proofs, charges, costs, strict=True), start=1
+            )
+        )
+        self._take(proposal, accepted, attempt)
         return accepted
 
-    def _take(self, accepted: Accepted, state: Scenario) -> None:
+    def _stages(self, proposal: Proposal) -> tuple[tuple[Move, ...], ...]:
+        """The moves in one part, or in as many as budgets need; what must move together stays together."""
+        if not proposal.staged:
+            return (proposal.moves,)
+        units: dict[tuple[int, ...], list[Move]] = {}
+        for move in proposal.moves:
+            units.setdefault(self.view.moving(move.pod), []).append(move)
+        parts = list(units.values())
+        divided = self.budgets.divide([self._restarting(tuple(m.pod for m in part)) for part in parts])
+        return tuple(tuple(move for at in stage for move in parts[at]) for stage in divided)
+
+    def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
         state.steer(())
         self.state = state
-        self.accepted.append(accepted)
-        for move in accepted.proposal.moves:
+        self.accepted.extend(accepted)
+        for move in proposal.moves:
             self._moved.add(move.pod)
             self._taken[self.view.units.of(move.pod).name] += 1
 
@@ -205,3 +230,21 @@ class Trial:
                 level = attempt.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
                 cool &= level <= limit
         return cool
+
+
+def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequence[float]) -> list[Proposal]:
+    """One proposal for each part: worth by what the part costs, benefit and seats with the last, which ends it."""
+    if len(parts) == 1:
+        return [proposal]
+    total, last = sum(costs) or 1.0, len(parts) - 1
+    return [
+        replace(
+            proposal,
+            moves=part,
+            benefit=proposal.benefit if i == last else 0.0,
+            worth=proposal.worth * costs[i] / total,
+            note=f"stage {i + 1} of {len(parts)}: {proposal.note}",
+            seats=proposal.seats if i == last else (),
+        )
+        for i, part in enumerate(parts)
+    ]
