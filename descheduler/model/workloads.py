@@ -37,7 +37,7 @@ class Workload:
 
     `replicas` is what is asked for (`parallelism` for a Job); `ready` what its status reports. The Job fields are
     0/None elsewhere; `failed` and `backoff_limit` say how much of the failure budget is left, `backoff_limit_per_index`
-    how many failures each index of an Indexed Job may have.
+    how many failures each index of an Indexed Job may have, `deadline` (unix seconds) when it is stopped at the latest.
     """
 
     kind: str
@@ -56,6 +56,7 @@ class Workload:
     failed: int = 0
     ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
     backoff_limit_per_index: int | None = None
+    deadline: float | None = None
 
     @property
     def key(self) -> WorkloadKey:
