@@ -105,9 +105,10 @@ def _actions(plan: PlanDocument, wide: bool) -> Table:
     for action in sorted(plan.actions, key=lambda a: a.wave):
         for i, pod in enumerate(action.pods):
             table.add_row(*_cells(action, pod, first=i == 0, wide=wide))
-        if action.also_restarted:
-            names = ", ".join(action.also_restarted[:3]) + (" …" if len(action.also_restarted) > 3 else "")
-            table.add_row("", "", Text(f"also restarts: {names}", style="dim"))
+        for text, names in (("also restarts", action.also_restarted), ("steers away from", action.steer)):
+            if names:
+                some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+                table.add_row("", "", Text(f"{text}: {some}", style="dim"))
     return table
 
 
