@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, Step, bits
+from descheduler.packing.workload import Workload, target_workload
 
 DATA = Path(os.environ.get("DESCHEDULER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 GPU_NODES = "openb_node_list_gpu_node.csv"
@@ -74,6 +76,13 @@ def build(nodes: Path, placed: Sequence[Mapping[str, str]]) -> Cluster:
         if pod.get("node"):
             packing.take(i, index[pod["node"]], sum(1 << int(d) for d in pod["gpu_indices"].split("-") if d))
     return Cluster(packing, names, tuple(p["name"] for p in placed), models)
+
+
+def workload(cluster: Cluster, tasks: Sequence[Mapping[str, str]]) -> Workload:
+    """What the task list asks for, on the nodes of the cluster."""
+    keys = Counter(_shape_key(task) for task in tasks)
+    shapes = sorted(keys)
+    return target_workload(shapes_of(shapes, cluster.models), [keys[key] for key in shapes])
 
 
 Key = tuple[int, int, int, int, str]

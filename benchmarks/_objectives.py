@@ -1,0 +1,43 @@
+"""The objectives of openb.py: from a cluster and a budget of moves to steps and figures. One entry per objective."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import _openb
+from _common import Figure
+
+from descheduler.packing.state import WHOLE, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What an objective found: its steps in order, its figures, and the seconds from arrays to steps."""
+
+    steps: tuple[Step, ...]
+    figures: dict[str, Figure]
+    seconds: float
+
+
+def fragmentation(cluster: _openb.Cluster, args: argparse.Namespace) -> Solved:
+    """F over all shapes of the task list, in GPUs."""
+    from descheduler.packing.descent_search import lower_fragmentation
+
+    workload = _openb.workload(cluster, _openb.rows(_openb.find(args.pods)))
+    began = time.perf_counter()
+    found = lower_fragmentation(cluster.packing, workload, args.moves)
+    seconds = time.perf_counter() - began
+    figures: dict[str, Figure] = {
+        "f_start": found.f_start / WHOLE,
+        "f_end": found.f_end / WHOLE,
+        "bound": None if found.bound is None else found.bound / WHOLE,
+    }
+    return Solved(found.steps, figures, seconds)
+
+
+OBJECTIVES: dict[str, Callable[[_openb.Cluster, argparse.Namespace], Solved]] = {
+    "fragmentation": fragmentation,
+}

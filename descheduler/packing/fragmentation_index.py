@@ -1,0 +1,171 @@
+"""F and its marginals, kept current while items move.
+
+What a search asks at every step: by how much does F fall when an item leaves its node (`leave` [P]), and by how much
+does it rise when a shape comes to a node (`enter` [S, N], infinite where there is no room)? A move touches two nodes,
+so that two entries of F, two columns of `enter`, and `leave` of the items on both nodes are made anew; all else stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.packing.fragmentation import Measure, measure_of
+from descheduler.packing.state import ABSENT, WHOLE, Ints, Mask, Packing, Shapes, Step
+from descheduler.packing.workload import Floats, Workload
+
+Places = NDArray[np.intp]
+Devices = NDArray[np.int32]
+BATCH = 256
+"""Nodes whose columns are made together at the start: what keeps the arrays within the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Patterns:
+    """Q ways to take devices: `count` [Q] of `milli` [Q] each, at `position` [Q] or (ABSENT) where they fit best.
+
+    A shape that shares one device can do so at any of the D positions; all other shapes take the fullest devices with
+    room, as `Packing.choose` does. `start` [S] the first pattern of a shape, which has one or, when `shared` [S], D.
+    """
+
+    count: NDArray[np.int32]
+    milli: NDArray[np.int32]
+    position: Places
+    start: Places
+    shared: Mask
+
+    def take(self, rows: Devices) -> tuple[Devices, Mask]:
+        """For rows [X, D] of residuals: residuals afterwards [X, Q, D], and where the devices have room [X, Q]."""
+        able = rows[:, None, :] >= self.milli[:, None]
+        pinned = self.position != ABSENT
+        chosen = able & (np.arange(rows.shape[1]) == self.position[:, None])
+        loose = np.flatnonzero(~pinned)
+        order = np.argsort(rows, axis=1, kind="stable")[:, None, :]
+        ranked = np.take_along_axis(able[:, loose], order, axis=2)
+        ranked &= ranked.cumsum(axis=2) <= self.count[loose, None]
+        free = np.empty_like(ranked)
+        np.put_along_axis(free, order, ranked, axis=2)
+        chosen[:, loose] = free
+        return rows[:, None, :] - chosen * self.milli[:, None], chosen.sum(axis=2) == self.count
+
+
+def patterns_of(shapes: Shapes, width: int) -> Patterns:
+    """The patterns of the shapes on nodes of up to `width` devices."""
+    shared = (shapes.count == 1) & (shapes.milli < WHOLE)
+    keys = np.stack([shapes.count, shapes.milli], axis=1)
+    distinct, which = np.unique(keys, axis=0, return_inverse=True)
+    times = np.where((distinct[:, 0] == 1) & (distinct[:, 1] < WHOLE), width, 1)
+    first = np.cumsum(times) - times
+    index = np.repeat(np.arange(len(distinct)), times)
+    position = np.where(times[index] > 1, np.arange(len(index)) - first[index], ABSENT)
+    return Patterns(
+        count=distinct[index, 0],
+        milli=distinct[index, 1],
+        position=position,
+        start=first[which.reshape(-1)],
+        shared=shared & (width > 1),
+    )
+
+
+class FragmentationIndex:
+    """A packing of its own (`packing`), with F of each node (`value` [N]) and the marginals.
+
+    `place` [S, N] the position at which a shape that shares a device comes in at the least F.
+    """
+
+    __slots__ = (
+        "_at",
+        "_first",
+        "_pattern",
+        "_patterns",
+        "_several",
+        "_shape",
+        "_shared",
+        "column",
+        "enter",
+        "leave",
+        "measure",
+        "packing",
+        "place",
+        "value",
+    )
+
+    def __init__(self, packing: Packing, workload: Workload) -> None:
+        width = packing.devices.shape[1]
+        nodes, shapes = len(packing.free), len(packing.shapes)
+        self.packing = packing.copy()
+        self.column = workload.column
+        self.measure: Measure = measure_of(workload, width)
+        self._patterns = patterns_of(packing.shapes, width)
+        self._shared = np.flatnonzero(self._patterns.shared)
+        ways = np.where(self._patterns.shared, width, 1)
+        self._first = np.cumsum(ways) - ways
+        self._shape = np.repeat(np.arange(shapes), ways)
+        self._pattern = self._patterns.start[self._shape] + np.arange(len(self._shape)) - self._first[self._shape]
+        self._several = np.flatnonzero(self._patterns.shared[self._shape])
+        self.value: Floats = self.measure(packing.free[:, self.column], packing.devices, self.measure.kind)
+        self.enter: Floats = np.full((shapes, nodes), np.inf)
+        self.place: NDArray[np.int8] = np.full((shapes, nodes), ABSENT, np.int8)
+        self.leave: Floats = np.zeros(len(packing.node))
+        self._at: list[list[int]] = [[] for _ in range(nodes)]
+        for item, node in enumerate(packing.node.tolist()):
+            if node != ABSENT:
+                self._at[node].append(item)
+        for start in range(0, nodes, BATCH):
+            self.refresh(np.arange(start, min(start + BATCH, nodes)))
+
+    def items(self, node: int) -> Sequence[int]:
+        """Who stands on the node."""
+        return self._at[node]
+
+    def held(self, shape: int, node: int) -> int:
+        """The devices (bits) that the shape takes when it comes to the node as `enter` says."""
+        place = int(self.place[shape, node])
+        return 1 << place if place != ABSENT else self.packing.choose(shape, node)
+
+    def move(self, step: Step) -> None:
+        """Do the step; F and the marginals are current afterwards."""
+        self.packing.move(step)
+        if step.source != ABSENT:
+            self._at[step.source].remove(step.item)
+        self._at[step.target].append(step.item)
+        touched = [step.target] if step.source in (ABSENT, step.target) else [step.source, step.target]
+        self.refresh(np.array(touched))
+
+    def refresh(self, nodes: Places) -> None:
+        """Make all that depends on these nodes [X] anew."""
+        packing, measure = self.packing, self.measure
+        cpu, kind = packing.free[nodes, self.column], measure.kind[nodes]
+        self.value[nodes] = measure(cpu, packing.devices[nodes], kind)
+        self._leaving(nodes)
+        self._entering(nodes, cpu, kind)
+
+    def _leaving(self, nodes: Places) -> None:
+        items = np.array([item for node in nodes.tolist() for item in self._at[node]], np.intp)
+        packing, shapes = self.packing, self.packing.shapes
+        node, shape = packing.node[items], packing.shape[items]
+        holds = packing.held[items, None] >> np.arange(packing.devices.shape[1]) & 1
+        after = packing.devices[node] + (holds * shapes.milli[shape, None]).astype(np.int32)
+        cpu = packing.free[node, self.column] + shapes.amounts[shape, self.column]
+        self.leave[items] = self.measure(cpu, after, self.measure.kind[node]) - self.value[node]
+
+    def _entering(self, nodes: Places, cpu: Ints, kind: Places) -> None:
+        packing, measure, shapes = self.packing, self.measure, self.packing.shapes
+        after, able = self._patterns.take(packing.devices[nodes])
+        width = after.shape[2]
+        room = shapes.allowed[:, nodes].T & (packing.free[nodes, None] >= shapes.amounts).all(axis=2)
+        x, option = (able[:, self._pattern] & room[:, self._shape]).nonzero()
+        shape = self._shape[option]
+        at = x * able.shape[1] + self._pattern[option]
+        upper, lower, sums = (part.take(at, axis=0) for part in measure.edges(after.reshape(-1, width)))
+        row = measure.row(kind[:, None], cpu[:, None] - shapes.amounts[:, self.column])
+        found = np.full((len(nodes), len(self._pattern)), np.inf)
+        found[x, option] = measure.value(row[x, shape], upper, lower, sums) - self.value[nodes[x]]
+        ways = found[:, self._several].reshape(len(nodes), -1, width)
+        best = ways.argmin(axis=2)
+        self.place[self._shared[:, None], nodes] = best.T
+        found[:, self._first[self._shared]] = np.take_along_axis(ways, best[:, :, None], axis=2)[:, :, 0]
+        self.enter[:, nodes] = found[:, self._first].T
