@@ -14,7 +14,7 @@ from descheduler.execution.eviction import PodEvictor
 from descheduler.execution.intents import Intent, IntentStore
 from descheduler.execution.landing import Landing
 from descheduler.execution.limits import Limits
-from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
+from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.pace import Pace
 from descheduler.execution.recheck import budgets_of, recheck
 from descheduler.execution.steering import Steering
@@ -76,7 +76,7 @@ class Executor:
         run = _Run(self, plan.id, revalidate)
         if plan.acting_blocked:
             run.stopped = Blocked(Reason.DATA_MISSING, "plan", plan.acting_blocked)
-        in_order = sorted(plan.actions, key=lambda a: (a.wave, a.id))
+        in_order = sorted(plan.actions, key=lambda a: a.wave)  # within a wave in the order in which they were proved
         for wave, actions in groupby(in_order, key=lambda a: a.wave):
             run.wave(wave, tuple(actions))
         return run.report()
@@ -219,9 +219,18 @@ class _Run:
         for unit in units:
             if unit.action.executor != EVICT:
                 unit.refused = Blocked(Reason.API_REFUSED, "executor", f"there is no executor {unit.action.executor!r}")
+            unit.refused = unit.refused or self._forsaken(unit.action)
             for verdict in verdicts:
                 unit.refused = unit.refused or verdict.get(unit.action.id, missing)
         return snapshot
+
+    def _forsaken(self, action: Action) -> Blocked | None:
+        """A stage is of no use when one before it was not carried out."""
+        for outcome in self._outcomes:
+            if action.bundle and outcome.action.bundle == action.bundle and outcome.result is not Result.DONE:
+                earlier = f"{outcome.action.id}, a stage before it, was not carried out"
+                return Blocked(Reason.SUPERSEDED, f"action/{action.bundle}", earlier)
+        return None
 
     def _attempt(self, units: Sequence[UnitRun], before: ClusterSnapshot) -> None:
         """Evict them; when we do not lead any more, or what must be written down cannot be, the execution ends here."""

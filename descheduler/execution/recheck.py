@@ -27,7 +27,9 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
         by_namespace.setdefault(budget.namespace, []).append(budget)
     for action in actions:
         pods = [_find(snapshot, move) for move in action.pods]
-        blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None)
+        blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None) or _waited_for(
+            snapshot, action
+        )
         if blocked is None:
             blocked = _charge(left, by_namespace, [pod for pod in pods if pod is not None])
         verdicts[action.id] = blocked
@@ -63,6 +65,16 @@ def _unchanged(move: PodMove, pod: Pod | None) -> Blocked | None:
         return Blocked(Reason.CHANGED, name, f"it is on {pod.node or 'no node'}, not on {move.source}")
     if pod.phase is not Phase.RUNNING:
         return Blocked(Reason.CHANGED, name, f"it is {pod.phase.value}")
+    return None
+
+
+def _waited_for(snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
+    """Room for pending pods is made only while all of them still wait for it."""
+    for seat in action.room_for:
+        position = snapshot.pod_index.get((seat.namespace, seat.pod))
+        pod = None if position is None else snapshot.pods[position]
+        if pod is None or pod.node or pod.terminal or pod.deleting is not None:
+            return Blocked(Reason.CHANGED, f"{seat.namespace}/{seat.pod}", "it no longer waits for room")
     return None
 
 

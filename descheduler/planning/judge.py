@@ -233,7 +233,7 @@ class Trial:
 
 
 def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequence[float]) -> list[Proposal]:
-    """One proposal for each part: worth by what the part costs, benefit and seats with the last, which ends it."""
+    """One proposal for each part: worth by what the part costs, the benefit with the last, which ends it."""
     if len(parts) == 1:
         return [proposal]
     total, last = sum(costs) or 1.0, len(parts) - 1
@@ -244,7 +244,6 @@ def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequenc
             benefit=proposal.benefit if i == last else 0.0,
             worth=proposal.worth * costs[i] / total,
             note=f"stage {i + 1} of {len(parts)}: {proposal.note}",
-            seats=proposal.seats if i == last else (),
         )
         for i, part in enumerate(parts)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -18,7 +19,8 @@ from descheduler.execution.outcomes import Result
 from descheduler.execution.recheck import recheck
 from descheduler.execution.writes import ClusterWriter
 from descheduler.model.errors import BadAnswer, ClusterError, PolicyError, Unreachable
-from descheduler.model.plan import Action
+from descheduler.model.plan import Action, SeatRow
+from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from execution.fakes import Fence, Scripted, Time, refusal
@@ -151,6 +153,30 @@ def test_a_second_validation_that_forgets_an_action_refuses_it() -> None:
     server = Server(*ids("a-1"))
     report = acting(server, world("a-1")).execute(plan(action(move("a-1"))), revalidate=forgetful)
     assert report.actions[0].blocked == Blocked(Reason.DATA_MISSING, "second validation")
+    assert server.evicted == []
+
+
+def test_a_stage_is_not_begun_when_one_before_it_was_refused() -> None:
+    first, second = (replace(action(move(f"a-{i}"), wave=i), bundle="a-a-1", stage=i, stages=2) for i in (1, 2))
+    alone = action(move("a-3"), wave=2)
+    server = Server(*ids("a-1", "a-2", "a-3"))
+    snapshot = world("a-2", "a-3")  # a-1 is gone by itself
+    report = acting(server, snapshot).execute(plan(first, second, alone))
+    assert [outcome.result for outcome in report.actions] == [Result.REFUSED, Result.REFUSED, Result.DONE]
+    assert report.actions[1].blocked
+    assert report.actions[1].blocked.reason is Reason.SUPERSEDED
+    assert server.evicted == ids("a-3")
+
+
+@pytest.mark.parametrize(
+    "waiting", [(), (pod("big-0", node="n2"),), (pod("big-0", deleting=1.0),)], ids=["gone", "placed", "terminating"]
+)
+def test_no_room_is_made_for_a_pod_that_no_longer_waits(waiting: tuple[Pod, ...]) -> None:
+    made = replace(action(move("a-1")), room_for=(SeatRow("default", "big-0", "n1"),))
+    server = Server(*ids("a-1"))
+    snapshot = cluster([node("n1"), node("n2")], [pod("a-1", node="n1"), *waiting])
+    report = acting(server, snapshot).execute(plan(made))
+    assert report.actions[0].blocked == Blocked(Reason.CHANGED, "default/big-0", "it no longer waits for room")
     assert server.evicted == []
 
 
