@@ -1,9 +1,9 @@
 """GPU devices of nodes: who holds how much of which.
 
-What a pod holds is what the sources of the snapshot say (`Pod.gpu_shares`). Whole GPUs of pods of which nobody says which
-are counted, not located. Parts of a GPU are always located: where nobody says it, on the fullest device that has room.
-Unhealthy devices and such as are cut into MIG slices are absent: nothing fits on them, and what is held there is not
-given back. The column of a device is its index.
+What a pod holds is what the sources of the snapshot say (`Pod.gpu_shares`). Whole GPUs of pods of which nobody says
+which are counted, not located. Parts of a GPU are always located: where nobody says it, on the fullest device that has
+room. Unhealthy devices and such as are cut into MIG slices are absent: nothing fits there, and what is held there is
+not given back. The column of a device is its index.
 """
 
 from __future__ import annotations

@@ -1,0 +1,90 @@
+"""What series of GPUs say by their labels: which device of which node works for which pod.
+
+dcgm-exporter asks the kubelet's pod resources socket (NVIDIA/dcgm-exporter internal/pkg/transformation/kubernetes.go),
+so a plain device plug-in's choices are seen wherever Prometheus is. Its values are no matter here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from descheduler.kube.devices.settling import merged, resettle
+from descheduler.model.devices import UNTOLD, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.nodes import Node
+from descheduler.model.snapshot import ClusterSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedGpu:
+    """The labels of one series: `gpu`, `UUID`, `modelName`, and whose it is; `pod` is empty when nobody's.
+
+    `node` is the name of the node. `mig`: the series is of a MIG slice (`GPU_I_ID`).
+    """
+
+    node: str
+    index: int
+    uuid: str = ""
+    namespace: str = ""
+    pod: str = ""
+    model: str = ""
+    mig: bool = False
+
+
+def with_observed(snapshot: ClusterSnapshot, rows: Iterable[ObservedGpu]) -> ClusterSnapshot:
+    """The snapshot with devices and holders as far as series tell them better than what is there.
+
+    A list of devices counts only when it is as long as the node's count. Rows of pods that the snapshot does not have
+    on that node are passed over: they are of another time.
+    """
+    devices: dict[str, dict[int, Device]] = defaultdict(dict)
+    shares: dict[int, dict[int, GpuShare]] = defaultdict(dict)
+    for row in rows:
+        at = snapshot.node_index.get(row.node)
+        if at is None or snapshot.nodes[at].gpus is None or not 0 <= row.index < 64:
+            continue
+        before = devices[row.node].get(row.index)
+        devices[row.node][row.index] = Device(
+            row.index,
+            row.uuid or (before.uuid if before else ""),
+            row.model,
+            mig=row.mig or bool(before and before.mig),
+        )
+        pod = snapshot.pod_index.get((row.namespace, row.pod)) if row.pod else None
+        if pod is not None and snapshot.pods[pod].node == row.node and not row.mig:
+            shares[pod][row.index] = GpuShare(row.index, row.uuid, UNTOLD)
+    nodes = tuple(_better(node, devices.get(node.name, {})) for node in snapshot.nodes)
+    more = {pod: GpuStatement(GpuSource.DCGM, tuple(found[i] for i in sorted(found))) for pod, found in shares.items()}
+    settled = resettle(nodes, snapshot.pods, more)
+    return replace(
+        snapshot,
+        nodes=settled.nodes,
+        pods=settled.pods,
+        problems=tuple(sorted({*snapshot.problems, *settled.problems})),
+    )
+
+
+def _better(node: Node, seen: dict[int, Device]) -> Node:
+    gpus = node.gpus
+    if gpus is None or not seen:
+        return node
+    listed = tuple(seen[i] for i in sorted(seen))
+    if gpus.source.trust < GpuSource.DCGM.trust:
+        return replace(node, gpus=replace(gpus, devices=merged(gpus.devices, listed)))
+    known = len(gpus.devices) or gpus.count // gpus.replicas
+    if len(listed) < known or gpus.problem:
+        return node
+    return replace(node, gpus=_listed(gpus, listed))
+
+
+def _listed(gpus: NodeGpus, listed: tuple[Device, ...]) -> NodeGpus:
+    devices = merged(listed, gpus.devices)
+    usable = sum(d.healthy and not d.mig for d in devices)
+    return replace(
+        gpus,
+        devices=devices,
+        source=GpuSource.DCGM,
+        model=gpus.model or next((d.model for d in devices if d.model), ""),
+        count=min(gpus.count, usable) if gpus.replicas == 1 else gpus.count,
+    )
