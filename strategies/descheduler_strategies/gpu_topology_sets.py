@@ -1,0 +1,131 @@
+"""Which sets of GPUs are left on nodes in a state, and how wide the set would be that a pod gets there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.devices import WHOLE
+from descheduler.topology import Board, set_of
+
+Floats = NDArray[np.float64]
+Positions = NDArray[np.int32]
+Sets = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one pod holds on its node: `count` whole GPUs of `board`, those of `devices` (bits; 0: not known which)."""
+
+    pod: int
+    count: int
+    board: Board | None
+    devices: int
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all sets of its size are linked alike, so that it does not matter which it holds."""
+        if self.board is None:
+            return False
+        return self.count < 2 or self.board.rings.worst_in(self.count)[-1] == self.board.rings.best(self.count)
+
+    @property
+    def bandwidth(self) -> float:
+        """GB/s of its set: infinite for a single GPU, the best of its size where it is not known which it holds."""
+        if self.board is None or self.count < 2:
+            return float("inf")
+        return float(self.board.rings.bandwidth[self.devices]) if self.devices else self.board.rings.best(self.count)
+
+    @property
+    def score(self) -> float:
+        """Its bandwidth as a fraction of the best for so many GPUs on such a node."""
+        if self.board is None or self.count < 2 or not self.devices:
+            return 1.0
+        return self.board.rings.score(self.devices)
+
+
+class DeviceSets:
+    """Holdings of pods in the snapshot, and the sets that are left on nodes in a later state."""
+
+    def __init__(self, view: RebalanceView, *, best: bool) -> None:
+        self._view = view
+        self._links = view.topology.links
+        self._best = best
+        models = [
+            n.gpus.model or next((d.model for d in n.gpus.devices), "") if n.gpus else "" for n in view.snapshot.nodes
+        ]
+        self._model_of = np.unique(models, return_inverse=True)[1]  # [N]
+        self._needs = [view.start.state.placement.gpus.need(spec) for spec in view.snapshot.columns.specs]
+        self._left = self._links.usable.copy()  # [N] bits that no located pod of the snapshot holds any part of
+        for at, node in enumerate(view.snapshot.nodes):
+            if node.gpus is not None:
+                self._left[at] &= ~set_of(tuple(s.index for s in node.gpus.reserved if s.index >= 0))
+        located = [p for p in view.snapshot.columns.order.tolist() if view.snapshot.pods[p].gpu_indices]
+        for pod in located:
+            self._left[view.snapshot.columns.pod_node[pod]] &= ~set_of(view.snapshot.pods[pod].gpu_indices)
+
+    def count(self, pod: int) -> int:
+        """Whole GPUs that the pod asks for; 0 for one that asks for none, or for parts."""
+        need = self._needs[self._view.snapshot.columns.pod_spec[pod]]
+        return need.count if need is not None and need.milli >= WHOLE else 0
+
+    def holding(self, pod: int) -> Holding:
+        """What the pod holds on its node in the snapshot."""
+        count = self.count(pod)
+        board = self._links.board(int(self._view.snapshot.columns.pod_node[pod]))
+        devices = set_of(self._view.snapshot.pods[pod].gpu_indices)
+        told = devices.bit_count() == count and board is not None and devices < len(board.rings.bandwidth)
+        return Holding(pod, count, board, devices if told else 0)
+
+    def widths(self, state: Scenario, held: Holding, nodes: Positions) -> Floats:
+        """[K] GB/s of the set that the pod may be sure of on each node; 0 on other models, and where none is left.
+
+        Pods that do not say what they hold may hold anything: every set of what nobody located is then possible. Where
+        nothing is known of the links of its model, one node is as good as another (infinite).
+        """
+        left = self._left_in(state)
+        out = np.zeros(len(nodes))
+        same = self._model_of[nodes] == self._model_of[self._view.snapshot.columns.pod_node[held.pod]]
+        board_of = self._links.board_of[nodes]
+        if held.board is None:
+            out[same] = np.inf
+            return out
+        for at in np.unique(board_of[same & (board_of >= 0)]).tolist():
+            here = np.flatnonzero(same & (board_of == at))
+            out[here] = self._sure(self._links.boards[at], held.count, left[nodes[here]], state, nodes[here])
+        return out
+
+    def best_widths(self, state: Scenario, held: Holding) -> Floats:
+        """[N] GB/s of the best set that may be free on each node of the pod's model: what it could get with luck."""
+        left = self._left_in(state)
+        out = np.zeros(len(left))
+        same = self._model_of == self._model_of[self._view.snapshot.columns.pod_node[held.pod]]
+        for at, board in enumerate(self._links.boards):
+            here = np.flatnonzero(same & (self._links.board_of == at))
+            out[here] = board.rings.best_in(held.count)[left[here]]
+        return out
+
+    def _sure(self, board: Board, count: int, left: Sets, state: Scenario, nodes: Positions) -> Floats:
+        worst = board.rings.worst_in(count)[left]
+        sure: Floats = np.where(np.isfinite(worst) | (count < 2), worst, 0.0)
+        if self._best and count > 1:
+            known = state.state.whole_gpus()[nodes] == np.array([int(s).bit_count() for s in left.tolist()])
+            sure = np.where(known, board.rings.best_in(count)[left], sure)
+        return sure
+
+    def _left_in(self, state: Scenario) -> Sets:
+        """[N] what may be free in a state: what pods that left held is free again, what they took is not known."""
+        left = self._left
+        columns = self._view.snapshot.columns
+        moved = [p for p in state.state.moved if self._view.snapshot.pods[p].gpu_indices]
+        if not moved:
+            return left
+        left = left.copy()
+        for pod in moved:
+            node = int(columns.pod_node[pod])
+            if state.node_of(pod) != node and self.count(pod):
+                left[node] |= set_of(self._view.snapshot.pods[pod].gpu_indices) & self._links.usable[node]
+        return left

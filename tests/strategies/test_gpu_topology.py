@@ -1,0 +1,320 @@
+"""GpuTopology: which jobs move, for what gain, and what it says of those it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from builders import NOW, cluster, node, owner, pod, spec, workload
+from descheduler.model.moves import Observation, Proposal
+from descheduler.model.nodes import Node
+from descheduler.model.objects import CustomObject, Json
+from descheduler.model.plan import PlanDocument
+from descheduler.model.pods import Pod, PodAffinity, PodAffinityTerm
+from descheduler.model.reasons import Reason
+from descheduler.model.selectors import LabelSelector
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning import Chosen, Settings
+from descheduler.planning.budgets import Limits
+from descheduler.topology import LinkRow, TopologyRules
+from descheduler_strategies.gpu_topology import GpuTopology, GpuTopologyArgs
+from gang_builders import GROUP_LABEL, custom, group
+from planning.scenes import outcome, planned
+
+V100 = "Tesla-V100-SXM2-32GB"
+HOUR = 3600.0
+
+
+def job(name: str, at: str, held: Sequence[int], gpus: int = 0, cpu: str = "4", **more: object) -> Pod:
+    """A pod of a Job that holds these GPUs (of `gpus` whose places nobody tells, when there are none)."""
+    more.setdefault("owners", [owner("Job", name.rpartition("-")[0], "batch/v1")])
+    return pod(name, cpu=cpu, gpu=gpus or len(held), node=at, gpu_indices=tuple(held), **more)  # type: ignore[arg-type]
+
+
+def jobs(
+    nodes: Iterable[Node], pods: Iterable[Pod], objects: Iterable[CustomObject] = (), **train: object
+) -> ClusterSnapshot:
+    """A cluster of Jobs that do not mind an eviction; `train` says more of the one of that name."""
+    pods = list(pods)
+    names = sorted({o.name for p in pods for o in p.owners if o.kind == "Job"})
+    found = [
+        workload("Job", n, api_version="batch/v1", ignores_disruption=True, **(train if n == "train" else {}))  # type: ignore[arg-type]
+        for n in names
+    ]
+    return cluster(nodes, pods, workloads=found, objects=objects)
+
+
+def mesh(name: str, **more: object) -> Node:
+    return node(name, cpu="96", memory="768Gi", gpu=8, model=V100, **more)  # type: ignore[arg-type]
+
+
+def scene(
+    free: Sequence[int] = (0, 3),
+    held: Sequence[int] = (0, 6),
+    extra: Iterable[Pod] = (),
+    annotations: Mapping[str, str] | None = None,
+    **train: object,
+) -> ClusterSnapshot:
+    """`train` holds `held` of node v1, which is full otherwise; of v2, less busy, only the GPUs of `free` are left."""
+    mine = job("train-0", "v1", held, annotations=annotations)
+    others = job("full-0", "v1", [d for d in range(8) if d not in held], cpu="60")
+    there = job("there-0", "v2", [d for d in range(8) if d not in free])
+    return jobs([mesh("v1"), mesh("v2")], [mine, others, there, *extra], **train)
+
+
+def run(snapshot: ClusterSnapshot, settings: Settings | None = None, **args: object) -> PlanDocument:
+    arguments = GpuTopologyArgs.model_validate_json(json.dumps(args))
+    unlimited = replace(settings or Settings(), limits=Limits(None, None, None, None, None))
+    return planned(snapshot, chosen=[Chosen(GpuTopology(), arguments)], settings=unlimited)
+
+
+def asked(snapshot: ClusterSnapshot, **args: object) -> list[Proposal | Observation]:
+    arguments = GpuTopologyArgs.model_validate(args)
+    return list(GpuTopology().propose(outcome(snapshot).view, arguments))
+
+
+def moved(document: PlanDocument) -> dict[str, tuple[str, str]]:
+    return {move.pod: (move.source, move.destination) for action in document.actions for move in action.pods}
+
+
+def refusals(document: PlanDocument) -> dict[str, tuple[str, str]]:
+    subjects = {finding.id: finding.subject for finding in document.findings}
+    return {subjects[r.finding]: (r.reason, r.detail) for r in document.refusals if r.finding}
+
+
+class TestPairs:
+    def test_a_job_on_the_worst_pair_moves_to_a_good_one(self) -> None:
+        document = run(scene())
+        assert moved(document) == {"train-0": ("v1", "v2")}
+
+    def test_it_says_what_is_gained_and_of_whom_that_is_expected(self) -> None:
+        (proposal,) = (a for a in asked(scene()) if isinstance(a, Proposal))
+        assert proposal.finding.value == pytest.approx(0.32)
+        assert "GPUs 0, 6 of v1 are linked at 16 GB/s, the best 2 at 50" in proposal.finding.text
+        assert "16 → 50 GB/s, whichever GPUs the kubelet gives" in proposal.note
+        assert proposal.benefit == pytest.approx(0.68)
+
+    def test_worth_is_what_amdahl_leaves_on_the_rest_of_the_job(self) -> None:
+        (proposal,) = (a for a in asked(scene(), communication=0.5, remaining="10h") if isinstance(a, Proposal))
+        factor = 1 / (0.5 + 0.5 * 16 / 50)
+        assert proposal.worth == pytest.approx(2 * 20 * 10 * HOUR * (1 - 1 / factor))
+
+    def test_a_job_on_a_good_pair_is_no_finding(self) -> None:
+        assert not asked(scene(held=(0, 3), free=(1, 2)))
+
+    def test_one_that_is_about_to_end_stays(self) -> None:
+        document = run(scene(annotations={"rebalance.descheduler.dev/expected-end": "2025-10-09T09:00:00Z"}))
+        assert not moved(document)
+        reason, detail = refusals(document)["pod/default/train-0"]
+        assert reason == Reason.NOT_WORTH_IT
+        assert "about to end" in detail
+        assert "annotation" in detail
+
+    def test_what_a_restart_costs_more_than_it_gains_stays(self) -> None:
+        document = run(scene(), communication=0.01, remaining="1h")
+        assert not moved(document)
+        assert refusals(document)["pod/default/train-0"][0] == Reason.NOT_WORTH_IT
+
+    def test_a_set_no_better_than_its_own_is_no_destination(self) -> None:
+        document = run(scene(free=(1, 7)))
+        assert not moved(document)
+        assert refusals(document)["pod/default/train-0"][0] == Reason.NO_GAIN
+
+    def test_another_model_is_no_destination(self) -> None:
+        full = job("full-0", "v1", [1, 2, 3, 4, 5, 7], cpu="60")
+        nodes = [mesh("v1"), node("a1", cpu="96", memory="768Gi", gpu=8, model="NVIDIA-A100-SXM4-80GB")]
+        assert not moved(run(jobs(nodes, [job("train-0", "v1", (0, 6)), full])))
+
+
+class TestWhoChoosesTheDevice:
+    def test_a_good_pair_that_the_kubelet_may_miss_is_not_promised(self) -> None:
+        document = run(scene(free=(0, 3, 6)))
+        assert not moved(document)
+        reason, detail = refusals(document)["pod/default/train-0"]
+        assert reason == Reason.NO_GAIN
+        assert "v2 has a set at 50 GB/s left, but the kubelet chooses" in detail
+
+    def test_with_a_plugin_that_gives_the_best_set_it_is(self) -> None:
+        document = run(scene(free=(0, 3, 6)), devices="best")
+        assert moved(document) == {"train-0": ("v1", "v2")}
+
+    def test_gpus_that_others_may_hold_are_counted_as_free_ones_that_may_be_bad(self) -> None:
+        hidden = job("hidden-0", "v2", (), gpus=1)
+        snapshot = jobs(
+            [mesh("v1"), mesh("v2")],
+            [
+                job("train-0", "v1", (0, 6)),
+                job("full-0", "v1", [1, 2, 3, 4, 5, 7], cpu="60"),
+                job("there-0", "v2", [1, 2, 4, 5, 7]),
+                hidden,
+            ],
+        )
+        assert not moved(run(snapshot))
+        assert not moved(run(snapshot, devices="best")), "0, 3 and 6 are left for one of the two: which, nobody says"
+
+    def test_what_nobody_reports_is_said_and_not_guessed(self) -> None:
+        document = run(scene(extra=[job("lost-0", "v2", (), gpus=2)]))
+        reason, _ = refusals(document)["gpu/devices"]
+        assert reason == Reason.DATA_MISSING
+
+    def test_unknown_links_are_said(self) -> None:
+        strange = node("x1", cpu="96", gpu=8, model="X9000")
+        (found,) = asked(jobs([strange, mesh("v1")], [job("train-0", "x1", (0, 6))]))
+        assert isinstance(found, Observation)
+        assert (found.finding.subject, found.blocked.reason) == ("gpu/links", Reason.DATA_MISSING)
+
+    def test_flat_links_need_no_places(self) -> None:
+        flat = node("a1", cpu="96", gpu=8, model="NVIDIA-A100-SXM4-80GB")
+        assert not asked(jobs([flat], [job("train-0", "a1", (), gpus=4)]))
+
+    def test_own_link_tables_count(self) -> None:
+        nodes = [node(name, cpu="96", memory="768Gi", gpu=3, model="X9000") for name in ("x1", "x2")]
+        pods = [job("train-0", "x1", (0, 2)), job("full-0", "x1", (1,), cpu="60"), job("there-0", "x2", (2,))]
+        rows = (LinkRow("x9000", ((0, 100, 10), (100, 0, 10), (10, 10, 0))),)
+        settings = Settings(topology=TopologyRules(links=rows))
+        assert moved(run(jobs(nodes, pods), settings)) == {"train-0": ("x1", "x2")}
+
+
+class TestHowLongItRuns:
+    def marked(self, **marks: str) -> list[Proposal | Observation]:
+        annotations = {f"rebalance.descheduler.dev/{k.replace('_', '-')}": v for k, v in marks.items()}
+        return asked(scene(annotations=annotations))
+
+    def test_by_its_expected_duration(self) -> None:
+        (found,) = self.marked(expected_duration="30h")  # it started a day ago
+        assert isinstance(found, Proposal)
+        assert dict(found.finding.numbers)["expected hours left"] == pytest.approx(6.0)
+
+    def test_by_the_deadline_of_its_job(self) -> None:
+        (found,) = asked(scene(deadline=NOW + 600))
+        assert isinstance(found, Observation)
+        assert "10 min left (deadline of its controller)" in found.blocked.detail
+
+    def test_by_the_deadline_of_a_custom_job(self) -> None:
+        spec: dict[str, Json] = {"runPolicy": {"activeDeadlineSeconds": 86_400 + 1200}}
+        train = custom("kubeflow.org/v1", "PyTorchJob", "train", spec, status={"startTime": "2025-10-08T08:53:20Z"})
+        mine = job("train-0", "v1", (0, 6), owners=[owner("PyTorchJob", "train", "kubeflow.org/v1")])
+        (found,) = asked(jobs([mesh("v1"), mesh("v2")], [mine], [train]))
+        assert isinstance(found, Observation)
+        assert "20 min left" in found.blocked.detail
+
+    def test_by_its_kind(self) -> None:
+        (found,) = asked(scene(), expected={"Job": "24h5m"})
+        assert isinstance(found, Observation)
+        assert "5 min left (policy, by its kind)" in found.blocked.detail
+
+    @pytest.mark.parametrize(
+        "marks",
+        [
+            {"expected_end": "soon"},
+            {"expected_end": "2030-01-01T00:00:00"},
+            {"expected_duration": "long"},
+            {"communication_fraction": "1.5"},
+            {"communication_fraction": "nan"},
+        ],
+    )
+    def test_marks_that_cannot_be_read_move_nothing(self, marks: dict[str, str]) -> None:
+        (found,) = self.marked(**marks)
+        assert isinstance(found, Observation)
+        assert found.blocked.reason == Reason.DATA_MISSING
+
+    def test_how_much_it_communicates(self) -> None:
+        (little,) = self.marked(communication_fraction="0.2")
+        (much,) = self.marked(communication_fraction="0.9")
+        assert isinstance(little, Proposal)
+        assert isinstance(much, Proposal)
+        assert much.worth > 2 * little.worth
+
+
+RACK = "example.com/rack"
+RACKS = Settings(topology=TopologyRules(labels=(RACK,)))
+
+
+def rack_node(name: str, rack: str) -> Node:
+    labels = {RACK: rack} if rack else {}
+    return node(name, cpu="96", memory="768Gi", gpu=8, model="NVIDIA-H100-80GB-HBM3", labels=labels)
+
+
+def spread_gang(racks: Sequence[str], busy: Sequence[str] = (), near: bool = True) -> ClusterSnapshot:
+    """A gang of two pods of 8 GPUs on n0 and n1 (busy with CPU), `racks` of n0, n1, …; the nodes of `busy` are full.
+
+    `near`: the pods ask to be in one rack with each other.
+    """
+    nodes = [rack_node(f"n{i}", rack) for i, rack in enumerate(racks)]
+    marks = {GROUP_LABEL: "big"}
+    together = PodAffinityTerm(RACK, LabelSelector.of(marks))
+    asks = spec("4", gpu=8, affinity=PodAffinity(preferred=((100, together),) if near else ()))
+    made = [owner("Job", "big", "batch/v1")]
+    pods = [pod(f"big-{i}", node=f"n{i}", of=asks, labels=marks, owners=made) for i in range(2)]
+    pods += [job(f"other{name}-0", name, range(8)) for name in busy]
+    pods += [pod(f"web-{i}", cpu="60", node=f"n{i}") for i in range(2)]
+    return jobs(nodes, pods, objects=[group("big", 2)])
+
+
+class TestGangs:
+    def test_a_gang_in_two_racks_moves_whole_into_one_that_holds_it(self) -> None:
+        document = run(spread_gang(["r1", "r2", "r3", "r3"]), RACKS, remaining="24h")
+        assert {target for _, target in moved(document).values()} == {"n2", "n3"}
+        (finding,) = document.findings
+        assert "use 2 domains of level rack where 1 would do" in finding.text
+        assert finding.value == 0.5
+
+    def test_it_stays_where_the_scheduler_would_not_gather_it(self) -> None:
+        document = run(spread_gang(["r1", "r2", "r3", "r3", "r4", "r5"], near=False), RACKS, remaining="24h")
+        assert not moved(document)
+        ((reason, _),) = refusals(document).values()
+        assert reason == Reason.NO_GAIN
+
+    def test_steered_it_is_gathered(self) -> None:
+        settings = replace(RACKS, steering=True)
+        document = run(spread_gang(["r1", "r2", "r3", "r3", "r4", "r5"], near=False), settings, remaining="24h")
+        assert {target for _, target in moved(document).values()} == {"n2", "n3"}
+        assert set(document.actions[0].steer) == {"n0", "n1", "n4", "n5"}
+
+    def test_a_gang_in_one_rack_is_no_finding(self) -> None:
+        assert not run(spread_gang(["r1", "r1", "r3", "r3"]), RACKS).findings
+
+    def test_a_gang_that_no_rack_holds_is_no_finding(self) -> None:
+        assert not run(spread_gang(["r1", "r2", "r3", "r3"], busy=["n3"]), RACKS).findings
+
+    def test_nodes_that_do_not_say_where_they_are_move_nothing(self) -> None:
+        document = run(spread_gang(["r1", "", "r3", "r3"]), RACKS)
+        assert not moved(document)
+        assert refusals(document)["gpu/network"][0] == Reason.DATA_MISSING
+
+    def test_a_gang_on_a_bad_set_moves_whole_and_is_not_torn_apart(self) -> None:
+        marks = {GROUP_LABEL: "duo"}
+        pods = [
+            job("train-0", "v1", (0, 6), labels=marks),
+            job("train-1", "v1", (1, 2), labels=marks),
+            job("full-0", "v1", (3, 4, 5, 7), cpu="60"),
+            job("there-0", "v2", (5, 6, 7)),
+        ]
+        snapshot = jobs([mesh("v1"), mesh("v2")], pods, objects=[group("duo", 2)])
+        assert not moved(run(snapshot, remaining="24h")), "of GPUs 0 to 4, 1 and 4 have no link"
+        pods[3] = job("there-0", "v2", (4, 5, 6, 7))
+        snapshot = jobs([mesh("v1"), mesh("v2")], pods, objects=[group("duo", 2)])
+        assert set(moved(run(snapshot, remaining="24h"))) == {"train-0", "train-1"}
+
+
+def test_no_gpus_no_words() -> None:
+    assert not asked(cluster([node("n1")], [pod("web-0", node="n1")]))
+
+
+def test_at_most_so_many_moves_are_proposed() -> None:
+    nodes = [mesh(f"v{i}") for i in range(4)]
+    pods = [
+        job("a-0", "v0", (0, 6)),
+        job("fa-0", "v0", [1, 2, 3, 4, 5, 7], cpu="60"),
+        job("b-0", "v1", (0, 6)),
+        job("fb-0", "v1", [1, 2, 3, 4, 5, 7], cpu="60"),
+        job("fc-0", "v2", [1, 2, 4, 5, 6, 7]),
+        job("fd-0", "v3", [1, 2, 4, 5, 6, 7]),
+    ]
+    found = asked(jobs(nodes, pods), max_moves=1)
+    assert [type(a) for a in found] == [Proposal, Observation]
+    assert isinstance(found[1], Observation)
+    assert found[1].blocked.reason == Reason.CYCLE_LIMIT
