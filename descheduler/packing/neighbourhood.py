@@ -1,0 +1,117 @@
+"""Large neighbourhoods: most sites stay as they are, a few are solved exactly, again and again (Shaw 1998).
+
+Every neighbourhood is a small integer programme (`compact`). A change is taken only when it gains and its moves can be
+put in order, so that the search can stop after any round. Which sites are freed depends on the state alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from descheduler.packing import compact
+from descheduler.packing.flows import Change, Flows
+from descheduler.packing.ordering import Move, order
+from descheduler.packing.programme import Infeasible, Limits, Status
+from descheduler.packing.state import ABSENT, Ints, Mask
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Found:
+    """A change, its moves in order, the slots after it, and whether the same work always ends here."""
+
+    change: Change
+    moves: tuple[Move, ...]
+    slots: int
+    repeatable: bool = True
+
+
+def improve(flows: Flows, start: Found, ceiling: int, rounds: int, limits: Limits, bins: int = 48) -> Found:
+    """The best found in `rounds` neighbourhoods of about `bins` bins each, or once `ceiling` slots are reached."""
+    best = start
+    fruitless = 0
+    for number in range(rounds):
+        if best.slots >= ceiling or fruitless > 2 * _SPREADS:
+            break
+        frame = compact.Frame(_open(flows, best.change, number, bins), best.change)
+        found = attempt(flows, limits, best, frame=frame, ceiling=ceiling)
+        gained = found.slots > best.slots or len(found.moves) < len(best.moves)
+        fruitless = 0 if gained else fruitless + 1
+        best = found
+    return best
+
+
+def attempt(
+    flows: Flows,
+    limits: Limits,
+    best: Found,
+    *,
+    frame: compact.Frame | None = None,
+    ceiling: float = np.inf,
+    repairs: int = 3,
+) -> Found:
+    """One programme; where its moves wait in a circle, once more with nothing entering the places that wait.
+
+    Returns `best` unless the programme gains slots, or as many with fewer moves.
+    """
+    barred = np.zeros(len(flows.bins), dtype=np.bool_)
+    repeatable = best.repeatable
+    for _ in range(repairs):
+        solved = compact.solve(flows, limits, frame=frame, barred=barred, ceiling=ceiling)
+        if isinstance(solved, Infeasible):
+            repeatable &= solved.status is not Status.TIME
+            break
+        repeatable &= solved.solution.status is not Status.TIME
+        worse = (solved.slots, -solved.change.moves) <= (best.slots, -best.change.moves)
+        if worse:
+            break
+        ordered = order(flows, solved.change)
+        if ordered.whole:
+            return Found(solved.change, ordered.moves, solved.slots, repeatable)
+        barred |= (ordered.left.into > 0).any(axis=0)
+    return Found(best.change, best.moves, best.slots, repeatable)
+
+
+_SPREADS = 5
+"""Ways to choose what is freed, by turns."""
+
+
+def _open(flows: Flows, change: Change, number: int, bins: int) -> Mask:
+    """[P] the places of the sites that round `number` frees: some that could gain a slot, some that could take what
+    leaves, and some that the change moves already."""
+    room = flows.room + flows.load(change.out) - flows.load(change.into)
+    asked = flows.shape > 0
+    short = (-room[:, asked] % flows.shape[asked] / flows.shape[asked]).max(axis=1)
+    loose = (room[:, asked] % flows.shape[asked] / flows.shape[asked]).min(axis=1)
+    busy = (flows.load(change.out) + flows.load(change.into)).any(axis=1)
+    turn, kind = divmod(number, _SPREADS)
+    scattered = _scattered(len(room), number)
+    rankings = {
+        0: (np.lexsort((scattered, short)), np.lexsort((scattered, -loose))),
+        1: (np.lexsort((scattered, ~busy)), np.lexsort((scattered, short))),
+        2: (np.lexsort((scattered, ~busy)), np.lexsort((scattered, -loose))),
+        3: (np.argsort(scattered), np.lexsort((scattered, short))),
+        4: (np.argsort(scattered), np.lexsort((scattered, ~busy))),
+    }
+    freed = np.zeros(len(room), dtype=np.bool_)
+    for ranking in rankings[kind]:
+        freed[list(_window(ranking, turn, bins // 2))] = True
+    mates = flows.partner[freed]
+    freed[mates[mates != ABSENT]] = True
+    open_: Mask = freed[flows.bins[:, 0]]
+    return open_
+
+
+def _window(ranking: Ints, turn: int, width: int) -> Iterator[int]:
+    """`width` of the ranking, from a place that moves on by half a width with every turn and starts anew at the end."""
+    start = turn * max(1, width // 2) % max(1, len(ranking))
+    yield from np.take(ranking, np.arange(start, start + min(width, len(ranking))), mode="wrap").tolist()
+
+
+def _scattered(count: int, number: int) -> Ints:
+    """[count] a fixed shuffle of 0..count-1 for every number (multiples of the golden ratio, modulo 1)."""
+    keys = (np.arange(count) * (0.6180339887498949 + number * 0.1380)) % 1.0
+    order_: Ints = np.argsort(np.argsort(keys, kind="stable"), kind="stable").astype(np.int64)
+    return order_
