@@ -46,13 +46,14 @@ class Seams:
     """What a cycle is made of, by those who can.
 
     `gate` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
-    raise DeschedulerError's kinds; `revalidate` makes the check before every wave, from what the plan was made with.
+    raise DeschedulerError's kinds; `revalidate` makes the check before every wave of a plan, from what tells the ledger
+    as it then is.
     """
 
     gate: Callable[[], Blocked | None]
     observe: Callable[[Policy], Observed]
     decide: Callable[[Observed, Policy, Memory], PlanDocument]
-    revalidate: Callable[[Policy, Ledger], Revalidate]
+    revalidate: Callable[[Policy, PlanDocument, Callable[[], Ledger]], Revalidate]
 
 
 @dataclass(slots=True)
@@ -224,7 +225,8 @@ class Controller:
         self._goals = (plan.id, dict(goals_of(plan)))
         self.events.about(plan)
         with self._stage("execute", f"carrying out plan {plan.id}"):
-            report = self.executor.execute(plan, revalidate=self.seams.revalidate(policy, self._ledger))
+            check = self.seams.revalidate(policy, plan, lambda: self._ledger)
+            report = self.executor.execute(plan, revalidate=check)
         self._ledger = self._ledger.record(report.actions, plan.id, self._goals[1])
         self.reports.add(plan, report)
         self.metrics.executed(report)

@@ -1,83 +1,135 @@
-"""The second validation before a wave: does what the plan decided still hold on what the cluster is now?
+"""The second validation before a wave: does what the plan decided still hold, by all that is known now?
 
-Beyond the executor's own check (the very pods, where the plan saw them, within their budgets) every pod passes the
-gates again, every gang is still the same gang, and every pod still has a place elsewhere, all of the wave taken
-together. What a forecast said is not asked again: it is as old as the plan.
+Every action of the wave goes through the trial that accepted it once more: gates, gangs, budgets, and the proof of
+re-placement, on a fresh snapshot, with what the ledger remembers by now and the profiles in force, all of the wave
+taken together. Its destination must still take it, still be likely, and still stay cool. What it is worth was weighed
+when the plan was made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from descheduler.execution.executor import Revalidate
 from descheduler.execution.ledger import Ledger
+from descheduler.execution.settling import settle
+from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.model.units import DisruptionMode
-from descheduler.placement import WhatIf, prepare
-from descheduler.planning.gates import Gates, build_gates
-from descheduler.planning.settings import settings_of, when_unset
+from descheduler.planning import Input, Outcome, Settings
+from descheduler.planning.judge import Trial
+from descheduler.planning.planner import survey
+from descheduler.planning.settings import chosen, settings_of, when_unset
+from descheduler.planning.sources import missing
 from descheduler.policy import Policy
-from descheduler.units import Units, resolve
+from descheduler.units import resolve
+from descheduler_profiling.profiles import SignalProfiles
+
+_HOUR = 3600.0
 
 
-def second_validation(policy: Policy, ledger: Ledger) -> Revalidate:
-    """The check under a policy, with the ledger as the plan was made with."""
+def second_validation(
+    policy: Policy,
+    remembered: Callable[[], Ledger],
+    plan: str = "",
+    profiles: Mapping[str, SignalProfiles] | None = None,
+) -> Revalidate:
+    """The check for one plan under a policy.
+
+    `remembered` gives the ledger at the time of each check; what it says of `plan` itself (an id) brings no cooldown,
+    for a plan may move several pods of a workload, one wave after the other. Without `profiles` nothing is asked about
+    how hot a destination will be; with them, a strategy whose signals are too old by now moves nothing more.
+    """
+    signals = {one.strategy.name: one.strategy.signals for one in chosen(policy)} if profiles is not None else {}
 
     def revalidate(snapshot: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
-        settings = settings_of(policy, snapshot)
-        units = resolve(snapshot, when_unset=when_unset(policy))
-        gates = build_gates(snapshot, units, settings.gates, now=snapshot.taken_at, ledger=ledger)
-        state = prepare(snapshot, scoring=settings.scoring).what_if()
+        now = snapshot.taken_at
+        ledger = settle(remembered(), snapshot, now)
+        settings = _settings(policy, snapshot)
+        given = _input(snapshot, policy, ledger, plan, profiles or {})
+        outcome = survey(given, settings)
+        stopped = ledger.circuit(now) or _stopped(outcome)
+        trial = Trial(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, given.in_flight)
         verdicts: dict[str, Blocked | None] = {}
         for action in actions:
-            pods = [snapshot.pod_index.get((m.namespace, m.pod), -1) for m in action.pods]
-            if -1 in pods:
-                verdicts[action.id] = Blocked(Reason.CHANGED, action.unit, "a pod of it is gone")
-                continue
-            blocked = _gated(gates, pods) or _torn(snapshot, units, pods)
-            if blocked is None:
-                attempt = state.fork()
-                blocked = _placed(snapshot, attempt, pods)
-                state = attempt if blocked is None else state
-            verdicts[action.id] = blocked
+            needed = signals.get(action.strategy, ())
+            verdicts[action.id] = stopped or _blind(outcome, needed) or _judged(trial, snapshot, action)
         return verdicts
 
     return revalidate
 
 
-def _gated(gates: Gates, pods: Sequence[int]) -> Blocked | None:
-    return next((blocked for pod in pods if (blocked := gates.blocked(pod)) is not None), None)
+def _settings(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
+    """One wave is one moment. The limit of a workload is kept by its plan, whose waves wait for one another: pods that
+    are still on their way out though their replacements are ready are not held against the next wave.
+    """
+    settings = settings_of(policy, snapshot)
+    return replace(settings, limits=replace(settings.limits, waves=1, per_workload=None))
 
 
-def _torn(snapshot: ClusterSnapshot, units: Units, pods: Sequence[int]) -> Blocked | None:
-    """A gang that moves whole must be all there; one that does not may lose no more than its slack."""
-    leaving: dict[str, int] = {}
-    for pod in pods:
-        unit = units.of(pod)
-        if not unit.gang:
-            continue
-        leaving[unit.name] = leaving.get(unit.name, 0) + 1
-        if unit.mode is DisruptionMode.WHOLE:
-            left = sorted(set(unit.members) - set(pods))
-            if left:
-                return Blocked(Reason.GANG_WOULD_TEAR, unit.name, f"{snapshot.pods[left[0]].key} would stay behind")
-        elif leaving[unit.name] > unit.slack:
-            return Blocked(Reason.GANG_WOULD_TEAR, unit.name, f"{unit.alive} alive, minimum {unit.min_available}")
-    return None
+def _input(
+    snapshot: ClusterSnapshot, policy: Policy, ledger: Ledger, plan: str, profiles: Mapping[str, SignalProfiles]
+) -> Input:
+    now = snapshot.taken_at
+    flying = ledger.in_flight(now)
+    others = replace(ledger, entries=tuple(e for e in ledger.entries if e.plan != plan)) if plan else ledger
+    return Input(
+        snapshot=snapshot,
+        units=resolve(snapshot, when_unset=when_unset(policy)),
+        profiles=profiles,
+        now=now,
+        ledger=others,
+        in_flight=tuple(i for i, pod in enumerate(snapshot.pods) if pod.uid in flying) if flying else (),
+        recent=ledger.moved_within(_HOUR, now),
+    )
 
 
-def _placed(snapshot: ClusterSnapshot, attempt: WhatIf, pods: Sequence[int]) -> Blocked | None:
-    """Place every pod on the first node, other than its own, that takes it; the state then holds them all."""
-    sources = {pod: attempt.node_of(pod) for pod in pods}
-    for pod in pods:
-        attempt.remove(pod)
-    for pod in pods:
-        fits = attempt.fits(pod)
-        if sources[pod] >= 0:
-            fits[sources[pod]] = False
-        if not fits.any():
-            return Blocked(Reason.NO_PLACE, f"pod/{snapshot.pods[pod].key}", attempt.explain_text(pod))
-        attempt.place(pod, int(fits.argmax()))
-    return None
+def _stopped(outcome: Outcome) -> Blocked | None:
+    return Blocked(Reason.DATA_STALE, "second validation", "; ".join(outcome.stops)) if outcome.stops else None
+
+
+def _blind(outcome: Outcome, signals: Sequence[str]) -> Blocked | None:
+    lacking = missing(signals, outcome.sources.usable)
+    if not lacking:
+        return None
+    said = [p for p in outcome.problems if any(p.startswith(f"history of {name} ") for name in lacking)]
+    return Blocked(Reason.DATA_STALE, "history", "; ".join(said) or f"no usable history of {', '.join(lacking)}")
+
+
+def _judged(trial: Trial, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
+    proposal = _proposal(snapshot, action)
+    if isinstance(proposal, Blocked):
+        return proposal
+    verdict = trial.judge(proposal)
+    return verdict if isinstance(verdict, Blocked) else None
+
+
+def _proposal(snapshot: ClusterSnapshot, action: Action) -> Proposal | Blocked:
+    """What the action was when it was proposed, in the positions of this snapshot."""
+    at = snapshot.node_index
+    moves: list[Move] = []
+    for one in action.pods:
+        pod = snapshot.pod_index.get((one.namespace, one.pod), -1)
+        if pod < 0 or snapshot.pods[pod].uid != one.uid:
+            return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is gone")
+        if snapshot.pods[pod].node != one.source:
+            return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is not on {one.source}")
+        moves.append(Move(pod, at.get(one.source, -1), (at[one.destination],) if one.destination in at else ()))
+    seats: list[Seat] = []
+    for row in action.room_for:
+        pod = snapshot.pod_index.get((row.namespace, row.pod), -1)
+        if pod < 0 or row.node not in at:
+            gone = f"{row.namespace}/{row.pod}" if pod < 0 else f"node {row.node}"
+            return Blocked(Reason.CHANGED, action.unit, f"{gone}, for which it makes room, is gone")
+        seats.append(Seat(pod, at[row.node]))
+    return Proposal(
+        finding=Finding(action.strategy, action.unit, "", 0.0, 0.0, action.note),
+        moves=tuple(moves),
+        benefit=action.benefit,
+        worth=math.inf,
+        seats=tuple(seats),
+        avoid=tuple(sorted({at[n] for n in action.steer if n in at} - {m.source for m in moves})),
+    )

@@ -34,9 +34,10 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.web import Render, WebServer, create_app
 from descheduler.execution.clock import Clock
-from descheduler.execution.executor import Executor
+from descheduler.execution.executor import Executor, Revalidate
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.leader import Elector
+from descheduler.execution.ledger import Ledger
 from descheduler.execution.ledger_store import LedgerStore
 from descheduler.execution.transport import Leadership, Unelected
 from descheduler.execution.writes import ClusterWriter, LeaseWriter
@@ -139,13 +140,14 @@ def _assemble(
     history = HistoryReader(options.prometheus, options.store, clock, rng, status.beat)
     stack.callback(history.close)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
+    deciding = _Deciding(
+        Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
+    )
     real = Seams(
         gate=lambda: unsynced(cache.freshness()),
         observe=_Observing(cache, history, clock),
-        decide=_Deciding(
-            Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
-        ),
-        revalidate=second_validation,
+        decide=deciding,
+        revalidate=deciding.again,
     )
     return Controller(
         watch=watch,
@@ -188,6 +190,10 @@ class _Deciding:
         document = plan(observed, policy, self._profiles, memory)
         self._published.update(policy, observed.snapshot, self._profiles, observed.now)
         return document
+
+    def again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
+        """The check before every wave of a plan, by the profiles that it was made with."""
+        return second_validation(policy, remembered, document.id, self._profiles)
 
 
 def _beating(status: Status) -> Clock:

@@ -119,6 +119,16 @@ class Outcome:
 
 def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcome:
     """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
+    outcome = survey(given, settings)
+    if not outcome.stops:
+        _rounds(outcome, chosen, settings, given.in_flight)
+    strangers = apart(outcome.accepted) if settings.steering else None
+    outcome.waves = outcome.budgets.waves([a.restarting for a in outcome.accepted], apart=strangers)
+    return outcome
+
+
+def survey(given: Input, settings: Settings) -> Outcome:
+    """Everything that a plan is judged by, before anything is proposed."""
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)
@@ -155,7 +165,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         topology=read_topology(given.snapshot, settings.topology),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
-    outcome = Outcome(
+    return Outcome(
         view,
         gates,
         budgets,
@@ -170,11 +180,6 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
         [*sources.problems, *view.topology.problems],
         sources.stops,
     )
-    if not sources.stops:
-        _rounds(outcome, chosen, settings, given.in_flight)
-    strangers = apart(outcome.accepted) if settings.steering else None
-    outcome.waves = budgets.waves([a.restarting for a in outcome.accepted], apart=strangers)
-    return outcome
 
 
 def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> tuple[dict[str, NodeLoads], Sources]:

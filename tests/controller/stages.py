@@ -46,7 +46,7 @@ def empty_server(method: str, path: str) -> bytes | ClusterError:
     return refusal(404) if method == "GET" else b"{}"
 
 
-def nothing_more(_: Policy, __: Ledger) -> Revalidate:
+def nothing_more(_: Policy, __: PlanDocument, ___: Callable[[], Ledger]) -> Revalidate:
     def revalidate(_: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
         return dict.fromkeys(action.id for action in actions)
 

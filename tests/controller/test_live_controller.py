@@ -167,6 +167,7 @@ def test_what_was_moved_is_remembered_by_the_next_process(client: ApiClient, sta
     (pod,) = run_deployment(client, "web", 1)
     client.create_node("n2", cpu=64)
     client.wait_for_nodes("n2")
+    client.patch("Node", "n1", {"spec": {"unschedulable": True}})
     moved = move_of(pod, "default/Deployment/web")
     first = start(lambda: plan(action(moved)))
     client.wait_for(lambda: moved.uid not in uids(client, "web"), timeout=30, what="the move")

@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from builders import NOW, cluster, node, pod, workload
 from descheduler.controller.revalidate import second_validation
+from descheduler.controller.settings import rules_of
 from descheduler.execution.ledger import Ledger, goals_of
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.policy import default_policy
+from descheduler.policy import Policy, default_policy, load_policy
+from descheduler_profiling.build import build
+from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.series import History
 from execution.plans import action, move, plan
 from gang_builders import GROUP_LABEL, group, members, snap
+from histories import history, peaking
+from planning.scenes import hot, hot_node, planned
+
+HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
+HOT = load_policy(HEAD + "strategies: [{HotNodes: {thresholds: {cpu: 75%}}}]\n")
 
 
-def reasons(snapshot: ClusterSnapshot, *actions: Action, ledger: Ledger | None = None) -> list[Reason | None]:
-    verdicts = second_validation(default_policy(), ledger or Ledger())(snapshot, actions)
+def reasons(
+    snapshot: ClusterSnapshot,
+    *actions: Action,
+    ledger: Ledger | None = None,
+    policy: Policy | None = None,
+    plan: str = "plan-1",
+    profiles: Mapping[str, SignalProfiles] | None = None,
+) -> list[Reason | None]:
+    check = second_validation(policy or default_policy(), lambda: ledger or Ledger(), plan, profiles)
+    verdicts = check(snapshot, actions)
     return [blocked.reason if (blocked := verdicts[a.id]) else None for a in actions]
 
 
-def scene(free: str, *more: str, **rest: object) -> ClusterSnapshot:
-    """web-1 and web-2 of 4 cores each on n1; n2 has `free` cores."""
+def scene(free: str, *more: str, closed: bool = True) -> ClusterSnapshot:
+    """web-1 and web-2 of 4 cores each on n1, which is `closed`; n2 has `free` cores."""
     pods = [pod(name, cpu="4", node="n1") for name in ("web-1", "web-2", *more)]
-    return cluster([node("n1"), node("n2", cpu=free)], pods, [], [workload("ReplicaSet", "web", 2 + len(more))])
+    nodes = [node("n1", unschedulable=closed), node("n2", cpu=free)]
+    return cluster(nodes, pods, [], [workload("ReplicaSet", "web", 2 + len(more))])
+
+
+def moved(name: str, successor: str, ready: float | None = 1.0, plan_name: str = "p", ago: float = 60.0) -> Ledger:
+    """What is remembered of pod `name`, evicted `ago` seconds before and replaced by the pod `successor`."""
+    pod = PodOutcome(move(name), True, at=NOW - ago, successor=f"uid-default-{successor}", ready_seconds=ready)
+    return Ledger().record([ActionOutcome(action(move(name)), Result.DONE, (pod,))], plan_name, goals_of(plan()))
 
 
 def test_what_still_holds_may_go_on() -> None:
@@ -44,7 +72,7 @@ def test_a_bundle_without_room_for_all_leaves_its_room_to_others() -> None:
 
 def test_a_pod_that_opted_out_since_stays() -> None:
     annotations = {"descheduler.alpha.kubernetes.io/evict": "false"}
-    there = cluster([node("n1"), node("n2")], [pod("web-1", node="n1", annotations=annotations)])
+    there = cluster([node("n1", unschedulable=True), node("n2")], [pod("web-1", node="n1", annotations=annotations)])
     assert reasons(there, action(move("web-1"))) == [Reason.OPTED_OUT]
 
 
@@ -52,10 +80,104 @@ def test_a_pod_that_is_gone_is_a_change() -> None:
     assert reasons(cluster([node("n1")], []), action(move("web-1"))) == [Reason.CHANGED]
 
 
+def test_a_pod_that_would_come_back_stays() -> None:
+    assert reasons(scene("16", closed=False), action(move("web-1"))) == [Reason.WOULD_STAY]
+
+
+def test_a_pod_of_the_same_name_is_another() -> None:
+    assert reasons(scene("16"), action(move("web-1", uid="former"))) == [Reason.CHANGED]
+
+
 def test_a_pod_that_was_moved_meanwhile_cools_down() -> None:
-    before = PodOutcome(move("web-0"), True, at=NOW - 60, successor="uid-default-web-1", ready_seconds=1.0)
-    ledger = Ledger().record([ActionOutcome(action(move("web-0")), Result.DONE, (before,))], "p", goals_of(plan()))
-    assert reasons(scene("16"), action(move("web-1")), ledger=ledger) == [Reason.COOLDOWN]
+    assert reasons(scene("16"), action(move("web-1")), ledger=moved("web-0", "web-1")) == [Reason.COOLDOWN]
+
+
+def test_what_the_same_plan_moved_before_brings_no_cooldown() -> None:
+    before = moved("web-0", "web-2", plan_name="plan-1")
+    assert reasons(scene("16"), action(move("web-1")), ledger=before) == [None]
+
+
+def test_a_replacement_that_is_not_ready_is_not_moved_again() -> None:
+    pods = [pod("web-1", node="n1"), pod("web-2", node="n1", ready=False, created=NOW - 50)]
+    there = cluster([node("n1", unschedulable=True), node("n2")], pods, [], [workload("ReplicaSet", "web", 2)])
+    before = moved("web-0", "", ready=None, plan_name="plan-1")
+    verdicts = reasons(there, action(move("web-2")), ledger=before)
+    assert verdicts == [Reason.TERMINATING]
+
+
+def test_the_ledger_is_asked_at_the_time_of_the_check() -> None:
+    known = [Ledger()]
+    check = second_validation(default_policy(), lambda: known[-1], "plan-1")
+    actions = [action(move("web-1"))]
+    assert set(check(scene("16"), actions).values()) == {None}
+    known.append(moved("web-0", "web-1"))
+    (blocked,) = check(scene("16"), actions).values()
+    assert blocked is not None
+    assert blocked.reason is Reason.COOLDOWN
+
+
+def test_what_the_hour_allows_may_be_used_up_meanwhile() -> None:
+    policy = load_policy(HEAD + "limits: {perHour: 1}\n")
+    other = moved("api-0", "api-1", plan_name="plan-1")
+    assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=other) == [Reason.HOUR_LIMIT]
+    assert reasons(scene("16"), action(move("web-1")), policy=policy) == [None]
+
+
+def test_a_circuit_that_opens_between_two_waves_stops_the_rest() -> None:
+    policy = load_policy(HEAD + "acting: {pendingLimit: 1, pendingAfter: 1m}\n")
+    late = moved("api-0", "", ready=None, ago=90.0)
+    assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=late) == [None]  # rules of another policy
+    late = replace(late, rules=rules_of(policy))
+    assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=late) == [Reason.CIRCUIT_OPEN]
+
+
+def test_a_window_that_closed_between_two_waves_stops_the_rest() -> None:
+    at = datetime.fromtimestamp(NOW, UTC)
+    opened = f"{at.minute} {at.hour} * * *"
+    policy = load_policy(HEAD + f'windows: [{{schedule: "{opened}", duration: 10m}}]\n')
+    assert reasons(replace(scene("16"), taken_at=NOW + 300), action(move("web-1")), policy=policy) == [None]
+    closed = replace(scene("16"), taken_at=NOW + 900)
+    assert reasons(closed, action(move("web-1")), policy=policy) == [Reason.OUTSIDE_WINDOW]
+
+
+# -- forecasts ---------------------------------------------------------------------------
+
+
+def cooled() -> tuple[ClusterSnapshot, list[History], tuple[Action, ...]]:
+    """A hot node, and what a plan moves away from it."""
+    snapshot, histories = hot_node()
+    actions = planned(snapshot, histories, [hot()]).actions
+    assert actions
+    return snapshot, histories, actions
+
+
+def test_a_destination_that_stays_cool_is_still_good() -> None:
+    snapshot, histories, actions = cooled()
+    profiles = {h.signal: build(h) for h in histories}
+    assert reasons(snapshot, *actions, policy=HOT, profiles=profiles) == [None] * len(actions)
+
+
+def test_a_destination_that_will_be_hot_by_what_is_known_now_is_not() -> None:
+    snapshot, histories, actions = cooled()
+    web, idle = histories[0].keys[::-1]
+    now = history("cpu", {web: peaking(0.5, 2.9, minutes_ahead=20), idle: peaking(0.1, 9.0, minutes_ahead=20)})
+    profiles = {"cpu": build(now), "memory": build(histories[1])}
+    assert set(reasons(snapshot, *actions, policy=HOT, profiles=profiles)) == {Reason.DESTINATION_HOT}
+
+
+def test_forecasts_that_grew_too_old_move_nothing_more() -> None:
+    snapshot, histories, actions = cooled()
+    profiles = {h.signal: build(h) for h in histories}
+    later = replace(snapshot, taken_at=NOW + 1200)
+    assert set(reasons(later, *actions, policy=HOT, profiles=profiles)) == {Reason.DATA_STALE}
+
+
+def test_a_strategy_that_needs_no_history_does_not_wait_for_it() -> None:
+    snapshot, histories, actions = cooled()
+    other = [replace(a, strategy="Other") for a in actions]
+    later = replace(snapshot, taken_at=NOW + 1200)
+    profiles = {h.signal: build(h) for h in histories}
+    assert reasons(later, *other, policy=HOT, profiles=profiles) == [None] * len(other)
 
 
 def test_a_gang_that_grew_is_not_torn() -> None:

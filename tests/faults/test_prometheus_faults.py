@@ -15,9 +15,12 @@ from controlplane.witness import witnessed
 from descheduler.controller.history import HistoryReader
 from descheduler.controller.loop import Seams
 from descheduler.controller.revalidate import second_validation
+from descheduler.execution.executor import Revalidate
+from descheduler.execution.ledger import Ledger
 from descheduler.model.plan import PlanDocument
 from descheduler.pipeline import Memory, Observed, plan, profile
 from descheduler.policy import Policy
+from descheduler_profiling.profiles import SignalProfiles
 from e2e import scene
 from faults.acting import Acting
 from faults.proxy import ApiProxy
@@ -74,6 +77,7 @@ def cycle(acting: Acting, prometheus: Lying) -> Iterator[Callable[[], str]]:
     clock = acting.time.clock
     reader = HistoryReader(prometheus.url, None, clock, Random(1), lambda: None)
     seams = acting.controller.seams
+    profiles: dict[str, SignalProfiles] = {}
 
     def observe(policy: Policy) -> Observed:
         histories = reader.read(policy, acting.cache.snapshot(), clock.wall())
@@ -81,9 +85,14 @@ def cycle(acting: Acting, prometheus: Lying) -> Iterator[Callable[[], str]]:
         return Observed(snapshot, histories, snapshot.taken_at)
 
     def decide(observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
-        return plan(observed, policy, profile(observed), memory)
+        profiles.clear()
+        profiles.update(profile(observed))
+        return plan(observed, policy, profiles, memory)
 
-    acting.controller.seams = Seams(seams.gate, observe, decide, second_validation)
+    def again(policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
+        return second_validation(policy, remembered, document.id, profiles)
+
+    acting.controller.seams = Seams(seams.gate, observe, decide, again)
     yield acting.cycle
     prometheus.decide, prometheus.lie = lambda _: None, None
     reader.close()

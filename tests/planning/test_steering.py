@@ -49,7 +49,7 @@ def test_the_second_validation_agrees() -> None:
     snapshot, histories = come_back()
     document = planned(snapshot, histories, [hot()], STEERING)
     policy = load_policy(HEAD + "acting: {steering: true}\n")
-    verdicts = second_validation(policy, Ledger())(snapshot, document.actions)
+    verdicts = second_validation(policy, Ledger)(snapshot, document.actions)
     assert set(verdicts.values()) == {None}
 
 
