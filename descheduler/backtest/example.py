@@ -1,9 +1,10 @@
 """The embedded example: 40 nodes with a week of history, in which there is something to do and something to refuse.
 
 One general node will be hot within the hour, because half the replicas of a service with a daily peak landed on it
-after a zone outage. The GPU nodes hold scattered single-GPU pods, so that no job can have eight together. One pod on
-the hot node is held by its PodDisruptionBudget, another belongs to a gang that moving it would tear, a third node only
-has a short spike ahead. Everything is drawn from one seed; the same seed is the same cluster.
+after a zone outage. The GPU nodes hold scattered single-GPU pods, so that no job can have eight together; two notebooks
+among them keep a GPU each for which nobody has had work since yesterday. One pod on the hot node is held by its
+PodDisruptionBudget, another belongs to a gang that moving it would tear, a third node only has a short spike ahead.
+Everything is drawn from one seed; the same seed is the same cluster.
 """
 
 from __future__ import annotations
@@ -48,10 +49,16 @@ class _Cluster:
     memory: dict[WorkloadKey, Shape] = field(default_factory=dict)
     gpu: dict[WorkloadKey, Shape] = field(default_factory=dict)
     replicas: dict[WorkloadKey, int] = field(default_factory=dict)
+    free: dict[str, list[int]] = field(default_factory=dict)  # GPUs of each node that nobody holds, the next one first
 
     def add(self, kind: str, item: Object) -> Object:
         self.objects.setdefault(kind, []).append(item)
         return item
+
+    def hold(self, item: Object, node: str, gpus: int) -> Object:
+        """The pod is given the next free GPUs of its node, as its status then says."""
+        given, self.free[node] = self.free[node][:gpus], self.free[node][gpus:]
+        return make.holding(item, sorted(given))
 
     def use(self, key: WorkloadKey, replicas: int, cpu: Shape, memory: float, gpu: Shape | None = None) -> None:
         self.cpu[key] = cpu
@@ -85,6 +92,7 @@ def example(seed: int = SEED) -> Example:
     _stateful(cluster)
     _gangs(cluster)
     _inference(cluster)
+    _notebooks(cluster)
     return Example(cluster.objects, _histories(cluster))
 
 
@@ -96,6 +104,7 @@ def _nodes(cluster: _Cluster) -> None:
         labels = {"pool": "gpu", "topology.kubernetes.io/zone": ZONES[i % 3], "nvidia.com/gpu.product": "H100-SXM"}
         taint: Json = [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]
         cluster.add("nodes", make.node(f"gpu-{i:02d}", labels, "96", "768Gi", 8, taints=taint))
+        cluster.free[f"gpu-{i:02d}"] = [(3 * k + i) % 8 for k in range(8)]  # as they come and go, holes remain
 
 
 def _name(kind: str, position: int) -> str:
@@ -294,7 +303,7 @@ def _gang(
             restartPolicy="Never",
             tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
         )
-        cluster.add("pods", item)
+        cluster.add("pods", cluster.hold(item, _name(kind, position), gpus) if gpus else item)
     use = float(cpu) * 0.45
     load = Shape(base=0.82, daily=0.0, noise=0.05) if gpus else None
     cluster.use(WorkloadKey(namespace, "Job", name), size, Shape(base=use, daily=0.0, noise=0.03), memory * 0.6, load)
@@ -327,12 +336,36 @@ def _inference(cluster: _Cluster) -> None:
                 tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
                 schedulerName=PACKER,
             )
-            cluster.add("pods", item)
+            cluster.add("pods", cluster.hold(item, _name("gpu", position), 1))
         cluster.add("poddisruptionbudgets", make.budget("ml", name, name, len(nodes), 2, maxUnavailable=2))
         use = Shape(base=0.35, daily=0.3, peak_hour=15.0, noise=0.1)
         cluster.use(
             WorkloadKey("ml", "Deployment", name), len(nodes), Shape(base=2.2, daily=1.0, peak_hour=15.0), 30.0, use
         )
+
+
+def _notebooks(cluster: _Cluster) -> None:
+    """Two notebooks, each with a GPU, whose owners went home: bare of budgets, and of work since yesterday evening."""
+    for name, position in (("notebook-ada", 6), ("notebook-lin", 11)):
+        born = NOW - 3 * 86400.0
+        owner = cluster.add("statefulsets", make.controller("StatefulSet", "ml", name, 1, born))
+        item = make.pod(
+            "ml",
+            f"{name}-0",
+            owner,
+            _name("gpu", position),
+            {"app": name},
+            "4",
+            "32Gi",
+            born,
+            1,
+            tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            schedulerName=PACKER,
+        )
+        cluster.add("pods", cluster.hold(item, _name("gpu", position), 1))
+        key = WorkloadKey("ml", "StatefulSet", name)
+        at_work = Shape(base=0.002, noise=0.2, spike=0.6, spike_at=NOW - 21 * 3600.0, spike_minutes=150)
+        cluster.use(key, 1, Shape(base=0.05, noise=0.1), 9.0, at_work)
 
 
 def _histories(cluster: _Cluster) -> dict[str, History]:

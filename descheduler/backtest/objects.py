@@ -104,6 +104,16 @@ def pod(
     }
 
 
+def holding(item: Object, devices: Iterable[int]) -> Object:
+    """The pod, with the GPUs that the kubelet gave it in its status (by index, as device plug-ins can)."""
+    status = item["status"]
+    assert isinstance(status, dict)
+    given: list[Json] = [{"resourceID": str(device), "health": "Healthy"} for device in devices]
+    allocated: list[Json] = [{"name": GPU, "resources": given}]
+    status["containerStatuses"] = [{"name": "main", "ready": True, "allocatedResourcesStatus": allocated}]
+    return item
+
+
 def budget(namespace: str, name: str, app: str, healthy: int, allowed: int, **spec: Json) -> Object:
     """A PodDisruptionBudget whose status is up to date."""
     return {

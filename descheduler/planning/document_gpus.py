@@ -121,18 +121,33 @@ def _holds(view: RebalanceView, state: Scenario, node: int) -> tuple[GpuHold, ..
     columns = view.snapshot.columns
     there = [p for p in columns.pods_on(node).tolist() if state.node_of(p) == node]
     there += [p for p, to in state.state.moved.items() if to == node and columns.pod_node[p] != node]
-    holds = []
-    for pod in there:
-        need = state.state.placement.gpus.need(columns.specs[columns.pod_spec[pod]])
-        if need is None:
-            continue
-        one = view.snapshot.pods[pod]
-        devices = state.state.gpus_held(pod)
-        told = bool(devices) and bool(one.gpu_indices) and columns.pod_node[pod] == node
-        source = one.gpu_source.value if told and one.gpu_source is not None else ""
-        workload = str(columns.workloads[columns.pod_workload[pod]])
-        holds.append(GpuHold(one.key, workload, need.count, min(need.milli, WHOLE), tuple(devices), source))
+    holds = [hold for pod in there for hold in _of_pod(view, state, node, pod)]
+    gpus = view.snapshot.nodes[node].gpus
+    for share in gpus.reserved if gpus else ():
+        at = (share.index,) if share.index >= 0 else ()
+        holds.append(GpuHold("", "reserved", 1, min(share.milli, WHOLE), at, gpus.source.value if gpus else ""))
     return tuple(sorted(holds, key=lambda h: (not h.devices, h.devices, h.pod)))
+
+
+def _of_pod(view: RebalanceView, state: Scenario, node: int, pod: int) -> Iterable[GpuHold]:
+    """What one pod holds: one row, or one for each size of part where it holds several."""
+    columns, one = view.snapshot.columns, view.snapshot.pods[pod]
+    need = state.state.placement.gpus.need(columns.specs[columns.pod_spec[pod]])
+    devices = state.state.gpus_held(pod)
+    workload = str(columns.workloads[columns.pod_workload[pod]])
+    if not devices:
+        if need is not None:
+            yield GpuHold(one.key, workload, need.count, min(need.part(node), WHOLE))
+        return
+    told = columns.pod_node[pod] == node and set(devices) <= set(one.gpu_indices)
+    source = one.gpu_source.value if told and one.gpu_source is not None else ""
+    shares = {share.index: share.milli for share in one.gpu_shares} if told else {}
+    part = need.part(node) if need is not None else WHOLE
+    by: dict[int, list[int]] = {}
+    for device in devices:
+        by.setdefault(min(shares.get(device, part), WHOLE), []).append(device)
+    for milli, found in by.items():
+        yield GpuHold(one.key, workload, len(found), milli, tuple(found), source)
 
 
 def _capacity(

@@ -104,8 +104,8 @@ def gain(finding: FindingRow, actions: Iterable[Action]) -> str:
 
 
 def numbers(finding: FindingRow) -> str:
-    """The further numbers of a finding: `idle GPU-hours 37.5, GPUs held 4`."""
-    return ", ".join(f"{name} {number(round(value, 2))}" for name, value in finding.numbers.items())
+    """The further numbers of a finding: `idle GPU-hours 37.5 · GPUs held 4`."""
+    return " · ".join(f"{name} {number(round(value, 2))}" for name, value in finding.numbers.items())
 
 
 def subject(text: str) -> str:

@@ -198,7 +198,7 @@ def _finding(view: RebalanceView, args: IdleGpuArgs, seen: _Idle, group: _Group,
             ("GPUs held", of),
             ("idle GPU-hours", round(hours, 2)),
             (f"idle GPU-hours in namespace {group.namespace}", round(in_namespace, 2)),
-            ("highest activity, fraction", round(peak, 4)),
+            ("highest activity in %", round(100 * peak, 2)),
         ),
     )
 

@@ -30,11 +30,28 @@ def test_a_node_that_will_be_hot_within_the_hour_is_cooled(the_plan: PlanDocumen
     assert the_plan.created < finding.since <= the_plan.created + 3600
 
 
-def test_a_gpu_slot_is_opened_by_a_bundle(the_plan: PlanDocument) -> None:
+def test_gpu_slots_are_opened_by_bundles(the_plan: PlanDocument) -> None:
     bundle = next(a for a in the_plan.actions if a.strategy == "GpuDefragmentation")
     assert len(bundle.pods) > 1
     assert the_plan.summary["whole_gpu_nodes_before"] == 0
-    assert the_plan.summary["whole_gpu_nodes_after"] == 1
+    assert the_plan.summary["whole_gpu_nodes_after"] == 2
+
+
+def test_its_map_shows_scattered_devices_and_what_becomes_of_them(the_plan: PlanDocument) -> None:
+    assert the_plan.gpus is not None
+    assert len(the_plan.gpus.nodes) == 12
+    (row,) = the_plan.gpus.capacity
+    assert (row.before.slots["8"], row.after.slots["8"]) == (0, 2)
+    assert all(hold.devices for node in the_plan.gpus.nodes for hold in node.before)
+    assert sum(node.after is not None for node in the_plan.gpus.nodes) >= 3
+
+
+def test_idle_notebooks_are_reported_and_stay(the_plan: PlanDocument) -> None:
+    idle = [f for f in the_plan.findings if f.strategy == "IdleGpu"]
+    assert [f.subject.rpartition("/")[2] for f in idle] == ["notebook-ada", "notebook-lin"]
+    assert {f.outcome for f in idle} == {"left-alone"}
+    assert all(f.numbers["idle GPU-hours"] > 12 for f in idle)
+    assert not any("notebook" in pod.pod for action in the_plan.actions for pod in action.pods)
 
 
 def test_one_move_is_refused_by_a_budget_and_one_because_it_would_tear_a_gang(the_plan: PlanDocument) -> None:
