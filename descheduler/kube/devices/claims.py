@@ -80,6 +80,8 @@ def _give(
 
 def _share(device: ClaimedDevice, place: Place, rank: int, among: int) -> GpuShare:
     """The part of one of `among` who share a device, such that all parts together are what the claim holds."""
+    if among == 1 and not device.memory:
+        return place.share
     milli, memory = place.share.milli, device.memory or place.share.memory
     if device.memory and place.memory:
         milli = min(milli, -(-device.memory * WHOLE // place.memory))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
@@ -35,60 +35,63 @@ class NodeDevices:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """`shares` ascending by index; those of unknown devices have -1. `problem`: why nothing can be said."""
+    """`shares` ascending by index; those of unknown devices have -1, and then there are no `indices`. `problem`: why
+    nothing can be said."""
 
     shares: tuple[GpuShare, ...] = ()
+    indices: tuple[int, ...] = ()
     source: GpuSource | None = None
     problem: str = ""
     disputes: tuple[str, ...] = ()
 
-    @property
-    def indices(self) -> tuple[int, ...]:
-        known = all(s.index >= 0 for s in self.shares)
-        return tuple(s.index for s in self.shares) if known else ()
-
 
 def locate(statements: Sequence[GpuStatement], devices: NodeDevices, request: GpuRequest | None) -> Located:
     """What a pod holds by the statements of all sources (any order)."""
+    if len(statements) > 1:
+        statements = sorted(statements, key=lambda one: one.source.trust)
     chosen: Located | None = None
     vague: Located | None = None
     disputes: list[str] = []
-    for said in sorted(statements, key=lambda one: one.source.trust):
+    for said in statements:
         wrong = said.problem or next((f"GPU {s.index} is not there" for s in said.shares if devices.lacks(s)), "")
         if wrong:
             if chosen is None and vague is None:
                 return Located(source=said.source, problem=f"{said.source}: {wrong}")
             disputes.append(f"{said.source}: {wrong}")
             continue
-        shares = tuple(_joined(said.shares, devices, request))
-        if any(s.index < 0 for s in shares):
-            vague = vague or Located(shares, said.source)
+        shares = _joined(said.shares, devices, request)
+        indices = tuple(s.index for s in shares)
+        if indices and indices[0] < 0:
+            vague = vague or Located(shares, (), said.source)
         elif chosen is None:
-            chosen = Located(shares, said.source)
-        elif chosen.indices != tuple(s.index for s in shares):
-            disputes.append(f"{chosen.source} says GPU {_listed(chosen.shares)}, {said.source} says {_listed(shares)}")
-    return replace(chosen or vague or Located(), disputes=tuple(disputes))
+            chosen = Located(shares, indices, said.source)
+        elif chosen.indices != indices:
+            disputes.append(
+                f"{chosen.source} says GPU {_listed(chosen.indices)}, {said.source} says {_listed(indices)}"
+            )
+    found = chosen or vague or Located()
+    return replace(found, disputes=tuple(disputes)) if disputes else found
 
 
-def _listed(shares: Sequence[GpuShare]) -> str:
-    return ",".join(str(s.index) for s in shares)
+def _listed(indices: Sequence[int]) -> str:
+    return ",".join(map(str, indices))
 
 
-def _joined(shares: Sequence[GpuShare], devices: NodeDevices, request: GpuRequest | None) -> Iterator[GpuShare]:
-    """Each device once, with all that is held of it."""
+def _joined(shares: Sequence[GpuShare], devices: NodeDevices, request: GpuRequest | None) -> tuple[GpuShare, ...]:
+    """Each device once, with all that is held of it, ascending by index."""
     out: dict[tuple[int, str], GpuShare] = {}
     for share in shares:
         device = devices.find(share)
         milli = milli_of(share, device.memory if device else 0, request)
         index, uuid = (device.index, device.uuid or share.uuid) if device else (-1, share.uuid)
-        before = out.get((index, uuid), GpuShare(index, uuid, 0, 0))
-        out[index, uuid] = replace(
-            before,
-            milli=min(WHOLE, before.milli + milli),
-            memory=before.memory + share.memory,
-            healthy=before.healthy and share.healthy,
-        )
-    return iter(sorted(out.values(), key=lambda s: (s.index, s.uuid)))
+        before = out.get((index, uuid))
+        if before is None:
+            out[index, uuid] = GpuShare(index, uuid, milli, share.memory, share.healthy)
+        else:
+            healthy = before.healthy and share.healthy
+            milli = min(WHOLE, before.milli + milli)
+            out[index, uuid] = GpuShare(index, uuid, milli, before.memory + share.memory, healthy)
+    return tuple(out[key] for key in sorted(out)) if len(out) > 1 else tuple(out.values())
 
 
 def milli_of(share: GpuShare, memory: int, request: GpuRequest | None) -> int:
