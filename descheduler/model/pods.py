@@ -155,6 +155,7 @@ class Pod:
     gpu_source: GpuSource | None = None  # who told it
     gpu_statements: tuple[GpuStatement, ...] = ()  # what each source said, the most trusted first
     device_claims: tuple[str, ...] = ()  # names of its ResourceClaims
+    claims_note: str = ""  # what about them keeps the pod where it is
     gated: bool = False  # has scheduling gates
     resource_version: str = ""
     problem: str = ""  # why its spec could not be read: what it asks for is then unknown, and it may not move

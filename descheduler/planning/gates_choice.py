@@ -116,7 +116,9 @@ def _storage(scene: Scene) -> Iterator[Gate]:
         yield Gate(
             Reason.RESOURCE_CLAIMS,
             scene.by_spec([bool(s.resource_claims) for s in specs]),
-            lambda i: Blocked(Reason.RESOURCE_CLAIMS, ", ".join(scene.pods[i].spec.resource_claims)),
+            lambda i: Blocked(
+                Reason.RESOURCE_CLAIMS, ", ".join(scene.pods[i].spec.resource_claims), scene.pods[i].claims_note
+            ),
         )
     if policy.protect_persistent_volumes:
         held = [bool(p.claims) and _protected_claim(scene, p) is not None for p in scene.pods]

@@ -222,3 +222,27 @@ def test_slices_and_claims_survive_being_recorded() -> None:
 
 def _json(found: Json) -> bytes:
     return json.dumps(found).encode()
+
+
+def owned(found: Json, name: str) -> Json:
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": f"uid-shop-{name}", "controller": True}
+    return found | {"metadata": found["metadata"] | {"ownerReferences": [owner]}}
+
+
+def test_what_keeps_a_pod_with_claims_where_it_is_is_said() -> None:
+    picky = claim("picky", "gpu-1", holders=["b"])
+    picky["spec"]["devices"]["constraints"] = [{"matchAttribute": "resource.kubernetes.io/pcieRoot"}]
+    found = snapshot(
+        *(pod(name, **claiming(which)) for name, which in (("a", "mine"), ("b", "picky"), ("c", "ours"))),
+        nodes=PLAIN,
+        slices=[resource_slice(*map(gpu_device, range(3)))],
+        claims=[
+            owned(claim("mine", "gpu-0", holders=["a"]), "a"),
+            owned(picky, "b"),
+            claim("ours", "gpu-2", holders=["c"]),
+        ],
+    )
+    notes = {p.name: p.claims_note for p in found.pods}
+    assert notes["a"].startswith(f"made from templates (1 of {DRIVER})")
+    assert "by more than their class and number" in notes["b"]
+    assert "not made for this pod" in notes["c"]

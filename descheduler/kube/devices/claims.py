@@ -15,11 +15,13 @@ from descheduler.model.pods import Amounts, GpuRequest, Pod, PodSpec
 @dataclass(slots=True)
 class Held:
     """By position of the pod: what its claims gave it, and how many whole devices of which driver for the first time
-    (a claim that several pods share is counted once). By node: what claims hold that no pod here uses."""
+    (a claim that several pods share is counted once); and what keeps it where it is. By node: what claims hold that no
+    pod here uses."""
 
     statements: dict[int, GpuStatement] = field(default_factory=dict)
     counts: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     reserved: dict[str, list[GpuShare]] = field(default_factory=lambda: defaultdict(list))
+    notes: dict[int, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -51,11 +53,26 @@ def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[R
                 out.reserved[place.node].append(_share(device, place, 0, 1))
             else:
                 failed |= _give(device, place, holders[key], pods, shares, out)
+    for i in using:
+        mine = [by_name[key] for name in pods[i].device_claims if (key := (pods[i].namespace, name)) in by_name]
+        if mine:
+            out.notes[i] = _note(pods[i], mine)
     for i, found in shares.items():
         out.statements[i] = GpuStatement(GpuSource.DRA, tuple(sorted(found, key=lambda s: (s.index, s.uuid))))
     for i, why in failed.items():
         out.statements[i] = GpuStatement(GpuSource.DRA, problem=why)
     return out
+
+
+def _note(pod: Pod, claims: Sequence[ResourceClaim]) -> str:
+    """Why a pod with these claims is not moved: what comes nearest to being possible says the least."""
+    for claim in claims:
+        if not any(o.kind == "Pod" and o.uid == pod.uid for o in claim.owners):
+            return f"claim {claim.name} is not made for this pod, and keeps its devices when the pod goes"
+        if not claim.plain:
+            return f"claim {claim.name} asks for devices by more than their class and number"
+    asked = ", ".join(claim.plain for claim in claims)
+    return f"made from templates ({asked}), but which devices a scheduler finds for new claims is not modelled"
 
 
 def _give(

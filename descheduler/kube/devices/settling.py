@@ -229,7 +229,7 @@ def _settle_pods(
             if node is not None and node.gpus is not None and not pod.terminal and not node.gpus.problem:
                 nodes[pod.node] = replace(node, gpus=replace(node.gpus, problem=f"pod {pod.key}: {found.problem}"))
     out.nodes = tuple(nodes.get(node.name, node) for node in out.nodes)
-    if located or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
+    if located or held.notes or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
         out.pods = tuple(_rewritten(out.pods, nodes, told, located, held))
     return out
 
@@ -281,6 +281,8 @@ def _rewritten(
                 gpu_statements=told[i],
                 problem=pod.problem or _why(pod, found),
             )
+        if i in held.notes:
+            pod = replace(pod, claims_note=held.notes[i])
         if doubtful and pod.node in doubtful and not pod.problem and (pod.spec.gpu is not None or pod.device_claims):
             pod = replace(pod, problem=f"the GPUs of {pod.node}: {doubtful[pod.node]}")
         yield pod
