@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -33,6 +33,7 @@ from descheduler.execution.transport import Transport
 from descheduler.execution.writes import ClusterWriter, LeaseWriter
 from descheduler.kube.connection import KubeClient
 from descheduler.kube.snapshot import read_cluster
+from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.pipeline import Observed
 from execution.live import Dying, Killed, client_of, deployment, uids
@@ -134,7 +135,8 @@ class Protocol:
     """What one process does. `apps` are Deployments and how many pods they have; `actions` makes units of their pods.
 
     `interrupted`: after how many writes an earlier process has died in the middle of it, so that this one resumes.
-    `fresh`: nothing of ours is in the cluster when it starts. `dropped`: nothing is to be evicted.
+    `fresh`: nothing of ours is in the cluster when it starts. `dropped`: nothing is to be evicted. `steer`: nodes that
+    every unit steers away from.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Protocol:
     interrupted: int | None = None
     fresh: bool = False
     dropped: bool = False
+    steer: tuple[str, ...] = ()
 
     def run(self, plane: ControlPlane, point: Point | None) -> tuple[Sequence[Action], int]:
         """Do it, dying at the point if there is one; the units, and how many writes were sent."""
@@ -164,7 +167,8 @@ class Protocol:
         return [Stuck(self.name, point, what) for what in _inherit(plane, units, self.apps)]
 
     def _stage(self, client: ApiClient) -> Sequence[Action]:
-        _node(client)
+        for name in dict.fromkeys(("n1", *self.steer)):
+            _node(client, name)
         if self.fresh:
             for kind, name in (
                 ("ConfigMap", "descheduler-intents"),
@@ -178,13 +182,13 @@ class Protocol:
             pods = client.wait_for_pods(replicas, label_selector=f"app={app}", timeout=60)
             moves = [move_of(p, f"default/Deployment/{app}") for p in pods]
             found[app] = [action(m) for m in moves] if app != "gang" else [action(*moves, gang=True)]
-        return self.actions(found)
+        return [replace(unit, steer=self.steer) for unit in self.actions(found)]
 
 
-def _node(client: ApiClient) -> None:
-    if client.get_or_none("Node", "n1") is None:
-        client.create_node("n1", cpu=64)
-        client.wait_for_nodes("n1")
+def _node(client: ApiClient, name: str) -> None:
+    if client.get_or_none("Node", name) is None:
+        client.create_node(name, cpu=64)
+        client.wait_for_nodes(name)
 
 
 def _die(plane: ControlPlane, document: PlanDocument, dying: Dying, identity: str) -> None:
@@ -208,6 +212,7 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     intents = (client.get_or_none("ConfigMap", "descheduler-intents") or {}).get("data")
     if intents:
         found.append(f"{len(intents)} intents stay open")
+    found += [f"{node} keeps our taint" for node in tainted(client)]
     there = {uid for app in apps for uid in uids(client, app)}
     remembered = {e.uid for e in heir.controller.ledgers.load(LedgerRules()).entries}
     for unit in units:
@@ -228,6 +233,12 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     return found
 
 
+def tainted(client: ApiClient) -> list[str]:
+    """Nodes that carry our taint."""
+    nodes = {n["metadata"]["name"]: n["spec"].get("taints") or () for n in client.list("Node")}
+    return [name for name, taints in nodes.items() if any(t["key"] == VACATING.key for t in taints)]
+
+
 def points_of(plane: ControlPlane, protocol: Protocol) -> list[Point]:
     """Before and after every write of it, as one undisturbed run shows how many there are."""
     units, writes = protocol.run(plane, None)
@@ -235,6 +246,8 @@ def points_of(plane: ControlPlane, protocol: Protocol) -> list[Point]:
     left = {uid for app in protocol.apps for uid in uids(plane.client, app)} & members
     if left != (members if protocol.dropped else set()):
         raise AssertionError(f"{protocol.name}: an undisturbed run left {len(left)} pods where they were")
+    if nodes := tainted(plane.client):
+        raise AssertionError(f"{protocol.name}: an undisturbed run left our taint on {', '.join(nodes)}")
     return [Point(write, after) for write in range(writes) for after in (False, True)]
 
 
@@ -259,5 +272,19 @@ PROTOCOLS = (
     # The lease, and the intent.
     Protocol(
         "dropping what was not begun", {"gang": 2, "web": 2}, lambda found: found["gang"], interrupted=2, dropped=True
+    ),
+    Protocol("steering one pod", {"web": 2}, lambda found: found["web"][:1], steer=("n1", "n2")),
+    Protocol("steering several units from one node", {"web": 3}, lambda found: found["web"][:3], steer=("n1",)),
+    Protocol("steering several waves", {"web": 2, "gang": 2}, _waves, steer=("n1", "n2")),
+    # The lease, the intent, two taints, and the first eviction of three.
+    Protocol("resuming a steered gang", {"gang": 3}, lambda found: found["gang"], interrupted=5, steer=("n1", "n2")),
+    # The lease, the intent, and one of two taints.
+    Protocol(
+        "dropping a steered gang",
+        {"gang": 2, "web": 2},
+        lambda found: found["gang"],
+        interrupted=3,
+        dropped=True,
+        steer=("n1", "n2"),
     ),
 )
