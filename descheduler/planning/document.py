@@ -169,7 +169,7 @@ def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Actio
         curve_after=_short(curve or ()),
         step_seconds=finding.step_seconds,
         bound=finding.bound,
-        numbers=dict(finding.numbers),
+        numbers=dict(sorted(finding.numbers)),  # as they come back from storage
     )
 
 
@@ -268,7 +268,9 @@ def _uses(outcome: Outcome, state: Scenario, settings: Settings) -> list[tuple[f
     gpus = np.zeros(len(every))
     for i, node in enumerate(view.snapshot.nodes):
         if node.gpus is not None:
-            gpus[i] = requested[i, columns.resource(node.gpus.resource)]
+            column = columns.resource(node.gpus.resource)
+            # Devices that a sharing scheduler alone knows of are no resource of the node.
+            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.state.whole_gpus()[i]
     pods = requested[:, columns.resource("pods")]
     rows = zip(
         np.round(share[:, 0], 4).tolist(), np.round(share[:, 1], 4).tolist(), np.round(peaks["cpu"], 4).tolist(),
