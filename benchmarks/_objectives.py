@@ -38,6 +38,25 @@ def fragmentation(cluster: _openb.Cluster, args: argparse.Namespace) -> Solved:
     return Solved(found.steps, figures, seconds)
 
 
+def slots(cluster: _openb.Cluster, args: argparse.Namespace) -> Solved:
+    """Whole slots: so many free devices, CPU (milli) and memory (MiB) on one node."""
+    from descheduler.packing.requests import Demand
+    from descheduler.packing.slots import open_slots
+
+    demand = Demand((args.slot_cpu, args.slot_memory), args.slot_gpus)
+    began = time.perf_counter()
+    found = open_slots(cluster.packing, demand, args.moves)
+    seconds = time.perf_counter() - began
+    figures: dict[str, Figure] = {
+        "slots_start": found.before,
+        "slots_end": found.after,
+        "bound": found.bound,
+        "optimal": found.optimal,
+    }
+    return Solved(found.steps, figures, seconds)
+
+
 OBJECTIVES: dict[str, Callable[[_openb.Cluster, argparse.Namespace], Solved]] = {
     "fragmentation": fragmentation,
+    "slots": slots,
 }

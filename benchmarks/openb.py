@@ -24,6 +24,9 @@ def main() -> None:
     parser.add_argument("--objective", choices=sorted(_objectives.OBJECTIVES), default="fragmentation")
     parser.add_argument("--moves", type=int, default=350)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--slot-gpus", type=int, default=8, help="devices of a slot (default %(default)s)")
+    parser.add_argument("--slot-cpu", type=int, default=88_000, help="its CPU, milli (default %(default)s)")
+    parser.add_argument("--slot-memory", type=int, default=0, help="its memory, MiB (default %(default)s)")
     parser.add_argument("--plan-out", type=Path)
     args = parser.parse_args()
 
