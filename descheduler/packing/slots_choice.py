@@ -56,9 +56,11 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Columns:
+class Seating:
+    """`option` columns of the options; `served` of each family, the column of each domain."""
+
     option: Columns
-    served: list[dict[int, int]]  # per family, the column of each domain
+    served: list[dict[int, int]]
 
 
 def choose(
@@ -70,7 +72,7 @@ def choose(
     """
     programme = Programme(maximise=True)
     tie = 0.4 * min(f.worth for f in asked.families) / (asked.allowance.moves + 1)
-    columns = _serve(programme, asked, tie=tie, most=most)
+    columns = serve(programme, asked, asked.options, most=most)
     _moves(programme, asked, columns.option, tie)
     _budgets(programme, asked, columns.option, strict=True)
     _exclusive(programme, asked, columns.option)
@@ -92,7 +94,7 @@ def choose(
 def bound(asked: Question, room: Room, nodes: int) -> float:
     """No plan within the limits is worth more; `nodes` 0 takes the linear relaxation."""
     programme = Programme(maximise=True)
-    columns = _serve(programme, asked)
+    columns = serve(programme, asked, asked.options)
     moves, hosts = _least(programme, asked, columns.option, room)
     _budgets(programme, asked, columns.option, strict=False)
     add_room(programme, asked.packing, asked.options, columns.option, room, asked.demands, moves=moves, hosts=hosts)
@@ -109,33 +111,43 @@ def whole(value: float, families: Sequence[Family]) -> float:
     return float(np.floor(value / unit + 1e-6) * unit) if even and np.isfinite(value) else value
 
 
-def _serve(programme: Programme, asked: Question, *, tie: float = 0.0, most: float | None = None) -> _Columns:
-    """Requests served need members seated, in their domain."""
-    option = programme.add(len(asked.options), upper=1.0)
+def serve(
+    programme: Programme,
+    asked: Question,
+    options: Sequence[Option],
+    *,
+    upper: float = 1.0,
+    most: float | None = None,
+) -> Seating:
+    """Requests served need members seated, in their domain. `upper` how often an option can be taken."""
+    option = programme.add(len(options), upper=upper)
     served: list[dict[int, int]] = []
     for family in asked.families:
-        where = (
-            [ABSENT]
-            if family.domain is None
-            else sorted({int(family.domain[o.node]) for o in asked.options} - {ABSENT})
-        )
+        where = [ABSENT] if family.domain is None else sorted({int(family.domain[o.node]) for o in options} - {ABSENT})
         block = programme.add(len(where), upper=float(family.copies), cost=family.worth)
         served.append(dict(zip(where, block.tolist(), strict=True)))
         if len(where) > 1 and np.isfinite(family.copies):
             programme.constrain(1, 0, block, upper=float(family.copies))
     rows = Rows()
     for kind in range(len(asked.demands)):
-        _seats(rows, asked, kind, option, served)
+        _seats(rows, asked, options, kind, option, served)
     rows.put(programme)
     if most is not None and np.isfinite(most):
         pairs = [(c, f.worth) for f, s in zip(asked.families, served, strict=True) for c in s.values()]
         programme.constrain(1, 0, [c for c, _ in pairs], [w for _, w in pairs], upper=most + 1e-6)
-    return _Columns(option, served)
+    return Seating(option, served)
 
 
-def _seats(rows: Rows, asked: Question, kind: int, option: Columns, served: list[dict[int, int]]) -> None:
+def _seats(
+    rows: Rows,
+    asked: Question,
+    options: Sequence[Option],
+    kind: int,
+    option: Columns,
+    served: list[dict[int, int]],
+) -> None:
     """Members of requests served <= members seated: in all, and in every domain of every level."""
-    mine = [(int(option[i]), o) for i, o in enumerate(asked.options) if o.kind == kind]
+    mine = [(int(option[i]), o) for i, o in enumerate(options) if o.kind == kind]
     families = [(f, s) for f, s in zip(asked.families, served, strict=True) if f.kind == kind]
     total = [(c, -float(o.units)) for c, o in mine]
     rows.add([*total, *((c, float(f.members)) for f, s in families for c in s.values())], upper=0.0)

@@ -11,6 +11,7 @@ import numpy as np
 from descheduler.packing.requests import Allowance, Demand, Effort, slots
 from descheduler.packing.slots_choice import Choice, Family, Question, bound, choose, whole
 from descheduler.packing.slots_draft import Draft, Grant, Realiser
+from descheduler.packing.slots_exact import size, solve_exactly, sound
 from descheduler.packing.slots_room import Room, rooms
 from descheduler.packing.slots_vacate import Option, Yard
 from descheduler.packing.state import ABSENT, Packing
@@ -48,6 +49,10 @@ def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort
     options, complete = candidates(packing, yard, wanted, allowance)
     if not options:
         return Answer(Draft(), 0.0 if complete else wanted.worth)
+    if sound(packing) and size(packing, yard.able, len(wanted.demands)) <= effort.exact:
+        exact = _exactly(packing, yard, wanted, allowance, effort)
+        if exact is not None:
+            return exact
     strict, lenient = rooms(packing, yard, allowance, options, len(wanted.demands))
     asked = Question(packing, yard.able, allowance, wanted.demands, wanted.families, options)
     most = min(wanted.worth, bound(asked, lenient, 0) if complete else np.inf)
@@ -57,6 +62,16 @@ def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort
     if best.worth < most * (1 - effort.gap) - 1e-6 and complete and effort.nodes:
         most = min(most, bound(asked, lenient, effort.nodes))
     return Answer(best, max(most, best.worth))
+
+
+def _exactly(packing: Packing, yard: Yard, wanted: Wanted, allowance: Allowance, effort: Effort) -> Answer | None:
+    """The answer of the exact programme, if it came to an end."""
+    asked = Question(packing, yard.able, allowance, wanted.demands, wanted.families, ())
+    found = solve_exactly(asked, 50 * effort.nodes)
+    if found is None:
+        return None
+    grants, _ = grants_of(replace(asked, options=found.options), wanted, found.choice, len(wanted.demands))
+    return Answer(Draft(tuple(grants), found.steps), max(found.bound, found.choice.worth))
 
 
 def candidates(packing: Packing, yard: Yard, wanted: Wanted, allowance: Allowance) -> tuple[tuple[Option, ...], bool]:
