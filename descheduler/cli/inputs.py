@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from descheduler.policy import Policy, default_policy, load_policy
 from descheduler_profiling.series import History
 
 if TYPE_CHECKING:
+    from descheduler.controller.history import HistoryReader
     from descheduler.kube.recording import Recording
 
 Note = Callable[[str], None]
@@ -161,23 +162,27 @@ def _live(source: Source, policy: Policy, note: Note) -> Observed:
     histories = _history(source, policy, snapshot, note)
     if time.time() - snapshot.taken_at > policy.freshness.max_age.total_seconds() / 4:
         snapshot = read_cluster(client, clock=time.time, progress=_counting(note))
+    if source.prometheus or policy.history.url:
+        with closing(_reader(source)) as reader:
+            snapshot = reader.located(policy, snapshot, snapshot.taken_at)
     return Observed(snapshot, histories, time.time())
 
 
-def _history(source: Source, policy: Policy, snapshot: ClusterSnapshot, note: Note) -> Mapping[str, History]:
+def _reader(source: Source) -> HistoryReader:
     from descheduler.controller.history import HistoryReader
     from descheduler.execution.clock import Clock
 
+    clock = Clock(time.time, time.monotonic, time.sleep)
+    return HistoryReader(source.prometheus, None, clock, random.Random(), lambda: None)
+
+
+def _history(source: Source, policy: Policy, snapshot: ClusterSnapshot, note: Note) -> Mapping[str, History]:
     wanted = sorted({signal for choice in policy.strategies for signal in load(choice.strategy).signals})
     if not wanted and not source.prometheus and not policy.history.url:
         return {}
     note("reading the history")
-    clock = Clock(time.time, time.monotonic, time.sleep)
-    reader = HistoryReader(source.prometheus, None, clock, random.Random(), lambda: None)
-    try:
+    with closing(_reader(source)) as reader:
         return reader.read(policy, snapshot, snapshot.taken_at)
-    finally:
-        reader.close()
 
 
 def _counting(note: Note) -> Callable[[str, int], None]:

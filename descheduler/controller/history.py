@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 
+import structlog
+
 from descheduler.contract import load
+from descheduler.controller.gpu_series import located, worth_asking
 from descheduler.execution.clock import Clock
-from descheduler.model.errors import StrategyError
+from descheduler.model.errors import HistoryError, StrategyError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy
@@ -17,6 +20,8 @@ from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.collect import collect
 from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.series import History
+
+log = structlog.get_logger(__name__)
 
 BASIC = ("cpu", "memory")
 """Signals that are read whatever the strategies ask for: destinations must stay cool."""
@@ -67,6 +72,16 @@ class HistoryReader:
             progress=lambda *_: self._beat(),
             match=wanted.match,
         )
+
+    def located(self, policy: Policy, snapshot: ClusterSnapshot, now: float) -> ClusterSnapshot:
+        """The snapshot with what series tell of its GPUs, where nothing else does; as it is when they cannot be had."""
+        if not policy.history.gpu_series or not worth_asking(snapshot):
+            return snapshot
+        try:
+            return located(self._connected(policy), policy.history.gpu_series, policy.history.match, snapshot, now)
+        except (HistoryError, UsageError) as e:
+            log.warning("series of GPUs cannot be read", error=str(e))
+            return snapshot
 
     def close(self) -> None:
         """Close the connection."""

@@ -175,6 +175,7 @@ class _Observing:
     def __call__(self, policy: Policy) -> Observed:
         histories = self._history.read(policy, self._cache.snapshot(), self._clock.wall())
         snapshot = self._cache.snapshot()
+        snapshot = self._history.located(policy, snapshot, snapshot.taken_at)
         return Observed(snapshot, histories, snapshot.taken_at)
 
 

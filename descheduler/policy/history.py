@@ -120,6 +120,15 @@ class HistoryPolicy(Section):
     """PromQL instead of that of a built-in signal, by its name (cpu, memory, gpu, …)."""
     signals: dict[Name, NamedSignal] = Field(default_factory=dict)
     """Further signals, by name."""
+    gpu_series: list[Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]] = Field(
+        default_factory=lambda: [
+            "DCGM_FI_DEV_GPU_UTIL",
+            "DCGM_FI_DEV_GPU_UTIL_RATIO",
+            "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
+            "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO",
+        ]
+    )
+    """Series with one for each GPU, whose labels say which pod it works for; empty: they are not asked."""
     max_staleness: Duration = Field(default=timedelta(minutes=15), ge=timedelta(minutes=1))
     """When the newest point is older than this, the signal is not used."""
     min_coverage: Fraction = 0.8

@@ -61,7 +61,9 @@ def locate(statements: Sequence[GpuStatement], devices: NodeDevices, request: Gp
             continue
         shares = _joined(said.shares, devices, request)
         indices = tuple(s.index for s in shares)
-        if indices and indices[0] < 0:
+        # Who asks for more whole devices than are named holds others besides, and it is not known which.
+        short = request is not None and request.milli >= WHOLE and len(indices) < request.count
+        if (indices and indices[0] < 0) or short:
             vague = vague or Located(shares, (), said.source)
         elif chosen is None:
             chosen = Located(shares, indices, said.source)

@@ -7,7 +7,7 @@ so a plain device plug-in's choices are seen wherever Prometheus is. Its values 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from descheduler.kube.devices.settling import merged, resettle
@@ -32,11 +32,50 @@ class ObservedGpu:
     mig: bool = False
 
 
+# With honorLabels the exporter's own labels are `pod` and so on; without it those are of the exporter's pod, and what
+# it said is under `exported_`. `pod_name` is the exporter before 2.0.
+_HOLDERS = (("exported_namespace", "exported_pod"), ("namespace", "pod"), ("pod_namespace", "pod_name"))
+_NODES = ("Hostname", "hostname", "node")  # the exporter wrote the first until 4.8.3
+
+
+def node_names(nodes: Iterable[Node]) -> Mapping[str, str]:
+    """What series may call a node: its name, its hostname, and either without the domain where that is clear."""
+    out: dict[str, str] = {}
+    short: dict[str, set[str]] = defaultdict(set)
+    for node in nodes:
+        for name in (node.labels.get("kubernetes.io/hostname", ""), node.name):
+            if name:
+                out[name] = node.name
+                short[name.partition(".")[0]].add(node.name)
+    return {name: next(iter(found)) for name, found in short.items() if len(found) == 1} | out
+
+
+def observed_gpu(labels: Mapping[str, str], nodes: Mapping[str, str]) -> ObservedGpu | None:
+    """The row of one series; None when it is of no node of `nodes` (see `node_names`) or names no device."""
+    node = next((nodes[labels[key]] for key in _NODES if labels.get(key, "") in nodes), "")
+    index = labels.get("gpu", "")
+    if not node or not index.isdecimal() or len(index) > 4:
+        return None
+    namespace, pod = next(
+        ((labels.get(space, ""), labels[name]) for space, name in _HOLDERS if labels.get(name)), ("", "")
+    )
+    return ObservedGpu(
+        node,
+        int(index),
+        labels.get("UUID", ""),
+        namespace,
+        pod,
+        labels.get("modelName", ""),
+        bool(labels.get("GPU_I_ID")),
+    )
+
+
 def with_observed(snapshot: ClusterSnapshot, rows: Iterable[ObservedGpu]) -> ClusterSnapshot:
     """The snapshot with devices and holders as far as series tell them better than what is there.
 
-    A list of devices counts only when it is as long as the node's count. Rows of pods that the snapshot does not have
-    on that node are passed over: they are of another time.
+    Pods that ask for no GPU hold none, whatever the labels say: without honorLabels an idle GPU is labelled as the
+    exporter's. A list of devices counts only when it is as long as the node's count. Rows of pods that the snapshot
+    does not have on that node are passed over: they are of another time.
     """
     devices: dict[str, dict[int, Device]] = defaultdict(dict)
     shares: dict[int, dict[int, GpuShare]] = defaultdict(dict)
@@ -52,7 +91,8 @@ def with_observed(snapshot: ClusterSnapshot, rows: Iterable[ObservedGpu]) -> Clu
             mig=row.mig or bool(before and before.mig),
         )
         pod = snapshot.pod_index.get((row.namespace, row.pod)) if row.pod else None
-        if pod is not None and snapshot.pods[pod].node == row.node and not row.mig:
+        holder = snapshot.pods[pod] if pod is not None else None
+        if pod is not None and holder is not None and holder.node == row.node and holder.spec.gpu and not row.mig:
             shares[pod][row.index] = GpuShare(row.index, row.uuid, UNTOLD)
     nodes = tuple(_better(node, devices.get(node.name, {})) for node in snapshot.nodes)
     more = {pod: GpuStatement(GpuSource.DCGM, tuple(found[i] for i in sorted(found))) for pod, found in shares.items()}
