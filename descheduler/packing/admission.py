@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -69,23 +71,41 @@ def families_of(requests: Sequence[Request]) -> Wanted:
 def _seat(
     state: Packing, requests: Sequence[Request], placed: Sequence[tuple[int, tuple[int, ...]]]
 ) -> tuple[tuple[int, ...], ...]:
-    """Devices (bits) for every member, whose room is taken from `state`.
+    """Devices (bits) for every member.
 
     Raises:
-        ValueError: a member finds no room (never for what `solve` answers).
+        ValueError: members find no room (never for what `solve` answers).
     """
-    held: list[tuple[int, ...]] = []
-    for request, seats in placed:
-        demand = requests[request].demand
-        mine: list[int] = []
-        for node in seats:
-            row = state.devices[node]
-            able = np.flatnonzero(row >= demand.milli)
-            able = able[np.argsort(row[able], kind="stable")][: demand.gpus]
-            state.devices[node, able] -= demand.milli
-            state.free[node] -= np.asarray(demand.amounts, np.int64)
-            if len(able) < demand.gpus or (state.free[node] < 0).any():
-                raise ValueError(f"request {request} finds no room on node {node}")
-            mine.append(sum(1 << int(d) for d in able))
-        held.append(tuple(mine))
-    return tuple(held)
+    by_node: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for i, (_, seats) in enumerate(placed):
+        for j, node in enumerate(seats):
+            by_node[node].append((i, j))
+    held: dict[tuple[int, int], int] = {}
+    for node, members in by_node.items():
+        demands = [requests[placed[i][0]].demand for i, _ in members]
+        used = np.sum([d.amounts for d in demands], axis=0)
+        order = sorted(range(len(members)), key=lambda m: (-demands[m].milli, -demands[m].gpus, m))
+        found = _share(np.maximum(state.devices[node], 0).tolist(), [demands[m] for m in order])
+        if found is None or (state.free[node] < used).any():
+            raise ValueError(f"members of requests {[placed[i][0] for i, _ in members]} find no room on node {node}")
+        held.update({members[m]: bits_ for m, bits_ in zip(order, found, strict=True)})
+    return tuple(tuple(held[i, j] for j in range(len(seats))) for i, (_, seats) in enumerate(placed))
+
+
+def _share(left: list[int], demands: Sequence[Demand]) -> list[int] | None:
+    """Devices (bits) for each demand on one node with so much `left` of each device; tightest first."""
+    if not demands:
+        return []
+    first, rest = demands[0], demands[1:]
+    able = sorted((d for d, free in enumerate(left) if free >= first.milli), key=lambda d: (left[d], d))
+    tried: set[tuple[int, ...]] = set()
+    for chosen in combinations(able, first.gpus):
+        alike = tuple(left[d] for d in chosen)
+        if alike in tried:
+            continue
+        tried.add(alike)
+        after = [free - first.milli if d in chosen else free for d, free in enumerate(left)]
+        more = _share(after, rest)
+        if more is not None:
+            return [sum(1 << d for d in chosen), *more]
+    return None
