@@ -37,11 +37,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One pod from `source` to, preferably, one of `destinations` (positions of nodes, best first; empty: anywhere)."""
+    """One pod from `source` to, preferably, one of `destinations` (positions of nodes, best first; empty: anywhere).
+
+    `only`: what is promised holds on its destinations alone, so that one of them must be where it will probably land.
+    """
 
     pod: int
     source: int
     destinations: tuple[int, ...] = ()
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,15 +213,19 @@ class Trial:
             attempt,
             move.pod,
             move.source,
-            lambda nodes: self._cool(move.pod, nodes, attempt),
+            lambda nodes: self._good(move, nodes, attempt),
             self._rules.max_risk,
-            Reason.DESTINATION_HOT,
+            Reason.NO_GAIN if move.only else Reason.DESTINATION_HOT,
         )
         if isinstance(landing, Blocked):
             return landing
         node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
         fits = attempt.fits(move.pod)
         return Proof(move.pod, node, landing.share, int(fits.sum()) - int(fits[move.source]), landing.likely)
+
+    def _good(self, move: Move, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
+        cool = self._cool(move.pod, nodes, attempt)
+        return cool & np.isin(nodes, move.destinations) if move.only else cool
 
     def _cool(self, pod: int, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
         cool = np.ones(len(nodes), np.bool_)

@@ -37,7 +37,5 @@ class GpuTopologyArgs(StrategyArgs):
     """How many times less bandwidth there is between the domains of a level than inside of one."""
     max_moves: int = Field(default=16, ge=1, le=1000)
     """At most so many pods are proposed to move in one plan."""
-    max_avoided: int = Field(default=16, ge=0, le=256)
-    """With `acting.steering`: at most so many nodes are steered away from for one job, besides those it leaves."""
     max_risk: Fraction = 0.2
     """Accepted probability that a pod lands where it gains nothing."""

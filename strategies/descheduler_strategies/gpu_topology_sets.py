@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from descheduler.topology import Board, set_of
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int32]
 Sets = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,13 @@ class DeviceSets:
         for at, node in enumerate(view.snapshot.nodes):
             if node.gpus is not None:
                 self._left[at] &= ~set_of(tuple(s.index for s in node.gpus.reserved if s.index >= 0))
-        located = [p for p in view.snapshot.columns.order.tolist() if view.snapshot.pods[p].gpu_indices]
-        for pod in located:
-            self._left[view.snapshot.columns.pod_node[pod]] &= ~set_of(view.snapshot.pods[pod].gpu_indices)
+        self._told = np.ones(len(view.snapshot.nodes), np.bool_)  # [N] every pod with whole GPUs says which it holds
+        for pod in view.snapshot.columns.order.tolist():
+            node = view.snapshot.columns.pod_node[pod]
+            if view.snapshot.pods[pod].gpu_indices:
+                self._left[node] &= ~set_of(view.snapshot.pods[pod].gpu_indices)
+            elif self.count(pod):
+                self._told[node] = False
 
     def count(self, pod: int) -> int:
         """Whole GPUs that the pod asks for; 0 for one that asks for none, or for parts."""
@@ -80,13 +86,15 @@ class DeviceSets:
         told = devices.bit_count() == count and board is not None and devices < len(board.rings.bandwidth)
         return Holding(pod, count, board, devices if told else 0)
 
-    def widths(self, state: Scenario, held: Holding, nodes: Positions) -> Floats:
+    def widths(self, state: Scenario, held: Holding, nodes: Positions, mates: Collection[int] = ()) -> Floats:
         """[K] GB/s of the set that the pod may be sure of on each node; 0 on other models, and where none is left.
 
         Pods that do not say what they hold may hold anything: every set of what nobody located is then possible. Where
-        nothing is known of the links of its model, one node is as good as another (infinite).
+        nothing is known of the links of its model, one node is as good as another (infinite). Whatever is sure is so in
+        whichever order the moves of a plan are carried out; `mates` are the pods that move together with this one.
         """
         left = self._left_in(state)
+        taken = self._taken(state, mates)
         out = np.zeros(len(nodes))
         same = self._model_of[nodes] == self._model_of[self._view.snapshot.columns.pod_node[held.pod]]
         board_of = self._links.board_of[nodes]
@@ -95,7 +103,7 @@ class DeviceSets:
             return out
         for at in np.unique(board_of[same & (board_of >= 0)]).tolist():
             here = np.flatnonzero(same & (board_of == at))
-            out[here] = self._sure(self._links.boards[at], held.count, left[nodes[here]], state, nodes[here])
+            out[here] = self._sure(self._links.boards[at], held.count, left, taken, nodes[here])
         return out
 
     def best_widths(self, state: Scenario, held: Holding) -> Floats:
@@ -108,13 +116,22 @@ class DeviceSets:
             out[here] = board.rings.best_in(held.count)[left[here]]
         return out
 
-    def _sure(self, board: Board, count: int, left: Sets, state: Scenario, nodes: Positions) -> Floats:
-        worst = board.rings.worst_in(count)[left]
+    def _sure(self, board: Board, count: int, left: Sets, taken: Mask, nodes: Positions) -> Floats:
+        worst = board.rings.worst_in(count)[left[nodes]]
         sure: Floats = np.where(np.isfinite(worst) | (count < 2), worst, 0.0)
-        if self._best and count > 1:
-            known = state.state.whole_gpus()[nodes] == np.array([int(s).bit_count() for s in left.tolist()])
-            sure = np.where(known, board.rings.best_in(count)[left], sure)
-        return sure
+        if not self._best or count < 2:
+            return sure
+        # The best of what is free already: later it can only be more. Where another job is to arrive nothing is sure.
+        best = board.rings.best_in(count)[self._left[nodes]]
+        return np.where(taken[nodes], 0.0, np.where(self._told[nodes] & (best > 0), best, sure))
+
+    def _taken(self, state: Scenario, mates: Collection[int]) -> Mask:
+        """[N] nodes on which pods with GPUs are to arrive, other than the mates."""
+        out = np.zeros(len(self._left), np.bool_)
+        for pod, node in state.state.moved.items():
+            if node >= 0 and pod not in mates and self.count(pod):
+                out[node] |= node != self._view.snapshot.columns.pod_node[pod]
+        return out
 
     def _left_in(self, state: Scenario) -> Sets:
         """[N] what may be free in a state: what pods that left held is free again, what they took is not known."""
