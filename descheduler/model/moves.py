@@ -63,8 +63,8 @@ class Proposal:
     `benefit` is in the finding's own measure; `worth` is the same in cost units (core-seconds or GPU-seconds weighted
     as `descheduler.planning.costs` does), so that proposals of different strategies can be compared. `seats` are the
     pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
-    besides the sources, that replacements had better leave free (those that it empties for somebody): where the policy
-    says `acting.steering`, they are steered away from them too while the moves are under way. `staged`: where budgets
+    besides the sources and those of the seats, that replacements had better leave free: where the policy says
+    `acting.steering`, they are steered away from all of these while the moves are under way. `staged`: where budgets
     do not let all of it go at once, its units may go in several waves, one after the other.
     """
 
@@ -79,8 +79,8 @@ class Proposal:
 
     @property
     def vacating(self) -> tuple[int, ...]:
-        """Positions of the nodes that replacements had better leave free, in order: its sources, and what it avoids."""
-        return tuple(sorted({*(move.source for move in self.moves), *self.avoid}))
+        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids."""
+        return tuple(sorted({*(move.source for move in self.moves), *(seat.node for seat in self.seats), *self.avoid}))
 
 
 @dataclass(frozen=True, slots=True)

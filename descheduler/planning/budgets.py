@@ -78,6 +78,10 @@ class Budgets:
         self._in_wave: _Counts = Counter(rules.standing)
         self._wave = 0
 
+    @property
+    def limits(self) -> Limits:
+        return self._rules.limits
+
     @staticmethod
     def of(
         snapshot: ClusterSnapshot,

@@ -18,6 +18,7 @@ from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.budgets import Budgets, Charge
+from descheduler.planning.steering import apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Trial:
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
+        before = self.budgets.fork()
         charges = self.budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
         if isinstance(charges, Blocked):
             return charges
@@ -112,8 +114,23 @@ class Trial:
                 zip(stages, restarting, proofs, charges, costs, strict=True), start=1
             )
         )
+        crowded = self._crowded(accepted)
+        if crowded is not None:
+            self.budgets = before
+            return crowded
         self._take(proposal, accepted, attempt)
         return accepted
+
+    def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
+        """Actions that must keep apart (`steering`) may need more waves than there may be."""
+        most = self.budgets.limits.waves
+        if most is None or not self.view.steering:
+            return None
+        every = [*self.accepted, *new]
+        waves = self.budgets.waves([one.restarting for one in every], apart=apart(every))
+        if max(waves) < most:
+            return None
+        return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
 
     def _stages(self, proposal: Proposal) -> tuple[tuple[Move, ...], ...]:
         """The moves in one part, or in as many as budgets need; what must move together stays together."""
@@ -237,7 +254,10 @@ class Trial:
 
 
 def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequence[float]) -> list[Proposal]:
-    """One proposal for each part: worth by what the part costs, the benefit with the last, which ends it."""
+    """One proposal for each part: worth by what the part costs, the benefit with the last, which ends it.
+
+    Each leaves free what the others leave too.
+    """
     if len(parts) == 1:
         return [proposal]
     total, last = sum(costs) or 1.0, len(parts) - 1
@@ -245,6 +265,7 @@ def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequenc
         replace(
             proposal,
             moves=part,
+            avoid=proposal.vacating,
             benefit=proposal.benefit if i == last else 0.0,
             worth=proposal.worth * costs[i] / total,
             note=f"stage {i + 1} of {len(parts)}: {proposal.note}",

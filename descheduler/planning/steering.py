@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from descheduler.planning.judge import Accepted
+if TYPE_CHECKING:
+    from descheduler.planning.judge import Accepted
 
 
 def apart(accepted: Sequence[Accepted]) -> list[tuple[int, ...]]:

@@ -20,6 +20,7 @@ def untrue(plan: PlanDocument, snapshot: ClusterSnapshot, max_load: Mapping[str,
     yield from _identity(plan)
     yield from _actions(plan, snapshot)
     yield from _nodes(plan, snapshot)
+    yield from _steered(plan)
     summary = plan.summary
     expected = {
         "nodes": len(snapshot.nodes),
@@ -70,6 +71,18 @@ def _actions(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
         if action.cost.total >= action.worth:
             yield f"{action.id} costs {action.cost.total} and is worth {action.worth}"
         yield from _moves(action, snapshot)
+
+
+def _steered(plan: PlanDocument) -> Iterator[str]:
+    """Where one action steers all do, away from their sources, and from no place where one of their wave is to land."""
+    for action in plan.actions if any(a.steer for a in plan.actions) else ():
+        staying = {m.source for m in action.pods} - set(action.steer)
+        if staying:
+            yield f"{action.id} does not steer away from {staying}"
+        for other in plan.actions:
+            lost = {m.destination for m in other.pods} & set(action.steer) - set(other.steer)
+            if other.wave == action.wave and lost:
+                yield f"{action.id} steers away from {lost}, where {other.id} of the same wave is to land"
 
 
 def _moves(action: Action, snapshot: ClusterSnapshot) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import msgspec
@@ -38,7 +38,7 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
     """Plan the cluster of a seed and say what is wrong with the plan."""
     cluster = random_cluster(seed, pool, nodes, pods)
     rng = Random(seed ^ 0x5EED)
-    settings, chosen = draw_settings(rng), draw_strategies(rng)
+    settings, chosen = replace(draw_settings(rng), steering=seed % 3 == 0), draw_strategies(rng)
     plan = planned(cluster, settings, chosen)
     found = check(plan, cluster, settings)
     if seed % AGAIN == 0:

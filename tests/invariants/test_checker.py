@@ -27,7 +27,7 @@ def kinds(pool: UsagePool, seeds: int) -> Counter[str]:
     return Counter(v.kind for seed in range(seeds) for v in examine(seed, pool).violations)
 
 
-def anywhere(self: Scenario, pod: int) -> tuple[tuple[int, float], ...]:
+def anywhere(self: Scenario, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
     """Every node is as likely as any other, whatever the rules say."""
     nodes = len(self.state.placement.snapshot.nodes)
     return tuple((n, 1.0 / nodes) for n in range(nodes))
@@ -54,7 +54,7 @@ def test_it_sees_protected_pods_that_move(pool: UsagePool, monkeypatch: pytest.M
 
 def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Budgets, "charge", lambda self, pods, evicted=None: ())
-    monkeypatch.setattr(Budgets, "waves", lambda self, bundles, after=None: [0] * len(bundles))
+    monkeypatch.setattr(Budgets, "waves", lambda self, bundles, after=None, apart=None: [0] * len(bundles))
     found = kinds(pool, 300)
     assert found["budget"] > 0
     assert found["limit"] > 10
@@ -102,6 +102,18 @@ def test_it_sees_a_gap_between_waves(made: tuple[PlanDocument, RandomCluster, Se
 def test_it_sees_waves_that_are_run_together(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
     plan = replace(made[0], actions=tuple(replace(a, wave=0) for a in made[0].actions))
     assert "budget: " in complaints(plan, made) or "limit: " in complaints(plan, made)
+
+
+def test_it_sees_what_is_steered_away_from_and_landed_on_in_one_wave(
+    made: tuple[PlanDocument, RandomCluster, Settings],
+) -> None:
+    steered = [replace(a, wave=i, steer=tuple({m.source for m in a.pods})) for i, a in enumerate(made[0].actions)]
+    landing = steered[0].pods[0].destination
+    assert "steer" not in complaints(replace(made[0], actions=tuple(steered)), made)
+    steered[1] = replace(steered[1], wave=0, steer=(*steered[1].steer, landing))
+    assert "where " + steered[0].id in complaints(replace(made[0], actions=tuple(steered)), made)
+    steered[1] = replace(steered[1], steer=())
+    assert f"{steered[1].id} does not steer away" in complaints(replace(made[0], actions=tuple(steered)), made)
 
 
 def test_it_sees_a_source_that_is_not_the_pods_node(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
