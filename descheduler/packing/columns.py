@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.flows import Change, Flows, Limited, limited, nothing
+from descheduler.packing.flows import Change, Flows, Limited, fit, limited, nothing
 from descheduler.packing.patterns import Ground, Patterns, ground, joined, price
 from descheduler.packing.programme import Columns, Floats, Infeasible, Limits, Programme, Solution, Status
 from descheduler.packing.state import ABSENT, Ints
@@ -81,8 +81,8 @@ def binding(flows: Flows) -> Ints:
 def generate(flows: Flows, rounds: int = 100) -> Pool | None:
     """Patterns by pricing, until none is missing or `rounds` are done; None where amounts are too fine.
 
-    With more than one binding resource the bound holds (the others are left out of it) and patterns that break the
-    others are left out, so that the best plan may be missing.
+    With more than one binding resource the bound leaves out all but one (it holds, but may be out of reach), and the
+    patterns that break the others are cut down to what has room, so that the best plan may be missing.
     """
     resources = binding(flows)
     g = ground(flows, int(resources[0]))
@@ -92,6 +92,7 @@ def generate(flows: Flows, rounds: int = 100) -> Pool | None:
     pool = Pool(flows, g, rows, _still(flows, g), float("inf"), 0)
     balance = g.size * np.where(g.count[2].any(axis=1), 2, 1) / g.slot
     prices = _Prices(balance, np.full(len(rows.most), 0.4), np.zeros(len(rows.size)), np.full(len(g.place), np.inf))
+    cut_down = [pool.patterns]
     for done in range(1, rounds + 1):
         epsilon = _EPSILON / max(1, flows.moves)
         best = price(g, prices.leaving(rows) + epsilon, prices.balance)
@@ -99,16 +100,17 @@ def generate(flows: Flows, rounds: int = 100) -> Pool | None:
         pool = replace(pool, bound=min(pool.bound, limit + _EPSILON), rounds=done)
         new = best.value > prices.sites + _NEW if done > 1 else np.ones(len(best.value), dtype=np.bool_)
         fresh = best.patterns.pick(new)
-        fresh = fresh.pick(_sound(flows, g, fresh)) if len(resources) > 1 else fresh
         if not len(fresh):
             break
+        if len(resources) > 1:
+            cut_down.append(_cut_down(flows, g, fresh))
         pool = replace(pool, patterns=joined([pool.patterns, fresh]))
         master = _master(pool, relaxed=True)
         found = master.programme.solve(Limits(), relaxed=True)
         if isinstance(found, Infeasible) or found.prices is None or pool.bound - found.objective < _CLOSE + _EPSILON:
             break
         prices = master.prices(found.prices)
-    return pool
+    return replace(pool, patterns=joined(cut_down)) if len(resources) > 1 else pool
 
 
 def choose(pool: Pool, limits: Limits, *, barred: list[Ints] | None = None, fewest: bool = True) -> Chosen | Infeasible:
@@ -205,17 +207,30 @@ def _still(flows: Flows, g: Ground) -> Patterns:
     return Patterns(np.arange(len(g.place)), empty, empty.copy(), slots)
 
 
-def _sound(flows: Flows, g: Ground, patterns: Patterns) -> Ints:
-    """Which of the patterns keep within every resource."""
-    net = (patterns.into - patterns.out) @ flows.demand
-    used = net[:, :2] + net[:, 2:]
-    room = np.where((g.bin == ABSENT)[:, :, None], 0, flows.room[g.bin])[patterns.site]
-    touched = used.any(axis=2, keepdims=True)
-    fits = ((used <= room) | ~touched).all(axis=(1, 2))
-    left = room - used
-    asked = flows.shape > 0
-    held = np.maximum((left[:, :, asked] // flows.shape[asked]).min(axis=2), 0).sum(axis=1)
-    return np.flatnonzero(fits & (held >= patterns.slots))
+def _cut_down(flows: Flows, g: Ground, patterns: Patterns) -> Patterns:
+    """The patterns without the entering items that find no room in some resource, and with the slots that do."""
+    into = patterns.into.copy()
+    rows = np.arange(len(patterns))
+    bins = g.bin[patterns.site]
+    room = np.where((bins == ABSENT)[:, :, None], 0, flows.room[bins])
+    freed = patterns.out @ flows.demand
+    while True:
+        taken = into @ flows.demand
+        left = room + freed[:, :2] + freed[:, 2:] - taken[:, :2] - taken[:, 2:]
+        over = (left < 0) & (taken[:, :2] + taken[:, 2:] > 0)
+        worst = over.reshape(len(rows), -1).argmax(axis=1)
+        side, resource = np.divmod(worst, left.shape[2])
+        short = rows[over.reshape(len(rows), -1).any(axis=1)]
+        if not len(short):
+            break
+        # Of what enters the short bin, alone or across both, one item that asks most of the short resource goes.
+        asked = flows.demand.T[resource[short]]
+        alone, across = (np.where(into[short, at] > 0, asked, -1) for at in (side[short], 2))
+        both = np.concatenate([alone, across], axis=1)
+        where, which = np.divmod(both.argmax(axis=1), len(flows.demand))
+        into[short, np.where(where == 0, side[short], 2), which] -= 1
+    held = fit(left.reshape(-1, left.shape[2]), flows.shape, np.where(bins == ABSENT, 0, g.most[patterns.site]).ravel())
+    return Patterns(patterns.site, patterns.out, into, held.reshape(-1, 2).sum(axis=1))
 
 
 def _change(pool: Pool, patterns: Patterns) -> Change:
@@ -235,4 +250,4 @@ def _change(pool: Pool, patterns: Patterns) -> Change:
     offered = change.into[:, order]
     before = np.cumsum(offered, axis=1) - offered
     change.into[:, order] = offered - np.clip(spare[:, None] - before, 0, offered)
-    return change.settled()
+    return flows.settled(change)

@@ -67,7 +67,7 @@ def solve(
     change = Change(np.zeros_like(flows.count), np.zeros_like(flows.count))
     change.out[out_class, out_place] = found.values[out].astype(np.int64)
     change.into[in_class, in_place] = found.values[into].astype(np.int64)
-    change = change.settled()
+    change = flows.settled(change)
     return Solved(change, int(flows.slots(change).sum()), found.bound + epsilon * flows.moves, found)
 
 

@@ -34,7 +34,8 @@ class Flows:
     the second ABSENT where it is one bin; every bin is in at most one place of two. `demand` [C, R] of one item from
     every bin of its place; `count` [C, P] movable items; `allowed` [C, P] where they may go. `shape` [R] of the slots
     to gain, at most `most` [B] in a bin; `moves` that may be made at most. `group` [C] classes with the same number
-    move whole or not at all, ABSENT for those that need not (None: no class does).
+    move whole or not at all, though some of it may come back to where it was; ABSENT for those that need not (None: no
+    class does).
 
     Raises:
         ValueError: shapes that do not fit one another, a demand below 0, a bin in two pairs.
@@ -94,6 +95,14 @@ class Flows:
         after = self.room - self.load(change.into) + self.load(change.out)
         return np.where(self.frozen, 0, fit(after, self.shape, self.most))
 
+    def settled(self, change: Change) -> Change:
+        """The same, without items that would leave a place which another of their class enters; those of a group may:
+        they restart where they are."""
+        both = np.minimum(change.out, change.into)
+        if self.group is not None:
+            both[self.group != ABSENT] = 0
+        return Change(change.out - both, change.into - both)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Change:
@@ -106,11 +115,6 @@ class Change:
     def moves(self) -> int:
         """Items that move."""
         return int(self.out.sum())
-
-    def settled(self) -> Change:
-        """The same, without items that would leave a place which another of their class enters."""
-        both = np.minimum(self.out, self.into)
-        return Change(self.out - both, self.into - both)
 
 
 def nothing(flows: Flows) -> Change:

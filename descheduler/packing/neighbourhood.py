@@ -7,7 +7,7 @@ put in order, so that the search can stop after any round. Which sites are freed
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,26 +52,38 @@ def attempt(
     ceiling: float = np.inf,
     repairs: int = 3,
 ) -> Found:
-    """One programme; where its moves wait in a circle, once more with nothing entering the places that wait.
+    """One programme; where its moves wait in a circle, up to `repairs` more, each with one of the places that wait
+    taking nothing (most slots first).
 
-    Returns `best` unless the programme gains slots, or as many with fewer moves.
+    Returns `best` unless a programme gains slots, or as many with fewer moves.
     """
-    barred = np.zeros(len(flows.bins), dtype=np.bool_)
     repeatable = best.repeatable
-    for _ in range(repairs):
+    waiting: list[tuple[int, frozenset[int]]] = [(0, frozenset())]
+    seen: set[frozenset[int]] = set()
+    for _ in range(repairs + 1):
+        if not waiting:
+            break
+        waiting.sort(key=lambda entry: (-entry[0], len(entry[1]), sorted(entry[1])))
+        _, closed = waiting.pop(0)
+        seen.add(closed)
+        barred = np.zeros(len(flows.bins), dtype=np.bool_)
+        barred[list(closed)] = True
         solved = compact.solve(flows, limits, frame=frame, barred=barred, ceiling=ceiling)
-        if isinstance(solved, Infeasible):
-            repeatable &= solved.status is not Status.TIME
-            break
-        repeatable &= solved.solution.status is not Status.TIME
-        worse = (solved.slots, -solved.change.moves) <= (best.slots, -best.change.moves)
-        if worse:
-            break
+        timed = solved.status if isinstance(solved, Infeasible) else solved.solution.status
+        repeatable &= timed is not Status.TIME
+        if isinstance(solved, Infeasible) or _worth(solved.slots, solved.change) <= _worth(best.slots, best.change):
+            continue
         ordered = order(flows, solved.change)
         if ordered.whole:
-            return Found(solved.change, ordered.moves, solved.slots, repeatable)
-        barred |= (ordered.left.into > 0).any(axis=0)
-    return Found(best.change, best.moves, best.slots, repeatable)
+            best = Found(solved.change, ordered.moves, solved.slots)
+            break
+        circle = np.flatnonzero((ordered.left.into > 0).any(axis=0)).tolist()
+        waiting += [(solved.slots, more) for more in (closed | {place} for place in circle) if more not in seen]
+    return replace(best, repeatable=repeatable)
+
+
+def _worth(slots: int, change: Change) -> tuple[int, int]:
+    return slots, -change.moves
 
 
 _SPREADS = 5

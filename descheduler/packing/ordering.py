@@ -18,7 +18,7 @@ from descheduler.packing.state import ABSENT, Ints, Mask
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One item of a class from place to place."""
+    """One item of a class from place to place; one of a group that restarts where it is has the same for both."""
 
     kind: int
     source: int
@@ -89,15 +89,16 @@ class _State:
 
 def order(flows: Flows, change: Change) -> Ordered:
     """The moves of a change in an order that can be carried out; moves beyond the change's own only within limits."""
-    change = change.settled()
+    change = flows.settled(change)
+    stay = np.minimum(change.out, change.into)
     state = _State(
         flows=flows,
         room=flows.room.copy(),
-        out=change.out.copy(),
-        into=change.into.copy(),
-        coming=flows.load(change.into),
-        spent=np.zeros(len(flows.demand), dtype=np.int64),
-        moves=[],
+        out=change.out - stay,
+        into=change.into - stay,
+        coming=flows.load(change.into - stay),
+        spent=stay.sum(axis=1),
+        moves=[Move(c, p, p) for c, p in np.argwhere(stay).tolist() for _ in range(int(stay[c, p]))],
     )
     while state.into.any():
         move = _next(state)
@@ -123,6 +124,8 @@ def replay(flows: Flows, moves: Sequence[Move]) -> Ints:
         demand = flows.demand[move.kind]
         if not standing[move.kind, move.source] or not flows.allowed[move.kind, move.target]:
             raise ValueError(f"move {i} takes an item that is not there, or goes where it may not")
+        if move.source == move.target:
+            continue
         after = room.copy()
         after[given] -= demand
         # The item needs its new place while it still holds the old one.
@@ -152,6 +155,8 @@ def name(moves: Sequence[Move], kind: Ints, place: Ints) -> Ints:
         if not here:
             raise ValueError(f"move {i} finds no item of class {move.kind} at place {move.source}")
         named[i] = here.pop()
+        if move.source == move.target:
+            continue
         standing.setdefault((move.kind, move.target), []).append(int(named[i]))
     return named
 
