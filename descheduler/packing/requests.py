@@ -128,15 +128,22 @@ def slots(packing: Packing, demand: Demand) -> Ints:
     for r in np.flatnonzero(amounts).tolist():
         room = np.minimum(room, np.maximum(packing.free[:, r], 0) // amounts[r])
     if demand.gpus:
-        room = np.minimum(room, seats(packing.devices, demand).sum(axis=1) // demand.gpus)
+        room = np.minimum(room, _on_devices(packing.devices, demand))
     sound = (packing.free >= 0).all(axis=1)
     return np.where(demand.mask(len(room)) & sound, room, 0)
 
 
-def seats(devices: NDArray[np.int32], demand: Demand) -> Ints:
-    """Of each device, how many shares for members it has room for (a member takes no device twice)."""
-    left = np.maximum(devices, 0).astype(np.int64)
-    return left // demand.milli if demand.gpus == 1 else (left >= demand.milli).astype(np.int64)
+def _on_devices(devices: NDArray[np.int32], demand: Demand) -> Ints:
+    """[N] members that the devices alone would take; none takes a device twice."""
+    shares = np.maximum(devices, 0).astype(np.int64) // demand.milli
+    most = shares.sum(axis=1) // demand.gpus
+    if demand.gpus > 1 and demand.milli < WHOLE:
+        while True:  # j members take of a device j shares at most
+            fewer = np.minimum(shares, most[:, None]).sum(axis=1) // demand.gpus
+            if (fewer >= most).all():
+                break
+            most = np.minimum(fewer, most)
+    return np.asarray(most)
 
 
 def movable(packing: Packing, limits: Allowance) -> Mask:

@@ -194,16 +194,17 @@ class _Build:
         wholes: dict[int, list[tuple[int, float]]],
         takes: dict[tuple[int, int], list[tuple[int, float]]],
     ) -> None:
-        """Members on the node, in the counting of `requests.seats`."""
+        """Members on the node; none takes a device twice."""
         if not demand.gpus:
             return
         if demand.milli == WHOLE:
             wholes[node].append((column, float(demand.gpus)))
             return
-        most = float(WHOLE // demand.milli) if demand.gpus == 1 else 1.0
-        block = self.programme.add(len(devices), upper=most).tolist()
+        block = self.programme.add(len(devices), upper=float(WHOLE // demand.milli)).tolist()
         for d, c in zip(devices, block, strict=True):
             takes[node, d].append((c, float(demand.milli)))
+            if demand.gpus > 1:
+                self.rows.add([(c, 1.0), (column, -1.0)], upper=0.0)
         self.rows.add([(column, -float(demand.gpus)), *((c, 1.0) for c in block)], lower=0.0, upper=0.0)
 
     def steps(self, answer: Solution) -> list[Step]:

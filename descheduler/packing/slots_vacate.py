@@ -152,6 +152,7 @@ class _Room:
         self.need = np.asarray(demand.amounts, np.int64) * units - packing.free[node]
         self.left: list[int] = packing.devices[node].tolist()
         self.target = demand.gpus * units
+        self.units = units
         self.freed: list[list[int]] = bundles.devices.tolist()
 
     def cheapest(self, weight: NDArray[np.float64]) -> _Found | None:
@@ -206,8 +207,8 @@ class _Room:
         return made
 
     def _seats(self, left: int) -> int:
-        """As `requests.seats`, of one device."""
-        return max(left, 0) // self.demand.milli if self.demand.gpus == 1 else int(left >= self.demand.milli)
+        """Shares for members on a device with so much left; a member takes no device twice."""
+        return min(max(left, 0) // self.demand.milli, self.units)
 
     def _sets(
         self, choices: list[list[tuple[int, frozenset[int]]]], wanted: int, weight: NDArray[np.float64]
