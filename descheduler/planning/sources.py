@@ -100,14 +100,15 @@ def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
 
 
 def _signal(profiles: SignalProfiles, rules: FreshnessRules, now: float) -> SourceRow:
-    age = max(0.0, now - profiles.origin)
+    age = abs(now - profiles.origin)  # as above: from the future it is no better
     state, detail = "fresh", "; ".join(profiles.problems)
     if not profiles.keys:
         state, detail = "absent", detail or "no series"
     elif not profiles.complete:
         state = "partial"
     elif age > rules.history_max_age_seconds:
-        state, detail = "stale", f"newest point is {age:.0f} s old"
+        state = "stale"
+        detail = f"newest point is {age:.0f} s old" if now > profiles.origin else f"{age:.0f} s from the future"
     return SourceRow(f"history/{profiles.signal}", state, age, len(profiles.keys), detail)
 
 

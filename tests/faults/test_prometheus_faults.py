@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from random import Random
+from dataclasses import dataclass
 
 import pytest
 
@@ -12,37 +11,22 @@ from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.prometheus import PrometheusServer
 from controlplane.witness import witnessed
-from descheduler.controller.history import HistoryReader
-from descheduler.controller.loop import Seams
-from descheduler.controller.revalidate import second_validation
-from descheduler.execution.executor import Revalidate
-from descheduler.execution.ledger import Ledger
-from descheduler.model.plan import PlanDocument
-from descheduler.pipeline import Memory, Observed, plan, profile
-from descheduler.policy import Policy
-from descheduler_profiling.profiles import SignalProfiles
 from e2e import scene
 from faults.acting import Acting
 from faults.proxy import ApiProxy
-from history.proxy import Fault, FaultyProxy
+from faults.watching import Answer, Lying, Samples, Watching
+from history.proxy import Decide, Fault
 
-POLICY = scene.POLICY + "history: {timeout: 1s}\n"
+POLICY = scene.POLICY + "history: {timeout: 1s, window: 3d}\nfreshness: {maxAge: 1h}\n"
 
 
-class Lying(FaultyProxy):
-    """`lie` changes every value that the real server gives."""
-
-    lie: Callable[[str], str] | None = None
-
-    def forward(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        status, kind, read = super().forward(method, target, body, headers)
-        if self.lie is None or status != 200:
-            return status, kind, read
-        answer = json.loads(read)
-        for series in answer["data"].get("result", ()) if isinstance(answer["data"], dict) else ():
-            if "values" in series:
-                series["values"] = [[at, self.lie(value)] for at, value in series["values"]]
-        return status, kind, json.dumps(answer).encode()
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """Repeats follow at once: they are bounded in number, and the server is ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("descheduler_profiling.history.client._BACKOFF", 0.01)
+        patch.setattr("descheduler_profiling.history.client._GRACE", 0.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -60,82 +44,155 @@ def prometheus(client: ApiClient, prometheus_server: Callable[..., PrometheusSer
 
 
 @pytest.fixture(scope="module")
-def acting(
-    module_control_plane: ControlPlane, client: ApiClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Acting]:
+def controller(
+    module_control_plane: ControlPlane,
+    client: ApiClient,
+    prometheus: Lying,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Watching]:
+    """One for all of them: none of these faults needs a new one."""
     proxy = ApiProxy(module_control_plane.server, module_control_plane.ca_file)
-    made = Acting(module_control_plane, proxy, tmp_path_factory.mktemp("acting"), POLICY)
-    assert made.cache.wait_synced(30)
+    acting = Acting(module_control_plane, proxy, tmp_path_factory.mktemp("acting"), POLICY)
+    assert acting.cache.wait_synced(30)
+    made = Watching(acting, prometheus)
     yield made
     made.close()
+    acting.close()
     proxy.close()
 
 
 @pytest.fixture
-def cycle(acting: Acting, prometheus: Lying) -> Iterator[Callable[[], str]]:
-    """One cycle with nothing known of the past but what the server says now."""
-    clock = acting.time.clock
-    reader = HistoryReader(prometheus.url, None, clock, Random(1), lambda: None)
-    seams = acting.controller.seams
-    profiles: dict[str, SignalProfiles] = {}
-
-    def observe(policy: Policy) -> Observed:
-        histories = reader.read(policy, acting.cache.snapshot(), clock.wall())
-        snapshot = acting.cache.snapshot()
-        return Observed(snapshot, histories, snapshot.taken_at)
-
-    def decide(observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
-        profiles.clear()
-        profiles.update(profile(observed))
-        return plan(observed, policy, profiles, memory)
-
-    def again(policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
-        return second_validation(policy, remembered, document.id, profiles)
-
-    acting.controller.seams = Seams(seams.gate, observe, decide, again)
-    yield acting.cycle
-    prometheus.decide, prometheus.lie = lambda _: None, None
-    reader.close()
+def well(prometheus: Lying, controller: Watching) -> Iterator[None]:
+    """Before and after each test the server is well and the clock is right."""
+    yield
+    prometheus.recover()
+    prometheus.release.set()
+    controller.acting.time.offset = 0.0
 
 
-FAULTS = {  # every way of failing is in tests/history; here it is what the controller makes of it
-    "down": Fault("down"),
-    "warning": Fault("warning", body="a store is missing"),
-}
-LIES = {
-    "a thousandfold": lambda value: f"{float(value) * 1000:f}",
-    "infinite": lambda _: "+Inf",
-    "idle": lambda _: "0",
-}
+@dataclass(frozen=True)
+class Trouble:
+    """What the server does to range queries: `fault` answers them, `lie` and `forge` change what they answer.
+
+    `says`: what a controller that knows nothing else must tell of it; empty where no lie can be told from the truth.
+    """
+
+    name: str
+    fault: Fault | None = None
+    lie: Callable[[Samples], Samples] | None = None
+    forge: Callable[[Answer], Answer] | None = None
+    says: str = "history"
+
+    def begin(self, server: Lying) -> None:
+        server.decide = self._decide()
+        server.lie, server.forge = self.lie, self.forge
+
+    def _decide(self) -> Decide:
+        return lambda request: self.fault if request.is_range else None
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_nothing_is_evicted_without_whole_history(
-    module_control_plane: ControlPlane, acting: Acting, prometheus: Lying, cycle: Callable[[], str], name: str
+def values(change: Callable[[float], str]) -> Callable[[Samples], Samples]:
+    return lambda samples: [[at, change(float(value))] for at, value in samples]
+
+
+def shifted(seconds: float) -> Callable[[Samples], Samples]:
+    return lambda samples: [[at + seconds, value] for at, value in samples]
+
+
+def without_most_series(answer: Answer) -> Answer:
+    answer["data"]["result"] = answer["data"]["result"][:1]
+    return answer
+
+
+FAILS = (
+    Trouble("down", Fault("down")),
+    Trouble("slow", Fault("slow")),
+    Trouble("503", Fault("status", 503, "overloaded")),
+    Trouble("429", Fault("status", 429, "slow down", {"Retry-After": "0"})),
+    Trouble("500", Fault("status", 500, '{"status":"error","error":"boom"}')),
+    Trouble("422", Fault("status", 422, '{"status":"error","errorType":"execution","error":"too many samples"}')),
+    Trouble("cut answers", Fault("truncated")),
+    Trouble("a page of HTML", Fault("status", 200, "<html>log in</html>")),
+    Trouble("an error inside a success", Fault("status", 200, '{"status":"error","error":"boom"}')),
+    Trouble("a warning of a missing store", Fault("warning", body="a store is missing")),
+    Trouble("an answer marked as partial", Fault("partial")),
+    Trouble("no data", forge=lambda a: {**a, "data": {"resultType": "matrix", "result": []}}),
+    Trouble("most series missing", forge=without_most_series),
+)
+LIES = (
+    Trouble("NaN", lie=values(lambda _: "NaN")),
+    Trouble("infinite", lie=values(lambda _: "+Inf")),
+    Trouble("negative", lie=values(lambda v: f"{-v:f}")),
+    Trouble("a thousandfold", lie=values(lambda v: f"{v * 1000:f}"), says=""),
+    Trouble("idle", lie=values(lambda _: "0"), says=""),
+    Trouble("an hour from the future", lie=shifted(3600.0)),
+    Trouble("an hour old", lie=shifted(-3600.0)),
+    Trouble("off the grid", lie=shifted(7.0)),
+)
+HARMLESS = (
+    Trouble("in the wrong order", lie=lambda samples: samples[::-1]),
+    Trouble("twice", lie=lambda samples: [s for sample in samples for s in (sample, sample)]),
+)
+
+
+@pytest.fixture(scope="module")
+def truth(controller: Watching) -> set[str]:
+    """What is to be moved, by a server that is well."""
+    assert controller.cycle("dry-run") == "planned", controller.told
+    assert controller.moved
+    assert all(name.startswith("web-") for name in controller.moved)
+    return controller.moved
+
+
+def assert_recovers(controller: Watching, server: Lying, truth: set[str]) -> None:
+    """Once the server is well the same is planned as ever: without a restart, and within three cycles."""
+    server.recover()
+    for _ in range(3):
+        if controller.cycle("dry-run") == "planned" and controller.moved:
+            break
+    assert controller.moved == truth, controller.told
+
+
+@pytest.mark.usefixtures("well")
+@pytest.mark.parametrize("trouble", FAILS + LIES, ids=lambda t: t.name.replace(" ", "-"))
+def test_nothing_is_evicted_while_the_server_fails_or_lies_and_all_is_right_once_it_is_well(
+    module_control_plane: ControlPlane, controller: Watching, prometheus: Lying, truth: set[str], trouble: Trouble
 ) -> None:
-    prometheus.decide = lambda request: FAULTS[name] if request.is_range else None
     with witnessed(module_control_plane) as witness:
-        assert cycle() in ("paused", "planned")
+        controller.forget()
+        trouble.begin(prometheus)
+        assert controller.cycle("active") in ("paused", "planned")
+        assert trouble.says in controller.told
+        assert any(request.is_range for request in prometheus.seen), "the fault was not met"
+        assert_recovers(controller, prometheus, truth)
+        # Now it knows the truth, and can tell even those lies that are possible.
+        trouble.begin(prometheus)
+        assert controller.cycle("active") == "paused"
+        assert "history" in controller.told
+        assert any(request.is_range for request in prometheus.seen), "the fault was not met"
+        assert_recovers(controller, prometheus, truth)
     assert not witness.gone
-    assert prometheus.seen
 
 
-@pytest.mark.parametrize("name", LIES)
-def test_nothing_is_evicted_on_values_that_cannot_be(
-    module_control_plane: ControlPlane, acting: Acting, prometheus: Lying, cycle: Callable[[], str], name: str
+@pytest.mark.usefixtures("well")
+@pytest.mark.parametrize("trouble", HARMLESS, ids=lambda t: t.name.replace(" ", "-"))
+def test_the_truth_told_oddly_is_the_truth(
+    controller: Watching, prometheus: Lying, truth: set[str], trouble: Trouble
 ) -> None:
-    prometheus.lie = LIES[name]
-    with witnessed(module_control_plane) as witness:
-        assert cycle() in ("paused", "planned")
-    assert not witness.gone
+    controller.forget()
+    trouble.begin(prometheus)
+    assert controller.cycle("dry-run") == "planned"
+    assert controller.moved == truth
 
 
+@pytest.mark.usefixtures("well")
 def test_a_server_that_is_well_again_is_acted_on(
-    module_control_plane: ControlPlane, client: ApiClient, acting: Acting, cycle: Callable[[], str]
+    module_control_plane: ControlPlane, client: ApiClient, controller: Watching
 ) -> None:
     web = {p["metadata"]["uid"] for p in client.list("Pod", "default", label_selector="app=web")}
     with witnessed(module_control_plane) as witness:
-        assert cycle() == "acted", acting.controller.status.ready.text
+        assert controller.cycle("active") == "acted", controller.told
         client.wait_for(lambda: witness.gone, what="an eviction")
     assert witness.gone < web
+    assert witness.least["web"] >= 5
     assert scene.ready(client, scene.GANG) == 2

@@ -454,3 +454,22 @@ def test_progress_is_told_in_columns(prometheus_server: Start) -> None:
     told: list[tuple[str, int, int]] = []
     read(prometheus_server(shop()), [SIGNALS["cpu"]], progress=lambda *at: told.append(at))
     assert told[-1] == ("cpu", 276, 276)
+
+
+def test_a_server_that_says_otherwise_than_before_is_read_again_and_relied_on_when_it_says_the_same_twice(
+    prometheus_server: Start,
+) -> None:
+    server = prometheus_server(shop())
+    store = HistoryStore(None)
+    with client(server.url) as asking:
+        options: dict[str, Any] = {"window_seconds": DAY, "owner_of": PRESENT, "previous": store}
+        first = collect(asking, [SIGNALS["cpu"]], now=NOW, **options)["cpu"]
+        (_, ring) = store._kept["cpu"]
+        ring.values = ring.values * 3  # as if the server had told this before
+        second = collect(asking, [SIGNALS["cpu"]], now=NOW, **options)["cpu"]
+        third = collect(asking, [SIGNALS["cpu"]], now=NOW, **options)["cpu"]
+    assert first.complete
+    assert not second.complete
+    assert any("says otherwise of the last hour" in problem for problem in second.problems)
+    assert third.complete, third.problems
+    np.testing.assert_array_equal(first.values, third.values)

@@ -137,9 +137,10 @@ def test_partial_history_moves_nothing() -> None:
     assert any("partial" in problem for problem in plan.problems)
 
 
-def test_stale_history_moves_nothing() -> None:
+@pytest.mark.parametrize("off", [7200, -7200], ids=["two hours old", "from the future"])
+def test_stale_history_moves_nothing(off: int) -> None:
     snapshot, histories = hot_node()
-    plan = planned(snapshot, histories, [hot()], now=NOW + 7200)
+    plan = planned(snapshot, histories, [hot()], now=NOW + off)
     assert not plan.actions
     assert any("stale" in problem for problem in plan.problems)
 

@@ -1,4 +1,8 @@
-"""One signal brought up to date: the last hour by pod, then every hole of the window."""
+"""One signal brought up to date: the last hour by pod, then every hole of the window.
+
+Where the last hour is another than it was a cycle ago, all that is kept is in doubt: the window is read again, and the
+history is not complete until the server says the same twice.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.agreement import Said
 from descheduler_profiling.history.align import Oddities, to_matrix
 from descheduler_profiling.history.chunks import Hole, RangeReader
 from descheduler_profiling.history.client import HistoryClient
@@ -23,6 +28,9 @@ from descheduler_profiling.series import Floats
 
 RECENT_SECONDS = 3600
 _SHORTEST_WINDOW = 300  # rate() needs four scrapes of a minute
+_OTHERWISE = (
+    "says otherwise of the last hour than it did before: all of it is read again, and relied on once it says the same"
+)
 
 
 @dataclass(slots=True)
@@ -72,6 +80,7 @@ def update(task: Task, ring: Ring) -> Recent | None:
     for key in ring.keys:
         task.owners.learn(key)
     prober = Prober(task.client, task.grid, task.window_seconds, task.match)
+    said = Said(ring, _recent_columns(task))
     try:
         choice = _known(task, ring) or prober.choose(task.signal)
         recent, holes = _read_recent(task, choice, ring)
@@ -79,6 +88,9 @@ def update(task: Task, ring: Ring) -> Recent | None:
             choice = prober.choose(task.signal)  # e.g. an exporter was upgraded and has new names
             recent, holes = _read_recent(task, choice, ring)
         ring.query = task.notes.query = choice.text
+        if said.differs(ring):
+            ring.read[: ring.grid.count - recent.values.shape[1]] = False
+            task.notes.problems.append(f"{task.client.connection.name} {_OTHERWISE}")
         past = ring.unread(ring.grid.count - recent.values.shape[1])
         if past:
             holes += _read_past(task, prober, choice, ring, past)
@@ -87,6 +99,10 @@ def update(task: Task, ring: Ring) -> Recent | None:
         return None
     _tell_holes(task, holes)
     return recent
+
+
+def _recent_columns(task: Task) -> int:
+    return min(task.grid.count, max(1, RECENT_SECONDS // task.grid.step))
 
 
 def _known(task: Task, ring: Ring) -> Choice | None:
@@ -100,7 +116,7 @@ def _known(task: Task, ring: Ring) -> Choice | None:
 
 def _read_recent(task: Task, choice: Choice, ring: Ring) -> tuple[Recent, list[Hole]]:
     """The last hour, always asked for again: late samples arrive, and single pods' levels are wanted."""
-    count = min(task.grid.count, max(1, RECENT_SECONDS // task.grid.step))
+    count = _recent_columns(task)
     part = task.grid.part(task.grid.count - count, count)
     found: dict[tuple[str, str], int] = {}
     names: list[WorkloadKey] = []

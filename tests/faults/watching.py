@@ -1,0 +1,101 @@
+"""A controller that decides by the real pipeline, on what a Prometheus that may fail or lie tells it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from descheduler.controller.history import HistoryReader
+from descheduler.controller.loop import Seams
+from descheduler.controller.revalidate import second_validation
+from descheduler.execution.executor import Revalidate
+from descheduler.execution.ledger import Ledger
+from descheduler.model.plan import PlanDocument
+from descheduler.pipeline import Memory, Observed, plan, profile
+from descheduler.policy import Policy
+from descheduler_profiling.profiles import SignalProfiles
+from faults.acting import Acting
+from history.proxy import FaultyProxy
+
+Samples = list[list[Any]]  # [[unix seconds, "value"], ...]
+Answer = dict[str, Any]
+
+
+class Lying(FaultyProxy):
+    """`lie` changes the samples of every series that the real server gives; `forge` changes whole answers."""
+
+    lie: Callable[[Samples], Samples] | None = None
+    forge: Callable[[Answer], Answer] | None = None
+
+    def forward(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        status, kind, read = super().forward(method, target, body, headers)
+        if status != 200 or (self.lie is None and self.forge is None):
+            return status, kind, read
+        answer = json.loads(read)
+        data = answer["data"] if isinstance(answer["data"], dict) else {}
+        ranges = [series for series in data.get("result", ()) if "values" in series]
+        for series in ranges if self.lie is not None else ():
+            series["values"] = self.lie(series["values"])
+        if self.forge is not None and data.get("resultType") == "matrix":
+            answer = self.forge(answer)
+        return status, kind, json.dumps(answer).encode()
+
+    def recover(self) -> None:
+        """Be as good as the real server again."""
+        self.decide, self.lie, self.forge = lambda _: None, None, None
+        self.seen.clear()
+
+
+class Watching:
+    """`plan` is the last one that was made, None when the last cycle made none."""
+
+    def __init__(self, acting: Acting, prometheus: Lying) -> None:
+        self.acting = acting
+        self.controller = acting.controller
+        self.plan: PlanDocument | None = None
+        self._prometheus = prometheus
+        self._profiles: dict[str, SignalProfiles] = {}
+        self._reader = self._made()
+        seams = self.controller.seams
+        self.controller.seams = Seams(seams.gate, self._observe, self._decide, self._again)
+
+    def forget(self) -> None:
+        """Like a controller that was started just now: nothing of the history is known."""
+        self._reader.close()
+        self._reader, self._profiles = self._made(), {}
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def cycle(self, mode: str) -> str:
+        """One cycle; how it ended."""
+        self.plan, self.controller.mode = None, mode
+        return self.acting.cycle()
+
+    @property
+    def moved(self) -> set[str]:
+        """Names of the pods that the last plan moves."""
+        return {pod.pod for action in self.plan.actions for pod in action.pods} if self.plan else set()
+
+    @property
+    def told(self) -> str:
+        """What the controller says of itself."""
+        return self.controller.status.ready.text
+
+    def _made(self) -> HistoryReader:
+        return HistoryReader(self._prometheus.url, None, self.acting.time.clock, Random(1), lambda: None)
+
+    def _observe(self, policy: Policy) -> Observed:
+        histories = self._reader.read(policy, self.acting.cache.snapshot(), self.acting.time.clock.wall())
+        snapshot = self.acting.cache.snapshot()
+        return Observed(snapshot, histories, snapshot.taken_at)
+
+    def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
+        self._profiles = profile(observed, self._profiles)
+        self.plan = plan(observed, policy, self._profiles, memory)
+        return self.plan
+
+    def _again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
+        return second_validation(policy, remembered, document.id, self._profiles)
