@@ -174,8 +174,8 @@ def _random(nodes: int, fill: float, seed: int) -> _World:
         held = _bits(int(d) for d in devices)
         free[node] &= ~held
         placed.append((node, held, size))
-    node, held, size = (np.array(column, np.int64) for column in zip(*placed, strict=True))
-    return _World(node, held, size, free)
+    table = np.array(placed, np.int64)
+    return _World(table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy(), free)
 
 
 def _carried_out(
@@ -251,7 +251,8 @@ def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devi
     from descheduler.planning import Chosen, Input, Settings, decide, write
     from descheduler.planning.budgets import Limits
     from descheduler.units import resolve
-    from descheduler_strategies.gpu_topology import GpuTopology, GpuTopologyArgs
+    from descheduler_strategies.gpu_topology import GpuTopology
+    from descheduler_strategies.gpu_topology_args import GpuTopologyArgs
 
     settings = Settings(limits=Limits(None, None, None, moves, None), steering=steering)
     args = GpuTopologyArgs.model_validate({"max_moves": moves, "devices": devices, "min_score": 1.0})

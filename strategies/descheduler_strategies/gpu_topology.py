@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from descheduler.contract import GPU_WEIGHT, RebalanceView
+from descheduler.contract import GPU_WEIGHT, RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler_strategies.gpu_bundles import Bundle
@@ -35,7 +35,7 @@ class GpuTopology:
 
     name: ClassVar[str] = NAME
     signals: ClassVar[tuple[str, ...]] = ()
-    Args: ClassVar[type[GpuTopologyArgs]] = GpuTopologyArgs
+    Args: ClassVar[type[StrategyArgs]] = GpuTopologyArgs
 
     def propose(self, view: RebalanceView, args: GpuTopologyArgs) -> Iterable[Answer]:
         """One proposal for each job that gains, the one with most to gain first."""

@@ -111,6 +111,15 @@ def test_a_job_and_its_failure_budget() -> None:
     assert job.ignores_disruption
 
 
+def test_when_a_job_is_stopped_at_the_latest() -> None:
+    job = workload("jobs", "train", {"activeDeadlineSeconds": 600}, {"startTime": "2026-01-01T00:00:00Z"})
+    assert job is not None
+    assert job.deadline == 1_767_225_600.0 + 600
+    not_begun = workload("jobs", "train", {"activeDeadlineSeconds": 600}, {})
+    assert not_begun is not None
+    assert not_begun.deadline is None
+
+
 def test_a_job_whose_indexes_have_failure_budgets_of_their_own() -> None:
     job = workload("jobs", "train", {"completionMode": "Indexed", "backoffLimitPerIndex": 2}, {})
     assert job is not None

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import NOW, cluster, node, owner, pod, spec, workload
 from descheduler.model.moves import Observation, Proposal
@@ -19,9 +21,10 @@ from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import Chosen, Settings
 from descheduler.planning.budgets import Limits
-from descheduler.topology import LinkRow, TopologyRules
-from descheduler_strategies.gpu_topology import GpuTopology, GpuTopologyArgs
-from gang_builders import GROUP_LABEL, custom, group
+from descheduler.topology import LinkRow, TopologyRules, read_topology, set_of
+from descheduler_strategies.gpu_topology import GpuTopology
+from descheduler_strategies.gpu_topology_args import GpuTopologyArgs
+from gang_builders import GROUP_LABEL, core_group, custom, group
 from planning.scenes import outcome, planned
 
 V100 = "Tesla-V100-SXM2-32GB"
@@ -62,7 +65,7 @@ def scene(
     mine = job("train-0", "v1", held, annotations=annotations)
     others = job("full-0", "v1", [d for d in range(8) if d not in held], cpu="60")
     there = job("there-0", "v2", [d for d in range(8) if d not in free])
-    return jobs([mesh("v1"), mesh("v2")], [mine, others, there, *extra], **train)
+    return jobs([mesh("v1"), mesh("v2")], [mine, others, there, *extra], (), **train)
 
 
 def run(snapshot: ClusterSnapshot, settings: Settings | None = None, **args: object) -> PlanDocument:
@@ -318,3 +321,60 @@ def test_at_most_so_many_moves_are_proposed() -> None:
     assert [type(a) for a in found] == [Proposal, Observation]
     assert isinstance(found[1], Observation)
     assert found[1].blocked.reason == Reason.CYCLE_LIMIT
+
+
+class TestPerPod:
+    """A gang that may lose single pods beyond its minimum loses only those that stand apart."""
+
+    def elastic(self, minimum: int) -> ClusterSnapshot:
+        nodes = [rack_node(f"n{i}", "r1" if i < 3 else "r2") for i in range(5)]
+        core = core_group("big", minimum, "Pod")
+        made = [owner("Job", "big", "batch/v1")]
+        places = ("n0", "n1", "n3")
+        pods = [pod(f"big-{i}", cpu="4", gpu=8, node=n, owners=made, pod_group="big") for i, n in enumerate(places)]
+        return jobs(
+            nodes, [*pods, pod("web-0", cpu="60", node="n3"), pod("web-1", cpu="60", node="n4")], objects=[core]
+        )
+
+    def test_the_stray_comes_back(self) -> None:
+        assert moved(run(self.elastic(2), RACKS, remaining="24h")) == {"big-2": ("n3", "n2")}
+
+    def test_not_below_the_minimum(self) -> None:
+        assert not moved(run(self.elastic(3), RACKS, remaining="24h"))
+
+
+def test_what_is_promised_holds_on_the_destinations_alone() -> None:
+    proposals = [a for a in asked(scene()) if isinstance(a, Proposal)]
+    assert all(move.only for proposal in proposals for move in proposal.moves)
+
+
+def test_a_plan_refuses_promises_that_another_move_has_undone() -> None:
+    """Two strategies of one plan: what the first took is no destination of the second any more."""
+    twice = [Chosen(GpuTopology(), GpuTopologyArgs()), Chosen(GpuTopology(), GpuTopologyArgs())]
+    unlimited = Settings(limits=Limits(None, None, None, None, None))
+    other = job("also-0", "v1", (1, 7))
+    full = job("full-0", "v1", (2, 3, 4, 5), cpu="60")
+    there = job("there-0", "v2", [1, 2, 4, 5, 6, 7])
+    snapshot = jobs([mesh("v1"), mesh("v2")], [job("train-0", "v1", (0, 6)), other, full, there])
+    document = planned(snapshot, chosen=twice, settings=unlimited)
+    assert len(moved(document)) == 1
+
+
+@given(st.lists(st.permutations(range(8)), min_size=2, max_size=4), st.integers(0, 3), st.sampled_from(["any", "best"]))
+def test_no_kubelet_breaks_a_promise(orders: list[list[int]], free: int, devices: str) -> None:
+    """Whatever sets the kubelet gives (`best`: the best that is left), no moved job has less than it was promised."""
+    nodes, pods, left = [], [], {}
+    for i, order in enumerate(orders):
+        nodes.append(mesh(f"v{i}"))
+        cut = 8 - 2 * free if i else 8
+        for j in range(0, cut, 2):
+            pods.append(job(f"j{i}{j}-0", f"v{i}", order[j : j + 2], cpu="4" if i else "20"))
+        left[f"v{i}"] = set_of(tuple(order[cut:]))
+    snapshot = jobs(nodes, pods)
+    board = read_topology(snapshot).links.boards[0]
+    held = {p.name: set_of(p.gpu_indices) for p in pods}
+    document = run(snapshot, devices=devices, min_score=1.0, remaining="100h")
+    for action in document.actions:
+        for move in action.pods:
+            table = board.rings.best_in(2) if devices == "best" else board.rings.worst_in(2)
+            assert table[left[move.destination]] > board.rings.bandwidth[held[move.pod]]

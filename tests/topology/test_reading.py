@@ -1,0 +1,73 @@
+"""From a policy and a cluster's own objects to the topology that a plan sees."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import NOW, cluster, node
+from descheduler.kube.objects import snapshot_from_objects
+from descheduler.model.errors import PolicyError
+from descheduler.planning.settings import settings_of
+from descheduler.policy import load_policy
+from descheduler.topology import read_topology, set_of
+from planning.scenes import planned
+
+HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
+
+
+def test_a_policy_names_labels_and_links() -> None:
+    text = HEAD + (
+        "topology:\n"
+        "  labels: [x/block, x/rack]\n"
+        "  links:\n"
+        "    - {model: '*X100*', matrix: [[0, 50, 0], [50, 0, 25], [0, 25, 0]], pcie: 8}\n"
+    )
+    policy = load_policy(text)
+    labels = {"x/block": "b", "x/rack": "r"}
+    snapshot = cluster([node("a", gpu=3, model="ACME-X100", labels=labels), node("b", gpu=3, model="ACME-X100")])
+    found = read_topology(snapshot, settings_of(policy, snapshot).topology)
+    assert found.levels.names == ("block", "rack", "node")
+    board = found.links.board(0)
+    assert board is not None
+    assert board.rings.bandwidth[set_of((0, 1))] == 50
+    assert board.rings.bandwidth[set_of((0, 2))] == 8
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{model: a, matrix: [[0, 1], [2, 0]]}", "symmetric"),
+        ("{model: a, matrix: [[0, 1]]}", "as many columns as rows"),
+        ("{model: a, matrix: [[0]], flat: 3}", "not both"),
+        ("{model: a, pcie: 0}", "pcie"),
+        ("{flat: 3}", "model"),
+    ],
+)
+def test_tables_that_make_no_sense_are_refused(written: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        load_policy(HEAD + f"topology: {{links: [{written}]}}\n")
+
+
+def test_an_unknown_source_is_refused_with_what_there_is() -> None:
+    with pytest.raises(PolicyError, match="kueue"):
+        load_policy(HEAD + "topology: {network: azure}\n")
+
+
+def test_objects_of_a_cluster_become_levels() -> None:
+    labels = {"cloud/rack": "r1"}
+    nodes = [{"metadata": {"name": n, "labels": labels}} for n in ("a", "b")]
+    levels = {"levels": [{"nodeLabel": "cloud/rack"}, {"nodeLabel": "kubernetes.io/hostname"}]}
+    snapshot = snapshot_from_objects(
+        {"nodes": nodes, "kueue.x-k8s.io/Topology": [{"metadata": {"name": "default"}, "spec": levels}]}, NOW
+    )
+    found = read_topology(snapshot)
+    assert (found.source, found.levels.names) == ("kueue", ("rack", "node"))
+    assert found.levels.domain[0].tolist() == [0, 0]
+
+
+def test_what_contradicts_itself_is_a_line_of_the_plan() -> None:
+    gcp = "cloud.google.com/gce-topology-"
+    nodes = [node(n, gpu=1, labels={f"{gcp}block": n, f"{gcp}subblock": "s"}) for n in ("a", "b")]
+    assert planned(cluster(nodes)).problems == (
+        "topology: gce-topology-subblock s in several domains above; each counts as another",
+    )
