@@ -10,8 +10,10 @@ import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from descheduler.contract import Landing, Scenario, land
+from descheduler.contract import Landing, Scenario, StrategyArgs, land
+from descheduler.controller.revalidate import second_validation
 from descheduler.execution.eviction import PERMISSIONS
+from descheduler.execution.ledger import Ledger
 from descheduler.execution.outcomes import Result
 from descheduler.execution.steering import Steering
 from descheduler.execution.transport import Transport
@@ -22,10 +24,15 @@ from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import prepare
+from descheduler.planning import Chosen, Settings
+from descheduler.policy import load_policy
 from execution.fakes import Fence
 from execution.live import QUICK, Dying, Killed, Racing, client_of, deployment, executor, run_deployment, serial, uids
 from execution.plans import action, move_of, plan
+from planning.scenes import planned
+from planning.told import Told
 
+HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 OURS = {"key": VACATING.key, "effect": VACATING.effect}
 THEIRS = {"key": "theirs", "value": "x", "effect": "PreferNoSchedule"}
 
@@ -276,3 +283,20 @@ def test_a_process_that_is_to_end_waits_until_replacements_have_a_node(
     assert report.actions[0].pods[0].landed == "n2"
     assert taints(client, "n1") == []
     assert intents(client) == {}
+
+
+def test_a_plan_that_steers_is_carried_out_as_it_foresaw(control_plane: ControlPlane, client: ApiClient) -> None:
+    (pod,) = run_deployment(client, "web", 1)
+    fuller_node(client)
+    acting = executor(control_plane)
+    snapshot = acting.observe()
+    told = [Chosen(Told(((pod["metadata"]["name"], ()),)), StrategyArgs())]
+    assert planned(snapshot, [], told, Settings(), snapshot.taken_at).actions == ()
+    document = planned(snapshot, [], told, Settings(steering=True), snapshot.taken_at)
+    (decided,) = document.actions
+    assert (decided.steer, decided.pods[0].destination) == (("n1",), "n2")
+
+    policy = load_policy(HEAD + "acting: {steering: true}\nstrategies: []\n")
+    report = acting.execute(document, revalidate=second_validation(policy, Ledger, document.id))
+    assert [(o.result, o.pods[0].landed) for o in report.actions] == [(Result.DONE, "n2")]
+    assert taints(client, "n1") == taints(client, "n2") == []

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
-
 from builders import NOW, cluster, key, node, pod
-from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.contract import StrategyArgs
 from descheduler.controller.revalidate import second_validation
 from descheduler.execution.ledger import Ledger
-from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.nodes import Node
 from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import Chosen, Settings
+from descheduler.planning.budgets import Limits
 from descheduler.planning.settings import settings_of
 from descheduler.policy import default_policy, load_policy
 from descheduler_profiling.series import History
 from histories import history, peaking
 from planning.scenes import hot, planned
+from planning.told import Told
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 STEERING = Settings(steering=True)
@@ -59,25 +58,10 @@ def test_it_is_off_unless_the_policy_says_so() -> None:
     assert settings_of(load_policy(HEAD + "acting: {steering: true}\n"), snapshot).steering
 
 
-@dataclass(frozen=True)
-class Told:
-    """A strategy that proposes what it is told: a bundle for each (pod, nodes that it avoids)."""
-
-    bundles: tuple[tuple[str, tuple[int, ...]], ...]
-    name: ClassVar[str] = "Told"
-    signals: ClassVar[tuple[str, ...]] = ()
-    Args: ClassVar[type[StrategyArgs]] = StrategyArgs
-
-    def propose(self, view: RebalanceView, _: StrategyArgs) -> Iterable[Proposal]:
-        for i, (name, avoid) in enumerate(self.bundles):
-            at = view.snapshot.pod_index["default", name]
-            if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
-                finding = Finding("Told", f"pod/{name}", "", 0.0, 1.0, name)
-                yield Proposal(finding, (Move(at, view.start.node_of(at)),), 1.0, 1e9 / (i + 1), avoid=avoid)
-
-
-def told(snapshot: ClusterSnapshot, *bundles: tuple[str, tuple[int, ...]], steering: bool = True) -> PlanDocument:
-    settings = Settings(steering=steering)
+def told(
+    snapshot: ClusterSnapshot, *bundles: tuple[str, tuple[int, ...]], steering: bool = True, waves: int | None = None
+) -> PlanDocument:
+    settings = Settings(steering=steering, limits=Limits(per_workload=None, waves=waves))
     return planned(snapshot, [], [Chosen(Told(bundles), StrategyArgs())], settings, NOW)
 
 
@@ -99,6 +83,21 @@ def test_actions_that_steer_away_from_each_others_destinations_share_no_wave() -
     strangers = told(chain(node("n3", cpu="12")), ("a-0", ()), ("b-0", ()))
     assert [a.steer for a in strangers.actions] == [("n0",), ("n1",)]
     assert {a.wave for a in strangers.actions} == {0}
+
+
+def test_an_action_that_would_need_a_wave_too_many_is_refused() -> None:
+    document = told(chain(), ("a-0", ()), ("c-0", ()), waves=1)
+    assert [a.pods[0].pod for a in document.actions] == ["a-0"]
+    assert [(r.reason, r.by) for r in document.refusals if r.subject == "pod/default/c-0"] == [
+        (Reason.WOULD_STAY.value, "steering")
+    ]
+    assert len(told(chain(), ("a-0", ()), ("c-0", ()), waves=2).actions) == 2
+
+
+def test_sources_seats_and_what_is_avoided_are_kept_free() -> None:
+    finding = Finding("Told", "x", "", 0.0, 1.0, "")
+    proposal = Proposal(finding, (Move(0, 3), Move(1, 2)), 1.0, 1.0, seats=(Seat(9, 5), Seat(8, 2)), avoid=(0,))
+    assert proposal.vacating == (0, 2, 3, 5)
 
 
 def test_what_a_proposal_avoids_is_foreseen_and_announced() -> None:

@@ -1,0 +1,27 @@
+"""A strategy that proposes what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.model.moves import Finding, Move, Proposal
+
+
+@dataclass(frozen=True)
+class Told:
+    """A strategy that proposes what it is told: a bundle for each (pod, nodes that it avoids)."""
+
+    bundles: tuple[tuple[str, tuple[int, ...]], ...]
+    name: ClassVar[str] = "Told"
+    signals: ClassVar[tuple[str, ...]] = ()
+    Args: ClassVar[type[StrategyArgs]] = StrategyArgs
+
+    def propose(self, view: RebalanceView, _: StrategyArgs) -> Iterable[Proposal]:
+        for i, (name, avoid) in enumerate(self.bundles):
+            at = view.snapshot.pod_index["default", name]
+            if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
+                finding = Finding("Told", f"pod/{name}", "", 0.0, 1.0, name)
+                yield Proposal(finding, (Move(at, view.start.node_of(at)),), 1.0, 1e9 / (i + 1), avoid=avoid)
