@@ -33,7 +33,7 @@ class IdleGpuArgs(StrategyArgs):
     """report: say so, and move nothing. evict: also move idle pods to nodes that are in use already."""
     threshold: Fraction = 0.05
     """Activity of a GPU at or under which it does no work."""
-    window: Duration = Field(default=timedelta(minutes=30), ge=timedelta(minutes=5), le=timedelta(days=7))
+    window: Duration = Field(default=timedelta(hours=1), ge=timedelta(minutes=5), le=timedelta(days=7))
     """For how long it must have done none. Beyond an hour, a single idle replica among busy ones is not seen."""
     quantile: Fraction = 1.0
     """Which quantile of the window is held against the threshold; 1 is the largest value."""

@@ -53,7 +53,7 @@ def decided(snapshot: ClusterSnapshot, histories: Iterable[History], **args: obj
     by_signal = {h.signal: h for h in histories}
     profiles = {name: build(h) for name, h in by_signal.items()}
     given = Input(snapshot, resolve(snapshot), profiles, NOW, histories=by_signal)
-    chosen = [Chosen(IdleGpu(), IdleGpuArgs.model_validate(args))]
+    chosen = [Chosen(IdleGpu(), IdleGpuArgs.model_validate({"window": "30m", **args}))]
     return decide(given, chosen, Settings())
 
 
