@@ -130,6 +130,6 @@ def _proposal(snapshot: ClusterSnapshot, action: Action) -> Proposal | Blocked:
         moves=tuple(moves),
         benefit=action.benefit,
         worth=math.inf,
-        seats=tuple(seats),
+        seats=tuple(seats) if action.stage == action.stages else (),  # before its last stage there is no room yet
         avoid=tuple(sorted({at[n] for n in action.steer if n in at} - {m.source for m in moves})),
     )

@@ -10,6 +10,8 @@ from pydantic import Field
 from descheduler.contract import StrategyArgs
 from descheduler.contract.types import Duration, Fraction
 
+NAME = "GpuDefragmentation"
+
 
 class GpuSlot(StrategyArgs):
     """The shape of a slot."""

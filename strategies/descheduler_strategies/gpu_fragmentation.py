@@ -49,6 +49,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
             benefit=-gain,
             worth=gain * GPU_WEIGHT * args.slot_worth.total_seconds(),
             note=f"makes {gain:.2f} idle GPUs useful to the workload",
+            avoid=bundle.avoid,
         )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.moves import Seat
 from descheduler.model.pods import Pod
+from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.requests import Demand
 from descheduler.packing.state import ABSENT, Shapes
@@ -20,6 +21,8 @@ from descheduler_strategies.gpu_args import PendingChoice
 REQUIRED_TOPOLOGY = "kueue.x-k8s.io/podset-required-topology"
 """Pod annotation: the label key of the level within which all pods of the set must run (Kueue, KEP-2724)."""
 _NATIVE = "scheduling.k8s.io"
+UNRESOLVED = frozenset({Reason.GANG_UNKNOWN, Reason.GANG_AMBIGUOUS})
+"""How many members must start together is not known then."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,7 +74,7 @@ def _of(view: RebalanceView, name: str, pods: list[int], choice: PendingChoice) 
     full = name.partition(":")[2] or name
     if choice.names and not any(fnmatch.fnmatchcase(full, pattern) for pattern in choice.names):
         return None
-    if unit.blocked is not None and unit.gang:
+    if unit.blocked is not None and unit.blocked.reason in UNRESOLVED:
         return None
     running = sum(1 for m in unit.members if snapshot.columns.pod_live[m])
     needed = max(1, unit.min_available - running) if unit.gang else 1
