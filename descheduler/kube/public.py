@@ -16,6 +16,7 @@ KEPT_TEXTS = frozenset(
         ),
         *("default-scheduler", "koord-scheduler", "volcano", "kai-scheduler", "virtual-kubelet", "fargate", "spot"),
         *("true", "false", "control-plane", "master", "worker", "linux", "windows", "amd64", "arm64"),
+        *("gpu", "mig", "rdma", "fpga"),
     }
 )
 # Of API groups, label keys and drivers that belong to products, not to their users.
@@ -23,7 +24,8 @@ KEPT_DOMAINS = (
     *("kubernetes.io", "k8s.io", "x-k8s.io", "koordinator.sh", "volcano.sh", "run.ai", "kai.scheduler"),
     *("kubeflow.org", "ray.io", "fluid.io", "nvidia.com", "amd.com", "hami.io", "alibabacloud.com", "aliyun.com"),
     *("aliyuncs.com", "karpenter.sh", "amazonaws.com", "k8s.aws", "aws.com", "azure.com", "gke.io"),
-    *("cloud.google.com", "openshift.io", "virtual-kubelet.io"),
+    *("cloud.google.com", "openshift.io", "virtual-kubelet.io", "runai-gpu-group"),
+    *("topograph.run", "oraclecloud.com", "descheduler.dev"),
 )
 KEPT_KEYS = frozenset(
     {
@@ -37,7 +39,8 @@ KEPT_KEYS = frozenset(
 # Keys whose values say what a machine is, not whose.
 KEPT_VALUES = re.compile(
     r"(^|[./-])(os|arch|gpu\.product|gpu-card-model|gpu-model|gpu\.memory|gpu\.count|instance-type|role|type"
-    r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|mode|match-policy|evict|safe-to-evict)$"
+    r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|mode|match-policy|evict|safe-to-evict"
+    r"|expected-end|expected-duration|communication-fraction)$"
 )
 # Fields by what they hold.
 LABEL_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "minTaskMember", "disruptedPods"})
@@ -45,7 +48,7 @@ AMOUNT_MAPS = frozenset({"requests", "limits", "allocatable", "capacity", "alloc
 DROPPED = frozenset({"message", "generateName", "selfLink", "managedFields", "command", "args", "env"})
 KEPT_FIELDS = frozenset({"kind", "operator", "resourceVersion"})
 DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver"})
-KEY_FIELDS = frozenset({"topologyKey", "matchLabelKeys", "mismatchLabelKeys", "nodeLabel"})
+KEY_FIELDS = frozenset({"topologyKey", "matchLabelKeys", "mismatchLabelKeys", "nodeLabel", "labelKey"})
 # Texts by how they look: no name of an object begins with a capital.
 ENUM = re.compile(r"[A-Z][A-Za-z]+")
 PLAIN = re.compile(

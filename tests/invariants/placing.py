@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from descheduler.model.nodes import Node, Taint
-from descheduler.model.pods import Pod, PodAffinityTerm, SpreadConstraint, Toleration
+from descheduler.model.pods import GpuRequest, Pod, PodAffinityTerm, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -40,22 +41,32 @@ class Places:
 
     def _devices_suffice(self, node: Node) -> bool:
         """Whether there is any way to give every pod its devices; those that a pod is known to hold are its own."""
-        devices = [1000] * (node.gpus.count if node.gpus else 0)
+        gpus = node.gpus
+        if gpus is not None and gpus.replicas > 1 and not gpus.steerable:
+            return True  # nobody keeps account of who is on which
+        devices = dict.fromkeys(range(gpus.count if gpus else 0), 1000)
+        if gpus is not None and gpus.devices:
+            devices = {d.index: 1000 for d in gpus.devices if d.healthy and not d.mig}
         anywhere: list[tuple[int, int]] = []
         for p in self.on(node.name):
             pod = self.snapshot.pods[p]
             if pod.spec.gpu is None:
                 continue
+            part = _part(pod.spec.gpu, node)
             if pod.gpu_indices and self.first.get(p) == node.name:
+                shares = {s.index: s.milli for s in pod.gpu_shares}
                 for device in pod.gpu_indices:
-                    devices[device] -= pod.spec.gpu.milli
+                    if device in devices:
+                        devices[device] -= shares.get(device, part)
+                    elif gpus is None or not gpus.devices:
+                        anywhere.append((1, part))
             else:
-                anywhere.append((pod.spec.gpu.count, pod.spec.gpu.milli))
-        if any(d < 0 for d in devices):
+                anywhere.append((pod.spec.gpu.count, part))
+        if any(d < 0 for d in devices.values()):
             return False
         whole = sum(count for count, milli in anywhere if milli >= 1000)
         parts = sorted((milli for count, milli in anywhere if milli < 1000 for _ in range(count)), reverse=True)
-        return _pack(devices, parts, whole)
+        return _pack(list(devices.values()), parts, whole)
 
     def why_not(self, pod: Pod, name: str) -> str:
         """The first rule by which the scheduler would not put the pod, which is nowhere, on the node; empty: none."""
@@ -141,6 +152,13 @@ class Places:
         if term.namespace_selector is None:
             return other.namespace in (named or (carrier.namespace,))
         return other.namespace in named or term.namespace_selector.matches(self.snapshot.namespaces[other.namespace])
+
+
+def _part(request: GpuRequest, node: Node) -> int:
+    """Thousandths of each device of the node; a request for memory of a device that is not known to have any: all."""
+    memory = node.gpus.memory if node.gpus else 0
+    asked = math.ceil(1000 * request.memory / memory) if memory else 1000
+    return max(request.milli, asked) if request.memory else request.milli
 
 
 def _pack(devices: list[int], parts: list[int], whole: int) -> bool:

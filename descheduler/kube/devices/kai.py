@@ -1,8 +1,8 @@
 """KAI: pods that share a GPU are in a group, and a placeholder pod of the group holds the GPU from the device plug-in.
 
-Label `runai-gpu-group` (of pods on several devices `runai-gpu-group/<group>`); the placeholder's annotation
-`run.ai/reserve_for_gpu_index` has the device's UUID, in older versions its index, -1 when that failed
-(NVIDIA/KAI-Scheduler pkg/binder/binding/resourcereservation, pkg/resourcereservation). Whole GPUs are the
+Label `runai-gpu-group`, of pods on several devices one `runai-gpu-group/<group>` for each, with the group as value. The
+placeholder's annotation `run.ai/reserve_for_gpu_index` has the device's UUID, in older versions its index, -1 when that
+failed (NVIDIA/KAI-Scheduler pkg/binder/binding/resourcereservation, pkg/resourcereservation). Whole GPUs are the
 kubelet's choice.
 """
 
@@ -45,7 +45,7 @@ def placeholder(pod: Pod, devices: Groups) -> GpuStatement | None:
 def member(pod: Pod, devices: Groups) -> GpuStatement | None:
     """What a pod of one or several groups holds; None when it is in none, or the device of one is not known."""
     named = [pod.labels[GROUP]] if GROUP in pod.labels else []
-    named += [key.partition("/")[2] for key in pod.labels if key.startswith(f"{GROUP}/")]
+    named += [group for key, group in pod.labels.items() if key.startswith(f"{GROUP}/")]
     shares = [devices.get((pod.node, group)) for group in dict.fromkeys(named)]
     known = tuple(share for share in shares if share is not None)
     return GpuStatement(GpuSource.KAI, known) if known and len(known) == len(shares) else None

@@ -1,0 +1,82 @@
+"""Recordings without names still say which device is whose."""
+
+from __future__ import annotations
+
+import json
+
+from descheduler.kube.anonymize import Anonymizer
+from descheduler.kube.objects import cluster_objects
+from descheduler.model.snapshot import ClusterSnapshot
+from kube.device_objects import (
+    CLAIMS,
+    DEVICES,
+    GPU,
+    SLICES,
+    claim,
+    claiming,
+    gpu_device,
+    koordinator_device,
+    koordinator_gpu,
+    mig_device,
+    resource_slice,
+    status_of,
+)
+from kube.wire_objects import Json, container, node, pod
+
+ONE = container(requests={GPU: "1"})
+HAMI = {
+    "hami.io/node-nvidia-register": "GPU-aa-0,10,40000,100,NVIDIA-A100,0,true:GPU-aa-1,10,40000,100,NVIDIA-A100,0,true:"
+}
+
+
+def told(name: str, at: str, *containers: Json, labels: dict[str, str] | None = None, **annotations: str) -> Json:
+    return pod(name, *containers, node=at, metadata={"labels": labels or {}, "annotations": annotations})
+
+
+def objects() -> dict[str, list[Json]]:
+    return {
+        "nodes": [
+            node("n1"),
+            node("n2", **{GPU: "4"}),
+            node("n3", metadata={"annotations": HAMI}, **{GPU: "20"}),
+            node("n4", **{GPU: "4"}),
+        ],
+        "pods": [
+            pod("a", **claiming("mine")),
+            pod("b", **claiming("slice")),
+            told("c", "n2", ONE, **{"scheduling.koordinator.sh/device-allocated": json.dumps({"gpu": [{"minor": 1}]})}),
+            pod("d", ONE, node="n2", status=status_of("GPU-3")),
+            told("e", "n3", ONE, **{"hami.io/vgpu-devices-allocated": "GPU-aa-1,NVIDIA,10000,0:;"}),
+            told("hold", "n4", ONE, labels={"runai-gpu-group": "g-1"}, **{"run.ai/reserve_for_gpu_index": "2"}),
+            told("f", "n4", labels={"runai-gpu-group": "g-1"}, **{"gpu-fraction": "0.5"}),
+            told("g", "n4", labels={"runai-gpu-group/g-1": "g-1"}, **{"gpu-fraction": "0.25"}),
+        ],
+        SLICES: [resource_slice(gpu_device(0), gpu_device(1), mig_device(1, 0))],
+        CLAIMS: [claim("mine", "gpu-0", holders=["a"]), claim("slice", "gpu-1-mig-19-0-1", holders=["b"])],
+        DEVICES: [koordinator_device(*map(koordinator_gpu, range(4)), node="n2")],
+    }
+
+
+def holders(found: ClusterSnapshot) -> list[tuple[object, ...]]:
+    """What each pod holds, without names."""
+    return sorted(
+        (p.gpu_indices, tuple(s.milli for s in p.gpu_shares), str(p.gpu_source), p.problem != "") for p in found.pods
+    )
+
+
+def test_who_holds_what_survives() -> None:
+    plain = cluster_objects(objects(), taken_at=0.0)
+    before, after = plain.snapshot(), Anonymizer(b"secret").objects(plain).snapshot()
+    assert holders(after) == holders(before)
+    assert all(indices for indices, *_ in holders(before))
+    assert after.problems == before.problems == ()
+    described = [
+        sorted(
+            (n.gpus.count, n.gpus.source, len(n.gpus.slices), [(d.index, d.memory, d.numa) for d in n.gpus.devices])
+            for n in found.nodes
+            if n.gpus
+        )
+        for found in (before, after)
+    ]
+    assert described[0] == described[1]
+    assert b"GPU-aa" not in b"".join(line for lines in Anonymizer(b"x").objects(plain).lines.values() for line in lines)
