@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import GPU, cluster, node, pod, spec
+from descheduler.model.devices import Device, GpuShare, NodeGpus
 from descheduler.model.pods import GpuRequest, Pod, PodSpec
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import WhatIf, prepare
 
 PARTS = {milli: PodSpec(gpu=GpuRequest(GPU, 1, milli)) for milli in (200, 500, 700)}
 PAIR = PodSpec(gpu=GpuRequest(GPU, 2, 300))
+BY_MEMORY = PodSpec(gpu=GpuRequest(GPU, 1, 0, memory=20 << 30))
 WHOLE = {count: spec(cpu="0", memory="0", gpu=count) for count in (1, 2)}
 randoms = st.integers(0, 2**32).map(Random)
 
@@ -86,3 +88,56 @@ def test_going_away_and_coming_back_changes_no_device(rng: Random) -> None:
             state.place(one, at)
     assert np.array_equal(state.gpu_milli(), before)
     assert np.array_equal(twin.gpu_milli(), before)
+
+
+def _described(rng: Random) -> ClusterSnapshot:
+    """Nodes with devices of every condition, and pods that hold what sources might say, consistent or not."""
+    nodes, pods = [], []
+    for i in range(rng.randint(1, 3)):
+        devices = tuple(
+            Device(d, f"GPU-{i}-{d}", memory=rng.choice((0, 40, 80)) << 30, healthy=rng.random() < 0.8)
+            for d in sorted(rng.sample(range(6), rng.randint(1, 5)))
+        )
+        count = max(0, sum(d.healthy for d in devices) - rng.choice((0, 0, 1)))
+        reserved = (GpuShare(devices[0].index, milli=rng.choice((300, 1000))),) if rng.random() < 0.3 else ()
+        found = NodeGpus(GPU, count, devices=devices, reserved=reserved)
+        nodes.append(replace(node(f"n{i}", gpu=max(count, 1)), gpus=found))
+        for j in range(rng.randint(0, 6)):
+            indices = tuple(sorted(rng.sample(range(7), rng.randint(1, 2))))
+            shares = tuple(GpuShare(d, milli=rng.choice((0, 250, 1000))) for d in indices)
+            told = {"gpu_indices": indices, "gpu_shares": shares} if rng.random() < 0.7 else {}
+            pods.append(
+                pod(f"p-{i}-{j}", of=rng.choice([*PARTS.values(), BY_MEMORY, *WHOLE.values()]), node=f"n{i}", **told)
+            )
+    return cluster(nodes, pods)
+
+
+@given(randoms)
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_told_of_devices_nobody_is_given_what_is_not_there(rng: Random) -> None:
+    snapshot = _described(rng)
+    state = prepare(snapshot).what_if()
+    start = state.gpu_milli()
+    usable = np.full(start.shape, -1)
+    for i, one in enumerate(snapshot.nodes):
+        assert one.gpus is not None
+        for device in one.gpus.devices:
+            usable[i, device.index] = 1000 if device.healthy else -1
+    homes = {p: state.node_of(p) for p in range(len(snapshot.pods))}
+    for _ in range(20):
+        if not homes:
+            break
+        p = rng.randrange(len(snapshot.pods))
+        state.remove(p)
+        able = np.flatnonzero(state.fits(p)).tolist()
+        if able and rng.random() < 0.7:
+            state.place(p, rng.choice(able))
+        free = state.gpu_milli()
+        assert ((free == -1) == (usable == -1)).all()
+        assert (free <= usable).all()
+        assert (free >= -1).all()
+    for p in homes:
+        state.remove(p)
+    for p, home in sorted(homes.items(), key=lambda pair: not snapshot.pods[pair[0]].gpu_indices):
+        state.place(p, home)
+    assert np.array_equal(state.whole_gpus(), prepare(snapshot).what_if().whole_gpus())
