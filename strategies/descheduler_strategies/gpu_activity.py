@@ -1,8 +1,8 @@
 """What the GPUs of each pod did lately, from measured history: how busy at most, and since when not at all.
 
-A pod that was measured itself (the last hour of single pods) is judged by that. Where only the mean of a workload's
-replicas is known, the mean times their number bounds each of them from above: when the bound is idle, all are. The
-bound holds only if every replica is in the mean; what was not measured is not known, never idle.
+History knows means: over the GPUs of a pod, and, but for the last hour of single pods, over the replicas of a workload.
+A mean times the number of what it is taken over bounds each of them from above: when the bound is idle, all are. That
+holds only if every replica is in the mean; what was not measured is not known, never idle.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ Positions = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Holders:
-    """`pods` [K] live pods that hold GPUs, and `gpus` [K] how many, parts counted as parts."""
+    """`pods` [K] live pods that hold GPUs, `gpus` [K] how many, parts counted as parts, of so many `devices` [K]."""
 
     pods: Positions
     gpus: NDArray[np.float64]
+    devices: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Activity:
-    """A signal of K pods over its last T steps: `values` [K, T] of each pod, or no less than that where `bound` [K].
+    """A signal of K pods over its last T steps: no GPU of the pod was above `values` [K, T]; NaN: not measured.
 
-    NaN where it was not measured. `last` [K] is the column of the whole history in which the pod was last above the
-    threshold, -1 for never, and `end` the time of the newest column.
+    They are means times `over` [K], the number of GPUs that the mean was taken over. `last` [K] is the column of the
+    whole history in which the pod was last above the threshold, -1 for never, and `end` the time of the newest column.
     """
 
     values: Floats
-    bound: NDArray[np.bool_]
+    over: NDArray[np.int64]
     last: Positions
     start: int
     step: int
@@ -53,46 +54,42 @@ def holders(view: RebalanceView, pools: tuple[str, ...] = ()) -> Holders:
     columns, gpus = view.snapshot.columns, view.start.state.placement.gpus
     needs = [gpus.need(spec) for spec in columns.specs]
     amounts = np.array([need.count * min(need.milli, WHOLE) / WHOLE if need else 0.0 for need in needs], np.float64)
+    devices = np.array([need.count if need else 0 for need in needs], np.int64)
     if not amounts.size:
-        return Holders(np.empty(0, np.intp), np.empty(0, np.float64))
+        return Holders(np.empty(0, np.intp), np.empty(0, np.float64), devices)
     chosen = np.array([not pools or pool in pools for pool in view.pools], np.bool_)
     there = columns.pod_live & (amounts[columns.pod_spec] > 0)
     there &= chosen[view.pool_of[np.maximum(columns.pod_node, 0)]]
     found = np.flatnonzero(there)
-    return Holders(found, amounts[columns.pod_spec[found]])
+    return Holders(found, amounts[columns.pod_spec[found]], devices[columns.pod_spec[found]])
 
 
-def activity(view: RebalanceView, history: History, pods: Positions, steps: int, threshold: float) -> Activity:
-    """The last `steps` steps of each of the K pods; `threshold` is what counts as busy for `Activity.last`."""
-    columns = view.snapshot.columns
+def activity(
+    view: RebalanceView, history: History, pods: Positions, each: NDArray[np.int64], steps: int, threshold: float
+) -> Activity:
+    """The last `steps` steps of each of the K pods, whose values are means over `each` [K].
+
+    `threshold` is what counts as busy for `Activity.last`.
+    """
     total = history.values.shape[1]
     steps = min(steps, total)
-    rows, alone = _rows(view, history, pods)
-    usable = rows >= 0
+    rows, replicas = _rows(view, history, pods)
+    known = rows >= 0
+    over = np.where(known, replicas, 1) * each
     values = np.full((len(pods), steps), np.nan, np.float32)
-    replicas = np.maximum(np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads)), 1)
-    factor = replicas[columns.pod_workload[pods]].astype(np.float32)
-    values[usable] = history.values[rows[usable], total - steps :] * factor[usable, None]
+    values[known] = history.values[rows[known], total - steps :] * over[known, None].astype(np.float32)
     last = np.full(len(pods), total - 1, np.intp)  # not known to have been idle at all
-    last[usable] = _last_busy(history.values, threshold)[rows[usable]] if usable.any() else last[usable]
-    shared = usable & (factor > 1)
-    if shared.any():
-        last[shared] = _last_busy_bound(history.values, rows[shared], factor[shared], threshold)
+    if known.any():
+        last[known] = _last_of_workloads(history.values, rows[known], over[known], threshold)
     own = _own_rows(view, history, pods)
     single = own >= 0
     if single.any():
-        recent = history.recent[own[single]]
+        over[single] = each[single]
+        recent = history.recent[own[single]] * each[single, None].astype(np.float32)
         shown = min(steps, recent.shape[1])
         values[single, steps - shown :] = recent[:, recent.shape[1] - shown :]
         last[single] = _last_of_both(recent, last[single], total, threshold)
-    return Activity(
-        values=values,
-        bound=~single & (alone > 1),
-        last=last,
-        start=history.start,
-        step=history.step,
-        end=history.end,
-    )
+    return Activity(values=values, over=over, last=last, start=history.start, step=history.step, end=history.end)
 
 
 def _rows(view: RebalanceView, history: History, pods: Positions) -> tuple[Positions, NDArray[np.int64]]:
@@ -102,7 +99,7 @@ def _rows(view: RebalanceView, history: History, pods: Positions) -> tuple[Posit
     row_of = np.fromiter((at.get(key, -1) for key in columns.workloads), np.intp, len(columns.workloads))
     live = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
     rows = row_of[columns.pod_workload[pods]]
-    count = live[columns.pod_workload[pods]]
+    count = live[columns.pod_workload[pods]].astype(np.int64)
     counted = np.where(rows >= 0, history.replicas[rows], 0.0) if history.replicas.size else np.zeros(len(pods))
     return np.where(counted >= count, rows, -1), count
 
@@ -124,11 +121,11 @@ def _last_busy(values: Floats, threshold: float) -> Positions:
     return found
 
 
-def _last_busy_bound(values: Floats, rows: Positions, factor: Floats, threshold: float) -> Positions:
-    """The same [K] for the bound of workloads with several replicas, each workload once."""
+def _last_of_workloads(values: Floats, rows: Positions, over: NDArray[np.int64], threshold: float) -> Positions:
+    """The same [K] for the bounds of the workloads in `rows` [K], each looked at once."""
     distinct, back = np.unique(rows, return_inverse=True)
     scale = np.ones(len(distinct), np.float32)
-    scale[back] = factor
+    np.maximum.at(scale, back, over.astype(np.float32))
     found: Positions = _last_busy(values[distinct] * scale[:, None], threshold)[back]
     return found
 

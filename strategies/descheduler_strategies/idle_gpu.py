@@ -112,15 +112,15 @@ def _look(view: RebalanceView, args: IdleGpuArgs, held: Holders) -> _Idle:
         zeros = np.zeros(size)
         return _Idle(held, np.zeros(size, np.bool_), np.ones(size, np.bool_), zeros, zeros, np.zeros(size, np.float32))
     steps = max(1, math.ceil(args.window.total_seconds() / history.step))
-    seen = activity(view, history, held.pods, steps, args.threshold)
+    seen = activity(view, history, held.pods, held.devices, steps, args.threshold)
     there = np.isfinite(seen.values)
     known = there.sum(axis=1) >= args.min_coverage * steps
     peak = _quantile(seen.values, known, args.quantile)
     started = np.array([view.snapshot.pods[p].started for p in held.pods.tolist()])
     settled = (started > 0) & (seen.end - started >= max(args.grace.total_seconds(), args.window.total_seconds()))
     since = np.maximum(seen.since(), started)
-    # A bound above the threshold says nothing of the single pod: one of the replicas may be busy, or all a little.
-    unclear = ~known | (seen.bound & (peak > args.threshold) & (peak / _replicas(view, held) <= args.threshold))
+    # A bound above the threshold says nothing where the mean is not: one of the GPUs may be busy, or all a little.
+    unclear = ~known | ((peak > args.threshold) & (peak / np.maximum(seen.over, 1) <= args.threshold))
     idle = known & settled & (peak <= args.threshold) & _flat(view, args, held)
     return _Idle(
         held=held,
@@ -130,12 +130,6 @@ def _look(view: RebalanceView, args: IdleGpuArgs, held: Holders) -> _Idle:
         since=since,
         peak=peak,
     )
-
-
-def _replicas(view: RebalanceView, held: Holders) -> NDArray[np.float64]:
-    columns = view.snapshot.columns
-    live = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
-    return np.maximum(live, 1)[columns.pod_workload[held.pods]].astype(np.float64)
 
 
 def _quantile(values: Floats, known: Mask, q: float) -> Floats:
@@ -153,8 +147,9 @@ def _flat(view: RebalanceView, args: IdleGpuArgs, held: Holders) -> Mask:
     if history is None or not history.values.shape[1]:
         return np.ones(len(held.pods), np.bool_)
     steps = max(1, math.ceil(args.window.total_seconds() / history.step))
-    seen = activity(view, history, held.pods, steps, 0.0)
-    known = np.isfinite(seen.values).any(axis=1) & ~seen.bound
+    once = np.ones(len(held.pods), np.int64)  # memory is summed over the GPUs of a pod
+    seen = activity(view, history, held.pods, once, steps, 0.0)
+    known = np.isfinite(seen.values).any(axis=1) & (seen.over == 1)
     flat = np.ones(len(held.pods), np.bool_)
     rows = seen.values[known]
     top = np.nanmax(rows, axis=1) if rows.size else np.empty(0, np.float32)
@@ -238,7 +233,7 @@ def _unmeasured(view: RebalanceView, args: IdleGpuArgs, seen: _Idle) -> Observat
         detail = "no usable history of the signal gpu"
     else:
         detail = f"{pods} pods were not measured for {args.min_coverage:.0%} of {_span(args.window.total_seconds())}"
-        detail += ", or only as the mean of their workload"
+        detail += ", or only as a mean of GPUs that some may have exceeded"
     return Observation(finding, Blocked(Reason.DATA_MISSING, "history/gpu", detail), ())
 
 

@@ -213,6 +213,8 @@ def test_gpu_use_is_a_fraction_whatever_the_exporter_calls_it(
     assert history.keys == (DB,)
     np.testing.assert_allclose(history.values[0], 0.6, rtol=1e-3)
     assert history.pod_level["shop", "db-0"] == pytest.approx(0.6, rel=1e-3)
+    assert history.pods == (("shop", "db-0"),)
+    np.testing.assert_allclose(history.recent[0], history.values[0, -12:])
 
 
 @pytest.mark.parametrize(

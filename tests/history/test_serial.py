@@ -44,6 +44,17 @@ def test_a_recording_gives_back_the_very_numbers_that_were_collected(values: np.
 
 
 @given(anything)
+def test_the_last_hour_of_single_pods_comes_back_too(values: np.ndarray) -> None:
+    pods = tuple(("ns", f"w-{i}") for i in range(len(values)))
+    back = history_from_bytes(history_to_bytes(history(coarse(values), pods=pods, recent=coarse(values))))
+    assert back.pods == pods
+    assert back.recent.size == values.size
+    if values.size:
+        np.testing.assert_array_equal(back.recent, coarse(values))
+    assert history_from_bytes(history_to_bytes(history(coarse(values)))).recent.size == 0
+
+
+@given(anything)
 def test_rounding_keeps_eleven_bits_and_rounding_again_changes_nothing(values: np.ndarray) -> None:
     rounded = coarse(values)
     np.testing.assert_array_equal(coarse(rounded), rounded)

@@ -136,6 +136,17 @@ def test_the_mean_of_replicas_bounds_each_of_them(level: float, idle_gpus: float
     assert unknown(outcome) == unclear
 
 
+def test_a_busy_gpu_among_eight_is_not_taken_for_idle() -> None:
+    """The series is the mean over the GPUs of the pod."""
+    lab = [pod("lab-0", gpu=8, node="g1")]
+    for level, found, unclear in ((0.3 / 8, 0.0, 8.0), (0.004, 8.0, 0.0)):
+        mean = np.full(len(grid()), level, np.float32)
+        for single in (None, {"lab-0": mean}):
+            outcome = scene(lab, gpu_history({"lab": mean}, pods=single))
+            assert sum(reported(outcome).values()) == found
+            assert unknown(outcome) == unclear
+
+
 def test_a_replica_that_is_missing_from_the_mean_is_not_known() -> None:
     pods = [pod(f"web-{i}", gpu=1, node="g1") for i in range(4)]
     outcome = scene(pods, gpu_history({"web": idle(600)}, {"web": 3}))
