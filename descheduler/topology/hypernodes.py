@@ -61,6 +61,7 @@ class _Tree:
     def __init__(self, found: Sequence[CustomObject], nodes: Sequence[Node]) -> None:
         self._nodes = nodes
         self._objects = {o.name: o for o in found}
+        self._index = {node.name: i for i, node in enumerate(nodes)}
         self._names: dict[int, str] = {}
         self._known: dict[str, frozenset[int]] = {}
         self.problems: list[str] = []
@@ -98,16 +99,21 @@ class _Tree:
         return self._known[name]
 
     def _selected(self, kind: str, selector: Mapping[str, Json], path: tuple[str, ...]) -> set[int]:
+        exact = selector.get("exactMatch")
+        named = str(exact.get("name")) if isinstance(exact, dict) else None
         if kind == "HyperNode":
-            names = [n for n in self._objects if _chosen(n, {}, selector)]
+            if named is not None:
+                names = [named] if named in self._objects else []
+            else:
+                names = [n for n in self._objects if _chosen(n, {}, selector)]
             return {node for n in names for node in self._members(n, path)}
+        if named is not None:
+            return {self._index[named]} if named in self._index else set()
         return {i for i, node in enumerate(self._nodes) if _chosen(node.name, node.labels, selector)}
 
 
 def _chosen(name: str, labels: Mapping[str, str], selector: Mapping[str, Json]) -> bool:
-    exact, pattern, marked = (selector.get(k) for k in ("exactMatch", "regexMatch", "labelMatch"))
-    if isinstance(exact, dict):
-        return exact.get("name") == name
+    pattern, marked = selector.get("regexMatch"), selector.get("labelMatch")
     if isinstance(pattern, dict):
         return re.search(str(pattern.get("pattern")), name) is not None
     return isinstance(marked, dict) and _matches(marked, labels)

@@ -35,7 +35,7 @@ _CUBE_MESH = (  # NVLinks between the GPUs of a DGX-1 with V100
 
 @dataclass(frozen=True, slots=True)
 class LinkRow:
-    """Links of one model. `model` is a pattern (`*`, `?`) over its name in small letters.
+    """Links of one model. `model` is a pattern (`*`, `?`) over its name, in small letters and with `-` for blanks.
 
     Either `matrix` (GB/s between any two devices, for the first so many of a node) or `flat`, the same between all.
     `pcie` is what is left where no such link is; alone, it makes the row one of PCIe cards. `devices` limits the row to
@@ -50,7 +50,7 @@ class LinkRow:
 
     def fits(self, model: str, devices: int) -> bool:
         """Whether the row speaks of nodes with so many devices of the model."""
-        return fnmatchcase(model.lower(), self.model.lower()) and (
+        return fnmatchcase(_plain(model), _plain(self.model)) and (
             self.devices in (0, devices) and (not self.matrix or devices <= len(self.matrix))
         )
 
@@ -65,6 +65,11 @@ class LinkRow:
             out = np.array(self.matrix, np.float64)[:devices, :devices]
             return np.where(out > 0, out, self.pcie)
         return np.full((devices, devices), self.flat or self.pcie)
+
+
+def _plain(model: str) -> str:
+    """Labels of nodes have `-` where drivers and exporters have blanks."""
+    return model.lower().replace(" ", "-")
 
 
 def _mesh(model: str) -> LinkRow:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from builders import NOW, cluster, node
-from descheduler.kube.objects import snapshot_from_objects
+from descheduler.kube.anonymize import Anonymizer
+from descheduler.kube.objects import cluster_objects, snapshot_from_objects
 from descheduler.model.errors import PolicyError
 from descheduler.planning.settings import settings_of
 from descheduler.policy import load_policy
-from descheduler.topology import read_topology, set_of
+from descheduler.topology import Levels, TopologyRules, read_topology, set_of
 from planning.scenes import planned
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
@@ -71,3 +73,34 @@ def test_what_contradicts_itself_is_a_line_of_the_plan() -> None:
     assert planned(cluster(nodes)).problems == (
         "topology: gce-topology-subblock s in several domains above; each counts as another",
     )
+
+
+def test_a_recording_without_names_has_the_same_topology() -> None:
+    keys = ("fabric.topograph.run/tier-1", "oci.oraclecloud.com/host.rack_id", "acme.example/rack")
+    nodes: list[dict[str, object]] = [
+        {"metadata": {"name": f"n{i}", "labels": dict.fromkeys(keys, f"r{i // 2}")}, "status": {}} for i in range(4)
+    ]
+    layers = [{"topologyLayer": "RackLayer", "labelKey": ["acme.example/rack"]}]
+    hyper = [
+        {"type": "Node", "selector": {"exactMatch": {"name": "n0"}}},
+        {"type": "Node", "selector": {"exactMatch": {"name": "n1"}}},
+    ]
+    objects: dict[str, list[dict[str, object]]] = {
+        "nodes": nodes,
+        "scheduling.koordinator.sh/ClusterNetworkTopology": [
+            {"metadata": {"name": "default"}, "spec": {"networkTopologySpec": layers}}
+        ],
+        "topology.volcano.sh/HyperNode": [{"metadata": {"name": "s0"}, "spec": {"tier": 1, "members": hyper}}],
+    }
+    plain = cluster_objects(objects, taken_at=NOW)
+    nameless = Anonymizer(b"key").objects(plain)
+    for source in ("koordinator", "volcano", "topograph", "oci"):
+        rules = TopologyRules(source)
+        before, after = (read_topology(o.snapshot(), rules).levels for o in (plain, nameless))
+        assert len(after) == len(before) == 2
+        assert sorted(map(list, groups(before))) == sorted(map(list, groups(after)))
+
+
+def groups(levels: Levels) -> list[list[int]]:
+    """Sizes of the domains of each level."""
+    return [sorted(np.bincount(row).tolist()) for row in levels.domain]
