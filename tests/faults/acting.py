@@ -23,7 +23,7 @@ from descheduler.controller.status import Status
 from descheduler.execution.clock import Clock
 from descheduler.execution.executor import Executor
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.leader import Elector
+from descheduler.execution.leader import Elector, Timing
 from descheduler.execution.ledger_store import LedgerStore
 from descheduler.execution.writes import ClusterWriter, LeaseWriter
 from descheduler.kube.cache import ClusterCache
@@ -36,7 +36,7 @@ from execution.live import deployment, with_budget
 from execution.plans import action, move, plan
 from faults.proxy import ApiProxy
 
-WEB, GANG = 3, 2
+WEB, GANG = 2, 2
 NODES = ("east", "west")
 _POLICY = POLICY + "acting: {waveTimeout: 10s}\n"
 _LONGEST_SLEEP = 0.2  # seconds: what waits longer is asked to look again sooner
@@ -69,7 +69,7 @@ class Acting:
         clock, rng = self.time.clock, Random(1)
         self._client = connect(config)
         self.cache = ClusterCache(self._client, clock=clock.wall, rng=rng)
-        self.elector = Elector(LeaseWriter(self._client, "default", "descheduler"), "me", clock, rng)
+        self.elector = Elector(LeaseWriter(self._client, "default", "descheduler"), "me", clock, rng, Timing(retry=0.5))
         writer = ClusterWriter(self._client, self.elector)
         metrics, status = Metrics(), Status(clock.steady)
         watch = PolicyWatch(policy, clock.wall)
