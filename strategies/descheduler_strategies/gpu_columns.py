@@ -58,13 +58,12 @@ def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], e
 
 
 def _pods_on(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_]) -> Positions:
-    """Live pods that stand on a node of the pool in this state, ascending."""
+    """Pods that stand on a node of the pool in this state, ascending; pending ones that were given a seat too."""
     columns = view.snapshot.columns
-    live = np.flatnonzero(columns.pod_live).astype(np.int32)
-    at = columns.pod_node[live].copy()
+    at = np.where(columns.pod_live, columns.pod_node, ABSENT)
     for pod, node in state.state.moved.items():
-        at[np.searchsorted(live, pod)] = node
-    found: Positions = live[(at >= 0) & pool[at]]
+        at[pod] = node
+    found: Positions = np.flatnonzero((at >= 0) & pool[at]).astype(np.int32)
     return found
 
 
