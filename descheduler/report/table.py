@@ -118,6 +118,10 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
         unit.append(f"\n{action.unit} moves together", style="dim")
     elif first and len(action.pods) > 1:
         unit.append(f"\nall {len(action.pods)} or none", style="dim")
+    if first and (stage := words.stage(action)):
+        unit.append(f"\n{stage}", style="dim")
+    if first and action.room_for:
+        unit.append(f"\n{words.room(action)}", style="dim")
     cells: list[RenderableType] = [
         f"{action.id} ({action.finding})" if first else "",
         str(action.wave + 1) if first else "",

@@ -119,6 +119,23 @@ def weighed(action: Action) -> str:
     return f"{number(action.worth / action.cost.total)}×" if action.cost.total > 0 else "free"
 
 
+def room(action: Action) -> str:
+    """Whom an action makes room for: `room for ml/train-0 on gpu-04 and 3 more`; empty for nobody."""
+    if not action.room_for:
+        return ""
+    first, *others = action.room_for
+    more = f" and {len(others)} more" if others else ""
+    return f"room for {first.namespace}/{first.pod} on {first.node}{more}"
+
+
+def stage(action: Action) -> str:
+    """`stage 2 of 3, after a4`; empty for what is done at once."""
+    if action.stages <= 1:
+        return ""
+    after = f", after {action.bundle}" if action.stage > 1 and action.bundle else ""
+    return f"stage {action.stage} of {action.stages}{after}"
+
+
 def compact(value: float) -> str:
     """Core-seconds for people: `90`, `6.3 k`, `576 k`, `1.2 M`."""
     for limit, divisor, unit in ((1e3, 1.0, ""), (1e6, 1e3, "\u202fk"), (1e9, 1e6, "\u202fM")):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from descheduler.model.plan import PlanDocument
+from descheduler.model.plan import PlanDocument, SeatRow
 from descheduler.model.plan_gpus import GpuCapacity, GpuCapacityRow, GpuHold, GpuMap, GpuNodeRow
-from report.plans import findings, large_plan, plan
+from report.plans import actions, findings, large_plan, plan
 
 CHAT, EMBED = "ml/Deployment/chat", "ml/Deployment/embed"
 
@@ -58,10 +58,13 @@ def gpu_map() -> GpuMap:
 
 
 def gpu_plan() -> PlanDocument:
-    """The realistic plan with a map, and a bound for its slots."""
+    """The realistic plan with a map, a bound for its slots, and a pending gang that its bundle makes room for."""
     hot, slots, spike = findings()
+    *others, bundle = actions()
+    seats = tuple(SeatRow("ml", f"pretrain-{i}", "gpu-04") for i in range(2))
+    staged = replace(bundle, room_for=seats, steer=("gpu-04",), stage=2, stages=2, bundle="a3")
     bounded = replace(slots, value=14.0, after=22.0, threshold=30.0, bound=24.0, numbers={"moves allowed": 35.0})
-    return plan(gpus=gpu_map(), findings=(hot, bounded, spike))
+    return plan(gpus=gpu_map(), findings=(hot, bounded, spike), actions=(*others, staged))
 
 
 def large_gpu_plan(nodes: int = 1500) -> PlanDocument:

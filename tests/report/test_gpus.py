@@ -98,6 +98,11 @@ class TestTheTable:
         assert "8 gained with 2 moves, 4 a move" in text
         assert "moves allowed 35" in text
 
+    def test_whom_room_is_made_for_and_in_which_stage_is_said(self) -> None:
+        text = " ".join(printed(gpu_plan()).split())
+        assert "stage 2 of 2, after a3" in text
+        assert "room for ml/pretrain-0 on gpu-04 and 1 more" in text
+
     def test_a_plan_without_bounds_has_no_column_for_them(self) -> None:
         assert "at best" not in printed(plan())
 
@@ -148,6 +153,12 @@ class TestInABrowser:
 
     def test_it_does_not_complain(self, page: Browser) -> None:
         assert page.console_errors() == []
+
+    def test_it_says_whom_room_is_made_for_and_where_replacements_are_steered(self, page: Browser) -> None:
+        text = page.text("#a4")
+        assert "stage 2 of 2, after a3" in text
+        assert "Makes room for ml/pretrain-0 on gpu-04, ml/pretrain-1 on gpu-04." in text
+        assert "steered away from gpu-04" in text
 
     def test_every_device_is_there_as_text_with_a_title(self, page: Browser) -> None:
         cells = page.run(
