@@ -13,7 +13,8 @@ class Limits:
     rate, burst: of the token bucket that all evictions go through; the rate gives way to throttling.
     finish: how long one execution insists on finishing a unit that a budget race broke; after it the intent stays
         open and the next cycle goes on.
-    finish_on_stop: the same when the process is asked to stop; keep it below its termination grace period.
+    finish_on_stop: the same when the process is asked to stop, and, after that, how long replacements may take to get
+        a node before the taints that steer them are taken away; keep twice of it below its termination grace period.
     budget_retry: between two tries against a closed budget.
     ready: how long to wait for the replacements of a wave before the rest of the plan is given up.
     observe_every: between two looks at whether replacements are ready.

@@ -76,19 +76,15 @@ class StaticRules:
         return found
 
     def soft_taints(self, tolerations: tuple[Toleration, ...]) -> Ints:
-        """[N] how many PreferNoSchedule taints of a node nothing tolerates."""
+        """[N] how many PreferNoSchedule taints of a node nothing tolerates.
+
+        Ours is not counted: where a snapshot still shows it, a move has just ended; it is gone when the next begins.
+        """
         counts = [
-            sum(t.effect == SOFT and not any(tolerates(x, t) for x in tolerations) for t in taints)
+            sum(t.effect == SOFT and t != VACATING and not any(tolerates(x, t) for x in tolerations) for t in taints)
             for taints in self._taint_sets
         ]
         return np.array(counts, np.int64)[self._taint_set]
-
-    def steerable(self, tolerations: tuple[Toleration, ...]) -> Mask:
-        """[N] nodes that our taint would make less welcome to a pod: those that lack it, if nothing tolerates it."""
-        if any(tolerates(x, VACATING) for x in tolerations):
-            return np.zeros(self._size, np.bool_)
-        without = [all((t.key, t.effect) != (VACATING.key, VACATING.effect) for t in s) for s in self._taint_sets]
-        return np.array(without, np.bool_)[self._taint_set]
 
     def preferences(self, affinity: NodeAffinity) -> Ints:
         """[N] summed weights of the preferred node affinity terms that select the node."""

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.columns import Columns
+from descheduler.model.nodes import VACATING
 from descheduler.model.pods import SpreadConstraint
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.placement.classes import Classes
 from descheduler.placement.counters import Counter, PodsByClass
+from descheduler.placement.nodes import tolerates
 from descheduler.placement.question import Question
 from descheduler.placement.rules import Compiler
 from descheduler.placement.terms import Carried, TermResolver
@@ -60,7 +62,7 @@ class ScoreRules:
     """What one class of pods prefers."""
 
     soft_taints: Ints  # [N]
-    steerable: Mask  # [N] nodes on which our taint would be one more that is not tolerated
+    steerable: bool  # it does not tolerate our taint
     preferences: Ints | None  # [N]
     spread: tuple[SoftSpread, ...]
     scored: Mask  # [N] nodes that have all labels of the constraints, where that is required
@@ -122,15 +124,14 @@ class Scorer:
     def totals(self, cls: int, question: Question, steered: Collection[int] = ()) -> Ints:
         """[K] weighted sums of all scores on the question's nodes, which must be those that passed the filters.
 
-        `steered` nodes count one PreferNoSchedule taint more (ours) unless the class tolerates it, or they carry it.
+        `steered` nodes count one PreferNoSchedule taint more (ours) unless the class tolerates it.
         """
         rules = self.rules(cls)
         at = question.at
         taints = rules.soft_taints
-        if steered:
+        if steered and rules.steerable:
             taints = taints.copy()
-            positions = np.fromiter(steered, np.intp, len(steered))
-            taints[positions] += rules.steerable[positions]
+            taints[list(steered)] += 1
         total = WEIGHTS["taints"] * _normalise(taints[at], reverse=True)
         if rules.preferences is not None:
             total = total + WEIGHTS["affinity"] * _normalise(rules.preferences[at], reverse=False)
@@ -160,7 +161,7 @@ class Scorer:
         asked = self._columns.spec_requests[row]
         return ScoreRules(
             soft_taints=static.soft_taints(spec.tolerations),
-            steerable=static.steerable(spec.tolerations),
+            steerable=not any(tolerates(x, VACATING) for x in spec.tolerations),
             preferences=static.preferences(spec.node_affinity) if spec.node_affinity.preferred else None,
             spread=tuple(self._soft_spread(cls, c, scored) for c in constraints),
             scored=scored,

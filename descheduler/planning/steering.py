@@ -17,9 +17,16 @@ def apart(accepted: Sequence[Accepted]) -> list[tuple[int, ...]]:
     (kubernetes pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go). On a node where it is expected it
     would send the pod elsewhere, back to its source perhaps.
     """
-    steered = [frozenset(one.proposal.vacating) for one in accepted]
-    expected = [frozenset(node for proof in one.proofs for node, _ in proof.likely) for one in accepted]
-    strange = [nodes - own for nodes, own in zip(expected, steered, strict=True)]
-    return [
-        tuple(j for j in range(i) if strange[i] & steered[j] or strange[j] & steered[i]) for i in range(len(steered))
-    ]
+    vacated: dict[int, list[int]] = {}  # node -> earlier actions that steer away from it
+    awaited: dict[int, list[int]] = {}  # node -> earlier actions whose pods may land on it, steered by others only
+    out: list[tuple[int, ...]] = []
+    for i, one in enumerate(accepted):
+        steered = set(one.proposal.vacating)
+        strange = {node for proof in one.proofs for node, _ in proof.likely} - steered
+        met = {j for node in strange for j in vacated.get(node, ())}
+        met.update(j for node in steered for j in awaited.get(node, ()))
+        out.append(tuple(sorted(met)))
+        for nodes, by_node in ((steered, vacated), (strange, awaited)):
+            for node in nodes:
+                by_node.setdefault(node, []).append(i)
+    return out

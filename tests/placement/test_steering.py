@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from builders import cluster, node, pod, spec
 from descheduler.contract import Landing, Scenario, land
-from descheduler.model.nodes import VACATING
+from descheduler.model.nodes import VACATING, Taint
 from descheduler.model.pods import Toleration
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import prepare
 from placement.clusters import random_cluster
+
+LIKE_OURS = replace(VACATING, key="like-ours")
 
 
 @given(st.randoms(use_true_random=False))
@@ -23,20 +25,20 @@ from placement.clusters import random_cluster
 def test_steering_a_node_is_like_tainting_it(rng: Random) -> None:
     snapshot = random_cluster(rng)
     steered = {n for n in range(len(snapshot.nodes)) if rng.random() < 0.5}
-    there = {n for n in range(len(snapshot.nodes)) if rng.random() < 0.2}  # left by a process that died, say
-    seen, tainted = prepare(_tainted(snapshot, there)).what_if(), prepare(_tainted(snapshot, steered | there)).what_if()
+    left = {n for n in range(len(snapshot.nodes)) if rng.random() < 0.2}  # of a move that has just ended
+    seen = prepare(_tainted(snapshot, left, VACATING)).what_if()
+    tainted = prepare(_tainted(snapshot, steered, LIKE_OURS)).what_if()
     for one in range(len(snapshot.pods)):
         assert seen.likely(one, steered) == tainted.likely(one)
         assert (seen.fits(one) == tainted.fits(one)).all()
 
 
-def _tainted(snapshot: ClusterSnapshot, nodes: set[int]) -> ClusterSnapshot:
-    def with_ours(position: int) -> object:
-        one = snapshot.nodes[position]
-        return replace(one, taints=(*one.taints, VACATING)) if position in nodes else one
-
-    made = [with_ours(n) for n in range(len(snapshot.nodes))]
-    return replace(snapshot, nodes=tuple(made))  # type: ignore[arg-type]
+def _tainted(snapshot: ClusterSnapshot, nodes: set[int], taint: Taint) -> ClusterSnapshot:
+    made = [
+        replace(one, taints=(*one.taints, taint)) if position in nodes else one
+        for position, one in enumerate(snapshot.nodes)
+    ]
+    return replace(snapshot, nodes=tuple(made))
 
 
 def emptied(**more: object) -> ClusterSnapshot:
