@@ -9,6 +9,9 @@ from enum import StrEnum
 WHOLE = 1000
 """Thousandths of one device."""
 
+MAX_DEVICES = 64
+"""Of one node. No machine has more; sets of devices are the bits of one word in places."""
+
 UNTOLD = -1
 """For thousandths that a source does not tell: then what the pod asks for counts."""
 
@@ -129,7 +132,14 @@ class NodeGpus:
     problem: str = ""
 
     def device(self, index: int) -> Device | None:
+        """The device of an index; None when no such device is described."""
         return next((d for d in self.devices if d.index == index), None)
+
+    @property
+    def physical(self) -> int:
+        """How many devices there are to be used, however many pods are let onto each."""
+        usable = sum(d.healthy and not d.mig for d in self.devices)
+        return usable if self.devices else -(-self.count // self.replicas)
 
     @property
     def memory(self) -> int:

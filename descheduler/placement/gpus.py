@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.devices import WHOLE, NodeGpus
+from descheduler.model.devices import MAX_DEVICES, WHOLE, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.pods import GpuRequest, Pod, PodSpec, amount_of
 from descheduler.model.snapshot import ClusterSnapshot
@@ -287,8 +287,11 @@ def _mask(values: Iterable[bool]) -> Mask:
 
 
 def _sliced(gpus: NodeGpus) -> bool:
-    """Time-slicing or MPS without anybody who keeps account of who is on which device."""
-    return gpus.replicas > 1 and not (gpus.steerable and gpus.devices)
+    """Time-slicing or MPS without anybody who keeps account of who is on which device. More units than any machine has
+    devices are that, too, whether the node says so or not."""
+    if gpus.replicas > 1 or gpus.count > MAX_DEVICES:
+        return not (gpus.steerable and gpus.devices)
+    return False
 
 
 def _empty(nodes: Sequence[Node]) -> tuple[NDArray[np.int32], NDArray[np.int32], Mask]:

@@ -339,3 +339,18 @@ def test_a_part_that_is_none_leaves_the_pod_where_it_is(text: str) -> None:
 def test_what_only_an_extender_looks_at_is_not_asked_of_the_scheduler() -> None:
     found = snapshot(pod("a", container(requests={GPU: "1", "nvidia.com/gpumem": "3000"}))).pods[0]
     assert dict(found.spec.requests) == {GPU: 1, "pods": 1}
+
+
+def test_an_absurd_index_closes_the_node() -> None:
+    found = snapshot(pod("a", ONE), devices=[koordinator_device(koordinator_gpu(0), koordinator_gpu(4000))])
+    assert "absurd" in gpus_of(found).problem
+    assert gpus_of(found).devices == ()
+    assert pod_of(found, "a").problem
+
+
+def test_how_many_devices_there_are_whatever_their_units() -> None:
+    hami = [node("n1", metadata={"annotations": HAMI_NODE}, **{GPU: "20"})]
+    sliced = [node("n1", metadata={"labels": {"nvidia.com/gpu.replicas": "4"}}, **{GPU: "32"})]
+    assert gpus_of(snapshot(nodes=hami)).physical == 1
+    assert gpus_of(snapshot(nodes=sliced)).physical == 8
+    assert gpus_of(snapshot()).physical == 4

@@ -185,3 +185,8 @@ def test_what_forks_do_is_their_own() -> None:
     twin.remove(found.placement.snapshot.pod_index["default", "x"])
     assert np.array_equal(found.gpu_milli(), [[0, 1000]])
     assert np.array_equal(twin.gpu_milli(), [[1000, 1000]])
+
+
+def test_more_units_than_machines_have_devices_are_counted_by_their_resource_alone() -> None:
+    found = state([node("a", gpu=400)], pod("p", of=WHOLE))
+    assert (found.gpu_milli().size, found.whole_gpus().tolist(), fits(found, "p")) == (0, [0], True)

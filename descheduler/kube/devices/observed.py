@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from descheduler.kube.devices.settling import merged, resettle
-from descheduler.model.devices import UNTOLD, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.devices import MAX_DEVICES, UNTOLD, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -81,7 +81,7 @@ def with_observed(snapshot: ClusterSnapshot, rows: Iterable[ObservedGpu]) -> Clu
     shares: dict[int, dict[int, GpuShare]] = defaultdict(dict)
     for row in rows:
         at = snapshot.node_index.get(row.node)
-        if at is None or snapshot.nodes[at].gpus is None or not 0 <= row.index < 64:
+        if at is None or snapshot.nodes[at].gpus is None or not 0 <= row.index < MAX_DEVICES:
             continue
         before = devices[row.node].get(row.index)
         devices[row.node][row.index] = Device(

@@ -18,7 +18,7 @@ from descheduler.kube.devices.objects import KoordinatorDevice, ResourceClaim, R
 from descheduler.kube.devices.pools import NodePool, pools_of
 from descheduler.kube.devices.resources import NVIDIA
 from descheduler.kube.devices.vgpu import Registered, registered
-from descheduler.model.devices import Device, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.devices import MAX_DEVICES, Device, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
 
@@ -117,6 +117,10 @@ def _with_gpus(
     if not said:
         return node
     source, devices, problem = said[0]
+    beyond = [d.index for d in devices if d.index >= MAX_DEVICES]
+    if beyond and not problem:
+        problem = f"GPU {max(beyond)} of one node is absurd"
+        devices = ()
     for other, others, why in said[1:]:
         if why:
             problems.append(f"Node {node.name}: {other}: {why}")
