@@ -72,7 +72,7 @@ def view(plan: PlanDocument, most: int) -> View | None:
     if found is None:
         return None
     rows = sorted(found.nodes, key=lambda row: row.after is None)
-    actions = {f"{pod.namespace}/{pod.pod}": action.id for action in plan.actions for pod in action.pods}
+    actions = {f"{one.namespace}/{one.pod}": a.id for a in plan.actions for one in (*a.pods, *a.room_for)}
     letters = _letters(rows, actions)
     css = {one.workload: (one.letter, one.css) for one in letters}
     strips = tuple(_strip(row, css, actions) for row in rows[:most])
@@ -86,7 +86,9 @@ def _letters(rows: Iterable[GpuNodeRow], actions: dict[str, str]) -> tuple[Lette
     for row in rows:
         for hold in row.before:
             held[hold.workload] = held.get(hold.workload, 0.0) + hold.count * hold.milli / _WHOLE
-            if hold.pod in actions and row.after is not None:
+        for hold in (*row.before, *(row.after or ())) if row.after is not None else ():
+            held.setdefault(hold.workload, 0.0)  # of a pending pod that room is made for
+            if hold.pod in actions:
                 moving.add(hold.workload)
     order = sorted(held, key=lambda w: (w not in moving, -held[w], w))
     return tuple(Letter(LETTERS[i], f"w{i}", w, held[w]) for i, w in enumerate(order[: len(LETTERS)]))

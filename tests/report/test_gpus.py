@@ -53,6 +53,13 @@ class TestTheRows:
         assert moves["gpu-05"] == ("+ml/chat-5b8c4f-00000 (a4)",)
         assert moves["gpu-11"] == ()
 
+    def test_a_pending_pod_comes_with_the_action_that_makes_room_for_it(self) -> None:
+        seated = row("gpu-04", (), (hold("pretrain-0", "ml/Job/pretrain", count=8),))
+        found = view(replace(gpu_plan(), gpus=replace(gpu_map(), nodes=(seated,))), 100)
+        assert found is not None
+        assert found.strips[0].moves == ("+ml/pretrain-0 (a4)",)
+        assert {cell.text for cell in found.strips[0].after} == {"A"}
+
     def test_a_guess_a_source_and_an_assumption_are_said(self) -> None:
         found = view(gpu_plan(), 100)
         assert found is not None
