@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.kube.devices.dra import CLAIMS, SLICES
-from descheduler.kube.devices.koordinator import DEVICES
+from descheduler.kube.devices.koordinator import DEVICES, RESERVATIONS
 from descheduler.kube.devices.settling import settle
 from descheduler.kube.kinds import CORE, OPTIONAL
 from descheduler.kube.workloads import NamespaceLabels
@@ -36,7 +36,7 @@ def assemble(
     doubtful = {pod.node for pod in pods if pod.problem}
     # What an unreadable pod takes is not known, so its node is neither source nor destination.
     nodes = tuple(replace(n, ready=False) if n.name in doubtful else n for n in _all(Node, found, "nodes"))
-    told = (o for key in (SLICES, CLAIMS, DEVICES) for o in found.get(key, ()))
+    told = (o for key in (SLICES, CLAIMS, DEVICES, RESERVATIONS) for o in found.get(key, ()))
     settled = settle(nodes, pods, told, claims_served=CLAIMS in found)
     workloads = (w for key in WORKLOAD_KINDS for w in _all(Workload, found, key))
     return ClusterSnapshot.of(

@@ -17,11 +17,13 @@ DRIVER = "gpu.nvidia.com"
 SLICES = "resource.k8s.io/ResourceSlice"
 CLAIMS = "resource.k8s.io/ResourceClaim"
 DEVICES = "scheduling.koordinator.sh/Device"
+RESERVATIONS = "scheduling.koordinator.sh/Reservation"
 
 
 def snapshot(*pods: Json, nodes: Sequence[Json] = (), **kinds: Sequence[Json]) -> ClusterSnapshot:
-    """`slices=`, `claims=`, `devices=` for the kinds that tell of devices; node n1 with 4 GPUs unless given."""
-    names = {"slices": SLICES, "claims": CLAIMS, "devices": DEVICES}
+    """`slices=`, `claims=`, `devices=`, `reservations=` for the kinds that tell of devices; node n1 with 4 GPUs unless
+    given."""
+    names = {"slices": SLICES, "claims": CLAIMS, "devices": DEVICES, "reservations": RESERVATIONS}
     objects = {names[key]: found for key, found in kinds.items()}
     return snapshot_from_objects({"nodes": nodes or [node("n1", **{GPU: "4"})], "pods": pods, **objects}, 0.0)
 

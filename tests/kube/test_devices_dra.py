@@ -246,3 +246,11 @@ def test_what_keeps_a_pod_with_claims_where_it_is_is_said() -> None:
     assert notes["a"].startswith(f"made from templates (1 of {DRIVER})")
     assert "by more than their class and number" in notes["b"]
     assert "not made for this pod" in notes["c"]
+
+
+def test_claims_of_the_first_version_are_read_too() -> None:
+    old = owned(claim("mine", "gpu-0", holders=["a"]), "a")
+    old["spec"]["devices"]["requests"] = [{"name": "gpu", "deviceClassName": DRIVER, "count": 1}]
+    found = snapshot(pod("a", **claiming("mine")), nodes=PLAIN, slices=[resource_slice(gpu_device(0))], claims=[old])
+    assert pod_of(found, "a").gpu_indices == (0,)
+    assert pod_of(found, "a").claims_note.startswith(f"made from templates (1 of {DRIVER})")

@@ -21,7 +21,7 @@ from kube.device_objects import (
     snapshot,
     status_of,
 )
-from kube.wire_objects import Json, container, node, pod
+from kube.wire_objects import Json, container, meta, node, pod
 
 GIB, MIB = 1 << 30, 1 << 20
 ALLOCATED = "scheduling.koordinator.sh/device-allocated"
@@ -74,6 +74,29 @@ class TestKoordinator:
         assert pod_of(found, "a").problem
         assert "shop/a" in pod_of(found, "b").problem  # a GPU pod of the same node
         assert not pod_of(found, "c").problem
+
+    @pytest.mark.parametrize(
+        ("status", "kept"),
+        [
+            ({"phase": "Available", "nodeName": "n1"}, (GpuShare(1, "", 1000), GpuShare(2, "", 500))),
+            ({"phase": "Available", "nodeName": "n1", "currentOwners": [{"name": "a"}]}, ()),
+            ({"phase": "Succeeded", "nodeName": "n1"}, ()),
+            ({"phase": "Pending"}, ()),
+        ],
+    )
+    def test_what_a_reservation_keeps_for_pods_to_come_is_not_free(
+        self, status: Json, kept: tuple[GpuShare, ...]
+    ) -> None:
+        parts = [{"minor": m, "resources": {"koordinator.sh/gpu-core": core}} for m, core in ((1, 100), (2, 50))]
+        made = {
+            "apiVersion": "scheduling.koordinator.sh/v1alpha1",
+            "kind": "Reservation",
+            "metadata": meta("r", annotations={ALLOCATED: json.dumps({"gpu": parts})}),
+            "spec": {},
+            "status": status,
+        }
+        found = snapshot(devices=[koordinator_device(*map(koordinator_gpu, range(4)))], reservations=[made])
+        assert gpus_of(found).reserved == kept
 
     def test_a_device_object_that_makes_no_sense_closes_the_node(self) -> None:
         broken = koordinator_device(koordinator_gpu(0) | {"minor": None})

@@ -19,6 +19,7 @@ from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuPartition, GpuSh
 from descheduler.model.objects import CustomObject
 
 DEVICES = "scheduling.koordinator.sh/Device"
+RESERVATIONS = "scheduling.koordinator.sh/Reservation"
 ALLOCATED = "scheduling.koordinator.sh/device-allocated"
 
 _PARTITIONS = "scheduling.koordinator.sh/gpu-partitions"
@@ -94,6 +95,17 @@ def allocated(annotations: Mapping[str, str]) -> GpuStatement | None:
     except (Unreadable, msgspec.MsgspecError) as e:
         return GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {e}")
     return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
+
+
+def reserved(found: CustomObject) -> tuple[str, tuple[GpuShare, ...]]:
+    """The node of a Reservation and the GPUs that it keeps for pods which are not there yet; of one that pods are in
+    already, those pods say what they hold."""
+    status = found.status
+    node = status.get("nodeName")
+    said = allocated(found.annotations)
+    if not isinstance(node, str) or status.get("phase") != "Available" or status.get("currentOwners") or said is None:
+        return "", ()
+    return node, said.shares if not said.problem else (GpuShare(),)
 
 
 def _device(info: _Info, model: str) -> Device:

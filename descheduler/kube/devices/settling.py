@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from descheduler.kube.devices import kai
 from descheduler.kube.devices.claims import Held, asking_for, held_by_claims
+from descheduler.kube.devices.koordinator import reserved
 from descheduler.kube.devices.locating import Located, NodeDevices, locate
 from descheduler.kube.devices.objects import KoordinatorDevice, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.pools import NodePool, pools_of
 from descheduler.kube.devices.resources import NVIDIA
 from descheduler.kube.devices.vgpu import Registered, registered
-from descheduler.model.devices import MAX_DEVICES, Device, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.devices import MAX_DEVICES, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.nodes import Node
+from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod, PodSpec
 
 
@@ -40,6 +42,7 @@ def settle(
     slices: list[ResourceSlice] = []
     claims: list[ResourceClaim] = []
     koordinator: dict[str, KoordinatorDevice] = {}
+    kept: dict[str, tuple[GpuShare, ...]] = defaultdict(tuple)
     for found in objects:
         match found:
             case ResourceSlice():
@@ -48,9 +51,14 @@ def settle(
                 claims.append(found)
             case KoordinatorDevice():
                 koordinator[found.name] = found
+            case CustomObject(kind="Reservation"):
+                node, shares = reserved(found)
+                kept[node] += shares
     pools = pools_of(slices)
     using = [i for i, pod in enumerate(pods) if pod.device_claims] if claims_served else []
     held = held_by_claims(pods, using, claims, pools)
+    for name, shares in kept.items():
+        held.reserved[name] += shares
     out = Settled(tuple(nodes), tuple(pods), [*pools.problems, *held.problems])
     told = _statements(pods, held)
     unhealthy = _unhealthy(pods, told)
