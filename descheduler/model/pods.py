@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from descheduler.model.devices import GpuShare, GpuSource, GpuStatement
+from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
 from descheduler.model.workloads import OwnerRef
@@ -98,6 +98,11 @@ class GpuRequest:
     milli: int = 1000
     models: tuple[str, ...] = ()
     memory: int = 0
+
+    @property
+    def devices(self) -> float:
+        """Whole devices that this comes to; a part by memory, which is another on each model, counts as a whole one."""
+        return self.count * (WHOLE if self.memory else self.milli) / WHOLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def pod_costs(snapshot: ClusterSnapshot, model: CostModel, reluctant: NDArray[np
     """The cost of restarting each pod; `reluctant` [P] marks those that would rather not be evicted."""
     columns = snapshot.columns
     cores = columns.spec_requests[:, 0] / 1000.0
-    gpus = np.array([s.gpu.count * s.gpu.milli / 1000.0 if s.gpu else 0.0 for s in columns.specs])
+    gpus = np.array([s.gpu.devices if s.gpu else 0.0 for s in columns.specs])
     value = (np.maximum(cores, _FLOOR_CORES) + GPU_WEIGHT * gpus)[columns.pod_spec]
     if reluctant is not None:
         value = np.where(reluctant, RELUCTANCE * value, value)
