@@ -9,7 +9,7 @@ reason that readiness, metrics and pages show; the next cycle tries again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -24,8 +24,9 @@ from descheduler.controller.settings import limits_of, rules_of
 from descheduler.controller.status import Status
 from descheduler.execution.clock import Clock
 from descheduler.execution.executor import Executor, Revalidate
+from descheduler.execution.goals import Goal, goals_of
 from descheduler.execution.leader import Elector
-from descheduler.execution.ledger import Ledger, goals_of
+from descheduler.execution.ledger import Ledger
 from descheduler.execution.ledger_store import LedgerStore
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.settling import settle
@@ -74,7 +75,7 @@ class Controller:
     poll_seconds: float = 2.0
     _ledger: Ledger = field(default_factory=Ledger)
     _term: int | None = None
-    _goals: tuple[str, dict[str, str]] = ("", {})
+    _goals: tuple[str, Mapping[str, Goal]] = ("", {})
 
     def __post_init__(self) -> None:
         self.executor.keep = self._keep
@@ -222,7 +223,7 @@ class Controller:
         self.status.note("acting", str(circuit) if circuit else "")
         if circuit is not None or not plan.actions:
             return None
-        self._goals = (plan.id, dict(goals_of(plan)))
+        self._goals = (plan.id, goals_of(plan, self._ledger.rules.settle))
         self.events.about(plan)
         with self._stage("execute", f"carrying out plan {plan.id}"):
             check = self.seams.revalidate(policy, plan, lambda: self._ledger)

@@ -20,12 +20,21 @@ def limits_of(policy: Policy) -> Limits:
 
 def rules_of(policy: Policy) -> LedgerRules:
     """What follows from past moves."""
-    cooldown, acting = policy.cooldown, policy.acting
+    cooldown, acting, learning = policy.cooldown, policy.acting, policy.learning
     return LedgerRules(
         unit=cooldown.unit.total_seconds(),
         workload=cooldown.workload.total_seconds(),
         growth=cooldown.backoff_factor,
+        longest=cooldown.longest.total_seconds(),
         quarantine_after=cooldown.quarantine_after,
+        quarantine=cooldown.quarantine.total_seconds(),
         pending_limit=acting.pending_limit,
         pending_after=acting.pending_after.total_seconds(),
+        hit_rate=learning.min_hit_rate,
+        hit_window=learning.window,
+        hit_least=learning.min_judged,
+        pause=learning.pause.total_seconds(),
+        settle=learning.settle.total_seconds(),
+        eased_share=learning.eased_share,
+        size=learning.remember,
     )

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from descheduler.execution.goals import Goal, reached, silent, values_of
 from descheduler.execution.landing import is_bare
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
 from descheduler.execution.trust import Pause, Verdict, reviewed
-from descheduler.model.plan import FindingRow, PlanDocument
+from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.workloads import WorkloadKey
 
@@ -31,6 +32,7 @@ class LedgerRules:
     hit_rate, hit_window, hit_least, pause: a strategy of whose last `hit_window` judged actions (at least `hit_least`)
         less than `hit_rate` reached their goal proposes nothing for `pause`.
     settle: how long after a move its finding is judged.
+    eased_share: how much of the promised change must be there where a finding was to be eased, not cured.
     size: how many moves are remembered.
     """
 
@@ -48,6 +50,7 @@ class LedgerRules:
     hit_least: int = 5
     pause: float = 6 * 3600.0
     settle: float = 600.0
+    eased_share: float = 0.5
     size: int = 2000
 
 
@@ -55,16 +58,15 @@ class LedgerRules:
 class Entry:
     """One evicted pod.
 
-    `finding` names what it was to cure, over plans ("strategy|subject|measure|resource"). `turn` counts the moves of
-    the same unit within a day, this one included. `landed`, `successor` and `ready_seconds` describe the replacement;
-    `resolved` whether the finding was gone afterwards, None until judged; `closed`: no replacement is expected.
+    `goal` is what it will be judged by, None when nothing can be. `turn` counts the moves of the same unit within a
+    day, this one included. `landed`, `successor` and `ready_seconds` describe the replacement; `resolved` whether the
+    goal was reached, None until judged; `closed`: no replacement is expected.
     """
 
     at: float
     plan: str
     action: str
     strategy: str
-    finding: str
     unit: str
     workload: str
     pod: str
@@ -77,6 +79,7 @@ class Entry:
     resolved: bool | None = None
     turn: int = 1
     closed: bool = False
+    goal: Goal | None = None
 
     @property
     def waiting(self) -> bool:
@@ -153,8 +156,8 @@ class Ledger:
 
     # -- changes -------------------------------------------------------------------------
 
-    def record(self, outcomes: Iterable[ActionOutcome], plan: str, goals: Mapping[str, str]) -> Ledger:
-        """With what was evicted; `goals` maps ids of findings in that plan to their lasting names (`goals_of`)."""
+    def record(self, outcomes: Iterable[ActionOutcome], plan: str, goals: Mapping[str, Goal]) -> Ledger:
+        """With what was evicted; `goals` are those of the actions of that plan, by id (`goals_of`)."""
         entries = {e.uid: e for e in self.entries}
         for outcome in outcomes:
             for pod in outcome.pods:
@@ -164,10 +167,13 @@ class Ledger:
         return replace(self, entries=tuple(kept))
 
     def judge(self, plan: PlanDocument, now: float) -> Ledger:
-        """With a verdict on every settled move: is its finding still in this later plan? Pauses what misses."""
-        present = set(names_of(plan.findings).values())
+        """With a verdict on every settled move by what this later plan says of its finding. Pauses what misses."""
+        quiet, verdicts = silent(plan), self._judged(values_of(plan))
         judged = tuple(
-            replace(e, resolved=e.finding not in present) if self._judgeable(e, now) else e for e in self.entries
+            replace(e, resolved=verdicts[e.plan, e.goal.finding])
+            if e.goal is not None and e.strategy not in quiet and self._judgeable(e, now)
+            else e
+            for e in self.entries
         )
         ledger = replace(self, entries=judged)
         rules = self.rules
@@ -181,15 +187,24 @@ class Ledger:
         )
         return replace(ledger, pauses=pauses)
 
+    def _judged(self, values: Mapping[str, float]) -> Mapping[tuple[str, str], bool]:
+        """By plan and finding, whether what was done for it reached its goal."""
+        goals: dict[tuple[str, str], dict[str, Goal]] = {}
+        for e in self.entries:
+            if e.goal is not None:
+                goals.setdefault((e.plan, e.goal.finding), {})[e.action] = e.goal
+        share = self.rules.eased_share
+        return {key: reached(found.values(), values.get(key[1]), share) for key, found in goals.items()}
+
     def _judgeable(self, entry: Entry, now: float) -> bool:
         settled = now - entry.at >= self.rules.settle and (not entry.waiting or self._given_up(entry, now))
-        return entry.resolved is None and bool(entry.finding) and settled
+        return entry.resolved is None and settled
 
     def _given_up(self, entry: Entry, now: float) -> bool:
         return now - entry.at >= self.rules.settle + self.rules.pending_after
 
     def _entry(
-        self, outcome: ActionOutcome, pod: PodOutcome, plan: str, goals: Mapping[str, str], old: Entry | None
+        self, outcome: ActionOutcome, pod: PodOutcome, plan: str, goals: Mapping[str, Goal], old: Entry | None
     ) -> Entry:
         move, action = pod.move, outcome.action
         entry = Entry(
@@ -197,7 +212,6 @@ class Ledger:
             plan=plan,
             action=action.id,
             strategy=action.strategy,
-            finding=goals.get(action.finding, ""),
             unit=action.unit,
             workload=move.workload,
             pod=f"{move.namespace}/{move.pod}",
@@ -208,9 +222,10 @@ class Ledger:
             successor=pod.successor,
             ready_seconds=pod.ready_seconds,
             closed=is_bare(move.workload),
+            goal=goals.get(action.id),
         )
         if old is not None:  # a resumed unit tells again what an interrupted execution told before
-            return replace(entry, at=old.at, finding=old.finding or entry.finding, turn=old.turn)
+            return replace(entry, at=old.at, goal=old.goal or entry.goal, turn=old.turn)
         return replace(entry, turn=self._turn(entry))
 
     def _turn(self, entry: Entry) -> int:
@@ -245,16 +260,6 @@ class Ledger:
             if pause is None or entries[0].at >= pause.until:
                 found.setdefault(strategy, []).append(Verdict(entries[0].at, hit))
         return {strategy: tuple(verdicts[-self.rules.hit_window :]) for strategy, verdicts in found.items()}
-
-
-def names_of(findings: Iterable[FindingRow]) -> Mapping[str, str]:
-    """Id of each finding, which holds for one plan, to the name by which later plans know it."""
-    return {f.id: f"{f.strategy}|{f.subject}|{f.measure}|{f.resource}" for f in findings}
-
-
-def goals_of(plan: PlanDocument) -> Mapping[str, str]:
-    """Like `names_of`, of the findings that the plan says it cures: what its actions will be judged by."""
-    return names_of(f for f in plan.findings if f.outcome == "cured")
 
 
 def _ago(seconds: float) -> str:

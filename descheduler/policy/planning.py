@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
@@ -91,9 +91,19 @@ class CooldownPolicy(Section):
     workload: Duration = timedelta(minutes=15)
     """The other pods of its workload stay for so long."""
     backoff_factor: float = Field(default=2.0, ge=1.0, le=10.0)
-    """Each further move of the same unit makes its cooldown this many times longer."""
+    """Each further move of the same unit within a day makes its cooldown this many times longer."""
+    longest: Duration = timedelta(hours=24)
+    """But never longer than this."""
     quarantine_after: int = Field(default=3, ge=1)
-    """A unit that was moved this often within a day stays until somebody looks at it."""
+    """A unit that was moved this often within a day is quarantined: it keeps coming back, and somebody should look."""
+    quarantine: Duration = timedelta(days=7)
+    """How long it then stays."""
+
+    @model_validator(mode="after")
+    def _longest_is(self) -> Self:
+        if self.longest < self.unit:
+            raise ValueError("longest must not be less than unit")
+        return self
 
 
 class FreshnessPolicy(Section):

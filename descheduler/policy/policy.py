@@ -12,6 +12,7 @@ from descheduler.contract.types import Duration
 from descheduler.policy.acting import ActingPolicy, ReportPolicy
 from descheduler.policy.hints import did_you_mean
 from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.learning import LearningPolicy
 from descheduler.policy.planning import (
     CooldownPolicy,
     CostPolicy,
@@ -79,6 +80,8 @@ class Policy(Section):
     """How long what was moved is left in peace."""
     acting: ActingPolicy = ActingPolicy()
     """How a plan is carried out."""
+    learning: LearningPolicy = LearningPolicy()
+    """What follows from whether moves did what they were to do."""
     freshness: FreshnessPolicy = FreshnessPolicy()
     """How old what was read may be."""
     report: ReportPolicy = ReportPolicy()

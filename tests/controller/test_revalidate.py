@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from builders import NOW, cluster, node, pod, workload
 from descheduler.controller.revalidate import second_validation
 from descheduler.controller.settings import rules_of
-from descheduler.execution.ledger import Ledger, goals_of
+from descheduler.execution.ledger import Ledger
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
@@ -18,7 +18,7 @@ from descheduler.policy import Policy, default_policy, load_policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
-from execution.plans import action, move, plan
+from execution.plans import action, move
 from gang_builders import GROUP_LABEL, group, members, snap
 from histories import history, peaking
 from planning.scenes import hot, hot_node, planned
@@ -50,7 +50,7 @@ def scene(free: str, *more: str, closed: bool = True) -> ClusterSnapshot:
 def moved(name: str, successor: str, ready: float | None = 1.0, plan_name: str = "p", ago: float = 60.0) -> Ledger:
     """What is remembered of pod `name`, evicted `ago` seconds before and replaced by the pod `successor`."""
     pod = PodOutcome(move(name), True, at=NOW - ago, successor=f"uid-default-{successor}", ready_seconds=ready)
-    return Ledger().record([ActionOutcome(action(move(name)), Result.DONE, (pod,))], plan_name, goals_of(plan()))
+    return Ledger().record([ActionOutcome(action(move(name)), Result.DONE, (pod,))], plan_name, {})
 
 
 def test_what_still_holds_may_go_on() -> None:

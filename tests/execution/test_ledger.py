@@ -8,7 +8,8 @@ import pytest
 
 from builders import NOW, cluster, key, node, pod, workload
 from controlplane.cluster import ControlPlane
-from descheduler.execution.ledger import Entry, Ledger, LedgerRules, goals_of
+from descheduler.execution.goals import Goal, goals_of
+from descheduler.execution.ledger import Entry, Ledger, LedgerRules
 from descheduler.execution.ledger_store import MAX_BYTES, LedgerStore, pack, unpack
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.execution.settling import settle
@@ -37,7 +38,7 @@ def moved(
     """The ledger after pod `name` was evicted from n1 and replaced by the pod with uid `successor`."""
     one = move(name, uid)
     outcome = PodOutcome(one, True, at=at, landed=landed, successor=successor, ready_seconds=ready)
-    return ledger.record([ActionOutcome(action(one), Result.DONE, (outcome,))], plan_name, goals_of(plan()))
+    return ledger.record([ActionOutcome(action(one), Result.DONE, (outcome,))], plan_name, goals_of(plan(action(one))))
 
 
 def reason(ledger: Ledger, uid: str, now: float, of: str = "other") -> Reason | None:
@@ -85,7 +86,7 @@ def test_a_resumed_unit_is_not_counted_twice() -> None:
     )
     assert len(resumed.entries) == 1
     assert resumed.entries[0].at == NOW
-    assert resumed.entries[0].finding
+    assert resumed.entries[0].goal is not None
 
 
 def test_the_circuit_opens_when_evicted_pods_stay_pending_and_closes_when_they_run() -> None:
@@ -168,7 +169,6 @@ def many(count: int) -> Ledger:
             plan=f"{rng.getrandbits(64):016x}",
             action=f"a{i}",
             strategy="HotNodes",
-            finding=f"HotNodes|node/n{i}|p95|cpu",
             unit=f"namespace-{i}/pod-{rng.getrandbits(64):016x}",
             workload=f"namespace-{i}/Deployment/w{i}",
             pod=f"namespace-{i}/pod-{rng.getrandbits(64):016x}",
@@ -176,6 +176,7 @@ def many(count: int) -> Ledger:
             source=f"n{i}",
             predicted=f"n{i + 1}",
             successor=f"{rng.getrandbits(128):032x}",
+            goal=Goal(f"HotNodes|node/n{i}|p95 cpu in the next 1 h, fraction of allocatable|cpu", 0.9 + i / 1e6, 0.7),
         )
         for i in range(count)
     ]

@@ -1,0 +1,48 @@
+"""What the policy says about the consequences of past moves is what the ledger goes by."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from descheduler.controller.settings import rules_of
+from descheduler.execution.ledger import LedgerRules
+from descheduler.model.errors import PolicyError
+from descheduler.policy import default_policy, load_policy
+
+HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
+OTHER = """\
+cooldown: {unit: 2h, workload: 1m, backoffFactor: 3, longest: 12h, quarantineAfter: 2, quarantine: 1d}
+acting: {pendingLimit: 2, pendingAfter: 1m}
+learning: {settle: 5m, easedShare: 25%, minHitRate: 50%, window: 10, minJudged: 2, pause: 1h, remember: 500}
+"""
+
+
+def test_the_defaults_of_the_policy_are_those_of_the_ledger() -> None:
+    assert rules_of(default_policy()) == LedgerRules()
+
+
+def test_every_rule_can_be_set() -> None:
+    rules, defaults = rules_of(load_policy(HEAD + OTHER)), LedgerRules()
+    same = [f.name for f in fields(LedgerRules) if getattr(rules, f.name) == getattr(defaults, f.name)]
+    assert same == ["pending_window"]  # older ones are nobody's business any more, whatever a policy says
+    assert (rules.longest, rules.quarantine, rules.pause, rules.settle) == (43_200, 86_400, 3600, 300)
+    assert (rules.eased_share, rules.hit_rate, rules.hit_window, rules.hit_least) == (0.25, 0.5, 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("learning: {minJudged: 21}", "minJudged must not be more than window"),
+        ("learning: {easedShare: 0}", "must be more than 0"),
+        ("learning: {minHitRate: 120%}", "learning.minHitRate"),
+        ("learning: {settle: 10s}", "must be at least 1 minute"),
+        ("learning: {remember: 50}", "must be at least 100"),
+        ("learning: {hitRate: 50%}", "did you mean minHitRate"),
+        ("cooldown: {unit: 2d}", "longest must not be less than unit"),
+    ],
+)
+def test_mistakes_are_told(written: str, says: str) -> None:
+    with pytest.raises(PolicyError, match=says):
+        load_policy(HEAD + written + "\n")
