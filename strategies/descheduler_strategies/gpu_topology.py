@@ -10,13 +10,16 @@ with the worst set that may be left there.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from descheduler.contract import GPU_WEIGHT, RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Observation, Proposal
+from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.topology import Board
 from descheduler_strategies.gpu_bundles import Bundle
 from descheduler_strategies.gpu_topology_args import NAME, GpuTopologyArgs
 from descheduler_strategies.gpu_topology_jobs import Job, Jobs, finding_of
@@ -25,9 +28,16 @@ from descheduler_strategies.gpu_topology_time import Outlook, Outlooks, saved, s
 from descheduler_strategies.gpu_topology_trial import Trial
 
 Answer = Proposal | Observation
+_Alike = tuple[PodSpec, Board | None, float, int]
 
 MAX_TRIED = 512
 """Trials of jobs in one round; each costs some milliseconds on thousands of nodes."""
+
+
+ALIKE = 8
+"""So many pods of one kind are tried in one state: the next could land elsewhere only for the node that it leaves."""
+MAX_TOLD = 200
+"""Jobs that are left alone with a finding of their own, those with most to gain; the others are summed up."""
 
 
 class GpuTopology:
@@ -82,10 +92,13 @@ class _Search:
         self.moved = sum(1 for pod in self.state.state.moved if self.sets.count(pod))
         self.rate = float("inf")
         self.tried = 0
+        self.none: dict[_Alike, Blocked | None] = {}
+        self.failed: Counter[_Alike] = Counter()
 
     def answers(self) -> Iterator[Answer]:
         """Job after job, the one that gains most for its cost first: what one takes, the next does not find."""
         queue: list[_Entry] = []
+        told, untold = 0, dict[Reason, list[Job]]()
         for job in self.jobs.bad():
             outlook = self.outlooks.of(job.pods)
             if isinstance(outlook, Blocked):
@@ -94,17 +107,24 @@ class _Search:
                 heapq.heappush(queue, _Entry(-self._rate(job, self._worth(job, outlook, job.score)), job, outlook))
         while queue:
             if self.moved >= self.args.max_moves or self.tried >= MAX_TRIED:
-                yield self._rest([entry.job for entry in sorted(queue)])
+                text = f"{self.moved} moves are proposed, {self.tried} jobs were tried"
+                yield self._rest([entry.job for entry in sorted(queue)], Blocked(Reason.CYCLE_LIMIT, NAME, text))
                 break
             entry = heapq.heappop(queue)
             answer = self._left_alone(entry.job, entry.outlook) or self._gain(entry)
             if isinstance(answer, Blocked):
+                told += 1
+                if told > MAX_TOLD:
+                    untold.setdefault(answer.reason, []).append(entry.job)
+                    continue
                 finding = finding_of(self.view, self.args, entry.job, entry.outlook.seconds)
                 yield Observation(finding, answer, entry.job.pods)
             elif queue and answer.key > queue[0].key:
                 heapq.heappush(queue, answer)  # another may gain more than this one does now
             else:
                 yield self._taken(answer)
+        for reason, jobs in untold.items():
+            yield self._rest(jobs, Blocked(reason, NAME, f"{len(jobs)} jobs besides those that are named"))
         yield from self._unknown()
 
     def _worth(self, job: Job, outlook: Outlook, ratio: float) -> float:
@@ -138,10 +158,16 @@ class _Search:
         if entry.gain is not None and entry.gain.moved == self.moved:
             return entry
         job, outlook = entry.job, entry.outlook
-        self.tried += 1
         trial = Trial(self.view, self.args, self.sets, self.jobs, self.state, job)
+        alike = self._alike(job)
+        hopeless = self._hopeless(trial, alike)
+        if hopeless is not None:
+            return hopeless
+        self.tried += 1
         bundle = trial.best()
         if isinstance(bundle, Blocked):
+            if alike is not None and bundle.reason is Reason.NO_GAIN:
+                self.failed[alike] += 1
             return trial.told(bundle)
         ratio, width = trial.gained(bundle)
         worth, cost = self._worth(job, outlook, ratio), self._cost(job)
@@ -150,6 +176,24 @@ class _Search:
         note = trial.note(width, speed_up(outlook.communication, ratio), outlook)
         gain = _Gain(bundle, ratio, worth, note, self.moved)
         return replace(entry, key=max(entry.key, -self._rate(job, worth)), gain=gain)
+
+    def _alike(self, job: Job) -> _Alike | None:
+        """What a pod alone has in common with others for which the same nodes are good; None for gangs."""
+        if len(job.holdings) > 1:
+            return None
+        held, columns = job.holdings[0], self.view.snapshot.columns
+        return columns.specs[columns.pod_spec[held.pod]], held.board, held.bandwidth, self.moved
+
+    def _hopeless(self, trial: Trial, alike: _Alike | None) -> Blocked | None:
+        """Why not even to try: until something moves, what holds for some pods holds for all alike."""
+        if alike is None:
+            return None
+        if self.failed[alike] >= ALIKE:
+            return Blocked(Reason.NO_GAIN, "gpu/sets", f"{ALIKE} others alike would land where nothing is gained")
+        if alike not in self.none:
+            none = Blocked(Reason.NO_GAIN, "gpu/sets", "no node is sure to have a better linked set left")
+            self.none[alike] = None if trial.hopeful() else trial.told(none)
+        return self.none[alike]
 
     def _taken(self, entry: _Entry) -> Proposal:
         """The proposal of an entry whose gain is worked out; done in `state`.
@@ -179,13 +223,12 @@ class _Search:
     def _own_cost(self, job: Job) -> float:
         return float(self.view.costs[list(job.leaving)].sum())
 
-    def _rest(self, jobs: Sequence[Job]) -> Observation:
-        """Jobs that are badly placed, and wait for another plan."""
+    def _rest(self, jobs: Sequence[Job], blocked: Blocked) -> Observation:
+        """Jobs that are badly placed, in one line."""
         value = float(len(jobs))
-        measure = "jobs that are badly placed and were not looked at further"
-        finding = Finding(NAME, "gpu/rest", measure, value, 0.0, f"{value:.0f} more jobs are badly placed")
-        text = f"{self.moved} moves are proposed, {self.tried} jobs were tried"
-        return Observation(finding, Blocked(Reason.CYCLE_LIMIT, NAME, text), tuple(p for job in jobs for p in job.pods))
+        text = f"{value:.0f} more jobs are badly placed"
+        finding = Finding(NAME, f"gpu/{blocked.reason}", "further jobs that are badly placed", value, 0.0, text)
+        return Observation(finding, blocked, tuple(p for job in jobs for p in job.pods))
 
     def _unknown(self) -> Iterator[Observation]:
         """What could not be judged, in one line of each kind."""

@@ -112,6 +112,10 @@ class Trial:
         pod = max((p for p in self._job.leaving if p in self._held), key=lambda p: (self._held[p].count, -p))
         return attempt, pod, np.flatnonzero(attempt.fits(pod)).astype(np.int32)
 
+    def hopeful(self) -> bool:
+        """Whether any node that could take the pod is sure to have a better set."""
+        return any(bar > self._job.width for bar in self._bars())
+
     def _bars(self) -> list[float]:
         """Bandwidths that could be asked for, the highest first."""
         attempt, pod, nodes = self._without()

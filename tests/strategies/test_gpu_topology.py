@@ -378,3 +378,11 @@ def test_no_kubelet_breaks_a_promise(orders: list[list[int]], free: int, devices
         for move in action.pods:
             table = board.rings.best_in(2) if devices == "best" else board.rings.worst_in(2)
             assert table[left[move.destination]] > board.rings.bandwidth[held[move.pod]]
+
+
+def test_many_alike_are_summed_up() -> None:
+    pods = [job(f"j{i:03}-0", f"v{i // 4}", held) for i, held in enumerate([(0, 5), (1, 4), (2, 7), (3, 6)] * 60)]
+    found = asked(jobs([mesh(f"v{i}") for i in range(60)], pods))
+    assert len(found) == 201
+    assert isinstance(found[-1], Observation)
+    assert (found[-1].finding.value, len(found[-1].pods), found[-1].blocked.reason) == (40, 40, Reason.NO_GAIN)

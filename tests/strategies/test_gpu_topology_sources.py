@@ -20,7 +20,8 @@ PAIRS = [{"minors": [i, i + 1], "gpuLinkType": "NVLink", "ringBusBandwidth": "40
 
 
 def machine(name: str, product: str = "", **labels: str) -> Json:
-    found = node(name, **{GPU: "8"})
+    found = node(name)
+    found["status"]["allocatable"][GPU] = "8"
     found["metadata"]["labels"] = {
         "kubernetes.io/hostname": name,
         **({"nvidia.com/gpu.product": product} if product else {}),
@@ -63,7 +64,7 @@ def job(name: str) -> Json:
 
 def plan(machines: Sequence[Json], pods: Sequence[Json], devices: Sequence[Json] = ()) -> PlanDocument:
     names = sorted({p["metadata"]["ownerReferences"][0]["name"] for p in pods})
-    objects: dict[str, Sequence[Json]] = {"nodes": machines, "pods": pods, "jobs": [job(n) for n in names], DEVICES: devices}
+    objects = {"nodes": machines, "pods": pods, "jobs": [job(n) for n in names], DEVICES: devices}
     snapshot = snapshot_from_objects(objects, 3600.0)
     args = GpuTopologyArgs.model_validate({"remaining": "24h"})
     settings = replace(Settings(), limits=Limits(None, None, None, None, None))
