@@ -63,6 +63,7 @@ class Jobs:
         chosen = [not args.levels or name in args.levels for name in levels.names]
         self.considered = np.array(chosen, np.bool_) & (np.arange(len(levels)) < len(levels) - 1)  # [L]
         wanted = np.array([not args.pools or pool in args.pools for pool in view.pools], np.bool_)
+        self._several: Ints = np.zeros(len(view.snapshot.columns.workloads), np.int64)  # [W] pods with several GPUs
         self.in_pool: Mask = wanted[view.pool_of]  # [N]
         self.unlocated: list[int] = []  # pods on sets that differ, of which nobody says which they hold
         self.unlinked: list[int] = []  # pods with several GPUs of whose links nothing is known
@@ -83,13 +84,21 @@ class Jobs:
             members = [p for p in unit.members if p in with_gpus]
             if members:
                 yield from self._of_gang(unit, members)
+        self._several = np.bincount(columns.pod_workload[live[counts > 1]], minlength=len(columns.workloads))
         for pod in sorted(live[counts > 1].tolist()):
             if units.unit_index[pod] < 0 and self._state.node_of(pod) == columns.pod_node[pod]:
                 yield self._single(pod)
 
     def _single(self, pod: int) -> Job:
         held = self._held((pod,))
-        return Job(f"pod/{self._view.snapshot.pods[pod].key}", held, (pod,), held[0].bandwidth, held[0].score, 1.0)
+        return Job(self._named(pod), held, (pod,), held[0].bandwidth, held[0].score, 1.0)
+
+    def _named(self, pod: int) -> str:
+        """The workload of a pod alone in it, so that what becomes of its replacement is seen; else the pod."""
+        columns = self._view.snapshot.columns
+        workload = int(columns.pod_workload[pod])
+        alone = self._several[workload] == 1 and self._view.snapshot.pods[pod].controller is not None
+        return f"workload/{columns.workloads[workload]}" if alone else f"pod/{self._view.snapshot.pods[pod].key}"
 
     def _of_gang(self, unit: Unit, members: Sequence[int]) -> Iterator[Job]:
         columns = self._view.snapshot.columns

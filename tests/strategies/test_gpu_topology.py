@@ -111,7 +111,7 @@ class TestPairs:
     def test_one_that_is_about_to_end_stays(self) -> None:
         document = run(scene(annotations={"rebalance.descheduler.dev/expected-end": "2025-10-09T09:00:00Z"}))
         assert not moved(document)
-        reason, detail = refusals(document)["pod/default/train-0"]
+        reason, detail = refusals(document)["workload/default/Job/train"]
         assert reason == Reason.NOT_WORTH_IT
         assert "about to end" in detail
         assert "annotation" in detail
@@ -119,12 +119,12 @@ class TestPairs:
     def test_what_a_restart_costs_more_than_it_gains_stays(self) -> None:
         document = run(scene(), communication=0.01, remaining="1h")
         assert not moved(document)
-        assert refusals(document)["pod/default/train-0"][0] == Reason.NOT_WORTH_IT
+        assert refusals(document)["workload/default/Job/train"][0] == Reason.NOT_WORTH_IT
 
     def test_a_set_no_better_than_its_own_is_no_destination(self) -> None:
         document = run(scene(free=(1, 7)))
         assert not moved(document)
-        assert refusals(document)["pod/default/train-0"][0] == Reason.NO_GAIN
+        assert refusals(document)["workload/default/Job/train"][0] == Reason.NO_GAIN
 
     def test_another_model_is_no_destination(self) -> None:
         full = job("full-0", "v1", [1, 2, 3, 4, 5, 7], cpu="60")
@@ -136,7 +136,7 @@ class TestWhoChoosesTheDevice:
     def test_a_good_pair_that_the_kubelet_may_miss_is_not_promised(self) -> None:
         document = run(scene(free=(0, 3, 6)))
         assert not moved(document)
-        reason, detail = refusals(document)["pod/default/train-0"]
+        reason, detail = refusals(document)["workload/default/Job/train"]
         assert reason == Reason.NO_GAIN
         assert "v2 has a set at 50 GB/s left, but the kubelet chooses" in detail
 
@@ -386,3 +386,17 @@ def test_many_alike_are_summed_up() -> None:
     assert len(found) == 201
     assert isinstance(found[-1], Observation)
     assert (found[-1].finding.value, len(found[-1].pods), found[-1].blocked.reason) == (40, 40, Reason.NO_GAIN)
+
+
+def test_the_replacement_of_a_pod_has_the_finding_of_its_job() -> None:
+    (before,) = asked(scene())
+    snapshot = scene()
+    renamed = [replace(p, name="train-xyz", uid="another") if p.name == "train-0" else p for p in snapshot.pods]
+    (after,) = asked(jobs(snapshot.nodes, renamed))
+    assert before.finding.subject == after.finding.subject == "workload/default/Job/train"
+
+
+def test_several_pods_of_one_workload_are_told_apart() -> None:
+    pods = [job(f"train-{i}", "v1", held) for i, held in enumerate([(0, 6), (1, 7)])]
+    found = asked(jobs([mesh("v1"), mesh("v2")], pods))
+    assert {a.finding.subject for a in found} == {"pod/default/train-0", "pod/default/train-1"}
