@@ -16,11 +16,11 @@ def test_the_nodes_that_are_steered_away_from_are_named() -> None:
     document = plan(actions=(replace(first, steer=named), *rest))
     assert "steers away from: steered-0, steered-1, steered-2 …" in printed(document)
     page = to_html(document)
-    assert "the scheduler is steered away from" in page
+    assert "replacements are steered away from" in page
     assert all(f"<code>{name}</code>" in page for name in named)
     assert json.loads(to_json(document))["actions"][0]["steer"] == list(named)
 
 
 def test_a_plan_that_does_not_steer_says_nothing_of_it() -> None:
     assert "steer" not in printed(plan())
-    assert "the scheduler is steered away from" not in to_html(plan())
+    assert "replacements are steered away from" not in to_html(plan())
