@@ -43,8 +43,8 @@ def solve(
 ) -> Solved | Infeasible:
     """The best change within the limits.
 
-    `barred` [P] places that take nothing; `ceiling` a proven bound on the slots in all, which ends the search as soon
-    as it is reached.
+    `barred` [C, P] what a place does not take; `ceiling` a proven bound on the slots in all, which ends the search as
+    soon as it is reached.
     """
     leaving, entering, least_out, least_in = _ranges(flows, frame, barred)
     most = _most(flows)

@@ -52,22 +52,23 @@ def attempt(
     ceiling: float = np.inf,
     repairs: int = 3,
 ) -> Found:
-    """One programme; where its moves wait in a circle, up to `repairs` more, each with one of the places that wait
-    taking nothing (most slots first).
+    """One programme; where its moves wait in a circle, up to `repairs` more, each without one of the entries that
+    wait (most slots first).
 
     Returns `best` unless a programme gains slots, or as many with fewer moves.
     """
     repeatable = best.repeatable
-    waiting: list[tuple[int, frozenset[int]]] = [(0, frozenset())]
-    seen: set[frozenset[int]] = set()
+    waiting: list[tuple[int, frozenset[tuple[int, int]]]] = [(0, frozenset())]
+    seen: set[frozenset[tuple[int, int]]] = set()
     for _ in range(repairs + 1):
         if not waiting:
             break
         waiting.sort(key=lambda entry: (-entry[0], len(entry[1]), sorted(entry[1])))
         _, closed = waiting.pop(0)
         seen.add(closed)
-        barred = np.zeros(len(flows.bins), dtype=np.bool_)
-        barred[list(closed)] = True
+        barred = np.zeros(flows.count.shape, dtype=np.bool_)
+        for kind, place in closed:
+            barred[kind, place] = True
         solved = compact.solve(flows, limits, frame=frame, barred=barred, ceiling=ceiling)
         timed = solved.status if isinstance(solved, Infeasible) else solved.solution.status
         repeatable &= timed is not Status.TIME
@@ -77,8 +78,8 @@ def attempt(
         if ordered.whole:
             best = Found(solved.change, ordered.moves, solved.slots)
             break
-        circle = np.flatnonzero((ordered.left.into > 0).any(axis=0)).tolist()
-        waiting += [(solved.slots, more) for more in (closed | {place} for place in circle) if more not in seen]
+        circle = [(kind, place) for kind, place in np.argwhere(ordered.left.into > 0).tolist()]
+        waiting += [(solved.slots, more) for more in (closed | {entry} for entry in circle) if more not in seen]
     return replace(best, repeatable=repeatable)
 
 

@@ -36,6 +36,7 @@ class Status(Enum):
     """The solver gave up for numerical reasons."""
 
 
+_INFEASIBLE_OR_UNBOUNDED = 9
 _KNOWN = {13: Status.TIME, 14: Status.WORK, 16: Status.WORK}
 
 
@@ -155,7 +156,7 @@ class Programme:
                 "presolve": True,
             },
         )
-        status = _status(answer.status, str(answer.message))
+        status = _status(answer.status, str(answer.message), bool(np.isfinite([lower, upper]).all()))
         bound = answer.mip_dual_bound if answer.mip_dual_bound is not None else answer.fun
         bound = sign * (-np.inf if bound is None else float(bound))
         if answer.x is None:
@@ -181,7 +182,7 @@ class Programme:
             method="highs",
             options={"time_limit": limits.seconds},
         )
-        status = _status(answer.status, str(answer.message))
+        status = _status(answer.status, str(answer.message), bool(np.isfinite([lower, upper]).all()))
         if status is not Status.OPTIMAL:
             return Infeasible(status, -sign * np.inf)
         prices = np.zeros(self.height)
@@ -208,9 +209,12 @@ def _filled(value: ArrayLike, count: int) -> Floats:
     return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)))
 
 
-def _status(code: int, message: str) -> Status:
+def _status(code: int, message: str, bounded: bool) -> Status:
     """SciPy folds what HiGHS says (HighsModelStatus) into few codes; its number stands in the message only."""
     told = _HIGHS_STATUS.search(message)
-    if told and (known := _KNOWN.get(int(told[1]))):
-        return known
+    number = int(told[1]) if told else 0
+    if number == _INFEASIBLE_OR_UNBOUNDED and bounded:
+        return Status.INFEASIBLE
+    if number in _KNOWN:
+        return _KNOWN[number]
     return {0: Status.OPTIMAL, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED}.get(code, Status.FAILED)

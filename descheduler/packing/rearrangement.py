@@ -7,7 +7,7 @@ enough, and to neighbourhoods else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,7 +74,8 @@ def rearrange(flows: Flows, effort: Effort | None = None) -> Rearrangement:
         if flows.count.astype(np.bool_).sum() + flows.allowed.sum() <= effort.whole:
             best = attempt(flows, effort.limits, best, ceiling=_whole(bound), repairs=effort.repairs)
         else:
-            best = improve(flows, best, _whole(bound), effort.neighbourhoods, effort.limits)
+            limits = replace(effort.limits, nodes=min(effort.nodes, 100))
+            best = improve(flows, best, _whole(bound), effort.neighbourhoods, limits)
     return Rearrangement(best.moves, best.slots, bound, best.repeatable)
 
 
