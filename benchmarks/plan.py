@@ -4,14 +4,39 @@ A seeded synthetic cluster (general and GPU pools, budgets, gangs, zones, spread
 history; both built-in strategies, full gates, budgets and proofs. `seconds` runs from the snapshot and the profiles to
 the finished plan document; profiles are built before (their own time is `profile_seconds`), as the controller does it.
 `peak_mib` is the largest resident size of this whole process, generation and profiling included.
+
+`--case gpu` is a cluster of GPU nodes only, without history, whose free GPUs are scattered and for which gangs wait;
+GpuDefragmentation runs with each of its objectives, and GpuTopology beside it.
 """
 
 from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import _common
+
+if TYPE_CHECKING:
+    from descheduler.model.plan import PlanDocument
+    from descheduler.model.snapshot import ClusterSnapshot
+    from descheduler.policy import Policy
+    from descheduler_profiling.series import History
+
+GPU_POLICY = """\
+apiVersion: rebalance.descheduler.dev/v1alpha1
+kind: DeschedulerPolicy
+schedulers: {default-scheduler: MostAllocated, gpu-packer: MostAllocated}
+limits: {perCycle: 200, perNamespace: 100}
+strategies:
+  - GpuDefragmentation: {objective: pending, pending: {within: topology.example/rack}}
+  - GpuDefragmentation: {objective: slots, slot: {gpus: 8, cpu: "88"}, wanted: 1000, maxSlots: 16}
+    name: slots
+  - GpuDefragmentation: {objective: fragmentation}
+    name: fragmentation
+  - GpuTopology: {}
+"""
 
 
 def main() -> None:
@@ -19,26 +44,24 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--pods", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--case", choices=("mixed", "nofit"), default="mixed")
+    parser.add_argument("--case", choices=("mixed", "nofit", "gpu"), default="mixed")
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     args = parser.parse_args()
 
-    from descheduler.backtest.synthetic import NOW, Plan, synthetic
+    from descheduler.backtest.synthetic import NOW
     from descheduler.planning import Input, decide, write
     from descheduler.planning.settings import chosen, settings_of
-    from descheduler.policy import default_policy
     from descheduler.units import resolve
     from descheduler_profiling.build import build
 
-    snapshot, histories = synthetic(Plan(args.nodes, args.pods, args.seed, args.hot, case=args.case))
+    snapshot, histories, policy = scene(args.case, args.nodes, args.pods, args.seed, args.hot)
     began = time.perf_counter()
     profiles = {name: build(history) for name, history in histories.items()}
     profiled = time.perf_counter() - began
-    histories.clear()
+    del histories
     gc.collect()
     gc.freeze()
 
-    policy = default_policy()
     began = time.perf_counter()
     units = resolve(snapshot)
     settings = settings_of(policy, snapshot)
@@ -59,7 +82,32 @@ def main() -> None:
         "pods": len(snapshot.pods),
         "workloads": len(snapshot.workloads),
     }
+    figures.update({f"moves {name}": count for name, count in moves_by_strategy(plan).items()})
     _common.show(f"Planning {args.nodes} nodes, {args.pods} pods ({args.case})", figures, as_json=args.json)
+
+
+def scene(
+    case: str, nodes: int, pods: int, seed: int, hot: float
+) -> tuple[ClusterSnapshot, Mapping[str, History], Policy]:
+    """The cluster, its history, and the policy to plan it by."""
+    from descheduler.backtest.synthetic import Plan, synthetic
+    from descheduler.backtest.synthetic_gpus import GpuPlan, synthetic_gpus
+    from descheduler.policy import default_policy, load_policy
+
+    if case == "gpu":
+        return synthetic_gpus(GpuPlan(nodes, pods, seed)), {}, load_policy(GPU_POLICY, "the benchmark")
+    snapshot, histories = synthetic(Plan(nodes, pods, seed, hot, case=case))
+    return snapshot, histories, default_policy()
+
+
+def moves_by_strategy(plan: PlanDocument) -> dict[str, int]:
+    """Pods that each strategy moves."""
+    out: dict[str, int] = {}
+    for action in plan.actions:
+        finding = next(f for f in plan.findings if f.id == action.finding)
+        key = f"{action.strategy} {finding.subject}"
+        out[key] = out.get(key, 0) + len(action.pods)
+    return out
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
 Positions = NDArray[np.int32]
 _Key = tuple[bytes, int, int, bytes]
+PLAIN_NODES = 64
+"""Nodes without GPUs that searches look at."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,11 +39,14 @@ class GpuColumns:
 
 
 def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], extra: Iterable[int] = ()) -> GpuColumns:
-    """The pods on nodes of `pool` [N] as items, and the pods `extra` (pending ones) as shapes only."""
+    """The pods on nodes of `pool` [N] as items; `extra` (pending ones) as shapes only.
+
+    They may move to nodes of the pool, and to the emptiest nodes that have no GPUs.
+    """
     here = _pods_on(view, state, pool)
     asked = [*here.tolist(), *extra]
     kept = _plain(view)
-    shapes, shape_of = _shapes(view, state, asked, kept)
+    shapes, shape_of = _shapes(view, state, asked, kept, pool | _plain_nodes(view, state))
     devices = state.state.gpu_milli()
     nodes = np.array([state.node_of(p) for p in here.tolist()], np.int32)
     packing = Packing(
@@ -67,6 +72,15 @@ def _pods_on(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_]) -> P
     return found
 
 
+def _plain_nodes(view: RebalanceView, state: Scenario) -> NDArray[np.bool_]:
+    """[N] the emptiest nodes without GPUs, for pods that need none."""
+    nodes = view.snapshot.nodes
+    without = np.flatnonzero(np.fromiter((node.gpus is None for node in nodes), np.bool_, len(nodes)))
+    out = np.zeros(len(nodes), np.bool_)
+    out[without[np.argsort(-state.state.free(without)[:, 0], kind="stable")][:PLAIN_NODES]] = True
+    return out
+
+
 def _plain(view: RebalanceView) -> Positions:
     """Columns of resources that are no GPUs counted by device."""
     columns = view.snapshot.columns
@@ -74,10 +88,12 @@ def _plain(view: RebalanceView) -> Positions:
     return np.array([i for i, name in enumerate(columns.resources) if name not in counted], np.int32)
 
 
-def _shapes(view: RebalanceView, state: Scenario, pods: list[int], kept: Positions) -> tuple[Shapes, dict[int, int]]:
+def _shapes(
+    view: RebalanceView, state: Scenario, pods: list[int], kept: Positions, places: NDArray[np.bool_]
+) -> tuple[Shapes, dict[int, int]]:
     """Distinct demands. Pods of one spec share one, unless a volume ties them to a place."""
     columns = view.snapshot.columns
-    ready = view.destinations()
+    ready = view.destinations() & places
     known: dict[tuple[int, int], int] = {}
     rows: dict[_Key, int] = {}
     allowed: list[NDArray[np.bool_]] = []

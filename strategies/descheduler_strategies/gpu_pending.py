@@ -23,6 +23,7 @@ from descheduler.packing.state import Step
 from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_bundles import relocate
 from descheduler_strategies.gpu_columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
+from descheduler_strategies.gpu_focus import focus
 from descheduler_strategies.gpu_waiting import Waiting, demand_of, seat, waiting
 
 OUTWEIGHS = 8.0
@@ -34,17 +35,17 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     """One proposal for each gang or pod that can be let in, the most urgent first."""
     pool = gpu_pool(view, args.pools)
     state = view.what_if()
-    left = [one for one in waiting(view, args.pending) if not _has_room(state, one, pool)]
+    left = [one for one in waiting(view, state, args.pending) if not _has_room(state, one, pool)]
     if not left:
         return
-    columns = gpu_columns(view, state, pool, [pod for one in left for pod in one.pods])
+    columns, whole = _columns(view, state, pool, left, args.effort)
     found = admit(
         columns.packing,
         _requests(left, columns),
         allowance_of(view, columns, args.max_moves),
         effort_of(args.effort),
     )
-    finding = _finding(left, found)
+    finding = _finding(left, found.bound if whole else None)
     refused = Blocked(Reason.NO_CURE, f"gpu/{args.resource}", f"no {args.max_moves} moves make room for more of them")
     moves, seated = 0, 0
     for entry in _entries(left, columns, found):
@@ -103,7 +104,22 @@ def _requests(left: Sequence[Waiting], columns: GpuColumns) -> list[Request]:
     return out
 
 
-def _finding(left: Sequence[Waiting], found: Admitted) -> Finding:
+def _columns(
+    view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], left: Sequence[Waiting], effort: float
+) -> tuple[GpuColumns, bool]:
+    """What the search works on, and whether that is the whole pool."""
+    pods = [pod for one in left for pod in one.pods]
+    columns = gpu_columns(view, state, pool, pods)
+    near = np.zeros(len(pool), np.bool_)
+    for one in left:
+        demand, members = demand_of(one, columns.packing.shapes, columns.shape_of, pool)
+        near |= focus(columns.packing, demand, pool, effort * max(1.0, members / 32))
+    if near[pool].all():
+        return columns, True
+    return gpu_columns(view, state, near, pods), False
+
+
+def _finding(left: Sequence[Waiting], bound: float | None) -> Finding:
     gpus = sum(one.gpus for one in left)
     return Finding(
         strategy=NAME,
@@ -113,7 +129,7 @@ def _finding(left: Sequence[Waiting], found: Admitted) -> Finding:
         threshold=gpus,
         text=f"{len(left)} pending pods or gangs ask for {gpus:g} GPUs and have no room,"
         f" {left[0].text} the most urgent",
-        bound=found.bound if len({one.priority for one in left}) == 1 else None,  # else it counts weights, not GPUs
+        bound=bound if len({one.priority for one in left}) == 1 else None,  # else it counts weights, not GPUs
     )
 
 

@@ -8,6 +8,7 @@ or nothing, and it counts only if the slots of the cluster really rise, with eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,11 @@ from descheduler.packing.slots import open_slots
 from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_bundles import relocate
 from descheduler_strategies.gpu_columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
+from descheduler_strategies.gpu_focus import fewest_moves, focus, most_openable
 
 Ints = NDArray[np.int64]
+TRIED = 16
+"""Nodes looked at, for each slot that may be opened, besides those that the search chose."""
 
 
 def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Proposal | Observation]:
@@ -33,13 +37,18 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     if free >= args.wanted:
         return
     columns = gpu_columns(view, state, shape.pool)
+    demand = shape.demand(columns)
+    bound = most_openable(fewest_moves(columns.packing, demand), demand.mask(len(shape.pool)), args.max_moves)
+    near = focus(columns.packing, demand, shape.pool, args.effort)
+    if not near[shape.pool].all():
+        columns = gpu_columns(view, state, near)
+        demand = shape.demand(columns)
     opened = open_slots(
-        columns.packing,
-        shape.demand(columns),
-        allowance_of(view, columns, args.max_moves),
-        effort=effort_of(args.effort),
+        columns.packing, demand, allowance_of(view, columns, args.max_moves), effort=effort_of(args.effort)
     )
-    finding = shape.finding(free, opened)
+    if near[shape.pool].all():
+        bound = min(bound, opened.bound - opened.before)
+    finding = shape.finding(free, free + bound)
     last = Blocked(Reason.NO_CURE, args.resource, "no node can be vacated within the limits")
     count = moves = 0
     for node, leaving in _candidates(view, args, shape, state, columns, opened):
@@ -76,6 +85,7 @@ class _Shape:
         """The slot as a search sees it."""
         able = np.zeros(len(self.view.snapshot.nodes), np.bool_)
         able[self.nodes] = True
+        able &= columns.pool
         return Demand(tuple(int(x) for x in self.need[columns.kept]), self.args.slot.gpus, nodes=able)
 
     def slots(self, state: Scenario, nodes: NDArray[np.int32] | None = None) -> int:
@@ -94,7 +104,7 @@ class _Shape:
         """Accepts nodes on which a pod closes no free slot."""
         return lambda nodes: ~np.isin(nodes, self.nodes) | (self.per_node(state, nodes) == 0)
 
-    def finding(self, free: int, opened: Opened) -> Finding:
+    def finding(self, free: int, bound: int) -> Finding:
         """Too few slots are free."""
         slot = self.args.slot
         beside = f" with {slot.cpu} cores" if slot.cpu != "0" else ""
@@ -106,7 +116,7 @@ class _Shape:
             threshold=float(self.args.wanted),
             text=f"{free} of {self.args.wanted} wanted slots of {slot.gpus} GPUs{beside} are free",
             resource=self.args.resource,
-            bound=float(free + max(0, opened.bound - opened.before)),
+            bound=float(bound),
         )
 
 
@@ -118,17 +128,16 @@ def _candidates(
     columns: GpuColumns,
     opened: Opened,
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """(node, pods that leave it): the search's choice, fewest moves first; then every other, by its pods' cost."""
+    """(node, pods that leave it), cheapest first: what the search chose, and the nodes that hold the least."""
     chosen: dict[int, list[int]] = {}
     for step in opened.steps:
         chosen.setdefault(step.source, []).append(int(columns.pods[step.item]))
-    for node in sorted(set(opened.nodes) & set(chosen), key=lambda n: (len(chosen[n]), n)):
-        if len(chosen[node]) <= args.max_moves_per_slot:
-            yield node, tuple(chosen[node])
-    for node in _cheapest(view, args, shape, state):
-        leaving = _enough(view, shape, state, node)
-        if node not in chosen or leaving != tuple(chosen[node]):
-            yield node, leaving
+    found = [(node, tuple(chosen[node])) for node in opened.nodes if node in chosen]
+    known = set(found)
+    for node in islice(_cheapest(view, args, shape, state), TRIED * args.max_slots):
+        if (other := (node, _enough(view, shape, state, node))) not in known:
+            found.append(other)
+    yield from sorted(found, key=lambda one: sum(view.cost(pod) for pod in one[1]))  # stable: the search's choice first
 
 
 def _cheapest(view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, state: Scenario) -> Iterator[int]:
