@@ -3,8 +3,9 @@
 Each state is one seed: a small cluster (backtest.random_clusters), a random policy, the built-in strategies and, in
 half of the states, one that proposes anything at all. The checker (tests/invariants) shares no code with planning,
 placement or units: from the snapshot and the document it walks the waves and looks for budgets exceeded, gangs torn,
-nodes over capacity at any prefix, places the scheduler would not allow, limits passed, protected pods touched, plans
-that differ for the same input, and documents that do not add up. Seeds with violations are listed on standard error.
+nodes over capacity at any prefix, places the scheduler would not allow, limits passed, protected pods touched, pods
+moved too soon after a move or outside every window, replacements that a quota would not let in, plans that differ for
+the same input, and documents that do not add up. Seeds with violations are listed on standard error.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from random import Random
 
 from descheduler.backtest.random_budgets import make_budgets
 from descheduler.backtest.random_gangs import make_gang
+from descheduler.backtest.random_quotas import make_quotas
 from descheduler.backtest.random_usage import NOW, UsagePool
 from descheduler.backtest.random_workloads import (
     GIB,
@@ -55,7 +56,9 @@ def random_cluster(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) 
     """The cluster of a seed, of 2 to `nodes` nodes and up to about `pods` pods."""
     rng = Random(seed)
     parts = frozenset(p for p in PARTS if rng.random() < 0.45)
-    world = _World(rng, [_Room.of(_node(rng, i, parts)) for i in range(rng.randint(2, max(2, nodes)))])
+    world = _World(
+        rng, Random(seed ^ 0x90074), [_Room.of(_node(rng, i, parts)) for i in range(rng.randint(2, max(2, nodes)))]
+    )
     gangs: list[Drawn] = []
     drawn: list[Drawn] = []
     wanted = rng.randint(min(5, pods), max(5, min(pods, 9 * len(world.rooms))))
@@ -178,6 +181,7 @@ class _World:
     """The cluster in the making."""
 
     rng: Random
+    quotas: Random  # of their own, so that clusters without them stay as they were
     rooms: list[_Room]
     pods: list[Pod] = field(default_factory=list)
     objects: list[CustomObject] = field(default_factory=list)
@@ -265,7 +269,7 @@ class _World:
             ready[pod.name.rpartition("-")[0]] += pod.ready
         workloads = {w.key: w for d in drawn for w in controllers(rng, d, ready[d.name])}
         kinds: dict[str, tuple[CustomObject, ...]] = {}
-        for found in self.objects:
+        for found in (*self.objects, *make_quotas(self.quotas, self.pods)):
             name = f"{found.group}/{found.kind}"
             kinds[name] = (*kinds.get(name, ()), found)
         stale = {"pods": Freshness("pods", NOW - 3600.0)} if rng.random() < 0.01 else {}

@@ -19,14 +19,18 @@ from descheduler.model.workloads import Workload, WorkloadKey
 from invariants.budgets import over_budget
 from invariants.document import untrue
 from invariants.gangs import Gang, alive, closures, read_gangs
+from invariants.past import NOTHING, Past
 from invariants.placing import Places
+from invariants.quotas import Quotas
 
 CRITICAL = 2_000_000_000
 
 
 @dataclass(frozen=True)
 class Violation:
-    """`kind` is one of: budget, gang, capacity, predicate, limit, protected, twice, document, unstable, crash."""
+    """`kind` is one of: budget, gang, capacity, predicate, limit, protected, past, quota, twice, document, unstable,
+    crash.
+    """
 
     kind: str
     detail: str
@@ -46,15 +50,24 @@ class Rules:
 
 
 class Checker:
-    """One plan of one snapshot. `in_flight` (positions) were being evicted before it; `recent` moves of this hour."""
+    """One plan of one snapshot. `in_flight` (positions) were being evicted before it; `recent` moves of this hour;
+    `past` what was moved before, and the windows.
+    """
 
     def __init__(
-        self, plan: PlanDocument, snapshot: ClusterSnapshot, rules: Rules, in_flight: Collection[int], recent: int
+        self,
+        plan: PlanDocument,
+        snapshot: ClusterSnapshot,
+        rules: Rules,
+        in_flight: Collection[int],
+        recent: int,
+        past: Past = NOTHING,
     ) -> None:
         self.plan = plan
         self.snapshot = snapshot
         self.rules = rules
         self.recent = recent
+        self.past = past
         self.index = {p.key: i for i, p in enumerate(snapshot.pods)}
         self.gone = {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal} | set(
             in_flight
@@ -69,6 +82,8 @@ class Checker:
         checks = {
             "twice": self._twice(),
             "protected": self._protected(),
+            "past": self._too_soon(),
+            "quota": self._unadmitted(),
             "limit": self._totals(),
             "predicate": self._placed(),
             "capacity": self._capacity(),
@@ -115,6 +130,19 @@ class Checker:
             limit = 6 if job.backoff_limit is None else job.backoff_limit
             if not job.ignores_disruption and job.failed + times > limit and not self._in_set(job):
                 yield f"of {key} {times} pods are evicted, {job.failed} failed before, {limit} may fail"
+
+    def _too_soon(self) -> Iterator[str]:
+        for action in self.plan.actions:
+            for i in self._moved(action):
+                pod = self.snapshot.pods[i]
+                for why in self.past.why_not(pod, str(self._root(pod))):
+                    yield f"{pod.key} is {why}"
+
+    def _unadmitted(self) -> Iterator[str]:
+        quotas = Quotas(self.snapshot)
+        for action in self._ordered():
+            for why in quotas.broken(self._moved(action)):
+                yield f"{action.id}: {why}"
 
     def _in_set(self, job: Workload) -> bool:
         return any(o.kind == "JobSet" for o in job.owners)

@@ -19,6 +19,7 @@ from descheduler.units import resolve
 from descheduler_strategies.gpu_defragmentation import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
 from invariants.checker import Checker, Rules, Violation
+from invariants.past import NOTHING, Past, draw_past
 from invariants.reckless import Reckless, RecklessArgs
 
 AGAIN = 8  # every so many states the plan is made twice
@@ -39,29 +40,32 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
     cluster = random_cluster(seed, pool, nodes, pods)
     rng = Random(seed ^ 0x5EED)
     settings, chosen = replace(draw_settings(rng), steering=seed % 3 == 0), draw_strategies(rng)
-    plan = planned(cluster, settings, chosen)
-    found = check(plan, cluster, settings)
+    past = draw_past(Random(seed ^ 0xBEF0), cluster.snapshot)
+    windows = tuple(drawn.window for drawn in past.windows)
+    settings = replace(settings, gates=replace(settings.gates, windows=windows))
+    plan = planned(cluster, settings, chosen, past)
+    found = check(plan, cluster, settings, past)
     if seed % AGAIN == 0:
-        again = planned(random_cluster(seed, pool, nodes, pods), settings, chosen)
+        again = planned(random_cluster(seed, pool, nodes, pods), settings, chosen, past)
         if msgspec.json.encode(again) != msgspec.json.encode(plan):
             found.append(Violation("unstable", "the same input gave another plan"))
     return Examined(seed, int(plan.summary["moves"]), int(plan.summary["waves"]), tuple(found))
 
 
-def planned(cluster: RandomCluster, settings: Settings, chosen: Sequence[Chosen]) -> PlanDocument:
+def planned(cluster: RandomCluster, settings: Settings, chosen: Sequence[Chosen], past: Past = NOTHING) -> PlanDocument:
     given = Input(
         cluster.snapshot,
         resolve(cluster.snapshot),
         cluster.profiles,
         cluster.now,
-        None,
+        past.ledger(cluster.now),
         cluster.in_flight,
         cluster.moved_last_hour,
     )
     return write(decide(given, chosen, settings), settings, cluster.now)
 
 
-def check(plan: PlanDocument, cluster: RandomCluster, settings: Settings) -> list[Violation]:
+def check(plan: PlanDocument, cluster: RandomCluster, settings: Settings, past: Past = NOTHING) -> list[Violation]:
     """Everything that is wrong with a plan; a strategy of ours that raised is wrong too."""
     limits = settings.limits
     rules = Rules(
@@ -73,7 +77,7 @@ def check(plan: PlanDocument, cluster: RandomCluster, settings: Settings) -> lis
         limits.waves,
         settings.proof.max_load,
     )
-    found = Checker(plan, cluster.snapshot, rules, cluster.in_flight, cluster.moved_last_hour).violations()
+    found = Checker(plan, cluster.snapshot, rules, cluster.in_flight, cluster.moved_last_hour, past).violations()
     found += [Violation("crash", text) for text in plan.problems if text.startswith("strategy")]
     return found
 

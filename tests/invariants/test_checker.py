@@ -60,6 +60,16 @@ def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytes
     assert found["limit"] > 10
 
 
+@pytest.mark.parametrize(
+    ("gate", "kind"), [("ledger_gates", "past"), ("window_gates", "past"), ("quota_gates", "quota")]
+)
+def test_it_sees_what_was_moved_too_soon_or_would_not_be_let_in_again(
+    pool: UsagePool, monkeypatch: pytest.MonkeyPatch, gate: str, kind: str
+) -> None:
+    monkeypatch.setattr(f"descheduler.planning.gates.{gate}", lambda *_: ())
+    assert kinds(pool, 150)[kind] > 0
+
+
 @pytest.fixture(scope="module")
 def made(pool: UsagePool) -> tuple[PlanDocument, RandomCluster, Settings]:
     """A plan with several actions and waves."""
