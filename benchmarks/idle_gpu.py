@@ -121,7 +121,7 @@ def _duty(data: Path) -> Floats:
 
 
 def _top(window: Floats) -> Floats:
-    return np.where(np.isfinite(window), window, -1).max(axis=1)
+    return np.asarray(np.where(np.isfinite(window), window, np.float32(-1)).max(axis=1))
 
 
 def _mean(window: Floats) -> Floats:
@@ -169,7 +169,7 @@ def _history(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> Histo
     from descheduler_profiling.series import History
 
     names, back = np.unique(group, return_inverse=True)
-    there = np.isfinite(values)
+    there: NDArray[np.bool_] = np.asarray(np.isfinite(values))
     total, count = np.zeros((2, len(names), values.shape[1]))
     np.add.at(total, back, np.where(there, values, 0))
     np.add.at(count, back, there)

@@ -72,7 +72,8 @@ def view(plan: PlanDocument, most: int) -> View | None:
     if found is None:
         return None
     rows = sorted(found.nodes, key=lambda row: row.after is None)
-    actions = {f"{one.namespace}/{one.pod}": a.id for a in plan.actions for one in (*a.pods, *a.room_for)}
+    actions = {f"{seat.namespace}/{seat.pod}": a.id for a in plan.actions for seat in a.room_for}
+    actions.update({f"{move.namespace}/{move.pod}": a.id for a in plan.actions for move in a.pods})
     letters = _letters(rows, actions)
     css = {one.workload: (one.letter, one.css) for one in letters}
     strips = tuple(_strip(row, css, actions) for row in rows[:most])

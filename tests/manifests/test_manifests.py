@@ -151,7 +151,7 @@ def test_the_policy_is_valid_and_where_the_pod_looks_for_it() -> None:
     text = named("dry-run", "ConfigMap", "descheduler-policy")["data"]["policy.yaml"]
     policy = load_policy(text)
     assert policy.mode == "dry-run"
-    assert [s.strategy for s in policy.strategies] == ["HotNodes", "GpuDefragmentation"]
+    assert [s.strategy for s in policy.strategies] == ["HotNodes", "GpuDefragmentation", "IdleGpu"]
     mounts = {m["name"]: m["mountPath"] for m in container("dry-run")["volumeMounts"]}
     assert f"--policy={mounts['policy']}/policy.yaml" in container("dry-run")["args"]
     assert f"--store={mounts['store']}" in container("dry-run")["args"]

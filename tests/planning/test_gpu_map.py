@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import ClassVar
 
 import msgspec
 
 from builders import GPU, cluster, node, pod, spec
+from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.devices import Device, GpuShare, GpuSource, NodeGpus
+from descheduler.model.moves import Finding, Move, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.model.plan_gpus import GpuHold, GpuMap, GpuNodeRow
 from descheduler.model.pods import GpuRequest
 from descheduler.placement import Scoring
-from descheduler.planning import Settings
-from planning.scenes import gpus, planned, scattered_gpus
+from descheduler.planning import Chosen, Settings
+from planning.scenes import planned, scattered_gpus
 
 PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
+
+
+class _Vacate:
+    """Moves the only GPU pod of g1 away."""
+
+    name: ClassVar[str] = "Vacate"
+    signals: ClassVar[tuple[str, ...]] = ()
+    Args: ClassVar[type[StrategyArgs]] = StrategyArgs
+
+    def propose(self, view: RebalanceView, args: StrategyArgs) -> Iterable[Proposal]:
+        pod_ = view.snapshot.pod_index["default", "a-0"]
+        if view.start.node_of(pod_) == 0:
+            yield Proposal(Finding(self.name, "gpu/slots", "free slots", 0, 1, ""), (Move(pod_, 0, (2,)),), 1.0, 1e9)
 
 
 def the_map(document: PlanDocument) -> GpuMap:
@@ -32,7 +49,7 @@ def test_a_cluster_without_gpus_has_no_map() -> None:
 
 
 def test_what_moves_is_on_its_source_before_and_on_its_destination_after() -> None:
-    document = planned(scattered_gpus(), [], [gpus(wanted=1)], PACKING)
+    document = planned(scattered_gpus(), [], [Chosen(_Vacate(), StrategyArgs())], PACKING)
     (action,) = document.actions
     (move,) = action.pods
     key = f"{move.namespace}/{move.pod}"
@@ -49,7 +66,7 @@ def test_what_moves_is_on_its_source_before_and_on_its_destination_after() -> No
 
 
 def test_nothing_is_said_twice_of_nodes_that_do_not_change() -> None:
-    document = planned(scattered_gpus(), [], [gpus(wanted=1)], PACKING)
+    document = planned(scattered_gpus(), [], [Chosen(_Vacate(), StrategyArgs())], PACKING)
     assert {r.name for r in the_map(document).nodes if r.after is None} == {"g1", "g2", "g3"} - {
         name for a in document.actions for m in a.pods for name in (m.source, m.destination)
     }
