@@ -123,7 +123,11 @@ def serve(
     option = programme.add(len(options), upper=upper)
     served: list[dict[int, int]] = []
     for family in asked.families:
-        where = [ABSENT] if family.domain is None else sorted({int(family.domain[o.node]) for o in options} - {ABSENT})
+        where = (
+            [ABSENT]
+            if family.domain is None
+            else sorted({int(family.domain[o.node]) for o in options if o.kind == family.kind} - {ABSENT})
+        )
         block = programme.add(len(where), upper=float(family.copies), cost=family.worth)
         served.append(dict(zip(where, block.tolist(), strict=True)))
         if len(where) > 1 and np.isfinite(family.copies):

@@ -8,7 +8,7 @@ which few nodes have room, are seated node by node.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -61,7 +61,8 @@ class Room:
     """`strict`: only chosen options move pods, nodes opened take none. Otherwise lenient: whatever could be done.
 
     `group` [N]; `moving` shapes that may move; `able` [P]; `hosting` options for moved pods of scarce shapes, of kinds
-    that stand in `hosted` (above those of the requests), `kind_of` shape -> kind. `margin` [G] whole devices of each
+    that stand in `hosted` (above those of the requests; one for each shape in the strict form, one for as many devices
+    in the lenient one), `kind_of` shape -> kind. `margin` [G] whole devices of each
     group that turned out to be of no use, with which a later round does not reckon.
     """
 
@@ -83,38 +84,70 @@ def rooms(
     taken = np.unique(packing.shape[victims]).astype(np.int64)
     every = np.unique(packing.shape[np.flatnonzero(yard.able)]).astype(np.int64)
     group = _groups(packing, every)
-    margin = np.zeros(int(group.max(initial=0)) + 1)
+    room = {s: slots(packing, _demand(packing, [s], np.min)) for s in taken.tolist() if packing.shapes.count[s] > 1}
     most = Counter(int(packing.shape[i]) for i in victims)
-    demands = {s: _demand(packing, s) for s in taken.tolist()}
-    now = {s: slots(packing, d) for s, d in demands.items()}
-    devices = int((packing.devices != ABSENT).sum(axis=1).max(initial=0))
-    scarce = [
-        s
-        for s in taken.tolist()
-        if (count := int(packing.shapes.count[s])) > 1
-        and int(now[s].sum()) < SCARCE * sum(n for t, n in most.items() if packing.shapes.count[t] >= count)
-    ]
-    hosted = {kinds + i: demands[s] for i, s in enumerate(scarce)}
+    return (
+        _strict(packing, yard, group, taken, _scarce(packing, room, most, 1 << 30), room, kinds),
+        _lenient(packing, yard, group, every, _scarce(packing, room, most, allowance.moves), kinds),
+    )
+
+
+def _strict(
+    packing: Packing,
+    yard: Yard,
+    group: NDArray[np.int64],
+    taken: NDArray[np.int64],
+    scarce: list[int],
+    room: dict[int, NDArray[np.int64]],
+    kinds: int,
+) -> Room:
+    """A kind for each scarce shape, hosted where there is room as things are."""
     kind_of = {s: kinds + i for i, s in enumerate(scarce)}
-    ready = [Option(n, kind_of[s], int(now[s][n]), (), 0.0, 0) for s in scarce for n in np.flatnonzero(now[s]).tolist()]
-    possible = [o for s in scarce for o in _hosts(yard, kind_of[s], demands[s], devices)]
-    strict = Room(True, yard.able, group, taken, tuple(ready), hosted, kind_of, margin)
-    return strict, Room(False, yard.able, group, every, tuple(possible), hosted, kind_of, margin)
+    hosted = {kind_of[s]: _demand(packing, [s], np.max) for s in scarce}
+    ready = [
+        Option(n, kind_of[s], int(room[s][n]), (), 0.0, 0) for s in scarce for n in np.flatnonzero(room[s]).tolist()
+    ]
+    margin = np.zeros(int(group.max(initial=0)) + 1)
+    return Room(True, yard.able, group, taken, tuple(ready), hosted, kind_of, margin)
 
 
-def _demand(packing: Packing, shape: int) -> Demand:
+def _lenient(
+    packing: Packing, yard: Yard, group: NDArray[np.int64], every: NDArray[np.int64], scarce: list[int], kinds: int
+) -> Room:
+    """A kind for scarce shapes of as many devices, of the least amounts, hosted wherever room could be made."""
+    counts = sorted({int(packing.shapes.count[s]) for s in scarce})
+    kind_of = {s: kinds + counts.index(int(packing.shapes.count[s])) for s in scarce}
+    hosted = {
+        k: _demand(packing, [s for s in scarce if kind_of[s] == k], np.min) for k in sorted(set(kind_of.values()))
+    }
+    devices = (packing.devices != ABSENT).sum(axis=1)
+    possible = [o for k, d in hosted.items() for o in _hosts(yard, k, d, devices)]
+    margin = np.zeros(int(group.max(initial=0)) + 1)
+    return Room(False, yard.able, group, every, tuple(possible), hosted, kind_of, margin)
+
+
+def _scarce(packing: Packing, room: dict[int, NDArray[np.int64]], most: Counter[int], moves: int) -> list[int]:
+    """Shapes of several devices for which there is little room beside what else, as large, may have to move."""
+    count = packing.shapes.count
+    return [
+        s
+        for s, now in room.items()
+        if int(now.sum()) < SCARCE * min(moves, sum(n for t, n in most.items() if count[t] >= count[s]))
+    ]
+
+
+def _demand(packing: Packing, alike: list[int], pick: Callable[..., NDArray[np.int64]]) -> Demand:
+    """One demand for shapes of as many devices: of the least (or the largest) amounts, on the nodes of any of them."""
     shapes = packing.shapes
-    count = int(shapes.count[shape])
-    amounts = tuple(int(a) for a in shapes.amounts[shape])
-    if not count and not any(amounts):
-        amounts = (1, *amounts[1:])  # a pod without demands fits wherever a little is left
-    return Demand(amounts, count, int(shapes.milli[shape]) if count else WHOLE, shapes.allowed[shape])
+    amounts = tuple(int(a) for a in pick(shapes.amounts[alike], axis=0))
+    milli = int(pick(shapes.milli[alike].astype(np.int64), axis=0))
+    return Demand(amounts, int(shapes.count[alike[0]]), milli, np.asarray(shapes.allowed[alike].any(axis=0)))
 
 
-def _hosts(yard: Yard, kind: int, demand: Demand, devices: int) -> Iterable[Option]:
+def _hosts(yard: Yard, kind: int, demand: Demand, devices: NDArray[np.int64]) -> Iterable[Option]:
     """Every number of members on every node, at the least that it can cost."""
-    for node in np.flatnonzero(demand.mask(len(yard.packing.free))).tolist():
-        for units in range(1, devices // demand.gpus + 1):
+    for node in np.flatnonzero(demand.mask(len(devices)) & (devices >= demand.gpus)).tolist():
+        for units in range(1, int(devices[node]) // demand.gpus + 1):
             found = yard.option(node, kind, demand, units)
             if found is None:
                 break
@@ -245,20 +278,13 @@ class _Build:
                 by_node[host.node].append((column, 1.0))
             for node in {h.node for h in room.hosting}:
                 self.rows.add(by_node[node], upper=1.0)
-        for shape, kind in room.kind_of.items():
+        for kind in room.hosted:
             for g in range(len(room.margin)):
-                if (shape, g) in self.into:
-                    there: Terms = [
-                        (int(c), -float(o.units))
-                        for c, o in zip(hosts, room.hosting, strict=True)
-                        if o.kind == kind and room.group[o.node] == g
-                    ]
-                    there += [
-                        (c, -float(o.units))
-                        for c, o in zip(self.option, self.options, strict=True)
-                        if o.kind == kind and room.group[o.node] == g
-                    ]
-                    self.rows.add([(self.into[shape, g], 1.0), *there], upper=0.0)
+                coming = [(c, 1.0) for (s, h), c in self.into.items() if h == g and room.kind_of.get(s) == kind]
+                seats = [*zip(hosts.tolist(), room.hosting, strict=True), *zip(self.option, self.options, strict=True)]
+                there = [(c, -float(o.units)) for c, o in seats if o.kind == kind and room.group[o.node] == g]
+                if coming:
+                    self.rows.add([*coming, *there], upper=0.0)
 
     def _countable(self) -> bool:
         """Whether devices can be counted without wronging any plan: nodes opened use all of theirs."""

@@ -57,7 +57,7 @@ def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort
     asked = Question(packing, yard.able, allowance, wanted.demands, wanted.families, options)
     most = min(wanted.worth, bound(asked, lenient, 0) if complete else np.inf)
     realiser = Realiser(packing, allowance, strict.kind_of)
-    best = _rounds(realiser, asked, wanted, strict, lenient, effort, most)
+    best = _rounds(realiser, yard, asked, wanted, (strict, lenient), effort, most)
     best = max(best, _greedy(realiser, asked, wanted, Draft()), key=lambda d: d.key) if not best.worth else best
     if best.worth < most * (1 - effort.gap) - 1e-6 and complete and effort.nodes:
         most = min(most, bound(asked, lenient, effort.nodes))
@@ -97,16 +97,17 @@ def candidates(packing: Packing, yard: Yard, wanted: Wanted, allowance: Allowanc
 
 def _rounds(
     realiser: Realiser,
+    yard: Yard,
     asked: Question,
     wanted: Wanted,
-    strict: Room,
-    lenient: Room,
+    rooms_: tuple[Room, Room],
     effort: Effort,
     most: float,
 ) -> Draft:
     """Choose, make it real, and where pods found no place, choose again with less room to reckon with."""
+    strict, lenient = rooms_
     own = len(wanted.demands)
-    hosts = _cheap_hosts(lenient, realiser.allowance)
+    hosts = _cheap_hosts(yard, strict, lenient, realiser.allowance)
     hosting = replace(
         asked,
         options=(*asked.options, *hosts),
@@ -117,7 +118,7 @@ def _rounds(
     for _ in range(effort.rounds):
         if best.worth >= most - 1e-6:
             break
-        choice = choose(hosting, replace(strict, margin=margin), effort.nodes, most=most, own=own)
+        choice = choose(hosting, replace(strict, margin=margin), effort.nodes // 4, most=most, own=own)
         if choice is None or choice.worth <= best.worth + 1e-9:
             break
         grants, used = grants_of(hosting, wanted, choice, own)
@@ -132,13 +133,19 @@ def _rounds(
     return best
 
 
-def _cheap_hosts(room: Room, allowance: Allowance) -> list[Option]:
-    """Of each kind, the few that move least."""
+def _cheap_hosts(yard: Yard, strict: Room, lenient: Room, allowance: Allowance) -> list[Option]:
+    """Of each kind, the few nodes where room for the largest of it is made with fewest moves."""
     found: list[Option] = []
-    for kind in room.hosted:
-        mine = [h for h in room.hosting if h.kind == kind and h.units == 1 and 0 < len(h.items) <= allowance.moves]
-        found += sorted(mine, key=lambda h: (len(h.items), h.cost, h.node))[:HOSTS]
+    for kind, demand in strict.hosted.items():
+        alike = {k for k, d in lenient.hosted.items() if d.gpus == demand.gpus}
+        cheap = sorted((h for h in lenient.hosting if h.kind in alike and h.units == 1 and h.items), key=_price)
+        made = [yard.option(h.node, kind, demand, 1) for h in cheap[:HOSTS]]
+        found += [o for o in made if o is not None and len(o.items) <= allowance.moves]
     return found
+
+
+def _price(option: Option) -> tuple[float, float, int]:
+    return len(option.items) / option.units, option.cost, option.node
 
 
 def _largest(packing: Packing, room: Room, item: int) -> int:
@@ -224,7 +231,7 @@ def _greedy(realiser: Realiser, asked: Question, wanted: Wanted, draft: Draft) -
         used = {o.node for g in draft.grants for o in g.options}
         family = wanted.families[f]
         there = [o for o in asked.options if o.kind == family.kind and o.node not in used]
-        there.sort(key=lambda o: (len(o.items) / o.units, o.cost, o.node))
+        there.sort(key=_price)
         if family.members == 1:
             draft = _pour(realiser, family, waiting, there, draft)
         else:
