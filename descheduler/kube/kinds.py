@@ -146,6 +146,8 @@ def _optional(
     return Kind(f"{group}/{name}", group, versions, name, plural, CustomWire, _custom(name, convert))
 
 
+_DRA = ("v1", "v1beta2", "v1beta1", "v1alpha3")
+
 OPTIONAL: tuple[Kind, ...] = (
     # gangs
     _optional("scheduling.k8s.io", "PodGroup", "podgroups", "v1beta1", "v1alpha3", "v1alpha2"),
@@ -172,10 +174,8 @@ OPTIONAL: tuple[Kind, ...] = (
     # quotas and devices
     _optional("scheduling.x-k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
     _optional("scheduling.sigs.k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
-    _optional("resource.k8s.io", "ResourceSlice", "resourceslices", "v1", "v1beta2", "v1beta1", convert=convert_slice),
-    _optional(
-        "resource.k8s.io", "ResourceClaim", "resourceclaims", "v1", "v1beta2", "v1beta1", convert=convert_device_claim
-    ),
+    _optional("resource.k8s.io", "ResourceSlice", "resourceslices", *_DRA, convert=convert_slice),
+    _optional("resource.k8s.io", "ResourceClaim", "resourceclaims", *_DRA, convert=convert_device_claim),
     _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1", convert=convert_device),
     _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
     # network topology

@@ -254,3 +254,19 @@ def test_claims_of_the_first_version_are_read_too() -> None:
     found = snapshot(pod("a", **claiming("mine")), nodes=PLAIN, slices=[resource_slice(gpu_device(0))], claims=[old])
     assert pod_of(found, "a").gpu_indices == (0,)
     assert pod_of(found, "a").claims_note.startswith(f"made from templates (1 of {DRIVER})")
+
+
+def test_what_the_kubelet_calls_unhealthy_of_a_claim_is() -> None:
+    held = [{"resourceID": f"{DRIVER}/n1/gpu-1", "health": "Unhealthy"}, {"resourceID": "nic.example.com/n1/gpu-0"}]
+    told = [{"name": "claim:c0/gpu", "resources": held}]
+    found = snapshot(
+        pod(
+            "a", status={"containerStatuses": [{"name": "main", "allocatedResourcesStatus": told}]}, **claiming("mine")
+        ),
+        nodes=PLAIN,
+        slices=[resource_slice(gpu_device(0), gpu_device(1))],
+        claims=[claim("mine", "gpu-1", holders=["a"])],
+    )
+    assert ([d.healthy for d in gpus_of(found).devices], gpus_of(found).count) == ([True, False], 1)
+    assert (pod_of(found, "a").gpu_indices, pod_of(found, "a").gpu_source) == ((1,), GpuSource.DRA)
+    assert found.problems == ()

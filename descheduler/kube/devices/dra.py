@@ -1,7 +1,7 @@
 """Dynamic resource allocation: what drivers offer (ResourceSlice) and what pods were given (ResourceClaim).
 
-Fields after k8s.io/api resource/v1; v1beta1 has a device's attributes and capacity under `basic`, and a request's class
-and number beside its name instead of under `exactly`. Attributes of the driver `gpu.nvidia.com` after
+Fields after k8s.io/api resource/v1; v1beta1 and v1alpha3 have a device's attributes and capacity under `basic`, and a
+request's class and number beside its name instead of under `exactly`. Attributes of the driver `gpu.nvidia.com` after
 kubernetes-sigs/dra-driver-nvidia-gpu cmd/gpu-kubelet-plugin/deviceinfo.go, the standard ones after k8s.io
 dynamic-resource-allocation/deviceattribute.
 """

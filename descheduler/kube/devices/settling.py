@@ -100,7 +100,7 @@ def _statements(pods: Sequence[Pod], held: Held) -> dict[int, tuple[GpuStatement
 
 
 def _unhealthy(pods: Sequence[Pod], told: Mapping[int, tuple[GpuStatement, ...]]) -> dict[str, set[int | str]]:
-    """By node, the devices (by index or UUID) that the kubelet calls unhealthy."""
+    """By node, the devices (by index, UUID or name in their pool) that the kubelet calls unhealthy."""
     out: dict[str, set[int | str]] = defaultdict(set)
     for i, every in told.items():
         for one in every:
@@ -257,7 +257,8 @@ def _marked(node: Node, marks: set[int | str]) -> Node:
     if gpus is None or not gpus.devices:
         return node
     devices = tuple(
-        replace(d, healthy=False) if d.index in marks or (d.uuid and d.uuid in marks) else d for d in gpus.devices
+        replace(d, healthy=False) if marks & {d.index, d.uuid or d.index, d.name or d.index} else d
+        for d in gpus.devices
     )
     usable = sum(d.healthy and not d.mig for d in devices)
     return replace(node, gpus=replace(gpus, devices=devices, count=min(gpus.count, usable * gpus.replicas)))

@@ -2,7 +2,8 @@
 
 `status.containerStatuses[].allocatedResourcesStatus[].resources[]` has a device's id and health (k8s.io/api core/v1).
 NVIDIA's plug-in names devices by UUID, by index where it is told to (DEVICE_ID_STRATEGY), and with "::<replica>" behind
-it where they are time-sliced (NVIDIA/k8s-device-plugin internal/rm). Claims' devices are told better by the claims.
+it where they are time-sliced (NVIDIA/k8s-device-plugin internal/rm). Of claims (named "claim:<claim>/<request>", with
+ids "<driver>/<pool>/<device>", kubernetes pkg/kubelet/cm/dra) only what is unhealthy is news.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from descheduler.kube.devices.dra import of_gpus
 from descheduler.kube.devices.resources import whole_resource
 from descheduler.kube.wire import ContainerStatusWire, PodStatusWire, Slim
 from descheduler.model.devices import UNTOLD, GpuShare, GpuSource, GpuStatement
@@ -35,7 +37,9 @@ def allocated(status: PodStatusWire) -> GpuStatement | None:
     try:
         for container in _containers(status):
             for found in _decoder.decode(bytes(container.allocated_resources_status)) or ():
-                if whole_resource(found.name):
+                if found.name.startswith("claim:"):
+                    shares.update({h.resource_id: _of_claim(h) for h in found.resources or () if _news(h)})
+                elif whole_resource(found.name):
                     shares.update({h.resource_id: _share(h) for h in found.resources or () if h.resource_id})
     except msgspec.MsgspecError as e:
         return GpuStatement(GpuSource.STATUS, problem=f"status.containerStatuses.allocatedResourcesStatus: {e}")
@@ -47,6 +51,14 @@ def _containers(status: PodStatusWire) -> Iterable[ContainerStatusWire]:
         for one in statuses or ():
             if bytes(one.allocated_resources_status):
                 yield one
+
+
+def _news(found: _Health) -> bool:
+    return found.health == "Unhealthy" and of_gpus(found.resource_id)
+
+
+def _of_claim(found: _Health) -> GpuShare:
+    return GpuShare(-1, found.resource_id.rpartition("/")[2], UNTOLD, healthy=False)
 
 
 def _share(found: _Health) -> GpuShare:
