@@ -94,7 +94,7 @@ class Opened:
     before: int
     after: int
     bound: int
-    nodes: tuple[int, ...] = ()  # those vacated for slots
+    nodes: tuple[int, ...] = ()  # those with more slots than before
 
     @property
     def optimal(self) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from descheduler.packing.requests import Allowance, Demand, Effort, Opened, slots
 from descheduler.packing.slots_choice import Family
 from descheduler.packing.slots_solve import Wanted, solve
-from descheduler.packing.state import Mask, Packing, replay
+from descheduler.packing.state import ABSENT, Mask, Packing, replay
 
 __all__ = ["open_slots"]
 
@@ -26,23 +28,26 @@ def open_slots(
     if nodes is not None:
         demand = replace(demand, nodes=demand.mask(len(nodes)) & nodes)
     allowance = moves if isinstance(moves, Allowance) else Allowance(moves)
-    before = int(slots(packing, demand).sum())
-    most = before + _room_for(packing, demand)
+    now = slots(packing, demand)
+    before = int(now.sum())
+    most = _most(packing, demand)
     if not most:
         return Opened((), 0, 0, 0)
     wanted = Wanted((demand,), (Family(0, 1, 1.0, most),), (range(most),))
     answer = solve(packing, wanted, allowance, effort or Effort())
-    after = int(slots(replay(packing, answer.draft.steps), demand).sum())
     steps = answer.draft.steps
-    if after <= before and steps:
-        steps, after = (), before
-    opened = sorted({o.node for g in answer.draft.grants for o in g.options if o.items})
-    return Opened(steps, before, after, max(int(answer.bound + 1e-6), after), tuple(opened))
+    then = slots(replay(packing, steps), demand)
+    if then.sum() <= before:
+        steps, then = (), now
+    after = int(then.sum())
+    return Opened(
+        steps, before, after, max(int(answer.bound + 1e-6), after), tuple(np.flatnonzero(then > now).tolist())
+    )
 
 
-def _room_for(packing: Packing, demand: Demand) -> int:
+def _most(packing: Packing, demand: Demand) -> int:
     """Slots that there could be with every movable pod gone."""
     empty = packing.copy()
-    for item in (packing.movable & (packing.node >= 0)).nonzero()[0].tolist():
+    for item in np.flatnonzero(packing.movable & (packing.node != ABSENT)).tolist():
         empty.give(item)
     return int(slots(empty, demand).sum())
