@@ -150,6 +150,13 @@ class TestThePage:
         assert ' onmouseover="x' not in page
 
 
+    def test_what_began_before_the_plan_is_not_expected_but_there(self) -> None:
+        document = gpu_plan()
+        found = replace(document.findings[1], since=document.created - 86400.0)
+        page = to_html(replace(document, findings=(document.findings[0], found)))
+        assert "since 2026-10-28 12:00:00 UTC" in page
+
+
 class TestInABrowser:
     @pytest.fixture
     def page(self, browser: Browser, tmp_path: Path) -> Browser:
