@@ -2,7 +2,7 @@
 
 | step                                         | what it is for                                               |
 |----------------------------------------------|--------------------------------------------------------------|
-| preflight: dryRun=All, every pod             | a unit with one refusal is not begun                         |
+| preflight: dryRun=All, units of several pods | a unit with one refusal is not begun                         |
 | intents                                      | what is about to be done is written down, in one write       |
 | taints, where the units steer                | their nodes become less welcome to the replacements          |
 | openers: one pod of each unit                | a budget that closed meanwhile costs nothing yet             |
@@ -55,7 +55,7 @@ def run_wave(tools: Tools, plan: str, units: Sequence[UnitRun]) -> tuple[Intent,
     Returns the intents to close once what was done is remembered. Raises LeadershipLost (whoever leads now resumes by
     the intents) and ClusterError when the intents cannot be written; the units then say how far they came.
     """
-    _preflight(tools, units)
+    _preflight(tools, [u for u in units if len(u.action.pods) > 1 or u.action.steer])
     units = [u for u in units if not u.hopeless]
     if not units or tools.stopping():
         return ()
@@ -84,7 +84,10 @@ def finish(tools: Tools, units: Iterable[UnitRun]) -> None:
 
 
 def _preflight(tools: Tools, units: Sequence[UnitRun]) -> None:
-    """Let the server try every eviction without doing it; a unit is refused by the first pod that is."""
+    """Let the server try every eviction without doing it; a unit is refused by the first pod that is.
+
+    A single pod needs no trial: where its eviction is refused, nothing was done.
+    """
 
     answers: dict[str, Answer] = {}
 
@@ -127,8 +130,12 @@ def _open(tools: Tools, units: Sequence[UnitRun]) -> None:
     """Evict one pod of each unit; a unit whose first pod is refused stays untouched."""
     _evict(tools, [(u, u.action.pods[0]) for u in units])
     for unit in units:
-        if not unit.begun:
-            unit.refused = unit.answers[unit.action.pods[0].uid].blocked
+        first, answer = unit.action.pods[0], unit.answers[unit.action.pods[0].uid]
+        if len(unit.action.pods) == 1 and answer.verdict is Verdict.GONE and answer.attempts == 1:
+            unit.evicted_at.clear()  # somebody else's doing
+            unit.refused = _foretold(first, answer)
+        elif not unit.begun:
+            unit.refused = answer.blocked
 
 
 def _evict(tools: Tools, pairs: Sequence[tuple[UnitRun, PodMove]]) -> None:

@@ -52,8 +52,8 @@ def test_active_mode_decides_the_same_and_carries_it_out(stage: Stage) -> None:
     stage.mode = "active"
     controller = stage.controller()
     assert controller.cycle() == "acted"
-    # preflight, intent, eviction, ledger, intent closed, event, ledger again, and once more at the end
-    assert writes(stage)[:3] == ["POST eviction", "POST configmaps", "POST eviction"]
+    # intent, eviction, ledger, intent closed, event, ledger again, and once more at the end
+    assert writes(stage)[:3] == ["POST configmaps", "POST eviction", "POST configmaps"]
     assert "POST events" in writes(stage)
     assert controller.reports.list()[0].evicted == 1
     assert value(controller.metrics, "moves_total", strategy="HotNodes", result="evicted") == 1

@@ -291,3 +291,30 @@ def test_an_intent_that_cannot_be_read_is_an_error_not_nothing(text: str) -> Non
     store = IntentStore(ClusterWriter(Scripted(lambda *_: answer), Fence()), "default")
     with pytest.raises(BadAnswer, match="open intent k"):
         store.load()
+
+
+def test_units_of_several_pods_are_tried_first_and_single_pods_are_not() -> None:
+    server = Server(*ids("a-1", "g-1", "g-2"))
+    tried: list[str] = []
+
+    def note(_: str, path: str, query: Mapping[str, str]) -> None:
+        if path.endswith("/eviction") and "dryRun" in query:
+            tried.append(path.split("/")[-2])
+
+    server.refuse = note
+    gang = action(move("g-1"), move("g-2"), gang=True)
+    report = acting(server, world("a-1", "g-1", "g-2")).execute(plan(action(move("a-1")), gang))
+    assert [a.result for a in report.actions] == [Result.DONE, Result.DONE]
+    assert sorted(tried) == ["g-1", "g-2"]
+    assert sorted(server.evicted) == ids("a-1", "g-1", "g-2")
+
+
+def test_a_pod_that_somebody_else_took_is_not_claimed() -> None:
+    server = Server()  # it was there when the plan was checked again, and is not any more
+    told: list[str] = []
+    executor = acting(server, world("a-1"), keep=lambda _, outcomes: told.extend(o.action.id for o in outcomes))
+    (outcome,) = executor.execute(plan(action(move("a-1")))).actions
+    assert (outcome.result, outcome.blocked and outcome.blocked.reason) == (Result.REFUSED, Reason.CHANGED)
+    assert not outcome.pods[0].evicted
+    assert told == []
+    assert not server.maps["descheduler-intents"].get("data")
