@@ -149,7 +149,6 @@ class TestThePage:
         assert "<script>alert" not in page
         assert ' onmouseover="x' not in page
 
-
     def test_what_began_before_the_plan_is_not_expected_but_there(self) -> None:
         document = gpu_plan()
         found = replace(document.findings[1], since=document.created - 86400.0)
