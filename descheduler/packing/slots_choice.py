@@ -171,27 +171,35 @@ def _seats(
 
 
 def _moves(programme: Programme, asked: Question, option: Columns, tie: float) -> None:
-    """At most so many moves; a gang that several options move is counted once."""
-    group = asked.allowance.group
-    alone = np.array([_alone(o, group) for o in asked.options], np.float64)
+    """At most so many moves, the cheapest; a gang that several options move is counted once."""
+    group, price = asked.allowance.group, prices(asked)
+    alone = [_alone(o, group) for o in asked.options]
     gangs: dict[int, list[int]] = defaultdict(list)
     for i, o in enumerate(asked.options):
         for g in _gangs(o, group):
             gangs[g].append(i)
-    sizes = {} if group is None else {g: float((group == g).sum()) for g in gangs}
+    members = [[] if group is None else np.flatnonzero(group == g).tolist() for g in gangs]
     extra = programme.add(len(gangs), upper=1.0)
-    column = [*option.tolist(), *extra.tolist(), programme.add(1, upper=float(asked.allowance.moves), cost=-tie)[0]]
-    value = [*alone.tolist(), *(sizes[g] for g in gangs), -1.0]
-    programme.constrain(1, 0, column, value, upper=0.0)
+    paid = programme.add(1, cost=-tie, integer=False)
+    column, items = [*option.tolist(), *extra.tolist()], [*alone, *members]
+    programme.constrain(1, 0, column, [float(len(some)) for some in items], upper=float(asked.allowance.moves))
+    cost = [float(price[some].sum()) for some in items]
+    programme.constrain(1, 0, [*column, int(paid[0])], [*cost, -1.0], upper=0.0)
     rows = Rows()
-    for at, members in zip(extra.tolist(), gangs.values(), strict=True):
-        for i in members:
+    for at, sharing in zip(extra.tolist(), gangs.values(), strict=True):
+        for i in sharing:
             rows.add([(int(option[i]), 1.0), (at, -1.0)], upper=0.0)
     rows.put(programme)
 
 
-def _alone(option: Option, group: NDArray[np.int32] | None) -> int:
-    return len(option.items) if group is None else sum(1 for i in option.items if group[i] == ABSENT)
+def prices(asked: Question) -> NDArray[np.float64]:
+    """[P] what a move costs, so that no plan costs more than its number of moves, and none comes for nothing."""
+    cost = asked.packing.cost
+    return np.asarray(0.01 + 0.99 * cost / max(float(cost.max(initial=0.0)), 1e-12))
+
+
+def _alone(option: Option, group: NDArray[np.int32] | None) -> list[int]:
+    return [i for i in option.items if group is None or group[i] == ABSENT]
 
 
 def _gangs(option: Option, group: NDArray[np.int32] | None) -> list[int]:

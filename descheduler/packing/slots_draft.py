@@ -106,7 +106,10 @@ class Realiser:
             return None, [], []
         places = Places(self.packing, self._typical(items))
         places.close([*(o.node for g in grants for o in g.options), *(h.node for h in hosts)])
+        other = places.copy()
         lost = places.place(items)
+        if lost and len(alternative := other.place(items, shares_first=True)) < len(lost):
+            places, lost = other, alternative
         seated, lost, used = self._host(lost, hosts)
         if lost:
             return None, lost, used
@@ -123,21 +126,22 @@ class Realiser:
         rest = list(lost)
         used: list[Option] = []
         for host in hosts:
-            fitting = [i for i in rest if self.kind_of.get(int(packing.shape[i])) == host.kind][: host.units]
-            if not fitting:
-                continue
-            used.append(host)
             state = packing.copy()
             for item in host.items:
                 state.give(item)
-            for item in fitting:
-                shape, source = int(packing.shape[item]), int(packing.node[item])
-                held = state.choose(shape, host.node)
-                if item not in host.items:
-                    state.give(item)
-                state.take(item, host.node, held)
-                steps.append(Step(item, source, host.node, held))
-                rest.remove(item)
+            seated: list[Step] = []
+            for item in [i for i in rest if int(packing.shape[i]) in self.kind_of]:
+                shape = int(packing.shape[item])
+                if len(seated) < host.units and state.fits(shape)[host.node] and packing.node[item] != host.node:
+                    if item not in host.items:
+                        state.give(item)
+                    step = Step(item, int(packing.node[item]), host.node, state.choose(shape, host.node))
+                    state.take(item, host.node, step.held)
+                    seated.append(step)
+            if seated:
+                used.append(host)
+                steps += seated
+                rest = [i for i in rest if all(i != s.item for s in seated)]
         return steps, rest, used
 
     def _typical(self, items: Iterable[int]) -> list[int]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from descheduler.packing.programme import Infeasible, Limits, Programme, Solution, Status
 from descheduler.packing.requests import Allowance, Demand
-from descheduler.packing.slots_choice import Choice, Question, serve, whole
+from descheduler.packing.slots_choice import Choice, Question, prices, serve, whole
 from descheduler.packing.slots_order import ordered
 from descheduler.packing.slots_room import Rows
 from descheduler.packing.slots_vacate import Option
@@ -99,7 +99,8 @@ class _Build:
             for n in np.flatnonzero(shapes.allowed[packing.shape[item]]).tolist()
             if n != packing.node[item]
         ]
-        block = self.programme.add(len(pairs), upper=1.0, cost=-self.tie)
+        price = prices(asked)[[item for item, _ in pairs]]
+        block = self.programme.add(len(pairs), upper=1.0, cost=-self.tie * price)
         self.to = dict(zip(pairs, block.tolist(), strict=True))
         for (item, _), column in self.to.items():
             self.out[item].append(column)

@@ -37,6 +37,7 @@ class Places:
         self.devices: Ints = packing.devices.astype(np.int64)
         self.open: Mask = np.asarray((packing.free >= 0).all(axis=1))
         self.spots: dict[int, Spot] = {}
+        self.shares_first = False
         self.typical = np.asarray(typical or [0] * packing.free.shape[1], np.int64)
         self.count = packing.shapes.count.astype(np.int64)
         self.milli = packing.shapes.milli.astype(np.int64)
@@ -59,8 +60,9 @@ class Places:
             self.drop(item)
         return lost
 
-    def place(self, items: Iterable[int]) -> list[int]:
+    def place(self, items: Iterable[int], *, shares_first: bool = False) -> list[int]:
         """Give every item a place; those that find none are returned."""
+        self.shares_first = shares_first
         return [item for item in sorted(items, key=self._rank) if not (self._put(item) or self._push(item))]
 
     def drop(self, item: int) -> None:
@@ -81,7 +83,14 @@ class Places:
         whole = self.milli[shape] == WHOLE
         if not self.count[shape]:
             return (2, 0, -size, item)
-        return (0, -float(self.count[shape]), -size, item) if whole else (1, -float(self.milli[shape]), -size, item)
+        if whole:
+            return (
+                0 if self.count[shape] > 1 or not self.shares_first else 1.5,
+                -float(self.count[shape]),
+                -size,
+                item,
+            )
+        return (1, -float(self.milli[shape]), -size, item)
 
     def _room(self, item: int) -> Mask:
         """[N] open nodes other than its own with room for the item."""

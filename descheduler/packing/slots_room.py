@@ -306,8 +306,24 @@ class _Build:
             if packing.shapes.count[shape] == 1 and packing.shapes.milli[shape] < WHOLE:
                 for d in bits(int(packing.held[item])).tolist():
                     shares[int(packing.node[item]), d].append(int(packing.shapes.milli[shape]))
-        there = np.argwhere(packing.devices != ABSENT).tolist()
+        there = self._usable() if self.room.strict else np.argwhere(packing.devices != ABSENT).tolist()
         return {(n, d): (int(packing.devices[n, d]), tuple(sorted(shares.get((n, d), ())))) for n, d in there}
+
+    def _usable(self) -> list[tuple[int, int]]:
+        """(node, device), emptiest first, as many of each node as its other resources could ever feed."""
+        packing, shapes = self.packing, self.packing.shapes
+        coming = self.room.moving[shapes.count[self.room.moving] > 0]
+        if not len(coming):
+            return []
+        each = (shapes.amounts[coming] / shapes.count[coming][:, None]).min(axis=0)
+        fed = np.floor(np.maximum(packing.free, 0) / np.maximum(each, 1e-9)).min(axis=1)
+        order = np.argsort(-packing.devices, axis=1, kind="stable")
+        return [
+            (n, d)
+            for n in range(len(fed))
+            for d in order[n, : int(min(fed[n], order.shape[1]))].tolist()
+            if packing.devices[n, d] != ABSENT
+        ]
 
     def _removals(self) -> list[tuple[int, tuple[int, tuple[int, ...]], tuple[int, ...]]]:
         """(group, content, the shares taken off): every way to make more room on devices that stay in use."""

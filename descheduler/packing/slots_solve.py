@@ -78,6 +78,7 @@ def candidates(packing: Packing, yard: Yard, wanted: Wanted, allowance: Allowanc
     """Options of every node and demand, free ones included; whether none was left out that could matter."""
     found: list[Option] = []
     complete = True
+    uneven = len(np.unique(packing.cost[yard.able])) > 1
     for kind, demand in enumerate(wanted.demands):
         need = sum(f.members * f.copies for f in wanted.families if f.kind == kind)
         now = slots(packing, demand)
@@ -89,10 +90,14 @@ def candidates(packing: Packing, yard: Yard, wanted: Wanted, allowance: Allowanc
                 made = yard.option(node, kind, demand, units)
                 if made is None or made.least > allowance.moves:
                     break
-                if len(made.items) <= allowance.moves:
-                    found.append(made)
+                cheaper = yard.option(node, kind, demand, units, by_cost=True) if uneven else None
+                found += [o for o in _distinct(made, cheaper) if len(o.items) <= allowance.moves]
                 complete = complete and units < free + UNITS
     return tuple(found), complete
+
+
+def _distinct(fewest: Option, cheapest: Option | None) -> list[Option]:
+    return [fewest] if cheapest is None or cheapest.items == fewest.items else [fewest, cheapest]
 
 
 def _rounds(
