@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract.loads import Floats, NodeLoads, Positions
-from descheduler.model.moves import Move
+from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import WhatIf
@@ -41,7 +41,10 @@ class RebalanceView:
     blocked: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
-    usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, where it can be relied on
+    usage: Mapping[str, History] = field(
+        default_factory=dict
+    )  # by signal: what was measured, if it can be relied on
+    granted: tuple[Proposal, ...] = ()  # what strategies were granted in this plan so far
 
     @property
     def steering(self) -> bool:
@@ -56,6 +59,10 @@ class RebalanceView:
         """Cost of moving the pod: everything that restarts with it counts."""
         unit = self.units.of(pod)
         return float(self.costs[list(unit.restarting(pod))].sum())
+
+    def granted_for(self, strategy: str, subject: str) -> tuple[Proposal, ...]:
+        """What this plan grants for a finding so far: what limits of one plan have to count."""
+        return tuple(p for p in self.granted if p.finding.strategy == strategy and p.finding.subject == subject)
 
     def moving(self, pod: int) -> tuple[int, ...]:
         """The pods that must move together with this one."""

@@ -35,6 +35,8 @@ from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
+Key = tuple[str, str, str]
+"""Of a finding: strategy, subject, resource."""
 SIGNAL_OF = {"cpu": "cpu", "memory": "memory"}
 """The history signal that measures the use of a schedulable resource."""
 
@@ -211,21 +213,36 @@ def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[Pool]) -> tuple[tupl
 
 
 def _rounds(outcome: Outcome, chosen: Sequence[Chosen], settings: Settings, in_flight: tuple[int, ...]) -> None:
-    """Ask, judge, and ask again without what was refused."""
+    """Ask, judge, and ask those of whom something was refused again, without what was refused."""
     ready = _ready(outcome, chosen)
     movable = outcome.view.movable.copy()
     trial = Trial(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, in_flight)
+    granted: tuple[Proposal, ...] = ()
+    observed: dict[int, dict[Key, Refused]] = {}  # what each strategy left alone when it was asked last
     for _ in range(settings.rounds):
-        view = replace(outcome.view, start=trial.state, movable=movable)
-        outcome.observed = {}
-        proposals = _ask(outcome, view, ready)
+        view = replace(outcome.view, start=trial.state, movable=movable, granted=granted)
+        answers = _ask(outcome, view, ready)
+        observed.update({id(said.by): said.observed for said in answers})
+        proposals = [proposal for said in answers for proposal in said.proposals]
         refused = _judge(outcome, trial, proposals)
+        granted += tuple(proposal for proposal in proposals if id(proposal) not in refused)
         if not refused or outcome.exhausted:
             break
+        ready = [said.by for said in answers if any(id(proposal) in refused for proposal in said.proposals)]
         movable = movable.copy()
-        movable[list(refused)] = False
+        movable[[move.pod for one in refused.values() for move in one.moves]] = False
+    outcome.observed = {key: seen for found in observed.values() for key, seen in found.items()}
     outcome.accepted = trial.accepted
     outcome.final = trial.state
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What one strategy said."""
+
+    by: Chosen
+    proposals: list[Proposal]
+    observed: dict[Key, Refused]
 
 
 def _ready(outcome: Outcome, chosen: Sequence[Chosen]) -> list[Chosen]:
@@ -245,24 +262,26 @@ def _ready(outcome: Outcome, chosen: Sequence[Chosen]) -> list[Chosen]:
     return ready
 
 
-def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[Chosen]) -> list[Proposal]:
+def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[Chosen]) -> list[_Answers]:
     """What the strategies say now; one that raises is named, and the others go on."""
-    proposals: list[Proposal] = []
+    out: list[_Answers] = []
     for one in chosen:
         answers = _guarded(one, view)
         if isinstance(answers, StrategyError):
             if str(answers) not in outcome.problems:
                 outcome.problems.append(str(answers))
             continue
+        said = _Answers(one, [], {})
         for answer in answers:
             finding = answer.finding
             key = (finding.strategy, finding.subject, finding.resource)
             outcome.findings.setdefault(key, finding)
             if isinstance(answer, Observation):
-                outcome.observed[key] = Refused(finding, answer.blocked, answer.pods)
+                said.observed[key] = Refused(finding, answer.blocked, answer.pods)
             else:
-                proposals.append(answer)
-    return proposals
+                said.proposals.append(answer)
+        out.append(said)
+    return out
 
 
 def _guarded(one: Chosen, view: RebalanceView) -> list[Proposal | Observation] | StrategyError:
@@ -276,8 +295,8 @@ def _guarded(one: Chosen, view: RebalanceView) -> list[Proposal | Observation] |
     return StrategyError(name, wrong) if wrong else answers
 
 
-def _judge(outcome: Outcome, trial: Trial, proposals: list[Proposal]) -> set[int]:
-    """Judge all, best worth for its cost first; the pods of what was refused."""
+def _judge(outcome: Outcome, trial: Trial, proposals: list[Proposal]) -> dict[int, Proposal]:
+    """Judge all, best worth for its cost first; what was refused, by identity."""
     costs = outcome.view.costs
 
     def rank(proposal: Proposal) -> tuple[float, str, str, tuple[int, ...]]:
@@ -289,12 +308,12 @@ def _judge(outcome: Outcome, trial: Trial, proposals: list[Proposal]) -> set[int
             pods,
         )
 
-    refused: set[int] = set()
+    refused: dict[int, Proposal] = {}
     for proposal in sorted(proposals, key=rank):
         verdict = trial.judge(proposal)
         if isinstance(verdict, Blocked):
             outcome.exhausted |= verdict.reason in OVER
             pods = tuple(move.pod for move in proposal.moves)
             outcome.refused.append(Refused(proposal.finding, verdict, pods))
-            refused.update(pods)
+            refused[id(proposal)] = proposal
     return refused

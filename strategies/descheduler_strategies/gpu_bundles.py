@@ -102,3 +102,8 @@ def _land(
             return landing
         avoid = (*avoid, *more)
         bundle.state.steer({*sources.values(), *avoid})
+
+
+def moves_left(view: RebalanceView, strategy: str, subject: str, most: int) -> int:
+    """How many more pods may move for the finding, of so many in one plan."""
+    return most - sum(len(proposal.moves) for proposal in view.granted_for(strategy, subject))

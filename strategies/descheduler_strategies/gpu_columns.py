@@ -57,7 +57,7 @@ def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], e
         node=nodes,
         held=_held(state, here, nodes, [shape_of[p] for p in here.tolist()], shapes, devices),
         movable=view.movable[here],
-        cost=np.array([view.cost(p) if view.movable[p] else 0.0 for p in here.tolist()]),
+        cost=_costs(view, here),
     )
     return GpuColumns(packing, here, pool, kept, shape_of)
 
@@ -70,6 +70,14 @@ def _pods_on(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_]) -> P
         at[pod] = node
     found: Positions = np.flatnonzero((at >= 0) & pool[at]).astype(np.int32)
     return found
+
+
+def _costs(view: RebalanceView, pods: Positions) -> NDArray[np.float64]:
+    """[P] what moving each pod costs, with all that restarts with it; 0 for those that may not move."""
+    out = np.where(view.movable[pods], view.costs[pods], 0.0)
+    for i in np.flatnonzero(view.movable[pods] & (view.units.unit_index[pods] >= 0)).tolist():
+        out[i] = view.cost(int(pods[i]))
+    return out
 
 
 def _plain_nodes(view: RebalanceView, state: Scenario) -> NDArray[np.bool_]:

@@ -16,17 +16,19 @@ from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
-from descheduler_strategies.gpu_bundles import Bundle, relocate
+from descheduler_strategies.gpu_bundles import Bundle, moves_left, relocate
 from descheduler_strategies.gpu_columns import GpuColumns, gpu_columns, gpu_pool
 from descheduler_strategies.gpu_marginals import Marginals, target
 
-TRIED = 200
+SUBJECT = "gpu/fragmentation"
+TRIED = 60
 """Units tried for one move at effort 1: landings are what the search spends its time on."""
 
 
 def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Proposal | Observation]:
     """One proposal a unit, each lowering the measure where its pods would really land."""
     pool = gpu_pool(view, args.pools)
+    most = moves_left(view, NAME, SUBJECT, args.max_moves)
     state = view.what_if()
     columns = gpu_columns(view, state, pool)
     workload = target(view, columns, args.workload)
@@ -35,8 +37,8 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     descent = _Descent(view, args, columns, state, Marginals(columns.packing, workload, pool))
     finding = _finding(descent.marginals, float(args.min_gain))
     moves = 0
-    while moves < args.max_moves:
-        found = descent.step(args.max_moves - moves)
+    while moves < most:
+        found = descent.step(most - moves)
         if isinstance(found, Blocked):
             if not moves:
                 yield Observation(finding, found)
@@ -57,7 +59,7 @@ def _finding(marginals: Marginals, threshold: float) -> Finding:
     value, idle = marginals.value, marginals.idle
     return Finding(
         strategy=NAME,
-        subject="gpu/fragmentation",
+        subject=SUBJECT,
         measure="idle GPUs that a pod of the workload could not use, on average over the workload (F)",
         value=value,
         threshold=min(value, threshold),
@@ -86,7 +88,7 @@ class _Descent:
 
     def step(self, left: int) -> tuple[Bundle, float] | Blocked:
         """The next unit to move, moved in the state, and what it gains; or why nothing is worth moving."""
-        refused = Blocked(Reason.NO_CURE, "gpu/fragmentation", f"no move makes {self._args.min_gain:g} GPUs useful")
+        refused = Blocked(Reason.NO_CURE, SUBJECT, f"no move makes {self._args.min_gain:g} GPUs useful")
         best, most = None, self._args.min_gain
         for item, promise in self._promising():
             if promise <= most:

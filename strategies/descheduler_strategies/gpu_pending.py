@@ -21,11 +21,12 @@ from descheduler.packing.admission import admit
 from descheduler.packing.requests import Admitted, Request
 from descheduler.packing.state import Step
 from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
-from descheduler_strategies.gpu_bundles import relocate
+from descheduler_strategies.gpu_bundles import moves_left, relocate
 from descheduler_strategies.gpu_columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
 from descheduler_strategies.gpu_focus import focus
 from descheduler_strategies.gpu_waiting import Waiting, demand_of, seat, waiting
 
+SUBJECT = "gpu/pending"
 OUTWEIGHS = 8.0
 MOST_LEVELS = 4
 """Priorities above so many levels are not told apart by the search."""
@@ -35,14 +36,15 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     """One proposal for each gang or pod that can be let in, the most urgent first."""
     pool = gpu_pool(view, args.pools)
     state = view.what_if()
+    most = moves_left(view, NAME, SUBJECT, args.max_moves)
     left = [one for one in waiting(view, state, args.pending) if not _has_room(state, one, pool)]
-    if not left:
+    if not left or most < 1:
         return
     columns, whole = _columns(view, state, pool, left, args.effort)
     found = admit(
         columns.packing,
         _requests(left, columns),
-        allowance_of(view, columns, args.max_moves),
+        allowance_of(view, columns, most),
         effort_of(args.effort),
     )
     finding = _finding(left, found.bound if whole else None)
@@ -52,7 +54,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
         result = _let_in(view, args, state, pool, entry, finding)
         if isinstance(result, Blocked):
             refused = result
-        elif moves + len(result.moves) <= args.max_moves:
+        elif moves + len(result.moves) <= most:
             moves, seated = moves + len(result.moves), seated + len(entry.who)
             state.apply(result.moves, {move.pod: move.destinations[0] for move in result.moves})
             for taken in result.seats:
@@ -123,7 +125,7 @@ def _finding(left: Sequence[Waiting], bound: float | None) -> Finding:
     gpus = sum(one.gpus for one in left)
     return Finding(
         strategy=NAME,
-        subject="gpu/pending",
+        subject=SUBJECT,
         measure="GPUs of pending pods and gangs that have room",
         value=0.0,
         threshold=gpus,

@@ -20,7 +20,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.requests import Demand, Opened
 from descheduler.packing.slots import open_slots
 from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
-from descheduler_strategies.gpu_bundles import relocate
+from descheduler_strategies.gpu_bundles import moves_left, relocate
 from descheduler_strategies.gpu_columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
 from descheduler_strategies.gpu_focus import fewest_moves, focus, most_openable
 
@@ -34,27 +34,28 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     shape = _Shape(view, args)
     state = view.what_if()
     free = shape.slots(state) if shape.column >= 0 else args.wanted
-    if free >= args.wanted:
+    subject = f"gpu/{args.resource}"
+    most = moves_left(view, NAME, subject, args.max_moves)
+    slots_left = args.max_slots - len(view.granted_for(NAME, subject))
+    if free >= args.wanted or most < 1 or slots_left < 1:
         return
     columns = gpu_columns(view, state, shape.pool)
     demand = shape.demand(columns)
-    bound = most_openable(fewest_moves(columns.packing, demand), demand.mask(len(shape.pool)), args.max_moves)
+    bound = most_openable(fewest_moves(columns.packing, demand), demand.mask(len(shape.pool)), most)
     near = focus(columns.packing, demand, shape.pool, args.effort)
     if not near[shape.pool].all():
         columns = gpu_columns(view, state, near)
         demand = shape.demand(columns)
-    opened = open_slots(
-        columns.packing, demand, allowance_of(view, columns, args.max_moves), effort=effort_of(args.effort)
-    )
+    opened = open_slots(columns.packing, demand, allowance_of(view, columns, most), effort=effort_of(args.effort))
     if near[shape.pool].all():
         bound = min(bound, opened.bound - opened.before)
     finding = shape.finding(free, free + bound)
     last = Blocked(Reason.NO_CURE, args.resource, "no node can be vacated within the limits")
     count = moves = 0
     for node, leaving in _candidates(view, args, shape, state, columns, opened):
-        if free + count >= args.wanted or count >= args.max_slots:
+        if free + count >= args.wanted or count >= slots_left:
             break
-        result = _vacate(view, args, shape, state, node, leaving, finding, args.max_moves - moves)
+        result = _vacate(view, args, shape, state, node, leaving, finding, most - moves)
         if isinstance(result, Blocked):
             last = result
             continue

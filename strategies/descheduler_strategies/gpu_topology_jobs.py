@@ -65,6 +65,7 @@ class Jobs:
         wanted = np.array([not args.pools or pool in args.pools for pool in view.pools], np.bool_)
         self._several: Ints = np.zeros(len(view.snapshot.columns.workloads), np.int64)  # [W] pods with several GPUs
         self.in_pool: Mask = wanted[view.pool_of]  # [N]
+        self._able: Mask = self.in_pool & view.destinations()  # [N]
         self.unlocated: list[int] = []  # pods on sets that differ, of which nobody says which they hold
         self.unlinked: list[int] = []  # pods with several GPUs of whose links nothing is known
         self.unplaced: list[int] = []  # members of gangs on nodes that do not say where they are
@@ -152,7 +153,7 @@ class Jobs:
         largest = max(members, key=lambda p: (self._sets.count(p), -p))
         asks = columns.spec_requests[columns.pod_spec[largest]]
         asked = np.flatnonzero(asks > 0)
-        fitting = attempt.fits(largest) & self.in_pool & self._view.destinations()
+        fitting = attempt.fits(largest) & self._able
         here = np.flatnonzero(fitting).astype(np.int32)
         same = self._sets.widths(self._state, self._sets.holding(largest), here) > 0 if here.size else fitting[here]
         out = np.zeros(len(fitting), np.int64)
