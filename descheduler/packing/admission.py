@@ -11,7 +11,8 @@ import numpy as np
 
 from descheduler.packing.requests import Admitted, Allowance, Demand, Effort, Request
 from descheduler.packing.slots_choice import Family
-from descheduler.packing.slots_solve import Wanted, solve
+from descheduler.packing.slots_grants import Wanted
+from descheduler.packing.slots_solve import solve
 from descheduler.packing.state import Packing, replay
 
 __all__ = ["admit"]

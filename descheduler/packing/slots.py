@@ -8,7 +8,8 @@ import numpy as np
 
 from descheduler.packing.requests import Allowance, Demand, Effort, Opened, slots
 from descheduler.packing.slots_choice import Family
-from descheduler.packing.slots_solve import Wanted, solve
+from descheduler.packing.slots_grants import Wanted
+from descheduler.packing.slots_solve import solve
 from descheduler.packing.state import ABSENT, Mask, Packing, replay
 
 __all__ = ["open_slots"]

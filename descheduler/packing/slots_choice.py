@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from descheduler.packing.programme import Columns, Infeasible, Limits, Programme, Status
 from descheduler.packing.requests import Allowance, Demand
-from descheduler.packing.slots_room import Room, Rows, add_room
+from descheduler.packing.slots_devices import add_room
+from descheduler.packing.slots_room import Room
+from descheduler.packing.slots_rows import Rows
 from descheduler.packing.slots_vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Mask, Packing
 

@@ -16,7 +16,7 @@ from descheduler.packing.programme import Infeasible, Limits, Programme, Solutio
 from descheduler.packing.requests import Allowance, Demand
 from descheduler.packing.slots_choice import Choice, Question, prices, serve, whole
 from descheduler.packing.slots_order import ordered
-from descheduler.packing.slots_room import Rows
+from descheduler.packing.slots_rows import Rows
 from descheduler.packing.slots_vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Step, bits
 
