@@ -24,16 +24,20 @@ class Solved:
 
 def fragmentation(cluster: _openb.Cluster, args: argparse.Namespace) -> Solved:
     """F over all shapes of the task list, in GPUs."""
+    from descheduler.packing.descent_bound import fragmentation_bound
     from descheduler.packing.descent_search import lower_fragmentation
 
     workload = _openb.workload(cluster, _openb.rows(_openb.find(args.pods)))
     began = time.perf_counter()
     found = lower_fragmentation(cluster.packing, workload, args.moves)
     seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    bound = fragmentation_bound(cluster.packing, workload, args.moves, found.steps)
     figures: dict[str, Figure] = {
         "f_start": found.f_start / WHOLE,
         "f_end": found.f_end / WHOLE,
-        "bound": None if found.bound is None else found.bound / WHOLE,
+        "bound": None if bound is None else bound / WHOLE,
+        "bound_seconds": time.perf_counter() - began,
     }
     return Solved(found.steps, figures, seconds)
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from descheduler.packing.descent_pricing import Prices, solve
 from descheduler.packing.descent_relaxed import Group, Relaxed
+from descheduler.packing.fragmentation_index import Places
+from descheduler.packing.state import Ints
 from descheduler.packing.workload import Floats
 
 CELLS = 640
@@ -20,7 +22,7 @@ CELLS = 640
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Tables:
-    """`rest` [Q + 1, J, X + 1] worth of a device's rest with X cells at most; `loose` [X + 1] of shapes without devices."""
+    """`rest` [Q + 1, J, X + 1] worth of a device's rest with X cells at most; `loose` [X + 1] of CPU-only shapes."""
 
     cell: float
     rest: Floats
@@ -50,7 +52,7 @@ def _tables(group: Group, relaxed: Relaxed, prices: Prices) -> _Tables:
     return _Tables(cell, rest, loose)
 
 
-def _undominated(milli: Floats, cells: Floats, income: Floats) -> list[int]:
+def _undominated(milli: Ints, cells: Places, income: Floats) -> list[int]:
     """Of classes with equal thousandths, those that earn more than all that use no more CPU."""
     kept: list[int] = []
     best: dict[int, float] = {}

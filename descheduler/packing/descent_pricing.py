@@ -17,7 +17,7 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Prices:
-    """`host` [S] what a node is paid for taking an item of a shape; `move` for each unit of cost; `cpu` [Θ] ascending."""
+    """`host` [S] what a node is paid for taking an item of a shape; `move` of a unit of cost; `cpu` [Θ] ascending."""
 
     host: Floats
     move: float
@@ -84,9 +84,11 @@ def solve(group: Group, relaxed: Relaxed, prices: Prices) -> Solved:
     paid = prices.move * parts.cost + prices.host[parts.shape] * parts.share
     ways = best[group.left]
     ways -= (group.kept[:, None] * theta)[:, None] + (group.gone @ paid)[:, None, None]
-    devices = np.maximum.reduceat(ways, group.first, axis=0) if len(group.first) else ways
     levels = len(group.need)
-    total = (group.devices @ devices.reshape(len(devices), -1)).reshape(-1, levels, len(theta))
+    total = np.zeros((len(group.nodes), levels, len(theta)))
+    if len(group.first):
+        devices = np.maximum.reduceat(ways, group.first, axis=0)
+        total += (group.devices @ devices.reshape(len(devices), -1)).reshape(total.shape)
     stay = -parts.cpu[:, None] * theta
     total += (group.loose @ np.where(parts.movable[:, None], np.maximum(stay, -paid[:, None]), stay))[:, None]
     total += (group.room[:, None] - group.need)[:, :, None] * theta
@@ -135,22 +137,24 @@ def _make(group: Group, relaxed: Relaxed, prices: Prices, solved: Solved, price:
     hits = np.flatnonzero(worth >= top[of] - _SAME)
     chosen = row[hits[np.unique(of[hits], return_index=True)[1]]] if len(hits) else row
     gone = csr_array(group.gone[chosen]).tocoo()
-    entry, shape = [node[gone.row]], [parts.shape[gone.col]]
+    entry: list[Places] = [node[gone.row].astype(np.intp)]
+    shape: list[Places] = [parts.shape[gone.col]]
     amount = [-gone.data * times[gone.row] * parts.share[gone.col]]
-    cost = np.bincount(node[gone.row], gone.data * times[gone.row] * parts.cost[gone.col], size)
-    used = np.bincount(node, times * group.kept[chosen], size)
+    cost, used = np.zeros(size), np.zeros(size)
+    cost += np.bincount(node[gone.row], gone.data * times[gone.row] * parts.cost[gone.col], size)
+    used += np.bincount(node, times * group.kept[chosen], size)
     rest, here = group.left[chosen].copy(), np.arange(len(node))
     while len(here):
         add = solved.choice[rest[here], level[node[here]], price[node[here]]]
         here, add = here[add >= 0], add[add >= 0]
-        entry.append(node[here])
+        entry.append(node[here].astype(np.intp))
         shape.append(add.astype(np.intp))
         amount.append(times[here] * relaxed.share[add])
         used += np.bincount(node[here], times[here] * relaxed.share[add] * relaxed.cpu[add], size)
         rest[here] -= relaxed.milli[add]
     loose = group.loose.tocoo()
     leaves = parts.movable[loose.col] & (solved.paid[loose.col] < prices.cpu[price[loose.row]] * parts.cpu[loose.col])
-    entry.append(loose.row[leaves])
+    entry.append(loose.row[leaves].astype(np.intp))
     shape.append(parts.shape[loose.col[leaves]])
     amount.append(-loose.data[leaves])
     cost += np.bincount(loose.row[leaves], loose.data[leaves] * parts.cost[loose.col[leaves]], size)

@@ -1,7 +1,7 @@
 """The relaxation that bounds how far F can fall: every node for itself, its devices for themselves.
 
 With a price p_c that a node is paid for taking an item of class c and pays for giving one away, and a price μ for each
-unit of the cost of moves, the nodes no longer depend on each other (Lagrange; Geoffrion 1974). What remains of a node is
+unit of the cost of moves, the nodes no longer depend on each other (Geoffrion 1974). What remains of a node is
 
     max  F before - F after + Σ taken p_c - Σ given away (p_c + μ cost)
 
@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from descheduler.packing.fragmentation_index import Places
@@ -148,10 +147,13 @@ def _group(packing: Packing, workload: Workload, relaxed: Relaxed, nodes: Places
             on = tuple(sorted(stands.on[node].get(device, ())))
             size = max(int(packing.devices[node, device]), 0) // unit + int(parts.milli[list(on)].sum())
             has.append((row, numbers.setdefault((size, *on), len(numbers))))
-    first, left, kept, gone = [], [], [], []
-    for size, *on in numbers:
+    first: list[int] = []
+    left: list[int] = []
+    kept: list[float] = []
+    gone: list[tuple[int, int, int]] = []
+    for size, *there in numbers:
         first.append(len(left))
-        for stay in _ways(on, parts.movable):
+        for stay in _ways(there, parts.movable):
             if len(left) - first[-1] >= MOST_WAYS:
                 return None
             left.append(max(0, size - sum(int(parts.milli[t]) * n for t, n, _ in stay)))
@@ -186,12 +188,14 @@ def _ways(on: list[int], movable: Mask) -> Iterator[list[tuple[int, int, int]]]:
 
 
 def _counts(entries: list[tuple[int, int, int]], shape: tuple[int, int]) -> csr_array:
-    rows, columns, values = (np.array(part, np.intp) for part in zip(*entries, strict=True)) if entries else ([], [], [])
+    rows, columns, values = (
+        (np.array(part, np.intp) for part in zip(*entries, strict=True)) if entries else ([], [], [])
+    )
     return csr_array((np.asarray(values, np.float64), (rows, columns)), shape=shape)
 
 
 def _usable(workload: Workload, node: int, width: int, unit: int) -> tuple[Floats, Floats]:
-    """Levels of CPU [J] that shapes of the node with devices need, and for each what of a device's rest [J, Q + 1] counts."""
+    """Levels of CPU [J] that its shapes with devices need, and what of a device's rest counts at each [J, Q + 1]."""
     able = workload.allowed[:, node] & (workload.count > 0) & (workload.count <= width)
     need = np.concatenate([[0.0], np.unique(workload.cpu[able])])
     rest = np.arange(WHOLE // unit + 1) * unit

@@ -51,6 +51,18 @@ class Patterns:
         chosen[:, loose] = free
         return rows[:, None, :] - chosen * self.milli[:, None], chosen.sum(axis=2) == self.count
 
+    def take_one(self, rows: Devices, which: Places) -> Devices:
+        """Residuals [X, D] after the pattern `which` [X] of each row; the pattern must have room."""
+        able = rows >= self.milli[which, None]
+        order = np.argsort(rows, axis=1, kind="stable")
+        ranked = np.take_along_axis(able, order, axis=1)
+        ranked &= ranked.cumsum(axis=1) <= self.count[which, None]
+        chosen = np.empty_like(ranked)
+        np.put_along_axis(chosen, order, ranked, axis=1)
+        pinned = self.position[which]
+        chosen = np.where(pinned[:, None] == ABSENT, chosen, np.arange(rows.shape[1]) == pinned[:, None])
+        return rows - chosen * self.milli[which, None]
+
 
 def patterns_of(shapes: Shapes, width: int) -> Patterns:
     """The patterns of the shapes on nodes of up to `width` devices."""
@@ -70,28 +82,52 @@ def patterns_of(shapes: Shapes, width: int) -> Patterns:
     )
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Ways:
+    """The O ways in which S shapes can come to a node: `shape` [O], `pattern` [O]; `first` [S] the first of a shape,
+    `shared` those with one for each device, whose ways are `several` [shared × D]."""
+
+    shapes: Shapes
+    patterns: Patterns
+    shape: Places
+    pattern: Places
+    first: Places
+    shared: Places
+    several: Places
+
+    def value(
+        self, measure: Measure, column: int, nodes: Places, free: Ints, devices: Devices
+    ) -> tuple[Places, Places, Floats]:
+        """For X states of `nodes` with `free` [X, R] and `devices` [X, D]: the pairs of a state and a way that has room
+        there, and F afterwards [Y]."""
+        shapes = self.shapes
+        after, able = self.patterns.take(devices)
+        room = shapes.allowed[:, nodes].T & (free[:, None] >= shapes.amounts).all(axis=2)
+        x, way = (able[:, self.pattern] & room[:, self.shape]).nonzero()
+        at = x * able.shape[1] + self.pattern[way]
+        upper, lower, sums = (part.take(at, axis=0) for part in measure.edges(after.reshape(-1, after.shape[2])))
+        row = measure.row(measure.kind[nodes, None], free[:, column, None] - shapes.amounts[:, column])
+        return x, way, measure.value(row[x, self.shape[way]], upper, lower, sums)
+
+
+def ways_of(shapes: Shapes, width: int) -> Ways:
+    """The ways on nodes of up to `width` devices."""
+    patterns = patterns_of(shapes, width)
+    many = np.where(patterns.shared, width, 1)
+    first = np.cumsum(many) - many
+    shape = np.repeat(np.arange(len(shapes)), many)
+    pattern = patterns.start[shape] + np.arange(len(shape)) - first[shape]
+    several = np.flatnonzero(patterns.shared[shape])
+    return Ways(shapes, patterns, shape, pattern, first, np.flatnonzero(patterns.shared), several)
+
+
 class FragmentationIndex:
     """A packing of its own (`packing`), with F of each node (`value` [N]) and the marginals.
 
     `place` [S, N] the position at which a shape that shares a device comes in at the least F.
     """
 
-    __slots__ = (
-        "_at",
-        "_first",
-        "_pattern",
-        "_patterns",
-        "_several",
-        "_shape",
-        "_shared",
-        "column",
-        "enter",
-        "leave",
-        "measure",
-        "packing",
-        "place",
-        "value",
-    )
+    __slots__ = ("_at", "_ways", "column", "enter", "leave", "measure", "packing", "place", "value")
 
     def __init__(self, packing: Packing, workload: Workload) -> None:
         width = packing.devices.shape[1]
@@ -99,13 +135,7 @@ class FragmentationIndex:
         self.packing = packing.copy()
         self.column = workload.column
         self.measure: Measure = measure_of(workload, width)
-        self._patterns = patterns_of(packing.shapes, width)
-        self._shared = np.flatnonzero(self._patterns.shared)
-        ways = np.where(self._patterns.shared, width, 1)
-        self._first = np.cumsum(ways) - ways
-        self._shape = np.repeat(np.arange(shapes), ways)
-        self._pattern = self._patterns.start[self._shape] + np.arange(len(self._shape)) - self._first[self._shape]
-        self._several = np.flatnonzero(self._patterns.shared[self._shape])
+        self._ways = ways_of(packing.shapes, width)
         self.value: Floats = self.measure(packing.free[:, self.column], packing.devices, self.measure.kind)
         self.enter: Floats = np.full((shapes, nodes), np.inf)
         self.place: NDArray[np.int8] = np.full((shapes, nodes), ABSENT, np.int8)
@@ -116,6 +146,16 @@ class FragmentationIndex:
                 self._at[node].append(item)
         for start in range(0, nodes, BATCH):
             self.refresh(np.arange(start, min(start + BATCH, nodes)))
+
+    def copy(self) -> FragmentationIndex:
+        """The same, to be changed on its own."""
+        other = FragmentationIndex.__new__(FragmentationIndex)
+        other.packing, other.column = self.packing.copy(), self.column
+        other.measure, other._ways = self.measure, self._ways
+        other.value, other.enter = self.value.copy(), self.enter.copy()
+        other.place, other.leave = self.place.copy(), self.leave.copy()
+        other._at = [list(items) for items in self._at]
+        return other
 
     def items(self, node: int) -> Sequence[int]:
         """Who stands on the node."""
@@ -141,7 +181,7 @@ class FragmentationIndex:
         cpu, kind = packing.free[nodes, self.column], measure.kind[nodes]
         self.value[nodes] = measure(cpu, packing.devices[nodes], kind)
         self._leaving(nodes)
-        self._entering(nodes, cpu, kind)
+        self._entering(nodes)
 
     def _leaving(self, nodes: Places) -> None:
         items = np.array([item for node in nodes.tolist() for item in self._at[node]], np.intp)
@@ -152,20 +192,13 @@ class FragmentationIndex:
         cpu = packing.free[node, self.column] + shapes.amounts[shape, self.column]
         self.leave[items] = self.measure(cpu, after, self.measure.kind[node]) - self.value[node]
 
-    def _entering(self, nodes: Places, cpu: Ints, kind: Places) -> None:
-        packing, measure, shapes = self.packing, self.measure, self.packing.shapes
-        after, able = self._patterns.take(packing.devices[nodes])
-        width = after.shape[2]
-        room = shapes.allowed[:, nodes].T & (packing.free[nodes, None] >= shapes.amounts).all(axis=2)
-        x, option = (able[:, self._pattern] & room[:, self._shape]).nonzero()
-        shape = self._shape[option]
-        at = x * able.shape[1] + self._pattern[option]
-        upper, lower, sums = (part.take(at, axis=0) for part in measure.edges(after.reshape(-1, width)))
-        row = measure.row(kind[:, None], cpu[:, None] - shapes.amounts[:, self.column])
-        found = np.full((len(nodes), len(self._pattern)), np.inf)
-        found[x, option] = measure.value(row[x, shape], upper, lower, sums) - self.value[nodes[x]]
-        ways = found[:, self._several].reshape(len(nodes), -1, width)
-        best = ways.argmin(axis=2)
-        self.place[self._shared[:, None], nodes] = best.T
-        found[:, self._first[self._shared]] = np.take_along_axis(ways, best[:, :, None], axis=2)[:, :, 0]
-        self.enter[:, nodes] = found[:, self._first].T
+    def _entering(self, nodes: Places) -> None:
+        packing, ways = self.packing, self._ways
+        x, way, value = ways.value(self.measure, self.column, nodes, packing.free[nodes], packing.devices[nodes])
+        found = np.full((len(nodes), len(ways.shape)), np.inf)
+        found[x, way] = value - self.value[nodes[x]]
+        several = found[:, ways.several].reshape(len(nodes), len(ways.shared), -1)
+        best = several.argmin(axis=2)
+        self.place[ways.shared[:, None], nodes] = best.T
+        found[:, ways.first[ways.shared]] = np.take_along_axis(several, best[:, :, None], axis=2)[:, :, 0]
+        self.enter[:, nodes] = found[:, ways.first].T
