@@ -95,7 +95,7 @@ def _of(view: RebalanceView, name: str, pods: list[int], choice: PendingChoice) 
 
 def _gpus(pod: Pod) -> float:
     request = pod.spec.gpu
-    return request.count * request.milli / 1000.0 if request is not None else 0.0
+    return request.devices if request is not None else 0.0
 
 
 def required_level(snapshot: ClusterSnapshot, pod: Pod) -> str:
