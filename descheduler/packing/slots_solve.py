@@ -45,7 +45,7 @@ def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort
     best = _rounds(realiser, yard, asked, wanted, (strict, lenient), effort, most)
     best = max(best, serve_greedily(realiser, asked, wanted, Draft()), key=lambda d: d.key) if not best.worth else best
     if best.worth < most * (1 - effort.gap) - 1e-6 and complete and effort.nodes:
-        most = min(most, bound(asked, lenient, effort.nodes))
+        most = min(most, bound(asked, lenient, effort.nodes // 4))
     return Answer(best, max(most, best.worth))
 
 
