@@ -78,8 +78,9 @@ def best(
     while waiting:
         state, moved = waiting.pop()
         key = (state.node.tobytes(), state.held.tobytes())
-        if (key in seen) or seen.add(key):
+        if key in seen:
             continue
+        seen.add(key)
         if not _torn(moved, group):
             found = max(found, (value(state), -len(moved)))
         if len(moved) < moves:

@@ -96,6 +96,26 @@ def fleet(pods: list[int], *, cpu: int = 96) -> Packing:
     return packing
 
 
+@given(seeds)
+@settings(max_examples=25, deadline=None)
+def test_gangs_of_many_racks_are_never_torn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    state = fleet(rng.integers(0, 5, 24).tolist())
+    racks = (np.arange(24) // 6).astype(np.int32)
+    group = (rng.permutation(len(state.shape)) // 3).astype(np.int32)
+    group[rng.random(len(group)) < 0.7] = ABSENT
+    requests = [Request(Demand((50,), 4), int(rng.integers(1, 5)), domain=racks) for _ in range(5)]
+    moves = int(rng.integers(0, 25))
+    found = admit(state, requests, Allowance(moves, group), BY_CHOICE)
+    moved = np.zeros(len(group), np.bool_)
+    moved[[s.item for s in found.steps]] = True
+    assert len(found.steps) == moved.sum() <= moves
+    assert all(len(set(moved[group == g].tolist())) == 1 for g in set(group.tolist()) - {ABSENT})
+    seated = list(zip(found.admitted, found.places, found.held, strict=True))
+    cases.seats_hold(replay(state, found.steps), requests, seated)
+    assert found.worth == len(found.admitted) <= found.bound + 1e-9
+
+
 @pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
 def test_the_node_with_fewest_pods_is_vacated(effort: Effort) -> None:
     found = open_slots(fleet([3, 1, 2, 3]), Demand((50,), 4), 2, effort=effort)
