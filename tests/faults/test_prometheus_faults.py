@@ -139,7 +139,7 @@ HARMLESS = (
 def truth(controller: Watching) -> set[str]:
     """What is to be moved, by a server that is well."""
     assert controller.cycle("dry-run") == "planned", controller.told
-    assert controller.moved
+    assert controller.moved, controller.refusals
     assert all(name.startswith("web-") for name in controller.moved)
     return controller.moved
 

@@ -80,6 +80,11 @@ class Watching:
         return {pod.pod for action in self.plan.actions for pod in action.pods} if self.plan else set()
 
     @property
+    def refusals(self) -> list[str]:
+        """What the last plan does not do, and why."""
+        return [f"{r.subject}: {r.reason} {r.by} {r.detail}" for r in self.plan.refusals] if self.plan else []
+
+    @property
     def told(self) -> str:
         """What the controller says of itself."""
         return self.controller.status.ready.text
