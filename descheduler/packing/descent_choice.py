@@ -19,7 +19,7 @@ from descheduler.packing.programme import Infeasible, Limits, Programme, Solutio
 from descheduler.packing.state import ABSENT, Packing
 from descheduler.packing.workload import Floats
 
-NEAR = 20.0
+NEAR = 10.0
 """Thousandths: a column whose reduced gain is worse than this is left out of the integer programme."""
 LIMITS = Limits(nodes=20, gap=1e-4)
 

@@ -17,6 +17,10 @@ from descheduler.packing.state import ABSENT, Ints, Mask, Packing, Shapes, Step
 from descheduler.packing.workload import Floats
 
 
+TOGETHER = 512
+"""Partly grown columns that are grown together: what keeps the arrays small."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Classes:
     """M classes of items that are moved alike: `of` [S] the class of a shape, `shapes` one for each class."""
@@ -77,7 +81,7 @@ class Beam:
     """`width` rearrangements of a node are kept at each of `depth` sizes; columns whose profit (thousandths) at the
     prices is below `loss`, and simple ones below `single`, are not looked at again."""
 
-    width: int = 6
+    width: int = 20
     depth: int = 3
     loss: float = -100.0
     single: float = -100.0
@@ -159,7 +163,12 @@ class Growth:
     def _came(self, front: _Front, size: int) -> _Front:
         """One more item comes."""
         index, ways, shapes = self._index, self._ways, self._classes.shapes
-        x, way, value = ways.value(index.measure, index.column, front.node, front.free, front.devices)
+        parts = []
+        for start in range(0, len(front.node), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            at = ways.value(index.measure, index.column, front.node[part], front.free[part], front.devices[part])
+            parts.append((at[0] + start, *at[1:]))
+        x, way, value = (np.concatenate(column) for column in zip(*parts, strict=True))
         shape = ways.shape[way]
         profit = front.profit[x] + front.value[x] - value + self._host[shape]
         kept = self._ranked(front.node[x], profit)

@@ -84,7 +84,7 @@ class _Devices:
                     way = self._tables.rest[self._group.left[row], level, : width - at] - self._gone[row]
                     np.maximum(tail, way, out=tail)
             np.maximum.accumulate(worth, out=worth)
-            at = np.flatnonzero(np.diff(worth, prepend=-np.inf) > 0)
+            at = np.flatnonzero(worth > np.concatenate([[-np.inf], worth[:-1]]))
             self._made[key] = list(zip(at.tolist(), worth[at].tolist(), strict=True))
         return self._made[key]
 

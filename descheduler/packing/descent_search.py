@@ -23,7 +23,7 @@ from descheduler.packing.fragmentation_index import FragmentationIndex, Places
 from descheduler.packing.state import Packing, Step
 from descheduler.packing.workload import Workload
 
-EFFORT = 60
+EFFORT = 40
 """Steps of the search for prices: beyond, the plans hardly gain."""
 BEAM = Beam()
 

@@ -104,8 +104,9 @@ class Ways:
         after, able = self.patterns.take(devices)
         room = shapes.allowed[:, nodes].T & (free[:, None] >= shapes.amounts).all(axis=2)
         x, way = (able[:, self.pattern] & room[:, self.shape]).nonzero()
-        at = x * able.shape[1] + self.pattern[way]
-        upper, lower, sums = (part.take(at, axis=0) for part in measure.edges(after.reshape(-1, after.shape[2])))
+        number = able.ravel().cumsum() - 1
+        at = number[x * able.shape[1] + self.pattern[way]]
+        upper, lower, sums = (part.take(at, axis=0) for part in measure.edges(after[able]))
         row = measure.row(measure.kind[nodes, None], free[:, column, None] - shapes.amounts[:, column])
         return x, way, measure.value(row[x, self.shape[way]], upper, lower, sums)
 
@@ -197,8 +198,9 @@ class FragmentationIndex:
         x, way, value = ways.value(self.measure, self.column, nodes, packing.free[nodes], packing.devices[nodes])
         found = np.full((len(nodes), len(ways.shape)), np.inf)
         found[x, way] = value - self.value[nodes[x]]
-        several = found[:, ways.several].reshape(len(nodes), len(ways.shared), -1)
-        best = several.argmin(axis=2)
-        self.place[ways.shared[:, None], nodes] = best.T
-        found[:, ways.first[ways.shared]] = np.take_along_axis(several, best[:, :, None], axis=2)[:, :, 0]
+        if len(ways.shared):
+            several = found[:, ways.several].reshape(len(nodes), len(ways.shared), -1)
+            best = several.argmin(axis=2)
+            self.place[ways.shared[:, None], nodes] = best.T
+            found[:, ways.first[ways.shared]] = np.take_along_axis(several, best[:, :, None], axis=2)[:, :, 0]
         self.enter[:, nodes] = found[:, ways.first].T

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from descheduler.packing.descent_search import lower_fragmentation
@@ -17,6 +17,7 @@ Case = tuple[Workload, Packing]
 
 
 @given(workloads_and_packings(), st.integers(0, 8))
+@settings(max_examples=25)
 def test_a_plan_can_be_executed_in_order_and_ends_where_it_says(case: Case, moves: int) -> None:
     target, packing = case
     found = lower_fragmentation(packing, target, moves)
@@ -27,6 +28,7 @@ def test_a_plan_can_be_executed_in_order_and_ends_where_it_says(case: Case, move
 
 
 @given(workloads_and_packings(), st.integers(0, 8))
+@settings(max_examples=25)
 def test_the_budget_is_kept_and_the_end_is_never_worse(case: Case, moves: int) -> None:
     target, packing = case
     found = lower_fragmentation(packing, target, moves)
@@ -37,6 +39,7 @@ def test_the_budget_is_kept_and_the_end_is_never_worse(case: Case, moves: int) -
 
 
 @given(workloads_and_packings())
+@settings(max_examples=25)
 def test_unmovable_items_and_those_that_wait_stay_and_nothing_moves_twice(case: Case) -> None:
     target, packing = case
     moved = [step.item for step in lower_fragmentation(packing, target, 12).steps]
@@ -45,12 +48,14 @@ def test_unmovable_items_and_those_that_wait_stay_and_nothing_moves_twice(case: 
 
 
 @given(workloads_and_packings())
+@settings(max_examples=25)
 def test_the_same_input_gives_the_same_plan(case: Case) -> None:
     target, packing = case
     assert lower_fragmentation(packing, target, 6) == lower_fragmentation(packing.copy(), target, 6)
 
 
 @given(workloads_and_packings(), st.lists(st.sampled_from([0.5, 1.0, 2.0, 7.0]), min_size=24, max_size=24))
+@settings(max_examples=25)
 def test_costs_weigh_against_the_budget(case: Case, costs: list[float]) -> None:
     target, packing = case
     packing.cost[:] = costs[: len(packing.cost)]
