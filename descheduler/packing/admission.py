@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from descheduler.packing.requests import Admitted, Allowance, Demand, Effort, Request
 from descheduler.packing.slots_choice import Family
+from descheduler.packing.slots_draft import Grant
 from descheduler.packing.slots_grants import Wanted
 from descheduler.packing.slots_solve import solve
-from descheduler.packing.state import Packing, replay
+from descheduler.packing.state import ABSENT, Packing, Step, bits, replay
 
 __all__ = ["admit"]
+
+TURNS = 8
+"""A node is opened for one demand at a time; so many times what is left over is tried on what came of it."""
 
 
 def admit(
@@ -27,34 +31,72 @@ def admit(
     whole or not at all; the steps can be done in order, capacity kept at each.
     """
     allowance = moves if isinstance(moves, Allowance) else Allowance(moves)
-    if not requests:
-        return Admitted()
-    wanted = families_of(requests)
-    answer = solve(packing, wanted, allowance, effort or Effort())
-    steps = answer.draft.steps
-    placed = sorted(
-        (request, seats) for g in answer.draft.grants for request, seats in zip(g.requests, g.seats, strict=True)
-    )
-    held = _seat(replay(packing, steps), requests, placed)
+    state, found, steps, bound = packing, list[_Seated](), list[Step](), 0.0
+    for turn in range(TURNS if requests else 0):
+        served = {s.request for s in found}
+        waiting = [at for at in range(len(requests)) if at not in served]
+        answer = solve(state, families_of(requests, waiting), allowance, effort or Effort(), prove=not turn)
+        bound = bound if turn else answer.bound
+        if not answer.draft.grants:
+            break
+        steps += answer.draft.steps
+        state = _without(replay(state, answer.draft.steps), answer.draft.steps)
+        found += _seat(state, requests, answer.draft.grants)
+        allowance = _less(allowance, answer.draft.steps)
+        worth = sum(requests[s.request].worth for s in found)
+        if worth >= bound - 1e-6 or not any(_mixes(packing, requests[at].demand) for at in waiting):
+            break
+    found.sort(key=lambda s: s.request)
     return Admitted(
-        admitted=tuple(request for request, _ in placed),
-        places=tuple(seats for _, seats in placed),
-        held=held,
-        steps=steps,
-        worth=sum(requests[request].worth for request, _ in placed),
-        bound=answer.bound,
+        admitted=tuple(s.request for s in found),
+        places=tuple(s.nodes for s in found),
+        held=tuple(s.held for s in found),
+        steps=tuple(steps),
+        worth=sum(requests[s.request].worth for s in found),
+        bound=bound,
     )
 
 
-def families_of(requests: Sequence[Request]) -> Wanted:
-    """Requests that are alike together."""
+@dataclass(frozen=True, slots=True)
+class _Seated:
+    """A request with the node and the devices (bits) of each member."""
+
+    request: int
+    nodes: tuple[int, ...]
+    held: tuple[int, ...]
+
+
+def _mixes(packing: Packing, demand: Demand) -> bool:
+    """Whether a node could hold a member beside another one of as many devices."""
+    return 2 * demand.gpus <= int((packing.devices != ABSENT).sum(axis=1).max(initial=0))
+
+
+def _without(state: Packing, steps: Sequence[Step]) -> Packing:
+    """The state in which what has moved stays."""
+    able = state.movable.copy()
+    able[[s.item for s in steps]] = False
+    return replace(state, movable=able)
+
+
+def _less(allowance: Allowance, steps: Sequence[Step]) -> Allowance:
+    """What may still move."""
+    allowed = list(allowance.allowed)
+    if allowance.budget is not None:
+        for budget in allowance.budget[[s.item for s in steps]].tolist():
+            if budget != ABSENT:
+                allowed[budget] -= 1
+    return replace(allowance, moves=allowance.moves - len(steps), allowed=tuple(allowed))
+
+
+def families_of(requests: Sequence[Request], positions: Sequence[int]) -> Wanted:
+    """Those of the requests, alike ones together."""
     kinds: dict[tuple[object, ...], int] = {}
     demands: list[Demand] = []
     families: list[Family] = []
-    positions: list[list[int]] = []
+    members: list[list[int]] = []
     alike: dict[tuple[object, ...], int] = {}
-    for at, request in enumerate(requests):
-        demand = request.demand
+    for at in positions:
+        request, demand = requests[at], requests[at].demand
         key = (demand.amounts, demand.gpus, demand.milli, None if demand.nodes is None else demand.nodes.tobytes())
         kind = kinds.setdefault(key, len(demands))
         if kind == len(demands):
@@ -63,34 +105,35 @@ def families_of(requests: Sequence[Request]) -> Wanted:
         family = alike.setdefault((kind, request.members, request.worth, where), len(families))
         if family == len(families):
             families.append(Family(kind, request.members, request.worth, 0, request.domain))
-            positions.append([])
-        positions[family].append(at)
-    counted = tuple(replace(f, copies=len(p)) for f, p in zip(families, positions, strict=True))
-    return Wanted(tuple(demands), counted, tuple(tuple(p) for p in positions))
+            members.append([])
+        members[family].append(at)
+    counted = tuple(replace(f, copies=len(p)) for f, p in zip(families, members, strict=True))
+    return Wanted(tuple(demands), counted, tuple(tuple(p) for p in members))
 
 
-def _seat(
-    state: Packing, requests: Sequence[Request], placed: Sequence[tuple[int, tuple[int, ...]]]
-) -> tuple[tuple[int, ...], ...]:
-    """Devices (bits) for every member.
+def _seat(state: Packing, requests: Sequence[Request], grants: Sequence[Grant]) -> list[_Seated]:
+    """Devices for every member, whose room is taken from `state`.
 
     Raises:
         ValueError: members find no room (never for what `solve` answers).
     """
+    placed = sorted((r, seats) for g in grants for r, seats in zip(g.requests, g.seats, strict=True))
     by_node: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for i, (_, seats) in enumerate(placed):
+    for request, seats in placed:
         for j, node in enumerate(seats):
-            by_node[node].append((i, j))
+            by_node[node].append((request, j))
     held: dict[tuple[int, int], int] = {}
     for node, members in by_node.items():
-        demands = [requests[placed[i][0]].demand for i, _ in members]
-        used = np.sum([d.amounts for d in demands], axis=0)
-        order = sorted(range(len(members)), key=lambda m: (-demands[m].milli, -demands[m].gpus, m))
-        found = _share(np.maximum(state.devices[node], 0).tolist(), [demands[m] for m in order])
-        if found is None or (state.free[node] < used).any():
-            raise ValueError(f"members of requests {[placed[i][0] for i, _ in members]} find no room on node {node}")
-        held.update({members[m]: bits_ for m, bits_ in zip(order, found, strict=True)})
-    return tuple(tuple(held[i, j] for j in range(len(seats))) for i, (_, seats) in enumerate(placed))
+        members.sort(key=lambda m: (-requests[m[0]].demand.milli, -requests[m[0]].demand.gpus, m))
+        demands = [requests[request].demand for request, _ in members]
+        state.free[node] -= np.sum([d.amounts for d in demands], axis=0)
+        found = _share(np.maximum(state.devices[node], 0).tolist(), demands)
+        if found is None or (state.free[node] < 0).any():
+            raise ValueError(f"members of requests {[request for request, _ in members]} find no room on node {node}")
+        for member, demand, some in zip(members, demands, found, strict=True):
+            state.devices[node, bits(some)] -= demand.milli
+            held[member] = some
+    return [_Seated(r, seats, tuple(held[r, j] for j in range(len(seats)))) for r, seats in placed]
 
 
 def _share(left: list[int], demands: Sequence[Demand]) -> list[int] | None:

@@ -28,8 +28,8 @@ class Answer:
     bound: float
 
 
-def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort) -> Answer:
-    """The best draft found, and what no plan within the limits exceeds."""
+def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort, *, prove: bool = True) -> Answer:
+    """The best draft found, and what no plan within the limits exceeds (as good as nothing, unless to `prove`)."""
     yard = Yard(packing, allowance)
     options, complete = candidates(packing, yard, wanted, allowance)
     if not options:
@@ -40,11 +40,11 @@ def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort
             return exact
     strict, lenient = rooms(packing, yard, allowance, options, len(wanted.demands))
     asked = Question(packing, yard.able, allowance, wanted.demands, wanted.families, options)
-    most = min(wanted.worth, bound(asked, lenient, 0) if complete else np.inf)
+    most = min(wanted.worth, bound(asked, lenient, 0) if complete and prove else np.inf)
     realiser = Realiser(packing, allowance, strict.kind_of)
     best = _rounds(realiser, yard, asked, wanted, (strict, lenient), effort, most)
     best = max(best, serve_greedily(realiser, asked, wanted, Draft()), key=lambda d: d.key) if not best.worth else best
-    if best.worth < most * (1 - effort.gap) - 1e-6 and complete and effort.nodes:
+    if best.worth < most * (1 - effort.gap) - 1e-6 and complete and prove and effort.nodes:
         most = min(most, bound(asked, lenient, effort.nodes // 4))
     return Answer(best, max(most, best.worth))
 

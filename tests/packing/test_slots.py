@@ -183,3 +183,11 @@ def test_the_same_question_gets_the_same_answer() -> None:
 
 def test_nothing_asked_for_is_nothing_done() -> None:
     assert admit(fleet([1, 1]), [], 5) == Admitted()
+
+
+@pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
+def test_requests_of_many_shapes_share_a_node(effort: Effort) -> None:
+    requests = [Request(Demand((cpu,), 1)) for cpu in (5, 6, 7, 8)]
+    found = admit(fleet([0, 4]), requests, 0, effort)
+    assert (found.admitted, found.places) == ((0, 1, 2, 3), ((0,),) * 4)
+    assert sorted(held for (held,) in found.held) == [1, 2, 4, 8]
