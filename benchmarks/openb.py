@@ -37,10 +37,10 @@ def main() -> None:
     if args.plan_out:
         _openb.write_steps(args.plan_out, cluster, solved.steps)
     figures = {
+        "cpu_seconds": cpu,
         **solved.figures,
         "moves": len(solved.steps),
         "seconds": solved.seconds,
-        "cpu_seconds": cpu,
         "peak_mib": _common.peak_mib(),
         "nodes": len(cluster.nodes),
         "pods": len(cluster.pods),

@@ -16,7 +16,6 @@ from descheduler.packing.fragmentation_index import Devices, FragmentationIndex,
 from descheduler.packing.state import ABSENT, Ints, Mask, Packing, Shapes, Step
 from descheduler.packing.workload import Floats
 
-
 TOGETHER = 512
 """Partly grown columns that are grown together: what keeps the arrays small."""
 

@@ -23,7 +23,7 @@ def rows(path: Path) -> list[Row]:
 
 
 def f_after(nodes: list[Row], pods: list[Row], tasks: list[Row], plan: list[Row]) -> float:
-    """F in GPUs after the moves, with plain Python and nothing of the product; every move must find room at its turn."""
+    """F in GPUs after the moves, with plain Python and nothing of the product; every move must find room."""
     free = {n["sn"]: [int(n["cpu_milli"]), int(n["memory_mib"]), *[1000] * int(n["gpu"])] for n in nodes}
     placed = {p["name"]: p for p in pods}
 
@@ -60,9 +60,8 @@ def openb(*arguments: str) -> dict[str, float]:
 
 
 def checked(nodes: Path, state: Path, tasks: Path, moves: int, plan: Path) -> dict[str, float]:
-    told = openb(
-        "--nodes", str(nodes), "--state", str(state), "--pods", str(tasks), "--moves", str(moves), "--plan-out", str(plan)
-    )  # fmt: skip
+    files = ["--nodes", str(nodes), "--state", str(state), "--pods", str(tasks)]
+    told = openb(*files, "--moves", str(moves), "--plan-out", str(plan))
     assert f_after(rows(nodes), rows(state), rows(tasks), []) == pytest.approx(told["f_start"], rel=1e-5)
     assert f_after(rows(nodes), rows(state), rows(tasks), rows(plan)) == pytest.approx(told["f_end"], rel=1e-5)
     assert len(rows(plan)) == told["moves"] <= moves
