@@ -47,7 +47,7 @@ class FindingRow:
     curve_after: tuple[float, ...] = ()
     step_seconds: int = 0
     bound: float | None = None  # the best that any plan within the same limits could reach, where proven
-    numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, by name with their unit: "idle GPU-hours"
+    numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, with their unit: "idle GPU-hours"
 
 
 @dataclass(frozen=True, slots=True)

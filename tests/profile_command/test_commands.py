@@ -126,7 +126,7 @@ def test_profiles_are_exported_and_read_back(tmp_path: Path, suffix: str) -> Non
         return
     doc = export.read(to)
     assert [signal.signal for signal in doc.signals] == ["cpu", "gpu"]
-    assert [len(signal.workloads) for signal in doc.signals] == [29, 4]
+    assert [len(signal.workloads) for signal in doc.signals] == [31, 6]
     assert doc.created == example().taken_at
 
 
