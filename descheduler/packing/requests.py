@@ -80,7 +80,7 @@ class Effort:
     nodes: int = 200
     rounds: int = 8
     exact: int = 4000
-    gap: float = 0.02
+    gap: float = 0.03
 
 
 @dataclass(frozen=True, slots=True)
