@@ -86,7 +86,7 @@ def test_after_a_storm_the_same_process_does_what_is_right(
 ) -> None:
     client, weather = control_plane.client, Weather(seed)
     policy = tmp_path / "policy.yaml"
-    policy.write_text(scene.POLICY + "history: {window: 3d}\n")
+    policy.write_text(scene.POLICY)
     world = World(control_plane, server.url, policy, tmp_path)
     world.install("active")
     token = control_plane.service_account_token("descheduler", "descheduler")

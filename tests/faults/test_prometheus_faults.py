@@ -17,7 +17,7 @@ from faults.proxy import ApiProxy
 from faults.watching import Answer, Lying, Samples, Watching
 from history.proxy import Decide, Fault
 
-POLICY = scene.POLICY + "history: {timeout: 1s, window: 3d}\nfreshness: {maxAge: 1h}\n"
+POLICY = scene.POLICY + "history: {timeout: 1s}\nfreshness: {maxAge: 1h}\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
