@@ -159,17 +159,25 @@ def _seats(
     rows.add([*total, *((c, float(f.members)) for f, s in families for c in s.values())], upper=0.0)
     levels = {id(f.domain): f.domain for f, _ in families if f.domain is not None}
     for level in levels.values():
-        for domain in sorted({int(level[o.node]) for _, o in mine} - {ABSENT}):
-            inside = level == domain
-            there = [(c, -float(o.units)) for c, o in mine if inside[o.node]]
-            wanted = [
-                (c, float(f.members))
-                for f, s in families
-                if f.domain is not None
-                for d, c in s.items()
-                if bool(inside[f.domain == d].all())
-            ]
-            rows.add([*there, *wanted], upper=0.0)
+        there: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for c, o in mine:
+            there[int(level[o.node])].append((c, -float(o.units)))
+        wanted: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for f, s in families:
+            for d, c in s.items():
+                wanted[_outer(level, f.domain, d)].append((c, float(f.members)))
+        for domain in sorted(set(there) - {ABSENT}):
+            rows.add([*there[domain], *wanted[domain]], upper=0.0)
+
+
+def _outer(level: NDArray[np.int32], inner: NDArray[np.int32] | None, domain: int) -> int:
+    """The domain of the level in which all of the inner domain lies, ABSENT when there is none."""
+    if inner is None:
+        return ABSENT
+    if inner is level:
+        return domain
+    found = np.unique(level[inner == domain])
+    return int(found[0]) if len(found) == 1 else ABSENT
 
 
 def _moves(programme: Programme, asked: Question, option: Columns, tie: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,8 @@ class _Search:
         self.amounts = amounts[order]
         self.suffix = np.concatenate([np.cumsum(self.amounts[::-1], axis=0)[::-1], np.zeros((1, amounts.shape[1]))])
         self.deficit = deficit.astype(np.int64)
+        self.after = _next_other(self.amounts)
+        self.single = _Fractions(self.amounts[:, 0], self.weight) if len(deficit) == 1 else None
         self.best: tuple[float, float, tuple[int, ...]] | None = None
         self.steps = 0
 
@@ -58,6 +61,8 @@ class _Search:
 
     def _floor(self, at: int, deficit: Ints) -> float:
         """What the rest weighs at least: per resource, fractions of the things that cover it most cheaply."""
+        if self.single is not None:
+            return self.single.floor(at, int(deficit[0]))
         floor = 0.0
         for r in np.flatnonzero(deficit > 0).tolist():
             gives = np.minimum(self.amounts[at:, r], deficit[r])
@@ -87,4 +92,43 @@ class _Search:
         if self.best is not None and weight + self._floor(at, deficit) > self.best[0] + 1e-9:
             return
         self._walk(at + 1, deficit - self.amounts[at], weight + float(self.weight[at]), (*chosen, at))
-        self._walk(at + 1, deficit, weight, chosen)
+        # Whoever leaves this thing need not look at others that cover the same: none of them weighs less.
+        self._walk(self.after[at], deficit, weight, chosen)
+
+
+class _Fractions:
+    """Lower bounds for one resource: things are in order of what they cover per weight, so fractions are prefixes.
+
+    What a thing covers beyond the deficit at the root counts too, which can only lower the bound.
+    """
+
+    def __init__(self, amounts: Ints, weight: NDArray[np.float64]) -> None:
+        order = np.argsort(-amounts / np.maximum(weight, 1e-9), kind="stable")
+        self._sorted = bool((order == np.arange(len(order))).all())
+        self._amounts = [0, *np.cumsum(amounts).tolist()]
+        self._weights = [0.0, *np.cumsum(weight).tolist()]
+        self._best = [float(x) for x in np.minimum.accumulate((weight / np.maximum(amounts, 1))[::-1])[::-1]]
+
+    def floor(self, at: int, deficit: int) -> float:
+        """What covering the deficit with the things from `at` on weighs at least."""
+        if at >= len(self._best):
+            return np.inf
+        if not self._sorted:
+            return float(deficit * self._best[at])
+        wanted = self._amounts[at] + deficit
+        last = bisect_left(self._amounts, wanted, at + 1)
+        if last == len(self._amounts):
+            return np.inf
+        share = (wanted - self._amounts[last - 1]) / (self._amounts[last] - self._amounts[last - 1])
+        more = self._weights[last] - self._weights[last - 1]
+        return float(self._weights[last - 1] - self._weights[at] + share * more)
+
+
+def _next_other(amounts: Ints) -> list[int]:
+    """For each thing the next one that covers something else, in the order given."""
+    size = len(amounts)
+    out = list(range(1, size + 1))
+    for i in range(size - 2, -1, -1):
+        if (amounts[i] == amounts[i + 1]).all():
+            out[i] = out[i + 1]
+    return out

@@ -47,7 +47,7 @@ def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], e
     asked = [*here.tolist(), *extra]
     kept = _plain(view)
     shapes, shape_of = _shapes(view, state, asked, kept, pool | _plain_nodes(view, state))
-    devices = state.state.gpu_milli()
+    devices = np.where(pool[:, None], state.state.gpu_milli(), ABSENT).astype(np.int32)
     nodes = np.array([state.node_of(p) for p in here.tolist()], np.int32)
     packing = Packing(
         shapes=shapes,
