@@ -6,6 +6,7 @@ plan is not empty (with --exit-code).
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -224,4 +225,20 @@ def version() -> None:
 
 def main() -> None:
     """The `descheduler` and `kubectl deschedule` commands."""
+    _keep_stdout_for_answers()
     app()
+
+
+def _keep_stdout_for_answers() -> None:
+    """Native libraries print to file descriptor 1 unasked (HiGHS does): let that go to stderr, so that a plan as JSON
+    stays JSON. What Python prints still goes to where stdout was.
+    """
+    try:
+        own = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:
+        return  # one of them is closed: there is nothing to keep apart
+    old = sys.stdout
+    sys.stdout = os.fdopen(
+        own, "w", encoding=old.encoding, errors=old.errors, buffering=1 if old.line_buffering else -1
+    )

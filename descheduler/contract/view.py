@@ -111,6 +111,10 @@ class Scenario:
         self._state.place(pod, node)
         self._add(pod, node, 1.0)
 
+    def reserve(self, pod: int, node: int) -> None:
+        """Set aside the room of a pending pod; it does not stand there, so rules between pods do not count it."""
+        self._state.reserve(pod, node)
+
     def apply(self, moves: Iterable[Move], landed: Mapping[int, int]) -> None:
         """Take all moves as done, each pod on the node that `landed` names."""
         moves = tuple(moves)

@@ -170,6 +170,8 @@ class NodeUse:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
+    """One node; `after` is with the plan done, and with the pending pods in the room that was made for them."""
+
     name: str
     pool: str
     gpus: int

@@ -105,7 +105,21 @@ class WhatIf:
         moved = self._moved.get(pod)
         return int(self._placement.node_of[pod]) if moved is None else moved
 
+    def reserve(self, pod: int, node: int) -> None:
+        """Set aside what a pod without a place would take of a node: amounts and devices, for good.
+
+        It does not stand there yet, so no rule between pods counts it, neither for nor against others.
+        """
+        self._take(pod, node, 1)
+
     def _shift(self, pod: int, node: int, sign: int) -> None:
+        placement = self._placement
+        self._journal.append((int(placement.classes.of_pod[pod]), node, sign, bool(placement.terminating[pod])))
+        self._take(pod, node, sign)
+        for claim in self._exclusive(pod):
+            self._users[claim] = self._users.get(claim, 0) + sign
+
+    def _take(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
         cls = int(placement.classes.of_pod[pod])
         for row, amount in placement.amounts(cls):
@@ -113,14 +127,11 @@ class WhatIf:
                 self._rows[row] = self._rows[row].copy()
                 self._owned.add(row)
             self._rows[row][node] -= sign * amount
-        self._journal.append((cls, node, sign, bool(placement.terminating[pod])))
         need = placement.gpus.need(placement.classes.spec_of(cls))
         if need is not None and sign < 0:
             self._gpus.give(pod, node, need)
         elif need is not None:
             self._gpus.take(pod, node, need, self._own_devices(pod, node, need))
-        for claim in self._exclusive(pod):
-            self._users[claim] = self._users.get(claim, 0) + sign
 
     def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.

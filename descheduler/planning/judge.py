@@ -76,6 +76,7 @@ class Trial:
         self._rules = rules
         self._margin = margin
         self._moved: set[int] = set()
+        self._seated: set[int] = set()
         # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
         self._taken = Counter(view.units.of(p).name for p in in_flight if view.snapshot.pods[p].deleting is None)
 
@@ -147,6 +148,7 @@ class Trial:
         state.steer(())
         self.state = state
         self.accepted.extend(accepted)
+        self._seated.update(seat.pod for seat in proposal.seats)
         for move in proposal.moves:
             self._moved.add(move.pod)
             self._taken[self.view.units.of(move.pod).name] += 1
@@ -213,14 +215,20 @@ class Trial:
         return tuple(proofs)
 
     def _seat(self, proposal: Proposal, attempt: Scenario) -> Blocked | None:
-        """Give the pending pods their room, so that nothing later in the plan takes it; or say who finds none."""
+        """Set the room of the pending pods aside, so that nothing later in the plan takes it; or say who finds none.
+
+        They must fit all together. Until the scheduler has placed them nobody else's place may rest on theirs.
+        """
+        together = attempt.fork()
         for seat in proposal.seats:
             key = f"pod/{self.view.snapshot.pods[seat.pod].key}"
-            if attempt.node_of(seat.pod) >= 0:
+            if seat.pod in self._seated or together.node_of(seat.pod) >= 0:
                 return Blocked(Reason.SUPERSEDED, key, "has its room already")
-            if not attempt.fits(seat.pod, np.array([seat.node], np.int32))[0]:
+            if not together.fits(seat.pod, np.array([seat.node], np.int32))[0]:
                 return Blocked(Reason.NO_CURE, key, f"would not fit on {self._name(seat.node)} after the moves")
-            attempt.place(seat.pod, seat.node)
+            together.place(seat.pod, seat.node)
+        for seat in proposal.seats:
+            attempt.reserve(seat.pod, seat.node)
         return None
 
     def _place(self, move: Move, attempt: Scenario) -> Proof | Blocked:

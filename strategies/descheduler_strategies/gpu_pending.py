@@ -37,7 +37,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     pool = gpu_pool(view, args.pools)
     state = view.what_if()
     most = moves_left(view, NAME, SUBJECT, args.max_moves)
-    left = [one for one in waiting(view, state, args.pending) if not _has_room(state, one, pool)]
+    left = [one for one in waiting(view, args.pending) if not _has_room(state, one, pool)]
     if not left or most < 1:
         return
     columns, whole = _columns(view, state, pool, left, args.effort)

@@ -47,13 +47,14 @@ class Waiting:
         return self.name if len(self.pods) == 1 else f"gang {self.name} of {len(self.pods)}"
 
 
-def waiting(view: RebalanceView, state: Scenario, choice: PendingChoice) -> list[Waiting]:
-    """All that the choice names, that asks for GPUs and has no seat in `state`: highest priority first, then oldest."""
+def waiting(view: RebalanceView, choice: PendingChoice) -> list[Waiting]:
+    """All that the choice names, that asks for GPUs and was granted no room yet: highest priority first, then oldest."""
     snapshot = view.snapshot
     unbound = np.flatnonzero(snapshot.columns.pod_node < 0)
+    granted = {seat.pod for proposal in view.granted for seat in proposal.seats}
     units: dict[str, list[int]] = {}
     for pod in unbound.tolist():
-        if state.node_of(pod) < 0 and _waits(snapshot.pods[pod], snapshot.taken_at, choice):
+        if pod not in granted and _waits(snapshot.pods[pod], snapshot.taken_at, choice):
             units.setdefault(view.units.of(pod).name, []).append(pod)
     found = [w for name, pods in units.items() if (w := _of(view, name, pods, choice)) is not None]
     return sorted(found, key=lambda w: (-w.priority, w.since, w.name))

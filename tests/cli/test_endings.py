@@ -175,3 +175,13 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 def test_wrong_usage_is_exit_code_2() -> None:
     for words in (["plan", "--nonsense"], ["nonsense"], ["plan", "-o", "pdf"], ["explain", "pod"], ["record"]):
         assert subprocess.run([COMMAND, *words], capture_output=True, timeout=60).returncode == 2, words
+
+
+def test_what_native_libraries_print_is_no_part_of_an_answer() -> None:
+    script = (
+        "import os; from descheduler.cli import main\n"
+        "main.app = lambda: (os.write(1, b'noise'), print('answer'))\n"
+        "main.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("answer\n", "noise")

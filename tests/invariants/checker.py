@@ -207,6 +207,12 @@ class Checker:
                 over = places.overfull(name)
                 if over:
                     yield f"after {action.id} in wave {action.wave}: {name} holds {over}"
+        for seat in {seat for action in self.plan.actions for seat in action.room_for}:
+            places.where[self.index[f"{seat.namespace}/{seat.pod}"]] = seat.node
+        for name in sorted({seat.node for action in self.plan.actions for seat in action.room_for}):
+            over = places.overfull(name)
+            if over:
+                yield f"with those for whom room is made: {name} holds {over}"
 
     def _torn(self, down: set[int], together: list[set[int]]) -> Iterator[str]:
         for closure in self.gangs:

@@ -113,6 +113,8 @@ def _nodes(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
     for action in plan.actions:
         for move in action.pods:
             places.where[index[f"{move.namespace}/{move.pod}"]] = move.destination
+    for seat in {seat for a in plan.actions for seat in a.room_for}:
+        places.where[index[f"{seat.namespace}/{seat.pod}"]] = seat.node
     yield from _uses(plan, places, "after")
 
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import ClassVar
 
 from descheduler.contract import RebalanceView, StrategyArgs
-from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.moves import Finding, Move, Proposal, Seat
 
 
 class RecklessArgs(StrategyArgs):
@@ -43,7 +43,24 @@ class Reckless:
             if not moves:
                 continue
             finding = Finding(self.name, f"whim/{i}", "whim", 1.0, 0.5, "it felt like it")
-            yield Proposal(finding, moves, benefit=0.1, worth=rng.choice((1e9, 1e9, 1e5, 10.0)))
+            yield Proposal(
+                finding,
+                moves,
+                benefit=0.1,
+                worth=rng.choice((1e9, 1e9, 1e5, 10.0)),
+                seats=self._seats(rng, view),
+                avoid=tuple(rng.sample(range(len(snapshot.nodes)), rng.randint(0, 2))),
+                staged=rng.random() < 0.5,
+            )
+
+    @staticmethod
+    def _seats(rng: Random, view: RebalanceView) -> tuple[Seat, ...]:
+        """Now and then room for somebody who waits, or who does not, anywhere."""
+        pods, nodes = len(view.snapshot.pods), len(view.snapshot.nodes)
+        waiting = [p for p in range(pods) if view.what_if().node_of(p) < 0]
+        if not waiting or rng.random() > 0.3:
+            return ()
+        return tuple(Seat(rng.choice(waiting), rng.randrange(nodes)) for _ in range(rng.randint(1, 2)))
 
     @staticmethod
     def _bundle(rng: Random, view: RebalanceView, bound: list[int]) -> list[int]:

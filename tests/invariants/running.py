@@ -109,9 +109,18 @@ def draw_strategies(rng: Random) -> list[Chosen]:
         min_confidence=0.0,
         max_risk=rng.choice((0.2, 0.6)),
     )
-    slot = {"gpus": rng.choice((2, 4, 8)), "cpu": rng.choice(("0", "1"))}
-    gpu = GpuDefragmentationArgs.model_validate({"slot": slot, "wanted": rng.randint(1, 3), "max_risk": 0.6})
-    chosen = [Chosen(HotNodes(), hot), Chosen(GpuDefragmentation(), gpu)]
+    chosen = [Chosen(HotNodes(), hot), *(Chosen(GpuDefragmentation(), gpu) for gpu in draw_gpu_arguments(rng))]
     if rng.random() < 0.5:
         chosen.append(Chosen(Reckless(), RecklessArgs(seed=rng.randrange(10**6))))
     return chosen
+
+
+def draw_gpu_arguments(rng: Random) -> list[GpuDefragmentationArgs]:
+    """One use of GpuDefragmentation, or one for each of its objectives."""
+    slot = {"gpus": rng.choice((2, 4, 8)), "cpu": rng.choice(("0", "1"))}
+    common = {"max_risk": 0.6, "max_moves": rng.choice((3, 35))}
+    slots = {"objective": "slots", "slot": slot, "wanted": rng.randint(1, 3)}
+    pending = {"objective": "pending", "pending": {"within": rng.choice(("", "topology.kubernetes.io/zone"))}}
+    fragmentation = {"objective": "fragmentation", "min_gain": rng.choice((0.01, 0.2))}
+    found = rng.choice(([slots], [slots, pending], [pending], [fragmentation], [slots, pending, fragmentation]))
+    return [GpuDefragmentationArgs.model_validate({**common, **objective}) for objective in found]
