@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 
 from descheduler.model.errors import UsageError
-from descheduler.packing.flows import Flows
-from descheduler.packing.ordering import Move, name
+from descheduler.packing.rearrange.flows import Flows
+from descheduler.packing.rearrange.ordering import Move, name
 from descheduler.packing.state import ABSENT, Ints
 
 SLOT = 16

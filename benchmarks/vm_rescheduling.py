@@ -29,7 +29,7 @@ def main() -> None:
     import _vms
 
     from descheduler.model.errors import UsageError
-    from descheduler.packing.rearrangement import rearrange
+    from descheduler.packing.rearrange.rearrangement import rearrange
 
     path = Path(args.case)
     path = path if path.is_file() else _common.require(args.data) / "vm-rescheduling" / args.case

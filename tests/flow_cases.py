@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from descheduler.packing.flows import Budgets, Flows, faults, fit, nothing
-from descheduler.packing.ordering import Move
+from descheduler.packing.rearrange.flows import Budgets, Flows, faults, fit, nothing
+from descheduler.packing.rearrange.ordering import Move
 from descheduler.packing.state import ABSENT
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.units import DisruptionMode
-from descheduler.packing.requests import Allowance, Effort
+from descheduler.packing.room.requests import Allowance, Effort
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
 Positions = NDArray[np.int32]

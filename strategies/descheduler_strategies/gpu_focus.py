@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.requests import Demand
+from descheduler.packing.room.requests import Demand
 from descheduler.packing.state import WHOLE, Packing
 
 Mask = NDArray[np.bool_]

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
 from descheduler.model.moves import Finding, Observation, Proposal, Seat
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.packing.admission import admit
-from descheduler.packing.requests import Admitted, Request
+from descheduler.packing.room.admission import admit
+from descheduler.packing.room.requests import Admitted, Request
 from descheduler.packing.state import Step
 from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_bundles import moves_left, relocate

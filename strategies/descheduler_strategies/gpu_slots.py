@@ -17,8 +17,8 @@ from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.packing.requests import Demand, Opened
-from descheduler.packing.slots import open_slots
+from descheduler.packing.room.requests import Demand, Opened
+from descheduler.packing.room.slots import open_slots
 from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_bundles import moves_left, relocate
 from descheduler_strategies.gpu_columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool

@@ -14,7 +14,7 @@ from descheduler.model.moves import Seat
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.packing.requests import Demand
+from descheduler.packing.room.requests import Demand
 from descheduler.packing.state import ABSENT, Shapes
 from descheduler_strategies.gpu_args import PendingChoice
 
@@ -48,7 +48,7 @@ class Waiting:
 
 
 def waiting(view: RebalanceView, choice: PendingChoice) -> list[Waiting]:
-    """All that the choice names, that asks for GPUs and was granted no room yet: highest priority first, then oldest."""
+    """All that the choice names, that asks for GPUs and was granted no room yet: highest priority first, then age."""
     snapshot = view.snapshot
     unbound = np.flatnonzero(snapshot.columns.pod_node < 0)
     granted = {seat.pod for proposal in view.granted for seat in proposal.seats}

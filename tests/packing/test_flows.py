@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.packing import compact
-from descheduler.packing.columns import binding, choose, generate
-from descheduler.packing.flows import Budgets, Change, Flows, faults, nothing
 from descheduler.packing.programme import Infeasible, Limits
+from descheduler.packing.rearrange import compact
+from descheduler.packing.rearrange.columns import binding, choose, generate
+from descheduler.packing.rearrange.flows import Budgets, Change, Flows, faults, nothing
 from descheduler.packing.state import ABSENT
 from flow_cases import drawn, flows, most_slots
 

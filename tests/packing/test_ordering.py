@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.packing import compact
-from descheduler.packing.flows import Change, fit, nothing
-from descheduler.packing.neighbourhood import Found, improve
-from descheduler.packing.ordering import Move, name, order, replay
 from descheduler.packing.programme import Infeasible, Limits
-from descheduler.packing.rearrangement import Effort, rearrange
+from descheduler.packing.rearrange import compact
+from descheduler.packing.rearrange.flows import Change, fit, nothing
+from descheduler.packing.rearrange.neighbourhood import Found, improve
+from descheduler.packing.rearrange.ordering import Move, name, order, replay
+from descheduler.packing.rearrange.rearrangement import Effort, rearrange
 from flow_cases import drawn, flows, most_slots_step_by_step
 
 seeds = st.integers(0, 2**32 - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from descheduler.packing.requests import Allowance, Demand, Request, movable, slots
+from descheduler.packing.room.requests import Allowance, Demand, Request, movable, slots
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from descheduler.model.errors import UsageError
-from descheduler.packing.rearrangement import rearrange
+from descheduler.packing.rearrange.rearrangement import rearrange
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.flows import Flows
 from descheduler.packing.programme import Floats
+from descheduler.packing.rearrange.flows import Flows
 from descheduler.packing.state import ABSENT, Ints, Mask
 
 NEVER = -1e9

@@ -9,11 +9,11 @@ from itertools import combinations
 
 import numpy as np
 
-from descheduler.packing.requests import Admitted, Allowance, Demand, Effort, Request
-from descheduler.packing.slots_choice import Family
-from descheduler.packing.slots_draft import Grant
-from descheduler.packing.slots_grants import Wanted
-from descheduler.packing.slots_solve import solve
+from descheduler.packing.room.choice import Family
+from descheduler.packing.room.draft import Grant
+from descheduler.packing.room.grants import Wanted
+from descheduler.packing.room.requests import Admitted, Allowance, Demand, Effort, Request
+from descheduler.packing.room.solve import solve
 from descheduler.packing.state import ABSENT, Packing, Step, bits, replay
 
 __all__ = ["admit"]

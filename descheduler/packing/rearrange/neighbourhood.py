@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing import compact
-from descheduler.packing.flows import Change, Flows
-from descheduler.packing.ordering import Move, order
 from descheduler.packing.programme import Infeasible, Limits, Status
+from descheduler.packing.rearrange import compact
+from descheduler.packing.rearrange.flows import Change, Flows
+from descheduler.packing.rearrange.ordering import Move, order
 from descheduler.packing.state import ABSENT, Ints, Mask
 
 

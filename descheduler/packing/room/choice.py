@@ -1,7 +1,7 @@
 """Which nodes to open for which requests, as a programme over whole nodes.
 
 Binaries say which option of which node is taken, integers how many requests of a family are served in which domain.
-Where the moved pods go is a relaxation (`slots_room`): room of alike nodes is added up. In its strict form (`search`)
+Where the moved pods go is a relaxation (`room.room`): room of alike nodes is added up. In its strict form (`search`)
 the answer is a proposal that has to find real places; in its lenient form its value is a bound that no plan within the
 limits exceeds, however it chooses, helping moves on other nodes included.
 """
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.packing.programme import Columns, Infeasible, Limits, Programme, Status
-from descheduler.packing.requests import Allowance, Demand
-from descheduler.packing.slots_devices import add_room
-from descheduler.packing.slots_room import Room
-from descheduler.packing.slots_rows import Rows
-from descheduler.packing.slots_vacate import Option
+from descheduler.packing.room.devices import add_room
+from descheduler.packing.room.requests import Allowance, Demand
+from descheduler.packing.room.room import Room
+from descheduler.packing.room.rows import Rows
+from descheduler.packing.room.vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Mask, Packing
 
 

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from descheduler.packing.requests import Demand
-from descheduler.packing.slots_choice import Choice, Family, Question
-from descheduler.packing.slots_draft import Grant
-from descheduler.packing.slots_vacate import Option
+from descheduler.packing.room.choice import Choice, Family, Question
+from descheduler.packing.room.draft import Grant
+from descheduler.packing.room.requests import Demand
+from descheduler.packing.room.vacate import Option
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.requests import Allowance
-from descheduler.packing.slots_order import ordered
-from descheduler.packing.slots_place import Places
-from descheduler.packing.slots_vacate import Option
+from descheduler.packing.room.order import ordered
+from descheduler.packing.room.place import Places
+from descheduler.packing.room.requests import Allowance
+from descheduler.packing.room.vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Step
 
 

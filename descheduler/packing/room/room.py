@@ -1,4 +1,4 @@
-"""Where moved pods could go, added up over alike nodes: the relaxed half of the programme of `slots_choice`.
+"""Where moved pods could go, added up over alike nodes: the relaxed half of the programme of `room.choice`.
 
 Nodes of one group have as many devices and take the same shapes. Demands of many devices, for which few nodes have
 room, are seated node by node.
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.requests import Allowance, Demand, slots
-from descheduler.packing.slots_vacate import Option, Yard
+from descheduler.packing.room.requests import Allowance, Demand, slots
+from descheduler.packing.room.vacate import Option, Yard
 from descheduler.packing.state import ABSENT, Mask, Packing
 
 GROUPS = 40

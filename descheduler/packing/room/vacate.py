@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.requests import Allowance, Demand, movable
-from descheduler.packing.slots_cover import cover
+from descheduler.packing.room.cover import cover
+from descheduler.packing.room.requests import Allowance, Demand, movable
 from descheduler.packing.state import ABSENT, WHOLE, Ints, Packing, bits
 
 LEAVES = 400

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from descheduler.packing.slots_choice import Family, Question
-from descheduler.packing.slots_draft import Draft, Grant, Realiser
-from descheduler.packing.slots_grants import Wanted
-from descheduler.packing.slots_vacate import Option
+from descheduler.packing.room.choice import Family, Question
+from descheduler.packing.room.draft import Draft, Grant, Realiser
+from descheduler.packing.room.grants import Wanted
+from descheduler.packing.room.vacate import Option
 from descheduler.packing.state import ABSENT
 
 REFUSALS = 8

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.columns import Pool, choose, generate
-from descheduler.packing.flows import Flows, fit, nothing
-from descheduler.packing.neighbourhood import Found, attempt, improve
-from descheduler.packing.ordering import Move, Ordered, order
 from descheduler.packing.programme import Infeasible, Limits, Status
+from descheduler.packing.rearrange.columns import Pool, choose, generate
+from descheduler.packing.rearrange.flows import Flows, fit, nothing
+from descheduler.packing.rearrange.neighbourhood import Found, attempt, improve
+from descheduler.packing.rearrange.ordering import Move, Ordered, order
 from descheduler.packing.state import ABSENT, Ints, Mask
 
 

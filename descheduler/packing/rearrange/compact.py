@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.flows import Change, Flows, fit, limited
 from descheduler.packing.programme import Columns, Infeasible, Limits, Programme, Solution
+from descheduler.packing.rearrange.flows import Change, Flows, fit, limited
 from descheduler.packing.state import ABSENT, Ints, Mask
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.flows import Change, Flows, Limited, fit, limited, nothing
-from descheduler.packing.patterns import Ground, Patterns, ground, joined, price
 from descheduler.packing.programme import Columns, Floats, Infeasible, Limits, Programme, Solution, Status
+from descheduler.packing.rearrange.flows import Change, Flows, Limited, fit, limited, nothing
+from descheduler.packing.rearrange.patterns import Ground, Patterns, ground, joined, price
 from descheduler.packing.state import ABSENT, Ints
 
 _NEW = 1e-7

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from descheduler.packing.requests import Allowance, Demand, Effort, Opened, slots
-from descheduler.packing.slots_choice import Family
-from descheduler.packing.slots_grants import Wanted
-from descheduler.packing.slots_solve import solve
+from descheduler.packing.room.choice import Family
+from descheduler.packing.room.grants import Wanted
+from descheduler.packing.room.requests import Allowance, Demand, Effort, Opened, slots
+from descheduler.packing.room.solve import solve
 from descheduler.packing.state import ABSENT, Mask, Packing, replay
 
 __all__ = ["open_slots"]

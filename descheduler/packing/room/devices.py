@@ -13,11 +13,11 @@ from itertools import combinations
 import numpy as np
 
 from descheduler.packing.programme import Columns, Programme
-from descheduler.packing.requests import Demand
-from descheduler.packing.slots_flows import Flows
-from descheduler.packing.slots_room import Room
-from descheduler.packing.slots_rows import Terms
-from descheduler.packing.slots_vacate import Option
+from descheduler.packing.room.flows import Flows
+from descheduler.packing.room.requests import Demand
+from descheduler.packing.room.room import Room
+from descheduler.packing.room.rows import Terms
+from descheduler.packing.room.vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Packing, bits
 
 REMOVALS = 4000

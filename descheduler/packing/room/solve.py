@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.requests import Allowance, Effort, slots
-from descheduler.packing.slots_choice import Question, bound, choose
-from descheduler.packing.slots_draft import Draft, Realiser
-from descheduler.packing.slots_exact import size, solve_exactly, sound
-from descheduler.packing.slots_grants import Wanted, grants_of
-from descheduler.packing.slots_greedy import price, serve_greedily
-from descheduler.packing.slots_room import Room, rooms
-from descheduler.packing.slots_vacate import Option, Yard
+from descheduler.packing.room.choice import Question, bound, choose
+from descheduler.packing.room.draft import Draft, Realiser
+from descheduler.packing.room.exact import size, solve_exactly, sound
+from descheduler.packing.room.grants import Wanted, grants_of
+from descheduler.packing.room.greedy import price, serve_greedily
+from descheduler.packing.room.requests import Allowance, Effort, slots
+from descheduler.packing.room.room import Room, rooms
+from descheduler.packing.room.vacate import Option, Yard
 from descheduler.packing.state import Packing
 
 HOSTS = 12

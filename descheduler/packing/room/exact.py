@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.packing.programme import Infeasible, Limits, Programme, Solution, Status
-from descheduler.packing.requests import Allowance, Demand
-from descheduler.packing.slots_choice import Choice, Question, prices, serve, whole
-from descheduler.packing.slots_order import ordered
-from descheduler.packing.slots_rows import Rows
-from descheduler.packing.slots_vacate import Option
+from descheduler.packing.room.choice import Choice, Question, prices, serve, whole
+from descheduler.packing.room.order import ordered
+from descheduler.packing.room.requests import Allowance, Demand
+from descheduler.packing.room.rows import Rows
+from descheduler.packing.room.vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Step, bits
 
 CUTS = 8

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.packing.programme import Columns, Programme
-from descheduler.packing.requests import Demand
-from descheduler.packing.slots_room import Room
-from descheduler.packing.slots_rows import Rows, Terms
-from descheduler.packing.slots_vacate import Option
+from descheduler.packing.room.requests import Demand
+from descheduler.packing.room.room import Room
+from descheduler.packing.room.rows import Rows, Terms
+from descheduler.packing.room.vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Packing
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.flows import Change, Flows
+from descheduler.packing.rearrange.flows import Change, Flows
 from descheduler.packing.state import ABSENT, Ints, Mask
 
 
