@@ -82,6 +82,16 @@ class GpuCapacityRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuGangRow:
+    """How many pods with `gpus` whole devices each the largest gang in one domain of a network level could have."""
+
+    level: str
+    gpus: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class GpuMap:
     """`nodes` in the order of the snapshot; `left_out` nodes with GPUs are not listed, none of which changes.
 
@@ -92,3 +102,4 @@ class GpuMap:
     nodes: tuple[GpuNodeRow, ...]
     left_out: int = 0
     unsteerable: int = 0
+    gangs: tuple[GpuGangRow, ...] = ()

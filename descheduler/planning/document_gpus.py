@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.devices import WHOLE, not_steerable
 from descheduler.model.nodes import NodeGpus
-from descheduler.model.plan_gpus import GpuCapacity, GpuCapacityRow, GpuHold, GpuMap, GpuNodeRow
+from descheduler.model.plan_gpus import GpuCapacity, GpuCapacityRow, GpuGangRow, GpuHold, GpuMap, GpuNodeRow
 from descheduler.planning.planner import Outcome
+from descheduler.topology.gangs import largest_gangs
 
 LISTED = 64  # nodes that are listed though more may change: what a page shows and a reader looks at
 SLOTS = (1, 2, 4, 8)
@@ -51,15 +52,37 @@ def gpu_map(outcome: Outcome) -> GpuMap | None:
     if not having.size:
         return None
     before, after = _Free.of(view, view.start), _Free.of(view, outcome.final)
+    seated = _seated(outcome)
     changed = _changed(outcome)
+    changed[list(seated)] = True
     listed = _listed(having, count, changed, before)
-    rows = tuple(_row(outcome, i, nodes[i].gpus, before, after, changed=bool(changed[i])) for i in listed.tolist())
+    rows = tuple(
+        _row(outcome, i, nodes[i].gpus, before, after, seated.get(i, []), changed=bool(changed[i]))
+        for i in listed.tolist()
+    )
     return GpuMap(
         capacity=tuple(_capacity(view, having, count, before, after)),
         nodes=tuple(row for row in rows if row is not None),
         left_out=len(having) - len(listed),
         unsteerable=len(not_steerable((nodes[i].name, nodes[i].gpus) for i in having.tolist())),
+        gangs=tuple(_gangs(view, min(int(count.max()), SLOTS[-1]), before, after)),
     )
+
+
+def _seated(outcome: Outcome) -> dict[int, list[int]]:
+    """The pending pods for whom room is made, by node."""
+    out: dict[int, list[int]] = {}
+    for seat in sorted({(s.node, s.pod) for accepted in outcome.accepted for s in accepted.proposal.seats}):
+        out.setdefault(seat[0], []).append(seat[1])
+    return out
+
+
+def _gangs(view: RebalanceView, gpus: int, before: _Free, after: _Free) -> Iterable[GpuGangRow]:
+    """The largest gang of pods with so many whole devices that fits in one domain of each network level."""
+    levels = view.topology.levels
+    rooms = [np.where(free.closed, 0, free.whole) // gpus for free in (before, after)]
+    for name, *most in zip(levels.names, *(largest_gangs(levels, room).tolist() for room in rooms), strict=True):
+        yield GpuGangRow(name, gpus, *most)
 
 
 def _least(view: RebalanceView, state: Scenario) -> NDArray[np.int64]:
@@ -92,7 +115,14 @@ def _listed(having: Positions, count: NDArray[np.int64], changed: Mask, free: _F
 
 
 def _row(
-    outcome: Outcome, node: int, gpus: NodeGpus | None, before: _Free, after: _Free, *, changed: bool
+    outcome: Outcome,
+    node: int,
+    gpus: NodeGpus | None,
+    before: _Free,
+    after: _Free,
+    seated: Sequence[int],
+    *,
+    changed: bool,
 ) -> GpuNodeRow | None:
     if gpus is None:
         return None
@@ -107,7 +137,7 @@ def _row(
         free_before=int(before.whole[node]),
         free_after=int(after.whole[node]),
         before=_holds(view, view.start, node),
-        after=_holds(view, outcome.final, node) if changed else None,
+        after=_holds(view, outcome.final, node, seated) if changed else None,
         indices=() if indices == tuple(range(len(indices))) else indices,
         unhealthy=tuple(d.index for d in gpus.devices if not d.healthy),
         source=gpus.source.value,
@@ -116,11 +146,12 @@ def _row(
     )
 
 
-def _holds(view: RebalanceView, state: Scenario, node: int) -> tuple[GpuHold, ...]:
-    """Who holds devices of the node in this state: by device, then by name; those whose device nobody told, last."""
+def _holds(view: RebalanceView, state: Scenario, node: int, seated: Sequence[int] = ()) -> tuple[GpuHold, ...]:
+    """Who holds devices of the node in this state, or will: by device, then by name; those of untold devices last."""
     columns = view.snapshot.columns
     there = [p for p in columns.pods_on(node).tolist() if state.node_of(p) == node]
     there += [p for p, to in state.state.moved.items() if to == node and columns.pod_node[p] != node]
+    there += seated
     holds = [hold for pod in there for hold in _of_pod(view, state, node, pod)]
     gpus = view.snapshot.nodes[node].gpus
     for share in gpus.reserved if gpus else ():

@@ -223,3 +223,14 @@ def steering(found: GpuMap) -> str:
         return ""
     nodes = words.plural(found.unsteerable, "node")
     return f"on {nodes} the kubelet chooses among the devices: a plan can choose the node, and cannot steer the device"
+
+
+def gang_room(found: GpuMap) -> str:
+    """The largest gang of pods with all GPUs of a large node, by network level; empty where there is no such node."""
+    if not found.gangs or found.gangs[0].gpus < 2:
+        return ""
+    each = (
+        f"{row.level} {words.number(row.before)}" + (f" → {words.number(row.after)}" if row.after != row.before else "")
+        for row in found.gangs
+    )
+    return f"largest gang of pods with {found.gangs[0].gpus} GPUs each in one domain: {', '.join(each)}"

@@ -202,6 +202,7 @@ def _gpu_values(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
         "gpu_capacity": figures,
         "gpu_headings": headings,
         "gpu_steering": gpus.steering(view.map) if view else "",
+        "gpu_gangs": gpus.gang_room(view.map) if view else "",
         "gpu_picture": view is None or sum(node.gpus > 0 for node in plan.nodes) > charts.MOST_GPU_NODES,
     }
 

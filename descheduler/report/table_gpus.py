@@ -20,6 +20,9 @@ def render(plan: PlanDocument, found: GpuMap, *, wide: bool) -> RenderableType:
     strips = [strip for strip in view.strips if wide or strip.changed] if view is not None else []
     shown = strips if wide else strips[:MOST]
     parts: list[RenderableType] = [_capacity(found)]
+    room = gpus.gang_room(found)
+    if room:
+        parts.append(Text(words.sentence(room), style="dim"))
     if shown:
         parts += [Text(), _strips(shown, wide=wide)]
     left = len(strips) - len(shown)

@@ -19,6 +19,7 @@ from descheduler_strategies.gpu_args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_bundles import Bundle, moves_left, relocate
 from descheduler_strategies.gpu_columns import GpuColumns, gpu_columns, gpu_pool
 from descheduler_strategies.gpu_marginals import Marginals, target
+from descheduler_strategies.gpu_waiting import pending_with_gpus
 
 SUBJECT = "gpu/fragmentation"
 TRIED = 60
@@ -30,8 +31,9 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     pool = gpu_pool(view, args.pools)
     most = moves_left(view, NAME, SUBJECT, args.max_moves)
     state = view.what_if()
-    columns = gpu_columns(view, state, pool)
-    workload = target(view, columns, args.workload)
+    waits = [] if args.workload else pending_with_gpus(view)
+    columns = gpu_columns(view, state, pool, waits)
+    workload = target(view, columns, args.workload, waits)
     if workload is None:
         return
     descent = _Descent(view, args, columns, state, Marginals(columns.packing, workload, pool))

@@ -18,14 +18,17 @@ from descheduler_strategies.gpu_columns import GpuColumns
 Floats = NDArray[np.float64]
 
 
-def target(view: RebalanceView, columns: GpuColumns, given: Sequence[TargetShape]) -> Workload | None:
-    """The shapes as given, or the GPU pods of the pool; None when there are none.
+def target(
+    view: RebalanceView, columns: GpuColumns, given: Sequence[TargetShape], waits: Sequence[int] = ()
+) -> Workload | None:
+    """The shapes as given, or the GPU pods of the pool and those of `waits`, who want to be there; None without any.
 
     CPU-only shapes are left out: idle GPUs are lost to them wherever they are, so they only add a floor to the measure.
     """
     packing = columns.packing
     if not given:
-        times = np.bincount(packing.shape, minlength=len(packing.shapes))
+        rows = [*packing.shape.tolist(), *(columns.shape_of[pod] for pod in waits)]
+        times = np.bincount(np.array(rows, np.int64), minlength=len(packing.shapes))
         if not times[packing.shapes.count > 0].any():
             return None
         return target_workload(packing.shapes, times, cpu_only=False)

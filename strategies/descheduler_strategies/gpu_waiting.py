@@ -68,6 +68,16 @@ def _waits(pod: Pod, now: float, choice: PendingChoice) -> bool:
     )  # fmt: skip
 
 
+def pending_with_gpus(view: RebalanceView) -> list[int]:
+    """All pods that ask for GPUs and have no node, ascending, whatever keeps them from one."""
+    snapshot = view.snapshot
+    return [
+        p
+        for p in np.flatnonzero(snapshot.columns.pod_node < 0).tolist()
+        if _gpus(snapshot.pods[p]) and not snapshot.pods[p].terminal and not snapshot.pods[p].node
+    ]
+
+
 def _of(view: RebalanceView, name: str, pods: list[int], choice: PendingChoice) -> Waiting | None:
     """The members that are still needed; None when nobody of them asks for GPUs, or the choice does not name it."""
     snapshot = view.snapshot

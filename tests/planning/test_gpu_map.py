@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from builders import GPU, cluster, node, pod, spec
+from builders import GPU, NOW, cluster, node, pod, spec
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.devices import Device, GpuShare, GpuSource, NodeGpus
 from descheduler.model.moves import Finding, Move, Proposal
@@ -17,7 +17,7 @@ from descheduler.model.plan_gpus import GpuHold, GpuMap, GpuNodeRow
 from descheduler.model.pods import GpuRequest
 from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
-from planning.scenes import planned, scattered_gpus
+from planning.scenes import gpus, planned, scattered_gpus
 
 PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 
@@ -137,3 +137,23 @@ def test_of_many_nodes_the_most_fragmented_are_listed_and_the_document_stays_sma
     assert found.left_out == 536
     assert {f"g{i:04d}" for i in range(0, 600, 100)} <= {r.name for r in found.nodes}
     assert len(msgspec.json.encode(found)) < 64 * 500
+
+
+def test_those_for_whom_room_is_made_stand_in_the_map_afterwards() -> None:
+    waits = [pod("want-0", cpu="4", gpu=8, created=NOW - 3600)]
+    document = planned(scattered_gpus(pods=waits), [], [gpus(objective="pending")], PACKING)
+    (seat,) = {seat for action in document.actions for seat in action.room_for}
+    found = row(document, seat.node)
+    assert found.after is not None
+    assert [(h.pod, h.count, h.devices) for h in found.after] == [("default/want-0", 8, ())]
+    assert found.free_after == 0
+
+
+def test_the_largest_gang_is_told_by_network_level() -> None:
+    zones = {"g1": "a", "g2": "a", "g3": "b"}
+    snapshot = scattered_gpus()
+    nodes = [replace(n, labels=n.labels.with_({"topology.kubernetes.io/zone": zones[n.name]})) for n in snapshot.nodes]
+    document = planned(cluster(nodes, snapshot.pods), [], [gpus(wanted=1)], PACKING)
+    told = {g.level: (g.gpus, g.before, g.after) for g in the_map(document).gangs}
+    assert told["zone"] == (8, 0, 1)
+    assert told["node"] == (8, 0, 1)

@@ -20,6 +20,7 @@ from descheduler_strategies.gpu_args import GpuDefragmentationArgs
 from descheduler_strategies.gpu_columns import gpu_columns, gpu_pool
 from descheduler_strategies.gpu_fragmentation import propose
 from descheduler_strategies.gpu_marginals import Marginals, target
+from descheduler_strategies.gpu_waiting import pending_with_gpus
 from planning.scenes import outcome
 
 PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})
@@ -52,6 +53,14 @@ def test_a_half_gpu_moves_beside_another_half() -> None:
     assert found.benefit == pytest.approx(-2.0)  # of three idle GPUs none was of use; now a whole pair is
 
 
+def test_who_waits_is_part_of_the_workload() -> None:
+    """Nobody who runs could use a pair of GPUs; somebody who waits could."""
+    still = halves()
+    assert not proposals(view_of(still), args())
+    waits = pod("pair-0", cpu="2", gpu=2)
+    assert proposals(view_of(cluster(still.nodes, [*still.pods, waits])), args())
+
+
 def test_nothing_moves_where_the_scheduler_would_undo_it() -> None:
     """A scheduler that prefers empty nodes puts the pod back where it was."""
     view = view_of(halves(), SPREADING)
@@ -69,8 +78,9 @@ def test_nothing_is_found_on_a_cluster_without_gpus() -> None:
 def test_what_is_promised_is_what_the_measure_says_afterwards(seed: int) -> None:
     view = view_of(synthetic_gpus(GpuPlan(48, 380, seed)))
     pool = gpu_pool(view, ())
-    before = gpu_columns(view, view.what_if(), pool)
-    workload = target(view, before, ())
+    waits = pending_with_gpus(view)
+    before = gpu_columns(view, view.what_if(), pool, waits)
+    workload = target(view, before, (), waits)
     assert workload is not None
     found = proposals(view, args(maxMoves=12))
     assert found
