@@ -105,7 +105,7 @@ def test_it_sees_a_pod_that_moves_twice(made: tuple[PlanDocument, RandomCluster,
 
 def test_it_sees_a_gap_between_waves(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
     last = made[0].actions[-1]
-    plan = replace(made[0], actions=(*made[0].actions[:-1], replace(last, wave=last.wave + 1)))
+    plan = replace(made[0], actions=(*made[0].actions[:-1], replace(last, wave=last.wave + 2)))
     assert "waves are" in complaints(plan, made)
 
 
