@@ -1,7 +1,7 @@
-"""Objective `pending`: make room, with the fewest moves, for pods and gangs that wait for GPUs.
+"""Objective `pending`: make room, with few and cheap moves, for pods and gangs that wait for GPUs.
 
 Those that have room already are left to the scheduler, and what they will take is set aside. For the others a search
-on arrays finds the fewest moves that let them in, gangs all or none and within one domain where they ask for it; each
+on arrays finds the cheapest moves that let them in, gangs all or none and within one domain where they ask for it; each
 gets a proposal of its own, which holds only if every replacement lands where the scheduler would put it and every
 member of the gang then has a node.
 """
@@ -9,7 +9,7 @@ member of the gang then has a node.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,41 +27,59 @@ from descheduler_strategies.gpu_focus import focus
 from descheduler_strategies.gpu_waiting import Waiting, demand_of, seat, waiting
 
 SUBJECT = "gpu/pending"
+ATTEMPTS = 3
 OUTWEIGHS = 8.0
 MOST_LEVELS = 4
 """Priorities above so many levels are not told apart by the search."""
 
 
 def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Proposal | Observation]:
-    """One proposal for each gang or pod that can be let in, the most urgent first."""
+    """One proposal for each gang or pod that can be let in, the most urgent first.
+
+    Those for whom it fails, because a pod would not land well, are tried again without the pods that failed.
+    """
     pool = gpu_pool(view, args.pools)
     state = view.what_if()
     most = moves_left(view, NAME, SUBJECT, args.max_moves)
     left = [one for one in waiting(view, args.pending) if not _has_room(state, one, pool)]
     if not left or most < 1:
         return
-    columns, whole = _columns(view, state, pool, left, args.effort)
-    found = admit(
-        columns.packing,
-        _requests(left, columns),
-        allowance_of(view, columns, most),
-        effort_of(args.effort),
-    )
-    finding = _finding(left, found.bound if whole else None)
+    finding: Finding | None = None
     refused = Blocked(Reason.NO_CURE, f"gpu/{args.resource}", f"no {args.max_moves} moves make room for more of them")
-    moves, seated = 0, 0
-    for entry in _entries(left, columns, found):
-        result = _let_in(view, args, state, pool, entry, finding)
-        if isinstance(result, Blocked):
-            refused = result
-        elif moves + len(result.moves) <= most:
-            moves, seated = moves + len(result.moves), seated + len(entry.who)
-            state.apply(result.moves, {move.pod: move.destinations[0] for move in result.moves})
-            for taken in result.seats:
-                state.place(taken.pod, taken.node)
-            yield result
-    if seated < len(left):
+    for _ in range(ATTEMPTS):
+        columns, whole = _columns(view, state, pool, left, args.effort)
+        allowance = allowance_of(view, columns, most)
+        found = admit(columns.packing, _requests(left, columns), allowance, effort_of(args.effort))
+        finding = finding or _finding(left, found.bound if whole else None)
+        failed: list[int] = []
+        for entry in _entries(left, columns, found):
+            result = _let_in(view, args, state, pool, entry, finding)
+            if isinstance(result, Blocked):
+                refused = result
+                failed += entry.leaving
+            elif len(result.moves) <= most:
+                most -= len(result.moves)
+                left = [one for one in left if one not in entry.who]
+                _settle(state, result)
+                yield result
+        if not left or not failed or most < 1:
+            break
+        view = replace(view, movable=_without(view.movable, failed))
+    if left and finding is not None:
         yield Observation(finding, refused)
+
+
+def _settle(state: Scenario, proposal: Proposal) -> None:
+    """The state with the proposal done, and those for whom it is in their places."""
+    state.apply(proposal.moves, {move.pod: move.destinations[0] for move in proposal.moves})
+    for taken in proposal.seats:
+        state.place(taken.pod, taken.node)
+
+
+def _without(movable: NDArray[np.bool_], pods: Sequence[int]) -> NDArray[np.bool_]:
+    out = movable.copy()
+    out[list(pods)] = False
+    return out
 
 
 @dataclass(frozen=True, slots=True)

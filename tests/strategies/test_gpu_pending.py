@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import NOW, budget, cluster, node, owner, pod
+from builders import NOW, budget, cluster, node, owner, pod, spec
 from descheduler.backtest.synthetic_gpus import RACK, GpuPlan, synthetic_gpus
 from descheduler.contract import RebalanceView
 from descheduler.model.labels import Labels
@@ -15,8 +15,9 @@ from descheduler.model.moves import Observation, Proposal
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
-from descheduler.model.pods import Phase, Pod
+from descheduler.model.pods import Phase, Pod, PodAffinity, PodAffinityTerm
 from descheduler.model.reasons import Reason
+from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
@@ -214,6 +215,17 @@ def test_a_launcher_without_gpus_is_part_of_the_gang() -> None:
     plan = plan_of(gpu_nodes(2), pods, group("want", 2))
     assert list(moved(plan)) == ["a-0"]
     assert {s.pod for a in plan.actions for s in a.room_for} == {"want-0", "want-9"}
+
+
+def test_another_way_is_found_when_the_cheapest_victim_has_nowhere_to_go() -> None:
+    """The pod on g0 keeps away from noisy ones, which are everywhere else; that is a rule that no array holds."""
+    away = PodAffinity((PodAffinityTerm("kubernetes.io/hostname", LabelSelector.of({"kind": "noisy"})),))
+    shy = pod("shy-0", of=spec("4", "1Gi", gpu=1, anti_affinity=away), node="g0")
+    noisy = Labels({"kind": "noisy"})
+    pods = [replace(small(f"b-{i}", "g1"), labels=noisy) for i in range(2)]
+    pods += [replace(small("c-0", "g2", gpu=8), labels=noisy), shy, big("want-0")]
+    plan = plan_of(gpu_nodes(3), pods)
+    assert sorted(moved(plan)) == ["b-0", "b-1"]
 
 
 def test_mixed_sizes_are_given_the_room_of_the_largest() -> None:
