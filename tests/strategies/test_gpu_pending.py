@@ -221,9 +221,8 @@ def test_another_way_is_found_when_the_cheapest_victim_has_nowhere_to_go() -> No
     """The pod on g0 keeps away from noisy ones, which are everywhere else; that is a rule that no array holds."""
     away = PodAffinity((PodAffinityTerm("kubernetes.io/hostname", LabelSelector.of({"kind": "noisy"})),))
     shy = pod("shy-0", of=spec("4", "1Gi", gpu=1, anti_affinity=away), node="g0")
-    noisy = Labels({"kind": "noisy"})
-    pods = [replace(small(f"b-{i}", "g1"), labels=noisy) for i in range(2)]
-    pods += [replace(small("c-0", "g2", gpu=8), labels=noisy), shy, big("want-0")]
+    noisy = [pod(f"noisy-{i}", node=f"g{i}", labels={"kind": "noisy"}, owners=()) for i in (1, 2)]
+    pods = [*noisy, small("b-0", "g1"), small("b-1", "g1"), small("c-0", "g2", gpu=8), shy, big("want-0")]
     plan = plan_of(gpu_nodes(3), pods)
     assert sorted(moved(plan)) == ["b-0", "b-1"]
 
