@@ -72,7 +72,7 @@ class Realiser:
         left = list(grants)
         first: tuple[int, ...] | None = None
         while True:
-            made, lost = self.lay(left, hosts)
+            made, lost = self.lay(left, hosts if left else ())  # for nobody nothing has to move
             if first is None:
                 first = tuple(lost)
             if made is not None:
