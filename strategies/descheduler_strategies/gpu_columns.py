@@ -178,6 +178,11 @@ def allowance_of(view: RebalanceView, columns: GpuColumns, moves: int) -> Allowa
 
 
 def effort_of(effort: float) -> Effort:
-    """The search's budget of work, scaled."""
+    """The search's budget of work, scaled: a fraction of its own, for a plan is made every few minutes."""
     usual = Effort()
-    return replace(usual, nodes=max(1, round(usual.nodes * effort)), rounds=max(1, round(usual.rounds * effort)))
+    return replace(
+        usual,
+        nodes=max(1, round(usual.nodes * effort / 20)),
+        exact=round(usual.exact * effort / 8),
+        rounds=max(1, round(usual.rounds * effort)),
+    )

@@ -50,7 +50,7 @@ def sound(packing: Packing) -> bool:
 
 
 def solve_exactly(asked: Question, nodes: int) -> Exact | None:
-    """The best end that can be reached in order, or None when none was found within `nodes` of the search tree."""
+    """The best end that can be reached in order, or None when none was found within `nodes` of all search trees."""
     build = _Build(asked)
     build.run()
     proven = np.inf
@@ -58,10 +58,13 @@ def solve_exactly(asked: Question, nodes: int) -> Exact | None:
         answer = build.programme.solve(Limits(nodes=nodes, gap=1e-6, seconds=60.0))
         if isinstance(answer, Infeasible):
             return None
+        nodes -= answer.nodes
         proven = min(proven, whole(answer.bound + build.tie * asked.allowance.moves, asked.families))
         steps = ordered(asked.packing, build.steps(answer))
         if steps is not None:
             return Exact(build.choice(answer), build.options, steps, proven)
+        if nodes < 1:
+            return None
         build.cut(answer)
     return None
 
