@@ -5,11 +5,14 @@
          Σ out[j] x[j] = Σ into[j] x[j]           for each class
          Σ cost[j] x[j] <= moves
 
-F is a sum over nodes, so the gain of a column is exact whatever other nodes do. The relaxation is solved first; only
-columns that its prices do not rule out go into the integer programme.
+F is a sum over nodes, so the gain of a column is exact whatever other nodes do. The relaxation, solved again whenever
+columns were added, says by its prices what else is worth growing (column generation, Gilmore and Gomory 1961) and which
+columns can be left out of the integer programme.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,55 +22,83 @@ from descheduler.packing.programme import Infeasible, Limits, Programme, Solutio
 from descheduler.packing.state import ABSENT, Packing
 from descheduler.packing.workload import Floats
 
-NEAR = 10.0
-"""Thousandths: a column whose reduced gain is worse than this is left out of the integer programme."""
-LIMITS = Limits(nodes=20, gap=1e-4)
+FAR = 60.0
+"""Thousandths: a column whose reduced gain is worse than this is forgotten."""
+NEAR, MOST = 6.0, 8000
+"""Thousandths: a column whose reduced gain is worse is left out of the integer programme; so many columns at most."""
+LIMITS = Limits(nodes=4, gap=1e-4)
 
 
-def prices_of(packing: Packing, classes: Places, pool: Pool, moves: float) -> tuple[Floats, float] | None:
-    """What the best mixture of columns pays for hosting an item of each class [M], and for a move."""
-    relaxed = _Programme(packing, classes, pool, moves).solve(relaxed=True)
-    if isinstance(relaxed, Infeasible) or relaxed.prices is None:
-        return None
-    return relaxed.prices[len(packing.free) : -1], float(relaxed.prices[-1])
+@dataclass(frozen=True, eq=False, slots=True)
+class Worth:
+    """What the best mixture of columns pays: for the use of a node (`site` [N]), for hosting an item of each class
+    (`host` [M]), and for a unit of the cost of moves."""
+
+    site: Floats
+    host: Floats
+    move: float
 
 
-def chosen(packing: Packing, classes: Places, pool: Pool, moves: float) -> Pool | None:
-    """The columns of the best plan; `classes` [S] the class of each shape. None when the solver finds no plan."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Market:
+    """A pool with what the mixture pays, the gain of each column beyond that (`reduced` [C], none better than 0), and
+    how much of each is in the mixture (`part` [C])."""
+
+    pool: Pool
+    worth: Worth
+    reduced: Floats
+    part: Floats
+
+
+def market(packing: Packing, classes: Places, pool: Pool, moves: float) -> Market | None:
+    """The pool at its own prices, without what is far from paying; `classes` [S] the class of each shape."""
     programme = _Programme(packing, classes, pool, moves)
     relaxed = programme.solve(relaxed=True)
     if isinstance(relaxed, Infeasible) or relaxed.prices is None:
         return None
-    near = pool.rows((programme.reduced(relaxed.prices) > -NEAR) | (relaxed.values > 0))
+    site, host, move = np.split(relaxed.prices, [programme.nodes, programme.nodes + programme.classes])
+    worth = Worth(site, host, float(move[0]))
+    reduced = programme.reduced(worth)
+    kept = (reduced > -FAR) | (relaxed.values > 0)
+    return Market(pool.rows(kept), worth, reduced[kept], relaxed.values[kept])
+
+
+def paying(packing: Packing, classes: Places, pool: Pool, worth: Worth, loss: float) -> Pool:
+    """The columns that gain at least -`loss` (thousandths) beyond what is paid."""
+    return pool.rows(_Programme(packing, classes, pool, 0.0).reduced(worth) > -loss)
+
+
+def chosen(packing: Packing, classes: Places, found: Market, moves: float) -> Pool | None:
+    """The columns of the best plan; None when the solver finds no plan."""
+    first = np.lexsort((-found.reduced, found.part <= 0))[:MOST]
+    near = found.pool.rows(np.sort(first[(found.reduced[first] > -NEAR) | (found.part[first] > 0)]))
     whole = _Programme(packing, classes, near, moves).solve(relaxed=False)
     return None if isinstance(whole, Infeasible) else near.rows(whole.values > 0.5)
 
 
 class _Programme:
     def __init__(self, packing: Packing, classes: Places, pool: Pool, moves: float) -> None:
-        self._gain, self._node, self._nodes = pool.gain, pool.node, len(packing.free)
+        self._gain, self._node, self.nodes = pool.gain, pool.node, len(packing.free)
         self._left, at = (pool.out != ABSENT).nonzero()
         item = pool.out[self._left, at]
         self._gone, self._cost = classes[packing.shape[item]], packing.cost[item]
         self._taken, at = (pool.into != ABSENT).nonzero()
         self._came = pool.into[self._taken, at]
-        self._classes, self._moves = int(classes.max(initial=-1)) + 1, moves
+        self.classes, self._moves = int(classes.max(initial=-1)) + 1, moves
 
     def solve(self, *, relaxed: bool) -> Solution | Infeasible:
         programme = Programme(maximise=True)
         column = programme.add(len(self._gain), upper=1.0, cost=self._gain)
-        programme.constrain(self._nodes, self._node, column, upper=1.0)
+        programme.constrain(self.nodes, self._node, column, upper=1.0)
         row = np.concatenate([self._gone, self._came])
         sign = np.repeat([1.0, -1.0], [len(self._gone), len(self._came)])
-        programme.constrain(self._classes, row, np.concatenate([self._left, self._taken]), sign, lower=0.0, upper=0.0)
+        programme.constrain(self.classes, row, np.concatenate([self._left, self._taken]), sign, lower=0.0, upper=0.0)
         programme.constrain(1, 0, self._left, self._cost, upper=self._moves)
         return programme.solve(LIMITS, relaxed=relaxed)
 
-    def reduced(self, prices: Floats) -> Floats:
-        """[C] what a column gains beyond its prices."""
-        site, balance, move = np.split(prices, [self._nodes, self._nodes + self._classes])
+    def reduced(self, worth: Worth) -> Floats:
+        """[C] what a column gains beyond what is paid."""
         size = len(self._gain)
-        gone = np.bincount(self._left, balance[self._gone] + move[0] * self._cost, size)
-        return np.asarray(
-            self._gain - site[self._node] - gone + np.bincount(self._taken, balance[self._came], size), np.float64
-        )
+        gone = np.bincount(self._left, worth.host[self._gone] + worth.move * self._cost, size)
+        came = np.bincount(self._taken, worth.host[self._came], size)
+        return np.asarray(self._gain - worth.site[self._node] - gone + came, np.float64)

@@ -18,6 +18,8 @@ from descheduler.packing.workload import Floats
 
 TOGETHER = 512
 """Partly grown columns that are grown together: what keeps the arrays small."""
+SAME = 1e-6
+"""Thousandths: profits that differ by less are equal."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -78,12 +80,19 @@ def made(start: Floats, end: FragmentationIndex, classes: Places, steps: Sequenc
 @dataclass(frozen=True, slots=True)
 class Beam:
     """`width` rearrangements of a node are kept at each of `depth` sizes; columns whose profit (thousandths) at the
-    prices is below `loss`, and simple ones below `single`, are not looked at again."""
+    prices is below -`loss` are not looked at again."""
 
-    width: int = 20
+    width: int
     depth: int = 3
-    loss: float = -100.0
-    single: float = -100.0
+    loss: float = 20.0
+
+
+def identical(packing: Packing) -> Places:
+    """[S] shapes that ask for the same have the same number."""
+    shapes = packing.shapes
+    devices = np.stack([shapes.count, shapes.milli], axis=1)
+    keys = np.concatenate([shapes.amounts, devices, shapes.allowed], axis=1)
+    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def classes_of(packing: Packing, alike: Places) -> Classes:
@@ -133,7 +142,7 @@ class Growth:
         front = self._start()
         for size in range(self._beam.depth):
             front = self._best(self._left(front, size), self._came(front, size))
-            good = front.profit > self._beam.loss
+            good = front.profit > -self._beam.loss
             gain = self._index.value[front.node] - front.value
             found.append(Pool(front.node, front.out, front.into, front.held, gain).rows(good))
         return self._distinct(found)
@@ -151,6 +160,8 @@ class Growth:
         local = self._local[front.node]
         x, at = ((local != ABSENT) & (local > front.out.max(axis=1, initial=ABSENT)[:, None])).nonzero()
         item = local[x, at]
+        able = np.isfinite(self._paid[item])
+        x, item = x[able], item[able]
         node, free = front.node[x], front.free[x] + packing.shapes.amounts[packing.shape[item]]
         devices = front.devices[x] + self._gives[item]
         out = front.out[x]
@@ -188,10 +199,11 @@ class Growth:
 
     def _ranked(self, node: Places, profit: Floats) -> Places:
         """The most profitable of each node, those of equal profit once: they are the same in another order."""
-        order = np.lexsort((-profit, node))
+        low, high = float(profit.min(initial=0.0)), float(profit.max(initial=0.0))
+        order = np.argsort(node * (high - low + 1.0) - profit, kind="stable")
         node, profit = node[order], profit[order]
         fresh = np.ones(len(order), np.bool_)
-        fresh[1:] = (node[1:] != node[:-1]) | (profit[:-1] - profit[1:] > 1e-9)
+        fresh[1:] = (node[1:] != node[:-1]) | (profit[:-1] - profit[1:] > SAME)
         order, node = order[fresh], node[fresh]
         first = np.flatnonzero(np.diff(node, prepend=-1))
         rank = np.arange(len(node)) - np.repeat(first, np.diff(np.append(first, len(node))))
@@ -201,10 +213,10 @@ class Growth:
         """One item leaves, or one comes."""
         index, depth = self._index, self._beam.depth
         items = self._local[self._local != ABSENT]
-        items = items[-index.leave[items] - self._paid[items] > self._beam.single]
+        items = items[-index.leave[items] - self._paid[items] > -self._beam.loss]
         enter = np.full((len(self._classes.shapes), len(index.value)), np.inf)
         np.minimum.at(enter, self._classes.of, index.enter)
-        shape, node = (self._host[:, None] - enter > self._beam.single).nonzero()
+        shape, node = (self._host[:, None] - enter > -self._beam.loss).nonzero()
         size = len(items) + len(node)
         out, into = np.full((2, size, depth), ABSENT, np.intp)
         out[: len(items), 0], into[len(items) :, 0] = items, shape

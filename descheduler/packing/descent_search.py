@@ -1,9 +1,9 @@
 """Fewer fragments with at most so many moves: the search that strategies call.
 
 Steepest descent is quick, and stops where no single move pays. What pays only together (two items leave a node, a
-large one takes the place of a small one) is found by prices: the relaxation that makes nodes independent is solved
-about as well as its prices allow, columns that pay at these prices are grown, an integer programme chooses among
-them, and descent uses what is left of the budget. The better of both plans is told.
+large one takes the place of a small one) is found by prices: at first those of the state that the descent ends in,
+then those of the best mixture of what is known. Columns that pay at these prices are grown, some rounds; an integer
+programme chooses among them, and descent uses what is left of the budget. The better of both plans is told.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.packing.descent import descend
-from descheduler.packing.descent_bound import alike, fragmentation_bound, good_prices
-from descheduler.packing.descent_choice import chosen
-from descheduler.packing.descent_columns import Beam, Growth, classes_of, made
+from descheduler.packing.descent_bound import alike, fragmentation_bound
+from descheduler.packing.descent_choice import Worth, chosen, market, paying
+from descheduler.packing.descent_columns import Beam, Classes, Growth, classes_of, identical, made
 from descheduler.packing.descent_order import carry_out
-from descheduler.packing.descent_pricing import Prices
-from descheduler.packing.descent_relaxed import relaxed_of
 from descheduler.packing.fragmentation_index import FragmentationIndex, Places
 from descheduler.packing.state import Packing, Step
 from descheduler.packing.workload import Workload
 
-EFFORT = 40
-"""Steps of the search for prices: beyond, the plans hardly gain."""
-BEAM = Beam()
+EFFORT = 2
+"""Rounds of columns: beyond, the plans hardly gain."""
+WIDTH, WIDER = 8, 4
+"""Of the beam, in the first round and more in each later one."""
+MOST_CLASSES = 512
+"""With more distinct shapes, those that differ in what F does not see count as one: quicker, and less exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,16 @@ def lower_fragmentation(
     """Lower F by moving items whose costs sum to at most `moves`; each item moves at most once.
 
     `effort` bounds the work by counting, never by the clock: the same arguments give the same moves. With 0 only the
-    descent is made. `prove` gives the bound as well, for about twice as much work again; the plan is the same.
+    descent is made. `prove` gives the bound as well, for three times as much work again; the plan is the same.
     """
     start = FragmentationIndex(packing, workload)
     index = start.copy()
     steps = descend(index, packing.movable.copy(), packing.cost, moves)
-    relaxed = relaxed_of(packing, workload, start.value) if effort and steps else None
-    if relaxed is not None:
-        same = alike(packing, workload)
-        prices = good_prices(relaxed, same, moves, index, effort)
-        other, together = _coordinated(start, index, steps, same, moves, prices)
+    if effort and steps:
+        same = identical(packing)
+        if same.max() >= MOST_CLASSES:
+            same = alike(packing, workload)
+        other, together = _coordinated(start, index, steps, same, moves, effort)
         if other.value.sum() < index.value.sum():
             steps = together
     return _told(start, steps, fragmentation_bound(packing, workload, moves, steps) if prove else None)
@@ -69,21 +70,36 @@ def _coordinated(
     descent: list[Step],
     same: Places,
     moves: float,
-    prices: Prices,
+    effort: int,
 ) -> tuple[FragmentationIndex, list[Step]]:
     """The plan of the best columns, those of the descent among them, and the state after it."""
     packing, index = start.packing, start.copy()
     classes = classes_of(packing, same)
-    host = np.zeros(len(classes.shapes))
-    host[same] = prices.host
-    paid = np.where(packing.movable, prices.move * packing.cost + prices.host[packing.shape], np.inf)
-    pool = Growth(start, classes, host, paid, BEAM).pool()
-    plan = chosen(packing, same, pool.joined(made(start.value, descended, same, descent)), moves)
+    pool, worth = made(start.value, descended, same, descent), _first_worth(descended, classes)
+    plan = None
+    for number in range(1, effort + 1):
+        beam = Beam(WIDTH + (number - 1) * WIDER)
+        paid = np.where(packing.movable, worth.move * packing.cost + worth.host[same[packing.shape]], np.inf)
+        grown = Growth(start, classes, worth.host, paid, beam).pool()
+        known = market(packing, same, pool.joined(paying(packing, same, grown, worth, beam.loss)), moves)
+        if known is None:
+            break
+        pool, worth = known.pool, known.worth
+        if number == effort:
+            plan = chosen(packing, same, known, moves)
     steps = [] if plan is None else carry_out(index, same, plan)
     able = packing.movable.copy()
     able[[step.item for step in steps]] = False
     left = moves - float(packing.cost[[step.item for step in steps]].sum())
     return index, steps + descend(index, able, packing.cost, left)
+
+
+def _first_worth(descended: FragmentationIndex, classes: Classes) -> Worth:
+    """Where the descent ended, a class is hosted for the least rise of F, and a move costs nothing: what would pay only
+    so is sorted out by the prices of the mixture, but what was never grown cannot come back."""
+    host = np.full(len(classes.shapes), np.inf)
+    np.minimum.at(host, classes.of, descended.enter.min(axis=1))
+    return Worth(np.zeros(len(descended.value)), np.where(np.isfinite(host), host, 0.0), 0.0)
 
 
 def _told(start: FragmentationIndex, steps: list[Step], bound: float | None) -> Repacking:

@@ -38,10 +38,14 @@ class Patterns:
     shared: Mask
 
     def take(self, rows: Devices) -> tuple[Devices, Mask]:
-        """For rows [X, D] of residuals: residuals afterwards [X, Q, D], and where the devices have room [X, Q]."""
+        """For rows [X, D] of residuals: residuals afterwards [X, Q, D], and where the devices have room [X, Q].
+
+        Of devices with equally much left only the first is taken by a pattern with a position."""
         able = rows[:, None, :] >= self.milli[:, None]
         pinned = self.position != ABSENT
         chosen = able & (np.arange(rows.shape[1]) == self.position[:, None])
+        again = np.tril(rows[:, :, None] == rows[:, None, :], -1).any(axis=2)
+        chosen &= ~again[:, None, :]
         loose = np.flatnonzero(~pinned)
         order = np.argsort(rows, axis=1, kind="stable")[:, None, :]
         ranked = np.take_along_axis(able[:, loose], order, axis=2)
