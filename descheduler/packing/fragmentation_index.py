@@ -28,12 +28,15 @@ class Patterns:
     """Q ways to take devices: `count` [Q] of `milli` [Q] each, at `position` [Q] or (ABSENT) where they fit best.
 
     A shape that shares one device can do so at any of the D positions; all other shapes take the fullest devices with
-    room, as `Packing.choose` does. `start` [S] the first pattern of a shape, which has one or, when `shared` [S], D.
+    room, as `Packing.choose` does: those are the `loose`; `only` [Q, D] is the position of the others. `start` [S] the
+    first pattern of a shape, which has one or, when `shared` [S], D.
     """
 
     count: NDArray[np.int32]
     milli: NDArray[np.int32]
     position: Places
+    loose: Places
+    only: Mask
     start: Places
     shared: Mask
 
@@ -42,11 +45,10 @@ class Patterns:
 
         Of devices with equally much left only the first is taken by a pattern with a position."""
         able = rows[:, None, :] >= self.milli[:, None]
-        pinned = self.position != ABSENT
-        chosen = able & (np.arange(rows.shape[1]) == self.position[:, None])
-        again = np.tril(rows[:, :, None] == rows[:, None, :], -1).any(axis=2)
-        chosen &= ~again[:, None, :]
-        loose = np.flatnonzero(~pinned)
+        first = (rows[:, :, None] == rows[:, None, :]).argmax(axis=2) == np.arange(rows.shape[1])
+        chosen = able & self.only
+        chosen &= first[:, None]
+        loose = self.loose
         order = np.argsort(rows, axis=1, kind="stable")[:, None, :]
         ranked = np.take_along_axis(able[:, loose], order, axis=2)
         ranked &= ranked.cumsum(axis=2) <= self.count[loose, None]
@@ -81,6 +83,8 @@ def patterns_of(shapes: Shapes, width: int) -> Patterns:
         count=distinct[index, 0],
         milli=distinct[index, 1],
         position=position,
+        loose=np.flatnonzero(position == ABSENT),
+        only=position[:, None] == np.arange(width),
         start=first[which.reshape(-1)],
         shared=shared & (width > 1),
     )
