@@ -24,8 +24,8 @@ class Solved:
 
 def fragmentation(cluster: _openb.Cluster, args: argparse.Namespace) -> Solved:
     """F over all shapes of the task list, in GPUs."""
-    from descheduler.packing.descent_bound import fragmentation_bound
-    from descheduler.packing.descent_search import lower_fragmentation
+    from descheduler.packing.fragmentation.bound import fragmentation_bound
+    from descheduler.packing.fragmentation.search import lower_fragmentation
 
     workload = _openb.workload(cluster, _openb.rows(_openb.find(args.pods)))
     began, worked = time.perf_counter(), time.process_time()

@@ -15,9 +15,9 @@ from collections.abc import Callable
 import _common
 import _openb
 
-from descheduler.packing.descent import descend
-from descheduler.packing.fragmentation import idle, measure_of
-from descheduler.packing.fragmentation_index import FragmentationIndex
+from descheduler.packing.fragmentation.descent import descend
+from descheduler.packing.fragmentation.index import FragmentationIndex
+from descheduler.packing.fragmentation.measure import idle, measure_of
 from descheduler.packing.state import WHOLE
 
 

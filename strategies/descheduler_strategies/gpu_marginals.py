@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView
 from descheduler.model.quantity import amount
-from descheduler.packing.fragmentation import measure_of
+from descheduler.packing.fragmentation.measure import measure_of
 from descheduler.packing.state import WHOLE, Packing, Shapes
 from descheduler.packing.workload import Workload, target_workload
 from descheduler_strategies.gpu_args import TargetShape

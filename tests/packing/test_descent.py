@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.packing.descent_search import lower_fragmentation
-from descheduler.packing.fragmentation import fragmentation
+from descheduler.packing.fragmentation.measure import fragmentation
+from descheduler.packing.fragmentation.search import lower_fragmentation
 from descheduler.packing.state import Packing, replay
 from descheduler.packing.workload import Workload, placed_workload
 from packed import WHOLE, packing_of, plain_f, workloads_and_packings

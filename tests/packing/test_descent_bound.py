@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.packing.descent_bound import fragmentation_bound
-from descheduler.packing.descent_search import lower_fragmentation
-from descheduler.packing.fragmentation import fragmentation
+from descheduler.packing.fragmentation.bound import fragmentation_bound
+from descheduler.packing.fragmentation.measure import fragmentation
+from descheduler.packing.fragmentation.search import lower_fragmentation
 from descheduler.packing.state import ABSENT, Packing, Step
 from descheduler.packing.workload import placed_workload, target_workload
 from packed import packing_of, packings

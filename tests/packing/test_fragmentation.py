@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descheduler.packing.fragmentation import fragmentation, idle, measure_of
+from descheduler.packing.fragmentation.measure import fragmentation, idle, measure_of
 from descheduler.packing.state import Packing
 from descheduler.packing.workload import Workload
 from packed import WHOLE, packing_of, plain_f, workloads_and_packings

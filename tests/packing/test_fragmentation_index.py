@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descheduler.packing.fragmentation import fragmentation
-from descheduler.packing.fragmentation_index import FragmentationIndex
+from descheduler.packing.fragmentation.index import FragmentationIndex
+from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.packing.state import ABSENT, Packing, Step
 from descheduler.packing.workload import Workload
 from packed import workloads_and_packings

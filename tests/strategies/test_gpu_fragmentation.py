@@ -13,7 +13,7 @@ from descheduler.model.moves import Observation, Proposal
 from descheduler.model.pods import GpuRequest
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.packing.fragmentation import fragmentation
+from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.placement import Scoring
 from descheduler.planning import Settings
 from descheduler_strategies.gpu_args import GpuDefragmentationArgs

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from descheduler.packing.descent import best_moves
-from descheduler.packing.descent_columns import Pool
-from descheduler.packing.fragmentation_index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.columns import Pool
+from descheduler.packing.fragmentation.descent import best_moves
+from descheduler.packing.fragmentation.index import FragmentationIndex, Places
 from descheduler.packing.state import ABSENT, Step
 
 Offers = dict[int, list[tuple[int, int]]]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.descent_columns import Pool
-from descheduler.packing.fragmentation_index import Places
+from descheduler.packing.fragmentation.columns import Pool
+from descheduler.packing.fragmentation.index import Places
 from descheduler.packing.programme import Infeasible, Limits, Programme, Solution
 from descheduler.packing.state import ABSENT, Packing
 from descheduler.packing.workload import Floats

@@ -22,7 +22,7 @@ from itertools import product
 import numpy as np
 from scipy.sparse import csr_array
 
-from descheduler.packing.fragmentation_index import Places
+from descheduler.packing.fragmentation.index import Places
 from descheduler.packing.state import ABSENT, WHOLE, Ints, Mask, Packing
 from descheduler.packing.workload import Floats, Workload
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.descent import descend
-from descheduler.packing.descent_bound import alike, fragmentation_bound
-from descheduler.packing.descent_choice import Worth, chosen, market, paying
-from descheduler.packing.descent_columns import Beam, Classes, Growth, classes_of, identical, made
-from descheduler.packing.descent_order import carry_out
-from descheduler.packing.fragmentation_index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.bound import alike, fragmentation_bound
+from descheduler.packing.fragmentation.choice import Worth, chosen, market, paying
+from descheduler.packing.fragmentation.columns import Beam, Classes, Growth, classes_of, identical, made
+from descheduler.packing.fragmentation.descent import descend
+from descheduler.packing.fragmentation.index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.order import carry_out
 from descheduler.packing.state import Packing, Step
 from descheduler.packing.workload import Workload
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.descent_pricing import Prices, solve
-from descheduler.packing.descent_relaxed import Group, Relaxed
-from descheduler.packing.fragmentation_index import Places
+from descheduler.packing.fragmentation.index import Places
+from descheduler.packing.fragmentation.pricing import Prices, solve
+from descheduler.packing.fragmentation.relaxed import Group, Relaxed
 from descheduler.packing.state import Ints
 from descheduler.packing.workload import Floats
 

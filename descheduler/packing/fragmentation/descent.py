@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.fragmentation_index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.index import FragmentationIndex, Places
 from descheduler.packing.state import ABSENT, Mask, Step
 from descheduler.packing.workload import Floats
 

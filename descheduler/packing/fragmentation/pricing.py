@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from descheduler.packing.descent_relaxed import Group, Relaxed
-from descheduler.packing.fragmentation_index import Places
+from descheduler.packing.fragmentation.index import Places
+from descheduler.packing.fragmentation.relaxed import Group, Relaxed
 from descheduler.packing.workload import Floats
 
 _SAME = 1e-9

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.fragmentation_index import Devices, FragmentationIndex, Places, Ways, ways_of
+from descheduler.packing.fragmentation.index import Devices, FragmentationIndex, Places, Ways, ways_of
 from descheduler.packing.state import ABSENT, Ints, Mask, Packing, Shapes, Step
 from descheduler.packing.workload import Floats
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.fragmentation import Measure, measure_of
+from descheduler.packing.fragmentation.measure import Measure, measure_of
 from descheduler.packing.state import ABSENT, WHOLE, Ints, Mask, Packing, Shapes, Step
 from descheduler.packing.workload import Floats, Workload
 

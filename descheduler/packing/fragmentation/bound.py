@@ -1,6 +1,6 @@
 """Below which F no plan within a budget of moves can end: proven, whatever the search may have found.
 
-Prices make the nodes independent (`descent_relaxed`); for any prices at all the sum over nodes is a bound. Good prices
+Prices make the nodes independent (`relaxed`); for any prices at all the sum over nodes is a bound. Good prices
 are found by steps along the subgradient, as long as the bound is from F at the end of a known plan (Polyak 1969,
 Held, Wolfe and Crowder 1974); the bound itself is then taken with the nodes solved to the end.
 """
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from descheduler.packing.descent_exact import exact_gains
-from descheduler.packing.descent_pricing import Prices, answer
-from descheduler.packing.descent_relaxed import Relaxed, relaxed_of
-from descheduler.packing.fragmentation import fragmentation
-from descheduler.packing.fragmentation_index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.exact import exact_gains
+from descheduler.packing.fragmentation.index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.measure import fragmentation
+from descheduler.packing.fragmentation.pricing import Prices, answer
+from descheduler.packing.fragmentation.relaxed import Relaxed, relaxed_of
 from descheduler.packing.state import Packing, Step, replay
 from descheduler.packing.workload import Workload
 
