@@ -113,7 +113,7 @@ class _Search:
 
     def _heat(self, loads: NodeLoads, resource: str, node: int, curve: Array, threshold: float, steps: int) -> _Heat:
         step, origin = loads.profiles.step, loads.profiles.origin
-        first, length = _stretch(curve > threshold)
+        first, length = _stretch(curve.astype(np.float64) > threshold)  # as `hot` compared: not in the curve's float32
         value = float(curve[:steps].max())
         name, ahead = self.view.snapshot.nodes[node].name, _text(self.args.horizon)
         percent = f"p{self.args.quantile * 100:g} {resource}"

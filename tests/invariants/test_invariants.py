@@ -34,6 +34,17 @@ def test_no_plan_of_a_random_cluster_does_what_no_plan_may(pool: UsagePool, star
     assert sum(one.waves > 1 for one in found) > BLOCK / 80
 
 
+@pytest.mark.parametrize(
+    ("seed", "once"),
+    [
+        (14_478, "nobody was left to make room for"),
+        (27_738, "a peak that is above its threshold in one precision and not in another"),
+    ],
+)
+def test_what_once_went_wrong(pool: UsagePool, seed: int, once: str) -> None:
+    assert not examine(seed, pool).violations, once
+
+
 @given(st.integers(0, 2**40), st.integers(2, 4), st.integers(1, 12))
 @settings(max_examples=200, deadline=None)
 def test_nor_does_one_of_a_tiny_cluster(pool: UsagePool, seed: int, nodes: int, pods: int) -> None:
