@@ -105,7 +105,7 @@ def moves_by_strategy(plan: PlanDocument) -> dict[str, int]:
     out: dict[str, int] = {}
     for action in plan.actions:
         finding = next(f for f in plan.findings if f.id == action.finding)
-        key = f"{action.strategy} {finding.subject}"
+        key = f"{action.strategy} {finding.subject}" if finding.subject.startswith("gpu/") else action.strategy
         out[key] = out.get(key, 0) + len(action.pods)
     return out
 

@@ -41,9 +41,8 @@ class RebalanceView:
     blocked: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
-    usage: Mapping[str, History] = field(
-        default_factory=dict
-    )  # by signal: what was measured, if it can be relied on
+    usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, if it can be relied on
+    together: Callable[[tuple[int, ...]], Blocked | None] = lambda _pods: None  # why pods may not leave all at once
     granted: tuple[Proposal, ...] = ()  # what strategies were granted in this plan so far
 
     @property

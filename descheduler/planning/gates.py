@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,11 @@ class Gates:
         """What stops the pod first; None when it may move."""
         at = int(self._first[pod])
         return None if at < 0 else self._gates[at].explain(pod)
+
+    def together(self, pods: Sequence[int]) -> Blocked | None:
+        """What keeps the pods from leaving all at once, though each of them may; None when nothing does."""
+        judging = (gate.together for gate in self._gates if gate.together is not None)
+        return next((blocked for judge in judging if (blocked := judge(pods)) is not None), None)
 
     def every(self, pod: int) -> tuple[Blocked, ...]:
         """Everything that stops the pod, in the order of the gates."""

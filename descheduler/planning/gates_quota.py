@@ -40,6 +40,8 @@ _NO_LIMIT = 2**62
 _LARGEST = 2**53  # sums of it do not overflow
 
 Ints = NDArray[np.int64]
+Waiting = list[tuple[tuple[int, int, int], int]]
+"""((quota, spec, priority), pod) of pending pods."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -229,7 +231,8 @@ def _gates(scene: Scene, quotas: _Quotas) -> Iterator[Gate]:
 
     full: Mask = np.logical_or.reduce(over, axis=1)
     yield Gate(Reason.QUOTA, full, explain)
-    rival = _rivals(scene, quotas)
+    waiting = _waiting(scene, quotas)
+    rival = _rivals(scene, quotas, waiting)
     yield Gate(
         Reason.QUOTA,
         rival >= 0,
@@ -238,6 +241,7 @@ def _gates(scene: Scene, quotas: _Quotas) -> Iterator[Gate]:
             quotas.names[at[i]],
             f"{scene.name(int(rival[i]))} waits for the quota and would take the place",
         ),
+        lambda pods: _rival_of_all(scene, quotas, waiting, pods),
     )
 
 
@@ -251,22 +255,14 @@ def _over(scene: Scene, quotas: _Quotas) -> Mask:
     return out
 
 
-def _rivals(scene: Scene, quotas: _Quotas) -> NDArray[np.int64]:
+def _rivals(scene: Scene, quotas: _Quotas, waiting: Waiting) -> NDArray[np.int64]:
     """[P] a pending pod that has no room in the quota now, would have with this one gone, and comes first; else -1."""
     columns, pods = scene.columns, scene.pods
     out = np.full(len(pods), -1, np.int64)
-    waiting = np.flatnonzero((quotas.of_pod >= 0) & ~scene.bound & scene.in_phase(Phase.PENDING) & ~scene.leaving)
-    alike = {
-        (int(quotas.of_pod[w]), int(columns.pod_spec[w]), int(columns.pod_priority[w])): w
-        for w in reversed(waiting.tolist())
-        if not pods[w].gated
-    }
     freed: dict[int, tuple[NDArray[np.intp], Ints]] = {}
-    for (quota, spec, priority), rival in sorted(alike.items()):
+    for (quota, spec, priority), rival in waiting:
         with_it, limit = quotas.used[quota] + quotas.requests[spec], quotas.limit[quota]
         matters = quotas.compared(np.array([spec], np.int32))[0]
-        if not ((with_it > limit) & matters).any():
-            continue
         if quota not in freed:
             freed[quota] = _freed(scene, quotas, quota)
         members, room = freed[quota]
@@ -275,6 +271,46 @@ def _rivals(scene: Scene, quotas: _Quotas) -> NDArray[np.int64]:
         hit = members[fits & hurt & (columns.pod_priority[members] <= priority)]
         out[hit] = np.where(out[hit] < 0, rival, out[hit])
     return out
+
+
+def _waiting(scene: Scene, quotas: _Quotas) -> Waiting:
+    """Those that have no room in their quota now: one of all that are alike."""
+    columns, pods = scene.columns, scene.pods
+    waiting = np.flatnonzero((quotas.of_pod >= 0) & ~scene.bound & scene.in_phase(Phase.PENDING) & ~scene.leaving)
+    alike = {
+        (int(quotas.of_pod[w]), int(columns.pod_spec[w]), int(columns.pod_priority[w])): w
+        for w in reversed(waiting.tolist())
+        if not pods[w].gated
+    }
+    found: Waiting = []
+    for key, rival in sorted(alike.items()):
+        quota, spec, _ = key
+        matters = quotas.compared(np.array([spec], np.int32))[0]
+        over = quotas.used[quota] + quotas.requests[spec] > quotas.limit[quota]
+        if (over & matters).any():
+            found.append((key, rival))
+    return found
+
+
+def _rival_of_all(scene: Scene, quotas: _Quotas, waiting: Waiting, pods: Sequence[int]) -> Blocked | None:
+    """Whom all the pods together, gone at once, would let into their quota before their replacements."""
+    columns = scene.columns
+    every = np.array([p for p in pods if quotas.of_pod[p] >= 0 and quotas.counts[p]], np.int64)
+    if len(every) < 2:
+        return None
+    for (quota, spec, priority), rival in waiting:
+        mine = every[quotas.of_pod[every] == quota]
+        room = quotas.requests[columns.pod_spec[mine]].sum(axis=0)
+        with_it, limit = quotas.used[quota] + quotas.requests[spec], quotas.limit[quota]
+        if ((with_it - room > limit) & quotas.compared(np.array([spec], np.int32))[0]).any():
+            continue
+        hurt = ((with_it > limit) & quotas.compared(columns.pod_spec[mine])).any(axis=1)
+        if (hurt & (columns.pod_priority[mine] <= priority)).any():
+            said = (
+                f"{scene.name(rival)} waits for the quota and would take the place of {len(mine)} that leave together"
+            )
+            return Blocked(Reason.QUOTA, quotas.names[quota], said)
+    return None
 
 
 def _freed(scene: Scene, quotas: _Quotas, quota: int) -> tuple[NDArray[np.intp], Ints]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,11 +23,15 @@ EVICT = "descheduler.alpha.kubernetes.io/evict"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Gate:
-    """One protection: whom it stops (`mask` [P]), and the words for one of them."""
+    """One protection: whom it stops (`mask` [P]), and the words for one of them.
+
+    `together`: what it has to say of pods that may each go, but all at once.
+    """
 
     reason: Reason
     mask: Mask
     explain: Callable[[int], Blocked]
+    together: Callable[[Sequence[int]], Blocked | None] | None = None
 
 
 class Scene:

@@ -162,7 +162,7 @@ class Trial:
                 return Blocked(
                     Reason.SUPERSEDED, f"pod/{self.view.snapshot.pods[pod].key}", "already moves in this plan"
                 )
-        return None
+        return self.view.together((*sorted(self._moved), *pods))
 
     def _sources(self, proposal: Proposal) -> Blocked | None:
         """A move from where the pod is not is a mistake of the strategy: its worth speaks of another node."""

@@ -163,6 +163,7 @@ def survey(given: Input, settings: Settings) -> Outcome:
         pools=pools,
         pool_of=pool_of,
         blocked=gates.blocked,
+        together=gates.together,
         start=state,
         topology=read_topology(given.snapshot, settings.topology),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},

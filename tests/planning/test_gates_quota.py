@@ -281,3 +281,15 @@ def test_an_annotation_that_asks_for_eviction_does_not_lift_a_quota() -> None:
 
 def test_a_cluster_without_pods_has_no_refusals() -> None:
     assert judged([], [plugins(min=ROOM), koordinator("ml", max={"cpu": "1"})]).movable.shape == (0,)
+
+
+def test_two_that_may_each_go_may_not_go_at_once_if_together_they_let_somebody_in() -> None:
+    """One that waits asks for three cores of four: each of the pair frees two, both together four."""
+    gates = judged([*PAIR, waiting(cpu="3")], [FULL])
+    ours = [1, 2]  # new-1 comes first by name
+    assert [gates.blocked(pod) for pod in ours] == [None, None]
+    assert gates.together(ours[:1]) is None
+    found = gates.together(ours)
+    assert found is not None
+    assert (found.reason, found.by) == (Reason.QUOTA, "elasticquota/a/q")
+    assert judged([*PAIR, waiting(cpu="5")], [FULL]).together(ours) is None
