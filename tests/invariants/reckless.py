@@ -58,7 +58,7 @@ class Reckless:
         """Now and then room for somebody who waits, or who does not, anywhere."""
         pods, nodes = len(view.snapshot.pods), len(view.snapshot.nodes)
         waiting = [p for p in range(pods) if view.what_if().node_of(p) < 0]
-        if not waiting or rng.random() > 0.3:
+        if not waiting or rng.random() > 0.1:
             return ()
         return tuple(Seat(rng.choice(waiting), rng.randrange(nodes)) for _ in range(rng.randint(1, 2)))
 

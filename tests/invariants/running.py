@@ -116,11 +116,11 @@ def draw_strategies(rng: Random) -> list[Chosen]:
 
 
 def draw_gpu_arguments(rng: Random) -> list[GpuDefragmentationArgs]:
-    """One use of GpuDefragmentation, or one for each of its objectives."""
+    """GpuDefragmentation for slots, alone or beside its other objectives."""
     slot = {"gpus": rng.choice((2, 4, 8)), "cpu": rng.choice(("0", "1"))}
     common = {"max_risk": 0.6, "max_moves": rng.choice((3, 35))}
     slots = {"objective": "slots", "slot": slot, "wanted": rng.randint(1, 3)}
     pending = {"objective": "pending", "pending": {"within": rng.choice(("", "topology.kubernetes.io/zone"))}}
     fragmentation = {"objective": "fragmentation", "min_gain": rng.choice((0.01, 0.2))}
-    found = rng.choice(([slots], [slots, pending], [pending], [fragmentation], [slots, pending, fragmentation]))
+    found = rng.choice(([slots], [slots, pending], [slots, fragmentation], [slots, pending, fragmentation]))
     return [GpuDefragmentationArgs.model_validate({**common, **objective}) for objective in found]

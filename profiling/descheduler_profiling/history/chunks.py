@@ -72,23 +72,25 @@ class RangeReader:
         workers = self._client.connection.max_concurrency
         left = deque(_Chunk(run) for run in runs if run.count)
         holes: list[Hole] = []
-        self._failed_in_a_row = 0
+        self._failed_in_a_row, self._sent, self._failed_at = 0, 0, 0
         with ThreadPoolExecutor(workers, thread_name_prefix="history") as pool:
-            active: dict[Future[Answer], _Chunk] = {}
+            active: dict[Future[Answer], tuple[_Chunk, int]] = {}
             while left or active:
-                while left and len(active) < workers and self._stopped is None:
+                # A server that has just failed is asked one thing at a time, until it answers something asked since.
+                while left and len(active) < (1 if self._failed_in_a_row else workers) and self._stopped is None:
                     chunk = self._cut(left)
-                    active[pool.submit(self._client.query_range, self._promql, chunk.grid)] = chunk
+                    self._sent += 1
+                    active[pool.submit(self._client.query_range, self._promql, chunk.grid)] = chunk, self._sent
                 if not active:  # stopped: the rest is known to be missing
                     assert self._stopped is not None
                     holes.extend(Hole(chunk.grid, self._stopped) for chunk in left)
                     break
                 for finished in wait(active, return_when=FIRST_COMPLETED).done:
-                    self._take(finished, active.pop(finished), left, holes, sink)
+                    self._take(finished, *active.pop(finished), left, holes, sink)
         return holes
 
     def _take(
-        self, finished: Future[Answer], chunk: _Chunk, left: deque[_Chunk], holes: list[Hole], sink: Sink
+        self, finished: Future[Answer], chunk: _Chunk, sent: int, left: deque[_Chunk], holes: list[Hole], sink: Sink
     ) -> None:
         try:
             answer = finished.result()
@@ -100,13 +102,15 @@ class RangeReader:
         except HistoryError as error:
             self._failed(chunk, error, holes)
         else:
-            self._failed_in_a_row = 0
+            if sent > self._failed_at:  # an answer to what was asked before says nothing of the server now
+                self._failed_in_a_row = 0
             self._points = min(self._points, self._affordable(answer.samples / chunk.grid.count))
             sink(chunk.grid, answer)
 
     def _failed(self, chunk: _Chunk, error: HistoryError, holes: list[Hole]) -> None:
         holes.append(Hole(chunk.grid, error))
         self._failed_in_a_row += 1
+        self._failed_at = self._sent
         hopeless = isinstance(error, HistoryUnreachable | TooMuch) and self._failed_in_a_row >= _GIVE_UP
         if hopeless or isinstance(error, HistoryRefused):
             self._stopped = error
