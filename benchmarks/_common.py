@@ -12,6 +12,10 @@ from pathlib import Path
 
 Figure = int | float | str | bool | None
 
+TESTS = str(Path(__file__).resolve().parents[1] / "tests")
+if TESTS not in sys.path:
+    sys.path.append(TESTS)  # for `generated`; behind this folder, whose modules come first
+
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -11,8 +11,8 @@ import _openb
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.room.requests import Admitted, Allowance, Demand, Request
-from descheduler.packing.room.vacate import Option, Yard
+from descheduler.packing.make_room.requests import Admitted, Allowance, Demand, Request
+from descheduler.packing.make_room.vacate import Option, Yard
 from descheduler.packing.state import ABSENT, Packing, Step, bits, replay
 
 RACK = 16

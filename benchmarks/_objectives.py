@@ -45,8 +45,8 @@ def fragmentation(cluster: _openb.Cluster, args: argparse.Namespace) -> Solved:
 
 def slots(cluster: _openb.Cluster, args: argparse.Namespace) -> Solved:
     """Whole slots: so many free devices, CPU (milli) and memory (MiB) on one node."""
-    from descheduler.packing.room.requests import Demand
-    from descheduler.packing.room.slots import open_slots
+    from descheduler.packing.make_room.requests import Demand
+    from descheduler.packing.make_room.slots import open_slots
 
     demand = Demand((args.slot_cpu, args.slot_memory), args.slot_gpus)
     began = time.perf_counter()

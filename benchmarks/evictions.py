@@ -28,14 +28,14 @@ from _common import Figure, parser, show
 from controlplane.binaries import ensure_binaries
 from controlplane.client import pod_ready
 from controlplane.cluster import ControlPlane
-from descheduler.execution.executor import Executor
+from descheduler.apiwrite.transport import Unelected
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import Limits
 from descheduler.execution.outcomes import ActionOutcome
-from descheduler.execution.transport import Unelected
-from descheduler.execution.writes import ClusterWriter
-from descheduler.kube.cache import ClusterCache
-from descheduler.kube.connection import KubeClient, connect
+from descheduler.execution.runner import Executor
+from descheduler.kube.client.cache import ClusterCache
+from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.model.errors import ClusterError
 from descheduler.model.plan import Action
 from execution.live import REAL, Object, deployment, with_budget

@@ -248,11 +248,11 @@ def _write(path: str, steps: Iterable[tuple[str, str, str, int]]) -> None:
 
 def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devices: str = "any") -> PlanDocument:
     """The plan that the program makes, with no limit but the number of moves."""
+    from descheduler.gangs import resolve
     from descheduler.planning import Chosen, Input, Settings, decide, write
-    from descheduler.planning.budgets import Limits
-    from descheduler.units import resolve
-    from descheduler_strategies.gpu_topology import GpuTopology
-    from descheduler_strategies.gpu_topology_args import GpuTopologyArgs
+    from descheduler.planning.budgets.budgets import Limits
+    from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
+    from descheduler_strategies.gpu_topology.strategy import GpuTopology
 
     settings = Settings(limits=Limits(None, None, None, moves, None), steering=steering)
     args = GpuTopologyArgs.model_validate({"max_moves": moves, "devices": devices, "min_score": 1.0})
@@ -305,7 +305,7 @@ def _pod(name: str, node: str, devices: Sequence[int], seconds: float, cores: in
     from descheduler.model.labels import Labels
     from descheduler.model.pods import GpuRequest, Pod, PodSpec
     from descheduler.model.workloads import OwnerRef
-    from descheduler_strategies.gpu_topology_time import EXPECTED_END
+    from descheduler_strategies.gpu_topology.time import EXPECTED_END
 
     count = len(devices)
     requests = (("cpu", 1000 * cores * count), ("memory", 64 * 2**30 * count), (GPU, count), ("pods", 1))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from descheduler.contract import RebalanceView
     from descheduler.model.snapshot import ClusterSnapshot
     from descheduler_profiling.series import History
-    from descheduler_strategies.idle_gpu import IdleGpuArgs
+    from descheduler_strategies.idle_gpu.strategy import IdleGpuArgs
 
 Floats = NDArray[np.float32]
 HOUR = 3600 // _usage.STEP  # steps
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=3, help="of a workload, for grouped_* (default %(default)s)")
     args = parser.parse_args()
 
-    from descheduler_strategies.idle_gpu import IdleGpuArgs
+    from descheduler_strategies.idle_gpu.strategy import IdleGpuArgs
 
     values = _duty(_common.require(args.data))
     rng = np.random.default_rng(args.seed)
@@ -139,7 +139,7 @@ def _truth(ahead: Floats, threshold: float) -> NDArray[np.float64]:
 def _ask(values: Floats, group: NDArray[np.int64], args: IdleGpuArgs, *, by_pod: bool) -> NDArray[np.bool_]:
     """[P] what the strategy calls idle, given the history [P, T] so far."""
     from descheduler.model.moves import Observation
-    from descheduler_strategies.idle_gpu import IdleGpu
+    from descheduler_strategies.idle_gpu.strategy import IdleGpu
 
     view = _view(values, group, by_pod=by_pod)
     called = np.zeros(len(values), np.bool_)
@@ -151,8 +151,8 @@ def _ask(values: Floats, group: NDArray[np.int64], args: IdleGpuArgs, *, by_pod:
 
 def _view(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> RebalanceView:
     """What planning shows to the strategy."""
+    from descheduler.gangs import resolve
     from descheduler.planning import Input, Settings, decide
-    from descheduler.units import resolve
     from descheduler_profiling.build import build
     from descheduler_profiling.settings import Settings as ProfileSettings
 
@@ -191,8 +191,8 @@ def _history(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> Histo
 
 
 def _cluster(group: NDArray[np.int64], now: float) -> ClusterSnapshot:
-    from descheduler.backtest import objects as make
-    from descheduler.kube.objects import snapshot_from_objects
+    from descheduler.example import objects as make
+    from descheduler.kube.recording.objects import snapshot_from_objects
 
     nodes = [make.node(f"g{i}", {}, "96", "768Gi", 8) for i in range(-(-len(group) // 8))]
     owners = {

@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import _common
@@ -76,10 +75,8 @@ def _blocks(options: argparse.Namespace) -> Iterator[Found]:
 
 def _prepare() -> None:
     # This folder holds a module of the same name as the package of the checker, which must be found first.
-    tests = str(Path(__file__).resolve().parents[1] / "tests")
-    if tests not in sys.path:
-        sys.path[0] = tests
-    from descheduler.backtest.random_usage import UsagePool
+    sys.path[0] = _common.TESTS
+    from generated.usage import UsagePool
 
     _pool.append(UsagePool.build())
 

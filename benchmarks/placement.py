@@ -34,7 +34,7 @@ from descheduler.model.pods import (
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import OwnerRef, Workload
-from descheduler.placement import WhatIf, prepare
+from descheduler.scheduler import WhatIf, prepare
 
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 GPU = "nvidia.com/gpu"

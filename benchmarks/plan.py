@@ -48,11 +48,11 @@ def main() -> None:
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     args = parser.parse_args()
 
-    from descheduler.backtest.synthetic import NOW
+    from descheduler.gangs import resolve
     from descheduler.planning import Input, decide, write
     from descheduler.planning.settings import chosen, settings_of
-    from descheduler.units import resolve
     from descheduler_profiling.build import build
+    from generated.synthetic import NOW
 
     snapshot, histories, policy = scene(args.case, args.nodes, args.pods, args.seed, args.hot)
     began = time.perf_counter()
@@ -90,9 +90,9 @@ def scene(
     case: str, nodes: int, pods: int, seed: int, hot: float
 ) -> tuple[ClusterSnapshot, Mapping[str, History], Policy]:
     """The cluster, its history, and the policy to plan it by."""
-    from descheduler.backtest.synthetic import Plan, synthetic
-    from descheduler.backtest.synthetic_gpus import GpuPlan, synthetic_gpus
     from descheduler.policy import default_policy, load_policy
+    from generated.synthetic import Plan, synthetic
+    from generated.synthetic_gpus import GpuPlan, synthetic_gpus
 
     if case == "gpu":
         return synthetic_gpus(GpuPlan(nodes, pods, seed)), {}, load_policy(GPU_POLICY, "the benchmark")

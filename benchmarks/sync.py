@@ -18,8 +18,8 @@ from pathlib import Path
 
 from _common import Figure, parser, show
 
-from descheduler.kube.connection import connect
-from descheduler.kube.snapshot import read_cluster
+from descheduler.kube.client.connection import connect
+from descheduler.kube.client.reading import read_cluster
 from descheduler.model.snapshot import ClusterSnapshot
 
 SERVER = Path(__file__).with_name("_api_server.py")

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning import Input, decide, write
-from descheduler.planning.gates_policy import LedgerView
+from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.planner import Outcome, Settings
 from descheduler.planning.settings import chosen, settings_of, when_unset
 from descheduler.policy import Policy
-from descheduler.units import resolve
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from builders import cluster, node, owner, pod
+from descheduler.gangs import resolve
 from descheduler.model.labels import Labels
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import Unit
 from descheduler.model.workloads import OwnerRef
-from descheduler.units import resolve
 
 
 def custom(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from descheduler.cli.inputs import Source, observe, read_policy
+from descheduler.observe.inputs import Source, observe, read_policy
 from descheduler.planning.explain import Check, Explanation
 
 _MARK = {True: "[green]✓[/]", False: "[red]✗[/]", None: "·"}

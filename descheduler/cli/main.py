@@ -81,8 +81,8 @@ def plan(
 ) -> None:
     """Plan once and show the plan; changes nothing."""
     with failures.told(verbose):
-        from descheduler.cli.inputs import Source
         from descheduler.cli.planning import make_plan
+        from descheduler.observe.inputs import Source
 
         source = Source(kubeconfig, context, recording, example, prometheus)
         failures.leave(make_plan(source, policy, output.value, output_file, exit_code=exit_code))
@@ -117,7 +117,7 @@ def explain(
     """Explain what the plan does with a pod, node, gang or workload, and why: gate by gate."""
     with failures.told(verbose):
         from descheduler.cli.explain import explain_subject
-        from descheduler.cli.inputs import Source
+        from descheduler.observe.inputs import Source
 
         explain_subject(Source(kubeconfig, context, recording, example, prometheus), policy, subject.value, name)
 
@@ -140,8 +140,8 @@ def record(
 ) -> None:
     """Record a cluster and its history, to plan on them elsewhere or later."""
     with failures.told(verbose):
-        from descheduler.cli.inputs import Source
         from descheduler.cli.recording import make_recording
+        from descheduler.observe.inputs import Source
 
         make_recording(Source(kubeconfig, context, recording, example, prometheus), policy, to, anonymize=anonymize)
 

@@ -13,7 +13,7 @@ from descheduler.model.errors import UsageError
 from descheduler.model.plan import PlanDocument
 
 if TYPE_CHECKING:
-    from descheduler.cli.inputs import Source
+    from descheduler.observe.inputs import Source
 
 
 def make_plan(source: Source, policy_file: Path | None, form: str, file: Path | None, *, exit_code: bool) -> int:
@@ -21,7 +21,7 @@ def make_plan(source: Source, policy_file: Path | None, form: str, file: Path | 
 
     A plan that rests on less than it should is written too, but what is wrong is said and the exit code is 1.
     """
-    from descheduler.cli.inputs import observe, read_policy
+    from descheduler.observe.inputs import observe, read_policy
     from descheduler.pipeline import plan
 
     source.check()

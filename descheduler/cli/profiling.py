@@ -16,10 +16,10 @@ import msgspec
 import typer
 
 from descheduler.cli.failures import FAILED
-from descheduler.cli.inputs import Source, observe, read_policy, waiting
 from descheduler.cli.output import PLAIN_WIDTHS
 from descheduler.model.errors import HistoryPartial, UsageError
 from descheduler.model.workloads import WorkloadKey
+from descheduler.observe.inputs import Source, observe, read_policy, waiting
 from descheduler.pipeline import Observed, profile, profile_settings
 from descheduler.policy import Policy
 from descheduler.policy.hints import did_you_mean
@@ -51,7 +51,7 @@ def show_profiles(
         case "csv":
             _write(export.to_csv(doc).encode(), file)
         case _:
-            from descheduler.report.profile_table import render_profiles
+            from descheduler.report.profiles.table import render_profiles
 
             _show(lambda console: render_profiles(doc, console, wide=form == "wide"), file)
     return _told(made)
@@ -78,7 +78,7 @@ def explain_profile(
     source: Source, policy_file: Path | None, signal: str, name: str, form: str, file: Path | None
 ) -> int:
     """Explain one profile; the exit code: 1 when there is none, or its data is not whole (it is told all the same)."""
-    from descheduler.report import profile_document as documents
+    from descheduler.report.profiles import document as documents
     from descheduler_profiling.explain import explain
 
     observed = read(source, read_policy(policy_file, source), (signal,))
@@ -92,11 +92,11 @@ def explain_profile(
         case "json":
             _write(documents.to_json(doc, indent=2) + b"\n", file)
         case "html":
-            from descheduler.report.profile_html import to_html
+            from descheduler.report.profiles.page import to_html
 
             _write(to_html(doc).encode(), file)
         case _:
-            from descheduler.report.profile_table import render_explanation
+            from descheduler.report.profiles.table import render_explanation
 
             _show(lambda console: render_explanation(doc, console), file)
     if not doc.known:
@@ -124,9 +124,9 @@ def read(source: Source, policy: Policy, signals: Sequence[str]) -> Observed:
 
 
 def _live(source: Source, policy: Policy, signals: Sequence[str]) -> Observed:
-    from descheduler.controller.history import owners
-    from descheduler.kube.connection import connect
-    from descheduler.kube.snapshot import read_cluster
+    from descheduler.kube.client.connection import connect
+    from descheduler.kube.client.reading import read_cluster
+    from descheduler.observe.history import owners
     from descheduler.policy.convert import history_connection, history_signals
     from descheduler_profiling.history.client import HistoryClient
     from descheduler_profiling.history.collect import collect

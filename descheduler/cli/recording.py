@@ -8,10 +8,10 @@ from pathlib import Path
 
 import typer
 
-from descheduler.cli.inputs import Source, read_all, read_policy
-from descheduler.kube.anonymize import Anonymizer
-from descheduler.kube.recording import write_recording
+from descheduler.kube.recording.anonymize import Anonymizer
+from descheduler.kube.recording.files import write_recording
 from descheduler.model.workloads import WorkloadKey
+from descheduler.observe.inputs import Source, read_all, read_policy
 from descheduler_profiling.history.serial import history_to_bytes
 from descheduler_profiling.series import History
 

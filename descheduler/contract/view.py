@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract.loads import Floats, NodeLoads, Positions
+from descheduler.gangs import Units
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.placement import WhatIf
+from descheduler.scheduler import WhatIf
 from descheduler.topology import ClusterTopology
-from descheduler.units import Units
 from descheduler_profiling.series import History
 
 MOST_LIKELY = 24

@@ -6,10 +6,10 @@ from random import Random
 
 import structlog
 
+from descheduler.apiwrite.clock import Clock
+from descheduler.apiwrite.writer import ClusterWriter, Happening
 from descheduler.controller.metrics import Metrics
-from descheduler.execution.clock import Clock
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
-from descheduler.execution.writes import ClusterWriter, Happening
 from descheduler.model.errors import DeschedulerError
 from descheduler.model.plan import PlanDocument
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from descheduler.apiwrite.clock import Clock
+from descheduler.apiwrite.lease import Elector
 from descheduler.controller.events import Events
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import Paused, pause_of, without_history, without_right
@@ -22,14 +24,12 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.settings import limits_of, rules_of
 from descheduler.controller.status import Status
-from descheduler.execution.clock import Clock
-from descheduler.execution.executor import Executor, Revalidate
-from descheduler.execution.goals import Goal, goals_of
-from descheduler.execution.leader import Elector
-from descheduler.execution.ledger import Ledger
-from descheduler.execution.ledger_store import LedgerStore
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
-from descheduler.execution.settling import settle
+from descheduler.execution.runner import Executor, Revalidate
+from descheduler.learning.ledger import Ledger
+from descheduler.learning.reconciliation import settle
+from descheduler.learning.store import LedgerStore
+from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason

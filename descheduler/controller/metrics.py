@@ -11,8 +11,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from descheduler import __version__
-from descheduler.execution.ledger import Ledger
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
+from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from descheduler.execution.eviction import PERMISSIONS
+from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import ExecutionReport
 from descheduler.model.errors import (
     ClusterError,

@@ -12,20 +12,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from descheduler.execution.executor import Revalidate
-from descheduler.execution.ledger import Ledger
-from descheduler.execution.settling import settle
+from descheduler.execution.runner import Revalidate
+from descheduler.gangs import resolve
+from descheduler.learning.ledger import Ledger
+from descheduler.learning.reconciliation import settle
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import Input, Outcome, Settings
-from descheduler.planning.judge import Trial
 from descheduler.planning.planner import survey
+from descheduler.planning.prover import Trial
 from descheduler.planning.settings import chosen, settings_of, when_unset
 from descheduler.planning.sources import missing
 from descheduler.policy import Policy
-from descheduler.units import resolve
 from descheduler_profiling.profiles import SignalProfiles
 
 _HOUR = 3600.0

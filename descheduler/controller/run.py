@@ -21,32 +21,32 @@ from pathlib import Path
 import structlog
 
 from descheduler import __version__
+from descheduler.apiwrite.clock import Clock
+from descheduler.apiwrite.lease import Elector
+from descheduler.apiwrite.transport import Leadership, Unelected
+from descheduler.apiwrite.writer import ClusterWriter, LeaseWriter
 from descheduler.controller.events import Events
-from descheduler.controller.fresh import FreshSnapshots
-from descheduler.controller.history import HistoryReader
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import unsynced
-from descheduler.controller.published import Published, served
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.web import Render, WebServer, create_app
-from descheduler.execution.clock import Clock
-from descheduler.execution.executor import Executor, Revalidate
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.leader import Elector
-from descheduler.execution.ledger import Ledger
-from descheduler.execution.ledger_store import LedgerStore
-from descheduler.execution.transport import Leadership, Unelected
-from descheduler.execution.writes import ClusterWriter, LeaseWriter
-from descheduler.kube.cache import ClusterCache
-from descheduler.kube.connection import KubeClient, connect
+from descheduler.execution.runner import Executor, Revalidate
+from descheduler.kube.client.cache import ClusterCache
+from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.learning.ledger import Ledger
+from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import DeschedulerError
 from descheduler.model.plan import PlanDocument
+from descheduler.observe.fresh import FreshSnapshots
+from descheduler.observe.history import HistoryReader
 from descheduler.pipeline import Memory, Observed, plan, profile
 from descheduler.policy import Policy
+from descheduler.publish.profiles import Published, served
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)

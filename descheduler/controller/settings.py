@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from descheduler.execution.ledger import LedgerRules
 from descheduler.execution.limits import Limits
+from descheduler.learning.ledger import LedgerRules
 from descheduler.policy import Policy
 
 

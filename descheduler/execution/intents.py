@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from descheduler.execution.transport import Transport
-from descheduler.execution.wire import ConfigMap, Meta
-from descheduler.execution.writes import ClusterWriter, read_config_map
+from descheduler.apiwrite.transport import Transport
+from descheduler.apiwrite.wire import ConfigMap, Meta
+from descheduler.apiwrite.writer import ClusterWriter, read_config_map
 from descheduler.model.errors import BadAnswer, Conflict
 from descheduler.model.plan import Action, ProofRow
 

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from descheduler.execution.eviction import PERMISSIONS
+from descheduler.apiwrite.wire import NodeTaint, encode_taint, read_taint
+from descheduler.apiwrite.writer import ClusterWriter, read_node
+from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.intents import Intent, IntentStore
-from descheduler.execution.wire import NodeTaint, encode_taint, read_taint
-from descheduler.execution.writes import ClusterWriter, read_node
-from descheduler.kube.answers import parse_status
+from descheduler.kube.client.answers import parse_status
 from descheduler.model.errors import ClusterError, Conflict, Forbidden, NotFound
 from descheduler.model.nodes import VACATING
 from descheduler.model.reasons import Blocked, Reason

@@ -18,13 +18,13 @@ from concurrent.futures import Executor as Pool
 from dataclasses import dataclass, field
 from random import Random
 
-from descheduler.execution.clock import Clock
-from descheduler.execution.eviction import Answer, PodEvictor, Verdict
+from descheduler.apiwrite.clock import Clock
+from descheduler.execution.executors.eviction import Answer, PodEvictor, Verdict
 from descheduler.execution.intents import Intent, IntentStore
-from descheduler.execution.lanes import in_lanes
 from descheduler.execution.limits import Limits
+from descheduler.execution.queues import in_lanes
 from descheduler.execution.steering import Steering, is_certain, refusal
-from descheduler.execution.units import UnitRun
+from descheduler.execution.unit_run import UnitRun
 from descheduler.model.errors import ClusterError
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason

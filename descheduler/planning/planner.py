@@ -15,22 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import NodeLoads, RebalanceView, Scenario, Strategy, StrategyArgs
+from descheduler.gangs import Units
 from descheduler.model.errors import StrategyError
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.placement import Scoring, prepare
-from descheduler.planning.budgets import Budgets, Limits
-from descheduler.planning.budgets_match import match_budgets
+from descheduler.planning.apart import apart
+from descheduler.planning.budgets.budgets import Budgets, Limits
+from descheduler.planning.budgets.match import match_budgets
+from descheduler.planning.conformance import fault
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
-from descheduler.planning.faults import fault
-from descheduler.planning.gates import Gates, build_gates
-from descheduler.planning.gates_policy import GatePolicy, LedgerView
-from descheduler.planning.judge import Accepted, ProofRules, Trial
+from descheduler.planning.filters.filters import Gates, build_gates
+from descheduler.planning.filters.rules import GatePolicy, LedgerView
+from descheduler.planning.prover import Accepted, ProofRules, Trial
 from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
-from descheduler.planning.steering import apart
+from descheduler.scheduler import Scoring, prepare
 from descheduler.topology import TopologyRules, read_topology
-from descheduler.units import Units
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 

@@ -11,17 +11,17 @@ from descheduler.model.errors import PolicyError
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
-from descheduler.placement import Scoring
-from descheduler.planning.budgets import Limits
+from descheduler.planning.budgets.budgets import Limits
 from descheduler.planning.costs import CostModel
-from descheduler.planning.gates_policy import GatePolicy
-from descheduler.planning.judge import ProofRules
+from descheduler.planning.filters.rules import GatePolicy
+from descheduler.planning.filters.windows import Window
 from descheduler.planning.planner import Chosen, Pool, Settings
+from descheduler.planning.prover import ProofRules
 from descheduler.planning.sources import FreshnessRules
-from descheduler.planning.windows import Window
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.protections import Protections
 from descheduler.policy.topology import TopologyPolicy
+from descheduler.scheduler import Scoring
 from descheduler.topology import LinkRow, TopologyRules
 
 

@@ -10,18 +10,18 @@ import numpy as np
 
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
+from descheduler_profiling.confidence import trust
 from descheduler_profiling.executors import Executor, InProcess
 from descheduler_profiling.features import Features, features
-from descheduler_profiling.judge import Judged, judge
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import peaks
 from descheduler_profiling.points import vectors
 from descheduler_profiling.profiles import Halves, SignalProfiles, packed
 from descheduler_profiling.quantiles import curve, sampled_peak
 from descheduler_profiling.race import MODELS
+from descheduler_profiling.selection import Judged, judge
 from descheduler_profiling.series import Floats, History
 from descheduler_profiling.settings import DAY, Settings
-from descheduler_profiling.trust import trust
 
 CACHED = 64  # rows that are worked on at once, so that the arrays of the race stay in the cache
 

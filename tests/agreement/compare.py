@@ -19,10 +19,10 @@ from typing import Any
 from agreement.manifests import CLASSES, Case, Manifest, shared
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from descheduler.kube.connection import connect
-from descheduler.kube.snapshot import read_cluster
+from descheduler.kube.client.connection import connect
+from descheduler.kube.client.reading import read_cluster
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.placement import Predicate, WhatIf, prepare
+from descheduler.scheduler import Predicate, WhatIf, prepare
 
 TURNS = 6
 _SIDE_BY_SIDE = 40

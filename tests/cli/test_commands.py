@@ -164,7 +164,7 @@ def moves(plan: dict[str, Any]) -> list[list[tuple[str, str, str]]]:
 
 
 def example_policy() -> str:
-    from descheduler.backtest.example import example_policy
+    from descheduler.example.example import example_policy
 
     return example_policy()
 

@@ -15,9 +15,9 @@ import pytest
 import structlog
 import typer
 
-from descheduler.backtest.example import example, example_policy
 from descheduler.cli.failures import told
-from descheduler.kube.recording import write_recording
+from descheduler.example.example import example, example_policy
+from descheduler.kube.recording.files import write_recording
 from descheduler.model.errors import (
     DeschedulerError,
     Forbidden,

@@ -9,20 +9,20 @@ from random import Random
 from typing import Any
 
 from builders import cluster, node, pod
+from descheduler.apiwrite.lease import Elector
+from descheduler.apiwrite.transport import Leadership, Transport, Unelected
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.controller.events import Events
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
-from descheduler.execution.executor import Executor, Revalidate
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.leader import Elector
-from descheduler.execution.ledger import Ledger
-from descheduler.execution.ledger_store import LedgerStore
 from descheduler.execution.limits import Limits
-from descheduler.execution.transport import Leadership, Transport, Unelected
-from descheduler.execution.writes import ClusterWriter
+from descheduler.execution.runner import Executor, Revalidate
+from descheduler.learning.ledger import Ledger
+from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import ClusterError
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.reasons import Blocked

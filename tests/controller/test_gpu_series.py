@@ -11,11 +11,11 @@ import pytest
 
 from builders import cluster, node, pod
 from controlplane.prometheus import PrometheusServer, Series
-from descheduler.controller.gpu_series import query, worth_asking
-from descheduler.controller.history import HistoryReader
-from descheduler.execution.clock import Clock
+from descheduler.apiwrite.clock import Clock
 from descheduler.model.devices import GpuSource
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.gpu_series import query, worth_asking
+from descheduler.observe.history import HistoryReader
 from descheduler.policy import Policy, load_policy
 
 Start = Callable[..., PrometheusServer]

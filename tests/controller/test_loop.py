@@ -11,8 +11,8 @@ import pytest
 
 from builders import cluster, node, pod
 from controller.stages import POLICY, Stage, value
-from descheduler.execution.leader import Elector
-from descheduler.execution.writes import LeaseWriter
+from descheduler.apiwrite.lease import Elector
+from descheduler.apiwrite.writer import LeaseWriter
 from descheduler.model.errors import (
     ClusterError,
     DeschedulerError,

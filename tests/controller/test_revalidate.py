@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from builders import NOW, cluster, node, pod, workload
 from descheduler.controller.revalidate import second_validation
 from descheduler.controller.settings import rules_of
-from descheduler.execution.ledger import Ledger
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
+from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from descheduler.controller.settings import rules_of
-from descheduler.execution.ledger import LedgerRules
+from descheduler.learning.ledger import LedgerRules
 from descheduler.model.errors import PolicyError
 from descheduler.policy import default_policy, load_policy
 

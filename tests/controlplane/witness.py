@@ -12,7 +12,7 @@ from typing import Any
 
 from controlplane.client import pod_ready
 from controlplane.cluster import ControlPlane
-from descheduler.kube.connection import connect
+from descheduler.kube.client.connection import connect
 
 _PODS = "/api/v1/namespaces/default/pods"
 

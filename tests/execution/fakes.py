@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from descheduler.execution.clock import Clock
-from descheduler.kube.answers import error_of
+from descheduler.apiwrite.clock import Clock
+from descheduler.kube.client.answers import error_of
 from descheduler.model.errors import ClusterError, LeadershipLost
 
 WALL = 1_760_000_000.0

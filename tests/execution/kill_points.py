@@ -17,22 +17,22 @@ from random import Random
 from controller.stages import POLICY, nothing_more
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from descheduler.apiwrite.clock import Clock
+from descheduler.apiwrite.lease import Elector
+from descheduler.apiwrite.transport import Transport
+from descheduler.apiwrite.writer import ClusterWriter, LeaseWriter
 from descheduler.controller.events import Events
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
-from descheduler.execution.clock import Clock
-from descheduler.execution.executor import Executor
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.leader import Elector
-from descheduler.execution.ledger import LedgerRules
-from descheduler.execution.ledger_store import LedgerStore
-from descheduler.execution.transport import Transport
-from descheduler.execution.writes import ClusterWriter, LeaseWriter
-from descheduler.kube.connection import KubeClient
-from descheduler.kube.snapshot import read_cluster
+from descheduler.execution.runner import Executor
+from descheduler.kube.client.connection import KubeClient
+from descheduler.kube.client.reading import read_cluster
+from descheduler.learning.ledger import LedgerRules
+from descheduler.learning.store import LedgerStore
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.pipeline import Observed

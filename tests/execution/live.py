@@ -10,14 +10,14 @@ from typing import Any
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from descheduler.execution.clock import Clock
-from descheduler.execution.executor import Executor
+from descheduler.apiwrite.clock import Clock
+from descheduler.apiwrite.transport import Leadership, Transport, Unelected
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import Limits
-from descheduler.execution.transport import Leadership, Transport, Unelected
-from descheduler.execution.writes import ClusterWriter
-from descheduler.kube.connection import KubeClient, connect
-from descheduler.kube.snapshot import read_cluster
+from descheduler.execution.runner import Executor
+from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.reading import read_cluster
 
 REAL = Clock(time.time, time.monotonic, time.sleep)
 QUICK = Limits(budget_retry=0.1, observe_every=0.05, finish=20.0, ready=20.0)

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from descheduler.execution.eviction import Answer, PodEvictor, Verdict, read_answer, read_error
-from descheduler.execution.pace import Pace
-from descheduler.execution.writes import ClusterWriter
+from descheduler.apiwrite.rate_limit import Pace
+from descheduler.apiwrite.writer import ClusterWriter
+from descheduler.execution.executors.eviction import Answer, PodEvictor, Verdict, read_answer, read_error
 from descheduler.model.errors import ClusterError, LeadershipLost, Unreachable
 from descheduler.model.reasons import Reason
 from execution.fakes import Fence, Scripted, Time, refusal

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from builders import budget, cluster, node, pod
-from descheduler.execution.executor import Executor
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.intents import Intent, IntentStore
 from descheduler.execution.limits import Limits
 from descheduler.execution.outcomes import Result
 from descheduler.execution.recheck import recheck
-from descheduler.execution.writes import ClusterWriter
+from descheduler.execution.runner import Executor
 from descheduler.model.errors import BadAnswer, ClusterError, PolicyError, Unreachable
 from descheduler.model.plan import Action, SeatRow
 from descheduler.model.pods import Pod

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from builders import NOW
-from descheduler.execution.goals import Goal, goals_of, level, name_of, reached, silent, values_of
-from descheduler.execution.ledger import Ledger
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
+from descheduler.learning.ledger import Ledger
+from descheduler.learning.verification import Goal, goals_of, level, name_of, reached, silent, values_of
 from descheduler.model.plan import Action, FindingRow, PlanDocument, RefusalRow
 from execution.plans import action, finding, move, plan
 

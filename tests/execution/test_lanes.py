@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from descheduler.execution.lanes import in_lanes
+from descheduler.execution.queues import in_lanes
 
 
 def test_a_lane_is_worked_off_one_by_one_and_lanes_side_by_side() -> None:

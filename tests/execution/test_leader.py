@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from controlplane.cluster import ControlPlane
-from descheduler.execution.leader import Elector, Timing
-from descheduler.execution.writes import ClusterWriter, LeaseWriter
-from descheduler.kube.answers import error_of
+from descheduler.apiwrite.lease import Elector, Timing
+from descheduler.apiwrite.writer import ClusterWriter, LeaseWriter
+from descheduler.kube.client.answers import error_of
 from descheduler.model.errors import LeadershipLost, Unreachable
 from execution.fakes import Time
 from execution.live import REAL, client_of

@@ -8,13 +8,13 @@ import pytest
 
 from builders import NOW, cluster, key, node, pod, workload
 from controlplane.cluster import ControlPlane
-from descheduler.execution.goals import Goal, goals_of
-from descheduler.execution.ledger import Entry, Ledger, LedgerRules
-from descheduler.execution.ledger_store import MAX_BYTES, LedgerStore, pack, unpack
+from descheduler.apiwrite.transport import Unelected
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
-from descheduler.execution.settling import settle
-from descheduler.execution.transport import Unelected
-from descheduler.execution.writes import ClusterWriter
+from descheduler.learning.ledger import Entry, Ledger, LedgerRules
+from descheduler.learning.reconciliation import settle
+from descheduler.learning.store import MAX_BYTES, LedgerStore, pack, unpack
+from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import BadAnswer
 from descheduler.model.reasons import Reason
 from execution.live import client_of

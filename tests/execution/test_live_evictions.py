@@ -8,10 +8,10 @@ import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from descheduler.execution.eviction import read_answer, read_error
+from descheduler.apiwrite.transport import Unelected
+from descheduler.apiwrite.writer import ClusterWriter
+from descheduler.execution.executors.eviction import read_answer, read_error
 from descheduler.execution.outcomes import Result
-from descheduler.execution.transport import Unelected
-from descheduler.execution.writes import ClusterWriter
 from descheduler.model.errors import ClusterError
 from descheduler.model.reasons import Reason
 from execution.live import QUICK, REAL, Racing, client_of, executor, run_deployment, serial, uids, with_budget

@@ -8,11 +8,11 @@ import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from descheduler.execution.ledger import LedgerRules
-from descheduler.execution.ledger_store import LedgerStore
+from descheduler.apiwrite.transport import Transport
 from descheduler.execution.limits import Limits
 from descheduler.execution.outcomes import ActionOutcome, Result
-from descheduler.execution.transport import Transport
+from descheduler.learning.ledger import LedgerRules
+from descheduler.learning.store import LedgerStore
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from execution.fakes import Fence

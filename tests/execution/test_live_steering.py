@@ -10,22 +10,22 @@ import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from descheduler.apiwrite.transport import Transport
 from descheduler.contract import Landing, Scenario, StrategyArgs, land
 from descheduler.controller.revalidate import second_validation
-from descheduler.execution.eviction import PERMISSIONS
-from descheduler.execution.ledger import Ledger
+from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import Result
 from descheduler.execution.steering import Steering
-from descheduler.execution.transport import Transport
-from descheduler.kube.answers import error_of
+from descheduler.kube.client.answers import error_of
+from descheduler.learning.ledger import Ledger
 from descheduler.model.errors import LeadershipLost, Unreachable
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.placement import prepare
 from descheduler.planning import Chosen, Settings
 from descheduler.policy import load_policy
+from descheduler.scheduler import prepare
 from execution.fakes import Fence
 from execution.live import QUICK, Dying, Killed, Racing, client_of, deployment, executor, run_deployment, serial, uids
 from execution.plans import action, move_of, plan

@@ -12,25 +12,25 @@ from controller.stages import POLICY, nothing_more
 from controlplane.client import ApiClient, pod_ready
 from controlplane.cluster import ControlPlane
 from controlplane.identities import write_kubeconfig
+from descheduler.apiwrite.clock import Clock
+from descheduler.apiwrite.lease import Elector, Timing
+from descheduler.apiwrite.writer import ClusterWriter, LeaseWriter
 from descheduler.controller.events import Events
-from descheduler.controller.fresh import FreshSnapshots
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import unsynced
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
-from descheduler.execution.clock import Clock
-from descheduler.execution.executor import Executor
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.leader import Elector, Timing
-from descheduler.execution.ledger_store import LedgerStore
-from descheduler.execution.writes import ClusterWriter, LeaseWriter
-from descheduler.kube.cache import ClusterCache
-from descheduler.kube.connection import connect
+from descheduler.execution.runner import Executor
+from descheduler.kube.client.cache import ClusterCache
+from descheduler.kube.client.connection import connect
+from descheduler.learning.store import LedgerStore
 from descheduler.model.plan import Action, PlanDocument, PodMove
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.fresh import FreshSnapshots
 from descheduler.pipeline import Observed
 from execution.live import deployment, with_budget
 from execution.plans import action, move, plan

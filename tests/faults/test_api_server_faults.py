@@ -99,7 +99,7 @@ TROUBLES = (
 def quick() -> Iterator[None]:
     """What is followed is asked for again soon: the server is ours."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("descheduler.kube.backoff._FIRST", 0.1)
+        patch.setattr("descheduler.kube.client.backoff._FIRST", 0.1)
         yield
 
 

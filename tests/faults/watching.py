@@ -7,12 +7,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from descheduler.controller.history import HistoryReader
 from descheduler.controller.loop import Seams
 from descheduler.controller.revalidate import second_validation
-from descheduler.execution.executor import Revalidate
-from descheduler.execution.ledger import Ledger
+from descheduler.execution.runner import Revalidate
+from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
+from descheduler.observe.history import HistoryReader
 from descheduler.pipeline import Memory, Observed, plan, profile
 from descheduler.policy import Policy
 from descheduler_profiling.profiles import SignalProfiles

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from descheduler.execution.ledger import Entry, Ledger, LedgerRules
+from descheduler.learning.ledger import Entry, Ledger, LedgerRules
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning.windows import Window
+from descheduler.planning.filters.windows import Window
 
 HOUR = 3600.0
 RULES = LedgerRules(

@@ -8,16 +8,16 @@ from random import Random
 
 import msgspec
 
-from descheduler.backtest.random_clusters import RandomCluster, random_cluster
-from descheduler.backtest.random_usage import UsagePool
+from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
-from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Input, Settings, decide, write
-from descheduler.planning.budgets import Limits
-from descheduler.planning.judge import ProofRules
-from descheduler.units import resolve
-from descheduler_strategies.gpu_defragmentation import GpuDefragmentation, GpuDefragmentationArgs
+from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning.prover import ProofRules
+from descheduler.scheduler import Scoring
+from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
+from generated.clusters import RandomCluster, random_cluster
+from generated.usage import UsagePool
 from invariants.checker import Checker, Rules, Violation
 from invariants.past import NOTHING, Past, draw_past
 from invariants.reckless import Reckless, RecklessArgs

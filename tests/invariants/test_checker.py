@@ -8,13 +8,13 @@ from random import Random
 
 import pytest
 
-from descheduler.backtest.random_clusters import RandomCluster, random_cluster
-from descheduler.backtest.random_usage import UsagePool
 from descheduler.contract import Scenario
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import Settings
-from descheduler.planning.budgets import Budgets
-from descheduler.planning.judge import Trial
+from descheduler.planning.budgets.budgets import Budgets
+from descheduler.planning.prover import Trial
+from generated.clusters import RandomCluster, random_cluster
+from generated.usage import UsagePool
 from invariants.running import check, draw_settings, draw_strategies, examine, planned
 
 
@@ -66,7 +66,7 @@ def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytes
 def test_it_sees_what_was_moved_too_soon_or_would_not_be_let_in_again(
     pool: UsagePool, monkeypatch: pytest.MonkeyPatch, gate: str, kind: str
 ) -> None:
-    monkeypatch.setattr(f"descheduler.planning.gates.{gate}", lambda *_: ())
+    monkeypatch.setattr(f"descheduler.planning.filters.filters.{gate}", lambda *_: ())
     assert kinds(pool, 150)[kind] > 0
 
 

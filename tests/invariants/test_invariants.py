@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.backtest.random_clusters import random_cluster
-from descheduler.backtest.random_usage import UsagePool
+from generated.clusters import random_cluster
+from generated.usage import UsagePool
 from invariants.running import Examined, examine
 
 STATES, BLOCK = 3000, 250

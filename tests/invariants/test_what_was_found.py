@@ -12,12 +12,12 @@ import pytest
 
 from builders import NOW, budget, cluster, node, pod
 from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.gangs import resolve
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Input, Settings, decide, write
-from descheduler.planning.judge import ProofRules
-from descheduler.units import resolve
+from descheduler.planning.prover import ProofRules
+from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
 
 PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from descheduler.kube.connection import KubeClient, connect
+from descheduler.kube.client.connection import KubeClient, connect
 from kube.scripted import ScriptedApi
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from descheduler.kube.objects import snapshot_from_objects
+from descheduler.kube.recording.objects import snapshot_from_objects
 from descheduler.model.devices import NodeGpus
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descheduler.kube.anonymize import Anonymizer
-from descheduler.kube.objects import ClusterObjects, cluster_objects
+from descheduler.kube.recording.anonymize import Anonymizer
+from descheduler.kube.recording.objects import ClusterObjects, cluster_objects
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.wire_objects import Json, container, meta, node, pod
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from descheduler.kube.answers import parse_status, rule
-from descheduler.kube.connection import KubeClient, connect
+from descheduler.kube.client.answers import parse_status, rule
+from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.model.errors import (
     ClusterError,
     Conflict,
@@ -202,7 +202,9 @@ def _other(folder: Path) -> str:
 
 
 def test_nothing_heavy_is_imported_before_a_connection_is_made() -> None:
-    code = "import sys, descheduler.kube.snapshot, descheduler.kube.cache; print('kubernetes' in sys.modules)"
+    code = (
+        "import sys, descheduler.kube.client.reading, descheduler.kube.client.cache; print('kubernetes' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from descheduler.kube.anonymize import Anonymizer
-from descheduler.kube.objects import cluster_objects
+from descheduler.kube.recording.anonymize import Anonymizer
+from descheduler.kube.recording.objects import cluster_objects
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.device_objects import (
     CLAIMS,

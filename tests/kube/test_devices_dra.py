@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from descheduler.kube.decoding import Codec
-from descheduler.kube.interning import Interner
-from descheduler.kube.kinds import KINDS
+from descheduler.kube.convert.decoding import Codec
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.kinds import KINDS
 from descheduler.model.devices import Device, GpuPartition, GpuShare, GpuSource, MigSlice
 from descheduler.model.pods import GpuRequest
 from kube.device_objects import (

@@ -15,11 +15,11 @@ import pytest
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
-from descheduler.kube.cache import ClusterCache
-from descheduler.kube.connection import KubeClient, connect
-from descheduler.kube.objects import record_cluster
-from descheduler.kube.recording import read_recording, write_recording
-from descheduler.kube.snapshot import read_cluster
+from descheduler.kube.client.cache import ClusterCache
+from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.recording.files import read_recording, write_recording
+from descheduler.kube.recording.objects import record_cluster
 from descheduler.model.devices import GpuShare, GpuSource
 from descheduler.model.pods import GpuRequest
 from descheduler.model.snapshot import ClusterSnapshot

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from descheduler.kube.annotations import AnnotationFilter
-from descheduler.kube.decoding import Codec
-from descheduler.kube.interning import Interner
-from descheduler.kube.kinds import KINDS
-from descheduler.kube.store import Store
+from descheduler.kube.client.store import Store
+from descheduler.kube.convert.annotations import AnnotationFilter
+from descheduler.kube.convert.decoding import Codec
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.kinds import KINDS
 from descheduler.model.pods import Pod
 from kube.wire_objects import container, pod
 

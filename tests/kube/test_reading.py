@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from descheduler.kube.cache import ClusterCache
-from descheduler.kube.connection import KubeClient, connect
-from descheduler.kube.discovery import discover
-from descheduler.kube.kinds import CORE
-from descheduler.kube.snapshot import read_cluster
+from descheduler.kube.client.cache import ClusterCache
+from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.discovery import discover
+from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.convert.kinds import CORE
 from descheduler.model.errors import BadAnswer, ClusterError, Forbidden, Unreachable
 from kube.scripted import Answer, ScriptedApi, aggregated, listing, status, watching
 from kube.wire_objects import Json, meta, node, pod

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from descheduler.kube.connection import KubeClient
-from descheduler.kube.objects import ClusterObjects, cluster_objects, record_cluster, snapshot_from_objects
-from descheduler.kube.recording import SCHEMA, read_recording, write_recording
-from descheduler.kube.snapshot import read_cluster
+from descheduler.kube.client.connection import KubeClient
+from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.recording.files import SCHEMA, read_recording, write_recording
+from descheduler.kube.recording.objects import ClusterObjects, cluster_objects, record_cluster, snapshot_from_objects
 from descheduler.model.errors import RecordingError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.scripted import ScriptedApi, aggregated, listing

@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
-from descheduler.kube.connection import KubeClient
-from descheduler.kube.decoding import Codec
-from descheduler.kube.interning import Interner
-from descheduler.kube.kinds import KINDS
-from descheduler.kube.lists import read_list
-from descheduler.kube.store import Store
-from descheduler.kube.watch import Pace, Reflector
+from descheduler.kube.client.connection import KubeClient
+from descheduler.kube.client.lists import read_list
+from descheduler.kube.client.store import Store
+from descheduler.kube.client.watch import Pace, Reflector
+from descheduler.kube.convert.decoding import Codec
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.kinds import KINDS
 from descheduler.model.errors import BadAnswer, ClusterError, Gone
 from descheduler.model.pods import Pod
 from kube.scripted import Answer, ScriptedApi, listing, status, watching

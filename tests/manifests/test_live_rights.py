@@ -11,13 +11,13 @@ import pytest
 
 from controlplane.client import ApiClient, ApiStatusError, condition
 from controlplane.cluster import ControlPlane
-from descheduler.execution.eviction import PERMISSIONS
+from descheduler.apiwrite.transport import Unelected
+from descheduler.apiwrite.wire import ConfigMap, Lease, LeaseSpec, Meta
+from descheduler.apiwrite.writer import ClusterWriter, Happening, LeaseWriter
+from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import Result
-from descheduler.execution.transport import Unelected
-from descheduler.execution.wire import ConfigMap, Lease, LeaseSpec, Meta
-from descheduler.execution.writes import ClusterWriter, Happening, LeaseWriter
-from descheduler.kube.connection import KubeClient, connect
-from descheduler.kube.snapshot import read_cluster
+from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.reading import read_cluster
 from descheduler.model.errors import Forbidden
 from descheduler.model.nodes import VACATING
 from execution.live import client_of, executor, run_deployment, uids

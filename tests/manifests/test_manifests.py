@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from descheduler.controller.settings import limits_of
-from descheduler.execution import intents, ledger_store
-from descheduler.kube.kinds import KINDS
+from descheduler.execution import intents
+from descheduler.kube.convert.kinds import KINDS
+from descheduler.learning import store as ledger_store
 from descheduler.policy import load_policy
 from manifests.kustomize import MANIFESTS, Object, named, of_kind, render
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.packing.room.admission import admit
-from descheduler.packing.room.requests import Admitted, Allowance, Demand, Effort, Request, slots
-from descheduler.packing.room.slots import open_slots
+from descheduler.packing.make_room.admission import admit
+from descheduler.packing.make_room.requests import Admitted, Allowance, Demand, Effort, Request, slots
+from descheduler.packing.make_room.slots import open_slots
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, replay
 from packing import slots_cases as cases
 

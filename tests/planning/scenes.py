@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from builders import GPU, NOW, cluster, key, node, pod
+from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning import Chosen, Input, Outcome, Settings, decide, write
-from descheduler.units import resolve
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
-from descheduler_strategies.gpu_defragmentation import GpuDefragmentation, GpuDefragmentationArgs
+from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
 from histories import history, peaking
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import NOW, budget, cluster, node, owner, pod, workload
+from descheduler.gangs import resolve
 from descheduler.model.budgets import DisruptionBudget
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning.budgets import Budgets, Charge, Limits
-from descheduler.planning.budgets_match import allowance, allowed_at_best, match_budgets
-from descheduler.units import resolve
+from descheduler.planning.budgets.budgets import Budgets, Charge, Limits
+from descheduler.planning.budgets.match import allowance, allowed_at_best, match_budgets
 from gang_builders import core_group, job_owner
 
 WEB = {"app": "web"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from builders import NOW, budget, cluster, node, owner, pod, spec, workload
+from descheduler.gangs import resolve
 from descheduler.model.nodes import Claim
 from descheduler.model.objects import Json
 from descheduler.model.pods import Phase, Pod, PodSpec
@@ -15,8 +16,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.planning.gates import REASONS, GatePolicy, Gates, LedgerView, build_gates
-from descheduler.units import resolve
+from descheduler.planning.filters.filters import REASONS, GatePolicy, Gates, LedgerView, build_gates
 from gang_builders import custom, job_owner
 
 EVICT = "descheduler.alpha.kubernetes.io/evict"

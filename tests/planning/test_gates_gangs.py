@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, budget, owner, pod
+from descheduler.gangs import resolve
 from descheduler.model.pods import Phase
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.gates import GatePolicy, Gates, build_gates
-from descheduler.units import resolve
+from descheduler.planning.filters.filters import GatePolicy, Gates, build_gates
 from gang_builders import GROUP_LABEL, core_group, custom, group, members, snap
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from builders import cluster, node, pod
+from descheduler.gangs import resolve
 from descheduler.model.labels import Labels
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.gates import GatePolicy, Gates, build_gates
-from descheduler.units import resolve
+from descheduler.planning.filters.filters import GatePolicy, Gates, build_gates
 from gang_builders import core_group, custom
 
 KOORDINATOR = "quota.scheduling.koordinator.sh"

@@ -15,8 +15,8 @@ from descheduler.model.moves import Finding, Move, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.model.plan_gpus import GpuHold, GpuMap, GpuNodeRow
 from descheduler.model.pods import GpuRequest
-from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
+from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
 
 PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})

@@ -12,11 +12,11 @@ from descheduler.contract import StrategyArgs
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
-from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets import Limits
-from descheduler.planning.judge import ProofRules
+from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning.prover import ProofRules
 from descheduler.planning.sources import FreshnessRules
+from descheduler.scheduler import Scoring
 from histories import history, peaking
 from planning.scenes import gpus, hot, hot_node, planned, scattered_gpus
 

@@ -10,9 +10,9 @@ from builders import budget, cluster, node, pod
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets import Limits
+from descheduler.planning.budgets.budgets import Limits
+from descheduler.scheduler import Scoring
 from planning.scenes import planned
 
 PACKING = Settings(limits=Limits(per_workload=None), scoring={"default-scheduler": Scoring.MOST_ALLOCATED})

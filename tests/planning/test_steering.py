@@ -5,14 +5,14 @@ from __future__ import annotations
 from builders import NOW, cluster, key, node, pod
 from descheduler.contract import StrategyArgs
 from descheduler.controller.revalidate import second_validation
-from descheduler.execution.ledger import Ledger
+from descheduler.learning.ledger import Ledger
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.nodes import Node
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets import Limits
+from descheduler.planning.budgets.budgets import Limits
 from descheduler.planning.settings import settings_of
 from descheduler.policy import default_policy, load_policy
 from descheduler_profiling.series import History

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import cluster, node, pod
+from descheduler.gangs import resolve
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.gates import GatePolicy, build_gates
+from descheduler.planning.filters.filters import GatePolicy, build_gates
+from descheduler.planning.filters.windows import Opening, Window, open_windows
 from descheduler.planning.settings import settings_of
-from descheduler.planning.windows import Opening, Window, open_windows
 from descheduler.policy import load_policy
-from descheduler.units import resolve
 
 HOUR = 3600.0
 NIGHT = Window("0 2 * * *", 3 * HOUR, "Europe/Berlin")

@@ -17,14 +17,14 @@ from rich.console import Console
 
 from builders import NOW
 from controlplane.browser import Browser
-from descheduler.backtest.example import example
 from descheduler.cli.profiling import found
-from descheduler.kube.recording import write_recording
+from descheduler.example.example import example
+from descheduler.kube.recording.files import write_recording
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
-from descheduler.report.profile_document import profile_document
-from descheduler.report.profile_html import to_html
-from descheduler.report.profile_table import render_explanation
+from descheduler.report.profiles.document import profile_document
+from descheduler.report.profiles.page import to_html
+from descheduler.report.profiles.table import render_explanation
 from descheduler_profiling import export
 from descheduler_profiling.build import build
 from descheduler_profiling.explain import explain

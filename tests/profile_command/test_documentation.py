@@ -12,12 +12,12 @@ import yaml
 
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
-from descheduler.controller.published import served
-from descheduler.execution.recommendations import Advice
-from descheduler.execution.transport import Unelected
-from descheduler.execution.writes import ClusterWriter
+from descheduler.apiwrite.transport import Unelected
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import load_policy
+from descheduler.publish.profiles import served
+from descheduler.publish.recommendations import Advice
 from execution.live import client_of, run_deployment
 
 TEXT = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text()

@@ -9,12 +9,12 @@ import pytest
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
-from descheduler.controller.published import served
-from descheduler.execution.recommendations import API_VERSION, MANAGED_BY, Advice, Recommendations, Written, name_of
-from descheduler.execution.transport import Leadership, Unelected
-from descheduler.execution.writes import ClusterWriter
+from descheduler.apiwrite.transport import Leadership, Unelected
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.model.errors import Forbidden, LeadershipLost
 from descheduler.model.workloads import WorkloadKey
+from descheduler.publish.profiles import served
+from descheduler.publish.recommendations import API_VERSION, MANAGED_BY, Advice, Recommendations, Written, name_of
 from execution.fakes import Fence
 from execution.live import client_of, deployment, run_deployment
 

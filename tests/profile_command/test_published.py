@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from builders import NOW, cluster, node, owner, pod, workload
-from descheduler.controller.published import Published, Publisher, advice_of
-from descheduler.execution.recommendations import Advice, Written
 from descheduler.model.errors import Forbidden, LeadershipLost, PolicyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy, load_policy
+from descheduler.publish.profiles import Published, Publisher, advice_of
+from descheduler.publish.recommendations import Advice, Written
 from descheduler_profiling.build import build
 from descheduler_profiling.export import usage
 from descheduler_profiling.profiles import SignalProfiles

@@ -7,20 +7,20 @@ from dataclasses import replace
 import pytest
 
 from builders import cluster, node, pod, spec
-from descheduler.backtest.synthetic_gpus import GpuPlan, synthetic_gpus
 from descheduler.contract import RebalanceView
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.pods import GpuRequest
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.fragmentation.measure import fragmentation
-from descheduler.placement import Scoring
 from descheduler.planning import Settings
-from descheduler_strategies.gpu_args import GpuDefragmentationArgs
-from descheduler_strategies.gpu_columns import gpu_columns, gpu_pool
-from descheduler_strategies.gpu_fragmentation import propose
-from descheduler_strategies.gpu_marginals import Marginals, target
-from descheduler_strategies.gpu_waiting import pending_with_gpus
+from descheduler.scheduler import Scoring
+from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
+from descheduler_strategies.gpu_defragmentation.fragmentation import propose
+from descheduler_strategies.gpu_defragmentation.marginals import Marginals, target
+from descheduler_strategies.gpus.columns import gpu_columns, gpu_pool
+from descheduler_strategies.gpus.waiting import pending_with_gpus
+from generated.synthetic_gpus import GpuPlan, synthetic_gpus
 from planning.scenes import outcome
 
 PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from builders import NOW, budget, cluster, node, owner, pod, spec
-from descheduler.backtest.synthetic_gpus import RACK, GpuPlan, synthetic_gpus
 from descheduler.contract import RebalanceView
 from descheduler.model.labels import Labels
 from descheduler.model.moves import Observation, Proposal
@@ -19,10 +18,11 @@ from descheduler.model.pods import Phase, Pod, PodAffinity, PodAffinityTerm
 from descheduler.model.reasons import Reason
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.placement import Scoring
 from descheduler.planning import Chosen, Settings
-from descheduler_strategies.gpu_args import GpuDefragmentationArgs
-from descheduler_strategies.gpu_defragmentation import GpuDefragmentation
+from descheduler.scheduler import Scoring
+from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
+from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation
+from generated.synthetic_gpus import RACK, GpuPlan, synthetic_gpus
 from planning.scenes import outcome, planned
 
 GANG = "scheduling.x-k8s.io/pod-group"

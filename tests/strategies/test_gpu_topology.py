@@ -20,10 +20,10 @@ from descheduler.model.reasons import Reason
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets import Limits
+from descheduler.planning.budgets.budgets import Limits
 from descheduler.topology import LinkRow, TopologyRules, read_topology, set_of
-from descheduler_strategies.gpu_topology import GpuTopology
-from descheduler_strategies.gpu_topology_args import GpuTopologyArgs
+from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
+from descheduler_strategies.gpu_topology.strategy import GpuTopology
 from gang_builders import GROUP_LABEL, core_group, custom, group
 from planning.scenes import outcome, planned
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from descheduler.kube.objects import snapshot_from_objects
+from descheduler.kube.recording.objects import snapshot_from_objects
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets import Limits
-from descheduler_strategies.gpu_topology import GpuTopology
-from descheduler_strategies.gpu_topology_args import GpuTopologyArgs
+from descheduler.planning.budgets.budgets import Limits
+from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
+from descheduler_strategies.gpu_topology.strategy import GpuTopology
 from kube.device_objects import DEVICES, GPU, koordinator_device, koordinator_gpu, status_of
 from kube.wire_objects import Json, container, meta, node
 from planning.scenes import planned

@@ -10,16 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from builders import NOW, cluster, key, node, pod
+from descheduler.gangs import resolve
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import Chosen, Input, Outcome, Settings, decide, write
-from descheduler.units import resolve
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
-from descheduler_strategies.idle_gpu import IdleGpu, IdleGpuArgs
+from descheduler_strategies.idle_gpu.strategy import IdleGpu, IdleGpuArgs
 from gang_builders import core_group
 from histories import grid, history
 

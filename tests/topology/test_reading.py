@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from builders import NOW, cluster, node
-from descheduler.kube.anonymize import Anonymizer
-from descheduler.kube.objects import cluster_objects, snapshot_from_objects
+from descheduler.kube.recording.anonymize import Anonymizer
+from descheduler.kube.recording.objects import cluster_objects, snapshot_from_objects
 from descheduler.model.errors import PolicyError
 from descheduler.planning.settings import settings_of
 from descheduler.policy import load_policy

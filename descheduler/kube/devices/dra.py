@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import field, structs
 
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.unreadable import Unreadable
+from descheduler.kube.convert.wire import CustomWire, Slim
+from descheduler.kube.convert.workloads import convert_custom
 from descheduler.kube.devices.objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
-from descheduler.kube.interning import Interner
-from descheduler.kube.unreadable import Unreadable
-from descheduler.kube.wire import CustomWire, Slim
-from descheduler.kube.workloads import convert_custom
 from descheduler.model.devices import Device, MigSlice
 from descheduler.model.objects import CustomObject
 from descheduler.model.quantity import InvalidQuantity, amount

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.unreadable import Unreadable
+from descheduler.kube.convert.wire import CustomWire, Slim
+from descheduler.kube.convert.workloads import convert_custom
 from descheduler.kube.devices.dra import quantity
 from descheduler.kube.devices.objects import KoordinatorDevice
-from descheduler.kube.interning import Interner
-from descheduler.kube.unreadable import Unreadable
-from descheduler.kube.wire import CustomWire, Slim
-from descheduler.kube.workloads import convert_custom
 from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
 from descheduler.model.objects import CustomObject
 

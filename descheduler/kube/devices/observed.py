@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from descheduler.kube.devices.settling import merged, resettle
+from descheduler.kube.devices.merge import merged, resettle
 from descheduler.model.devices import MAX_DEVICES, UNTOLD, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.snapshot import ClusterSnapshot

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from descheduler.kube.unreadable import Unreadable
+from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.model.devices import WHOLE, NodeGpus
 from descheduler.model.pods import Amounts, GpuRequest
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from descheduler.kube.convert.wire import ContainerStatusWire, PodStatusWire, Slim
 from descheduler.kube.devices.dra import of_gpus
 from descheduler.kube.devices.resources import whole_resource
-from descheduler.kube.wire import ContainerStatusWire, PodStatusWire, Slim
 from descheduler.model.devices import UNTOLD, GpuShare, GpuSource, GpuStatement
 
 

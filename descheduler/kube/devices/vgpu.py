@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from descheduler.kube.convert.unreadable import Unreadable
+from descheduler.kube.convert.wire import Slim
 from descheduler.kube.devices.resources import MIB
-from descheduler.kube.unreadable import Unreadable
-from descheduler.kube.wire import Slim
 from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuShare, GpuSource, GpuStatement
 
 HAMI_NODE = "hami.io/node-nvidia-register"

@@ -1,1 +1,0 @@
-"""Clusters that are generated: the embedded example and seeded ones of any size, with history to match."""

@@ -1,0 +1,72 @@
+"""Objects of every kind to one ClusterSnapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from descheduler.kube.convert.kinds import CORE, OPTIONAL
+from descheduler.kube.convert.workloads import NamespaceLabels
+from descheduler.kube.devices.dra import CLAIMS, SLICES
+from descheduler.kube.devices.koordinator import DEVICES, RESERVATIONS
+from descheduler.kube.devices.merge import settle
+from descheduler.model.budgets import DisruptionBudget, PriorityClass
+from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.objects import CustomObject
+from descheduler.model.pods import Pod
+from descheduler.model.snapshot import ClusterSnapshot, Freshness
+from descheduler.model.workloads import Workload
+
+T = TypeVar("T")
+
+WORKLOAD_KINDS = ("replicasets", "deployments", "statefulsets", "daemonsets", "jobs", "cronjobs")
+
+
+def assemble(
+    found: Mapping[str, Iterable[object]],
+    *,
+    taken_at: float,
+    cluster: str,
+    freshness: Mapping[str, Freshness],
+    problems: Sequence[str] = (),
+) -> ClusterSnapshot:
+    """A snapshot of converted objects by kind key. Optional kinds that are absent from `found` are not served."""
+    pods = _all(Pod, found, "pods")
+    doubtful = {pod.node for pod in pods if pod.problem}
+    # What an unreadable pod takes is not known, so its node is neither source nor destination.
+    nodes = tuple(replace(n, ready=False) if n.name in doubtful else n for n in _all(Node, found, "nodes"))
+    told = (o for key in (SLICES, CLAIMS, DEVICES, RESERVATIONS) for o in found.get(key, ()))
+    settled = settle(nodes, pods, told, claims_served=CLAIMS in found)
+    workloads = (w for key in WORKLOAD_KINDS for w in _all(Workload, found, key))
+    return ClusterSnapshot.of(
+        taken_at=taken_at,
+        nodes=settled.nodes,
+        pods=settled.pods,
+        namespaces={n.name: n.labels for n in sorted(_all(NamespaceLabels, found, "namespaces"), key=lambda n: n.name)},
+        workloads={w.key: w for w in sorted(workloads, key=lambda w: w.key)},
+        budgets=tuple(sorted(_all(DisruptionBudget, found, "poddisruptionbudgets"), key=lambda b: b.key)),
+        priority_classes={p.name: p for p in _all(PriorityClass, found, "priorityclasses")},
+        claims={(c.namespace, c.name): c for c in _all(Claim, found, "persistentvolumeclaims")},
+        volumes={v.name: v for v in _all(Volume, found, "persistentvolumes")},
+        storage_classes={s.name: s for s in _all(StorageClass, found, "storageclasses")},
+        objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
+        freshness=freshness,
+        cluster=cluster,
+        problems=tuple(sorted({*problems, *settled.problems})),
+    )
+
+
+def fresh(taken_at: float, served: Iterable[str]) -> dict[str, Freshness]:
+    """Freshness of kinds that were all read at one instant; core kinds always count as served."""
+    served = set(served)
+    core = {kind.key: Freshness(kind.key, taken_at) for kind in CORE}
+    return core | {kind.key: Freshness(kind.key, taken_at, served=kind.key in served) for kind in OPTIONAL}
+
+
+def _all(wanted: type[T], found: Mapping[str, Iterable[object]], key: str) -> tuple[T, ...]:
+    return tuple(o for o in found.get(key, ()) if isinstance(o, wanted))
+
+
+def _customs(found: Iterable[object]) -> tuple[CustomObject, ...]:
+    return tuple(sorted((o for o in found if isinstance(o, CustomObject)), key=lambda o: (o.namespace, o.name)))

@@ -1,0 +1,136 @@
+"""Bytes of one kind to objects of the model, with one broken object never hiding the others.
+
+A page is decoded whole, which is fast; only when that fails are its items decoded one by one. An object that cannot
+be read becomes a stand-in that stops what it touches, and a problem in words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import structs
+
+from descheduler.kube.convert.customs import pruned
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.kinds import Endpoint, page_decoder
+from descheduler.kube.convert.unreadable import Unreadable, stand_in
+from descheduler.kube.convert.wire import NO_RAW, CustomWire, ListMetaWire, MetaWire, Object, RawList
+from descheduler.model.errors import BadAnswer
+from descheduler.model.pods import Pod
+
+_raw_list = msgspec.json.Decoder(RawList)
+_identity = msgspec.json.Decoder(Object)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One object, as it came, that the schema does not fit."""
+
+    raw: bytes
+    metadata: MetaWire
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """One decoded page: wire objects, and those that could not be decoded."""
+
+    metadata: ListMetaWire
+    good: tuple[Object, ...]
+    broken: tuple[Broken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One converted object. `model` None: nothing to keep (it may be only a problem)."""
+
+    key: str  # uid, else namespace/name
+    model: object | None
+    problem: str = ""
+
+
+class Codec:
+    """Decodes and converts objects of one kind as one cluster serves it. Not shared between threads."""
+
+    def __init__(self, endpoint: Endpoint, interner: Interner) -> None:
+        self.endpoint = endpoint
+        self.interner = interner
+        self._convert = endpoint.converter()
+        self._page = page_decoder(endpoint.kind.wire)
+        self._one = msgspec.json.Decoder(endpoint.kind.wire)
+
+    def page(self, data: bytes) -> Items:
+        """Decode a list answer. Raises BadAnswer when it is none."""
+        try:
+            page = self._page.decode(data)
+            return Items(page.metadata, page.items or ())
+        except msgspec.ValidationError:
+            return self._page_by_item(data)
+        except msgspec.MsgspecError as e:
+            raise BadAnswer(f"list {self.endpoint.kind.resource}: the answer is not JSON: {e}") from e
+
+    def _page_by_item(self, data: bytes) -> Items:
+        try:
+            page = _raw_list.decode(data)
+        except msgspec.MsgspecError as e:
+            raise BadAnswer(f"list {self.endpoint.kind.resource}: the answer is not a list: {e}") from e
+        found = [self.one(bytes(item)) for item in page.items or ()]
+        return Items(
+            page.metadata,
+            tuple(f for f in found if isinstance(f, Object)),
+            tuple(f for f in found if isinstance(f, Broken)),
+        )
+
+    def one(self, data: bytes) -> Object | Broken:
+        """Decode one object. Raises BadAnswer when not even its name can be read."""
+        try:
+            return self._one.decode(data)
+        except msgspec.MsgspecError as e:
+            try:
+                return Broken(data, _identity.decode(data).metadata, str(e))
+            except msgspec.MsgspecError as worse:
+                raise BadAnswer(f"{self.endpoint.kind.resource}: an object cannot be read: {worse}") from worse
+
+    def entry(self, found: Object | Broken) -> Entry:
+        """Convert one object; what cannot be used becomes a stand-in with its problem."""
+        meta = found.metadata
+        key = meta.uid or f"{meta.namespace}/{meta.name}"
+        if isinstance(found, Broken):
+            model = stand_in(self.endpoint.kind.key, meta, found.why, self.interner, found.raw)
+            return Entry(key, model, self._problem(meta, found.why))
+        try:
+            model = self._convert(found, self.interner)
+        except (Unreadable, msgspec.MsgspecError) as e:
+            return Entry(
+                key, stand_in(self.endpoint.kind.key, meta, str(e), self.interner), self._problem(meta, str(e))
+            )
+        if isinstance(model, Pod) and model.problem:
+            return Entry(key, model, self._problem(meta, model.problem))
+        return Entry(key, model)
+
+    def _problem(self, meta: MetaWire, why: str) -> str:
+        name = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
+        return f"{self.endpoint.kind.name} {name}: {why}"
+
+    def slim(self, found: Object | Broken) -> bytes:
+        """The object as a line of a recording: only what our schemas read, annotations filtered."""
+        if isinstance(found, Broken):
+            return found.raw
+        meta = found.metadata
+        slim = structs.replace(
+            meta,
+            annotations=dict(self.interner.annotations(meta.annotations)) or None,
+            labels=NO_RAW if bytes(meta.labels) in (b"{}", b"null") else meta.labels,
+        )
+        if isinstance(found, CustomWire):
+            return msgspec.json.encode(
+                structs.replace(
+                    found,
+                    metadata=slim,
+                    api_version=found.api_version or self.endpoint.api_version,  # items of built-in kinds have none
+                    spec=pruned(found.spec),
+                    status=pruned(found.status),
+                )
+            )
+        return msgspec.json.encode(structs.replace(found, metadata=slim))

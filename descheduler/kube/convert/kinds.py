@@ -1,0 +1,188 @@
+"""Every kind that is read: where the API server serves it, how it is decoded, what it becomes.
+
+Core kinds are named by their plural ("pods"), kinds of optional APIs by "group/Kind". Supporting one more optional
+kind is one line in `OPTIONAL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from msgspec.json import Decoder
+
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.nodes import convert_claim, convert_node, convert_storage_class, convert_volume
+from descheduler.kube.convert.pods import convert_pod
+from descheduler.kube.convert.wire import (
+    BudgetWire,
+    ClaimWire,
+    CustomWire,
+    ListMetaWire,
+    NodeWire,
+    Object,
+    PersistentVolumeWire,
+    PodWire,
+    PriorityClassWire,
+    Slim,
+    StorageClassWire,
+    WorkloadWire,
+)
+from descheduler.kube.convert.workloads import (
+    convert_budget,
+    convert_custom,
+    convert_namespace,
+    convert_priority_class,
+    convert_workload,
+)
+from descheduler.kube.devices.dra import convert_claim as convert_device_claim
+from descheduler.kube.devices.dra import convert_slice
+from descheduler.kube.devices.koordinator import convert_device
+from descheduler.model.objects import CustomObject
+
+W = TypeVar("W", bound=Object)
+
+Convert = Callable[[Any, Interner], object]
+"""Wire object to model object; None: not worth keeping. The wire type is the kind's own `wire`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`versions` in the order in which we prefer them."""
+
+    key: str
+    group: str
+    versions: tuple[str, ...]
+    name: str
+    plural: str
+    wire: type[Object]
+    convert: Callable[[str], Convert]  # for a version
+
+    @property
+    def core(self) -> bool:
+        return "/" not in self.key
+
+    @property
+    def resource(self) -> str:
+        """As RBAC names it: `poddisruptionbudgets.policy`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def at(self, version: str, plural: str = "") -> Endpoint:
+        return Endpoint(self, version, plural or self.plural)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One kind in the version and under the plural that a cluster serves."""
+
+    kind: Kind
+    version: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.kind.group}/{self.version}" if self.kind.group else self.version
+
+    @property
+    def path(self) -> str:
+        return f"/{'apis' if self.kind.group else 'api'}/{self.api_version}/{self.plural}"
+
+    def converter(self) -> Convert:
+        return self.kind.convert(self.api_version)
+
+
+class Page(Slim, Generic[W], frozen=True, gc=False):
+    """One page of a list."""
+
+    metadata: ListMetaWire = ListMetaWire()
+    items: tuple[W, ...] | None = None
+
+
+def page_decoder(wire: type[W]) -> Decoder[Page[W]]:
+    """Decodes pages whose items are `wire`."""
+    return Decoder(Page[wire])  # type: ignore[valid-type]  # a type that is known only at run time
+
+
+def _plain(convert: Convert) -> Callable[[str], Convert]:
+    return lambda _api_version: convert
+
+
+def _workload(name: str) -> Callable[[str], Convert]:
+    return lambda api_version: partial(convert_workload, kind=name, api_version=api_version)
+
+
+def _custom(name: str, convert: Callable[..., CustomObject]) -> Callable[[str], Convert]:
+    return lambda api_version: partial(convert, kind=name, api_version=api_version)
+
+
+def _core(group: str, name: str, plural: str, wire: type[Object], convert: Callable[[str], Convert]) -> Kind:
+    return Kind(plural, group, ("v1",), name, plural, wire, convert)
+
+
+CORE: tuple[Kind, ...] = (
+    _core("", "Node", "nodes", NodeWire, _plain(convert_node)),
+    _core("", "Namespace", "namespaces", Object, _plain(convert_namespace)),
+    _core("scheduling.k8s.io", "PriorityClass", "priorityclasses", PriorityClassWire, _plain(convert_priority_class)),
+    _core("policy", "PodDisruptionBudget", "poddisruptionbudgets", BudgetWire, _plain(convert_budget)),
+    _core("apps", "ReplicaSet", "replicasets", WorkloadWire, _workload("ReplicaSet")),
+    _core("apps", "Deployment", "deployments", WorkloadWire, _workload("Deployment")),
+    _core("apps", "StatefulSet", "statefulsets", WorkloadWire, _workload("StatefulSet")),
+    _core("apps", "DaemonSet", "daemonsets", WorkloadWire, _workload("DaemonSet")),
+    _core("batch", "Job", "jobs", WorkloadWire, _workload("Job")),
+    _core("batch", "CronJob", "cronjobs", WorkloadWire, _workload("CronJob")),
+    _core("", "PersistentVolumeClaim", "persistentvolumeclaims", ClaimWire, _plain(convert_claim)),
+    _core("", "PersistentVolume", "persistentvolumes", PersistentVolumeWire, _plain(convert_volume)),
+    _core("storage.k8s.io", "StorageClass", "storageclasses", StorageClassWire, _plain(convert_storage_class)),
+    # Last, so that a one-shot read sees no pod whose owner was made after the owners were listed.
+    _core("", "Pod", "pods", PodWire, _plain(convert_pod)),
+)
+
+
+def _optional(
+    group: str, name: str, plural: str, *versions: str, convert: Callable[..., CustomObject] = convert_custom
+) -> Kind:
+    return Kind(f"{group}/{name}", group, versions, name, plural, CustomWire, _custom(name, convert))
+
+
+_DRA = ("v1", "v1beta2", "v1beta1", "v1alpha3")
+
+OPTIONAL: tuple[Kind, ...] = (
+    # gangs
+    _optional("scheduling.k8s.io", "PodGroup", "podgroups", "v1beta1", "v1alpha3", "v1alpha2"),
+    _optional("scheduling.k8s.io", "Workload", "workloads", "v1beta1", "v1alpha3", "v1alpha2"),
+    _optional("scheduling.x-k8s.io", "PodGroup", "podgroups", "v1alpha1"),
+    _optional("scheduling.sigs.k8s.io", "PodGroup", "podgroups", "v1alpha1"),
+    _optional("scheduling.volcano.sh", "PodGroup", "podgroups", "v1beta1"),
+    _optional("scheduling.run.ai", "PodGroup", "podgroups", "v2alpha2"),
+    _optional("kueue.x-k8s.io", "Workload", "workloads", "v1beta2", "v1beta1"),
+    # owners of gangs
+    _optional("jobset.x-k8s.io", "JobSet", "jobsets", "v1", "v1beta1", "v1alpha2"),
+    _optional("leaderworkerset.x-k8s.io", "LeaderWorkerSet", "leaderworkersets", "v1"),
+    _optional("ray.io", "RayCluster", "rayclusters", "v1", "v1alpha1"),
+    _optional("ray.io", "RayJob", "rayjobs", "v1", "v1alpha1"),
+    _optional("ray.io", "RayService", "rayservices", "v1", "v1alpha1"),
+    _optional("batch.volcano.sh", "Job", "jobs", "v1alpha1"),
+    _optional("kubeflow.org", "PyTorchJob", "pytorchjobs", "v1"),
+    _optional("kubeflow.org", "TFJob", "tfjobs", "v1"),
+    _optional("kubeflow.org", "MPIJob", "mpijobs", "v2beta1", "v1"),
+    _optional("kubeflow.org", "XGBoostJob", "xgboostjobs", "v1"),
+    _optional("kubeflow.org", "PaddleJob", "paddlejobs", "v1"),
+    _optional("kubeflow.org", "JAXJob", "jaxjobs", "v1"),
+    _optional("trainer.kubeflow.org", "TrainJob", "trainjobs", "v1", "v1beta1", "v1alpha1"),
+    # quotas and devices
+    _optional("scheduling.x-k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
+    _optional("scheduling.sigs.k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
+    _optional("resource.k8s.io", "ResourceSlice", "resourceslices", *_DRA, convert=convert_slice),
+    _optional("resource.k8s.io", "ResourceClaim", "resourceclaims", *_DRA, convert=convert_device_claim),
+    _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1", convert=convert_device),
+    _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
+    # network topology
+    _optional("kueue.x-k8s.io", "Topology", "topologies", "v1beta2", "v1beta1", "v1alpha1"),
+    _optional("kai.scheduler", "Topology", "topologies", "v1alpha1"),
+    _optional("topology.volcano.sh", "HyperNode", "hypernodes", "v1alpha1"),
+    _optional("scheduling.koordinator.sh", "ClusterNetworkTopology", "clusternetworktopologies", "v1alpha1"),
+)
+
+KINDS: Mapping[str, Kind] = {kind.key: kind for kind in (*CORE, *OPTIONAL)}

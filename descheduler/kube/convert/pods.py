@@ -1,0 +1,190 @@
+"""Pods: wire to model. What replicas share is converted once per distinct look (see `interning`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from msgspec import structs
+
+from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.requests import PodResources, amounts
+from descheduler.kube.convert.selecting import affinities, spread, tolerations
+from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, Unreadable, under
+from descheduler.kube.convert.wire import NO_RAW, ContainerStatusWire, ContainerWire, PodWire, PortWire, VolumeWire
+from descheduler.kube.devices.reported import statements
+from descheduler.kube.devices.resources import REQUEST_ANNOTATIONS, UNSCHEDULED, gpu_request
+from descheduler.model.labels import NO_LABELS, Labels
+from descheduler.model.pods import HostPort, Phase, Pod, PodSpec
+
+_encode = msgspec.json.Encoder().encode
+_ports = msgspec.json.Decoder(tuple[PortWire, ...] | None)
+_strings = msgspec.json.Decoder(dict[str, str] | None)
+_PHASES = {phase.value: phase for phase in Phase}
+_NO_VOLUMES = (False, ())
+
+
+def convert_pod(wire: PodWire, intern: Interner) -> Pod:
+    """One pod. A spec that makes no sense gives a pod with `problem` set, which nothing may move."""
+    meta, status = wire.metadata, wire.status
+    annotations = intern.annotations(meta.annotations) if meta.annotations else NO_LABELS
+    local, claims = _volumes(wire.spec.volumes, meta.name) if wire.spec.volumes else _NO_VOLUMES
+    try:
+        spec = _shared_spec(wire, annotations, local, intern)
+        problem = ""
+    except (Unreadable, msgspec.MsgspecError) as e:
+        spec, problem = UNREADABLE_SPEC, str(e)
+    return Pod(
+        namespace=intern.text(meta.namespace),
+        name=meta.name,
+        uid=meta.uid,
+        spec=spec,
+        labels=intern.labels(meta.labels),
+        annotations=annotations,
+        owners=intern.owners(meta.owner_references),
+        node=intern.text(wire.spec.node_name),
+        phase=_PHASES.get(status.phase, Phase.UNKNOWN),
+        ready=_ready(wire),
+        created=_seconds(meta.creation_timestamp),
+        started=_seconds(status.start_time),
+        deleting=None if meta.deletion_timestamp is None else meta.deletion_timestamp.timestamp(),
+        priority=wire.spec.priority or 0,
+        claims=claims,
+        pod_group=wire.spec.scheduling_group.pod_group_name if wire.spec.scheduling_group else "",
+        gpu_statements=statements(status, annotations),
+        device_claims=_device_claims(wire, intern)
+        if wire.spec.resource_claims or status.extended_resource_claim_status
+        else (),
+        gated=bool(wire.spec.scheduling_gates),
+        resource_version=meta.resource_version,
+        problem=problem,
+    )
+
+
+def _shared_spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> PodSpec:
+    look = _look(wire, annotations, local)
+
+    def without_affinity() -> PodSpec:
+        return intern.specs.get(look, lambda: _spec(wire, annotations, local, intern))
+
+    affinity = bytes(wire.spec.affinity)
+    if not affinity:
+        return without_affinity()
+    # Every pod of a DaemonSet names its node in its affinity, and is like its siblings in everything else.
+    return intern.specs.get(look + affinity, lambda: _with_affinity(without_affinity(), affinity))
+
+
+def _with_affinity(spec: PodSpec, raw: bytes) -> PodSpec:
+    with under("spec.affinity"):
+        node_affinity, affinity, anti_affinity = affinities(raw)
+    return replace(spec, node_affinity=node_affinity, affinity=affinity, anti_affinity=anti_affinity)
+
+
+def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
+    """Everything that `_spec` reads, as bytes."""
+    spec, status = wire.spec, wire.status
+    shares = [annotations.get(key) for key in REQUEST_ANNOTATIONS] if annotations else None
+    return _encode(
+        (
+            spec.containers,
+            spec.init_containers,
+            spec.overhead,
+            spec.resources,
+            spec.node_selector,
+            spec.tolerations,
+            spec.topology_spread_constraints,
+            spec.resource_claims,
+            spec.priority_class_name,
+            spec.scheduler_name,
+            spec.restart_policy,
+            spec.termination_grace_period_seconds,
+            _alike(status.container_statuses),
+            _alike(status.init_container_statuses),
+            status.resources,
+            status.allocated_resources,
+            [c for c in status.conditions if c.type == "PodResizePending"] if status.conditions else None,
+            shares,
+            local,
+        )
+    )
+
+
+def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> PodSpec:
+    found = wire.spec
+    resources = PodResources(wire)
+    requests = resources.requests()
+    with under("spec.topologySpreadConstraints"):
+        constraints = spread(bytes(found.topology_spread_constraints))
+    selector = _strings.decode(bytes(found.node_selector) or b"null")
+    grace = found.termination_grace_period_seconds
+    return PodSpec(
+        requests=amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)}),
+        counted=resources.counted(),
+        limits=amounts(resources.limits()),
+        node_selector=Labels(selector) if selector else NO_LABELS,
+        tolerations=tolerations(bytes(found.tolerations)),
+        spread=constraints,
+        host_ports=_host_ports(wire),
+        gpu=gpu_request(requests, annotations),
+        local_storage=local,
+        resource_claims=tuple(c.name for c in found.resource_claims or ()),
+        priority_class=intern.text(found.priority_class_name),
+        scheduler_name=intern.text(found.scheduler_name),
+        restart_policy=intern.text(found.restart_policy),
+        grace_seconds=30 if grace is None else grace,
+        images=tuple(c.image for c in (*(found.init_containers or ()), *(found.containers or ())) if c.image),
+        qos=resources.qos(),
+    )
+
+
+def _alike(found: tuple[ContainerStatusWire, ...] | None) -> tuple[ContainerStatusWire, ...] | None:
+    """The statuses without what is each pod's own."""
+    if not found or not any(bytes(one.allocated_resources_status) for one in found):
+        return found
+    return tuple(structs.replace(one, allocated_resources_status=NO_RAW) for one in found)
+
+
+def _device_claims(wire: PodWire, intern: Interner) -> tuple[str, ...]:
+    """Names of the pod's ResourceClaims: of the spec, of the status where a template makes them, and the one that the
+    scheduler makes for extended resources (KEP-5004)."""
+    status = wire.status
+    named = [*(wire.spec.resource_claims or ()), *(status.resource_claim_statuses or ())]
+    if status.extended_resource_claim_status is not None:
+        named.append(status.extended_resource_claim_status)
+    return tuple(sorted({intern.text(c.resource_claim_name) for c in named if c.resource_claim_name}))
+
+
+def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:
+    """Of containers and sidecars; those of other init containers do not last (kubernetes pkg/scheduler/util)."""
+    lasting: list[ContainerWire] = [c for c in wire.spec.init_containers or () if c.restart_policy == "Always"]
+    lasting.extend(wire.spec.containers or ())
+    ports = (port for c in lasting for port in _ports.decode(bytes(c.ports) or b"null") or ())
+    return tuple(HostPort(p.host_port, p.protocol or "TCP", p.host_ip or "0.0.0.0") for p in ports if p.host_port > 0)
+
+
+def _volumes(volumes: tuple[VolumeWire, ...], pod: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether any volume is the node's own, and the names of the claims; a generic ephemeral volume's is made up
+    of pod and volume name (component-helpers storage/ephemeral)."""
+    local = False
+    claims: tuple[str, ...] = ()
+    for volume in volumes:
+        if volume.persistent_volume_claim is not None:
+            claims += (volume.persistent_volume_claim.claim_name,)
+        elif volume.empty_dir is not None or volume.host_path is not None:
+            local = True
+        elif volume.ephemeral is not None:
+            claims += (f"{pod}-{volume.name}",)
+    return local, claims
+
+
+def _ready(wire: PodWire) -> bool:
+    for condition in wire.status.conditions or ():
+        if condition.type == "Ready":
+            return condition.status == "True"
+    return False
+
+
+def _seconds(when: datetime | None) -> float:
+    return 0.0 if when is None else when.timestamp()

@@ -1,0 +1,1 @@
+"""Recordings: a cluster and its history in one file or folder, without names where asked."""

@@ -1,0 +1,266 @@
+"""The ledger: what each past move was to achieve, what it achieved, and what follows for the next ones.
+
+Pure data; every question takes `now` (unix seconds), every change gives a new ledger. Keeping it is `ledger_store`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from descheduler.execution.outcomes import ActionOutcome, PodOutcome
+from descheduler.execution.replacements import is_bare
+from descheduler.learning.strategy_pauses import Pause, Verdict, reviewed
+from descheduler.learning.verification import Goal, reached, silent, values_of
+from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.workloads import WorkloadKey
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRules:
+    """What follows from past moves. Times are in seconds.
+
+    unit, workload: how long a moved pod (its replacement, that is) and the others of its workload stay in peace.
+    growth: each further move of the same unit within a day makes its cooldown this many times longer, up to `longest`.
+    quarantine_after: moves of the same unit within a day after which it stays, for `quarantine`.
+    pending_limit, pending_after: the circuit opens while so many evicted pods have had no ready replacement for so long
+        (those evicted within `pending_window` count; older ones are somebody else's problem by now).
+    hit_rate, hit_window, hit_least, pause: a strategy of whose last `hit_window` judged actions (at least `hit_least`)
+        less than `hit_rate` reached their goal proposes nothing for `pause`.
+    settle: how long after a move its finding is judged.
+    eased_share: how much of the promised change must be there where a finding was to be eased, not cured.
+    size: how many moves are remembered.
+    """
+
+    unit: float = 3600.0
+    workload: float = 900.0
+    growth: float = 2.0
+    longest: float = DAY
+    quarantine_after: int = 3
+    quarantine: float = 7 * DAY
+    pending_limit: int = 5
+    pending_after: float = 600.0
+    pending_window: float = 6 * 3600.0
+    hit_rate: float = 0.7
+    hit_window: int = 20
+    hit_least: int = 5
+    pause: float = 6 * 3600.0
+    settle: float = 600.0
+    eased_share: float = 0.5
+    size: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One evicted pod.
+
+    `goal` is what it will be judged by, None when nothing can be. `turn` counts the moves of the same unit within a
+    day, this one included. `landed`, `successor` and `ready_seconds` describe the replacement; `resolved` whether the
+    goal was reached, None until judged; `closed`: no replacement is expected.
+    """
+
+    at: float
+    plan: str
+    action: str
+    strategy: str
+    unit: str
+    workload: str
+    pod: str
+    uid: str
+    source: str
+    predicted: str
+    landed: str = ""
+    successor: str = ""
+    ready_seconds: float | None = None
+    resolved: bool | None = None
+    turn: int = 1
+    closed: bool = False
+    goal: Goal | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Its replacement is expected and not ready."""
+        return self.ready_seconds is None and not self.closed
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Entries in the order of time, and the pauses of strategies."""
+
+    entries: tuple[Entry, ...] = ()
+    pauses: Mapping[str, Pause] = field(default_factory=dict)
+    rules: LedgerRules = field(default_factory=LedgerRules)
+
+    # -- questions -----------------------------------------------------------------------
+
+    @property
+    def any_entries(self) -> bool:
+        """False when nothing at all was moved, so that nobody need be asked about."""
+        return bool(self.entries)
+
+    def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
+        """Why this pod must be left in peace because of what was moved before; None when it need not."""
+        entry = self._by_successor.get(pod_uid)
+        if entry is not None:
+            if entry.turn >= self.rules.quarantine_after and now - entry.at < self.rules.quarantine:
+                return Blocked(Reason.QUARANTINED, "ledger", f"moved {entry.turn} times within a day")
+            left = self._cooldown(entry) - (now - entry.at)
+            if left > 0:
+                return Blocked(Reason.COOLDOWN, "ledger", f"moved {_ago(now - entry.at)} ago, {_ago(left)} to go")
+        moved = self._last_of_workload.get(str(workload))
+        if moved is not None and now - moved < self.rules.workload:
+            return Blocked(Reason.COOLDOWN, str(workload), f"a pod of it was moved {_ago(now - moved)} ago")
+        return None
+
+    def circuit(self, now: float) -> Blocked | None:
+        """Set while too many evicted pods have no ready replacement: nothing may be evicted then."""
+        late = self.pending(now)
+        if len(late) < self.rules.pending_limit:
+            return None
+        examples = ", ".join(sorted(entry.pod for entry in late)[:3])
+        return Blocked(Reason.CIRCUIT_OPEN, "ledger", f"{len(late)} evicted pods have no ready replacement: {examples}")
+
+    def pending(self, now: float) -> tuple[Entry, ...]:
+        """Entries whose replacement is late."""
+        young, old = self.rules.pending_after, self.rules.pending_window
+        return tuple(e for e in self.entries if e.waiting and young < now - e.at < old)
+
+    def in_flight(self, now: float) -> frozenset[str]:
+        """Uids of pods that are being moved: evicted ones, and replacements that are not ready."""
+        flying = [e for e in self.entries if e.waiting and now - e.at < self.rules.pending_window]
+        return frozenset(uid for e in flying for uid in (e.uid, e.successor) if uid)
+
+    def moved_within(self, seconds: float, now: float) -> int:
+        """How many pods were evicted in the last `seconds`."""
+        return sum(now - e.at < seconds for e in self.entries)
+
+    def paused(self, now: float) -> Mapping[str, str]:
+        """Strategies whose moves miss their goal, and why they are paused."""
+        return {name: pause.text for name, pause in self.pauses.items() if now < pause.until}
+
+    def quarantined(self, now: float) -> tuple[Entry, ...]:
+        """The last moves of units in quarantine."""
+        latest = {e.unit: e for e in self.entries}
+        rules = self.rules
+        return tuple(e for e in latest.values() if e.turn >= rules.quarantine_after and now - e.at < rules.quarantine)
+
+    def hit_rates(self) -> Mapping[str, float]:
+        """By strategy: share of its recent judged actions that reached their goal."""
+        return {
+            name: sum(v.hit for v in verdicts) / len(verdicts) for name, verdicts in self._verdicts.items() if verdicts
+        }
+
+    # -- changes -------------------------------------------------------------------------
+
+    def record(self, outcomes: Iterable[ActionOutcome], plan: str, goals: Mapping[str, Goal]) -> Ledger:
+        """With what was evicted; `goals` are those of the actions of that plan, by id (`goals_of`)."""
+        entries = {e.uid: e for e in self.entries}
+        for outcome in outcomes:
+            for pod in outcome.pods:
+                if pod.evicted:
+                    entries[pod.move.uid] = self._entry(outcome, pod, plan, goals, entries.get(pod.move.uid))
+        kept = sorted(entries.values(), key=lambda e: (e.at, e.uid))[-self.rules.size :]
+        return replace(self, entries=tuple(kept))
+
+    def judge(self, plan: PlanDocument, now: float) -> Ledger:
+        """With a verdict on every settled move by what this later plan says of its finding. Pauses what misses."""
+        quiet, verdicts = silent(plan), self._judged(values_of(plan))
+        judged = tuple(
+            replace(e, resolved=verdicts[e.plan, e.goal.finding])
+            if e.goal is not None and e.strategy not in quiet and self._judgeable(e, now)
+            else e
+            for e in self.entries
+        )
+        ledger = replace(self, entries=judged)
+        rules = self.rules
+        pauses = reviewed(
+            ledger._verdicts,
+            self.pauses,
+            now,
+            least=rules.hit_least,
+            rate=rules.hit_rate,
+            seconds=rules.pause,
+        )
+        return replace(ledger, pauses=pauses)
+
+    def _judged(self, values: Mapping[str, float]) -> Mapping[tuple[str, str], bool]:
+        """By plan and finding, whether what was done for it reached its goal."""
+        goals: dict[tuple[str, str], dict[str, Goal]] = {}
+        for e in self.entries:
+            if e.goal is not None:
+                goals.setdefault((e.plan, e.goal.finding), {})[e.action] = e.goal
+        share = self.rules.eased_share
+        return {key: reached(found.values(), values.get(key[1]), share) for key, found in goals.items()}
+
+    def _judgeable(self, entry: Entry, now: float) -> bool:
+        settled = now - entry.at >= self.rules.settle and (not entry.waiting or self._given_up(entry, now))
+        return entry.resolved is None and settled
+
+    def _given_up(self, entry: Entry, now: float) -> bool:
+        return now - entry.at >= self.rules.settle + self.rules.pending_after
+
+    def _entry(
+        self, outcome: ActionOutcome, pod: PodOutcome, plan: str, goals: Mapping[str, Goal], old: Entry | None
+    ) -> Entry:
+        move, action = pod.move, outcome.action
+        entry = Entry(
+            at=pod.at,
+            plan=plan,
+            action=action.id,
+            strategy=action.strategy,
+            unit=action.unit,
+            workload=move.workload,
+            pod=f"{move.namespace}/{move.pod}",
+            uid=move.uid,
+            source=move.source,
+            predicted=move.destination,
+            landed=pod.landed,
+            successor=pod.successor,
+            ready_seconds=pod.ready_seconds,
+            closed=is_bare(move.workload),
+            goal=goals.get(action.id),
+        )
+        if old is not None:  # a resumed unit tells again what an interrupted execution told before
+            return replace(entry, at=old.at, goal=old.goal or entry.goal, turn=old.turn)
+        return replace(entry, turn=self._turn(entry))
+
+    def _turn(self, entry: Entry) -> int:
+        """1 for a first move; one more than the last move of what is the same unit within a day before."""
+        # Members of one gang, evicted for one plan, are one move.
+        recent = (e for e in self.entries if e.plan != entry.plan and 0 <= entry.at - e.at < DAY)
+        turns = (e.turn for e in recent if entry.uid == e.successor or e.unit == entry.unit or e.pod == entry.pod)
+        return 1 + max(turns, default=0)
+
+    def _cooldown(self, entry: Entry) -> float:
+        return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
+
+    @cached_property
+    def _by_successor(self) -> Mapping[str, Entry]:
+        return {e.successor: e for e in self.entries if e.successor}
+
+    @cached_property
+    def _last_of_workload(self) -> Mapping[str, float]:
+        return {e.workload: e.at for e in self.entries}
+
+    @cached_property
+    def _verdicts(self) -> Mapping[str, tuple[Verdict, ...]]:
+        """By strategy, its last judged actions since its last pause ended, oldest first."""
+        actions: dict[tuple[str, str, str], list[Entry]] = {}
+        for entry in self.entries:
+            if entry.resolved is not None:
+                actions.setdefault((entry.strategy, entry.plan, entry.action), []).append(entry)
+        found: dict[str, list[Verdict]] = {}
+        for (strategy, *_), entries in actions.items():
+            hit = all(e.resolved and e.landed != e.source and not e.waiting for e in entries)
+            pause = self.pauses.get(strategy)
+            if pause is None or entries[0].at >= pause.until:
+                found.setdefault(strategy, []).append(Verdict(entries[0].at, hit))
+        return {strategy: tuple(verdicts[-self.rules.hit_window :]) for strategy, verdicts in found.items()}
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"

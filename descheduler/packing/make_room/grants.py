@@ -1,0 +1,88 @@
+"""Which request gets which nodes of those that were chosen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from descheduler.packing.make_room.choice import Choice, Family, Question
+from descheduler.packing.make_room.draft import Grant
+from descheduler.packing.make_room.requests import Demand
+from descheduler.packing.make_room.vacate import Option
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Wanted:
+    """Families, and which requests (positions) are of each."""
+
+    demands: tuple[Demand, ...]
+    families: tuple[Family, ...]
+    requests: tuple[Sequence[int], ...]
+
+    @property
+    def worth(self) -> float:
+        return sum(f.worth * f.copies for f in self.families)
+
+
+def grants_of(asked: Question, wanted: Wanted, choice: Choice, own: int) -> tuple[list[Grant], list[Option]]:
+    """Which request gets which nodes; and the options that host moved pods."""
+    taken = [asked.options[i] for i in choice.taken]
+    pools: dict[int, list[list[int]]] = defaultdict(list)
+    for i, o in enumerate(taken):
+        if o.kind < own:
+            pools[o.kind].append([i, o.units])
+    jobs = [(f, domain, n) for f, served in enumerate(choice.served) for domain, n in served.items()]
+    jobs.sort(key=lambda j: (_width(wanted.families[j[0]], j[1]), j[0], j[1]))
+    following = [iter(positions) for positions in wanted.requests]
+    made: list[tuple[int, float, list[int]]] = []
+    for f, domain, n in jobs:
+        family = wanted.families[f]
+        pool = pools[family.kind]
+        for _ in range(n):
+            drawn = _draw(pool, taken, family, domain)
+            if drawn is None:
+                break
+            made.append((next(following[f]), family.worth, drawn))
+    return _joined(made, taken), [o for o in taken if o.kind >= own]
+
+
+def _width(family: Family, domain: int) -> int:
+    """Nodes of the domain: small domains are served first, what may stand anywhere last."""
+    return 1 << 40 if family.domain is None else int((family.domain == domain).sum())
+
+
+def _draw(pool: list[list[int]], taken: Sequence[Option], family: Family, domain: int) -> list[int] | None:
+    """Positions in `taken`, one for each member."""
+    drawn: list[int] = []
+    for entry in pool:
+        if family.domain is None or int(family.domain[taken[entry[0]].node]) == domain:
+            some = min(entry[1], family.members - len(drawn))
+            drawn += [entry[0]] * some
+        if len(drawn) == family.members:
+            break
+    if len(drawn) < family.members:
+        return None
+    for entry in pool:
+        entry[1] -= drawn.count(entry[0])
+    return drawn
+
+
+def _joined(made: Iterable[tuple[int, float, list[int]]], taken: Sequence[Option]) -> list[Grant]:
+    """Requests that share an option become one grant."""
+    groups: list[tuple[set[int], list[tuple[int, float, list[int]]]]] = []
+    for request in made:
+        mine = set(request[2])
+        touched = [g for g in groups if g[0] & mine]
+        groups = [g for g in groups if not g[0] & mine]
+        members = [r for g in touched for r in g[1]]
+        groups.append((mine.union(*(g[0] for g in touched)), [*members, request]))
+    return [
+        Grant(
+            requests=tuple(r[0] for r in members),
+            seats=tuple(tuple(taken[i].node for i in r[2]) for r in members),
+            options=tuple(taken[i] for i in sorted(used)),
+            worth=sum(r[1] for r in members),
+        )
+        for used, members in groups
+    ]

@@ -1,0 +1,1 @@
+"""Budgets: how much may be disrupted at one moment, in one cycle and in one hour."""

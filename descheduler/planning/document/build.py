@@ -1,0 +1,328 @@
+"""The outcome of planning, written down as a plan document: names instead of positions, rows instead of arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler import __version__
+from descheduler.contract import Scenario
+from descheduler.model.moves import Finding, Seat
+from descheduler.model.plan import (
+    PLAN_FORMAT,
+    PLAN_VERSION,
+    Action,
+    BudgetRow,
+    CostRow,
+    FindingRow,
+    NodeRow,
+    NodeUse,
+    PlanDocument,
+    PodMove,
+    ProofRow,
+    RefusalRow,
+    SeatRow,
+)
+from descheduler.model.quantity import human
+from descheduler.model.reasons import EXPLANATION, Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning.document.gpus import gpu_map
+from descheduler.planning.planner import Outcome, Refused, Settings
+from descheduler.planning.prover import Accepted, Proof
+
+LEFT_ALONE = frozenset({Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY})
+FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL, Reason.TERMINAL, Reason.TERMINATING})
+"""Reasons that say nothing about a single pod: one row a node is enough."""
+CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
+
+
+def write(outcome: Outcome, settings: Settings, created: float) -> PlanDocument:
+    """The document of an outcome; `created` in unix seconds."""
+    ids = {key: f"f{i + 1}" for i, key in enumerate(outcome.findings)}
+    actions = tuple(_action(outcome, settings, a, i, ids) for i, a in enumerate(outcome.accepted))
+    nodes = tuple(_nodes(outcome, settings))
+    refusals = tuple(_refusals(outcome, ids))
+    findings = tuple(_finding(outcome, f, ids[key], actions) for key, f in outcome.findings.items())
+    document = PlanDocument(
+        format=PLAN_FORMAT,
+        version=PLAN_VERSION,
+        id="",
+        created=created,
+        product=__version__,
+        cluster=outcome.view.snapshot.cluster,
+        policy_hash=settings.policy_hash,
+        horizon_seconds=int(settings.proof.horizon_seconds),
+        sources=outcome.sources.rows,
+        findings=findings,
+        actions=actions,
+        refusals=refusals,
+        nodes=nodes,
+        summary=_summary(outcome, settings, nodes, actions),
+        problems=tuple(outcome.problems),
+        acting_blocked="; ".join(outcome.stops),
+        gpus=gpu_map(outcome),
+    )
+    digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
+    return replace(document, id=digest[:12])
+
+
+def _key(finding: Finding) -> tuple[str, str, str]:
+    return (finding.strategy, finding.subject, finding.resource)
+
+
+def _action(
+    outcome: Outcome, settings: Settings, accepted: Accepted, position: int, ids: dict[tuple[str, str, str], str]
+) -> Action:
+    view, proposal = outcome.view, accepted.proposal
+    pods = [move.pod for move in proposal.moves]
+    unit = view.units.of(pods[0])
+    restarting = list(accepted.restarting)
+    parts = {
+        "restart": float(outcome.costs.restart[restarting].sum()),
+        "warm-up": float(outcome.costs.warm_up[restarting].sum()),
+        "lost work": float(outcome.costs.lost_work[restarting].sum()),
+    }
+    return Action(
+        id=f"a{position + 1}",
+        wave=outcome.waves[position],
+        strategy=proposal.finding.strategy,
+        finding=ids[_key(proposal.finding)],
+        unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
+        gang=unit.gang,
+        executor=settings.executor,
+        pods=tuple(_pod(outcome, settings, proof) for proof in accepted.proofs),
+        benefit=proposal.benefit,
+        worth=proposal.worth,
+        cost=CostRow(accepted.cost, parts, f"{accepted.cost:.0f} core-seconds against {proposal.worth:.0f} gained"),
+        budgets=tuple(BudgetRow(c.name, c.kind, c.allowed, c.used) for c in accepted.charges),
+        also_restarted=tuple(view.snapshot.pods[p].key for p in restarting if p not in set(pods)),
+        note=proposal.note,
+        room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
+        steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if settings.steering else (),
+        stage=accepted.stage,
+        stages=accepted.stages,
+        bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
+    )
+
+
+def _seat(snapshot: ClusterSnapshot, seat: Seat) -> SeatRow:
+    pod = snapshot.pods[seat.pod]
+    return SeatRow(pod.namespace, pod.name, snapshot.nodes[seat.node].name)
+
+
+def _pod(outcome: Outcome, settings: Settings, proof: Proof) -> PodMove:
+    view = outcome.view
+    pod = view.snapshot.pods[proof.pod]
+    columns = view.snapshot.columns
+    target = view.snapshot.nodes[proof.node].name
+    others = [view.snapshot.nodes[n].name for n, _ in proof.likely if n != proof.node]
+    rules, one = settings.proof, np.array([proof.node], np.int32)
+    peaks = {
+        resource: float(level)
+        for resource in view.loads
+        for level in outcome.final.hottest(resource, one, rules.quantile, rules.horizon_seconds)
+    }
+    return PodMove(
+        namespace=pod.namespace,
+        pod=pod.name,
+        uid=pod.uid,
+        workload=str(columns.workloads[columns.pod_workload[proof.pod]]),
+        source=pod.node,
+        destination=target,
+        requests={name: human(name, value) for name, value in pod.spec.requests if name != "pods"},
+        proof=ProofRow(
+            candidates=proof.candidates,
+            expected=target,
+            expected_share=proof.share,
+            alternatives=tuple(others[:5]),
+            destination_peaks=peaks,
+            text=f"{proof.candidates} other nodes can take it; the scheduler most likely picks {target}",
+        ),
+    )
+
+
+def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Action, ...]) -> FindingRow:
+    mine = [a for a in actions if a.finding == name]
+    after, curve = _after(outcome, finding)
+    if curve is None:
+        after = finding.value + sum(a.benefit for a in mine)
+    return FindingRow(
+        id=name,
+        strategy=finding.strategy,
+        subject=finding.subject,
+        measure=finding.measure,
+        resource=finding.resource,
+        value=finding.value,
+        threshold=finding.threshold,
+        after=after,
+        outcome=_outcome(outcome, finding, after, bool(mine)),
+        text=finding.text,
+        nodes=tuple(outcome.view.snapshot.nodes[n].name for n in finding.nodes),
+        since=finding.since,
+        until=finding.until,
+        curve=_short(finding.curve),
+        curve_after=_short(curve or ()),
+        step_seconds=finding.step_seconds,
+        bound=finding.bound,
+        numbers=dict(sorted(finding.numbers)),  # as they come back from storage
+    )
+
+
+def _short(curve: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(float(x), 4) for x in tuple(curve)[:CURVE_STEPS])
+
+
+def _after(outcome: Outcome, finding: Finding) -> tuple[float, tuple[float, ...] | None]:
+    loads = outcome.view.loads.get(finding.resource)
+    if not finding.curve or loads is None or not finding.nodes:
+        return finding.value, None
+    nodes = np.array(finding.nodes[:1], np.int32)
+    curve = loads.curve(outcome.final.vectors(finding.resource, nodes), nodes, finding.quantile)[0]
+    steps = max(1, int(finding.horizon_seconds // finding.step_seconds))
+    return float(curve[:steps].max()), tuple(curve.tolist())
+
+
+def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> str:
+    high = finding.value > finding.threshold
+    if moved and (after <= finding.threshold if high else after >= finding.threshold):
+        return "cured"
+    if moved:
+        return "eased"
+    seen = outcome.observed.get(_key(finding))
+    return "left-alone" if seen is not None and seen.blocked.reason in LEFT_ALONE else "unanswered"
+
+
+def _refusals(outcome: Outcome, ids: dict[tuple[str, str, str], str]) -> Iterable[RefusalRow]:
+    """Proposals that failed, findings left alone, and the pods on the nodes concerned that no gate lets go."""
+    for refused in outcome.refused:
+        yield _refused(outcome, refused, ids)
+    for refused in outcome.observed.values():
+        yield _row(refused.blocked, f"finding/{refused.finding.subject}", refused.finding, ids)
+    seen: set[int] = set()
+    for key, finding in outcome.findings.items():
+        seen_here: dict[tuple[Reason, str], list[int]] = {}
+        for node in finding.nodes:
+            for pod in outcome.view.snapshot.columns.pods_on(node).tolist():
+                blocked = outcome.gates.blocked(pod)
+                if blocked is not None and pod not in seen:
+                    seen.add(pod)
+                    by = "" if blocked.reason in FOLDED else f"{blocked.by}|{pod}"
+                    seen_here.setdefault((blocked.reason, by), []).append(pod)
+        for pods in seen_here.values():
+            blocked = outcome.gates.blocked(pods[0])
+            if blocked is not None:
+                subject = f"pod/{outcome.view.snapshot.pods[pods[0]].key}"
+                yield _row(blocked, subject, outcome.findings[key], ids, len(pods))
+
+
+def _refused(outcome: Outcome, refused: Refused, ids: dict[tuple[str, str, str], str]) -> RefusalRow:
+    if not refused.pods:
+        return _row(refused.blocked, refused.finding.subject, refused.finding, ids)
+    first = outcome.view.snapshot.pods[refused.pods[0]].key
+    subject = f"pod/{first}" if len(refused.pods) == 1 else f"unit/{first} and {len(refused.pods) - 1} more"
+    return _row(refused.blocked, subject, refused.finding, ids)
+
+
+def _row(
+    blocked: Blocked, subject: str, finding: Finding, ids: dict[tuple[str, str, str], str], count: int = 1
+) -> RefusalRow:
+    return RefusalRow(
+        reason=blocked.reason.value,
+        explanation=EXPLANATION[blocked.reason],
+        subject=subject,
+        by=blocked.by,
+        detail=blocked.detail,
+        strategy=finding.strategy,
+        finding=ids.get(_key(finding), ""),
+        count=count,
+    )
+
+
+def _nodes(outcome: Outcome, settings: Settings) -> Iterable[NodeRow]:
+    view = outcome.view
+    before, after = _uses(outcome, view.start, settings), _uses(outcome, outcome.final, settings)
+    for i, node in enumerate(view.snapshot.nodes):
+        yield NodeRow(
+            name=node.name,
+            pool=view.pools[view.pool_of[i]],
+            gpus=node.gpus.count if node.gpus else 0,
+            ready=bool(view.snapshot.columns.node_ready[i]),
+            before=NodeUse(*before[i]),
+            after=NodeUse(*after[i]),
+        )
+
+
+def _uses(outcome: Outcome, state: Scenario, settings: Settings) -> list[tuple[float, float, float, float, float, int]]:
+    """One tuple a node, in the order of NodeUse."""
+    view = outcome.view
+    columns = view.snapshot.columns
+    every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
+    requested = columns.allocatable - state.state.free(every)
+    share = requested / np.maximum(columns.allocatable, 1)
+    peaks = {r: _peaks(outcome, state, r, settings, every) for r in ("cpu", "memory")}
+    gpus = np.zeros(len(every))
+    for i, node in enumerate(view.snapshot.nodes):
+        if node.gpus is not None:
+            column = columns.resource(node.gpus.resource)
+            # Devices that a sharing scheduler alone knows of are no resource of the node.
+            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.state.whole_gpus()[i]
+    pods = requested[:, columns.resource("pods")]
+    rows = zip(
+        np.round(share[:, 0], 4).tolist(), np.round(share[:, 1], 4).tolist(), np.round(peaks["cpu"], 4).tolist(),
+        np.round(peaks["memory"], 4).tolist(), gpus.tolist(), pods.tolist(), strict=True,
+    )  # fmt: skip
+    return list(rows)
+
+
+def _peaks(
+    outcome: Outcome, state: Scenario, resource: str, settings: Settings, every: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """[N] forecast peaks as fractions, -1 where unknown; the snapshot's own are computed once, only changes anew."""
+    loads = outcome.view.loads.get(resource)
+    if loads is None:
+        return np.full(len(every), -1.0)
+    rules = settings.proof
+    steps = max(1, int(rules.horizon_seconds // loads.profiles.step))
+    out: NDArray[np.float64] = loads.curves(rules.quantile)[:, :steps].max(axis=1).astype(np.float64)
+    changed = state.changed(resource)
+    if changed.size:
+        out[changed] = state.hottest(resource, changed, rules.quantile, rules.horizon_seconds)
+    return out
+
+
+def _summary(
+    outcome: Outcome, settings: Settings, nodes: tuple[NodeRow, ...], actions: tuple[Action, ...]
+) -> dict[str, float]:
+    limits = settings.proof.max_load
+    hot = {
+        when: float(sum(_hot(getattr(n, when), limits.get("cpu", 2.0), limits.get("memory", 2.0)) for n in nodes))
+        for when in ("before", "after")
+    }
+    whole = {
+        when: float(sum(n.gpus > 0 and n.ready and getattr(n, when).gpus_used == 0 for n in nodes))
+        for when in ("before", "after")
+    }
+    return {
+        "nodes": float(len(nodes)),
+        "pods": float(len(outcome.view.snapshot.pods)),
+        "gangs": float(len(outcome.view.units.gangs)),
+        "findings": float(len(outcome.findings)),
+        "actions": float(len(actions)),
+        "moves": float(sum(len(a.pods) for a in actions)),
+        "restarts": float(sum(len(a.pods) + len(a.also_restarted) for a in actions)),
+        "waves": float(max((a.wave for a in actions), default=-1) + 1),
+        "movable_pods": float(outcome.view.movable.sum()),
+        "hot_nodes_before": hot["before"],
+        "hot_nodes_after": hot["after"],
+        "whole_gpu_nodes_before": whole["before"],
+        "whole_gpu_nodes_after": whole["after"],
+    }
+
+
+def _hot(use: NodeUse, cpu: float, memory: float) -> bool:
+    return use.cpu_peak > cpu or use.memory_peak > memory

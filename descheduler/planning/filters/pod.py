@@ -1,0 +1,121 @@
+"""Gates that nothing lifts: what a pod is, what state it is in, and the never-evict registry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from descheduler.gangs import Lookup
+from descheduler.gangs.lookup import group_of
+from descheduler.model.labels import Labels
+from descheduler.model.pods import Phase, Pod
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.planning.filters.context import Gate, Scene
+
+MIRROR, SOURCE = "kubernetes.io/config.mirror", "kubernetes.io/config.source"
+QOS = "koordinator.sh/qosClass"
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Pods with this label are never evicted. `value` is a whole-match pattern, empty: any value."""
+
+    label: str
+    what: str
+    value: str = ""
+
+    def matches(self, labels: Labels) -> bool:
+        found = labels.get(self.label)
+        return found is not None and (not self.value or re.fullmatch(self.value, found) is not None)
+
+
+REGISTRY = (
+    # Fluid (charts/*/templates of fluid-cloudnative/fluid): no single label is on all of its caches' pods.
+    Never("fluid.io/managed-by", "Fluid cache", "fluid"),
+    Never("fluid.io/dataset", "Fluid cache worker"),
+    Never("role", "cache component", "(alluxio|jindofs|juicefs|efc|thin|vineyard)-(master|worker|fuse|fuse-client)"),
+    Never("role", "Fluid data operation", "dataload-pod|datamigrate-pod|dataprocess-pod"),
+    Never("cacheruntime.fluid.io/name", "Fluid cache"),
+    Never("cacheruntime.fluid.io/component-name", "Fluid cache"),
+    # kuberay constant.go; apache/spark Constants.scala
+    Never("ray.io/node-type", "Ray head", "head"),
+    Never("spark-role", "Spark driver", "driver"),
+    # ourselves
+    Never("app.kubernetes.io/name", "this program", "descheduler"),
+    # koordinator apis/extension/qos.go
+    Never(QOS, "system quality of service", "SYSTEM"),
+)
+NEVER_OWNED_BY = "data.fluid.io"  # API group of Fluid's runtimes, whose StatefulSets run the caches
+NEVER_IN = "fluid-system"
+
+
+def pod_gates(scene: Scene) -> Iterator[Gate]:
+    yield from _kind(scene)
+    yield from _state(scene)
+    yield from _registry(scene)
+
+
+def _kind(scene: Scene) -> Iterator[Gate]:
+    static = scene.by_annotations(lambda a: MIRROR in a or a.get(SOURCE, "api") != "api")
+    static |= scene.by_owner(lambda p: any(o.kind == "Node" for o in p.owners))
+    yield Gate(Reason.MIRROR_POD, static, lambda i: Blocked(Reason.MIRROR_POD, f"node/{scene.pods[i].node}"))
+    daemons = scene.by_owner(lambda p: any(o.kind == "DaemonSet" for o in p.owners))
+    yield Gate(Reason.DAEMON_SET, daemons, lambda i: Blocked(Reason.DAEMON_SET, _owner(scene.pods[i])))
+
+
+def _state(scene: Scene) -> Iterator[Gate]:
+    def simple(reason: Reason) -> Gate:
+        return Gate(reason, masks[reason], lambda i: Blocked(reason, scene.name(i), _where(scene, i)))
+
+    masks = {
+        Reason.TERMINAL: scene.in_phase(Phase.SUCCEEDED, Phase.FAILED),
+        Reason.TERMINATING: scene.leaving,
+        Reason.NOT_RUNNING: ~scene.running | (scene.columns.pod_node < 0),
+    }
+    yield from map(simple, masks)
+    flying = scene.nobody()
+    flying[list(scene.in_flight)] = True
+    yield Gate(
+        Reason.TERMINATING,
+        flying,
+        lambda i: Blocked(Reason.TERMINATING, scene.name(i), "a move of it is still under way"),
+    )
+    unread = np.array([bool(p.problem) for p in scene.pods], np.bool_)
+    yield Gate(
+        Reason.DATA_PARTIAL, unread, lambda i: Blocked(Reason.DATA_PARTIAL, scene.name(i), scene.pods[i].problem)
+    )
+
+
+def _where(scene: Scene, pod: int) -> str:
+    found = scene.pods[pod]
+    unknown = found.node and scene.columns.pod_node[pod] < 0
+    return f"its node {found.node} is not known" if unknown else f"phase {found.phase}"
+
+
+def _registry(scene: Scene) -> Iterator[Gate]:
+    def never(labels: Labels) -> Never | None:
+        return next((rule for rule in REGISTRY if rule.matches(labels)), None)
+
+    def explain(pod: int) -> Blocked:
+        found = scene.pods[pod]
+        rule = never(found.labels)
+        if rule is not None:
+            return Blocked(Reason.NEVER_EVICT, f"label {rule.label}={found.labels[rule.label]}", rule.what)
+        if found.namespace == NEVER_IN:
+            return Blocked(Reason.NEVER_EVICT, f"namespace/{NEVER_IN}", "Fluid")
+        return Blocked(Reason.NEVER_EVICT, _owner(found), "run by a Fluid runtime")
+
+    lookup = Lookup(scene.snapshot)
+    keys = frozenset(rule.label for rule in REGISTRY)
+    mask = scene.by_labels(lambda found: not keys.isdisjoint(found) and never(found) is not None)
+    mask |= scene.by_namespace(lambda found: found == NEVER_IN)
+    mask |= scene.by_owner(lambda p: any(group_of(o) == NEVER_OWNED_BY for o in lookup.chain(p.namespace, p.owners)))
+    yield Gate(Reason.NEVER_EVICT, mask, explain)
+
+
+def _owner(pod: Pod) -> str:
+    owner = pod.controller or next(iter(pod.owners), None)
+    return f"{owner.kind}/{owner.name}" if owner else ""

@@ -1,0 +1,332 @@
+"""Whether an elastic quota would let the replacement of a pod in again.
+
+A replacement is a new pod to the quota: its use is counted without the pod that left and with the request of the new
+one, which is what it counts now. So whoever is in a quota that is over its limit (because the limit was lowered, or
+shrank with what others ask for) stays, and so does who would lose the place to a pod that waits for the same quota.
+
+Sources: kubernetes-sigs/scheduler-plugins pkg/capacityscheduling (`PreFilter`, `elasticquota.go`) and koordinator
+pkg/scheduler/plugins/elasticquota (`PreFilter`, `GetQuotaName`). Use is summed from the pods, for a status may lag.
+Requests are the scheduler's; scheduler-plugins counts sidecars as other init containers, hence a little less. Pods of
+all schedulers are held to the quota, since nothing says which of them have the plugin. Parent quotas of Koordinator are
+not asked (`enableCheckParentQuota` is off by default), nor is ResourceQuota, which is not read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.objects import CustomObject, Json
+from descheduler.model.pods import Phase
+from descheduler.model.quantity import InvalidQuantity, amount, human
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.units import DisruptionMode
+from descheduler.planning.filters.context import Gate, Mask, Scene
+
+PLUGINS, KOORDINATOR = "scheduling.x-k8s.io/ElasticQuota", "scheduling.sigs.k8s.io/ElasticQuota"
+_PREFIX = "quota.scheduling.koordinator.sh"
+NAME, PREEMPTIBLE = f"{_PREFIX}/name", f"{_PREFIX}/preemptible"
+RUNTIME, NAMESPACES = f"{_PREFIX}/runtime", f"{_PREFIX}/namespaces"
+DEFAULT_QUOTA = "koordinator-default-quota"
+
+# Resources that scheduler-plugins has as fields: they are 0 where a `min` or `max` leaves them out, and compared
+# even for pods that ask for none of them.
+_FIELDS = ("cpu", "memory", "ephemeral-storage")
+_NO_LIMIT = 2**62
+_LARGEST = 2**53  # sums of it do not overflow
+
+Ints = NDArray[np.int64]
+Waiting = list[tuple[tuple[int, int, int], int]]
+"""((quota, spec, priority), pod) of pending pods."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Quotas:
+    """Q quotas of one kind over R resources, S distinct specs and P pods.
+
+    `of_pod` [P] is the quota of each pod, -1 for none; `counts` [P] whether its use is counted there. `always` [R]
+    marks resources that are compared for every pod, the others only for pods that ask for them.
+    """
+
+    names: Sequence[str]
+    of_pod: NDArray[np.int32]
+    counts: Mask
+    limit: Ints  # [Q, R]
+    used: Ints  # [Q, R]
+    requests: Ints  # [S, R]
+    always: Mask
+    word: str  # what people call the limit
+
+    def compared(self, specs: NDArray[np.int32]) -> Mask:
+        """[K, R] which resources matter to pods of these specs."""
+        found: Mask = self.always | (self.requests[specs] > 0)
+        return found
+
+
+def _quotas(
+    scene: Scene,
+    found: Sequence[CustomObject],
+    of_pod: NDArray[np.int32],
+    counts: Mask,
+    limit: Ints,
+    word: str,
+    fields: Sequence[str] | None = None,
+) -> _Quotas:
+    """`fields` are the resources that are always compared; None: all."""
+    columns = scene.columns
+    requests = columns.spec_requests.copy()
+    requests[:, columns.resource("pods")] = 0  # not something that a container asks for
+    used = np.zeros_like(limit)
+    counted = np.flatnonzero(counts & (of_pod >= 0))
+    np.add.at(used, of_pod[counted], requests[columns.pod_spec[counted]])
+    always = np.array([fields is None or name in fields for name in columns.resources], np.bool_)
+    names = [f"elasticquota/{q.namespace}/{q.name}" for q in found]
+    return _Quotas(names, of_pod, counts, limit, used, requests, always, word)
+
+
+def quota_gates(scene: Scene) -> Iterator[Gate]:
+    """Pods whose replacement a quota would refuse; without quotas there is no gate."""
+    objects = scene.snapshot.objects
+    if objects.get(PLUGINS):
+        yield from _of_plugins(scene, objects[PLUGINS])
+    if objects.get(KOORDINATOR):
+        yield from _of_koordinator(scene, objects[KOORDINATOR])
+
+
+def _of_plugins(scene: Scene, found: Sequence[CustomObject]) -> Iterator[Gate]:
+    """One quota for each namespace; a pod in a namespace without one is outside the scheme."""
+    by_namespace: dict[str, list[CustomObject]] = {}
+    for quota in found:
+        by_namespace.setdefault(quota.namespace, []).append(quota)
+    first = [several[0] for several in by_namespace.values()]
+    read = _Reader(scene)
+    for at, several in enumerate(by_namespace.values()):
+        if len(several) > 1:
+            read.problems[at] = f"{len(several)} ElasticQuotas in one namespace"
+    limit = read.table([q.spec.get("max") for q in first], absent=dict.fromkeys(_FIELDS, 0))
+    nothing = dict.fromkeys(scene.columns.resources, 0)
+    floor = read.table([q.spec.get("min") or {} for q in first], absent=nothing)
+    rows = {namespace: at for at, namespace in enumerate(by_namespace)}
+    of_pod = _by_namespace(scene, lambda namespace: rows.get(namespace, -1))
+    counts = scene.bound & scene.in_phase(Phase.PENDING, Phase.RUNNING)
+    quotas = _quotas(scene, first, of_pod, counts, limit, "max", _FIELDS)
+    yield _unread(quotas, read.problems)
+    yield from _gates(scene, quotas)
+    yield from _total(scene, quotas, floor)
+
+
+def _total(scene: Scene, quotas: _Quotas, floor: Ints) -> Iterator[Gate]:
+    """Nothing gets in while all quotas together use more than the sum of their `min`."""
+    used, guaranteed = quotas.used.sum(axis=0), floor.sum(axis=0)
+    over = np.flatnonzero(used > guaranteed)
+    if over.size:
+        said = _said(scene, int(over[0]), used, guaranteed, "the sum of min")
+        text = f"all quotas together: {said}"
+        yield Gate(Reason.QUOTA, quotas.of_pod >= 0, lambda _: Blocked(Reason.QUOTA, "elasticquotas", text))
+
+
+def _of_koordinator(scene: Scene, found: Sequence[CustomObject]) -> Iterator[Gate]:
+    """What a quota is entitled to now; pods that cannot be preempted must fit into its `min`."""
+    read = _Reader(scene)
+    top = read.table([q.spec.get("max") for q in found], absent={})
+    runtime = read.table([read.annotation(at, q, RUNTIME) for at, q in enumerate(found)], absent={})
+    limit = np.where(top == _NO_LIMIT, _NO_LIMIT, np.minimum(top, runtime))  # what `max` leaves out is not looked at
+    floor = read.table([q.spec.get("min") for q in found], absent={})
+    of_pod = _koordinator_quota(scene, found, read)
+    counts = scene.bound & ~scene.in_phase(Phase.SUCCEEDED, Phase.FAILED)
+    quotas = _quotas(scene, found, of_pod, counts, limit, "the entitlement")
+    yield _unread(quotas, read.problems)
+    yield from _gates(scene, quotas)
+    fixed = np.where(scene.by_labels(lambda v: v.get(PREEMPTIBLE) == "false"), of_pod, -1).astype(np.int32)
+    yield from _gates(scene, _quotas(scene, found, fixed, counts, floor, "min, for pods that cannot be preempted"))
+
+
+def _koordinator_quota(scene: Scene, found: Sequence[CustomObject], read: _Reader) -> NDArray[np.int32]:
+    """[P] A pod's label names its quota; else the quota named after its namespace, one that lists it, the default."""
+    rows = {quota.name: at for at, quota in enumerate(found)}
+    default = rows.get(DEFAULT_QUOTA, -1)
+    claimed: dict[str, int] = {}
+    for at, quota in enumerate(found):
+        names = read.annotation(at, quota, NAMESPACES)
+        for namespace in names if isinstance(names, list) else ():
+            claimed.setdefault(str(namespace), at)
+    claimed.update({q.name: at for at, q in enumerate(found) if q.name == q.namespace})
+    unnamed = _by_namespace(scene, lambda namespace: claimed.get(namespace, default))
+    labels = scene.looks.labels
+    named = np.array([rows.get(v[NAME], default) if v.get(NAME) else -2 for v in labels.values], np.int32)[labels.rows]
+    return np.where(named == -2, unnamed, named).astype(np.int32)
+
+
+class _Reader:
+    """Amounts of quotas as rows of numbers; what cannot be read is a problem of its quota, and allows nothing."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.column = {name: i for i, name in enumerate(scene.columns.resources)}
+        self.problems: dict[int, str] = {}  # by quota
+
+    def table(self, written: Sequence[Json], absent: Mapping[str, int]) -> Ints:
+        """[Q, R]; `absent`: what resources count as that a list leaves out, no limit for the rest. None: no list."""
+        out = np.full((len(written), len(self.column)), _NO_LIMIT, np.int64)
+        for at, amounts in enumerate(written):
+            if amounts is None:
+                continue
+            try:
+                values = {**absent, **_amounts(amounts)}
+            except InvalidQuantity as error:
+                self.problems.setdefault(at, str(error))
+                out[at] = 0
+                continue
+            for name, value in values.items():
+                if name in self.column:
+                    out[at, self.column[name]] = min(value, _LARGEST)
+        return out
+
+    def annotation(self, at: int, quota: CustomObject, key: str) -> Json:
+        text = quota.annotations.get(key)
+        if not text:
+            return None
+        try:
+            found: Json = json.loads(text)
+        except ValueError:
+            self.problems.setdefault(at, f"annotation {key} is not JSON")
+            return None
+        return found
+
+
+def _amounts(written: Json) -> dict[str, int]:
+    if not isinstance(written, Mapping):
+        raise InvalidQuantity(f"{written!r} is not a list of amounts")
+    return {name: amount(name, str(value)) for name, value in written.items()}
+
+
+def _by_namespace(scene: Scene, of: Callable[[str], int]) -> NDArray[np.int32]:
+    looks = scene.looks.namespaces
+    found: NDArray[np.int32] = np.array([of(name) for name in looks.values], np.int32)[looks.rows]
+    return found
+
+
+def _unread(quotas: _Quotas, problems: Mapping[int, str]) -> Gate:
+    at = quotas.of_pod
+    mask: Mask = np.isin(at, list(problems))
+    return Gate(
+        Reason.QUOTA,
+        mask,
+        lambda i: Blocked(Reason.QUOTA, quotas.names[at[i]], problems[int(at[i])]),
+    )
+
+
+def _gates(scene: Scene, quotas: _Quotas) -> Iterator[Gate]:
+    at = quotas.of_pod
+    over = _over(scene, quotas)
+    worst = over.argmax(axis=1)
+
+    def explain(pod: int) -> Blocked:
+        quota = int(at[pod])
+        said = _said(scene, int(worst[pod]), quotas.used[quota], quotas.limit[quota], quotas.word)
+        return Blocked(Reason.QUOTA, quotas.names[quota], said)
+
+    full: Mask = np.logical_or.reduce(over, axis=1)
+    yield Gate(Reason.QUOTA, full, explain)
+    waiting = _waiting(scene, quotas)
+    rival = _rivals(scene, quotas, waiting)
+    yield Gate(
+        Reason.QUOTA,
+        rival >= 0,
+        lambda i: Blocked(
+            Reason.QUOTA,
+            quotas.names[at[i]],
+            f"{scene.name(int(rival[i]))} waits for the quota and would take the place",
+        ),
+        lambda pods: _rival_of_all(scene, quotas, waiting, pods),
+    )
+
+
+def _over(scene: Scene, quotas: _Quotas) -> Mask:
+    """[P, R] where the quota of a pod is used beyond its limit already, for resources that matter to the pod."""
+    out = np.zeros((len(scene.pods), len(scene.columns.resources)), np.bool_)
+    over = quotas.used > quotas.limit
+    pods = np.flatnonzero((quotas.of_pod >= 0) & quotas.counts)
+    if over.any():
+        out[pods] = over[quotas.of_pod[pods]] & quotas.compared(scene.columns.pod_spec[pods])
+    return out
+
+
+def _rivals(scene: Scene, quotas: _Quotas, waiting: Waiting) -> NDArray[np.int64]:
+    """[P] a pending pod that has no room in the quota now, would have with this one gone, and comes first; else -1."""
+    columns, pods = scene.columns, scene.pods
+    out = np.full(len(pods), -1, np.int64)
+    freed: dict[int, tuple[NDArray[np.intp], Ints]] = {}
+    for (quota, spec, priority), rival in waiting:
+        with_it, limit = quotas.used[quota] + quotas.requests[spec], quotas.limit[quota]
+        matters = quotas.compared(np.array([spec], np.int32))[0]
+        if quota not in freed:
+            freed[quota] = _freed(scene, quotas, quota)
+        members, room = freed[quota]
+        fits = ~(((with_it - room) > limit) & matters).any(axis=1)
+        hurt = ((with_it > limit) & quotas.compared(columns.pod_spec[members])).any(axis=1)
+        hit = members[fits & hurt & (columns.pod_priority[members] <= priority)]
+        out[hit] = np.where(out[hit] < 0, rival, out[hit])
+    return out
+
+
+def _waiting(scene: Scene, quotas: _Quotas) -> Waiting:
+    """Those that have no room in their quota now: one of all that are alike."""
+    columns, pods = scene.columns, scene.pods
+    waiting = np.flatnonzero((quotas.of_pod >= 0) & ~scene.bound & scene.in_phase(Phase.PENDING) & ~scene.leaving)
+    alike = {
+        (int(quotas.of_pod[w]), int(columns.pod_spec[w]), int(columns.pod_priority[w])): w
+        for w in reversed(waiting.tolist())
+        if not pods[w].gated
+    }
+    found: Waiting = []
+    for key, rival in sorted(alike.items()):
+        quota, spec, _ = key
+        matters = quotas.compared(np.array([spec], np.int32))[0]
+        over = quotas.used[quota] + quotas.requests[spec] > quotas.limit[quota]
+        if (over & matters).any():
+            found.append((key, rival))
+    return found
+
+
+def _rival_of_all(scene: Scene, quotas: _Quotas, waiting: Waiting, pods: Sequence[int]) -> Blocked | None:
+    """Whom all the pods together, gone at once, would let into their quota before their replacements."""
+    columns = scene.columns
+    every = np.array([p for p in pods if quotas.of_pod[p] >= 0 and quotas.counts[p]], np.int64)
+    if len(every) < 2:
+        return None
+    for (quota, spec, priority), rival in waiting:
+        mine = every[quotas.of_pod[every] == quota]
+        room = quotas.requests[columns.pod_spec[mine]].sum(axis=0)
+        with_it, limit = quotas.used[quota] + quotas.requests[spec], quotas.limit[quota]
+        if ((with_it - room > limit) & quotas.compared(np.array([spec], np.int32))[0]).any():
+            continue
+        hurt = ((with_it > limit) & quotas.compared(columns.pod_spec[mine])).any(axis=1)
+        if (hurt & (columns.pod_priority[mine] <= priority)).any():
+            said = (
+                f"{scene.name(rival)} waits for the quota and would take the place of {len(mine)} that leave together"
+            )
+            return Blocked(Reason.QUOTA, quotas.names[quota], said)
+    return None
+
+
+def _freed(scene: Scene, quotas: _Quotas, quota: int) -> tuple[NDArray[np.intp], Ints]:
+    """Pods [M] that the quota counts, and what it gets back [M, R] when one moves: a gang may go whole."""
+    inside = (quotas.of_pod == quota) & quotas.counts
+    members = np.flatnonzero(inside)
+    spec, gang = scene.columns.pod_spec, scene.units.unit_index[members]
+    room = quotas.requests[spec[members]]
+    for at in np.unique(gang[gang >= 0]).tolist():
+        unit = scene.units.gangs[at]
+        if unit.mode is DisruptionMode.WHOLE:
+            leaving = [p for p in unit.amplified if inside[p]]
+            room[gang == at] = quotas.requests[spec[leaving]].sum(axis=0)
+    return members, room
+
+
+def _said(scene: Scene, column: int, used: Ints, limit: Ints, word: str) -> str:
+    name = scene.columns.resources[column]
+    return f"{human(name, int(used[column]))} {name} used, {human(name, int(limit[column]))} is {word}"

@@ -1,0 +1,282 @@
+"""One proposal on trial: gates, gangs, budgets, proof of re-placement, and worth against cost.
+
+What is proved here is proved on the state that already holds everything accepted before, so that no later move takes
+the place of an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract import RebalanceView, Scenario, land
+from descheduler.model.moves import Move, Proposal
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.units import DisruptionMode
+from descheduler.planning.apart import apart
+from descheduler.planning.budgets.budgets import Budgets, Charge
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRules:
+    """When a destination is good: its forecast quantile within the horizon stays under `max_load` (by resource).
+
+    `max_risk` is the accepted probability that a pod lands on its source or on a node that it would make hot.
+    """
+
+    max_load: Mapping[str, float] = field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
+    quantile: float = 0.95
+    horizon_seconds: float = 3600.0
+    max_risk: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes."""
+
+    pod: int
+    node: int
+    share: float
+    candidates: int
+    likely: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes."""
+
+    proposal: Proposal
+    restarting: tuple[int, ...]
+    proofs: tuple[Proof, ...]
+    charges: tuple[Charge, ...]
+    cost: float
+    stage: int = 1
+    stages: int = 1
+
+
+class Trial:
+    """The state of one plan in the making: what is accepted so far, and the budgets it uses."""
+
+    def __init__(
+        self,
+        view: RebalanceView,
+        budgets: Budgets,
+        rules: ProofRules,
+        margin: float,
+        in_flight: Collection[int] = (),
+    ) -> None:
+        self.view = view
+        self.state = view.what_if()
+        self.budgets = budgets
+        self.accepted: list[Accepted] = []
+        self._rules = rules
+        self._margin = margin
+        self._moved: set[int] = set()
+        self._seated: set[int] = set()
+        # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
+        self._taken = Counter(view.units.of(p).name for p in in_flight if view.snapshot.pods[p].deleting is None)
+
+    def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
+        """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
+        pods = tuple(move.pod for move in proposal.moves)
+        refused = self._gates(pods) or self._sources(proposal) or self._gangs(pods)
+        if refused is not None:
+            return refused
+        cost = float(self.view.costs[list(self._restarting(pods))].sum())
+        if proposal.worth <= self._margin * cost:
+            text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"
+            return Blocked(Reason.NOT_WORTH_IT, "cost", text)
+        parts = self._stages(proposal)
+        moved = [tuple(move.pod for move in part) for part in parts]
+        restarting = [self._restarting(part) for part in moved]
+        costs = [float(self.view.costs[list(part)].sum()) for part in restarting]
+        stages = _split(proposal, parts, costs)
+        attempt = self.state.fork()
+        proofs: list[tuple[Proof, ...]] = []
+        for stage in stages:
+            proved = self._prove(stage, attempt)
+            if isinstance(proved, Blocked):
+                return proved
+            proofs.append(proved)
+        unseated = self._seat(proposal, attempt)
+        if unseated is not None:
+            return unseated
+        before = self.budgets.fork()
+        charges = self.budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
+        if isinstance(charges, Blocked):
+            return charges
+        accepted = tuple(
+            Accepted(stage, also, proved, taken, price, i, len(parts))
+            for i, (stage, also, proved, taken, price) in enumerate(
+                zip(stages, restarting, proofs, charges, costs, strict=True), start=1
+            )
+        )
+        crowded = self._crowded(accepted)
+        if crowded is not None:
+            self.budgets = before
+            return crowded
+        self._take(proposal, accepted, attempt)
+        return accepted
+
+    def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
+        """Actions that must keep apart (`steering`) may need more waves than there may be."""
+        most = self.budgets.limits.waves
+        if most is None or not self.view.steering:
+            return None
+        every = [*self.accepted, *new]
+        waves = self.budgets.waves([one.restarting for one in every], apart=apart(every))
+        if max(waves) < most:
+            return None
+        return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
+
+    def _stages(self, proposal: Proposal) -> tuple[tuple[Move, ...], ...]:
+        """The moves in one part, or in as many as budgets need; what must move together stays together."""
+        if not proposal.staged:
+            return (proposal.moves,)
+        units: dict[tuple[int, ...], list[Move]] = {}
+        for move in proposal.moves:
+            units.setdefault(self.view.moving(move.pod), []).append(move)
+        parts = list(units.values())
+        divided = self.budgets.divide([self._restarting(tuple(m.pod for m in part)) for part in parts])
+        return tuple(tuple(move for at in stage for move in parts[at]) for stage in divided)
+
+    def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
+        state.steer(())
+        self.state = state
+        self.accepted.extend(accepted)
+        self._seated.update(seat.pod for seat in proposal.seats)
+        for move in proposal.moves:
+            self._moved.add(move.pod)
+            self._taken[self.view.units.of(move.pod).name] += 1
+
+    def _gates(self, pods: tuple[int, ...]) -> Blocked | None:
+        for pod in pods:
+            blocked = self.view.blocked(pod)
+            if blocked is not None:
+                return blocked
+            if pod in self._moved:
+                return Blocked(
+                    Reason.SUPERSEDED, f"pod/{self.view.snapshot.pods[pod].key}", "already moves in this plan"
+                )
+        return self.view.together((*sorted(self._moved), *pods))
+
+    def _sources(self, proposal: Proposal) -> Blocked | None:
+        """A move from where the pod is not is a mistake of the strategy: its worth speaks of another node."""
+        for move in proposal.moves:
+            if self.state.node_of(move.pod) != move.source:
+                text = f"pod/{self.view.snapshot.pods[move.pod].key} is not on {self._name(move.source)}"
+                return Blocked(Reason.STRATEGY_FAILED, proposal.finding.strategy, text)
+        return None
+
+    def _name(self, node: int) -> str:
+        return self.view.snapshot.nodes[node].name
+
+    def _gangs(self, pods: tuple[int, ...]) -> Blocked | None:
+        """Whole gangs move whole; the others lose no more than their slack, over the whole plan."""
+        together = set(pods)
+        asked: Counter[str] = Counter()
+        for pod in pods:
+            unit = self.view.units.of(pod)
+            if not unit.gang:
+                continue
+            if unit.mode is DisruptionMode.WHOLE:
+                left = [m for m in unit.members if m not in together]
+                if left:
+                    name = self.view.snapshot.pods[left[0]].key
+                    return Blocked(Reason.GANG_WOULD_TEAR, unit.name, f"{name} would stay behind")
+                continue
+            asked[unit.name] += 1
+            if self._taken[unit.name] + asked[unit.name] > unit.slack:
+                text = f"{unit.alive} alive, minimum {unit.min_available}"
+                return Blocked(Reason.GANG_WOULD_TEAR, unit.name, text)
+        return None
+
+    def _restarting(self, pods: tuple[int, ...]) -> tuple[int, ...]:
+        every: dict[int, None] = dict.fromkeys(pods)
+        for pod in pods:
+            every.update(dict.fromkeys(self.view.units.of(pod).restarting(pod)))
+        return tuple(every)
+
+    def _prove(self, proposal: Proposal, attempt: Scenario) -> tuple[Proof, ...] | Blocked:
+        attempt.steer(proposal.vacating)  # its own nodes alone: what is not in its wave is over, or not begun
+        for move in proposal.moves:
+            attempt.remove(move.pod)
+        proofs: list[Proof] = []
+        for move in proposal.moves:
+            proof = self._place(move, attempt)
+            if isinstance(proof, Blocked):
+                return proof
+            attempt.place(proof.pod, proof.node)
+            proofs.append(proof)
+        return tuple(proofs)
+
+    def _seat(self, proposal: Proposal, attempt: Scenario) -> Blocked | None:
+        """Set the room of the pending pods aside, so that nothing later in the plan takes it; or say who finds none.
+
+        They must fit all together. Until the scheduler has placed them nobody else's place may rest on theirs.
+        """
+        together = attempt.fork()
+        for seat in proposal.seats:
+            key = f"pod/{self.view.snapshot.pods[seat.pod].key}"
+            if seat.pod in self._seated or together.node_of(seat.pod) >= 0:
+                return Blocked(Reason.SUPERSEDED, key, "has its room already")
+            if not together.fits(seat.pod, np.array([seat.node], np.int32))[0]:
+                return Blocked(Reason.NO_CURE, key, f"would not fit on {self._name(seat.node)} after the moves")
+            together.place(seat.pod, seat.node)
+        for seat in proposal.seats:
+            attempt.reserve(seat.pod, seat.node)
+        return None
+
+    def _place(self, move: Move, attempt: Scenario) -> Proof | Blocked:
+        """The node on which the pod will most likely be, if what is likely is also good; the wished one if it is."""
+        landing = land(
+            self.view.snapshot,
+            attempt,
+            move.pod,
+            move.source,
+            lambda nodes: self._good(move, nodes, attempt),
+            self._rules.max_risk,
+            Reason.NO_GAIN if move.only else Reason.DESTINATION_HOT,
+        )
+        if isinstance(landing, Blocked):
+            return landing
+        node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
+        fits = attempt.fits(move.pod)
+        return Proof(move.pod, node, landing.share, int(fits.sum()) - int(fits[move.source]), landing.likely)
+
+    def _good(self, move: Move, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
+        cool = self._cool(move.pod, nodes, attempt)
+        return cool & np.isin(nodes, move.destinations) if move.only else cool
+
+    def _cool(self, pod: int, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
+        cool = np.ones(len(nodes), np.bool_)
+        for resource, limit in self._rules.max_load.items():
+            if resource in self.view.loads:
+                level = attempt.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
+                cool &= level <= limit
+        return cool
+
+
+def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequence[float]) -> list[Proposal]:
+    """One proposal for each part: worth by what the part costs, the benefit with the last, which ends it.
+
+    Each leaves free what the others leave too.
+    """
+    if len(parts) == 1:
+        return [proposal]
+    total, last = sum(costs) or 1.0, len(parts) - 1
+    return [
+        replace(
+            proposal,
+            moves=part,
+            avoid=proposal.vacating,
+            benefit=proposal.benefit if i == last else 0.0,
+            worth=proposal.worth * costs[i] / total,
+            note=f"stage {i + 1} of {len(parts)}: {proposal.note}",
+        )
+        for i, part in enumerate(parts)
+    ]

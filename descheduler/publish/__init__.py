@@ -1,0 +1,1 @@
+"""Profiles given to others: as metrics, and as Koordinator Recommendation objects."""

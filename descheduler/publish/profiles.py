@@ -1,0 +1,225 @@
+"""Profiles given to others: as metrics that each scrape reads, and as Koordinator's Recommendation objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from descheduler.apiwrite.writer import ClusterWriter
+from descheduler.kube.client.connection import KubeClient
+from descheduler.kube.client.discovery import discover
+from descheduler.kube.convert.kinds import Kind
+from descheduler.kube.convert.wire import CustomWire
+from descheduler.kube.convert.workloads import convert_custom
+from descheduler.model.errors import DeschedulerError, LeadershipLost
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import WorkloadKey
+from descheduler.policy import Policy
+from descheduler.policy.publish import PublishPolicy
+from descheduler.publish.recommendations import API_VERSION, Advice, Recommendations, Written
+from descheduler_profiling.export import horizon_name
+from descheduler_profiling.export import usage as usage_of
+from descheduler_profiling.profiles import SignalProfiles
+
+log = structlog.get_logger(__name__)
+_LABELS = ("namespace", "kind", "workload", "signal")
+
+Profiles = Mapping[str, SignalProfiles]
+Samples = tuple[tuple[tuple[str, ...], float], ...]
+
+RECOMMENDATION = Kind(
+    key="analysis.koordinator.sh/Recommendation",
+    group=API_VERSION.partition("/")[0],
+    versions=(API_VERSION.partition("/")[2],),
+    name="Recommendation",
+    plural="recommendations",
+    wire=CustomWire,
+    convert=lambda version: partial(convert_custom, kind="Recommendation", api_version=version),
+)
+
+
+class Publisher(Protocol):
+    """Whoever keeps the Recommendation objects: `Recommendations`, where the cluster has them."""
+
+    def publish(self, advice: Sequence[Advice], now: float) -> Written: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a scrape reads; replaced as a whole, so that no scrape sees half of a cycle."""
+
+    usage: Samples = ()
+    confidence: Samples = ()
+    left_out: int = 0
+    recommended: tuple[int, int, int, int] = (0, 0, 0, 0)
+    failures: int = 0
+
+
+class Published(Collector):
+    """Keeps what is published up to date with each cycle; `leading` says whether it is ours to show.
+
+    Of a history that is not complete, and of workloads without a profile, there is a confidence of 0 and no usage.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        recommendations: Callable[[], Publisher | None],
+        leading: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._recommendations = recommendations
+        self._leading = leading
+        self._shown = _Shown()
+        self._problems: tuple[str, ...] = ()
+        registry.register(self)
+
+    def update(self, policy: Policy, snapshot: ClusterSnapshot, profiles: Profiles, now: float) -> None:
+        """Publish what the policy names. What goes wrong is counted and logged, and stops nothing.
+
+        Raises:
+            LeadershipLost: another replica leads.
+        """
+        publish = policy.publish
+        keys, left_out = chosen(publish, profiles)
+        usage, confidence = _samples(publish, profiles, keys)
+        recommended, failures = self._shown.recommended, self._shown.failures
+        if publish.recommendations.enabled:
+            try:
+                recommended = self._recommend(advice_of(publish, snapshot, profiles, keys), now)
+            except LeadershipLost:
+                raise
+            except DeschedulerError as error:
+                failures += 1
+                log.warning("recommendations not written", error=str(error))
+        self._shown = _Shown(usage, confidence, left_out, recommended, failures)
+
+    def _recommend(self, advice: list[Advice], now: float) -> tuple[int, int, int, int]:
+        writer = self._recommendations()
+        if writer is None:
+            self._tell((f"the cluster has no {API_VERSION}: recommendations are not written",))
+            return (0, 0, 0, 0)
+        done = writer.publish(advice, now)
+        self._tell(done.problems)
+        return done.written, done.unchanged, done.deleted, len(done.problems)
+
+    def _tell(self, problems: tuple[str, ...]) -> None:
+        """Log what is new; the same sentence in every cycle would say no more."""
+        for problem in problems:
+            if problem not in self._problems:
+                log.warning("recommendation not written", problem=problem)
+        self._problems = problems
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, for the registry."""
+        shown = self._shown if self._leading() else _Shown()
+        made = (
+            (
+                "usage",
+                "Forecast usage of one replica at a time within the horizon.",
+                ("quantile", "horizon"),
+                shown.usage,
+            ),
+            ("confidence", "Trust in the profile, 0 (there is none) to 1.", (), shown.confidence),
+            ("left_out", "Workloads beyond publish.maxWorkloads.", None, (((), float(shown.left_out)),)),
+        )
+        for name, text, more, samples in made:
+            labels = () if more is None else (*_LABELS, *more)
+            family = GaugeMetricFamily(f"descheduler_profile_{name}", text, labels=labels)
+            for values, value in samples:
+                family.add_metric(values, value)
+            yield family
+        states = GaugeMetricFamily("descheduler_recommendations", "Latest cycle's Recommendations.", labels=("result",))
+        for result, count in zip(("written", "unchanged", "deleted", "refused"), shown.recommended, strict=True):
+            states.add_metric((result,), float(count))
+        yield states
+        failed = CounterMetricFamily("descheduler_recommendation_failures", "Cycles that wrote no Recommendations.")
+        failed.add_metric((), float(shown.failures))
+        yield failed
+
+
+def served(client: KubeClient, writer: ClusterWriter) -> Callable[[], Recommendations | None]:
+    """Asks the cluster, each time, whether it has the API."""
+    kept = Recommendations(writer)
+    return lambda: kept if discover(client, (RECOMMENDATION,)).served else None
+
+
+def chosen(publish: PublishPolicy, profiles: Profiles) -> tuple[list[WorkloadKey], int]:
+    """The workloads that the policy names, by name, and how many there are beyond its limit."""
+    if not publish.workloads:
+        return [], 0
+    signals = [profiles[signal] for signal in publish.signals if signal in profiles]
+    keys = sorted({key for one in signals for key in one.keys if publish.names(key)})
+    return keys[: publish.max_workloads], max(0, len(keys) - publish.max_workloads)
+
+
+def _samples(publish: PublishPolicy, profiles: Profiles, keys: Sequence[WorkloadKey]) -> tuple[Samples, Samples]:
+    usage: list[tuple[tuple[str, ...], float]] = []
+    confidence: list[tuple[tuple[str, ...], float]] = []
+    for signal in publish.signals:
+        if signal not in profiles:
+            continue
+        made = profiles[signal]
+        rows = made.rows(keys)
+        trust = np.where(rows >= 0, made.confidence[rows], 0.0) if made.complete and made.keys else np.zeros(len(keys))
+        labels = [(key.namespace, key.kind, key.name, signal) for key in keys]
+        confidence += [(label, float(value)) for label, value, row in zip(labels, trust, rows, strict=True) if row >= 0]
+        known = np.flatnonzero(trust > 0)
+        names = [horizon_name(bucket.seconds) for bucket in made.layout.buckets]
+        for q in publish.quantiles:
+            table = usage_of(made, rows[known], q).tolist()
+            for i, values in zip(known.tolist(), table, strict=True):
+                usage += [((*labels[i], f"{q:g}", name), value) for name, value in zip(names, values, strict=True)]
+    return tuple(usage), tuple(confidence)
+
+
+def advice_of(
+    publish: PublishPolicy, snapshot: ClusterSnapshot, profiles: Profiles, keys: Sequence[WorkloadKey]
+) -> list[Advice]:
+    """What to recommend to those workloads that have a pod: CPU at the worst time of the day ahead, memory at its peak.
+
+    Without a trustworthy profile of both, nothing: a recommendation that is there stays, and its time tells its age.
+    """
+    first: dict[WorkloadKey, str] = {}
+    for pod in snapshot.pods:
+        if not pod.terminal:
+            first.setdefault(snapshot.root(pod), pod.name)
+    out = []
+    for key in keys:
+        if key not in first:
+            continue
+        workload = snapshot.workloads.get(key)
+        amounts, confidence = _amounts(publish, profiles, key)
+        wanted = publish.recommendations
+        note = f"p{100 * wanted.quantile:g} of the next 24 h + {wanted.margin:.0%}, confidence {confidence:.2f}"
+        version, uid = (workload.api_version, workload.uid) if workload else ("", "")
+        out.append(Advice(key, version, uid, first[key], amounts, note))
+    return out
+
+
+def _amounts(publish: PublishPolicy, profiles: Profiles, key: WorkloadKey) -> tuple[dict[str, float] | None, float]:
+    wanted = publish.recommendations
+    out: dict[str, float] = {}
+    confidence = 1.0
+    for signal in ("cpu", "memory"):
+        made = profiles.get(signal)
+        row = made.row(key) if made is not None and made.complete else -1
+        if made is None or row < 0:
+            return None, 0.0
+        confidence = min(confidence, float(made.confidence[row]))
+        built = wanted.quantile in made.quantiles
+        curve = (
+            made.forecast(np.array([row]), wanted.quantile) if built else made.curve(made.vectors[row], wanted.quantile)
+        )
+        most = float(curve.max(initial=0.0))
+        if signal == "memory":
+            most = max(most, float(made.peaks[row, 1]))
+        out[signal] = most * (1.0 + wanted.margin)
+    return (out if confidence > 0 and confidence >= wanted.min_confidence else None), confidence

@@ -1,0 +1,74 @@
+"""History with the fan of the forecast, as SVG for the page."""
+
+from __future__ import annotations
+
+import io
+import threading
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from descheduler.report import svg, words
+from descheduler.report.profiles.document import ProfileDocument
+from descheduler.report.profiles.words import amount
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Colours that are never seen: each stands for a class of the style sheet.
+_INK, _FAINT, _PAST, _MEDIAN, _HIGH = "#000001", "#000002", "#000003", "#000004", "#000005"
+CLASSES = {_INK: "ink", _FAINT: "faint", _PAST: "before", _MEDIAN: "after", _HIGH: "high"}
+_WIDTH, _HEIGHT = 1080.0, 300.0
+_LOCK = threading.Lock()  # matplotlib's settings are global
+
+
+def fan(doc: ProfileDocument, past_seconds: int) -> str:
+    """The last `past_seconds` of history and the quantiles of what is ahead."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    past = np.array([np.nan if v is None else v for v in doc.history])[-max(1, past_seconds // doc.step) :]
+    curves = np.array([[np.nan if v is None else v for v in line] for line in doc.curves])
+    hours = doc.step / 3600
+    before, after = (np.arange(past.size) - past.size + 1) * hours, (np.arange(curves.shape[1]) + 1) * hours
+    figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72)
+    figure.patch.set_visible(False)
+    axes = figure.add_axes((0.055, 0.09, 0.94, 0.88))
+    axes.patch.set_visible(False)
+    seen = [*past[np.isfinite(past)], *curves[np.isfinite(curves)]]
+    top = float(max(seen, default=0.0)) * 1.06 or 1.0
+    axes.plot(before, past, color=_PAST, linewidth=1.1)
+    if np.isfinite(curves).any():
+        for lower, upper in pairwise(curves):
+            axes.fill([*after, *after[::-1]], [*upper, *lower[::-1]], color=_MEDIAN, alpha=0.22, linewidth=0)
+        axes.plot(after, curves[-1], color=_HIGH, linewidth=1.0)
+        axes.plot(after, curves[0], color=_MEDIAN, linewidth=1.8)
+    _scales(axes, doc, before[0], after[-1], top)
+    out = io.StringIO()
+    with _LOCK, mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "profile", "path.simplify": True}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return svg.tidy(out.getvalue(), CLASSES, f"History and forecast of {doc.signal} of {doc.workload}")
+
+
+def _scales(axes: Axes, doc: ProfileDocument, first: float, last: float, top: float) -> None:
+    axes.set_xlim(first, last)
+    axes.set_ylim(0, top)
+    axes.plot([0, 0], [0, top], color=_FAINT, linewidth=1.0, dashes=(3, 3))
+    every = 24 if last - first > 72 else 6
+    ticks = range(int(-(-first // every)) * every, int(last) + 1, every)
+    axes.set_xticks(list(ticks), [_tick(doc, tick) for tick in ticks])
+    levels = [top * i / 4 for i in range(1, 4)]
+    axes.set_yticks(levels, [amount(level, doc.unit) for level in levels])
+    axes.tick_params(length=0, labelsize=10, labelcolor=_INK, pad=5)
+    axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(_FAINT)
+
+
+def _tick(doc: ProfileDocument, hours: int) -> str:
+    if hours == 0:
+        return f"now {words.clock(doc.origin)}"
+    return f"{hours:+d} h" if abs(hours) < 48 else f"{hours // 24:+d} d"

@@ -1,0 +1,83 @@
+"""Numbers and sentences of profiles for people: the same in terminals and on pages."""
+
+from __future__ import annotations
+
+from descheduler.report.profiles.document import ProfileDocument, Rule
+
+_UNKNOWN = "–"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A value of a signal: `0.35`, `1.2 GiB`, `41%`; a dash for none."""
+    if value is None:
+        return _UNKNOWN
+    if unit == "fraction":
+        return f"{value:.1%}" if abs(value) < 0.1 else f"{value:.0%}"
+    if unit == "bytes":
+        for suffix in ("B", "KiB", "MiB", "GiB"):
+            if abs(value) < 1024:
+                return f"{value:.3g} {suffix}" if abs(value) < 1000 else f"{value:.0f} {suffix}"
+            value /= 1024
+        return f"{value:.3g} TiB"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def unit_of(unit: str) -> str:
+    """The unit where it stands beside a title; bytes and fractions carry theirs with each number."""
+    return "" if unit in ("bytes", "fraction") else unit
+
+
+def level(quantile: float) -> str:
+    """`p95`."""
+    return f"p{100 * quantile:g}"
+
+
+def share(value: float | None) -> str:
+    """A covered share: `95.2%`."""
+    return _UNKNOWN if value is None else f"{value:.1%}"
+
+
+def against(rule: Rule, ours: Rule, q: int) -> str:
+    """A rule's loss beside ours: `2.1×`."""
+    theirs, mine = rule.day_loss[q], ours.day_loss[q]
+    if theirs is None or mine is None:
+        return _UNKNOWN
+    return "=" if theirs == mine else f"{theirs / mine:.2f}×" if mine > 0 else "∞"
+
+
+def ours(doc: ProfileDocument) -> Rule | None:
+    """What this profile did when it was tried."""
+    return next((rule for rule in doc.rules if rule.ours), None)
+
+
+def trust(doc: ProfileDocument) -> str:
+    """How far the profile may be trusted, and why not further."""
+    if not doc.known:
+        return f"No profile: {doc.why or 'nothing is known'}."
+    text = f"Confidence {doc.confidence:.2f}" + (f": {doc.why}." if doc.why else ": a whole week was measured.")
+    return text if doc.complete else f"{text} The history is not complete, so nobody acts on it."
+
+
+def peaks(doc: ProfileDocument) -> str:
+    """The largest usage ahead, in a sentence."""
+    hour, day = amount(doc.peak_hour, doc.unit), amount(doc.peak_day, doc.unit)
+    return f"The largest usage stays below {hour} in the next hour and {day} in the next day, with probability 0.95."
+
+
+def verdict(doc: ProfileDocument) -> str:
+    """What trying it on its past says, in a sentence."""
+    mine = ours(doc)
+    if mine is None:
+        return f"Not tried on its past: {doc.untried}."
+    q = min(range(len(doc.quantiles)), key=lambda i: abs(doc.quantiles[i] - 0.95))
+    covered = f"at {level(doc.quantiles[q])} it covered {share(mine.day_coverage[q])} of what came"
+    rivals = [(rule.rule, rule.day_loss[q]) for rule in doc.rules if not rule.ours]
+    told = [(name, loss) for name, loss in rivals if loss is not None]
+    loss = mine.day_loss[q]
+    if loss is None or not told:
+        return f"Tried at {len(doc.tried_at)} past instants, a day ahead: {covered}."
+    name, best = min(told, key=lambda one: one[1])
+    compared = f"{abs(1 - loss / best):.0%} {'less' if loss <= best else 'more'} loss than" if best > 0 else "beside"
+    return (
+        f"Tried at {len(doc.tried_at)} past instants, a day ahead: {covered}, with {compared} the next best ({name})."
+    )

@@ -1,0 +1,108 @@
+"""A snapshot prepared for questions about places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.counters import PodsByClass
+from descheduler.scheduler.domains import NodeLabels
+from descheduler.scheduler.gpus import GpuRules
+from descheduler.scheduler.nodes import StaticRules
+from descheduler.scheduler.rules import Compiler, Rules
+from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
+from descheduler.scheduler.terms import TermResolver, carried_terms
+from descheduler.scheduler.volumes import VolumeRules, Volumes
+from descheduler.scheduler.what_if import WhatIf
+
+
+def prepare(
+    snapshot: ClusterSnapshot, *, scoring: Scoring | Mapping[str, Scoring] = Scoring.LEAST_ALLOCATED
+) -> Placement:
+    """Prepare a snapshot; `scoring` is the strategy in NodeResourcesFit, of all schedulers or by scheduler name."""
+    return Placement(snapshot, scoring)
+
+
+class Placement:
+    """The snapshot's nodes and pods as the scheduler sees them. Never changes; remembers what it has worked out.
+
+    N nodes, P pods, R resources as in `snapshot.columns`.
+    """
+
+    def __init__(self, snapshot: ClusterSnapshot, scoring: Scoring | Mapping[str, Scoring]) -> None:
+        columns = snapshot.columns
+        self.snapshot = snapshot
+        self.columns = columns
+        self.labels = NodeLabels(snapshot.nodes)
+        self.static = StaticRules(snapshot.nodes, self.labels)
+        self.classes = Classes(snapshot)
+        self.node_of: NDArray[np.int32] = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
+        self.terminating = np.fromiter((p.deleting is not None for p in snapshot.pods), np.bool_, len(snapshot.pods))
+        self.volumes = Volumes(snapshot, self.labels)
+        self.gpus = GpuRules(snapshot)
+        self.gpu_table = self.gpus.table(snapshot)
+        self.rows = _free_rows(snapshot)
+        pods = PodsByClass(self.classes, self.node_of, self.terminating)
+        resolver = TermResolver(snapshot.namespaces, dict.fromkeys(self.classes.groups.namespace))
+        carried = carried_terms(self.classes, resolver)
+        self._compiler = Compiler(self.classes, self.labels, self.static, pods, resolver, carried)
+        self.scorer = Scorer(snapshot, scoring, self.classes, self.labels, self._compiler, pods, resolver, carried)
+        self._rules: dict[int, Rules] = {}
+
+    def what_if(self) -> WhatIf:
+        """The state of the snapshot, to try moves on."""
+        return WhatIf.of(self)
+
+    def rules(self, cls: int) -> Rules:
+        """The predicates of a class."""
+        found = self._rules.get(cls)
+        if found is None:
+            found = self._rules[cls] = self._compile(cls)
+        return found
+
+    def volume_rules(self, pod: int) -> VolumeRules | None:
+        """What the pod's claims ask; None when it has none."""
+        one = self.snapshot.pods[pod]
+        return self.volumes.rules(one) if one.claims else None
+
+    def amounts(self, cls: int) -> tuple[tuple[int, int], ...]:
+        """(row of `rows`, amount) of all that a pod of the class takes from its node."""
+        return self.scorer.amounts(int(self.classes.spec[cls]))
+
+    def _compile(self, cls: int) -> Rules:
+        spec = self.classes.spec_of(cls)
+        row = self.columns.spec_requests[self.classes.spec[cls]]
+        static = self.static.codes(spec)
+        return Rules(
+            spec=spec,
+            requests=tuple((int(r), int(row[r])) for r in np.flatnonzero(row > 0)),
+            static=static,
+            allowed=static == 0,
+            ports=self._compiler.ports(spec.host_ports),
+            gpu=self.gpus.need(spec),
+            spread=self._compiler.spread(cls),
+            affinity=self._compiler.affinity(cls),
+            anti=self._compiler.anti(cls),
+            others=self._compiler.others(cls),
+        )
+
+
+def _free_rows(snapshot: ClusterSnapshot) -> tuple[NDArray[np.int64], ...]:
+    """R + 2 arrays [N]: what is free of each resource, then of CPU and memory with the scheduler's minimum requests."""
+    columns = snapshot.columns
+    free = columns.allocatable - columns.requested
+    rows = [np.ascontiguousarray(free[:, r]) for r in range(free.shape[1])]
+    minimum = nonzero_requests(columns)  # [S, 2]
+    live = columns.order
+    for i in range(2):
+        used = np.bincount(
+            columns.pod_node[live],
+            minimum[columns.pod_spec[live], i].astype(np.float64),
+            len(snapshot.nodes),
+        )
+        rows.append(columns.allocatable[:, i] - used.astype(np.int64))
+    return tuple(rows)

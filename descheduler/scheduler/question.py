@@ -1,0 +1,117 @@
+"""One question: where could this pod be now, if it were nowhere?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.scheduler.counters import Counter, Shift
+from descheduler.scheduler.domains import Counts, Mask
+from descheduler.scheduler.gpus import GpuTable
+from descheduler.scheduler.predicates import Predicate
+from descheduler.scheduler.rules import AffinityRule, Rules
+from descheduler.scheduler.volumes import ClaimKey, VolumeRules
+
+At = slice | NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Question:
+    """A pod, judged on a state without it. All answers are [K], over the nodes of `at` (a slice for all N).
+
+    `node` is where the pod is in that state (-1: nowhere) and `lifted` the shift that takes it away; `users` counts the
+    users of an exclusive claim other than the pod.
+    """
+
+    pod: int
+    rules: Rules
+    volumes: VolumeRules | None
+    at: At
+    node: int
+    lifted: tuple[Shift, ...]
+    rows: Sequence[NDArray[np.int64]]
+    amounts: tuple[tuple[int, int], ...]
+    gpus: GpuTable
+    current: Callable[[Counter], Counts]
+    users: Callable[[ClaimKey], int]
+
+    def masks(self) -> Iterator[tuple[Predicate, Mask]]:
+        """What each predicate allows, in the scheduler's order; predicates that allow everything are left out."""
+        if self.rules.ports is not None:
+            yield Predicate.PORTS, self.counts(self.rules.ports)[:-1][self.at] == 0
+        for column, amount in self.rules.requests:
+            yield Predicate.RESOURCES, self.row(column) >= amount
+        if self.rules.gpu is not None:
+            yield Predicate.GPU_DEVICES, self._devices()
+        if self.volumes is not None:
+            yield from self._volume_masks(self.volumes)
+        yield from self._spread_masks()
+        if self.rules.affinity is not None:
+            yield Predicate.AFFINITY, self._affine(self.rules.affinity)
+        for counter in self.rules.anti:
+            yield Predicate.ANTI_AFFINITY, self._absent(counter)
+        for counter in self.rules.others:
+            yield Predicate.ANTI_AFFINITY_OF_OTHERS, self._absent(counter)
+        if self.rules.spec.resource_claims:
+            yield Predicate.DEVICE_CLAIMS, np.zeros(len(self.rules.static[self.at]), np.bool_)
+
+    def row(self, column: int) -> NDArray[np.int64]:
+        """What is free of one resource (or of the scheduler's minimum requests)."""
+        row = self.rows[column]
+        if self.node < 0:
+            return row[self.at]
+        free = row[self.at].copy()
+        free[self.own()] += next((amount for c, amount in self.amounts if c == column), 0)
+        return free
+
+    def own(self) -> int | Mask:
+        """Where in the answer the pod's own node is."""
+        return self.node if isinstance(self.at, slice) else np.equal(self.at, self.node)
+
+    def counts(self, counter: Counter) -> Counts:
+        """[D + 1] the counter in the state without the pod."""
+        counts = self.current(counter)
+        return counter.shift(counts, self.lifted) if self.lifted else counts
+
+    def spread_over(self, counter: Counter, by_domain: NDArray[np.bool_]) -> Mask:
+        """[K] the answer of each node's domain."""
+        mask: Mask = by_domain[counter.topology.domain[self.at]]
+        return mask
+
+    def _devices(self) -> Mask:
+        need = self.rules.gpu
+        assert need is not None
+        freed = self.gpus.freed(self.pod, self.node, need) if self.node >= 0 else None
+        return self.gpus.fits(need, freed)[self.at]
+
+    def _volume_masks(self, volumes: VolumeRules) -> Iterator[tuple[Predicate, Mask]]:
+        if any(self.users(claim) > 0 for claim in volumes.exclusive):
+            yield Predicate.VOLUME_IN_USE, np.zeros(len(self.rules.static[self.at]), np.bool_)
+        for predicate, mask in volumes.allowed:
+            yield predicate, mask[self.at]
+
+    def _spread_masks(self) -> Iterator[tuple[Predicate, Mask]]:
+        # The scheduler looks at one constraint after another, and at each first for the label.
+        for rule in self.rules.spread:
+            present = rule.counter.topology.present[self.at]
+            if not present.all():
+                yield Predicate.SPREAD_LABEL, present
+            yield Predicate.SPREAD, self.spread_over(rule.counter, rule.allowed(self.counts(rule.counter)))
+
+    def _affine(self, rule: AffinityRule) -> Mask:
+        mask = rule.everywhere[self.at]
+        nobody = True
+        for counter in rule.counters:
+            counts = self.counts(counter)
+            nobody = nobody and not counts.any()
+            mask = mask & self.spread_over(counter, counts > 0)
+        if nobody and rule.self_match:
+            # The first of a set of pods that want to be together may go anywhere that has the labels.
+            return rule.everywhere[self.at]
+        return mask
+
+    def _absent(self, counter: Counter) -> Mask:
+        return self.spread_over(counter, self.counts(counter) <= 0)

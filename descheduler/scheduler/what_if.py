@@ -1,0 +1,324 @@
+"""The what-if state: the snapshot, with pods taken away and put elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.scheduler.counters import Counter, Shift
+from descheduler.scheduler.domains import Counts, Mask
+from descheduler.scheduler.gpus import Devices, GpuNeed, GpuTable, Held, held_by
+from descheduler.scheduler.predicates import TEXT, Predicate
+from descheduler.scheduler.question import At, Question
+from descheduler.scheduler.scoring import likely, sample_size
+from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
+
+if TYPE_CHECKING:
+    from descheduler.scheduler.placement import Placement
+
+Nodes = NDArray[np.integer] | None
+_ALL = slice(None)
+_TOLD_TOGETHER = (Predicate.VOLUME, Predicate.VOLUME_BIND)  # VolumeBinding names both where both hold
+
+
+class WhatIf:
+    """Where pods would be. Forks are cheap, independent of one another, and may be forked again.
+
+    N nodes, P pods, R resources as in the snapshot's columns. Questions about a pod that has a place are answered as if
+    it had just left it.
+    """
+
+    def __init__(
+        self,
+        placement: Placement,
+        rows: list[NDArray[np.int64]],
+        gpus: GpuTable,
+        moved: dict[int, int],
+        journal: list[Shift],
+        users: dict[ClaimKey, int],
+        counts: dict[Counter, tuple[Counts, int]],
+    ) -> None:
+        self._placement = placement
+        self._rows = rows  # per resource; an array is replaced or ours, see _owned
+        self._owned: set[int] = set()
+        self._gpus = gpus
+        self._moved = moved
+        self._journal = journal
+        self._users = users
+        self._counts = counts
+
+    @staticmethod
+    def of(placement: Placement) -> WhatIf:
+        """The state of the snapshot itself."""
+        return WhatIf(placement, list(placement.rows), placement.gpu_table.fork(), {}, [], {}, {})
+
+    @property
+    def placement(self) -> Placement:
+        return self._placement
+
+    def fork(self) -> WhatIf:
+        """An independent copy. Arrays are shared until either side writes."""
+        self._owned.clear()
+        return WhatIf(
+            self._placement,
+            list(self._rows),
+            self._gpus.fork(),
+            dict(self._moved),
+            list(self._journal),
+            dict(self._users),
+            dict(self._counts),
+        )
+
+    # -- moving -----------------------------------------------------------------------------------------------------
+
+    def remove(self, pod: int) -> None:
+        """The pod leaves its node; nothing happens when it has none."""
+        node = self.node_of(pod)
+        if node >= 0:
+            self._shift(pod, node, -1)
+            self._moved[pod] = -1
+
+    def place(self, pod: int, node: int) -> None:
+        """The pod takes its place on a node, whether it fits there or not.
+
+        Raises:
+            ValueError: it has a place, or there is no such node.
+        """
+        if self.node_of(pod) >= 0:
+            raise ValueError(f"{self._placement.snapshot.pods[pod].key} must be removed before it is placed")
+        if not 0 <= node < len(self._placement.snapshot.nodes):
+            raise ValueError(f"there is no node {node}")
+        self._shift(pod, node, 1)
+        self._moved[pod] = node
+
+    @property
+    def moved(self) -> Mapping[int, int]:
+        """Pods whose place differs from the snapshot's, and where they are now (-1: nowhere)."""
+        return self._moved
+
+    def node_of(self, pod: int) -> int:
+        """Position of the pod's node, -1 when it has none."""
+        moved = self._moved.get(pod)
+        return int(self._placement.node_of[pod]) if moved is None else moved
+
+    def reserve(self, pod: int, node: int) -> None:
+        """Set aside what a pod without a place would take of a node: amounts and devices, for good.
+
+        It does not stand there yet, so no rule between pods counts it, neither for nor against others.
+        """
+        self._take(pod, node, 1)
+
+    def _shift(self, pod: int, node: int, sign: int) -> None:
+        placement = self._placement
+        self._journal.append((int(placement.classes.of_pod[pod]), node, sign, bool(placement.terminating[pod])))
+        self._take(pod, node, sign)
+        for claim in self._exclusive(pod):
+            self._users[claim] = self._users.get(claim, 0) + sign
+
+    def _take(self, pod: int, node: int, sign: int) -> None:
+        placement = self._placement
+        cls = int(placement.classes.of_pod[pod])
+        for row, amount in placement.amounts(cls):
+            if row not in self._owned:
+                self._rows[row] = self._rows[row].copy()
+                self._owned.add(row)
+            self._rows[row][node] -= sign * amount
+        need = placement.gpus.need(placement.classes.spec_of(cls))
+        if need is not None and sign < 0:
+            self._gpus.give(pod, node, need)
+        elif need is not None:
+            self._gpus.take(pod, node, need, self._own_devices(pod, node, need))
+
+    def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
+        # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
+        placement = self._placement
+        if node != placement.node_of[pod]:
+            return None
+        return placement.gpu_table.held(pod) or held_by(placement.snapshot.pods[pod], need, node)
+
+    def _exclusive(self, pod: int) -> Iterable[ClaimKey]:
+        one = self._placement.snapshot.pods[pod]
+        if not one.claims:
+            return ()
+        claims = self._placement.snapshot.claims
+        keys = [(one.namespace, name) for name in one.claims]
+        return [key for key in keys if key in claims and ONCE_PER_POD in claims[key].access_modes]
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def fits(self, pod: int, nodes: Nodes = None) -> Mask:
+        """[N] or [K]: may the scheduler put the pod there now?"""
+        return self._fits(self._question(pod, _at(nodes)))
+
+    def possible(self, pod: int) -> Mask:
+        """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
+        placement = self._placement
+        spec = placement.classes.spec_of(int(placement.classes.of_pod[pod]))
+        ok: Mask = placement.static.codes(spec) == 0
+        need = placement.gpus.need(spec)
+        if need is not None:
+            ok = ok & need.suitable
+        volumes = placement.volume_rules(pod)
+        for _, mask in volumes.allowed if volumes else ():
+            ok = ok & mask
+        return ok
+
+    def fits_many(self, pods: NDArray[np.integer]) -> Mask:
+        """[K, N] `fits` of many pods; pods that the scheduler cannot tell apart are judged once."""
+        out = np.empty((len(pods), len(self._placement.snapshot.nodes)), np.bool_)
+        known: dict[tuple[int, int, int], Mask] = {}
+        for i, pod in enumerate(np.asarray(pods).tolist()):
+            key = self._same(pod)
+            found = known.get(key)
+            if found is None:
+                found = known[key] = self._everywhere(pod, key)
+            out[i] = found
+            node = self.node_of(pod)
+            if node >= 0 and key[1] < 0:
+                out[i, node] = self.fits(pod, np.array([node]))[0]
+        return out
+
+    def _same(self, pod: int) -> tuple[int, int, int]:
+        """(class, node, pod) with -1 where it makes no difference except on the pod's own node."""
+        cls = int(self._placement.classes.of_pod[pod])
+        rules = self._placement.rules(cls)
+        own = bool(self._placement.snapshot.pods[pod].claims)
+        return cls, self.node_of(pod) if rules.topological else -1, pod if own else -1
+
+    def _everywhere(self, pod: int, key: tuple[int, int, int]) -> Mask:
+        return self._fits(self._question(pod, _ALL, self.node_of(pod) if key[1] >= 0 or key[2] >= 0 else -1))
+
+    def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:
+        """[N] or [K]: the first predicate that fails on each node, `Predicate.OK` (0) where none does."""
+        question = self._question(pod, _at(nodes))
+        codes = question.rules.static[question.at].copy()
+        for predicate, mask in question.masks():
+            codes[(codes == 0) & ~mask] = predicate
+        return codes
+
+    def explain(self, pod: int) -> dict[Predicate, int]:
+        """How many nodes fail for which reason first, in the scheduler's order; OK where the pod fits."""
+        counts = np.bincount(self.verdicts(pod), minlength=len(Predicate))
+        return {p: int(counts[p]) for p in Predicate if counts[p]}
+
+    def explain_text(self, pod: int) -> str:
+        """The scheduler's own sentence: "0/5 nodes are available: 3 Insufficient cpu, …"."""
+        codes = self.verdicts(pod)
+        tally: Tally[str] = Tally()
+        for predicate, count in self.explain(pod).items():
+            failing = np.flatnonzero(codes == predicate)
+            if predicate is Predicate.RESOURCES:
+                tally.update(self._insufficient(pod, failing))
+            elif predicate in _TOLD_TOGETHER:
+                tally.update(self._volume_reasons(pod, failing))
+            elif predicate is not Predicate.OK:
+                tally[TEXT[predicate]] += count
+        reasons = ", ".join(sorted(f"{count} {text}" for text, count in tally.items() if count))
+        fit = int((codes == 0).sum())
+        return f"{fit}/{len(codes)} nodes are available" + (f": {reasons}." if reasons else ".")
+
+    def _insufficient(self, pod: int, nodes: NDArray[np.intp]) -> dict[str, int]:
+        question = self._question(pod, nodes)
+        names = self._placement.columns.resources
+        short = {names[c]: int((question.row(c) < amount).sum()) for c, amount in question.rules.requests}
+        return {"Too many pods" if n == "pods" else f"Insufficient {n}": count for n, count in short.items() if count}
+
+    def _volume_reasons(self, pod: int, nodes: NDArray[np.intp]) -> dict[str, int]:
+        rules = self._placement.volume_rules(pod)
+        allowed = rules.allowed if rules else ()
+        return {TEXT[p]: int((~mask[nodes]).sum()) for p, mask in allowed if p in _TOLD_TOGETHER}
+
+    def scores(self, pod: int, nodes: Nodes = None) -> NDArray[np.float64]:
+        """[N] or [K] the scheduler's summed scores, -inf where the pod does not fit.
+
+        Scores are relative to all nodes on which the pod fits, as in the scheduler of a cluster of under 100 nodes.
+        """
+        feasible, totals = self._totals(pod)
+        out = np.full(len(self._placement.snapshot.nodes), -np.inf)
+        out[feasible] = totals
+        return out[_at(nodes)]
+
+    def likely(self, pod: int, steered: Collection[int] = ()) -> tuple[tuple[int, float], ...]:
+        """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere.
+
+        `steered` nodes are judged as if they carried our taint (`VACATING`).
+        """
+        feasible, totals = self._totals(pod, steered)
+        return likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
+
+    def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        feasible = np.flatnonzero(self.fits(pod))
+        cls = int(self._placement.classes.of_pod[pod])
+        return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered)
+
+    # -- resources --------------------------------------------------------------------------------------------------
+
+    def free(self, nodes: Nodes = None) -> NDArray[np.int64]:
+        """[N, R] or [K, R]: allocatable minus requested."""
+        at = _at(nodes)
+        return np.stack([row[at] for row in self._rows[:-2]], axis=1)
+
+    def free_of(self, resource: str, nodes: Nodes = None) -> NDArray[np.int64]:
+        """[N] or [K] what is free of one resource; zeros when nobody has it."""
+        column = self._placement.columns.resource(resource)
+        row = self._rows[column] if column >= 0 else np.zeros(len(self._placement.snapshot.nodes), np.int64)
+        return row[_at(nodes)].copy()
+
+    def whole_gpus(self) -> NDArray[np.int64]:
+        """[N] wholly free GPU devices."""
+        return self._gpus.whole()
+
+    def gpu_milli(self) -> NDArray[np.int32]:
+        """[N, D] thousandths free of each GPU device, -1 where a node has no such device."""
+        return self._gpus.free()
+
+    def gpus_held(self, pod: int) -> Devices:
+        """The usable devices that the pod holds, as far as it is known which."""
+        return self._gpus.holding(pod)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _question(self, pod: int, at: At, node: int | None = None) -> Question:
+        placement = self._placement
+        cls = int(placement.classes.of_pod[pod])
+        where = self.node_of(pod) if node is None else node
+        lifted = ((cls, where, -1, bool(placement.terminating[pod])),) if where >= 0 else ()
+        used = 1 if self.node_of(pod) >= 0 else 0
+        return Question(
+            pod=pod,
+            rules=placement.rules(cls),
+            volumes=placement.volume_rules(pod),
+            at=at,
+            node=where,
+            lifted=lifted,
+            rows=self._rows,
+            amounts=placement.amounts(cls),
+            gpus=self._gpus,
+            current=self._current,
+            users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
+        )
+
+    @staticmethod
+    def _fits(question: Question) -> Mask:
+        ok = question.rules.allowed[question.at].copy()
+        for _, mask in question.masks():
+            ok &= mask
+            if not ok.any():
+                break
+        return ok
+
+    def _current(self, counter: Counter) -> Counts:
+        """The counter in this state: as last seen, plus the journal since."""
+        counts, seen = self._counts.get(counter, (counter.base, 0))
+        if seen < len(self._journal):
+            counts = counter.shift(counts, self._journal[seen:])
+            self._counts[counter] = (counts, len(self._journal))
+        return counts
+
+
+def _at(nodes: Nodes) -> At:
+    return _ALL if nodes is None else np.asarray(nodes, np.intp)

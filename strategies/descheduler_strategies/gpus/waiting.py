@@ -1,0 +1,183 @@
+"""Who waits for GPUs: pending pods and gangs, as requests that a search can answer."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.moves import Seat
+from descheduler.model.pods import Pod
+from descheduler.model.reasons import Reason
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.packing.make_room.requests import Demand
+from descheduler.packing.state import ABSENT, Shapes
+from descheduler_strategies.gpu_defragmentation.args import PendingChoice
+
+REQUIRED_TOPOLOGY = "kueue.x-k8s.io/podset-required-topology"
+"""Pod annotation: the label key of the level within which all pods of the set must run (Kueue, KEP-2724)."""
+_NATIVE = "scheduling.k8s.io"
+UNRESOLVED = frozenset({Reason.GANG_UNKNOWN, Reason.GANG_AMBIGUOUS})
+"""How many members must start together is not known then."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Waiting:
+    """A gang, or a pod alone, that has no place yet.
+
+    `pods` are those that must start together, ascending (of a gang no more than its minimum needs); `gpus` what they
+    hold together; `domain` [N] ids of the places of which all must share one (None: anywhere).
+    """
+
+    name: str
+    pods: tuple[int, ...]
+    gpus: float
+    priority: int
+    since: float
+    within: str = ""
+    domain: NDArray[np.int32] | None = None
+
+    @property
+    def text(self) -> str:
+        """For people: the gang, or the pod."""
+        return self.name if len(self.pods) == 1 else f"gang {self.name} of {len(self.pods)}"
+
+
+def waiting(view: RebalanceView, choice: PendingChoice) -> list[Waiting]:
+    """All that the choice names, that asks for GPUs and was granted no room yet: highest priority first, then age."""
+    snapshot = view.snapshot
+    unbound = np.flatnonzero(snapshot.columns.pod_node < 0)
+    granted = {seat.pod for proposal in view.granted for seat in proposal.seats}
+    units: dict[str, list[int]] = {}
+    for pod in unbound.tolist():
+        if pod not in granted and _waits(snapshot.pods[pod], snapshot.taken_at, choice):
+            units.setdefault(view.units.of(pod).name, []).append(pod)
+    found = [w for name, pods in units.items() if (w := _of(view, name, pods, choice)) is not None]
+    return sorted(found, key=lambda w: (-w.priority, w.since, w.name))
+
+
+def _waits(pod: Pod, now: float, choice: PendingChoice) -> bool:
+    old = now - pod.created >= choice.older_than.total_seconds()
+    return (
+        not pod.terminal and not pod.gated and not pod.node and pod.deleting is None and not pod.problem
+        and old and pod.priority >= choice.min_priority
+    )  # fmt: skip
+
+
+def pending_with_gpus(view: RebalanceView) -> list[int]:
+    """All pods that ask for GPUs and have no node, ascending, whatever keeps them from one."""
+    snapshot = view.snapshot
+    return [
+        p
+        for p in np.flatnonzero(snapshot.columns.pod_node < 0).tolist()
+        if _gpus(snapshot.pods[p]) and not snapshot.pods[p].terminal and not snapshot.pods[p].node
+    ]
+
+
+def _of(view: RebalanceView, name: str, pods: list[int], choice: PendingChoice) -> Waiting | None:
+    """The members that are still needed; None when nobody of them asks for GPUs, or the choice does not name it."""
+    snapshot = view.snapshot
+    unit = view.units.of(pods[0])
+    full = name.partition(":")[2] or name
+    if choice.names and not any(fnmatch.fnmatchcase(full, pattern) for pattern in choice.names):
+        return None
+    if unit.blocked is not None and unit.blocked.reason in UNRESOLVED:
+        return None
+    running = sum(1 for m in unit.members if snapshot.columns.pod_live[m])
+    needed = max(1, unit.min_available - running) if unit.gang else 1
+    chosen = tuple(sorted(pods, key=lambda p: (-_gpus(snapshot.pods[p]), p))[:needed])
+    if not _gpus(snapshot.pods[chosen[0]]) or len(chosen) < needed:
+        return None
+    within = required_level(snapshot, snapshot.pods[chosen[0]]) or (choice.within if unit.gang else "")
+    return Waiting(
+        name=full,
+        pods=chosen,
+        gpus=sum(_gpus(snapshot.pods[p]) for p in chosen),
+        priority=max(snapshot.pods[p].priority for p in chosen),
+        since=min(snapshot.pods[p].created for p in chosen),
+        within=within,
+        domain=domains(snapshot, within) if within else None,
+    )
+
+
+def _gpus(pod: Pod) -> float:
+    request = pod.spec.gpu
+    return request.devices if request is not None else 0.0
+
+
+def required_level(snapshot: ClusterSnapshot, pod: Pod) -> str:
+    """The node label within one value of which the pod's gang must run, where its objects say so; else empty.
+
+    Read from Kueue's annotation, and from the core PodGroup's `spec.schedulingConstraints.topology` (KEP-5732).
+    """
+    if REQUIRED_TOPOLOGY in pod.annotations:
+        return pod.annotations[REQUIRED_TOPOLOGY]
+    group = snapshot.custom(_NATIVE, "PodGroup", pod.namespace, pod.pod_group) if pod.pod_group else None
+    constraints = group.spec.get("schedulingConstraints") if group is not None else None
+    levels = constraints.get("topology") if isinstance(constraints, dict) else None
+    first = levels[0] if isinstance(levels, (list, tuple)) and levels else None
+    key = first.get("key") if isinstance(first, dict) else None
+    return key if isinstance(key, str) else ""
+
+
+def domains(snapshot: ClusterSnapshot, label: str) -> NDArray[np.int32]:
+    """[N] ids of the label's values, in the order of nodes; ABSENT for a node without it."""
+    ids: dict[str, int] = {}
+    values = [node.labels.get(label) for node in snapshot.nodes]
+    return np.array([ABSENT if v is None else ids.setdefault(v, len(ids)) for v in values], np.int32)
+
+
+def demand_of(one: Waiting, shapes: Shapes, shape_of: dict[int, int], pool: NDArray[np.bool_]) -> tuple[Demand, int]:
+    """What each member with GPUs takes (the most that any of them does), and how many such members there are."""
+    rows = np.array([shape_of[p] for p in one.pods])
+    rows = rows[shapes.count[rows] > 0]
+    largest = shapes.amounts[rows].max(axis=0)
+    nodes = shapes.allowed[rows].all(axis=0) & pool
+    return Demand(
+        amounts=tuple(int(x) for x in largest),
+        gpus=int(shapes.count[rows].max()),
+        milli=int(shapes.milli[rows].max()),
+        nodes=nodes,
+    ), len(rows)
+
+
+def seat(state: Scenario, one: Waiting, wished: Sequence[int], pool: NDArray[np.bool_]) -> tuple[Seat, ...] | int:
+    """Give every member a node on which it fits, wished ones first, and place it in `state`.
+
+    Returns the seats, or the member that finds none.
+    """
+    hope = list(wished)
+    seats: list[Seat] = []
+    inside = _domain(one, wished)
+    for pod in one.pods:
+        fits = state.fits(pod)
+        if inside is not None:
+            fits = fits & inside
+        node = next((n for n in hope if fits[n]), -1)
+        if node >= 0:
+            hope.remove(node)
+        else:
+            able = np.flatnonzero(fits & pool) if pod_has_gpus(state, pod) else np.flatnonzero(fits)
+            if not len(able):
+                return pod
+            node = int(able[0])
+        state.place(pod, node)
+        seats.append(Seat(pod, node))
+    return tuple(seats)
+
+
+def _domain(one: Waiting, wished: Sequence[int]) -> NDArray[np.bool_] | None:
+    if one.domain is None or not wished:
+        return None
+    same: NDArray[np.bool_] = one.domain == one.domain[wished[0]]
+    return same
+
+
+def pod_has_gpus(state: Scenario, pod: int) -> bool:
+    """Whether the pod asks for GPUs at all."""
+    placement = state.state.placement
+    return placement.gpus.need(placement.snapshot.pods[pod].spec) is not None
