@@ -249,12 +249,14 @@ def _write(path: str, steps: Iterable[tuple[str, str, str, int]]) -> None:
 def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devices: str = "any") -> PlanDocument:
     """The plan that the program makes, with no limit but the number of moves."""
     from descheduler.gangs import resolve
+    from descheduler.model.landing import LandingMode
     from descheduler.planning import Chosen, Input, Settings, decide, write
     from descheduler.planning.budgets.budgets import Limits
     from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
     from descheduler_strategies.gpu_topology.strategy import GpuTopology
 
-    settings = Settings(limits=Limits(None, None, None, moves, None), steering=steering)
+    landing = LandingMode.STEERED if steering else LandingMode.PREDICTED
+    settings = Settings(limits=Limits(None, None, None, moves, None), landing=landing)
     args = GpuTopologyArgs.model_validate({"max_moves": moves, "devices": devices, "min_score": 1.0})
     outcome = decide(Input(snapshot, resolve(snapshot), {}, NOW), [Chosen(GpuTopology(), args)], settings)
     return write(outcome, settings, NOW)

@@ -2,12 +2,12 @@
 
 On a plain cluster the scheduler decides, not we. What is likely must therefore be good: the probability of landing on
 the source again, or on a node that the caller does not accept, may not exceed an agreed risk. A state that steers is
-asked with the taint on the source, as it will be.
+asked with the taint on the source, as it will be. Where the executor names the node, any good node with room will do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract.loads import Positions
 from descheduler.contract.view import Scenario
+from descheduler.model.landing import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -24,7 +25,8 @@ Accept = Callable[[Positions], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """`nodes` are the good ones, likeliest first; `share` is their probability together; `likely` is all."""
+    """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
+    all."""
 
     nodes: tuple[int, ...]
     share: float
@@ -32,10 +34,22 @@ class Landing:
 
 
 def land(
-    snapshot: ClusterSnapshot, state: Scenario, pod: int, source: int, accept: Accept, max_risk: float, bad: Reason
+    snapshot: ClusterSnapshot,
+    state: Scenario,
+    pod: int,
+    source: int,
+    accept: Accept,
+    max_risk: float,
+    bad: Reason,
+    wished: Sequence[int] = (),
 ) -> Landing | Blocked:
-    """Where the pod, removed from `source` in `state`, will be; or NO_PLACE, WOULD_STAY or `bad` as the refusal."""
+    """Where the pod, removed from `source` in `state`, will be; or NO_PLACE, WOULD_STAY or `bad` as the refusal.
+
+    `wished` nodes, best first, come before others where the landing is directed; elsewhere a wish changes nothing.
+    """
     key = f"pod/{snapshot.pods[pod].key}"
+    if state.mode is LandingMode.DIRECTED:
+        return _directed(state, pod, source, key, accept, bad, wished)
     likely = state.landing(pod, source)
     if all(node == source for node, _ in likely):
         if likely and int(state.fits(pod).sum()) > 1:
@@ -52,3 +66,21 @@ def land(
         name = snapshot.nodes[int(nodes[int(np.argmin(good))])].name
         return Blocked(bad, f"node/{name}", f"{key} would probably land there")
     return Landing(tuple(nodes[good].tolist()), share, likely)
+
+
+def _directed(
+    state: Scenario, pod: int, source: int, key: str, accept: Accept, bad: Reason, wished: Sequence[int]
+) -> Landing | Blocked:
+    """The good nodes with room: as wished, then in the scheduler's own order of preference, then by position."""
+    room = state.fits(pod)
+    room[source] = False
+    if not room.any():
+        return Blocked(Reason.NO_PLACE, key, state.state.explain_text(pod))
+    free = np.flatnonzero(room)
+    preferred = free[np.argsort(-state.state.scores(pod, free), kind="stable")]
+    order = dict.fromkeys((*wished, *preferred.tolist()))
+    nodes = np.array([node for node in order if room[node]], np.int32)
+    good = nodes[accept(nodes)].tolist()
+    if not good:
+        return Blocked(bad, key, f"{len(nodes)} nodes have room, none of them would be good")
+    return Landing(tuple(good), 1.0, ((good[0], 1.0),))

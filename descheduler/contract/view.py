@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract.loads import Floats, NodeLoads, Positions
 from descheduler.gangs import Units
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
@@ -46,9 +47,14 @@ class RebalanceView:
     granted: tuple[Proposal, ...] = ()  # what strategies were granted in this plan so far
 
     @property
+    def landing(self) -> LandingMode:
+        """Who decides where moved pods come up again: the executor, or the scheduler with or without steering."""
+        return self.start.mode
+
+    @property
     def steering(self) -> bool:
         """Whether replacements are steered away from the nodes that pods are moved from (policy `acting.steering`)."""
-        return self.start.steering
+        return self.start.mode is LandingMode.STEERED
 
     def what_if(self) -> Scenario:
         """A state of one's own that already holds what earlier proposals of this plan were granted."""
@@ -78,18 +84,20 @@ class Scenario:
     """A copy-on-write what-if state: where pods would be, and how nodes would be loaded.
 
     Forks are cheap and independent. `fits` and `landing` speak of the state as it is now, with everything that was
-    removed and placed before. `steering`: moves are carried out with a taint on the nodes that they leave.
+    removed and placed before. `mode` says who decides where removed pods come up again.
     """
 
-    def __init__(self, loads: Mapping[str, NodeLoads], state: WhatIf, *, steering: bool = False) -> None:
+    def __init__(
+        self, loads: Mapping[str, NodeLoads], state: WhatIf, *, mode: LandingMode = LandingMode.PREDICTED
+    ) -> None:
         self._loads = loads
         self._state = state
-        self.steering = steering
+        self.mode = mode
         self._steered: frozenset[int] = frozenset()
         self._changed: dict[str, dict[int, Floats]] = {resource: {} for resource in loads}
 
     def fork(self) -> Scenario:
-        twin = Scenario(self._loads, self._state.fork(), steering=self.steering)
+        twin = Scenario(self._loads, self._state.fork(), mode=self.mode)
         twin._steered = self._steered
         twin._changed = {resource: dict(nodes) for resource, nodes in self._changed.items()}
         return twin
@@ -125,9 +133,10 @@ class Scenario:
     def steer(self, nodes: Iterable[int]) -> None:
         """From now on these nodes, and no others, carry the taint of an action under way; landings then foresee it.
 
-        Name all that one action steers away from, its sources and what it avoids. Nothing happens without `steering`.
+        Name all that one action steers away from, its sources and what it avoids. Nothing happens in other
+        modes than STEERED.
         """
-        self._steered = frozenset(nodes) if self.steering else frozenset()
+        self._steered = frozenset(nodes) if self.mode is LandingMode.STEERED else frozenset()
 
     def node_of(self, pod: int) -> int:
         return self._state.node_of(pod)
@@ -139,11 +148,12 @@ class Scenario:
     def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
         """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
 
-        `source` is the node that it leaves, if known: with `steering` that one is steered away from in any case.
+        `source` is the node that it leaves, if known: in mode STEERED that one is steered away from in any case.
         Nodes are left out when those before them already hold 95 % of the probability, or are MOST_LIKELY many; what
         was left out counts as lost, unless so many nodes are alike that the first stand for all.
         """
-        steered = self._steered | {source} if self.steering and source >= 0 else self._steered
+        steering = self.mode is LandingMode.STEERED
+        steered = self._steered | {source} if steering and source >= 0 else self._steered
         likely = self._state.likely(pod, steered)
         total, kept = 0.0, 0
         for _, share in likely[:MOST_LIKELY]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from descheduler.contract import NodeLoads, RebalanceView, Scenario, Strategy, StrategyArgs
 from descheduler.gangs import Units
 from descheduler.model.errors import StrategyError
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -73,7 +74,7 @@ class Settings:
     rounds: int = 3
     policy_hash: str = ""
     executor: str = "evict"
-    steering: bool = False
+    landing: LandingMode = LandingMode.PREDICTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
     outcome = survey(given, settings)
     if not outcome.stops:
         _rounds(outcome, chosen, settings, given.in_flight)
-    strangers = apart(outcome.accepted) if settings.steering else None
+    strangers = apart(outcome.accepted) if settings.landing is LandingMode.STEERED else None
     outcome.waves = outcome.budgets.waves([a.restarting for a in outcome.accepted], apart=strangers)
     return outcome
 
@@ -152,7 +153,7 @@ def survey(given: Input, settings: Settings) -> Outcome:
         moved_last_hour=given.recent,
         matches=matches,
     )
-    state = Scenario(loads, prepare(given.snapshot, scoring=settings.scoring).what_if(), steering=settings.steering)
+    state = Scenario(loads, prepare(given.snapshot, scoring=settings.scoring).what_if(), mode=settings.landing)
     pools, pool_of = assign_pools(given.snapshot, settings.pools)
     view = RebalanceView(
         snapshot=given.snapshot,

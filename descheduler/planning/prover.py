@@ -241,6 +241,7 @@ class Trial:
             lambda nodes: self._good(move, nodes, attempt),
             self._rules.max_risk,
             Reason.NO_GAIN if move.only else Reason.DESTINATION_HOT,
+            move.destinations,
         )
         if isinstance(landing, Blocked):
             return landing

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from descheduler.contract import load
 from descheduler.model.errors import PolicyError
+from descheduler.model.landing import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -64,7 +65,7 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
         executor=policy.acting.executor,
-        steering=policy.acting.steering,
+        landing=LandingMode.STEERED if policy.acting.steering else LandingMode.PREDICTED,
     )
 
 

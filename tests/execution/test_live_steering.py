@@ -19,6 +19,7 @@ from descheduler.execution.steering import Steering
 from descheduler.kube.client.answers import error_of
 from descheduler.learning.ledger import Ledger
 from descheduler.model.errors import LeadershipLost, Unreachable
+from descheduler.model.landing import LandingMode
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
@@ -70,7 +71,8 @@ def fuller_node(client: ApiClient) -> None:
 
 
 def foreseen(snapshot: ClusterSnapshot, unit: Action, *, steering: bool) -> Landing | Blocked:
-    state = Scenario({}, prepare(snapshot).what_if(), steering=steering)
+    mode = LandingMode.STEERED if steering else LandingMode.PREDICTED
+    state = Scenario({}, prepare(snapshot).what_if(), mode=mode)
     pod = snapshot.pod_index[unit.pods[0].namespace, unit.pods[0].pod]
     source = state.node_of(pod)
     state.remove(pod)
@@ -292,7 +294,7 @@ def test_a_plan_that_steers_is_carried_out_as_it_foresaw(control_plane: ControlP
     snapshot = acting.observe()
     told = [Chosen(Told(((pod["metadata"]["name"], ()),)), StrategyArgs())]
     assert planned(snapshot, [], told, Settings(), snapshot.taken_at).actions == ()
-    document = planned(snapshot, [], told, Settings(steering=True), snapshot.taken_at)
+    document = planned(snapshot, [], told, Settings(landing=LandingMode.STEERED), snapshot.taken_at)
     (decided,) = document.actions
     assert (decided.steer, decided.pods[0].destination) == (("n1",), "n2")
 

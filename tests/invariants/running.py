@@ -9,6 +9,7 @@ from random import Random
 import msgspec
 
 from descheduler.gangs import resolve
+from descheduler.model.landing import LandingMode
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import Chosen, Input, Settings, decide, write
 from descheduler.planning.budgets.budgets import Limits
@@ -39,7 +40,8 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
     """Plan the cluster of a seed and say what is wrong with the plan."""
     cluster = random_cluster(seed, pool, nodes, pods)
     rng = Random(seed ^ 0x5EED)
-    settings, chosen = replace(draw_settings(rng), steering=seed % 3 == 0), draw_strategies(rng)
+    landing = LandingMode.STEERED if seed % 3 == 0 else LandingMode.PREDICTED
+    settings, chosen = replace(draw_settings(rng), landing=landing), draw_strategies(rng)
     past = draw_past(Random(seed ^ 0xBEF0), cluster.snapshot)
     windows = tuple(drawn.window for drawn in past.windows)
     settings = replace(settings, gates=replace(settings.gates, windows=windows))

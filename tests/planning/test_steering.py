@@ -6,6 +6,7 @@ from builders import NOW, cluster, key, node, pod
 from descheduler.contract import StrategyArgs
 from descheduler.controller.revalidate import second_validation
 from descheduler.learning.ledger import Ledger
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.nodes import Node
 from descheduler.model.plan import PlanDocument
@@ -21,7 +22,7 @@ from planning.scenes import hot, planned
 from planning.told import Told
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
-STEERING = Settings(steering=True)
+STEERING = Settings(landing=LandingMode.STEERED)
 
 
 def come_back() -> tuple[ClusterSnapshot, list[History]]:
@@ -54,14 +55,16 @@ def test_the_second_validation_agrees() -> None:
 
 def test_it_is_off_unless_the_policy_says_so() -> None:
     snapshot, _ = come_back()
-    assert not settings_of(default_policy(), snapshot).steering
-    assert settings_of(load_policy(HEAD + "acting: {steering: true}\n"), snapshot).steering
+    assert settings_of(default_policy(), snapshot).landing is LandingMode.PREDICTED
+    steering = load_policy(HEAD + "acting: {steering: true}\n")
+    assert settings_of(steering, snapshot).landing is LandingMode.STEERED
 
 
 def told(
     snapshot: ClusterSnapshot, *bundles: tuple[str, tuple[int, ...]], steering: bool = True, waves: int | None = None
 ) -> PlanDocument:
-    settings = Settings(steering=steering, limits=Limits(per_workload=None, waves=waves))
+    mode = LandingMode.STEERED if steering else LandingMode.PREDICTED
+    settings = Settings(landing=mode, limits=Limits(per_workload=None, waves=waves))
     return planned(snapshot, [], [Chosen(Told(bundles), StrategyArgs())], settings, NOW)
 
 

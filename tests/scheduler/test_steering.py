@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from builders import cluster, node, pod, spec
 from descheduler.contract import Landing, Scenario, land
+from descheduler.model.landing import LandingMode
 from descheduler.model.nodes import VACATING, Taint
 from descheduler.model.pods import Toleration
 from descheduler.model.reasons import Blocked, Reason
@@ -49,7 +50,8 @@ def emptied(**more: object) -> ClusterSnapshot:
 
 
 def landed(snapshot: ClusterSnapshot, *steered: int, steering: bool = True) -> Landing | Blocked:
-    state = Scenario({}, prepare(snapshot).what_if(), steering=steering)
+    mode = LandingMode.STEERED if steering else LandingMode.PREDICTED
+    state = Scenario({}, prepare(snapshot).what_if(), mode=mode)
     state.steer(steered)
     web = snapshot.pod_index["default", "web"]
     state.remove(web)
@@ -80,7 +82,7 @@ def test_a_pod_that_tolerates_everything_is_not_moved_by_it() -> None:
 
 def test_a_fork_keeps_what_is_steered_and_changes_nothing_for_others() -> None:
     snapshot = emptied()
-    state = Scenario({}, prepare(snapshot).what_if(), steering=True)
+    state = Scenario({}, prepare(snapshot).what_if(), mode=LandingMode.STEERED)
     state.steer((0, 1))
     fork = state.fork()
     fork.steer(())

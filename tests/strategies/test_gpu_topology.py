@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, cluster, node, owner, pod, spec, workload
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject, Json
@@ -272,7 +273,7 @@ class TestGangs:
         assert reason == Reason.NO_GAIN
 
     def test_steered_it_is_gathered(self) -> None:
-        settings = replace(RACKS, steering=True)
+        settings = replace(RACKS, landing=LandingMode.STEERED)
         document = run(spread_gang(["r1", "r2", "r3", "r3", "r4", "r5"], near=False), settings, remaining="24h")
         assert {target for _, target in moved(document).values()} == {"n2", "n3"}
         assert set(document.actions[0].steer) == {"n0", "n1", "n4", "n5"}

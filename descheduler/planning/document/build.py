@@ -103,7 +103,7 @@ def _action(
         also_restarted=tuple(view.snapshot.pods[p].key for p in restarting if p not in set(pods)),
         note=proposal.note,
         room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
-        steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if settings.steering else (),
+        steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if view.steering else (),
         stage=accepted.stage,
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
