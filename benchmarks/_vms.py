@@ -17,7 +17,7 @@ import numpy as np
 
 from descheduler.model.errors import UsageError
 from descheduler.packing.rearrange.flows import Flows
-from descheduler.packing.rearrange.ordering import Move, name
+from descheduler.packing.rearrange.ordering import ItemMove, name
 from descheduler.packing.state import ABSENT, Ints
 
 SLOT = 16
@@ -129,7 +129,7 @@ class Problem:
     kind: Ints
     place: Ints
 
-    def rows(self, moves: Sequence[Move]) -> list[tuple[str, str, str, str]]:
+    def rows(self, moves: Sequence[ItemMove]) -> list[tuple[str, str, str, str]]:
         """(vm, from_host, to_host, numa) of each move."""
         made = []
         for item, move in zip(name(moves, self.kind, self.place).tolist(), moves, strict=True):

@@ -31,9 +31,9 @@ from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.limits import Limits
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome
-from descheduler.execution.runner import Executor
+from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.model.errors import ClusterError
@@ -73,7 +73,9 @@ def main() -> None:
     arguments = parser(__doc__ or "")
     arguments.add_argument("--pods", type=int, default=100, help="pods to evict in each scene")
     arguments.add_argument("--apps", type=int, default=10, help="Deployments with a budget of their own")
-    arguments.add_argument("--parallel", type=int, default=Limits().max_parallel, help="evictions under way at once")
+    arguments.add_argument(
+        "--parallel", type=int, default=ExecutionLimits().max_parallel, help="evictions under way at once"
+    )
     options = arguments.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     plane = ControlPlane.start(ensure_binaries())
@@ -114,8 +116,8 @@ def run(plane: ControlPlane, scene: Scene, pods: int, parallel: int) -> Measured
         if not cache.wait_synced(30):
             sys.exit(f"the cache is not synced: {cache.freshness()}")
         writer = ClusterWriter(client, Unelected())
-        limits = Limits(max_parallel=parallel, observe_every=0.05, ready=60.0, finish=60.0)
-        executor = Executor(
+        limits = ExecutionLimits(max_parallel=parallel, observe_every=0.05, ready=60.0, finish=60.0)
+        executor = PlanRunner(
             writer, IntentStore(writer, "default"), cache.snapshot, REAL, Random(0), limits, notify=_Ticking(measured)
         )
         with watched(plane, scene) as least:

@@ -30,7 +30,7 @@ from descheduler_profiling import peers
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
-from descheduler_profiling.settings import Settings
+from descheduler_profiling.settings import ProfileSettings
 
 HISTORY, LEAST, HORIZON, ORIGINS, APART = 10 * PER_DAY, 3 * PER_DAY, PER_DAY, 4, 346
 BUCKETS = {"15m": (0, 3), "1h": (3, 12), "6h": (12, 72), "24h": (72, 288)}
@@ -147,7 +147,7 @@ def peak_figures(values: Floats, after: Floats, made: SignalProfiles) -> tuple[d
     return figures, rows
 
 
-def speed(values: Floats, settings: Settings) -> float:
+def speed(values: Floats, settings: ProfileSettings) -> float:
     """Series per second of this process's time."""
     few = values[: min(len(values), 512)]
     build(history(few[:64]), settings)
@@ -192,8 +192,8 @@ def measure(series: list[Series], candidates: bool) -> tuple[dict[str, Figure], 
         figures[f"coverage_{name}"] = float((part <= curve[:, first:last])[known].mean())
     more, details["peak"] = peak_figures(values, after, made)
     figures |= more
-    figures["series_per_second"] = speed(values, Settings())
-    figures["series_per_second_no_selection"] = speed(values, Settings(select=False))
+    figures["series_per_second"] = speed(values, ProfileSettings())
+    figures["series_per_second_no_selection"] = speed(values, ProfileSettings(select=False))
     return figures, details
 
 

@@ -152,16 +152,16 @@ def _ask(values: Floats, group: NDArray[np.int64], args: IdleGpuArgs, *, by_pod:
 def _view(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> RebalanceView:
     """What planning shows to the strategy."""
     from descheduler.gangs import resolve
-    from descheduler.planning import Input, Settings, decide
+    from descheduler.planning import PlanningInput, PlanningSettings, decide
     from descheduler_profiling.build import build
-    from descheduler_profiling.settings import Settings as ProfileSettings
+    from descheduler_profiling.settings import ProfileSettings
 
     now = START + (values.shape[1] - 1) * _usage.STEP
     snapshot = _cluster(group, float(now))
     history = _history(values, group, by_pod=by_pod)
     profiles = {"gpu": build(history, ProfileSettings(select=False))}
-    given = Input(snapshot, resolve(snapshot), profiles, float(now), histories={"gpu": history})
-    return decide(given, [], Settings()).view
+    given = PlanningInput(snapshot, resolve(snapshot), profiles, float(now), histories={"gpu": history})
+    return decide(given, [], PlanningSettings()).view
 
 
 def _history(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> History:

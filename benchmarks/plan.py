@@ -1,8 +1,9 @@
 """How long does it take to plan a cluster of a given size?
 
 A seeded synthetic cluster (general and GPU pools, budgets, gangs, zones, spread, anti-affinity) with a week of
-history; both built-in strategies, full gates, budgets and proofs. `seconds` runs from the snapshot and the profiles to
-the finished plan document; profiles are built before (their own time is `profile_seconds`), as the controller does it.
+history; both built-in strategies, full filters, budgets and proofs. `seconds` runs from the snapshot and the profiles
+to the finished plan document; profiles are built before (their own time is `profile_seconds`), as the controller does
+it.
 `peak_mib` is the largest resident size of this whole process, generation and profiling included.
 
 `--case gpu` is a cluster of GPU nodes only, without history, whose free GPUs are scattered and for which gangs wait;
@@ -49,7 +50,7 @@ def main() -> None:
     args = parser.parse_args()
 
     from descheduler.gangs import resolve
-    from descheduler.planning import Input, decide, write
+    from descheduler.planning import PlanningInput, build_document, decide
     from descheduler.planning.settings import chosen, settings_of
     from descheduler_profiling.build import build
     from generated.synthetic import NOW
@@ -65,8 +66,8 @@ def main() -> None:
     began = time.perf_counter()
     units = resolve(snapshot)
     settings = settings_of(policy, snapshot)
-    outcome = decide(Input(snapshot, units, profiles, float(NOW)), chosen(policy), settings)
-    plan = write(outcome, settings, float(NOW))
+    outcome = decide(PlanningInput(snapshot, units, profiles, float(NOW)), chosen(policy), settings)
+    plan = build_document(outcome, settings, float(NOW))
     seconds = time.perf_counter() - began
 
     figures = {

@@ -19,7 +19,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import build
 from descheduler_profiling.executors import executor
 from descheduler_profiling.series import History
-from descheduler_profiling.settings import Settings
+from descheduler_profiling.settings import ProfileSettings
 
 STEP, PER_DAY = 300, 288
 
@@ -82,7 +82,7 @@ def measure(made: History, workers: str) -> dict[str, Figure]:
         start = time.perf_counter()
         with executor(workers) as runner:
             ready = time.perf_counter()
-            profiles = build(made, Settings(), runner)
+            profiles = build(made, ProfileSettings(), runner)
         seconds = time.perf_counter() - start
     # Workers are waited for when the executor closes, so their time is in.
     cpu = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -12,16 +12,15 @@ from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.planning import Input, decide, write
+from descheduler.planning import PlanningInput, build_document, decide
 from descheduler.planning.filters.rules import LedgerView
-from descheduler.planning.planner import Outcome, Settings
+from descheduler.planning.planner import Outcome, PlanningSettings
 from descheduler.planning.settings import chosen, settings_of, when_unset
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
-from descheduler_profiling.settings import Likeness
-from descheduler_profiling.settings import Settings as ProfileSettings
+from descheduler_profiling.settings import Likeness, ProfileSettings
 
 LIMIT = {"gpu": 1.0}
 """Signals that cannot exceed a bound whatever the forecast says."""
@@ -76,13 +75,13 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
 
 def outcome_of(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
-) -> tuple[Outcome, Settings]:
+) -> tuple[Outcome, PlanningSettings]:
     """The decision with everything behind it, for those who explain it."""
     memory = memory or Memory()
     settings = settings_of(policy, observed.snapshot)
     units = resolve(observed.snapshot, when_unset=when_unset(policy))
     in_flight = tuple(i for i, pod in enumerate(observed.snapshot.pods) if pod.uid in memory.in_flight)
-    given = Input(
+    given = PlanningInput(
         snapshot=observed.snapshot,
         units=units,
         profiles=profiles,
@@ -103,5 +102,5 @@ def plan(
 ) -> PlanDocument:
     """From what was seen to the plan document. Same input, same plan."""
     outcome, settings = outcome_of(observed, policy, profile(observed) if profiles is None else profiles, memory)
-    document = write(outcome, settings, observed.now)
+    document = build_document(outcome, settings, observed.now)
     return replace(document, problems=(*observed.problems, *document.problems)) if observed.problems else document

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from descheduler.packing.rearrange.flows import Budgets, Flows, faults, fit, nothing
-from descheduler.packing.rearrange.ordering import Move
+from descheduler.packing.rearrange.ordering import ItemMove
 from descheduler.packing.state import ABSENT
 
 
@@ -130,7 +130,7 @@ def most_slots_step_by_step(case: Flows) -> int:
     return best
 
 
-def _possible(case: Flows, standing: np.ndarray, room: np.ndarray, spent: tuple[int, ...]) -> list[Move]:
+def _possible(case: Flows, standing: np.ndarray, room: np.ndarray, spent: tuple[int, ...]) -> list[ItemMove]:
     if sum(spent) >= case.moves:
         return []
     made = []
@@ -142,5 +142,5 @@ def _possible(case: Flows, standing: np.ndarray, room: np.ndarray, spent: tuple[
         for target in np.flatnonzero(case.allowed[kind]).tolist():
             bins = case.bins[target][case.bins[target] != ABSENT]
             if target != source and (room[bins] >= case.demand[kind]).all():
-                made.append(Move(kind, source, target))
+                made.append(ItemMove(kind, source, target))
     return made

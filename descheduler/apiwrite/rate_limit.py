@@ -11,7 +11,7 @@ _BACK_OFF = 0.5  # multiplicative decrease and additive increase, as TCP does (C
 _RECOVERY = 0.05  # of the full rate, per success
 
 
-class Pace:
+class RateLimit:
     """Shared by all threads that write; `rate` requests per second, at most `burst` at once."""
 
     def __init__(self, rate: float, burst: int, clock: Clock) -> None:

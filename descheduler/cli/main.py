@@ -114,7 +114,7 @@ def explain(
     policy: PolicyFile = None,
     verbose: Verbose = 0,
 ) -> None:
-    """Explain what the plan does with a pod, node, gang or workload, and why: gate by gate."""
+    """Explain what the plan does with a pod, node, gang or workload, and why: filter by filter."""
     with failures.told(verbose):
         from descheduler.cli.explain import explain_subject
         from descheduler.observe.inputs import Source

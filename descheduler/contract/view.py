@@ -27,7 +27,7 @@ GPU_WEIGHT = 20.0
 class RebalanceView:
     """All that a strategy sees. Positions index `snapshot.nodes` (N) and `snapshot.pods` (P).
 
-    `movable` [P] tells which pods the gates let go (`blocked(pod)` says why not), `costs` [P] what one pod's restart
+    `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `costs` [P] what one pod's restart
     costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology` has the
     levels of the network and the links between the devices of each node.
     """

@@ -25,7 +25,7 @@ from descheduler.controller.reports import Reports
 from descheduler.controller.settings import limits_of, rules_of
 from descheduler.controller.status import Status
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
-from descheduler.execution.runner import Executor, Revalidate
+from descheduler.execution.runner import PlanRunner, Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.reconciliation import settle
 from descheduler.learning.store import LedgerStore
@@ -63,7 +63,7 @@ class Controller:
 
     watch: PolicyWatch
     seams: Seams
-    executor: Executor
+    executor: PlanRunner
     ledgers: LedgerStore
     elector: Elector | None
     reports: Reports

@@ -1,6 +1,6 @@
 """The second validation before a wave: does what the plan decided still hold, by all that is known now?
 
-Every action of the wave goes through the trial that accepted it once more: gates, gangs, budgets, and the proof of
+Every action of the wave goes through the trial that accepted it once more: filters, gangs, budgets, and the proof of
 re-placement, on a fresh snapshot, with what the ledger remembers by now and the profiles in force, all of the wave
 taken together. Its destination must still take it, still be likely, and still stay cool. What it is worth was weighed
 when the plan was made.
@@ -20,9 +20,9 @@ from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import Input, Outcome, Settings
+from descheduler.planning import Outcome, PlanningInput, PlanningSettings
 from descheduler.planning.planner import survey
-from descheduler.planning.prover import Trial
+from descheduler.planning.prover import Prover
 from descheduler.planning.settings import chosen, settings_of, when_unset
 from descheduler.planning.sources import missing
 from descheduler.policy import Policy
@@ -52,7 +52,7 @@ def second_validation(
         given = _input(snapshot, policy, ledger, plan, profiles or {})
         outcome = survey(given, settings)
         stopped = ledger.circuit(now) or _stopped(outcome)
-        trial = Trial(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, given.in_flight)
+        trial = Prover(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, given.in_flight)
         verdicts: dict[str, Blocked | None] = {}
         for action in actions:
             needed = signals.get(action.strategy, ())
@@ -62,7 +62,7 @@ def second_validation(
     return revalidate
 
 
-def _settings(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
+def _settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
     """One wave is one moment. The limit of a workload is kept by its plan, whose waves wait for one another: pods that
     are still on their way out though their replacements are ready are not held against the next wave.
     """
@@ -72,11 +72,11 @@ def _settings(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
 
 def _input(
     snapshot: ClusterSnapshot, policy: Policy, ledger: Ledger, plan: str, profiles: Mapping[str, SignalProfiles]
-) -> Input:
+) -> PlanningInput:
     now = snapshot.taken_at
     flying = ledger.in_flight(now)
     others = replace(ledger, entries=tuple(e for e in ledger.entries if e.plan != plan)) if plan else ledger
-    return Input(
+    return PlanningInput(
         snapshot=snapshot,
         units=resolve(snapshot, when_unset=when_unset(policy)),
         profiles=profiles,
@@ -99,7 +99,7 @@ def _blind(outcome: Outcome, signals: Sequence[str]) -> Blocked | None:
     return Blocked(Reason.DATA_STALE, "history", "; ".join(said) or f"no usable history of {', '.join(lacking)}")
 
 
-def _judged(trial: Trial, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
+def _judged(trial: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
     proposal = _proposal(snapshot, action)
     if isinstance(proposal, Blocked):
         return proposal

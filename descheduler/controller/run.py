@@ -35,7 +35,7 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.web import Render, WebServer, create_app
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.runner import Executor, Revalidate
+from descheduler.execution.runner import PlanRunner, Revalidate
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.learning.ledger import Ledger
@@ -152,7 +152,7 @@ def _assemble(
     return Controller(
         watch=watch,
         seams=seams(real),
-        executor=Executor(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
+        executor=PlanRunner(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
         ledgers=LedgerStore(writer, namespace),
         elector=elector,
         reports=reports,

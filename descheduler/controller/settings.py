@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from descheduler.execution.limits import Limits
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.learning.ledger import LedgerRules
 from descheduler.policy import Policy
 
 
-def limits_of(policy: Policy) -> Limits:
+def limits_of(policy: Policy) -> ExecutionLimits:
     """How hard and how long executing may push."""
     acting = policy.acting
-    return Limits(
+    return ExecutionLimits(
         max_parallel=acting.max_parallel,
         rate=acting.qps,
         burst=acting.burst,

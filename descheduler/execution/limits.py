@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ExecutionLimits:
     """Rates are requests per second, everything else of time is in seconds.
 
     max_parallel: evictions under way at once; under one budget it is one (`lanes`).

@@ -18,7 +18,7 @@ from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 
 
-class Landing:
+class ReplacementWatch:
     """Follows evicted pods until each has a ready replacement. Pods that nothing recreates are not waited for."""
 
     def __init__(self, moves: Sequence[PodMove], before: ClusterSnapshot) -> None:

@@ -10,14 +10,14 @@ from random import Random
 from typing import TypeAlias
 
 from descheduler.apiwrite.clock import Clock
-from descheduler.apiwrite.rate_limit import Pace
+from descheduler.apiwrite.rate_limit import RateLimit
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.executors.eviction import PodEvictor
 from descheduler.execution.intents import Intent, IntentStore
-from descheduler.execution.limits import Limits
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.recheck import budgets_of, recheck
-from descheduler.execution.replacements import Landing
+from descheduler.execution.replacements import ReplacementWatch
 from descheduler.execution.steering import Steering
 from descheduler.execution.unit_run import UnitRun
 from descheduler.execution.wave import Tools, finish, interrupted, run_wave
@@ -45,7 +45,7 @@ def _ignore(_: ActionOutcome) -> None:
 
 
 @dataclass(slots=True)
-class Executor:
+class PlanRunner:
     """Executes plans and resumes what was interrupted. One call at a time.
 
     `observe` gives a fresh snapshot and raises DeschedulerError's kinds when there is none. `stopping` is asked
@@ -59,7 +59,7 @@ class Executor:
     observe: Callable[[], ClusterSnapshot]
     clock: Clock
     rng: Random
-    limits: Limits = field(default_factory=Limits)
+    limits: ExecutionLimits = field(default_factory=ExecutionLimits)
     stopping: Callable[[], bool] = _never
     keep: Callable[[str, Sequence[ActionOutcome]], None] = _forget
     notify: Callable[[ActionOutcome], None] = _ignore
@@ -89,7 +89,7 @@ class Executor:
         """
         outcomes: list[ActionOutcome] = []
         for intent in self.intents.load():
-            pace = Pace(self.limits.rate, self.limits.burst, self.clock)
+            pace = RateLimit(self.limits.rate, self.limits.burst, self.clock)
             with ThreadPoolExecutor(self.limits.max_parallel, "evict") as pool:
                 unit = self._resume(self._tools(pool, pace), intent)
             if unit is not None:
@@ -113,20 +113,20 @@ class Executor:
             self.steering.close([intent])
         return unit if unit.begun else None
 
-    def _watch(self, unit: UnitRun) -> Landing | None:
+    def _watch(self, unit: UnitRun) -> ReplacementWatch | None:
         try:
-            return Landing(unit.left, self.observe())
+            return ReplacementWatch(unit.left, self.observe())
         except ClusterError:
             return None  # finishing the unit does not depend on seeing where it lands
 
-    def _until_bound(self, watch: Landing) -> None:
+    def _until_bound(self, watch: ReplacementWatch) -> None:
         """Give the scheduler a moment to find nodes for the replacements, while the taints are still there."""
         began = self.clock.steady()
         while watch.unbound and self.clock.steady() - began < self.limits.finish_on_stop and not self.stopping():
             self.clock.sleep(self.limits.observe_every)
             self._look(watch)
 
-    def _look(self, watch: Landing) -> None:
+    def _look(self, watch: ReplacementWatch) -> None:
         try:
             snapshot = self.observe()
         except ClusterError:
@@ -150,7 +150,7 @@ class Executor:
                 ready[name] += 1
         return all(ready[name] >= count for name, count in wanted.items())
 
-    def _tools(self, pool: ThreadPoolExecutor, pace: Pace, budgets: Mapping[str, str] | None = None) -> Tools:
+    def _tools(self, pool: ThreadPoolExecutor, pace: RateLimit, budgets: Mapping[str, str] | None = None) -> Tools:
         evictor = PodEvictor(self.writer, pace, self.clock, self.rng)
         return Tools(
             evictor,
@@ -168,12 +168,12 @@ class Executor:
 class _Run:
     """One execution of one plan."""
 
-    def __init__(self, executor: Executor, plan: str, revalidate: Revalidate) -> None:
+    def __init__(self, executor: PlanRunner, plan: str, revalidate: Revalidate) -> None:
         self._executor = executor
         self._plan = plan
         self._revalidate = revalidate
         self._started = executor.clock.wall()
-        self._pace = Pace(executor.limits.rate, executor.limits.burst, executor.clock)
+        self._pace = RateLimit(executor.limits.rate, executor.limits.burst, executor.clock)
         self._outcomes: list[ActionOutcome] = []
         self._waves = 0
         self._steered: tuple[Intent, ...] = ()  # done but for their taints, which stay until replacements have a node
@@ -259,7 +259,7 @@ class _Run:
         Taints go as soon as all have a node. A process that is to end waits no longer for the rest, and not long for
         that.
         """
-        watch = Landing([pod.move for outcome in outcomes for pod in outcome.pods if pod.evicted], before)
+        watch = ReplacementWatch([pod.move for outcome in outcomes for pod in outcome.pods if pod.evicted], before)
         executor = self._executor
         if self._steered and self.stopped is not None:
             executor._until_bound(watch)

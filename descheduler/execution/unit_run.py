@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from descheduler.execution.executors.eviction import Answer, Verdict
+from descheduler.execution.executors.eviction import EvictionAnswer, EvictionVerdict
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.reasons import Blocked
@@ -19,10 +19,10 @@ class UnitRun:
     refused: Blocked | None = None  # before anything was touched
     raced: bool = False
     unsure: bool = False  # a taint for it may yet come to be, though the unit was refused
-    answers: dict[str, Answer] = field(default_factory=dict)  # by uid
+    answers: dict[str, EvictionAnswer] = field(default_factory=dict)  # by uid
     evicted_at: dict[str, float] = field(default_factory=dict)  # by uid, unix seconds
 
-    def record(self, move: PodMove, answer: Answer, now: float) -> None:
+    def record(self, move: PodMove, answer: EvictionAnswer, now: float) -> None:
         """Note the last answer about a pod."""
         self.answers[move.uid] = answer
         if answer.disrupted:
@@ -42,7 +42,9 @@ class UnitRun:
         """It is certain that nothing is half done: all of it is evicted, or none of it, and nothing is on its way."""
         if self.begun:
             return not self.left
-        return not self.unsure and all(answer.verdict is not Verdict.UNKNOWN for answer in self.answers.values())
+        return not self.unsure and all(
+            answer.verdict is not EvictionVerdict.UNKNOWN for answer in self.answers.values()
+        )
 
     @property
     def hopeless(self) -> bool:

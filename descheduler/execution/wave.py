@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from descheduler.apiwrite.clock import Clock
-from descheduler.execution.executors.eviction import Answer, PodEvictor, Verdict
+from descheduler.execution.executors.eviction import EvictionAnswer, EvictionVerdict, PodEvictor
 from descheduler.execution.intents import Intent, IntentStore
-from descheduler.execution.limits import Limits
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.queues import in_lanes
 from descheduler.execution.steering import Steering, is_certain, refusal
 from descheduler.execution.unit_run import UnitRun
@@ -44,7 +44,7 @@ class Tools:
     pool: Pool
     clock: Clock
     rng: Random
-    limits: Limits
+    limits: ExecutionLimits
     stopping: Callable[[], bool]
     budgets: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,7 +89,7 @@ def _preflight(tools: Tools, units: Sequence[UnitRun]) -> None:
     A single pod needs no trial: where its eviction is refused, nothing was done.
     """
 
-    answers: dict[str, Answer] = {}
+    answers: dict[str, EvictionAnswer] = {}
 
     def ask(move: PodMove) -> None:
         answers[move.uid] = tools.evictor.evict(move, dry_run=True)
@@ -101,8 +101,8 @@ def _preflight(tools: Tools, units: Sequence[UnitRun]) -> None:
             unit.refused = unit.refused or _foretold(move, answers[move.uid])
 
 
-def _foretold(move: PodMove, answer: Answer) -> Blocked | None:
-    if answer.verdict is Verdict.GONE:
+def _foretold(move: PodMove, answer: EvictionAnswer) -> Blocked | None:
+    if answer.verdict is EvictionVerdict.GONE:
         return Blocked(Reason.CHANGED, f"{move.namespace}/{move.pod}", "the pod is gone")
     return answer.blocked
 
@@ -131,7 +131,7 @@ def _open(tools: Tools, units: Sequence[UnitRun]) -> None:
     _evict(tools, [(u, u.action.pods[0]) for u in units])
     for unit in units:
         first, answer = unit.action.pods[0], unit.answers[unit.action.pods[0].uid]
-        if len(unit.action.pods) == 1 and answer.verdict is Verdict.GONE and answer.attempts == 1:
+        if len(unit.action.pods) == 1 and answer.verdict is EvictionVerdict.GONE and answer.attempts == 1:
             unit.evicted_at.clear()  # somebody else's doing
             unit.refused = _foretold(first, answer)
         elif not unit.begun:

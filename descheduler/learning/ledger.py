@@ -55,7 +55,7 @@ class LedgerRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One evicted pod.
 
     `goal` is what it will be judged by, None when nothing can be. `turn` counts the moves of the same unit within a
@@ -91,7 +91,7 @@ class Entry:
 class Ledger:
     """Entries in the order of time, and the pauses of strategies."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     rules: LedgerRules = field(default_factory=LedgerRules)
 
@@ -124,7 +124,7 @@ class Ledger:
         examples = ", ".join(sorted(entry.pod for entry in late)[:3])
         return Blocked(Reason.CIRCUIT_OPEN, "ledger", f"{len(late)} evicted pods have no ready replacement: {examples}")
 
-    def pending(self, now: float) -> tuple[Entry, ...]:
+    def pending(self, now: float) -> tuple[LedgerEntry, ...]:
         """Entries whose replacement is late."""
         young, old = self.rules.pending_after, self.rules.pending_window
         return tuple(e for e in self.entries if e.waiting and young < now - e.at < old)
@@ -142,7 +142,7 @@ class Ledger:
         """Strategies whose moves miss their goal, and why they are paused."""
         return {name: pause.text for name, pause in self.pauses.items() if now < pause.until}
 
-    def quarantined(self, now: float) -> tuple[Entry, ...]:
+    def quarantined(self, now: float) -> tuple[LedgerEntry, ...]:
         """The last moves of units in quarantine."""
         latest = {e.unit: e for e in self.entries}
         rules = self.rules
@@ -196,18 +196,18 @@ class Ledger:
         share = self.rules.eased_share
         return {key: reached(found.values(), values.get(key[1]), share) for key, found in goals.items()}
 
-    def _judgeable(self, entry: Entry, now: float) -> bool:
+    def _judgeable(self, entry: LedgerEntry, now: float) -> bool:
         settled = now - entry.at >= self.rules.settle and (not entry.waiting or self._given_up(entry, now))
         return entry.resolved is None and settled
 
-    def _given_up(self, entry: Entry, now: float) -> bool:
+    def _given_up(self, entry: LedgerEntry, now: float) -> bool:
         return now - entry.at >= self.rules.settle + self.rules.pending_after
 
     def _entry(
-        self, outcome: ActionOutcome, pod: PodOutcome, plan: str, goals: Mapping[str, Goal], old: Entry | None
-    ) -> Entry:
+        self, outcome: ActionOutcome, pod: PodOutcome, plan: str, goals: Mapping[str, Goal], old: LedgerEntry | None
+    ) -> LedgerEntry:
         move, action = pod.move, outcome.action
-        entry = Entry(
+        entry = LedgerEntry(
             at=pod.at,
             plan=plan,
             action=action.id,
@@ -228,18 +228,18 @@ class Ledger:
             return replace(entry, at=old.at, goal=old.goal or entry.goal, turn=old.turn)
         return replace(entry, turn=self._turn(entry))
 
-    def _turn(self, entry: Entry) -> int:
+    def _turn(self, entry: LedgerEntry) -> int:
         """1 for a first move; one more than the last move of what is the same unit within a day before."""
         # Members of one gang, evicted for one plan, are one move.
         recent = (e for e in self.entries if e.plan != entry.plan and 0 <= entry.at - e.at < DAY)
         turns = (e.turn for e in recent if entry.uid == e.successor or e.unit == entry.unit or e.pod == entry.pod)
         return 1 + max(turns, default=0)
 
-    def _cooldown(self, entry: Entry) -> float:
+    def _cooldown(self, entry: LedgerEntry) -> float:
         return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
 
     @cached_property
-    def _by_successor(self) -> Mapping[str, Entry]:
+    def _by_successor(self) -> Mapping[str, LedgerEntry]:
         return {e.successor: e for e in self.entries if e.successor}
 
     @cached_property
@@ -249,7 +249,7 @@ class Ledger:
     @cached_property
     def _verdicts(self) -> Mapping[str, tuple[Verdict, ...]]:
         """By strategy, its last judged actions since its last pause ended, oldest first."""
-        actions: dict[tuple[str, str, str], list[Entry]] = {}
+        actions: dict[tuple[str, str, str], list[LedgerEntry]] = {}
         for entry in self.entries:
             if entry.resolved is not None:
                 actions.setdefault((entry.strategy, entry.plan, entry.action), []).append(entry)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from descheduler.learning.ledger import Entry, Ledger
+from descheduler.learning.ledger import Ledger, LedgerEntry
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -25,7 +25,7 @@ def settle(ledger: Ledger, snapshot: ClusterSnapshot, now: float) -> Ledger:
     pods = _pods_of(snapshot, {e.workload for e in waiting.values()})
     taken = {e.successor for e in ledger.entries if e.successor}
     satisfied = {str(w.key) for w in snapshot.workloads.values() if w.replicas <= w.ready}
-    found: dict[str, Entry] = {}
+    found: dict[str, LedgerEntry] = {}
     for uid, entry in waiting.items():
         there = pods.get(entry.workload, [])
         pod = next((p for p in there if p.uid == entry.successor), None) or _replacement(entry, there, taken)
@@ -38,7 +38,7 @@ def settle(ledger: Ledger, snapshot: ClusterSnapshot, now: float) -> Ledger:
     return replace(ledger, entries=tuple(found.get(e.uid, e) for e in ledger.entries))
 
 
-def _replacement(entry: Entry, pods: list[Pod], taken: set[str]) -> Pod | None:
+def _replacement(entry: LedgerEntry, pods: list[Pod], taken: set[str]) -> Pod | None:
     new = [p for p in pods if p.uid not in taken and p.uid != entry.uid and p.created >= entry.at - _SKEW]
     return min(new, key=lambda p: (p.key != entry.pod, p.created, p.name), default=None)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from descheduler.apiwrite.wire import ConfigMap, Meta
 from descheduler.apiwrite.writer import ClusterWriter, read_config_map
-from descheduler.learning.ledger import Entry, Ledger, LedgerRules
+from descheduler.learning.ledger import Ledger, LedgerEntry, LedgerRules
 from descheduler.learning.strategy_pauses import Pause
 from descheduler.model.errors import BadAnswer, Conflict
 
@@ -24,7 +24,7 @@ _MAX_UNPACKED = 32 << 20
 @dataclass(frozen=True, slots=True)
 class _Document:
     version: int
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Each member's value is stable (documents and metrics carry it); `EXPLANATION` says it to people."""
 
-    # Gates: the pod may not be touched
+    # Filters: the pod may not be touched
     MIRROR_POD = "MirrorPod"
     DAEMON_SET = "DaemonSetPod"
     TERMINATING = "Terminating"

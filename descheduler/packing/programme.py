@@ -21,7 +21,7 @@ Columns = NDArray[np.int64]
 _HIGHS_STATUS = re.compile(r"HiGHS Status (\d+)")
 
 
-class Status(Enum):
+class SolveStatus(Enum):
     """How a solve ended."""
 
     OPTIMAL = "optimal"
@@ -37,11 +37,11 @@ class Status(Enum):
 
 
 _INFEASIBLE_OR_UNBOUNDED = 9
-_KNOWN = {13: Status.TIME, 14: Status.WORK, 16: Status.WORK}
+_KNOWN = {13: SolveStatus.TIME, 14: SolveStatus.WORK, 16: SolveStatus.WORK}
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WorkLimits:
     """When to stop: `nodes` of branch and bound (1: the root alone), `gap` relative between the incumbent and the
     bound, and `seconds` as a safety net only, for an answer that it cuts short cannot be repeated."""
 
@@ -63,7 +63,7 @@ class Solution:
     objective: float
     bound: float
     gap: float
-    status: Status
+    status: SolveStatus
     nodes: int = 0
     prices: Floats | None = None
 
@@ -73,13 +73,13 @@ class Infeasible:
     """No point: there is none if `proven`, else none was found within the limits; `bound` as in Solution (may be
     infinite)."""
 
-    status: Status
+    status: SolveStatus
     bound: float
 
     @property
     def proven(self) -> bool:
         """Whether there is no point at all."""
-        return self.status is Status.INFEASIBLE
+        return self.status is SolveStatus.INFEASIBLE
 
 
 @dataclass(eq=False, slots=True)
@@ -135,7 +135,7 @@ class Programme:
         self._sides.append((_filled(lower, count), _filled(upper, count)))
         self.height += count
 
-    def solve(self, limits: Limits, *, relaxed: bool = False) -> Solution | Infeasible:
+    def solve(self, limits: WorkLimits, *, relaxed: bool = False) -> Solution | Infeasible:
         """The best point within the limits; `relaxed` drops all integrality (a bound and prices, quickly)."""
         if not self.width:
             return self._empty()
@@ -167,7 +167,7 @@ class Programme:
         gap = abs(bound - objective) / max(1.0, abs(objective))
         return Solution(values, objective, bound, gap, status, int(answer.mip_node_count or 0))
 
-    def _relaxed(self, limits: Limits) -> Solution | Infeasible:
+    def _relaxed(self, limits: WorkLimits) -> Solution | Infeasible:
         lower, upper, cost, _ = (np.concatenate(part) for part in zip(*self._variables, strict=True))
         sign = -1.0 if self.maximise else 1.0
         matrix, low, high = self._rows()
@@ -183,7 +183,7 @@ class Programme:
             options={"time_limit": limits.seconds},
         )
         status = _status(answer.status, str(answer.message), bool(np.isfinite([lower, upper]).all()))
-        if status is not Status.OPTIMAL:
+        if status is not SolveStatus.OPTIMAL:
             return Infeasible(status, -sign * np.inf)
         prices = np.zeros(self.height)
         prices[fixed] = answer.eqlin.marginals
@@ -201,20 +201,20 @@ class Programme:
 
     def _empty(self) -> Solution | Infeasible:
         if any((low > 0).any() or (high < 0).any() for low, high in self._sides):
-            return Infeasible(Status.INFEASIBLE, 0.0)
-        return Solution(np.empty(0), 0.0, 0.0, 0.0, Status.OPTIMAL)
+            return Infeasible(SolveStatus.INFEASIBLE, 0.0)
+        return Solution(np.empty(0), 0.0, 0.0, 0.0, SolveStatus.OPTIMAL)
 
 
 def _filled(value: ArrayLike, count: int) -> Floats:
     return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (count,)))
 
 
-def _status(code: int, message: str, bounded: bool) -> Status:
+def _status(code: int, message: str, bounded: bool) -> SolveStatus:
     """SciPy folds what HiGHS says (HighsModelStatus) into few codes; its number stands in the message only."""
     told = _HIGHS_STATUS.search(message)
     number = int(told[1]) if told else 0
     if number == _INFEASIBLE_OR_UNBOUNDED and bounded:
-        return Status.INFEASIBLE
+        return SolveStatus.INFEASIBLE
     if number in _KNOWN:
         return _KNOWN[number]
-    return {0: Status.OPTIMAL, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED}.get(code, Status.FAILED)
+    return {0: SolveStatus.OPTIMAL, 2: SolveStatus.INFEASIBLE, 3: SolveStatus.UNBOUNDED}.get(code, SolveStatus.FAILED)

@@ -1,6 +1,6 @@
-"""Planning: gates, budgets, proofs, costs, selection and waves. Reads no cluster, writes nothing, knows no clock."""
+"""Planning: filters, budgets, proofs, costs, selection and waves. Reads no cluster, writes nothing, knows no clock."""
 
-from descheduler.planning.document.build import write
-from descheduler.planning.planner import Chosen, Input, Outcome, Pool, Settings, decide
+from descheduler.planning.document.build import build_document
+from descheduler.planning.planner import ChosenStrategy, Outcome, PlanningInput, PlanningSettings, PoolRule, decide
 
-__all__ = ["Chosen", "Input", "Outcome", "Pool", "Settings", "decide", "write"]
+__all__ = ["ChosenStrategy", "Outcome", "PlanningInput", "PlanningSettings", "PoolRule", "build_document", "decide"]

@@ -54,14 +54,16 @@ class PodCosts:
         return self.restart + self.warm_up + self.lost_work
 
 
-def pod_costs(snapshot: ClusterSnapshot, model: CostModel, reluctant: NDArray[np.bool_] | None = None) -> PodCosts:
-    """The cost of restarting each pod; `reluctant` [P] marks those that would rather not be evicted."""
+def pod_costs(
+    snapshot: ClusterSnapshot, model: CostModel, prefers_no_eviction: NDArray[np.bool_] | None = None
+) -> PodCosts:
+    """The cost of restarting each pod; `prefers_no_eviction` [P] marks those that would rather not be evicted."""
     columns = snapshot.columns
     cores = columns.spec_requests[:, 0] / 1000.0
     gpus = np.array([s.gpu.devices if s.gpu else 0.0 for s in columns.specs])
     value = (np.maximum(cores, _FLOOR_CORES) + GPU_WEIGHT * gpus)[columns.pod_spec]
-    if reluctant is not None:
-        value = np.where(reluctant, RELUCTANCE * value, value)
+    if prefers_no_eviction is not None:
+        value = np.where(prefers_no_eviction, RELUCTANCE * value, value)
     lost = np.array([model.lost_work_seconds.get(key.kind, 0.0) for key in columns.workloads])
     extra = np.array([model.stateful_seconds * (key.kind == "StatefulSet") for key in columns.workloads])
     of = columns.pod_workload

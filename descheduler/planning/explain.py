@@ -1,6 +1,6 @@
 """Why something would or would not move: check by check, with what would have to change.
 
-Nothing is decided here. Every line is read off the outcome of planning: the same gates, budgets, proofs and forecasts
+Nothing is decided here. Every line is read off the outcome of planning: the same filters, budgets, proofs and forecasts
 that made the plan.
 """
 
@@ -18,7 +18,7 @@ from descheduler.model.pods import Pod
 from descheduler.model.quantity import human
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.units import Unit
-from descheduler.planning.planner import Outcome, Settings
+from descheduler.planning.planner import Outcome, PlanningSettings
 
 REMEDY: dict[Reason, str] = {
     Reason.SYSTEM_CRITICAL: "a lower priority class, or protections.systemCritical: false",
@@ -68,9 +68,9 @@ class Explanation:
     checks: tuple[Check, ...]
 
 
-def explain(outcome: Outcome, settings: Settings, kind: str, name: str) -> Explanation:
+def explain(outcome: Outcome, settings: PlanningSettings, kind: str, name: str) -> Explanation:
     """Explain a `pod`, `node`, `gang` or `workload` by name. Raises UsageError when there is none of that name."""
-    kinds: dict[str, Callable[[Outcome, Settings, str], Explanation]] = {
+    kinds: dict[str, Callable[[Outcome, PlanningSettings, str], Explanation]] = {
         "pod": _pod,
         "node": _node,
         "gang": _gang,
@@ -79,13 +79,13 @@ def explain(outcome: Outcome, settings: Settings, kind: str, name: str) -> Expla
     return kinds[kind](outcome, settings, name)
 
 
-def _pod(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+def _pod(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
     view = outcome.view
     at = _position([p.key for p in view.snapshot.pods], name, "pod")
     pod, unit = view.snapshot.pods[at], view.units.of(at)
-    stops = outcome.gates.every(at)
+    stops = outcome.filters.every(at)
     checks = [_about(outcome, pod, at), *_unit_checks(outcome, unit)]
-    checks += [_stop(blocked) for blocked in stops] or [Check("gates", True, "every gate lets it go")]
+    checks += [_stop(blocked) for blocked in stops] or [Check("filters", True, "every filter lets it go")]
     checks += list(_budget_checks(outcome, at))
     checks += list(_load_checks(outcome, settings, at))
     if pod.node:
@@ -119,14 +119,14 @@ def _stop(blocked: Blocked) -> Check:
 
 
 def _budget_checks(outcome: Outcome, at: int) -> Iterator[Check]:
-    for position in outcome.gates.matches.of(at):
+    for position in outcome.filters.matches.of(at):
         budget = outcome.view.snapshot.budgets[position]
         health = f"{budget.current_healthy} healthy, {budget.desired_healthy} wanted"
         text = f"{budget.key} allows {budget.allowed} now ({health})"
         yield Check("budget", budget.allowed > 0 and not budget.stale, text)
 
 
-def _load_checks(outcome: Outcome, settings: Settings, at: int) -> Iterator[Check]:
+def _load_checks(outcome: Outcome, settings: PlanningSettings, at: int) -> Iterator[Check]:
     rules = settings.proof
     for resource, loads in outcome.view.loads.items():
         if loads.pod_row[at] < 0:
@@ -176,7 +176,7 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
     return Check("plan", None, "no strategy asks for it to move")
 
 
-def _node(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+def _node(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
     view = outcome.view
     at = _position([n.name for n in view.snapshot.nodes], name, "node")
     node, one = view.snapshot.nodes[at], np.array([at], np.int32)
@@ -206,7 +206,7 @@ def _state(ready: bool, cordoned: bool) -> str:
     return "ready" + (", cordoned" if cordoned else "") if ready else "not ready"
 
 
-def _gang(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+def _gang(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
     view = outcome.view
     names = {unit.name: unit for unit in view.units.gangs}
     short = {n.partition(":")[2]: n for n in names}
@@ -216,11 +216,11 @@ def _gang(outcome: Outcome, settings: Settings, name: str) -> Explanation:
     checks.append(Check("members", None, ", ".join(f"{n} on {node}" for node, n in sorted(where.items()))))
     checks.append(_movable(outcome, unit.members))
     checks.append(_decision(outcome, set(unit.members)))
-    blocked = next((b for b in map(outcome.gates.blocked, unit.members) if b is not None), None)
+    blocked = next((b for b in map(outcome.filters.blocked, unit.members) if b is not None), None)
     return Explanation(f"gang {unit.name}", f"it stays: {blocked}" if blocked else "it may move", tuple(checks))
 
 
-def _workload(outcome: Outcome, settings: Settings, name: str) -> Explanation:
+def _workload(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
     columns = outcome.view.snapshot.columns
     at = _position([str(key) for key in columns.workloads], name, "workload")
     pods = np.flatnonzero(columns.pod_workload == at).tolist()
@@ -240,7 +240,7 @@ def _workload(outcome: Outcome, settings: Settings, name: str) -> Explanation:
 
 def _movable(outcome: Outcome, pods: Iterable[int]) -> Check:
     pods = list(pods)
-    reasons = Counter(b.reason for b in map(outcome.gates.blocked, pods) if b is not None)
+    reasons = Counter(b.reason for b in map(outcome.filters.blocked, pods) if b is not None)
     free = len(pods) - sum(reasons.values())
     stays = "; ".join(f"{n}: {EXPLANATION[reason]}" for reason, n in reasons.most_common())
     return Check("pods", free > 0, f"{free} of {len(pods)} may move" + (f"; {stays}" if stays else ""))

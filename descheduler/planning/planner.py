@@ -22,13 +22,13 @@ from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.apart import apart
-from descheduler.planning.budgets.budgets import Budgets, Limits
+from descheduler.planning.budgets.budgets import Budgets, DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.conformance import fault
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
-from descheduler.planning.filters.filters import Gates, build_gates
-from descheduler.planning.filters.rules import GatePolicy, LedgerView
-from descheduler.planning.prover import Accepted, ProofRules, Trial
+from descheduler.planning.filters.filters import Filters, build_filters
+from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.prover import Accepted, ProofRules, Prover
 from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
 from descheduler.scheduler import Scoring, prepare
 from descheduler.topology import TopologyRules, read_topology
@@ -43,7 +43,7 @@ SIGNAL_OF = {"cpu": "cpu", "memory": "memory"}
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class PoolRule:
     """A named group of nodes; the first pool whose selector matches holds the node."""
 
     name: str
@@ -51,7 +51,7 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenStrategy:
     """A strategy that the policy runs; `paused` when the ledger says that its moves miss."""
 
     strategy: Strategy[Any]
@@ -60,15 +60,15 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PlanningSettings:
     """All that the policy says about planning, as plain values."""
 
-    gates: GatePolicy = field(default_factory=GatePolicy)
-    limits: Limits = field(default_factory=Limits)
+    filters: FilterRules = field(default_factory=FilterRules)
+    limits: DisruptionLimits = field(default_factory=DisruptionLimits)
     costs: CostModel = field(default_factory=CostModel)
     proof: ProofRules = field(default_factory=ProofRules)
     freshness: FreshnessRules = field(default_factory=FreshnessRules)
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[PoolRule, ...] = ()
     scoring: Mapping[str, Scoring] = field(default_factory=dict)  # by scheduler name
     topology: TopologyRules = field(default_factory=TopologyRules)
     rounds: int = 3
@@ -78,7 +78,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class PlanningInput:
     """What a plan is made from. `now` in unix seconds; `recent` counts moves of the last hour for the hourly limit."""
 
     snapshot: ClusterSnapshot
@@ -105,7 +105,7 @@ class Outcome:
     """Everything that `document` writes down."""
 
     view: RebalanceView
-    gates: Gates
+    filters: Filters
     budgets: Budgets
     costs: PodCosts
     sources: Sources
@@ -120,7 +120,7 @@ class Outcome:
     exhausted: bool = False  # a limit of the whole cycle is reached: asking again would change nothing
 
 
-def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcome:
+def decide(given: PlanningInput, chosen: Sequence[ChosenStrategy], settings: PlanningSettings) -> Outcome:
     """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
     outcome = survey(given, settings)
     if not outcome.stops:
@@ -130,21 +130,21 @@ def decide(given: Input, chosen: Sequence[Chosen], settings: Settings) -> Outcom
     return outcome
 
 
-def survey(given: Input, settings: Settings) -> Outcome:
+def survey(given: PlanningInput, settings: PlanningSettings) -> Outcome:
     """Everything that a plan is judged by, before anything is proposed."""
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)
-    gates = build_gates(
+    filters = build_filters(
         given.snapshot,
         given.units,
-        settings.gates,
+        settings.filters,
         now=given.now,
         ledger=given.ledger,
         matches=matches,
         in_flight=given.in_flight,
     )
-    costs = pod_costs(given.snapshot, settings.costs, gates.reluctant)
+    costs = pod_costs(given.snapshot, settings.costs, filters.prefers_no_eviction)
     budgets = Budgets.of(
         given.snapshot,
         given.units,
@@ -159,19 +159,19 @@ def survey(given: Input, settings: Settings) -> Outcome:
         snapshot=given.snapshot,
         units=given.units,
         loads=loads,
-        movable=gates.movable,
+        movable=filters.movable,
         costs=costs.total,
         pools=pools,
         pool_of=pool_of,
-        blocked=gates.blocked,
-        together=gates.together,
+        blocked=filters.blocked,
+        together=filters.together,
         start=state,
         topology=read_topology(given.snapshot, settings.topology),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
     return Outcome(
         view,
-        gates,
+        filters,
         budgets,
         costs,
         sources,
@@ -202,7 +202,7 @@ def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> 
     return loads, replace(sources, usable=usable, problems=tuple(problems))
 
 
-def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[Pool]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[PoolRule]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """Names of the pools, the last one being `default`, and each node's position among them [N]."""
     names = (*(pool.name for pool in pools), "default")
     out = np.full(len(snapshot.nodes), len(pools), np.int32)
@@ -214,11 +214,13 @@ def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[Pool]) -> tuple[tupl
     return names, out
 
 
-def _rounds(outcome: Outcome, chosen: Sequence[Chosen], settings: Settings, in_flight: tuple[int, ...]) -> None:
+def _rounds(
+    outcome: Outcome, chosen: Sequence[ChosenStrategy], settings: PlanningSettings, in_flight: tuple[int, ...]
+) -> None:
     """Ask, judge, and ask those of whom something was refused again, without what was refused."""
     ready = _ready(outcome, chosen)
     movable = outcome.view.movable.copy()
-    trial = Trial(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, in_flight)
+    trial = Prover(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, in_flight)
     granted: tuple[Proposal, ...] = ()
     observed: dict[int, dict[Key, Refused]] = {}  # what each strategy left alone when it was asked last
     for _ in range(settings.rounds):
@@ -242,14 +244,14 @@ def _rounds(outcome: Outcome, chosen: Sequence[Chosen], settings: Settings, in_f
 class _Answers:
     """What one strategy said."""
 
-    by: Chosen
+    by: ChosenStrategy
     proposals: list[Proposal]
     observed: dict[Key, Refused]
 
 
-def _ready(outcome: Outcome, chosen: Sequence[Chosen]) -> list[Chosen]:
+def _ready(outcome: Outcome, chosen: Sequence[ChosenStrategy]) -> list[ChosenStrategy]:
     """Strategies that may run: not paused, and with the history that they need."""
-    ready: list[Chosen] = []
+    ready: list[ChosenStrategy] = []
     for one in chosen:
         name = one.strategy.name
         lacking = missing(one.strategy.signals, outcome.sources.usable)
@@ -264,7 +266,7 @@ def _ready(outcome: Outcome, chosen: Sequence[Chosen]) -> list[Chosen]:
     return ready
 
 
-def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[Chosen]) -> list[_Answers]:
+def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[ChosenStrategy]) -> list[_Answers]:
     """What the strategies say now; one that raises is named, and the others go on."""
     out: list[_Answers] = []
     for one in chosen:
@@ -286,7 +288,7 @@ def _ask(outcome: Outcome, view: RebalanceView, chosen: Sequence[Chosen]) -> lis
     return out
 
 
-def _guarded(one: Chosen, view: RebalanceView) -> list[Proposal | Observation] | StrategyError:
+def _guarded(one: ChosenStrategy, view: RebalanceView) -> list[Proposal | Observation] | StrategyError:
     # A strategy is foreign code: whatever it raises or answers must not take the others down with it.
     name = one.strategy.name
     try:
@@ -297,7 +299,7 @@ def _guarded(one: Chosen, view: RebalanceView) -> list[Proposal | Observation] |
     return StrategyError(name, wrong) if wrong else answers
 
 
-def _judge(outcome: Outcome, trial: Trial, proposals: list[Proposal]) -> dict[int, Proposal]:
+def _judge(outcome: Outcome, trial: Prover, proposals: list[Proposal]) -> dict[int, Proposal]:
     """Judge all, best worth for its cost first; what was refused, by identity."""
     costs = outcome.view.costs
 

@@ -1,4 +1,4 @@
-"""One proposal on trial: gates, gangs, budgets, proof of re-placement, and worth against cost.
+"""One proposal on trial: filters, gangs, budgets, proof of re-placement, and worth against cost.
 
 What is proved here is proved on the state that already holds everything accepted before, so that no later move takes
 the place of an earlier one.
@@ -58,7 +58,7 @@ class Accepted:
     stages: int = 1
 
 
-class Trial:
+class Prover:
     """The state of one plan in the making: what is accepted so far, and the budgets it uses."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Trial:
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
-        refused = self._gates(pods) or self._sources(proposal) or self._gangs(pods)
+        refused = self._filters(pods) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
         cost = float(self.view.costs[list(self._restarting(pods))].sum())
@@ -153,7 +153,7 @@ class Trial:
             self._moved.add(move.pod)
             self._taken[self.view.units.of(move.pod).name] += 1
 
-    def _gates(self, pods: tuple[int, ...]) -> Blocked | None:
+    def _filters(self, pods: tuple[int, ...]) -> Blocked | None:
         for pod in pods:
             blocked = self.view.blocked(pod)
             if blocked is not None:

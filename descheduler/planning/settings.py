@@ -12,11 +12,11 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.costs import CostModel
-from descheduler.planning.filters.rules import GatePolicy
+from descheduler.planning.filters.rules import FilterRules
 from descheduler.planning.filters.windows import Window
-from descheduler.planning.planner import Chosen, Pool, Settings
+from descheduler.planning.planner import ChosenStrategy, PlanningSettings, PoolRule
 from descheduler.planning.prover import ProofRules
 from descheduler.planning.sources import FreshnessRules
 from descheduler.policy import Policy, policy_hash
@@ -26,15 +26,15 @@ from descheduler.scheduler import Scoring
 from descheduler.topology import LinkRow, TopologyRules
 
 
-def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
+def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
     """Plain values for one cycle on one cluster.
 
     Raises PolicyError when the policy names a priority class that the cluster does not have.
     """
     limits, proof, cost = policy.limits, policy.proof, policy.cost
-    return Settings(
-        gates=replace(_gates(policy.protections, snapshot), windows=_windows(policy)),
-        limits=Limits(
+    return PlanningSettings(
+        filters=replace(_filters(policy.protections, snapshot), windows=_windows(policy)),
+        limits=DisruptionLimits(
             per_node=limits.per_node,
             per_namespace=limits.per_namespace,
             per_workload=limits.per_workload,
@@ -60,7 +60,7 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
             history_max_age_seconds=policy.history.max_staleness.total_seconds(),
             min_coverage=policy.history.min_coverage,
         ),
-        pools=tuple(Pool(pool.name, dict(pool.node_selector)) for pool in policy.pools),
+        pools=tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools),
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
@@ -69,11 +69,11 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> Settings:
     )
 
 
-def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[Chosen, ...]:
+def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[ChosenStrategy, ...]:
     """The strategies that the policy runs, in its order. Raises StrategyError for one that cannot be loaded."""
     paused = paused or {}
     return tuple(
-        Chosen(
+        ChosenStrategy(
             load(choice.strategy),
             choice.args,
             Blocked(Reason.STRATEGY_PAUSED, choice.name, paused[choice.name]) if choice.name in paused else None,
@@ -87,10 +87,10 @@ def when_unset(policy: Policy) -> DisruptionMode:
     return DisruptionMode(policy.gangs.when_unset)
 
 
-def _gates(protections: Protections, snapshot: ClusterSnapshot) -> GatePolicy:
+def _filters(protections: Protections, snapshot: ClusterSnapshot) -> FilterRules:
     selector, namespaces = protections.label_selector, protections.namespace_label_selector
     age = protections.min_pod_age
-    return GatePolicy(
+    return FilterRules(
         protect_system_critical=protections.system_critical,
         priority_threshold=_threshold(protections, snapshot),
         protect_local_storage=protections.local_storage,

@@ -11,7 +11,7 @@ import numpy as np
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import trust
-from descheduler_profiling.executors import Executor, InProcess
+from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import Features, features
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import peaks
@@ -21,7 +21,7 @@ from descheduler_profiling.quantiles import curve, sampled_peak
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.selection import Judged, judge
 from descheduler_profiling.series import Floats, History
-from descheduler_profiling.settings import DAY, Settings
+from descheduler_profiling.settings import DAY, ProfileSettings
 
 CACHED = 64  # rows that are worked on at once, so that the arrays of the race stay in the cache
 
@@ -33,7 +33,7 @@ class Chunk:
     values: Floats
     step: int
     plan: Layout
-    settings: Settings
+    settings: ProfileSettings
     before: Floats | None
 
 
@@ -55,8 +55,8 @@ class Built:
 
 def build(
     history: History,
-    settings: Settings | None = None,
-    executor: Executor | None = None,
+    settings: ProfileSettings | None = None,
+    executor: ChunkRunner | None = None,
     previous: SignalProfiles | None = None,
 ) -> SignalProfiles:
     """Profiles of every workload of a history.
@@ -64,7 +64,7 @@ def build(
     Deterministic. Never raises for what the values are: rows that cannot be used have confidence 0 and a reason.
     `previous` profiles of the same signal hold the choice of models steady.
     """
-    settings = settings or Settings()
+    settings = settings or ProfileSettings()
     runner = executor or InProcess()
     plan = layout(history.step, settings.horizons, history.values.shape[1])
     joined = _room(len(history.keys), plan, settings)
@@ -141,7 +141,7 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
 
 
 def _judged(
-    values: Floats, made: Features, plan: Layout, settings: Settings, added: Floats, before: Floats | None
+    values: Floats, made: Features, plan: Layout, settings: ProfileSettings, added: Floats, before: Floats | None
 ) -> Judged:
     """The race; or, without selection, what the vectors themselves say."""
     levels = _levels(settings)
@@ -164,22 +164,22 @@ def _before(chunk: Chunk, start: int, stop: int) -> Floats | None:
     return out
 
 
-def _levels(settings: Settings) -> list[float]:
+def _levels(settings: ProfileSettings) -> list[float]:
     """Quantiles that are judged: those asked for, then those that peaks are made of."""
     return [*settings.quantiles, *(q for q in (0.95, 0.99) if q not in settings.quantiles)]
 
 
-def _rising(settings: Settings) -> list[int]:
+def _rising(settings: ProfileSettings) -> list[int]:
     """Positions of the asked quantiles in rising order: a higher quantile is never below a lower one."""
     return sorted(range(len(settings.quantiles)), key=settings.quantiles.__getitem__)
 
 
-def _back(settings: Settings) -> list[int]:
+def _back(settings: ProfileSettings) -> list[int]:
     order = _rising(settings)
     return [order.index(i) for i in range(len(order))]
 
 
-def _room(count: int, plan: Layout, settings: Settings) -> dict[str, Any]:
+def _room(count: int, plan: Layout, settings: ProfileSettings) -> dict[str, Any]:
     """Room for all rows, so that parts are not held twice."""
     asked = len(settings.quantiles)
     return {
@@ -195,11 +195,13 @@ def _room(count: int, plan: Layout, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _nothing(rows: int, plan: Layout, settings: Settings, why: tuple[str, ...]) -> Built:
+def _nothing(rows: int, plan: Layout, settings: ProfileSettings, why: tuple[str, ...]) -> Built:
     return Built(**_room(rows, plan, settings), why=why)
 
 
-def _chunks(history: History, plan: Layout, settings: Settings, previous: SignalProfiles | None) -> Iterator[Chunk]:
+def _chunks(
+    history: History, plan: Layout, settings: ProfileSettings, previous: SignalProfiles | None
+) -> Iterator[Chunk]:
     matching = previous is not None and previous.quantiles == settings.quantiles and previous.shares.size > 0
     for start in range(0, len(history.keys), settings.chunk):
         stop = start + settings.chunk

@@ -15,14 +15,14 @@ import numpy as np
 
 from descheduler_profiling.profiles import SignalProfiles, packed
 from descheduler_profiling.series import Floats
-from descheduler_profiling.settings import Likeness, Settings
+from descheduler_profiling.settings import Likeness, ProfileSettings
 
 DONORS = 5
 CONFIDENCE = 0.3  # the most that a borrowed profile is worth
 MATURE = 0.7  # confidence of a donor
 
 
-def borrowed(made: SignalProfiles, settings: Settings) -> SignalProfiles:
+def borrowed(made: SignalProfiles, settings: ProfileSettings) -> SignalProfiles:
     """The profiles with those of young workloads filled from their like, where `settings.likeness` says which are."""
     if not settings.likeness or not len(made.keys):
         return made

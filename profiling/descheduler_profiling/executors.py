@@ -20,12 +20,12 @@ Result = TypeVar("Result")
 Answer = TypeVar("Answer", covariant=True)
 
 
-class Executor(Protocol):
+class ChunkRunner(Protocol):
     """Runs a module-level function over tasks; results come back in the order of the tasks."""
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]: ...
 
-    def __enter__(self) -> Executor: ...
+    def __enter__(self) -> ChunkRunner: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -123,7 +123,7 @@ class Dask:
         self._client.close()
 
 
-def executor(text: str) -> Executor:
+def executor(text: str) -> ChunkRunner:
     """`inline`, `processes:N`, `dask:N`, or `dask:tcp://host:port`."""
     name, _, rest = text.partition(":")
     if name == "inline" and not rest:

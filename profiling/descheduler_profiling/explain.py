@@ -26,7 +26,7 @@ from descheduler_profiling.peers import (
 )
 from descheduler_profiling.profiles import Profile, SignalProfiles
 from descheduler_profiling.series import Floats, History
-from descheduler_profiling.settings import DAY, Settings
+from descheduler_profiling.settings import DAY, ProfileSettings
 
 ORIGINS = 8
 COMPANIONS = 64  # rows built together with the one that is explained: what they have in common is part of its profile
@@ -36,7 +36,7 @@ VPA_RULE, KOORDINATOR_RULE = "VPA target (p90 + 15 %)", "Koordinator peak (+ 10 
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Backtest:
     """How one rule would have done, [Q, B] over quantiles and horizon buckets, NaN where nothing could be compared.
 
     `loss` is the mean pinball loss in the signal's unit, `coverage` the share of outcomes at or under the forecast,
@@ -50,7 +50,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class ProfileExplanation:
     """A profile with all that speaks for and against it.
 
     `history` [T] is the usage of one replica that it rests on; column t ends at `start + t * step`. `curves` [Q, H]
@@ -64,7 +64,7 @@ class Explanation:
     history: Floats
     origin: int
     curves: Floats
-    trials: tuple[Trial, ...]
+    trials: tuple[Backtest, ...]
     origins: tuple[int, ...]
     untried: str
     complete: bool
@@ -72,16 +72,20 @@ class Explanation:
 
 
 def explain(
-    history: History, profiles: SignalProfiles, row: int, settings: Settings | None = None, origins: int = ORIGINS
-) -> Explanation:
+    history: History,
+    profiles: SignalProfiles,
+    row: int,
+    settings: ProfileSettings | None = None,
+    origins: int = ORIGINS,
+) -> ProfileExplanation:
     """Explain one row of profiles that were built from `history` with `settings`."""
-    settings = settings or Settings(quantiles=profiles.quantiles)
+    settings = settings or ProfileSettings(quantiles=profiles.quantiles)
     profile = profiles.profile(row)
     known = profile.confidence > 0
     blank = np.full(profile.table.shape, np.nan, np.float32)
     curves = np.stack([profiles.forecast(np.array([row]), q)[0] for q in profile.quantiles])
     when = _origins(history, row, origins) if known else np.empty(0, np.int64)
-    return Explanation(
+    return ProfileExplanation(
         profile=profile if known else replace(profile, table=blank),
         start=history.start,
         step=history.step,
@@ -116,8 +120,8 @@ def _origins(history: History, row: int, count: int) -> NDArray[np.int64]:
 
 
 def _trials(
-    history: History, row: int, when: NDArray[np.int64], settings: Settings, profiles: SignalProfiles
-) -> Iterator[Trial]:
+    history: History, row: int, when: NDArray[np.int64], settings: ProfileSettings, profiles: SignalProfiles
+) -> Iterator[Backtest]:
     """Every rule over the past instants `when` (columns)."""
     rows, own = _companions(len(history.keys), row, settings.chunk)
     steps = profiles.layout.steps
@@ -194,7 +198,7 @@ def _first(levels: Floats) -> Floats:
 
 def _trial(
     name: str, told: Floats, outcomes: Floats, buckets: NDArray[np.int64], quantiles: tuple[float, ...]
-) -> Trial:
+) -> Backtest:
     """Score forecasts [O, Q, H] against outcomes [O, H]."""
     levels = np.array(quantiles, np.float32)[None, :, None]
     known = np.isfinite(outcomes)[:, None, :] & np.isfinite(told)
@@ -208,4 +212,4 @@ def _trial(
         for into, what in zip(out, (loss, short <= 0, told), strict=True):
             total = np.where(here, what, 0).sum(axis=(0, 2), dtype=np.float64)
             into[:, bucket] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return Trial(name, out[0], out[1], out[2])
+    return Backtest(name, out[0], out[1], out[2])

@@ -21,7 +21,7 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProfileSettings:
     """How profiles are built.
 
     `quantiles` and `horizons` (seconds; each bucket reaches from the horizon before it to its own) are those of the

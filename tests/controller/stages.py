@@ -19,8 +19,8 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.limits import Limits
-from descheduler.execution.runner import Executor, Revalidate
+from descheduler.execution.limits import ExecutionLimits
+from descheduler.execution.runner import PlanRunner, Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import ClusterError
@@ -75,8 +75,13 @@ class Stage:
     def controller(self, **rest: Any) -> Controller:
         clock, rng, metrics = self.time.clock, Random(0), Metrics()
         writer = ClusterWriter(self.transport, self.leadership)
-        executor = Executor(
-            writer, IntentStore(writer, "default"), lambda: self.snapshot, clock, rng, Limits(ready=5, finish=5)
+        executor = PlanRunner(
+            writer,
+            IntentStore(writer, "default"),
+            lambda: self.snapshot,
+            clock,
+            rng,
+            ExecutionLimits(ready=5, finish=5),
         )
         if not self.path.exists():
             self.path.write_text(POLICY)

@@ -28,7 +28,7 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.runner import Executor
+from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.reading import read_cluster
 from descheduler.learning.ledger import LedgerRules
@@ -66,7 +66,7 @@ class Process:
         self.controller = Controller(
             watch=PolicyWatch(policy, time.time),
             seams=Seams(lambda: None, lambda _: self._observed(), lambda *_: self._plan, nothing_more),
-            executor=Executor(
+            executor=PlanRunner(
                 writer,
                 IntentStore(writer, "default"),
                 lambda: read_cluster(self.reader, clock=time.time),

@@ -14,13 +14,13 @@ from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.transport import Leadership, Transport, Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.limits import Limits
-from descheduler.execution.runner import Executor
+from descheduler.execution.limits import ExecutionLimits
+from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.reading import read_cluster
 
 REAL = Clock(time.time, time.monotonic, time.sleep)
-QUICK = Limits(budget_retry=0.1, observe_every=0.05, finish=20.0, ready=20.0)
+QUICK = ExecutionLimits(budget_retry=0.1, observe_every=0.05, finish=20.0, ready=20.0)
 
 Object = dict[str, Any]
 
@@ -34,14 +34,14 @@ def executor(
     transport: Transport | None = None,
     *,
     leadership: Leadership | None = None,
-    limits: Limits = QUICK,
+    limits: ExecutionLimits = QUICK,
     **rest: Any,
-) -> Executor:
+) -> PlanRunner:
     """An executor that sees by fresh lists, and writes through `transport` (as admin, unless given)."""
     reader = client_of(plane)
     writer = ClusterWriter(transport or reader, leadership or Unelected())
     store = IntentStore(writer, "default")
-    return Executor(
+    return PlanRunner(
         writer, store, lambda: read_cluster(reader, clock=time.time), REAL, Random(1), limits=limits, **rest
     )
 
@@ -136,6 +136,6 @@ class Racing:
         return answer
 
 
-def serial(limits: Limits = QUICK) -> Limits:
+def serial(limits: ExecutionLimits = QUICK) -> ExecutionLimits:
     """One eviction after the other, so that the n-th write is the same in every run."""
     return replace(limits, max_parallel=1)

@@ -8,9 +8,15 @@ from random import Random
 
 import pytest
 
-from descheduler.apiwrite.rate_limit import Pace
+from descheduler.apiwrite.rate_limit import RateLimit
 from descheduler.apiwrite.writer import ClusterWriter
-from descheduler.execution.executors.eviction import Answer, PodEvictor, Verdict, read_answer, read_error
+from descheduler.execution.executors.eviction import (
+    EvictionAnswer,
+    EvictionVerdict,
+    PodEvictor,
+    read_answer,
+    read_error,
+)
 from descheduler.model.errors import ClusterError, LeadershipLost, Unreachable
 from descheduler.model.reasons import Reason
 from execution.fakes import Fence, Scripted, Time, refusal
@@ -34,26 +40,28 @@ SEVERAL = status(
 @pytest.mark.parametrize(
     ("error", "verdict", "reason", "retryable"),
     [
-        (refusal(429, OVER_BUDGET), Verdict.REFUSED, Reason.DISRUPTION_BUDGET, True),
-        (refusal(429, status("too many requests", 429), "7"), Verdict.THROTTLED, Reason.THROTTLED, True),
-        (refusal(429, b"<html>slow down</html>"), Verdict.THROTTLED, Reason.THROTTLED, True),
-        (refusal(404, status("not found", 404)), Verdict.GONE, None, False),
-        (refusal(409, status("uid in precondition differs", 409)), Verdict.REFUSED, Reason.CHANGED, False),
-        (refusal(500, SEVERAL), Verdict.REFUSED, Reason.SEVERAL_BUDGETS, False),
-        (refusal(403, status("forbidden", 403)), Verdict.REFUSED, Reason.API_REFUSED, False),
-        (refusal(400, status("a webhook denied it", 400)), Verdict.REFUSED, Reason.API_REFUSED, False),
+        (refusal(429, OVER_BUDGET), EvictionVerdict.REFUSED, Reason.DISRUPTION_BUDGET, True),
+        (refusal(429, status("too many requests", 429), "7"), EvictionVerdict.THROTTLED, Reason.THROTTLED, True),
+        (refusal(429, b"<html>slow down</html>"), EvictionVerdict.THROTTLED, Reason.THROTTLED, True),
+        (refusal(404, status("not found", 404)), EvictionVerdict.GONE, None, False),
+        (refusal(409, status("uid in precondition differs", 409)), EvictionVerdict.REFUSED, Reason.CHANGED, False),
+        (refusal(500, SEVERAL), EvictionVerdict.REFUSED, Reason.SEVERAL_BUDGETS, False),
+        (refusal(403, status("forbidden", 403)), EvictionVerdict.REFUSED, Reason.API_REFUSED, False),
+        (refusal(400, status("a webhook denied it", 400)), EvictionVerdict.REFUSED, Reason.API_REFUSED, False),
         (
             refusal(504, status("couldn't update PodDisruptionBudget due to conflicts", 504)),
-            Verdict.REFUSED,
+            EvictionVerdict.REFUSED,
             Reason.API_REFUSED,
             True,
         ),
-        (refusal(500, status("etcdserver: request timed out", 500)), Verdict.UNKNOWN, Reason.API_REFUSED, True),
-        (refusal(503, b""), Verdict.UNKNOWN, Reason.API_REFUSED, True),
-        (Unreachable("timed out"), Verdict.UNKNOWN, Reason.API_REFUSED, True),
+        (refusal(500, status("etcdserver: request timed out", 500)), EvictionVerdict.UNKNOWN, Reason.API_REFUSED, True),
+        (refusal(503, b""), EvictionVerdict.UNKNOWN, Reason.API_REFUSED, True),
+        (Unreachable("timed out"), EvictionVerdict.UNKNOWN, Reason.API_REFUSED, True),
     ],
 )
-def test_refusals_are_told_apart(error: ClusterError, verdict: Verdict, reason: Reason | None, retryable: bool) -> None:
+def test_refusals_are_told_apart(
+    error: ClusterError, verdict: EvictionVerdict, reason: Reason | None, retryable: bool
+) -> None:
     answer = read_error(error)
     assert (answer.verdict, answer.blocked and answer.blocked.reason, answer.retryable) == (verdict, reason, retryable)
 
@@ -68,16 +76,16 @@ def test_a_success_that_carries_a_failure_is_a_refusal() -> None:
 
 def evictor(transport: Scripted, time: Time, fence: Fence | None = None) -> PodEvictor:
     writer = ClusterWriter(transport, fence or Fence())
-    return PodEvictor(writer, Pace(50, 10, time.clock), time.clock, Random(0))
+    return PodEvictor(writer, RateLimit(50, 10, time.clock), time.clock, Random(0))
 
 
 def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody_down() -> None:
     time = Time()
     answers: Iterator[bytes | ClusterError] = iter([refusal(429, b"", "30"), b"{}"])
-    pace = Pace(50, 10, time.clock)
+    pace = RateLimit(50, 10, time.clock)
     transport = Scripted(lambda *_: next(answers))
     answer = PodEvictor(ClusterWriter(transport, Fence()), pace, time.clock, Random(0)).evict(move("a-1"))
-    assert answer == Answer(Verdict.EVICTED, attempts=2)
+    assert answer == EvictionAnswer(EvictionVerdict.EVICTED, attempts=2)
     assert sum(time.slept) >= 30
     assert pace.rate < 50
 
@@ -96,7 +104,7 @@ def test_a_write_that_timed_out_after_it_took_effect_is_seen_and_not_repeated() 
         return Unreachable("timed out") if method == "POST" else refusal(404)
 
     transport = Scripted(answer)
-    assert evictor(transport, Time()).evict(move("a-1")).verdict is Verdict.EVICTED
+    assert evictor(transport, Time()).evict(move("a-1")).verdict is EvictionVerdict.EVICTED
     assert [method for method, *_ in transport.asked] == ["POST", "GET"]
 
 
@@ -104,7 +112,7 @@ def test_a_write_that_timed_out_without_effect_is_repeated_with_the_same_precond
     there = json.dumps({"metadata": {"name": "a-1", "uid": "uid-default-a-1"}}).encode()
     posts: Iterator[bytes | ClusterError] = iter([Unreachable("timed out"), b"{}"])
     transport = Scripted(lambda method, _: next(posts) if method == "POST" else there)
-    assert evictor(transport, Time()).evict(move("a-1")) == Answer(Verdict.EVICTED, attempts=2)
+    assert evictor(transport, Time()).evict(move("a-1")) == EvictionAnswer(EvictionVerdict.EVICTED, attempts=2)
 
 
 def test_every_write_carries_a_time_limit_shorter_than_what_the_lease_leaves() -> None:

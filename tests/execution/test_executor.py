@@ -14,10 +14,10 @@ import pytest
 from builders import budget, cluster, node, pod
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.intents import Intent, IntentStore
-from descheduler.execution.limits import Limits
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import Result
 from descheduler.execution.recheck import recheck
-from descheduler.execution.runner import Executor
+from descheduler.execution.runner import PlanRunner
 from descheduler.model.errors import BadAnswer, ClusterError, PolicyError, Unreachable
 from descheduler.model.plan import Action, SeatRow
 from descheduler.model.pods import Pod
@@ -88,12 +88,12 @@ def world(*names: str, **more: Any) -> ClusterSnapshot:
     return cluster([node("n1"), node("n2")], [pod(name, node="n1", labels={"app": "a"}) for name in names], **more)
 
 
-def acting(server: Server, snapshot: ClusterSnapshot, time: Time | None = None, **rest: Any) -> Executor:
+def acting(server: Server, snapshot: ClusterSnapshot, time: Time | None = None, **rest: Any) -> PlanRunner:
     clock = (time or Time()).clock
     writer = ClusterWriter(server, rest.pop("fence", Fence()))
     observe = rest.pop("observe", lambda: snapshot)
-    limits = rest.pop("limits", Limits(ready=0.0, finish=30.0))
-    return Executor(writer, IntentStore(writer, "default"), observe, clock, Random(0), limits=limits, **rest)
+    limits = rest.pop("limits", ExecutionLimits(ready=0.0, finish=30.0))
+    return PlanRunner(writer, IntentStore(writer, "default"), observe, clock, Random(0), limits=limits, **rest)
 
 
 def ids(*names: str) -> list[str]:

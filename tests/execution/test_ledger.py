@@ -11,7 +11,7 @@ from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
-from descheduler.learning.ledger import Entry, Ledger, LedgerRules
+from descheduler.learning.ledger import Ledger, LedgerEntry, LedgerRules
 from descheduler.learning.reconciliation import settle
 from descheduler.learning.store import MAX_BYTES, LedgerStore, pack, unpack
 from descheduler.learning.verification import Goal, goals_of
@@ -164,7 +164,7 @@ def many(count: int) -> Ledger:
 
     rng = random.Random(1)
     entries = [
-        Entry(
+        LedgerEntry(
             at=NOW + i,
             plan=f"{rng.getrandbits(64):016x}",
             action=f"a{i}",

@@ -9,7 +9,7 @@ import pytest
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Transport
-from descheduler.execution.limits import Limits
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, Result
 from descheduler.learning.ledger import LedgerRules
 from descheduler.learning.store import LedgerStore
@@ -39,7 +39,9 @@ def gang(client: ApiClient, name: str) -> Action:
 class Remembering:
     """A process with a ledger, as the controller is: it starts with what was kept, and keeps what it does."""
 
-    def __init__(self, plane: ControlPlane, transport: Transport | None = None, limits: Limits = QUICK) -> None:
+    def __init__(
+        self, plane: ControlPlane, transport: Transport | None = None, limits: ExecutionLimits = QUICK
+    ) -> None:
         self.executor = executor(plane, transport, limits=limits, keep=self._keep)
         self._store = LedgerStore(self.executor.writer, "default")
         self.ledger = self._store.load(LedgerRules())

@@ -24,7 +24,7 @@ from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import Chosen, Settings
+from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.policy import load_policy
 from descheduler.scheduler import prepare
 from execution.fakes import Fence
@@ -292,9 +292,9 @@ def test_a_plan_that_steers_is_carried_out_as_it_foresaw(control_plane: ControlP
     fuller_node(client)
     acting = executor(control_plane)
     snapshot = acting.observe()
-    told = [Chosen(Told(((pod["metadata"]["name"], ()),)), StrategyArgs())]
-    assert planned(snapshot, [], told, Settings(), snapshot.taken_at).actions == ()
-    document = planned(snapshot, [], told, Settings(landing=LandingMode.STEERED), snapshot.taken_at)
+    told = [ChosenStrategy(Told(((pod["metadata"]["name"], ()),)), StrategyArgs())]
+    assert planned(snapshot, [], told, PlanningSettings(), snapshot.taken_at).actions == ()
+    document = planned(snapshot, [], told, PlanningSettings(landing=LandingMode.STEERED), snapshot.taken_at)
     (decided,) = document.actions
     assert (decided.steer, decided.pods[0].destination) == (("n1",), "n2")
 

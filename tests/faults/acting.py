@@ -23,7 +23,7 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.runner import Executor
+from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import connect
 from descheduler.learning.store import LedgerStore
@@ -79,7 +79,7 @@ class Acting:
             seams=Seams(
                 lambda: unsynced(self.cache.freshness()), lambda _: self._observe(), self._decide, nothing_more
             ),
-            executor=Executor(writer, IntentStore(writer, "default"), snapshots.take, clock, rng),
+            executor=PlanRunner(writer, IntentStore(writer, "default"), snapshots.take, clock, rng),
             ledgers=LedgerStore(writer, "default"),
             elector=self.elector,
             reports=Reports(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from descheduler.learning.ledger import Entry, Ledger, LedgerRules
+from descheduler.learning.ledger import Ledger, LedgerEntry, LedgerRules
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.filters.windows import Window
@@ -48,7 +48,7 @@ class Past:
         if not self.moves:
             return None
         entries = [
-            Entry(
+            LedgerEntry(
                 at=now - one.ago,
                 plan=f"p{i}",
                 action="a1",

@@ -11,8 +11,8 @@ import msgspec
 from descheduler.gangs import resolve
 from descheduler.model.landing import LandingMode
 from descheduler.model.plan import PlanDocument
-from descheduler.planning import Chosen, Input, Settings, decide, write
-from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide
+from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.prover import ProofRules
 from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
@@ -44,7 +44,7 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
     settings, chosen = replace(draw_settings(rng), landing=landing), draw_strategies(rng)
     past = draw_past(Random(seed ^ 0xBEF0), cluster.snapshot)
     windows = tuple(drawn.window for drawn in past.windows)
-    settings = replace(settings, gates=replace(settings.gates, windows=windows))
+    settings = replace(settings, filters=replace(settings.filters, windows=windows))
     plan = planned(cluster, settings, chosen, past)
     found = check(plan, cluster, settings, past)
     if seed % AGAIN == 0:
@@ -54,8 +54,10 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
     return Examined(seed, int(plan.summary["moves"]), int(plan.summary["waves"]), tuple(found))
 
 
-def planned(cluster: RandomCluster, settings: Settings, chosen: Sequence[Chosen], past: Past = NOTHING) -> PlanDocument:
-    given = Input(
+def planned(
+    cluster: RandomCluster, settings: PlanningSettings, chosen: Sequence[ChosenStrategy], past: Past = NOTHING
+) -> PlanDocument:
+    given = PlanningInput(
         cluster.snapshot,
         resolve(cluster.snapshot),
         cluster.profiles,
@@ -64,10 +66,12 @@ def planned(cluster: RandomCluster, settings: Settings, chosen: Sequence[Chosen]
         cluster.in_flight,
         cluster.moved_last_hour,
     )
-    return write(decide(given, chosen, settings), settings, cluster.now)
+    return build_document(decide(given, chosen, settings), settings, cluster.now)
 
 
-def check(plan: PlanDocument, cluster: RandomCluster, settings: Settings, past: Past = NOTHING) -> list[Violation]:
+def check(
+    plan: PlanDocument, cluster: RandomCluster, settings: PlanningSettings, past: Past = NOTHING
+) -> list[Violation]:
     """Everything that is wrong with a plan; a strategy of ours that raised is wrong too."""
     limits = settings.limits
     rules = Rules(
@@ -84,8 +88,8 @@ def check(plan: PlanDocument, cluster: RandomCluster, settings: Settings, past: 
     return found
 
 
-def draw_settings(rng: Random) -> Settings:
-    limits = Limits(
+def draw_settings(rng: Random) -> PlanningSettings:
+    limits = DisruptionLimits(
         per_node=rng.choice((None, None, 1, 3)),
         per_namespace=rng.choice((None, None, 2, 8)),
         per_workload=rng.choice((None, None, 1, 2, "10%", "50%")),
@@ -101,19 +105,22 @@ def draw_settings(rng: Random) -> Settings:
             ProofRules(max_load={}, max_risk=0.6),
         )
     )
-    return Settings(limits=limits, proof=proof, scoring={"default-scheduler": rng.choice(list(Scoring))})
+    return PlanningSettings(limits=limits, proof=proof, scoring={"default-scheduler": rng.choice(list(Scoring))})
 
 
-def draw_strategies(rng: Random) -> list[Chosen]:
+def draw_strategies(rng: Random) -> list[ChosenStrategy]:
     hot = HotNodesArgs(
         thresholds={"cpu": rng.choice((0.4, 0.6, 0.75)), "memory": 0.85},
         min_coverage=rng.choice((0.0, 0.8)),
         min_confidence=0.0,
         max_risk=rng.choice((0.2, 0.6)),
     )
-    chosen = [Chosen(HotNodes(), hot), *(Chosen(GpuDefragmentation(), gpu) for gpu in draw_gpu_arguments(rng))]
+    chosen = [
+        ChosenStrategy(HotNodes(), hot),
+        *(ChosenStrategy(GpuDefragmentation(), gpu) for gpu in draw_gpu_arguments(rng)),
+    ]
     if rng.random() < 0.5:
-        chosen.append(Chosen(Reckless(), RecklessArgs(seed=rng.randrange(10**6))))
+        chosen.append(ChosenStrategy(Reckless(), RecklessArgs(seed=rng.randrange(10**6))))
     return chosen
 
 

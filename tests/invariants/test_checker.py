@@ -10,9 +10,9 @@ import pytest
 
 from descheduler.contract import Scenario
 from descheduler.model.plan import PlanDocument
-from descheduler.planning import Settings
+from descheduler.planning import PlanningSettings
 from descheduler.planning.budgets.budgets import Budgets
-from descheduler.planning.prover import Trial
+from descheduler.planning.prover import Prover
 from generated.clusters import RandomCluster, random_cluster
 from generated.usage import UsagePool
 from invariants.running import check, draw_settings, draw_strategies, examine, planned
@@ -41,12 +41,12 @@ def test_it_sees_pods_placed_where_the_scheduler_would_not(pool: UsagePool, monk
 
 
 def test_it_sees_torn_gangs(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trial, "_gangs", lambda self, pods: None)
+    monkeypatch.setattr(Prover, "_gangs", lambda self, pods: None)
     assert kinds(pool, 600)["gang"] > 0
 
 
 def test_it_sees_protected_pods_that_move(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trial, "_gates", lambda self, pods: None)
+    monkeypatch.setattr(Prover, "_filters", lambda self, pods: None)
     found = kinds(pool, 150)
     assert found["protected"] > 10
     assert found["twice"] > 0
@@ -61,17 +61,17 @@ def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("gate", "kind"), [("ledger_gates", "past"), ("window_gates", "past"), ("quota_gates", "quota")]
+    ("which", "kind"), [("ledger_filters", "past"), ("window_filters", "past"), ("quota_filters", "quota")]
 )
 def test_it_sees_what_was_moved_too_soon_or_would_not_be_let_in_again(
-    pool: UsagePool, monkeypatch: pytest.MonkeyPatch, gate: str, kind: str
+    pool: UsagePool, monkeypatch: pytest.MonkeyPatch, which: str, kind: str
 ) -> None:
-    monkeypatch.setattr(f"descheduler.planning.filters.filters.{gate}", lambda *_: ())
+    monkeypatch.setattr(f"descheduler.planning.filters.filters.{which}", lambda *_: ())
     assert kinds(pool, 150)[kind] > 0
 
 
 @pytest.fixture(scope="module")
-def made(pool: UsagePool) -> tuple[PlanDocument, RandomCluster, Settings]:
+def made(pool: UsagePool) -> tuple[PlanDocument, RandomCluster, PlanningSettings]:
     """A plan with several actions and waves."""
     for seed in range(1000):
         cluster = random_cluster(seed, pool)
@@ -83,39 +83,41 @@ def made(pool: UsagePool) -> tuple[PlanDocument, RandomCluster, Settings]:
     raise AssertionError("no seed makes a plan of several waves")
 
 
-def complaints(plan: PlanDocument, made: tuple[PlanDocument, RandomCluster, Settings]) -> str:
+def complaints(plan: PlanDocument, made: tuple[PlanDocument, RandomCluster, PlanningSettings]) -> str:
     return "\n".join(f"{v.kind}: {v.detail}" for v in check(plan, made[1], made[2]))
 
 
-def test_it_finds_nothing_in_the_plan_itself(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+def test_it_finds_nothing_in_the_plan_itself(made: tuple[PlanDocument, RandomCluster, PlanningSettings]) -> None:
     assert not complaints(made[0], made)
 
 
 @pytest.mark.parametrize("key", ["moves", "waves", "restarts", "nodes", "hot_nodes_after", "whole_gpu_nodes_after"])
-def test_it_sees_a_wrong_number_in_the_summary(made: tuple[PlanDocument, RandomCluster, Settings], key: str) -> None:
+def test_it_sees_a_wrong_number_in_the_summary(
+    made: tuple[PlanDocument, RandomCluster, PlanningSettings], key: str
+) -> None:
     plan = replace(made[0], summary={**made[0].summary, key: made[0].summary[key] + 1})
     assert f"summary.{key}" in complaints(plan, made)
 
 
-def test_it_sees_a_pod_that_moves_twice(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+def test_it_sees_a_pod_that_moves_twice(made: tuple[PlanDocument, RandomCluster, PlanningSettings]) -> None:
     first = made[0].actions[0]
     plan = replace(made[0], actions=(*made[0].actions, replace(first, id="again")))
     assert "twice: " in complaints(plan, made)
 
 
-def test_it_sees_a_gap_between_waves(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+def test_it_sees_a_gap_between_waves(made: tuple[PlanDocument, RandomCluster, PlanningSettings]) -> None:
     last = made[0].actions[-1]
     plan = replace(made[0], actions=(*made[0].actions[:-1], replace(last, wave=last.wave + 2)))
     assert "waves are" in complaints(plan, made)
 
 
-def test_it_sees_waves_that_are_run_together(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+def test_it_sees_waves_that_are_run_together(made: tuple[PlanDocument, RandomCluster, PlanningSettings]) -> None:
     plan = replace(made[0], actions=tuple(replace(a, wave=0) for a in made[0].actions))
     assert "budget: " in complaints(plan, made) or "limit: " in complaints(plan, made)
 
 
 def test_it_sees_what_is_steered_away_from_and_landed_on_in_one_wave(
-    made: tuple[PlanDocument, RandomCluster, Settings],
+    made: tuple[PlanDocument, RandomCluster, PlanningSettings],
 ) -> None:
     steered = [replace(a, wave=i, steer=tuple({m.source for m in a.pods})) for i, a in enumerate(made[0].actions)]
     landing = steered[0].pods[0].destination
@@ -126,7 +128,7 @@ def test_it_sees_what_is_steered_away_from_and_landed_on_in_one_wave(
     assert f"{steered[1].id} does not steer away" in complaints(replace(made[0], actions=tuple(steered)), made)
 
 
-def test_it_sees_a_source_that_is_not_the_pods_node(made: tuple[PlanDocument, RandomCluster, Settings]) -> None:
+def test_it_sees_a_source_that_is_not_the_pods_node(made: tuple[PlanDocument, RandomCluster, PlanningSettings]) -> None:
     first = made[0].actions[0]
     pods = (replace(first.pods[0], source="elsewhere"), *first.pods[1:])
     plan = replace(made[0], actions=(replace(first, pods=pods), *made[0].actions[1:]))

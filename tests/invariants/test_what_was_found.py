@@ -15,12 +15,12 @@ from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.gangs import resolve
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning import Chosen, Input, Settings, decide, write
+from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide
 from descheduler.planning.prover import ProofRules
 from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
 
-PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
+PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 FINDING = Finding("Odd", "node/n1", "whim", 1.0, 0.5, "odd")
 
 
@@ -58,7 +58,7 @@ def bundle(*moves: Move, worth: float = 1e9, benefit: float = 1.0) -> Proposal:
     ],
 )
 def test_an_answer_that_makes_no_sense_is_the_strategys_failure(answer: Proposal | Observation, said: str) -> None:
-    plan = planned(scattered_gpus(), [], [Chosen(Odd(answer), StrategyArgs()), gpus(wanted=1)], PACKING)
+    plan = planned(scattered_gpus(), [], [ChosenStrategy(Odd(answer), StrategyArgs()), gpus(wanted=1)], PACKING)
     assert any("Odd" in text and said in text for text in plan.problems)
     assert [a.strategy for a in plan.actions] == ["GpuDefragmentation"]
 
@@ -66,7 +66,7 @@ def test_an_answer_that_makes_no_sense_is_the_strategys_failure(answer: Proposal
 def test_a_move_from_where_the_pod_is_not_is_refused() -> None:
     snapshot = scattered_gpus()
     elsewhere = next(i for i, p in enumerate(snapshot.pods) if p.node == "g2")
-    plan = planned(snapshot, [], [Chosen(Odd(bundle(Move(elsewhere, 0))), StrategyArgs())])
+    plan = planned(snapshot, [], [ChosenStrategy(Odd(bundle(Move(elsewhere, 0))), StrategyArgs())])
     assert not plan.actions
     assert "StrategyFailed" in {r.reason for r in plan.refusals}
 
@@ -78,8 +78,8 @@ def test_a_budget_whose_status_lags_behind_its_pods_is_not_exceeded() -> None:
         "web", {"app": "web"}, allowed=1, max_unavailable="1", expected=3, desired_healthy=2, current_healthy=3
     )
     snapshot = cluster([node("n1"), node("n2")], pods, [lagging], taken_at=NOW)
-    settings = Settings(proof=ProofRules(max_load={}, max_risk=0.99))
-    whim = Chosen(Odd(bundle(Move(0, 0))), StrategyArgs())
+    settings = PlanningSettings(proof=ProofRules(max_load={}, max_risk=0.99))
+    whim = ChosenStrategy(Odd(bundle(Move(0, 0))), StrategyArgs())
     plan = planned(snapshot, [], [whim], settings)
     assert not plan.actions
     assert "DisruptionBudget" in {r.reason for r in plan.refusals}
@@ -91,12 +91,12 @@ def test_a_pod_that_is_being_moved_is_not_moved_again_and_is_missing_from_its_ga
     marks = {"spark-app-selector": "app", "spark-role": "executor"}
     pods = [pod(f"exec-{i}", cpu="4", node="n1", labels=marks) for i in range(2)]
     snapshot = cluster([node("n1"), node("n2")], pods)
-    settings = Settings(proof=ProofRules(max_load={}, max_risk=0.99))
+    settings = PlanningSettings(proof=ProofRules(max_load={}, max_risk=0.99))
 
     def moved(in_flight: tuple[int, ...], asked: int) -> list[str]:
-        whim = Chosen(Odd(bundle(Move(asked, 0))), StrategyArgs())
-        given = Input(snapshot, resolve(snapshot), {}, NOW, in_flight=in_flight)
-        return [p.pod for a in write(decide(given, [whim], settings), settings, NOW).actions for p in a.pods]
+        whim = ChosenStrategy(Odd(bundle(Move(asked, 0))), StrategyArgs())
+        given = PlanningInput(snapshot, resolve(snapshot), {}, NOW, in_flight=in_flight)
+        return [p.pod for a in build_document(decide(given, [whim], settings), settings, NOW).actions for p in a.pods]
 
     assert moved((), 0) == ["exec-0"]
     assert moved((0,), 0) == []  # exec-0 was evicted a moment ago

@@ -10,7 +10,7 @@ import pytest
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.lists import read_list
 from descheduler.kube.client.store import Store
-from descheduler.kube.client.watch import Pace, Reflector
+from descheduler.kube.client.watch import Reflector, WatchTiming
 from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import KINDS
@@ -43,7 +43,9 @@ class Following:
         self.now = 1000.0
         self.waited: list[float] = []
         self._waits = waits
-        self.reflector = Reflector(client, codec(), Pace(lambda: self.now, random.Random(7), self._wait), limit=2)
+        self.reflector = Reflector(
+            client, codec(), WatchTiming(lambda: self.now, random.Random(7), self._wait), limit=2
+        )
 
     def run(self) -> None:
         self.reflector.run()
@@ -227,7 +229,7 @@ def test_an_optional_kind_that_disappears_is_gone(api: ScriptedApi, client: Kube
     endpoint = KINDS["kueue.x-k8s.io/Workload"].at("v1beta1")
     api.on(endpoint.path, listing())
     api.on(f"{endpoint.path}?watch", status(404))
-    pace = Pace(lambda: 0.0, random.Random(1), lambda _: False)
+    pace = WatchTiming(lambda: 0.0, random.Random(1), lambda _: False)
     reflector = Reflector(client, Codec(endpoint, Interner()), pace)
     reflector.run()
     assert reflector.gone
@@ -252,7 +254,7 @@ def test_a_watch_that_ran_its_time_confirms_what_is_known(api: ScriptedApi, clie
         waited.set()
         return True
 
-    reflector = Reflector(client, codec(), Pace(lambda: next(times), random.Random(1), wait))
+    reflector = Reflector(client, codec(), WatchTiming(lambda: next(times), random.Random(1), wait))
     reflector.run()
     assert waited.is_set()
     assert reflector.freshness().as_of == 1400.0
@@ -261,7 +263,7 @@ def test_a_watch_that_ran_its_time_confirms_what_is_known(api: ScriptedApi, clie
 def test_stopping_ends_a_watch_that_is_silent(api: ScriptedApi, client: KubeClient) -> None:
     stopping = threading.Event()
     listed = threading.Event()
-    pace = Pace(lambda: 0.0, random.Random(1), stopping.wait)
+    pace = WatchTiming(lambda: 0.0, random.Random(1), stopping.wait)
     reflector = Reflector(client, codec(), pace, changed=listed.set)
     thread = threading.Thread(target=reflector.run)
     thread.start()

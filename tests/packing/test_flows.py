@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.packing.programme import Infeasible, Limits
+from descheduler.packing.programme import Infeasible, WorkLimits
 from descheduler.packing.rearrange import compact
 from descheduler.packing.rearrange.columns import binding, choose, generate
 from descheduler.packing.rearrange.flows import Budgets, Change, Flows, faults, nothing
@@ -20,7 +20,7 @@ seeds = st.integers(0, 2**32 - 1)
 def test_one_programme_finds_the_optimum_of_brute_force(seed: int, resources: int) -> None:
     case = drawn(np.random.default_rng(seed), resources=resources, items=4, tight=False)
     best = most_slots(case)
-    solved = compact.solve(case, Limits())
+    solved = compact.solve(case, WorkLimits())
     assert not isinstance(solved, Infeasible)
     assert faults(case, solved.change) == []
     assert solved.slots == best
@@ -37,7 +37,7 @@ def test_the_bound_of_the_patterns_is_never_below_the_optimum_and_their_plan_kee
     pool = generate(case)
     assert pool is not None
     assert pool.bound >= best - 1e-6
-    chosen = choose(pool, Limits())
+    chosen = choose(pool, WorkLimits())
     assert not isinstance(chosen, Infeasible)
     assert faults(case, chosen.change) == []
     assert chosen.slots <= best
@@ -46,7 +46,7 @@ def test_the_bound_of_the_patterns_is_never_below_the_optimum_and_their_plan_kee
 def test_a_slot_is_gained_by_the_fewest_moves() -> None:
     # 6 free on the first bin and a slot of 8: one item of 2 leaves, not two of 1.
     case = flows([6, 2, 2], [2, 1], [[1, 0, 0], [2, 0, 0]], slot=8, moves=5)
-    solved = compact.solve(case, Limits())
+    solved = compact.solve(case, WorkLimits())
     assert not isinstance(solved, Infeasible)
     assert (solved.slots, solved.change.moves) == (1, 1)
 
@@ -57,7 +57,7 @@ def test_items_across_two_bins_count_on_both() -> None:
     count = np.array([[0, 0, 1, 0, 0, 0]])
     allowed = np.array([[False, False, True, False, False, True]])
     case = Flows(room, bins, np.array([[3]]), count, allowed, np.array([4]), np.full(4, 9), 1)
-    solved = compact.solve(case, Limits())
+    solved = compact.solve(case, WorkLimits())
     assert not isinstance(solved, Infeasible)
     assert solved.slots == 2
     assert case.slots(solved.change).tolist() == [1, 1, 0, 0]
@@ -70,7 +70,7 @@ def test_a_group_moves_whole_or_not_at_all() -> None:
     enough = flows([6, 4, 4], [2], [[1, 1, 1]], slot=8, moves=3, group=[0])
     gained = []
     for case in (alone, whole, enough):
-        solved = compact.solve(case, Limits())
+        solved = compact.solve(case, WorkLimits())
         assert not isinstance(solved, Infeasible)
         assert faults(case, solved.change) == []
         gained.append((solved.slots, solved.change.moves))
@@ -83,18 +83,18 @@ def test_a_budget_limits_what_leaves() -> None:
         case = flows([6, 6, 2], [2], [[1, 1, 0]], slot=8, moves=5, budgets=Budgets(members, most))
         pool = generate(case)
         assert pool is not None
-        chosen = choose(pool, Limits())
+        chosen = choose(pool, WorkLimits())
         assert not isinstance(chosen, Infeasible)
         assert (chosen.slots, pool.ceiling) == (slots, slots)
 
 
 def test_an_overcommitted_bin_is_left_alone() -> None:
     case = flows([-1, 6, 9], [2], [[2, 1, 0]], slot=8, moves=3)
-    solved = compact.solve(case, Limits())
+    solved = compact.solve(case, WorkLimits())
     pool = generate(case)
     assert not isinstance(solved, Infeasible)
     assert pool is not None
-    chosen = choose(pool, Limits())
+    chosen = choose(pool, WorkLimits())
     assert not isinstance(chosen, Infeasible)
     for change in (solved.change, chosen.change):
         assert change.out[0, 0] == change.into[0, 0] == 0
@@ -104,7 +104,7 @@ def test_an_overcommitted_bin_is_left_alone() -> None:
 def test_outside_a_frame_nothing_changes() -> None:
     case = flows([6, 6, 2, 2], [2], [[1, 1, 0, 0]], slot=8, moves=5)
     frame = compact.Frame(np.array([True, False, True, False]), nothing(case))
-    solved = compact.solve(case, Limits(), frame=frame)
+    solved = compact.solve(case, WorkLimits(), frame=frame)
     assert not isinstance(solved, Infeasible)
     assert solved.change.out.tolist() == [[1, 0, 0, 0]]
     assert solved.change.into.tolist() == [[0, 0, 1, 0]]
@@ -129,7 +129,7 @@ def test_patterns_are_cut_down_to_what_every_resource_has_room_for() -> None:
     case = Flows(room, base.bins, np.array([[2, 4]]), base.count, base.allowed, np.array([8, 0]), base.most, 1)
     pool = generate(case)
     assert pool is not None
-    chosen = choose(pool, Limits())
+    chosen = choose(pool, WorkLimits())
     assert not isinstance(chosen, Infeasible)
     assert faults(case, chosen.change) == []
     assert chosen.change.moves == 0

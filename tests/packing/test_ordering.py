@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descheduler.packing.programme import Infeasible, Limits
+from descheduler.packing.programme import Infeasible, WorkLimits
 from descheduler.packing.rearrange import compact
 from descheduler.packing.rearrange.flows import Change, fit, nothing
 from descheduler.packing.rearrange.neighbourhood import Found, improve
-from descheduler.packing.rearrange.ordering import Move, name, order, replay
+from descheduler.packing.rearrange.ordering import ItemMove, name, order, replay
 from descheduler.packing.rearrange.rearrangement import Effort, rearrange
 from flow_cases import drawn, flows, most_slots_step_by_step
 
@@ -55,7 +55,7 @@ def test_what_must_leave_first_leaves_first() -> None:
     case = flows([0, 0, 4], [3, 4], [[1, 0, 0], [0, 1, 0]], slot=3, moves=2)
     ordered = order(case, Change(np.array([[1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 0], [0, 0, 1]])))
     assert ordered.whole
-    assert ordered.moves == (Move(1, 1, 2), Move(0, 0, 1))
+    assert ordered.moves == (ItemMove(1, 1, 2), ItemMove(0, 0, 1))
 
 
 swapped = Change(np.array([[1, 0, 0], [0, 2, 0]]), np.array([[0, 1, 0], [2, 0, 0]]))
@@ -82,7 +82,7 @@ def test_a_circle_without_a_move_to_spare_is_told() -> None:
 def test_a_plan_whose_moves_wait_in_a_circle_gives_way_to_one_that_can_be_done() -> None:
     # Best on paper: 3 and 2 change places, which frees a slot of 3 beside the 2. Nothing has room to begin with.
     case = flows([1, 0], [3, 2], [[0, 1], [1, 0]], slot=2, moves=2)
-    on_paper = compact.solve(case, Limits())
+    on_paper = compact.solve(case, WorkLimits())
     assert not isinstance(on_paper, Infeasible)
     found = rearrange(case)
     replay(case, found.moves)
@@ -93,24 +93,24 @@ def test_a_member_that_restarts_in_place_takes_no_room() -> None:
     case = flows([6, 2, 0], [2], [[1, 0, 1]], slot=8, moves=2, group=[0])
     found = rearrange(case)
     assert found.slots == 1
-    assert set(found.moves) == {Move(0, 2, 2), Move(0, 0, 1)}
+    assert set(found.moves) == {ItemMove(0, 2, 2), ItemMove(0, 0, 1)}
     assert replay(case, found.moves).ravel().tolist() == [8, 0, 0]
 
 
 def test_an_item_that_waits_on_a_spare_place_is_the_one_that_goes_on() -> None:
     kind, place = np.array([0, 0, 1]), np.array([0, 2, 1])
-    moves = [Move(0, 0, 2), Move(1, 1, 0), Move(0, 2, 1)]
+    moves = [ItemMove(0, 0, 2), ItemMove(1, 1, 0), ItemMove(0, 2, 1)]
     assert name(moves, kind, place).tolist() == [0, 2, 0]
     with pytest.raises(ValueError, match="no item of class 1"):
-        name([Move(1, 0, 2)], kind, place)
+        name([ItemMove(1, 0, 2)], kind, place)
 
 
 def test_replay_refuses_a_move_without_room_or_item() -> None:
     case = flows([0, 1], [2], [[1, 0]], slot=8, moves=1)
     with pytest.raises(ValueError, match="no room"):
-        replay(case, [Move(0, 0, 1)])
+        replay(case, [ItemMove(0, 0, 1)])
     with pytest.raises(ValueError, match="not there"):
-        replay(case, [Move(0, 1, 0)])
+        replay(case, [ItemMove(0, 1, 0)])
 
 
 @settings(max_examples=20, deadline=None)

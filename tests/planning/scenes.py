@@ -9,7 +9,7 @@ from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.planning import Chosen, Input, Outcome, Settings, decide, write
+from descheduler.planning import ChosenStrategy, Outcome, PlanningInput, PlanningSettings, build_document, decide
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
@@ -28,31 +28,31 @@ def gpu_args(**changes: object) -> GpuDefragmentationArgs:
 def outcome(
     snapshot: ClusterSnapshot,
     histories: Sequence[History] = (),
-    chosen: Sequence[Chosen] = (),
-    settings: Settings | None = None,
+    chosen: Sequence[ChosenStrategy] = (),
+    settings: PlanningSettings | None = None,
     now: float = NOW,
 ) -> Outcome:
     profiles = {h.signal: build(h) for h in histories}
-    return decide(Input(snapshot, resolve(snapshot), profiles, now), chosen, settings or Settings())
+    return decide(PlanningInput(snapshot, resolve(snapshot), profiles, now), chosen, settings or PlanningSettings())
 
 
 def planned(
     snapshot: ClusterSnapshot,
     histories: Sequence[History] = (),
-    chosen: Sequence[Chosen] = (),
-    settings: Settings | None = None,
+    chosen: Sequence[ChosenStrategy] = (),
+    settings: PlanningSettings | None = None,
     now: float = NOW,
 ) -> PlanDocument:
-    settings = settings or Settings()
-    return write(outcome(snapshot, histories, chosen, settings, now), settings, now)
+    settings = settings or PlanningSettings()
+    return build_document(outcome(snapshot, histories, chosen, settings, now), settings, now)
 
 
-def hot(**changes: object) -> Chosen:
-    return Chosen(HotNodes(), hot_args(**changes))
+def hot(**changes: object) -> ChosenStrategy:
+    return ChosenStrategy(HotNodes(), hot_args(**changes))
 
 
-def gpus(**changes: object) -> Chosen:
-    return Chosen(GpuDefragmentation(), gpu_args(**changes))
+def gpus(**changes: object) -> ChosenStrategy:
+    return ChosenStrategy(GpuDefragmentation(), gpu_args(**changes))
 
 
 def hot_node(**more: object) -> tuple[ClusterSnapshot, list[History]]:

@@ -16,12 +16,12 @@ from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning.budgets.budgets import Budgets, Charge, Limits
+from descheduler.planning.budgets.budgets import Budgets, Charge, DisruptionLimits
 from descheduler.planning.budgets.match import allowance, allowed_at_best, match_budgets
 from gang_builders import core_group, job_owner
 
 WEB = {"app": "web"}
-FREE = Limits(per_workload=None)
+FREE = DisruptionLimits(per_workload=None)
 
 
 def pods_of(app: str, n: int, on: str = "n1", **rest: object) -> list[Pod]:
@@ -32,7 +32,7 @@ def scene(pods: Sequence[Pod], *budgets: DisruptionBudget, **rest: object) -> Cl
     return cluster([node("n1"), node("n2")], pods, budgets, **rest)  # type: ignore[arg-type]
 
 
-def fresh(snapshot: ClusterSnapshot, limits: Limits = FREE, **rest: object) -> Budgets:
+def fresh(snapshot: ClusterSnapshot, limits: DisruptionLimits = FREE, **rest: object) -> Budgets:
     return Budgets.of(snapshot, resolve(snapshot), limits, **rest)  # type: ignore[arg-type]
 
 
@@ -60,7 +60,7 @@ def test_a_full_budget_opens_the_next_wave() -> None:
 
 
 def test_waves_are_bounded_when_the_policy_says_so() -> None:
-    budgets = fresh(scene(pods_of("web", 3), budget("b", WEB, 1)), Limits(per_workload=None, waves=2))
+    budgets = fresh(scene(pods_of("web", 3), budget("b", WEB, 1)), DisruptionLimits(per_workload=None, waves=2))
     granted(budgets.charge((0,)))
     granted(budgets.charge((1,)))
     assert refusal(budgets.charge((2,))) == (Reason.DISRUPTION_BUDGET, "default/b")
@@ -121,15 +121,15 @@ def test_a_set_that_no_budget_could_ever_allow_is_told_so() -> None:
 
 
 LIMITS = {
-    "node": (Limits(per_workload=None, per_node=2), Reason.NODE_LIMIT, "node/n1"),
-    "namespace": (Limits(per_workload=None, per_namespace=2), Reason.NAMESPACE_LIMIT, "namespace/default"),
-    "cycle": (Limits(per_workload=None, per_cycle=2), Reason.CYCLE_LIMIT, "per cycle"),
-    "hour": (Limits(per_workload=None, per_hour=2), Reason.HOUR_LIMIT, "per hour"),
+    "node": (DisruptionLimits(per_workload=None, per_node=2), Reason.NODE_LIMIT, "node/n1"),
+    "namespace": (DisruptionLimits(per_workload=None, per_namespace=2), Reason.NAMESPACE_LIMIT, "namespace/default"),
+    "cycle": (DisruptionLimits(per_workload=None, per_cycle=2), Reason.CYCLE_LIMIT, "per cycle"),
+    "hour": (DisruptionLimits(per_workload=None, per_hour=2), Reason.HOUR_LIMIT, "per hour"),
 }
 
 
 @pytest.mark.parametrize(("limits", "reason", "by"), LIMITS.values(), ids=LIMITS.keys())
-def test_limits_add_up_over_the_cycle(limits: Limits, reason: Reason, by: str) -> None:
+def test_limits_add_up_over_the_cycle(limits: DisruptionLimits, reason: Reason, by: str) -> None:
     budgets = fresh(scene([*pods_of("api", 1), *pods_of("web", 3)]), limits)
     assert refusal(budgets.charge((0, 1, 2))) == (reason, by)
     granted(budgets.charge((0, 1)))
@@ -137,7 +137,7 @@ def test_limits_add_up_over_the_cycle(limits: Limits, reason: Reason, by: str) -
 
 
 def test_moves_of_the_last_hour_count() -> None:
-    budgets = fresh(scene(pods_of("web", 3)), Limits(per_workload=None, per_hour=5), moved_last_hour=4)
+    budgets = fresh(scene(pods_of("web", 3)), DisruptionLimits(per_workload=None, per_hour=5), moved_last_hour=4)
     assert granted(budgets.charge((0,))) == (Charge("per hour", "limit", 5, 5),)
     assert refusal(budgets.charge((1,))) == (Reason.HOUR_LIMIT, "per hour")
 
@@ -146,7 +146,7 @@ def test_moves_of_the_last_hour_count() -> None:
     ("written", "size", "together"), [("10%", 30, 3), ("10%", 9, 1), (2, 30, 2), ("3", 30, 3), ("0%", 5, 1)]
 )
 def test_a_workload_loses_a_share_of_its_pods_at_a_time(written: int | str, size: int, together: int) -> None:
-    budgets = fresh(scene(pods_of("web", size)), Limits(per_workload=written))
+    budgets = fresh(scene(pods_of("web", size)), DisruptionLimits(per_workload=written))
     waves = budgets.waves([(i,) for i in range(together + 1)])
     assert waves == [0] * together + [1]
     assert refusal(budgets.charge(range(together + 1)))[0] is Reason.WORKLOAD_LIMIT
@@ -154,14 +154,14 @@ def test_a_workload_loses_a_share_of_its_pods_at_a_time(written: int | str, size
 
 def test_a_gang_that_moves_whole_counts_as_one_of_its_workload() -> None:
     pods = pods_of("web", 4, pod_group="g")
-    budgets = fresh(scene(pods, objects=[core_group("g", 4, "PodGroup")]), Limits(per_workload=1))
+    budgets = fresh(scene(pods, objects=[core_group("g", 4, "PodGroup")]), DisruptionLimits(per_workload=1))
     assert granted(budgets.charge((0, 1, 2, 3))) == (Charge("workload/default/ReplicaSet/web", "limit", 1, 1),)
 
 
 def test_pods_on_their_way_out_count_against_their_workload() -> None:
     pods = [pod("web-9", node="n1", deleting=NOW), *pods_of("web", 3)]
-    assert refusal(fresh(scene(pods), Limits(per_workload=1)).charge((0,)))[0] is Reason.WORKLOAD_LIMIT
-    flying = fresh(scene(pods_of("web", 3)), Limits(per_workload=1), in_flight=(2,))
+    assert refusal(fresh(scene(pods), DisruptionLimits(per_workload=1)).charge((0,)))[0] is Reason.WORKLOAD_LIMIT
+    flying = fresh(scene(pods_of("web", 3)), DisruptionLimits(per_workload=1), in_flight=(2,))
     assert refusal(flying.charge((0,)))[0] is Reason.WORKLOAD_LIMIT
 
 
@@ -184,7 +184,7 @@ def test_failures_of_a_job_add_up() -> None:
 
 
 def test_a_fork_leaves_the_original_alone() -> None:
-    budgets = fresh(scene(pods_of("web", 3)), Limits(per_workload=None, per_cycle=2))
+    budgets = fresh(scene(pods_of("web", 3)), DisruptionLimits(per_workload=None, per_cycle=2))
     twin = budgets.fork()
     granted(twin.charge((0, 1)))
     assert refusal(twin.charge((2,)))[0] is Reason.CYCLE_LIMIT
@@ -192,7 +192,9 @@ def test_a_fork_leaves_the_original_alone() -> None:
 
 
 def test_a_refused_set_leaves_nothing_behind() -> None:
-    budgets = fresh(scene([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 0)), Limits(None, None, None, 1))
+    budgets = fresh(
+        scene([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 0)), DisruptionLimits(None, None, None, 1)
+    )
     assert refusal(budgets.charge((0, 1)))[0] is Reason.DISRUPTION_BUDGET
     assert granted(budgets.charge((0,)))[0].used == 1
 
@@ -235,7 +237,7 @@ def test_budgets_match_by_selector_within_their_namespace(selector: LabelSelecto
 
 
 @st.composite
-def clusters(draw: st.DrawFn) -> tuple[ClusterSnapshot, Limits, list[list[int]], tuple[int, ...]]:
+def clusters(draw: st.DrawFn) -> tuple[ClusterSnapshot, DisruptionLimits, list[list[int]], tuple[int, ...]]:
     n = draw(st.integers(1, 12))
     pods = [
         pod(
@@ -259,7 +261,7 @@ def clusters(draw: st.DrawFn) -> tuple[ClusterSnapshot, Limits, list[list[int]],
         for i in range(draw(st.integers(0, 3)))
     ]
     number = st.none() | st.integers(1, 4)
-    limits = Limits(draw(number), draw(number), draw(number), draw(number), draw(number), draw(number))
+    limits = DisruptionLimits(draw(number), draw(number), draw(number), draw(number), draw(number), draw(number))
     sets = draw(st.lists(st.lists(st.integers(0, n - 1), min_size=1, max_size=4, unique=True), max_size=8))
     flying = tuple(draw(st.sets(st.integers(0, n - 1), max_size=2)))
     return cluster([node("n1"), node("n2")], pods, budgets), limits, sets, flying
@@ -268,7 +270,7 @@ def clusters(draw: st.DrawFn) -> tuple[ClusterSnapshot, Limits, list[list[int]],
 @settings(max_examples=300)
 @given(clusters(), st.integers(0, 3), st.booleans())
 def test_no_sequence_of_charges_exceeds_a_budget_at_any_moment(
-    made: tuple[ClusterSnapshot, Limits, list[list[int]], tuple[int, ...]], moved: int, ordered: bool
+    made: tuple[ClusterSnapshot, DisruptionLimits, list[list[int]], tuple[int, ...]], moved: int, ordered: bool
 ) -> None:
     snapshot, limits, sets, flying = made
     budgets = fresh(snapshot, limits, in_flight=flying, moved_last_hour=moved)

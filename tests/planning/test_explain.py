@@ -6,7 +6,7 @@ import pytest
 
 from builders import budget, pod
 from descheduler.model.errors import UsageError
-from descheduler.planning import Settings
+from descheduler.planning import PlanningSettings
 from descheduler.planning.explain import Check, Explanation, explain
 from planning.scenes import hot, hot_node, outcome
 
@@ -14,7 +14,7 @@ from planning.scenes import hot, hot_node, outcome
 def explained(kind: str, name: str) -> Explanation:
     held = [pod(f"api-{i}", cpu="100m", node="n1", labels={"app": "api"}) for i in range(2)]
     snapshot, histories = hot_node(pods=held, budgets=[budget("api", {"app": "api"}, allowed=0)])
-    return explain(outcome(snapshot, histories, [hot(minCoverage=0.5)]), Settings(), kind, name)
+    return explain(outcome(snapshot, histories, [hot(minCoverage=0.5)]), PlanningSettings(), kind, name)
 
 
 def check(explanation: Explanation, name: str) -> Check:
@@ -32,7 +32,7 @@ def test_a_pod_that_its_budget_holds() -> None:
 def test_a_pod_that_the_plan_moves() -> None:
     told = explained("pod", "default/web-0")
     assert told.verdict == "the plan moves it"
-    assert check(told, "gates").passed
+    assert check(told, "filters").passed
     assert check(told, "place").passed
     assert "wave 1" in check(told, "plan").text
 

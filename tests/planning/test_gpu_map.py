@@ -15,11 +15,11 @@ from descheduler.model.moves import Finding, Move, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.model.plan_gpus import GpuHold, GpuMap, GpuNodeRow
 from descheduler.model.pods import GpuRequest
-from descheduler.planning import Chosen, Settings
+from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
 
-PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
+PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 
 
 class _Vacate:
@@ -49,7 +49,7 @@ def test_a_cluster_without_gpus_has_no_map() -> None:
 
 
 def test_what_moves_is_on_its_source_before_and_on_its_destination_after() -> None:
-    document = planned(scattered_gpus(), [], [Chosen(_Vacate(), StrategyArgs())], PACKING)
+    document = planned(scattered_gpus(), [], [ChosenStrategy(_Vacate(), StrategyArgs())], PACKING)
     (action,) = document.actions
     (move,) = action.pods
     key = f"{move.namespace}/{move.pod}"
@@ -66,7 +66,7 @@ def test_what_moves_is_on_its_source_before_and_on_its_destination_after() -> No
 
 
 def test_nothing_is_said_twice_of_nodes_that_do_not_change() -> None:
-    document = planned(scattered_gpus(), [], [Chosen(_Vacate(), StrategyArgs())], PACKING)
+    document = planned(scattered_gpus(), [], [ChosenStrategy(_Vacate(), StrategyArgs())], PACKING)
     assert {r.name for r in the_map(document).nodes if r.after is None} == {"g1", "g2", "g3"} - {
         name for a in document.actions for m in a.pods for name in (m.source, m.destination)
     }

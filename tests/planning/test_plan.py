@@ -12,15 +12,15 @@ from descheduler.contract import StrategyArgs
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
-from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning import ChosenStrategy, PlanningSettings
+from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.prover import ProofRules
 from descheduler.planning.sources import FreshnessRules
 from descheduler.scheduler import Scoring
 from histories import history, peaking
 from planning.scenes import gpus, hot, hot_node, planned, scattered_gpus
 
-PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
+PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 
 
 def moved(plan: PlanDocument) -> dict[str, tuple[str, str]]:
@@ -125,7 +125,7 @@ def test_scattered_gpus_are_vacated_as_one_bundle() -> None:
 def test_a_bundle_is_all_or_nothing() -> None:
     held = [pod("held-0", cpu="4", gpu=1, node="g1", labels={"app": "held"})]
     snapshot = scattered_gpus(pods=held, budgets=[budget("held", {"app": "held"}, allowed=0)])
-    plan = planned(snapshot, [], [gpus(wanted=1)], replace(PACKING, limits=Limits(per_cycle=2)))
+    plan = planned(snapshot, [], [gpus(wanted=1)], replace(PACKING, limits=DisruptionLimits(per_cycle=2)))
     assert not any(source == "g1" for source, _ in moved(plan).values())
 
 
@@ -163,7 +163,7 @@ def test_a_strategy_that_raises_is_named_and_the_others_go_on() -> None:
             raise ZeroDivisionError("oops")
 
     snapshot, histories = hot_node()
-    plan = planned(snapshot, histories, [Chosen(Broken(), StrategyArgs()), hot()])  # type: ignore[arg-type]
+    plan = planned(snapshot, histories, [ChosenStrategy(Broken(), StrategyArgs()), hot()])  # type: ignore[arg-type]
     assert plan.actions
     assert any("Broken" in problem and "oops" in problem for problem in plan.problems)
 
@@ -181,7 +181,9 @@ def test_the_cycle_limit_holds_over_all_strategies(per_cycle: int) -> None:
     snapshot, histories = hot_node()
     extra = scattered_gpus()
     both = cluster([*snapshot.nodes, *extra.nodes], [*snapshot.pods, *extra.pods])
-    plan = planned(both, histories, [hot(), gpus(wanted=2)], replace(PACKING, limits=Limits(per_cycle=per_cycle)))
+    plan = planned(
+        both, histories, [hot(), gpus(wanted=2)], replace(PACKING, limits=DisruptionLimits(per_cycle=per_cycle))
+    )
     assert plan.summary["moves"] <= per_cycle
 
 
@@ -215,7 +217,7 @@ def test_an_empty_cluster_gives_an_empty_plan() -> None:
 def test_history_of_too_few_pods_is_not_used_at_all() -> None:
     strangers = [pod(f"new-{i}", cpu="6", node="n3") for i in range(2)]
     snapshot, histories = hot_node(pods=strangers)
-    plan = planned(snapshot, histories, [hot()], Settings(freshness=FreshnessRules(min_coverage=0.8)))
+    plan = planned(snapshot, histories, [hot()], PlanningSettings(freshness=FreshnessRules(min_coverage=0.8)))
     assert not plan.actions
     assert any("covers" in problem for problem in plan.problems)
 
@@ -228,7 +230,7 @@ def test_an_object_that_could_not_be_read_is_told() -> None:
 def test_the_document_measures_destinations_as_the_policy_says() -> None:
     snapshot, histories = hot_node()
     rules = ProofRules(quantile=0.5, horizon_seconds=300.0)
-    near = planned(snapshot, histories, [hot()], Settings(proof=rules)).actions[0].pods[0].proof
+    near = planned(snapshot, histories, [hot()], PlanningSettings(proof=rules)).actions[0].pods[0].proof
     far = planned(snapshot, histories, [hot()]).actions[0].pods[0].proof
     assert near.destination_peaks is not None
     assert far.destination_peaks is not None

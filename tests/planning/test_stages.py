@@ -10,12 +10,14 @@ from builders import budget, cluster, node, pod
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning import ChosenStrategy, PlanningSettings
+from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.scheduler import Scoring
 from planning.scenes import planned
 
-PACKING = Settings(limits=Limits(per_workload=None), scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
+PACKING = PlanningSettings(
+    limits=DisruptionLimits(per_workload=None), scoring={"default-scheduler": Scoring.MOST_ALLOCATED}
+)
 
 
 class Vacate:
@@ -43,8 +45,8 @@ def three_under_one_budget(allowed: int) -> ClusterSnapshot:
     return cluster(nodes, pods, budgets=[budget("web", {"app": "web"}, allowed=allowed, current_healthy=3)])
 
 
-def strategy(staged: bool) -> Chosen:
-    return Chosen(Vacate(staged), StrategyArgs())
+def strategy(staged: bool) -> ChosenStrategy:
+    return ChosenStrategy(Vacate(staged), StrategyArgs())
 
 
 def test_each_stage_takes_no_more_than_the_budget_allows() -> None:
@@ -68,7 +70,7 @@ def test_a_proposal_that_may_not_be_divided_is_refused() -> None:
 
 def test_stages_are_all_or_none() -> None:
     """A limit of the cycle that has no room for the last stage refuses the first too, and takes nothing from it."""
-    limits = Limits(per_workload=None, per_cycle=2)
+    limits = DisruptionLimits(per_workload=None, per_cycle=2)
     plan = planned(three_under_one_budget(1), chosen=[strategy(staged=True)], settings=replace(PACKING, limits=limits))
     assert not plan.actions
     assert "CycleLimit" in {r.reason for r in plan.refusals}

@@ -12,8 +12,8 @@ from descheduler.model.nodes import Node
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning import ChosenStrategy, PlanningSettings
+from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.settings import settings_of
 from descheduler.policy import default_policy, load_policy
 from descheduler_profiling.series import History
@@ -22,7 +22,7 @@ from planning.scenes import hot, planned
 from planning.told import Told
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
-STEERING = Settings(landing=LandingMode.STEERED)
+STEERING = PlanningSettings(landing=LandingMode.STEERED)
 
 
 def come_back() -> tuple[ClusterSnapshot, list[History]]:
@@ -64,8 +64,8 @@ def told(
     snapshot: ClusterSnapshot, *bundles: tuple[str, tuple[int, ...]], steering: bool = True, waves: int | None = None
 ) -> PlanDocument:
     mode = LandingMode.STEERED if steering else LandingMode.PREDICTED
-    settings = Settings(landing=mode, limits=Limits(per_workload=None, waves=waves))
-    return planned(snapshot, [], [Chosen(Told(bundles), StrategyArgs())], settings, NOW)
+    settings = PlanningSettings(landing=mode, limits=DisruptionLimits(per_workload=None, waves=waves))
+    return planned(snapshot, [], [ChosenStrategy(Told(bundles), StrategyArgs())], settings, NOW)
 
 
 def chain(*more: Node) -> ClusterSnapshot:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from builders import cluster, node, pod
 from descheduler.gangs import resolve
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.filters.filters import GatePolicy, build_gates
+from descheduler.planning.filters.filters import FilterRules, build_filters
 from descheduler.planning.filters.windows import Opening, Window, open_windows
 from descheduler.planning.settings import settings_of
 from descheduler.policy import load_policy
@@ -122,7 +122,7 @@ def test_a_window_opens_exactly_when_it_says(schedule: str, zone: str, minute: i
 
 def refused(windows: tuple[Window, ...], now: str, namespace: str = "shop-a") -> Blocked | None:
     snapshot = cluster([node("n1"), node("n2")], [pod("web-1", node="n1", namespace=namespace)])
-    return build_gates(snapshot, resolve(snapshot), GatePolicy(windows=windows), now=at(now)).blocked(0)
+    return build_filters(snapshot, resolve(snapshot), FilterRules(windows=windows), now=at(now)).blocked(0)
 
 
 def test_without_windows_pods_may_always_move() -> None:
@@ -147,8 +147,8 @@ def test_a_window_is_for_the_namespaces_that_it_names() -> None:
 def test_an_annotation_that_asks_for_eviction_does_not_open_a_window() -> None:
     willing = pod("web-1", node="n1", annotations={"descheduler.alpha.kubernetes.io/evict": "true"})
     snapshot = cluster([node("n1"), node("n2")], [willing])
-    gates = build_gates(snapshot, resolve(snapshot), GatePolicy(windows=(NIGHT,)), now=at("2026-01-10 12:00"))
-    assert gates.blocked(0) is not None
+    filters = build_filters(snapshot, resolve(snapshot), FilterRules(windows=(NIGHT,)), now=at("2026-01-10 12:00"))
+    assert filters.blocked(0) is not None
 
 
 def test_windows_come_from_the_policy() -> None:
@@ -156,6 +156,6 @@ def test_windows_come_from_the_policy() -> None:
         "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
         "windows: [{schedule: '0 2 * * *', duration: 3h, timeZone: Europe/Berlin, namespaces: [a-*]}]\n"
     )
-    assert settings_of(policy, cluster()).gates.windows == (
+    assert settings_of(policy, cluster()).filters.windows == (
         Window("0 2 * * *", timedelta(hours=3).total_seconds(), "Europe/Berlin", ("a-*",)),
     )

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import build
-from descheduler_profiling.explain import KOORDINATOR, OURS, VPA, Explanation, explain
+from descheduler_profiling.explain import KOORDINATOR, OURS, VPA, ProfileExplanation, explain
 from descheduler_profiling.peers import KOORDINATOR_CPU, VPA_CPU
 from descheduler_profiling.series import History
 from histories import history, peaking
@@ -21,30 +21,30 @@ WEB = WorkloadKey("shop", "Deployment", "web")
 DB = WorkloadKey("shop", "StatefulSet", "db")
 
 
-def explained(made: History, key: WorkloadKey = WEB) -> Explanation:
+def explained(made: History, key: WorkloadKey = WEB) -> ProfileExplanation:
     profiles = build(made)
     return explain(made, profiles, profiles.row(key))
 
 
 @pytest.fixture(scope="module")
-def daily() -> Explanation:
+def daily() -> ProfileExplanation:
     """One that is busy for two hours of each day, and a steady one."""
     return explained(history("cpu", {WEB: peaking(0.5, 4.0, minutes_ahead=300), DB: 1.0}))
 
 
-def test_a_daily_pattern_is_forecast_with_less_loss_than_any_flat_rule(daily: Explanation) -> None:
+def test_a_daily_pattern_is_forecast_with_less_loss_than_any_flat_rule(daily: ProfileExplanation) -> None:
     loss = {trial.rule: float(np.nansum(trial.loss[1])) for trial in daily.trials}
     assert loss[OURS] < 0.5 * min(value for rule, value in loss.items() if rule != OURS)
 
 
-def test_every_instant_has_a_day_of_history_before_and_a_day_of_outcomes_after(daily: Explanation) -> None:
+def test_every_instant_has_a_day_of_history_before_and_a_day_of_outcomes_after(daily: ProfileExplanation) -> None:
     end = daily.start + (daily.history.size - 1) * daily.step
     assert len(daily.origins) == 8
     assert all(daily.start + 86400 <= at <= end - 86400 for at in daily.origins)
     assert len({at % 86400 // 3600 for at in daily.origins}) >= 4, "they see several times of the day"
 
 
-def test_the_rules_of_others_are_theirs(daily: Explanation) -> None:
+def test_the_rules_of_others_are_theirs(daily: ProfileExplanation) -> None:
     trials = {trial.rule: trial for trial in daily.trials}
     columns = [(at - daily.start) // daily.step for at in daily.origins]
     for rule, histogram in ((VPA, VPA_CPU), (KOORDINATOR, KOORDINATOR_CPU)):
@@ -63,7 +63,7 @@ def test_loss_is_the_pinball_loss_and_coverage_the_share_at_or_under() -> None:
     np.testing.assert_array_equal(target.coverage[1], 1.0)
 
 
-def test_nothing_later_than_an_instant_is_used_for_its_forecast(daily: Explanation) -> None:
+def test_nothing_later_than_an_instant_is_used_for_its_forecast(daily: ProfileExplanation) -> None:
     made = history("cpu", {WEB: peaking(0.5, 4.0, minutes_ahead=300), DB: 1.0})
     column = (daily.origins[-1] - made.start) // made.step
     changed = made.values.copy()

@@ -100,8 +100,8 @@ def test_gaps_are_not_zeros() -> None:
 
 
 def test_forecasts_stay_under_a_given_limit() -> None:
-    from descheduler_profiling.settings import Settings
+    from descheduler_profiling.settings import ProfileSettings
 
-    made = build(history(noise(3, 3)), Settings(limit=0.8))
+    made = build(history(noise(3, 3)), ProfileSettings(limit=0.8))
     assert (made.forecast(np.arange(3), 0.99) <= 0.801).all()
     assert (made.peaks <= 0.801).all()

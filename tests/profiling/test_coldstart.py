@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from descheduler_profiling.build import build
-from descheduler_profiling.settings import Likeness, Settings
+from descheduler_profiling.settings import Likeness, ProfileSettings
 from series_cases import DAY, daily, history, key, noise
 
 
@@ -22,7 +22,7 @@ LIKE[key("w0006")] = Likeness(50.0, "StatefulSet", "db/other:v1")
 
 
 def test_hours_of_history_are_completed_by_the_day_of_the_like() -> None:
-    made = build(history(young(3)), Settings(likeness=LIKE))
+    made = build(history(young(3)), ProfileSettings(likeness=LIKE))
     alone = build(history(young(3)))
     assert "borrowed from 5 workloads of the same image" in made.why[5]
     assert made.confidence[5] == pytest.approx(0.3, abs=0.06)
@@ -35,7 +35,7 @@ def test_hours_of_history_are_completed_by_the_day_of_the_like() -> None:
 
 
 def test_who_has_no_like_stays_as_it_is() -> None:
-    made = build(history(young(3)), Settings(likeness=LIKE))
+    made = build(history(young(3)), ProfileSettings(likeness=LIKE))
     alone = build(history(young(3)))
     assert "borrowed" not in made.why[6]
     assert np.array_equal(made.vectors[6], alone.vectors[6])
@@ -45,6 +45,6 @@ def test_who_has_no_like_stays_as_it_is() -> None:
 def test_a_workload_never_seen_is_scaled_by_its_request() -> None:
     values = young(3)
     values[5] = np.nan
-    made = build(history(values), Settings(likeness=LIKE))
+    made = build(history(values), ProfileSettings(likeness=LIKE))
     assert 0 < made.confidence[5] <= 0.3
     assert made.curve(made.vectors[5], 0.5).mean() == pytest.approx(0.5, rel=0.3)

@@ -5,7 +5,7 @@ import pytest
 
 from descheduler.model.errors import UsageError
 from descheduler_profiling.build import build
-from descheduler_profiling.settings import Settings
+from descheduler_profiling.settings import ProfileSettings
 from series_cases import DAY, daily, history, noise
 
 
@@ -77,7 +77,7 @@ def test_the_choice_moves_half_of_the_way_from_an_earlier_one() -> None:
 
 
 def test_without_selection_the_vectors_speak() -> None:
-    made = build(history(daily(2, 8)), Settings(select=False))
+    made = build(history(daily(2, 8)), ProfileSettings(select=False))
     assert made.forecast(np.array([0]), 0.95)[0] == pytest.approx(made.curve(made.vectors[0], 0.95), rel=2e-3, abs=2e-3)
     assert made.profile(0).chosen == ("none", "none", "none")
 
@@ -89,7 +89,7 @@ def test_a_quantile_that_was_not_built_is_refused_by_name() -> None:
 
 def test_equal_input_gives_equal_profiles_however_it_is_cut() -> None:
     one = history(noise(130, 4))
-    whole, cut = build(one), build(one, Settings(chunk=64))
+    whole, cut = build(one), build(one, ProfileSettings(chunk=64))
     assert np.array_equal(whole.vectors, cut.vectors)
     assert np.array_equal(whole.shapes, cut.shapes)
 

@@ -13,7 +13,7 @@ from descheduler.model.pods import GpuRequest
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.fragmentation.measure import fragmentation
-from descheduler.planning import Settings
+from descheduler.planning import PlanningSettings
 from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.fragmentation import propose
@@ -23,15 +23,15 @@ from descheduler_strategies.gpus.waiting import pending_with_gpus
 from generated.synthetic_gpus import GpuPlan, synthetic_gpus
 from planning.scenes import outcome
 
-PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})
-SPREADING = Settings()
+PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})
+SPREADING = PlanningSettings()
 
 
 def args(**changes: object) -> GpuDefragmentationArgs:
     return GpuDefragmentationArgs.model_validate({"objective": "fragmentation", **changes})
 
 
-def view_of(snapshot: ClusterSnapshot, settings: Settings = PACKING) -> RebalanceView:
+def view_of(snapshot: ClusterSnapshot, settings: PlanningSettings = PACKING) -> RebalanceView:
     return outcome(snapshot, settings=settings).view
 
 

@@ -18,7 +18,7 @@ from descheduler.model.pods import Phase, Pod, PodAffinity, PodAffinityTerm
 from descheduler.model.reasons import Reason
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import Chosen, Settings
+from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation
@@ -26,15 +26,15 @@ from generated.synthetic_gpus import RACK, GpuPlan, synthetic_gpus
 from planning.scenes import outcome, planned
 
 GANG = "scheduling.x-k8s.io/pod-group"
-PACKING = Settings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})
+PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})
 
 
 def args(**changes: object) -> GpuDefragmentationArgs:
     return GpuDefragmentationArgs.model_validate({"objective": "pending", **changes})
 
 
-def strategy(**changes: object) -> Chosen:
-    return Chosen(GpuDefragmentation(), args(**changes))
+def strategy(**changes: object) -> ChosenStrategy:
+    return ChosenStrategy(GpuDefragmentation(), args(**changes))
 
 
 def gpu_nodes(count: int, racks: int = 1) -> list[Node]:

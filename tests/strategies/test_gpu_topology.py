@@ -20,8 +20,8 @@ from descheduler.model.pods import Pod, PodAffinity, PodAffinityTerm
 from descheduler.model.reasons import Reason
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning import ChosenStrategy, PlanningSettings
+from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.topology import LinkRow, TopologyRules, read_topology, set_of
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 from descheduler_strategies.gpu_topology.strategy import GpuTopology
@@ -69,10 +69,10 @@ def scene(
     return jobs([mesh("v1"), mesh("v2")], [mine, others, there, *extra], (), **train)
 
 
-def run(snapshot: ClusterSnapshot, settings: Settings | None = None, **args: object) -> PlanDocument:
+def run(snapshot: ClusterSnapshot, settings: PlanningSettings | None = None, **args: object) -> PlanDocument:
     arguments = GpuTopologyArgs.model_validate_json(json.dumps(args))
-    unlimited = replace(settings or Settings(), limits=Limits(None, None, None, None, None))
-    return planned(snapshot, chosen=[Chosen(GpuTopology(), arguments)], settings=unlimited)
+    unlimited = replace(settings or PlanningSettings(), limits=DisruptionLimits(None, None, None, None, None))
+    return planned(snapshot, chosen=[ChosenStrategy(GpuTopology(), arguments)], settings=unlimited)
 
 
 def asked(snapshot: ClusterSnapshot, **args: object) -> list[Proposal | Observation]:
@@ -178,7 +178,7 @@ class TestWhoChoosesTheDevice:
         nodes = [node(name, cpu="96", memory="768Gi", gpu=3, model="X9000") for name in ("x1", "x2")]
         pods = [job("train-0", "x1", (0, 2)), job("full-0", "x1", (1,), cpu="60"), job("there-0", "x2", (2,))]
         rows = (LinkRow("x9000", ((0, 100, 10), (100, 0, 10), (10, 10, 0))),)
-        settings = Settings(topology=TopologyRules(links=rows))
+        settings = PlanningSettings(topology=TopologyRules(links=rows))
         assert moved(run(jobs(nodes, pods), settings)) == {"train-0": ("x1", "x2")}
 
 
@@ -234,7 +234,7 @@ class TestHowLongItRuns:
 
 
 RACK = "example.com/rack"
-RACKS = Settings(topology=TopologyRules(labels=(RACK,)))
+RACKS = PlanningSettings(topology=TopologyRules(labels=(RACK,)))
 
 
 def rack_node(name: str, rack: str) -> Node:
@@ -351,8 +351,8 @@ def test_what_is_promised_holds_on_the_destinations_alone() -> None:
 
 def test_a_plan_refuses_promises_that_another_move_has_undone() -> None:
     """Two strategies of one plan: what the first took is no destination of the second any more."""
-    twice = [Chosen(GpuTopology(), GpuTopologyArgs()), Chosen(GpuTopology(), GpuTopologyArgs())]
-    unlimited = Settings(limits=Limits(None, None, None, None, None))
+    twice = [ChosenStrategy(GpuTopology(), GpuTopologyArgs()), ChosenStrategy(GpuTopology(), GpuTopologyArgs())]
+    unlimited = PlanningSettings(limits=DisruptionLimits(None, None, None, None, None))
     other = job("also-0", "v1", (1, 7))
     full = job("full-0", "v1", (2, 3, 4, 5), cpu="60")
     there = job("there-0", "v2", [1, 2, 4, 5, 6, 7])

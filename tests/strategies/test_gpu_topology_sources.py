@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from descheduler.kube.recording.objects import snapshot_from_objects
 from descheduler.model.plan import PlanDocument
-from descheduler.planning import Chosen, Settings
-from descheduler.planning.budgets.budgets import Limits
+from descheduler.planning import ChosenStrategy, PlanningSettings
+from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 from descheduler_strategies.gpu_topology.strategy import GpuTopology
 from kube.device_objects import DEVICES, GPU, koordinator_device, koordinator_gpu, status_of
@@ -67,8 +67,8 @@ def plan(machines: Sequence[Json], pods: Sequence[Json], devices: Sequence[Json]
     objects = {"nodes": machines, "pods": pods, "jobs": [job(n) for n in names], DEVICES: devices}
     snapshot = snapshot_from_objects(objects, 3600.0)
     args = GpuTopologyArgs.model_validate({"remaining": "24h"})
-    settings = replace(Settings(), limits=Limits(None, None, None, None, None))
-    return planned(snapshot, chosen=[Chosen(GpuTopology(), args)], settings=settings, now=3600.0)
+    settings = replace(PlanningSettings(), limits=DisruptionLimits(None, None, None, None, None))
+    return planned(snapshot, chosen=[ChosenStrategy(GpuTopology(), args)], settings=settings, now=3600.0)
 
 
 def moved(document: PlanDocument) -> dict[str, str]:

@@ -16,7 +16,7 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import Chosen, Input, Outcome, Settings, decide, write
+from descheduler.planning import ChosenStrategy, Outcome, PlanningInput, PlanningSettings, build_document, decide
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
 from descheduler_strategies.idle_gpu.strategy import IdleGpu, IdleGpuArgs
@@ -52,13 +52,13 @@ def scene(pods: Iterable[Pod], *histories: History, **args: object) -> Outcome:
 def decided(snapshot: ClusterSnapshot, histories: Iterable[History], **args: object) -> Outcome:
     by_signal = {h.signal: h for h in histories}
     profiles = {name: build(h) for name, h in by_signal.items()}
-    given = Input(snapshot, resolve(snapshot), profiles, NOW, histories=by_signal)
-    chosen = [Chosen(IdleGpu(), IdleGpuArgs.model_validate({"window": "30m", **args}))]
-    return decide(given, chosen, Settings())
+    given = PlanningInput(snapshot, resolve(snapshot), profiles, NOW, histories=by_signal)
+    chosen = [ChosenStrategy(IdleGpu(), IdleGpuArgs.model_validate({"window": "30m", **args}))]
+    return decide(given, chosen, PlanningSettings())
 
 
 def documented(outcome: Outcome) -> PlanDocument:
-    return write(outcome, Settings(), NOW)
+    return build_document(outcome, PlanningSettings(), NOW)
 
 
 def reported(outcome: Outcome) -> dict[str, float]:

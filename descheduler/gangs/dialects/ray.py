@@ -1,7 +1,7 @@
 """KubeRay: a cluster loses workers down to its minimum; the hosts of one multi-host replica are one gang.
 
 Source: kuberay ray-operator/apis/ray/v1/raycluster_types.go, controllers/ray/utils/constant.go. The head is in the
-never-evict registry of the gates.
+never-evict registry of the filters.
 """
 
 from __future__ import annotations

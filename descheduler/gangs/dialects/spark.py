@@ -1,4 +1,4 @@
-"""Spark on Kubernetes: executors come and go, the driver is in the never-evict registry of the gates.
+"""Spark on Kubernetes: executors come and go, the driver is in the never-evict registry of the filters.
 
 Source: apache/spark resource-managers/kubernetes/core Constants.scala.
 """

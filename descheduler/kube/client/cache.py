@@ -13,7 +13,7 @@ from descheduler.kube.client.backoff import Backoff
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import Discovered, discover
 from descheduler.kube.client.lists import LIMIT
-from descheduler.kube.client.watch import Pace, Reflector
+from descheduler.kube.client.watch import Reflector, WatchTiming
 from descheduler.kube.convert.assembly import assemble
 from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.interning import Interner
@@ -119,7 +119,7 @@ class ClusterCache:
         )
 
     def _follow(self, endpoint: Endpoint) -> None:
-        pace = Pace(self._clock, random.Random(self._rng.random()), self._stopping.wait)
+        pace = WatchTiming(self._clock, random.Random(self._rng.random()), self._stopping.wait)
         codec = Codec(endpoint, Interner(self._annotations))
         reflector = Reflector(self._client, codec, pace, changed=self._notify, limit=self._limit)
         thread = threading.Thread(target=reflector.run, name=f"kube-{endpoint.kind.key}", daemon=True)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from descheduler.kube.client.answers import error_of
-from descheduler.kube.client.credentials import SERVICE_ACCOUNT, Source, authorization, choose
+from descheduler.kube.client.credentials import SERVICE_ACCOUNT, CredentialSource, authorization, choose
 from descheduler.model.errors import BadAnswer, ClusterError, Unreachable
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class KubeClient:
     `status` and `body`.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: CredentialSource) -> None:
         self._source = source
         self._lock = threading.Lock()
         self._configuration = source.load()

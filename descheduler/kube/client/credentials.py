@@ -23,7 +23,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CredentialSource:
     """A place that credentials come from; `load` reads it anew each time, so rotated files and tokens are seen."""
 
     name: str  # of the cluster, for people
@@ -36,7 +36,7 @@ def choose(
     *,
     environ: Mapping[str, str] | None = None,
     service_account: Path = SERVICE_ACCOUNT,
-) -> Source:
+) -> CredentialSource:
     """The kubeconfig that is named, else the one of KUBECONFIG or ~/.kube/config, else the pod's service account.
 
     Raises:
@@ -53,7 +53,7 @@ def choose(
     raise UsageError("no cluster to connect to: give --kubeconfig, set KUBECONFIG, or run inside a cluster")
 
 
-def _from_kubeconfig(files: str, context: str | None) -> Source:
+def _from_kubeconfig(files: str, context: str | None) -> CredentialSource:
     for name in files.split(os.pathsep):
         if len(files.split(os.pathsep)) == 1 and not Path(name).expanduser().is_file():
             raise UsageError(f"{name}: no such kubeconfig file")
@@ -77,7 +77,7 @@ def _from_kubeconfig(files: str, context: str | None) -> Source:
             raise Unauthorized(f"kubeconfig {files}: no credentials: {'; '.join(said)}")
         return made
 
-    return Source(_context_name(files, context), load)
+    return CredentialSource(_context_name(files, context), load)
 
 
 def _context_name(files: str, context: str | None) -> str:
@@ -97,7 +97,7 @@ def _context_name(files: str, context: str | None) -> str:
     return ""
 
 
-def _from_pod(environ: Mapping[str, str], directory: Path) -> Source:
+def _from_pod(environ: Mapping[str, str], directory: Path) -> CredentialSource:
     def load() -> Configuration:
         from kubernetes.client.configuration import Configuration
         from kubernetes.config import ConfigException
@@ -113,7 +113,7 @@ def _from_pod(environ: Mapping[str, str], directory: Path) -> Source:
             raise UsageError(f"in-cluster credentials in {directory}: {e}") from e
         return made
 
-    return Source("in-cluster", load)
+    return CredentialSource("in-cluster", load)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ _object = msgspec.json.Decoder(Object)
 
 
 @dataclass(slots=True)
-class Pace:
+class WatchTiming:
     """Time and chance, as arguments. `wait` sleeps, and returns True when the wait was ended by a stop."""
 
     clock: Callable[[], float]
@@ -58,7 +58,7 @@ class Reflector:
         self,
         client: KubeClient,
         codec: Codec,
-        pace: Pace,
+        pace: WatchTiming,
         *,
         changed: Callable[[], None] = lambda: None,
         limit: int = LIMIT,

@@ -42,7 +42,7 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DecodedEntry:
     """One converted object. `model` None: nothing to keep (it may be only a problem)."""
 
     key: str  # uid, else namespace/name
@@ -92,22 +92,22 @@ class Codec:
             except msgspec.MsgspecError as worse:
                 raise BadAnswer(f"{self.endpoint.kind.resource}: an object cannot be read: {worse}") from worse
 
-    def entry(self, found: Object | Broken) -> Entry:
+    def entry(self, found: Object | Broken) -> DecodedEntry:
         """Convert one object; what cannot be used becomes a stand-in with its problem."""
         meta = found.metadata
         key = meta.uid or f"{meta.namespace}/{meta.name}"
         if isinstance(found, Broken):
             model = stand_in(self.endpoint.kind.key, meta, found.why, self.interner, found.raw)
-            return Entry(key, model, self._problem(meta, found.why))
+            return DecodedEntry(key, model, self._problem(meta, found.why))
         try:
             model = self._convert(found, self.interner)
         except (Unreadable, msgspec.MsgspecError) as e:
-            return Entry(
+            return DecodedEntry(
                 key, stand_in(self.endpoint.kind.key, meta, str(e), self.interner), self._problem(meta, str(e))
             )
         if isinstance(model, Pod) and model.problem:
-            return Entry(key, model, self._problem(meta, model.problem))
-        return Entry(key, model)
+            return DecodedEntry(key, model, self._problem(meta, model.problem))
+        return DecodedEntry(key, model)
 
     def _problem(self, meta: MetaWire, why: str) -> str:
         name = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name

@@ -16,7 +16,7 @@ from descheduler.kube.devices.claims import Held, asking_for, held_by_claims
 from descheduler.kube.devices.koordinator import reserved
 from descheduler.kube.devices.locating import Located, NodeDevices, locate
 from descheduler.kube.devices.objects import KoordinatorDevice, ResourceClaim, ResourceSlice
-from descheduler.kube.devices.pools import NodePool, pools_of
+from descheduler.kube.devices.pools import DevicePool, pools_of
 from descheduler.kube.devices.resources import NVIDIA
 from descheduler.kube.devices.vgpu import Registered, registered
 from descheduler.model.devices import MAX_DEVICES, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
@@ -114,7 +114,7 @@ def _unhealthy(pods: Sequence[Pod], told: Mapping[int, tuple[GpuStatement, ...]]
 
 
 def _with_gpus(
-    node: Node, pool: NodePool | None, device: KoordinatorDevice | None, held: Held, problems: list[str]
+    node: Node, pool: DevicePool | None, device: KoordinatorDevice | None, held: Held, problems: list[str]
 ) -> Node:
     listed = registered(node.annotations) if node.annotations else None
     if pool is None and device is None and listed is None:
@@ -156,7 +156,7 @@ def _with_gpus(
 
 
 def _told_of(
-    pool: NodePool | None, device: KoordinatorDevice | None, listed: Registered | None
+    pool: DevicePool | None, device: KoordinatorDevice | None, listed: Registered | None
 ) -> Iterator[tuple[GpuSource, tuple[Device, ...], str]]:
     if pool is not None:
         yield GpuSource.DRA, pool.devices, pool.problem
@@ -167,7 +167,7 @@ def _told_of(
 
 
 def _counted(
-    counts: NodeGpus | None, pool: NodePool | None, listed: Registered | None, devices: Sequence[Device]
+    counts: NodeGpus | None, pool: DevicePool | None, listed: Registered | None, devices: Sequence[Device]
 ) -> NodeGpus:
     """The resource of the node and how many units of it can be given out."""
     usable = sum(d.healthy and not d.mig for d in devices)

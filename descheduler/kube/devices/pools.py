@@ -14,7 +14,7 @@ DeviceKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class NodePool:
+class DevicePool:
     """The GPUs that one driver publishes for one node; with a `problem` they are not all known."""
 
     driver: str = ""
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(slots=True)
 class Pools:
-    nodes: dict[str, NodePool] = field(default_factory=dict)
+    nodes: dict[str, DevicePool] = field(default_factory=dict)
     places: dict[DeviceKey, Place] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -73,19 +73,19 @@ def pools_of(slices: Iterable[ResourceSlice]) -> Pools:
             out.problems.append(f"Node {node}: GPUs of several drivers: only those of {driver} are counted")
     for node, why in broken.items():
         if node and node not in out.nodes:
-            out.nodes[node] = NodePool(problem=why)
+            out.nodes[node] = DevicePool(problem=why)
     if "" in broken:  # of an unknown node, so of any
         out.nodes = {node: _doubtful(pool, broken[""]) for node, pool in out.nodes.items()}
     return out
 
 
-def _doubtful(pool: NodePool, why: str) -> NodePool:
-    return NodePool(pool.driver, pool.devices, pool.slices, pool.partitions, pool.problem or why)
+def _doubtful(pool: DevicePool, why: str) -> DevicePool:
+    return DevicePool(pool.driver, pool.devices, pool.slices, pool.partitions, pool.problem or why)
 
 
 def _node_pool(
     node: str, driver: str, found: list[tuple[str, PoolDevice]], problem: str, places: dict[DeviceKey, Place]
-) -> NodePool:
+) -> DevicePool:
     gpus = _numbered({p.name: p.gpu for _, p in found if p.gpu is not None})
     by_uuid = {gpu.uuid: gpu for gpu in gpus.values() if gpu.uuid}
     parents: dict[int, Device] = {}
@@ -104,7 +104,7 @@ def _node_pool(
         elif device.mig is not None:
             places[key] = Place(node, _of_slice(device.mig, by_uuid), device.mig.memory, whole=False)
     devices = (*gpus.values(), *(p for p in parents.values() if p.index not in taken))
-    return NodePool(
+    return DevicePool(
         driver,
         tuple(sorted(devices, key=lambda d: d.index)),
         tuple(sorted((p.mig for _, p in found if p.mig is not None), key=lambda s: s.name)),

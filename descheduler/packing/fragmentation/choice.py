@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.fragmentation.columns import Pool
+from descheduler.packing.fragmentation.columns import ColumnPool
 from descheduler.packing.fragmentation.index import Places
-from descheduler.packing.programme import Infeasible, Limits, Programme, Solution
+from descheduler.packing.programme import Infeasible, Programme, Solution, WorkLimits
 from descheduler.packing.state import ABSENT, Packing
 from descheduler.packing.workload import Floats
 
@@ -26,7 +26,7 @@ FAR = 60.0
 """Thousandths: a column whose reduced gain is worse than this is forgotten."""
 NEAR, MOST = 6.0, 8000
 """Thousandths: a column whose reduced gain is worse is left out of the integer programme; so many columns at most."""
-LIMITS = Limits(nodes=4, gap=1e-4)
+LIMITS = WorkLimits(nodes=4, gap=1e-4)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,13 +44,13 @@ class Market:
     """A pool with what the mixture pays, the gain of each column beyond that (`reduced` [C], none better than 0), and
     how much of each is in the mixture (`part` [C])."""
 
-    pool: Pool
+    pool: ColumnPool
     worth: Worth
     reduced: Floats
     part: Floats
 
 
-def market(packing: Packing, classes: Places, pool: Pool, moves: float) -> Market | None:
+def market(packing: Packing, classes: Places, pool: ColumnPool, moves: float) -> Market | None:
     """The pool at its own prices, without what is far from paying; `classes` [S] the class of each shape."""
     programme = _Programme(packing, classes, pool, moves)
     relaxed = programme.solve(relaxed=True)
@@ -63,12 +63,12 @@ def market(packing: Packing, classes: Places, pool: Pool, moves: float) -> Marke
     return Market(pool.rows(kept), worth, reduced[kept], relaxed.values[kept])
 
 
-def paying(packing: Packing, classes: Places, pool: Pool, worth: Worth, loss: float) -> Pool:
+def paying(packing: Packing, classes: Places, pool: ColumnPool, worth: Worth, loss: float) -> ColumnPool:
     """The columns that gain at least -`loss` (thousandths) beyond what is paid."""
     return pool.rows(_Programme(packing, classes, pool, 0.0).reduced(worth) > -loss)
 
 
-def chosen(packing: Packing, classes: Places, found: Market, moves: float) -> Pool | None:
+def chosen(packing: Packing, classes: Places, found: Market, moves: float) -> ColumnPool | None:
     """The columns of the best plan; None when the solver finds no plan."""
     first = np.lexsort((-found.reduced, found.part <= 0))[:MOST]
     near = found.pool.rows(np.sort(first[(found.reduced[first] > -NEAR) | (found.part[first] > 0)]))
@@ -77,7 +77,7 @@ def chosen(packing: Packing, classes: Places, found: Market, moves: float) -> Po
 
 
 class _Programme:
-    def __init__(self, packing: Packing, classes: Places, pool: Pool, moves: float) -> None:
+    def __init__(self, packing: Packing, classes: Places, pool: ColumnPool, moves: float) -> None:
         self._gain, self._node, self.nodes = pool.gain, pool.node, len(packing.free)
         self._left, at = (pool.out != ABSENT).nonzero()
         item = pool.out[self._left, at]

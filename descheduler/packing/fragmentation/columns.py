@@ -31,7 +31,7 @@ class Classes:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Pool:
+class ColumnPool:
     """C columns: `node` [C]; `out` [C, L] items that leave and `into` [C, L] classes that come (ABSENT: none), each to
     the devices (bits) of `held` [C, L] (ABSENT: to those that suit best); `gain` [C] the fall of F."""
 
@@ -41,27 +41,27 @@ class Pool:
     held: Places
     gain: Floats
 
-    def joined(self, other: Pool) -> Pool:
+    def joined(self, other: ColumnPool) -> ColumnPool:
         """The columns of both."""
         width = max(self.out.shape[1], other.out.shape[1])
         parts = []
-        for name in Pool.__dataclass_fields__:
+        for name in ColumnPool.__dataclass_fields__:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine.ndim > 1:
                 mine, theirs = _padded(mine, width), _padded(theirs, width)
             parts.append(np.concatenate([mine, theirs]))
-        return Pool(*parts)
+        return ColumnPool(*parts)
 
-    def rows(self, which: Places | Mask) -> Pool:
+    def rows(self, which: Places | Mask) -> ColumnPool:
         """Some of the columns."""
-        return Pool(*(getattr(self, name)[which] for name in Pool.__dataclass_fields__))
+        return ColumnPool(*(getattr(self, name)[which] for name in ColumnPool.__dataclass_fields__))
 
 
 def _padded(items: Places, width: int) -> Places:
     return np.pad(items, ((0, 0), (0, width - items.shape[1])), constant_values=ABSENT)
 
 
-def made(start: Floats, end: FragmentationIndex, classes: Places, steps: Sequence[Step]) -> Pool:
+def made(start: Floats, end: FragmentationIndex, classes: Places, steps: Sequence[Step]) -> ColumnPool:
     """What a plan does to each node that it touches, as columns; `start` [N] F before."""
     out: dict[int, list[int]] = {}
     into: dict[int, list[int]] = {}
@@ -74,7 +74,7 @@ def made(start: Floats, end: FragmentationIndex, classes: Places, steps: Sequenc
     width = max((len(part) for part in (*out.values(), *into.values())), default=0)
     lists = ([[*part.get(n, []), *[ABSENT] * width][:width] for n in nodes.tolist()] for part in (out, into, held))
     left, came, devices = (np.array(part, np.intp).reshape(len(nodes), width) for part in lists)
-    return Pool(nodes, left, came, devices, start[nodes] - end.value[nodes])
+    return ColumnPool(nodes, left, came, devices, start[nodes] - end.value[nodes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Growth:
         holds = packing.held[:, None] >> np.arange(width) & 1
         self._gives = (holds * packing.shapes.milli[packing.shape, None]).astype(np.int32)
 
-    def pool(self) -> Pool:
+    def pool(self) -> ColumnPool:
         """The columns that pay or nearly do, each combination of classes once."""
         found = [self._simple()]
         front = self._start()
@@ -144,7 +144,7 @@ class Growth:
             front = self._best(self._left(front, size), self._came(front, size))
             good = front.profit > -self._beam.loss
             gain = self._index.value[front.node] - front.value
-            found.append(Pool(front.node, front.out, front.into, front.held, gain).rows(good))
+            found.append(ColumnPool(front.node, front.out, front.into, front.held, gain).rows(good))
         return self._distinct(found)
 
     def _start(self) -> _Front:
@@ -209,7 +209,7 @@ class Growth:
         rank = np.arange(len(node)) - np.repeat(first, np.diff(np.append(first, len(node))))
         return order[rank < self._beam.width]
 
-    def _simple(self) -> Pool:
+    def _simple(self) -> ColumnPool:
         """One item leaves, or one comes."""
         index, depth = self._index, self._beam.depth
         items = self._local[self._local != ABSENT]
@@ -221,12 +221,14 @@ class Growth:
         out, into = np.full((2, size, depth), ABSENT, np.intp)
         out[: len(items), 0], into[len(items) :, 0] = items, shape
         nodes = np.concatenate([index.packing.node[items].astype(np.intp), node])
-        return Pool(
+        return ColumnPool(
             nodes, out, into, np.full_like(into, ABSENT), np.concatenate([-index.leave[items], -enter[shape, node]])
         )
 
-    def _distinct(self, pools: list[Pool]) -> Pool:
-        both = Pool(*(np.concatenate([getattr(pool, name) for pool in pools]) for name in Pool.__dataclass_fields__))
+    def _distinct(self, pools: list[ColumnPool]) -> ColumnPool:
+        both = ColumnPool(
+            *(np.concatenate([getattr(pool, name) for pool in pools]) for name in ColumnPool.__dataclass_fields__)
+        )
         of = self._classes.of[self._index.packing.shape[both.out]]
         keys = np.column_stack(
             [both.node, np.sort(np.where(both.out == ABSENT, ABSENT, of), axis=1), np.sort(both.into, axis=1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from descheduler.packing.fragmentation.columns import Pool
+from descheduler.packing.fragmentation.columns import ColumnPool
 from descheduler.packing.fragmentation.descent import best_moves
 from descheduler.packing.fragmentation.index import FragmentationIndex, Places
 from descheduler.packing.state import ABSENT, Step
@@ -13,7 +13,7 @@ Offers = dict[int, list[tuple[int, int]]]
 """For each class the nodes where one of it is wanted, and the devices that it takes there."""
 
 
-def carry_out(index: FragmentationIndex, classes: Places, plan: Pool) -> list[Step]:
+def carry_out(index: FragmentationIndex, classes: Places, plan: ColumnPool) -> list[Step]:
     """Move the items of the plan on the index, and say how.
 
     Whatever has room goes, again and again. Where the moves wait for each other in a circle, the waiting item whose

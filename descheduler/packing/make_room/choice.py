@@ -20,7 +20,7 @@ from descheduler.packing.make_room.requests import Allowance, Demand
 from descheduler.packing.make_room.room import Room
 from descheduler.packing.make_room.rows import Rows
 from descheduler.packing.make_room.vacate import Option
-from descheduler.packing.programme import Columns, Infeasible, Limits, Programme, Status
+from descheduler.packing.programme import Columns, Infeasible, Programme, SolveStatus, WorkLimits
 from descheduler.packing.state import ABSENT, WHOLE, Mask, Packing
 
 
@@ -81,7 +81,7 @@ def choose(
     add_room(programme, asked.packing, asked.options, columns.option, room, asked.demands, own=own)
     limit = sum(f.worth * f.copies for f in asked.families) if most is None or not np.isfinite(most) else most
     gap = 0.4 * min(f.worth for f in asked.families) / max(limit, 1e-9)
-    answer = programme.solve(Limits(nodes=nodes, gap=gap, seconds=60.0))
+    answer = programme.solve(WorkLimits(nodes=nodes, gap=gap, seconds=60.0))
     if isinstance(answer, Infeasible):
         return None
     values = answer.values
@@ -90,7 +90,7 @@ def choose(
     )
     worth = sum(f.worth * sum(s.values()) for f, s in zip(asked.families, served, strict=True))
     taken = tuple(np.flatnonzero(values[columns.option] > 0.5).tolist())
-    return Choice(taken, served, worth, answer.status is Status.OPTIMAL)
+    return Choice(taken, served, worth, answer.status is SolveStatus.OPTIMAL)
 
 
 def bound(asked: Question, room: Room, nodes: int) -> float:
@@ -100,7 +100,7 @@ def bound(asked: Question, room: Room, nodes: int) -> float:
     moves, hosts = _least(programme, asked, columns.option, room)
     _budgets(programme, asked, columns.option, strict=False)
     add_room(programme, asked.packing, asked.options, columns.option, room, asked.demands, moves=moves, hosts=hosts)
-    answer = programme.solve(Limits(nodes=max(nodes, 1), gap=0.0, seconds=60.0), relaxed=nodes == 0)
+    answer = programme.solve(WorkLimits(nodes=max(nodes, 1), gap=0.0, seconds=60.0), relaxed=nodes == 0)
     if isinstance(answer, Infeasible):
         return 0.0 if answer.proven else np.inf
     return whole(answer.bound, asked.families)

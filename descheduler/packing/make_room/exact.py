@@ -17,7 +17,7 @@ from descheduler.packing.make_room.order import ordered
 from descheduler.packing.make_room.requests import Allowance, Demand
 from descheduler.packing.make_room.rows import Rows
 from descheduler.packing.make_room.vacate import Option
-from descheduler.packing.programme import Infeasible, Limits, Programme, Solution, Status
+from descheduler.packing.programme import Infeasible, Programme, Solution, SolveStatus, WorkLimits
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Step, bits
 
 CUTS = 8
@@ -55,7 +55,7 @@ def solve_exactly(asked: Question, nodes: int) -> Exact | None:
     build.run()
     proven = np.inf
     for _ in range(CUTS):
-        answer = build.programme.solve(Limits(nodes=nodes, gap=1e-6, seconds=60.0))
+        answer = build.programme.solve(WorkLimits(nodes=nodes, gap=1e-6, seconds=60.0))
         if isinstance(answer, Infeasible):
             return None
         nodes -= answer.nodes
@@ -240,7 +240,7 @@ class _Build:
         )
         served = tuple({d: n for d, c in s.items() if (n := round(float(answer.values[c])))} for s in self.served)
         worth = sum(f.worth * sum(s.values()) for f, s in zip(self.asked.families, served, strict=True))
-        return Choice(taken, served, worth, answer.status is Status.OPTIMAL)
+        return Choice(taken, served, worth, answer.status is SolveStatus.OPTIMAL)
 
     def cut(self, answer: Solution) -> None:
         """Forbid exactly these moves."""

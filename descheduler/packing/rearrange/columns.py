@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.programme import Columns, Floats, Infeasible, Limits, Programme, Solution, Status
+from descheduler.packing.programme import Columns, Floats, Infeasible, Programme, Solution, SolveStatus, WorkLimits
 from descheduler.packing.rearrange.flows import Change, Flows, Limited, fit, limited, nothing
 from descheduler.packing.rearrange.patterns import Ground, Patterns, ground, joined, price
 from descheduler.packing.state import ABSENT, Ints
@@ -30,7 +30,7 @@ _EPSILON = 1e-3
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Pool:
+class PatternPool:
     """The patterns found for `flows`, and the proven `bound` on the slots of any change."""
 
     flows: Flows
@@ -47,7 +47,7 @@ class Pool:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Chosen:
+class PickedPatterns:
     """The patterns chosen (indices into the pool), the change they make, its slots, and whether the same work always
     ends here."""
 
@@ -78,7 +78,7 @@ def binding(flows: Flows) -> Ints:
     return np.concatenate([[best], rest[rest != best]]).astype(np.int64)
 
 
-def generate(flows: Flows, rounds: int = 100) -> Pool | None:
+def generate(flows: Flows, rounds: int = 100) -> PatternPool | None:
     """Patterns by pricing, until none is missing or `rounds` are done; None where amounts are too fine.
 
     With more than one binding resource the bound leaves out all but one (it holds, but may be out of reach), and the
@@ -89,7 +89,7 @@ def generate(flows: Flows, rounds: int = 100) -> Pool | None:
     if g is None or not g.slot:
         return None
     rows = limited(flows)
-    pool = Pool(flows, g, rows, _still(flows, g), float("inf"), 0)
+    pool = PatternPool(flows, g, rows, _still(flows, g), float("inf"), 0)
     balance = g.size * np.where(g.count[2].any(axis=1), 2, 1) / g.slot
     prices = _Prices(balance, np.full(len(rows.most), 0.4), np.zeros(len(rows.size)), np.full(len(g.place), np.inf))
     cut_down = [pool.patterns]
@@ -106,14 +106,16 @@ def generate(flows: Flows, rounds: int = 100) -> Pool | None:
             cut_down.append(_cut_down(flows, g, fresh))
         pool = replace(pool, patterns=joined([pool.patterns, fresh]))
         master = _master(pool, relaxed=True)
-        found = master.programme.solve(Limits(), relaxed=True)
+        found = master.programme.solve(WorkLimits(), relaxed=True)
         if isinstance(found, Infeasible) or found.prices is None or pool.bound - found.objective < _CLOSE + _EPSILON:
             break
         prices = master.prices(found.prices)
     return replace(pool, patterns=joined(cut_down)) if len(resources) > 1 else pool
 
 
-def choose(pool: Pool, limits: Limits, *, barred: list[Ints] | None = None, fewest: bool = True) -> Chosen | Infeasible:
+def choose(
+    pool: PatternPool, limits: WorkLimits, *, barred: list[Ints] | None = None, fewest: bool = True
+) -> PickedPatterns | Infeasible:
     """The best plan of the pool's patterns within the limits.
 
     `barred`: sets of patterns that may not all be chosen together. `fewest`: of plans with as many slots, look for
@@ -125,16 +127,16 @@ def choose(pool: Pool, limits: Limits, *, barred: list[Ints] | None = None, fewe
     found = master.programme.solve(replace(limits, gap=max(limits.gap, 0.5 / max(1, pool.ceiling))))
     if isinstance(found, Infeasible):
         return found
-    repeatable = found.status is not Status.TIME
+    repeatable = found.status is not SolveStatus.TIME
     gained = float(pool.patterns.slots @ found.values[master.patterns])
     if fewest:
         master.programme.constrain(1, 0, master.patterns, slots[:, 0], lower=gained)
         better = master.programme.solve(replace(limits, nodes=min(limits.nodes, 200)))
-        repeatable &= better.status is not Status.TIME
+        repeatable &= better.status is not SolveStatus.TIME
         found = better if isinstance(better, Solution) and better.objective > found.objective else found
     picked = np.flatnonzero(found.values[master.patterns] > 0.5)
     change = _change(pool, pool.patterns.pick(picked))
-    return Chosen(picked, change, int(pool.flows.slots(change).sum()), repeatable)
+    return PickedPatterns(picked, change, int(pool.flows.slots(change).sum()), repeatable)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -167,7 +169,7 @@ class _Master:
         return _Prices(np.maximum(parts[0], 0), np.maximum(parts[1], 0), parts[2], np.maximum(parts[3], 0))
 
 
-def _master(pool: Pool, *, relaxed: bool, barred: list[Ints] | None = None) -> _Master:
+def _master(pool: PatternPool, *, relaxed: bool, barred: list[Ints] | None = None) -> _Master:
     patterns, rows, flows = pool.patterns, pool.rows, pool.flows
     out, into = patterns.out.sum(axis=1), patterns.into.sum(axis=1)
     leaving = out.sum(axis=1)
@@ -233,7 +235,7 @@ def _cut_down(flows: Flows, g: Ground, patterns: Patterns) -> Patterns:
     return Patterns(patterns.site, patterns.out, into, held.reshape(-1, 2).sum(axis=1))
 
 
-def _change(pool: Pool, patterns: Patterns) -> Change:
+def _change(pool: PatternPool, patterns: Patterns) -> Change:
     """The patterns as a change; places that were offered and not needed are dropped, those of busy sites first."""
     flows, g = pool.flows, pool.ground
     change = Change(np.zeros_like(flows.count), np.zeros_like(flows.count))

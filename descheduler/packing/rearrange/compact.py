@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.programme import Columns, Infeasible, Limits, Programme, Solution
+from descheduler.packing.programme import Columns, Infeasible, Programme, Solution, WorkLimits
 from descheduler.packing.rearrange.flows import Change, Flows, fit, limited
 from descheduler.packing.state import ABSENT, Ints, Mask
 
@@ -39,7 +39,7 @@ class Solved:
 
 
 def solve(
-    flows: Flows, limits: Limits, *, frame: Frame | None = None, barred: Mask | None = None, ceiling: float = np.inf
+    flows: Flows, limits: WorkLimits, *, frame: Frame | None = None, barred: Mask | None = None, ceiling: float = np.inf
 ) -> Solved | Infeasible:
     """The best change within the limits.
 

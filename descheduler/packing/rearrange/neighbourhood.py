@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.programme import Infeasible, Limits, Status
+from descheduler.packing.programme import Infeasible, SolveStatus, WorkLimits
 from descheduler.packing.rearrange import compact
 from descheduler.packing.rearrange.flows import Change, Flows
-from descheduler.packing.rearrange.ordering import Move, order
+from descheduler.packing.rearrange.ordering import ItemMove, order
 from descheduler.packing.state import ABSENT, Ints, Mask
 
 
@@ -23,12 +23,12 @@ class Found:
     """A change, its moves in order, the slots after it, and whether the same work always ends here."""
 
     change: Change
-    moves: tuple[Move, ...]
+    moves: tuple[ItemMove, ...]
     slots: int
     repeatable: bool = True
 
 
-def improve(flows: Flows, start: Found, ceiling: int, rounds: int, limits: Limits, bins: int = 48) -> Found:
+def improve(flows: Flows, start: Found, ceiling: int, rounds: int, limits: WorkLimits, bins: int = 48) -> Found:
     """The best found in `rounds` neighbourhoods of about `bins` bins each, or once `ceiling` slots are reached."""
     best = start
     fruitless = 0
@@ -45,7 +45,7 @@ def improve(flows: Flows, start: Found, ceiling: int, rounds: int, limits: Limit
 
 def attempt(
     flows: Flows,
-    limits: Limits,
+    limits: WorkLimits,
     best: Found,
     *,
     frame: compact.Frame | None = None,
@@ -71,7 +71,7 @@ def attempt(
             barred[kind, place] = True
         solved = compact.solve(flows, limits, frame=frame, barred=barred, ceiling=ceiling)
         timed = solved.status if isinstance(solved, Infeasible) else solved.solution.status
-        repeatable &= timed is not Status.TIME
+        repeatable &= timed is not SolveStatus.TIME
         if isinstance(solved, Infeasible) or _worth(solved.slots, solved.change) <= _worth(best.slots, best.change):
             continue
         ordered = order(flows, solved.change)

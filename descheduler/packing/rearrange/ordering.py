@@ -17,7 +17,7 @@ from descheduler.packing.state import ABSENT, Ints, Mask
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class ItemMove:
     """One item of a class from place to place; one of a group that restarts where it is has the same for both."""
 
     kind: int
@@ -29,7 +29,7 @@ class Move:
 class Ordered:
     """`moves` that can be made in this order, and what of the change is `left` because it waits in a circle."""
 
-    moves: tuple[Move, ...]
+    moves: tuple[ItemMove, ...]
     left: Change
 
     @property
@@ -48,7 +48,7 @@ class _State:
     """[B, R] what is still to enter the bins."""
     spent: Ints
     """[C] moves made."""
-    moves: list[Move]
+    moves: list[ItemMove]
 
     def need(self, kind: int, place: int) -> tuple[Ints, Ints]:
         bins = self.flows.bins[place]
@@ -64,7 +64,7 @@ class _State:
         bins = bins[bins != ABSENT]
         return bool((self.room[bins] >= self.coming[bins]).all())
 
-    def make(self, move: Move) -> None:
+    def make(self, move: ItemMove) -> None:
         bins, demand = self.need(move.kind, move.source)
         self.room[bins] += demand
         bins, demand = self.need(move.kind, move.target)
@@ -72,7 +72,7 @@ class _State:
         self.spent[move.kind] += 1
         self.moves.append(move)
 
-    def settle(self, move: Move) -> None:
+    def settle(self, move: ItemMove) -> None:
         """The move is one of the change's."""
         self.make(move)
         self.out[move.kind, move.source] -= 1
@@ -80,7 +80,7 @@ class _State:
         bins, demand = self.need(move.kind, move.target)
         self.coming[bins] -= demand
 
-    def detour(self, move: Move) -> None:
+    def detour(self, move: ItemMove) -> None:
         """The move leads to a spare place, which the item is still to leave."""
         self.make(move)
         self.out[move.kind, move.source] -= 1
@@ -98,7 +98,7 @@ def order(flows: Flows, change: Change) -> Ordered:
         into=change.into - stay,
         coming=flows.load(change.into - stay),
         spent=stay.sum(axis=1),
-        moves=[Move(c, p, p) for c, p in np.argwhere(stay).tolist() for _ in range(int(stay[c, p]))],
+        moves=[ItemMove(c, p, p) for c, p in np.argwhere(stay).tolist() for _ in range(int(stay[c, p]))],
     )
     while state.into.any():
         move = _next(state)
@@ -112,7 +112,7 @@ def order(flows: Flows, change: Change) -> Ordered:
     return Ordered(tuple(state.moves), Change(state.out, state.into))
 
 
-def replay(flows: Flows, moves: Sequence[Move]) -> Ints:
+def replay(flows: Flows, moves: Sequence[ItemMove]) -> Ints:
     """[B, R] the room after the moves.
 
     Raises:
@@ -138,7 +138,7 @@ def replay(flows: Flows, moves: Sequence[Move]) -> Ints:
     return room
 
 
-def name(moves: Sequence[Move], kind: Ints, place: Ints) -> Ints:
+def name(moves: Sequence[ItemMove], kind: Ints, place: Ints) -> Ints:
     """[len(moves)] which item makes each move, of items with `kind` [N] and `place` [N] (ABSENT: not movable).
 
     Of alike items at a place the one that came there by an earlier move goes on, else the first.
@@ -161,16 +161,16 @@ def name(moves: Sequence[Move], kind: Ints, place: Ints) -> Ints:
     return named
 
 
-def _next(state: _State) -> Move | None:
+def _next(state: _State) -> ItemMove | None:
     """The move of the change to make now: one that closes no way for others, opens one, and leaves its site."""
-    best: tuple[tuple[bool, bool, bool], Move] | None = None
+    best: tuple[tuple[bool, bool, bool], ItemMove] | None = None
     blocked = _blocked(state)
     for kind, target in np.argwhere(state.into > 0).tolist():
         if not state.fits(kind, target):
             continue
         clear = state.clear(target)
         for source in np.flatnonzero(state.out[kind]).tolist():
-            move = Move(kind, source, target)
+            move = ItemMove(kind, source, target)
             # A bin that waits for this item to leave may be where it should go: it still holds its old place then.
             rank = (clear, bool(blocked[state.need(kind, source)[0]].any()), not _same_site(state.flows, move))
             if rank == (True, True, True):
@@ -186,12 +186,12 @@ def _blocked(state: _State) -> Mask:
     return blocked
 
 
-def _same_site(flows: Flows, move: Move) -> bool:
+def _same_site(flows: Flows, move: ItemMove) -> bool:
     first, second = int(flows.bins[move.source, 0]), int(flows.bins[move.target, 0])
     return first == second or int(flows.partner[first]) == second
 
 
-def _spare(state: _State) -> Move | None:
+def _spare(state: _State) -> ItemMove | None:
     """A move to a place outside the change that lets a blocked bin go on; None without one, or without moves left."""
     flows = state.flows
     left = flows.moves - int(state.spent.sum()) - int(state.into.sum())
@@ -205,7 +205,7 @@ def _spare(state: _State) -> Move | None:
         for target in np.flatnonzero(flows.allowed[kind]).tolist():
             bins, _ = state.need(kind, target)
             if not waiting[bins].any() and state.fits(kind, target) and not flows.frozen[bins].any():
-                return Move(kind, source, target)
+                return ItemMove(kind, source, target)
     return None
 
 

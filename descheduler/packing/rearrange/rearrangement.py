@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.programme import Infeasible, Limits, Status
-from descheduler.packing.rearrange.columns import Pool, choose, generate
+from descheduler.packing.programme import Infeasible, SolveStatus, WorkLimits
+from descheduler.packing.rearrange.columns import PatternPool, choose, generate
 from descheduler.packing.rearrange.flows import Flows, fit, nothing
 from descheduler.packing.rearrange.neighbourhood import Found, attempt, improve
-from descheduler.packing.rearrange.ordering import Move, Ordered, order
+from descheduler.packing.rearrange.ordering import ItemMove, Ordered, order
 from descheduler.packing.state import ABSENT, Ints, Mask
 
 
@@ -36,9 +36,9 @@ class Effort:
     seconds: float = 30.0
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> WorkLimits:
         """The limits of one programme."""
-        return Limits(nodes=self.nodes, seconds=self.seconds)
+        return WorkLimits(nodes=self.nodes, seconds=self.seconds)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,7 +46,7 @@ class Rearrangement:
     """`moves` in order, the `slots` in all after them, the proven `bound` on the slots of any plan; `repeatable`
     unless a limit in seconds cut a programme short."""
 
-    moves: tuple[Move, ...]
+    moves: tuple[ItemMove, ...]
     slots: int
     bound: float
     repeatable: bool = True
@@ -79,13 +79,13 @@ def rearrange(flows: Flows, effort: Effort | None = None) -> Rearrangement:
     return Rearrangement(best.moves, best.slots, bound, best.repeatable)
 
 
-def _by_patterns(pool: Pool, best: Found, effort: Effort) -> Found:
+def _by_patterns(pool: PatternPool, best: Found, effort: Effort) -> Found:
     barred: list[Ints] = []
     repeatable = best.repeatable
     for _ in range(effort.repairs):
         chosen = choose(pool, effort.limits, barred=barred)
         if isinstance(chosen, Infeasible):
-            repeatable &= chosen.status is not Status.TIME
+            repeatable &= chosen.status is not SolveStatus.TIME
             break
         repeatable &= chosen.repeatable
         if chosen.slots <= best.slots:
@@ -98,7 +98,7 @@ def _by_patterns(pool: Pool, best: Found, effort: Effort) -> Found:
     return Found(best.change, best.moves, best.slots, repeatable)
 
 
-def _waiting(pool: Pool, ordered: Ordered) -> Ints:
+def _waiting(pool: PatternPool, ordered: Ordered) -> Ints:
     """Sites that what is left of a change concerns."""
     left: Mask = np.any(ordered.left.into > 0, axis=0)
     place = pool.ground.place

@@ -23,7 +23,7 @@ from descheduler.planning.budgets.match import Matches, allowance, allowed_at_be
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DisruptionLimits:
     """The policy's limits, in pods that restart; None is unlimited.
 
     `per_workload` holds at any moment, like a Deployment's `maxUnavailable`: a number, or a percentage of the
@@ -79,14 +79,14 @@ class Budgets:
         self._wave = 0
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> DisruptionLimits:
         return self._rules.limits
 
     @staticmethod
     def of(
         snapshot: ClusterSnapshot,
         units: Units,
-        limits: Limits,
+        limits: DisruptionLimits,
         *,
         in_flight: Collection[int] = (),
         moved_last_hour: int = 0,
@@ -213,7 +213,7 @@ class _Rules:
         self,
         snapshot: ClusterSnapshot,
         units: Units,
-        limits: Limits,
+        limits: DisruptionLimits,
         matches: Matches,
         in_flight: frozenset[int],
         moved_last_hour: int,

@@ -32,7 +32,7 @@ from descheduler.model.quantity import human
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
-from descheduler.planning.planner import Outcome, Refused, Settings
+from descheduler.planning.planner import Outcome, PlanningSettings, Refused
 from descheduler.planning.prover import Accepted, Proof
 
 LEFT_ALONE = frozenset({Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY})
@@ -41,7 +41,7 @@ FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL
 CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
 
 
-def write(outcome: Outcome, settings: Settings, created: float) -> PlanDocument:
+def build_document(outcome: Outcome, settings: PlanningSettings, created: float) -> PlanDocument:
     """The document of an outcome; `created` in unix seconds."""
     ids = {key: f"f{i + 1}" for i, key in enumerate(outcome.findings)}
     actions = tuple(_action(outcome, settings, a, i, ids) for i, a in enumerate(outcome.accepted))
@@ -76,7 +76,11 @@ def _key(finding: Finding) -> tuple[str, str, str]:
 
 
 def _action(
-    outcome: Outcome, settings: Settings, accepted: Accepted, position: int, ids: dict[tuple[str, str, str], str]
+    outcome: Outcome,
+    settings: PlanningSettings,
+    accepted: Accepted,
+    position: int,
+    ids: dict[tuple[str, str, str], str],
 ) -> Action:
     view, proposal = outcome.view, accepted.proposal
     pods = [move.pod for move in proposal.moves]
@@ -115,7 +119,7 @@ def _seat(snapshot: ClusterSnapshot, seat: Seat) -> SeatRow:
     return SeatRow(pod.namespace, pod.name, snapshot.nodes[seat.node].name)
 
 
-def _pod(outcome: Outcome, settings: Settings, proof: Proof) -> PodMove:
+def _pod(outcome: Outcome, settings: PlanningSettings, proof: Proof) -> PodMove:
     view = outcome.view
     pod = view.snapshot.pods[proof.pod]
     columns = view.snapshot.columns
@@ -198,7 +202,7 @@ def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> s
 
 
 def _refusals(outcome: Outcome, ids: dict[tuple[str, str, str], str]) -> Iterable[RefusalRow]:
-    """Proposals that failed, findings left alone, and the pods on the nodes concerned that no gate lets go."""
+    """Proposals that failed, findings left alone, and the pods on the nodes concerned that no filter lets go."""
     for refused in outcome.refused:
         yield _refused(outcome, refused, ids)
     for refused in outcome.observed.values():
@@ -208,13 +212,13 @@ def _refusals(outcome: Outcome, ids: dict[tuple[str, str, str], str]) -> Iterabl
         seen_here: dict[tuple[Reason, str], list[int]] = {}
         for node in finding.nodes:
             for pod in outcome.view.snapshot.columns.pods_on(node).tolist():
-                blocked = outcome.gates.blocked(pod)
+                blocked = outcome.filters.blocked(pod)
                 if blocked is not None and pod not in seen:
                     seen.add(pod)
                     by = "" if blocked.reason in FOLDED else f"{blocked.by}|{pod}"
                     seen_here.setdefault((blocked.reason, by), []).append(pod)
         for pods in seen_here.values():
-            blocked = outcome.gates.blocked(pods[0])
+            blocked = outcome.filters.blocked(pods[0])
             if blocked is not None:
                 subject = f"pod/{outcome.view.snapshot.pods[pods[0]].key}"
                 yield _row(blocked, subject, outcome.findings[key], ids, len(pods))
@@ -243,7 +247,7 @@ def _row(
     )
 
 
-def _nodes(outcome: Outcome, settings: Settings) -> Iterable[NodeRow]:
+def _nodes(outcome: Outcome, settings: PlanningSettings) -> Iterable[NodeRow]:
     view = outcome.view
     before, after = _uses(outcome, view.start, settings), _uses(outcome, outcome.final, settings)
     for i, node in enumerate(view.snapshot.nodes):
@@ -257,7 +261,9 @@ def _nodes(outcome: Outcome, settings: Settings) -> Iterable[NodeRow]:
         )
 
 
-def _uses(outcome: Outcome, state: Scenario, settings: Settings) -> list[tuple[float, float, float, float, float, int]]:
+def _uses(
+    outcome: Outcome, state: Scenario, settings: PlanningSettings
+) -> list[tuple[float, float, float, float, float, int]]:
     """One tuple a node, in the order of NodeUse."""
     view = outcome.view
     columns = view.snapshot.columns
@@ -280,7 +286,7 @@ def _uses(outcome: Outcome, state: Scenario, settings: Settings) -> list[tuple[f
 
 
 def _peaks(
-    outcome: Outcome, state: Scenario, resource: str, settings: Settings, every: NDArray[np.int32]
+    outcome: Outcome, state: Scenario, resource: str, settings: PlanningSettings, every: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """[N] forecast peaks as fractions, -1 where unknown; the snapshot's own are computed once, only changes anew."""
     loads = outcome.view.loads.get(resource)
@@ -296,7 +302,7 @@ def _peaks(
 
 
 def _summary(
-    outcome: Outcome, settings: Settings, nodes: tuple[NodeRow, ...], actions: tuple[Action, ...]
+    outcome: Outcome, settings: PlanningSettings, nodes: tuple[NodeRow, ...], actions: tuple[Action, ...]
 ) -> dict[str, float]:
     limits = settings.proof.max_load
     hot = {

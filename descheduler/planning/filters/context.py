@@ -1,4 +1,4 @@
-"""What all gates look at, told apart once: a question about labels is asked per distinct set of labels, not per pod."""
+"""What all filters look at, sorted once: a question about labels is asked per distinct set of labels, not per pod."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches
-from descheduler.planning.filters.rules import GatePolicy, LedgerView
+from descheduler.planning.filters.rules import FilterRules, LedgerView
 
 Mask = NDArray[np.bool_]
 EVICT = "descheduler.alpha.kubernetes.io/evict"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Gate:
+class Filter:
     """One protection: whom it stops (`mask` [P]), and the words for one of them.
 
     `together`: what it has to say of pods that may each go, but all at once.
@@ -34,14 +34,14 @@ class Gate:
     together: Callable[[Sequence[int]], Blocked | None] | None = None
 
 
-class Scene:
-    """One snapshot as the gates see it."""
+class FilterContext:
+    """One snapshot as the filters see it."""
 
     def __init__(
         self,
         snapshot: ClusterSnapshot,
         units: Units,
-        policy: GatePolicy,
+        policy: FilterRules,
         matches: Matches,
         now: float,
         ledger: LedgerView | None,
@@ -66,7 +66,7 @@ class Scene:
         return np.array([p.deleting is not None for p in self.pods], np.bool_)
 
     @cached_property
-    def willing(self) -> Mask:
+    def asks_for_eviction(self) -> Mask:
         """Pods that ask to be evicted, which lifts some protections."""
         if not self.policy.honour_evict_annotation:
             return self.nobody()

@@ -1,4 +1,4 @@
-"""Gates about what an eviction sets off: controllers, gangs, disruption budgets, the ledger of past moves."""
+"""Filters about what an eviction sets off: controllers, gangs, disruption budgets, the ledger of past moves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode, Unit
 from descheduler.planning.budgets.match import allowance, allowed_at_best, exempt
-from descheduler.planning.filters.context import Gate, Mask, Scene
+from descheduler.planning.filters.context import Filter, FilterContext, Mask
 
 _REFUSED = {
     Consequence.FAILS: Reason.WOULD_FAIL,
@@ -20,15 +20,15 @@ _REFUSED = {
 }
 
 
-def consequence_gates(scene: Scene) -> Iterator[Gate]:
+def consequence_filters(context: FilterContext) -> Iterator[Filter]:
     """Bare pods, what controllers do, gangs that cannot be resolved or would be hurt."""
-    bare = scene.by_owner(lambda p: not p.owners)
-    yield Gate(Reason.BARE_POD, bare, lambda i: Blocked(Reason.BARE_POD, scene.name(i)))
-    yield from _units(scene)
-    yield from _alone(scene)
+    bare = context.by_owner(lambda p: not p.owners)
+    yield Filter(Reason.BARE_POD, bare, lambda i: Blocked(Reason.BARE_POD, context.name(i)))
+    yield from _units(context)
+    yield from _alone(context)
 
 
-def _units(scene: Scene) -> Iterator[Gate]:
+def _units(context: FilterContext) -> Iterator[Filter]:
     def refusal(unit: Unit) -> Blocked | None:
         if unit.blocked is not None:
             return unit.blocked
@@ -42,31 +42,31 @@ def _units(scene: Scene) -> Iterator[Gate]:
             return Blocked(Reason.GANG_WOULD_TEAR, unit.name, _standing(unit))
         return None
 
-    refusals = {i: r for i, unit in enumerate(scene.units.gangs) if (r := refusal(unit)) is not None}
-    yield from _of_units(scene, refusals)
+    refusals = {i: r for i, unit in enumerate(context.units.gangs) if (r := refusal(unit)) is not None}
+    yield from _of_units(context, refusals)
 
 
 def _standing(unit: Unit) -> str:
     return f"{unit.alive} alive, minimum {unit.min_available}"
 
 
-def _of_units(scene: Scene, refusals: dict[int, Blocked]) -> Iterator[Gate]:
-    """One gate for each reason among refusals of whole units."""
-    at = scene.units.unit_index
+def _of_units(context: FilterContext, refusals: dict[int, Blocked]) -> Iterator[Filter]:
+    """One filter for each reason among refusals of whole units."""
+    at = context.units.unit_index
     for reason in dict.fromkeys(r.reason for r in refusals.values()):
-        hit = np.zeros(len(scene.units.gangs) + 1, np.bool_)  # the last stands for -1, no gang
+        hit = np.zeros(len(context.units.gangs) + 1, np.bool_)  # the last stands for -1, no gang
         hit[[i for i, r in refusals.items() if r.reason is reason]] = True
-        yield Gate(reason, hit[at], lambda i: refusals[int(at[i])])
+        yield Filter(reason, hit[at], lambda i: refusals[int(at[i])])
 
 
-def _alone(scene: Scene) -> Iterator[Gate]:
+def _alone(context: FilterContext) -> Iterator[Filter]:
     """Effects of single evictions; those of whole gangs are in their units."""
-    effects, rows = scene.units.effects, scene.looks.owners.rows
-    whole = np.array([*(u.mode is DisruptionMode.WHOLE for u in scene.units.gangs), False], np.bool_)
-    single = ~whole[scene.units.unit_index]
+    effects, rows = context.units.effects, context.looks.owners.rows
+    whole = np.array([*(u.mode is DisruptionMode.WHOLE for u in context.units.gangs), False], np.bool_)
+    single = ~whole[context.units.unit_index]
     refused: dict[int, Blocked] = {}  # by row of owners
     own: set[int] = set()  # rows whose pods differ
-    for row, pod in enumerate(scene.looks.first_of_owner):
+    for row, pod in enumerate(context.looks.first_of_owner):
         if not pod.owners:
             continue
         if effects.per_pod(pod):
@@ -79,91 +79,91 @@ def _alone(scene: Scene) -> Iterator[Gate]:
             refused[row] = Blocked(_REFUSED[effect.consequence], f"{pod.owners[0].kind}/{pod.owners[0].name}")
     by_pod: dict[int, Blocked] = {}
     for position in np.flatnonzero(np.isin(rows, list(own))).tolist() if own else ():
-        blocked = effects.alone(scene.pods[position]).blocked
+        blocked = effects.alone(context.pods[position]).blocked
         if blocked is not None:
             by_pod[position] = blocked
     for reason in dict.fromkeys(r.reason for r in (*refused.values(), *by_pod.values())):
         hit = np.isin(rows, [r for r, b in refused.items() if b.reason is reason])
         hit[[p for p, b in by_pod.items() if b.reason is reason]] = True
-        yield Gate(reason, hit & single, lambda i: by_pod[i] if i in by_pod else refused[int(rows[i])])
+        yield Filter(reason, hit & single, lambda i: by_pod[i] if i in by_pod else refused[int(rows[i])])
 
 
-def budget_gates(scene: Scene) -> Iterator[Gate]:
+def budget_filters(context: FilterContext) -> Iterator[Filter]:
     """PodDisruptionBudgets as they stand now."""
-    budgets, matches = scene.snapshot.budgets, scene.matches
+    budgets, matches = context.snapshot.budgets, context.matches
     several = matches.count > 1
     names: Callable[[int], str] = lambda i: ", ".join(budgets[at].key for at in matches.of(i))  # noqa: E731
-    yield Gate(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, scene.name(i), names(i)))
+    yield Filter(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, context.name(i), names(i)))
     stale = np.array([*(b.stale for b in budgets), False], np.bool_)[matches.first]
-    yield Gate(Reason.BUDGET_STALE, stale, lambda i: Blocked(Reason.BUDGET_STALE, budgets[matches.first[i]].key))
+    yield Filter(Reason.BUDGET_STALE, stale, lambda i: Blocked(Reason.BUDGET_STALE, budgets[matches.first[i]].key))
     none_left = (allowance(b, n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True))
     spent = np.array([*none_left, False], np.bool_)[matches.first]
     for position in np.flatnonzero(spent).tolist():
-        if not scene.pods[position].ready:
-            spent[position] = not exempt(scene.pods[position], budgets[matches.first[position]])
-    yield Gate(Reason.DISRUPTION_BUDGET, spent, lambda i: _spent(scene, i))
-    yield from _of_units(scene, _too_large(scene))
+        if not context.pods[position].ready:
+            spent[position] = not exempt(context.pods[position], budgets[matches.first[position]])
+    yield Filter(Reason.DISRUPTION_BUDGET, spent, lambda i: _spent(context, i))
+    yield from _of_units(context, _too_large(context))
 
 
-def _spent(scene: Scene, pod: int) -> Blocked:
-    budget = scene.snapshot.budgets[scene.matches.first[pod]]
+def _spent(context: FilterContext, pod: int) -> Blocked:
+    budget = context.snapshot.budgets[context.matches.first[pod]]
     healthy = f"{budget.current_healthy} healthy, {budget.desired_healthy} wanted"
     never = "; it never allows any" if allowed_at_best(budget) == 0 else ""
     return Blocked(Reason.DISRUPTION_BUDGET, budget.key, f"allows 0 now ({healthy}){never}")
 
 
-def _too_large(scene: Scene) -> dict[int, Blocked]:
+def _too_large(context: FilterContext) -> dict[int, Blocked]:
     """Gangs that move whole and are larger than one of their budgets allows."""
     out: dict[int, Blocked] = {}
-    for i, unit in enumerate(scene.units.gangs):
+    for i, unit in enumerate(context.units.gangs):
         if unit.mode is not DisruptionMode.WHOLE:
             continue
         asked = Counter(
             at
             for pod in unit.amplified
-            for at in scene.matches.of(pod)
-            if not exempt(scene.pods[pod], scene.snapshot.budgets[at])
+            for at in context.matches.of(pod)
+            if not exempt(context.pods[pod], context.snapshot.budgets[at])
         )
         for at, n in sorted(asked.items()):
-            budget = scene.snapshot.budgets[at]
-            most = allowance(budget, int(scene.matches.healthy[at]))
+            budget = context.snapshot.budgets[at]
+            most = allowance(budget, int(context.matches.healthy[at]))
             if n > most:
                 detail = f"{unit.name} moves whole, {n} pods, and {most} may be disrupted"
                 out.setdefault(i, Blocked(Reason.DISRUPTION_BUDGET, budget.key, detail))
     return out
 
 
-def ledger_gates(scene: Scene, movable: Mask) -> Iterator[Gate]:
+def ledger_filters(context: FilterContext, movable: Mask) -> Iterator[Filter]:
     """Cooldown and quarantine, asked only of pods that are still `movable`."""
-    ledger = scene.ledger
+    ledger = context.ledger
     if ledger is None or not ledger.any_entries:
         return
-    columns, found = scene.columns, {}
+    columns, found = context.columns, {}
     for position in np.flatnonzero(movable).tolist():
         workload = columns.workloads[columns.pod_workload[position]]
-        blocked = ledger.blocked(workload, scene.pods[position].uid, scene.now)
+        blocked = ledger.blocked(workload, context.pods[position].uid, context.now)
         if blocked is not None:
             found[position] = blocked
     for reason in dict.fromkeys(b.reason for b in found.values()):
-        mask = scene.nobody()
+        mask = context.nobody()
         mask[[p for p, b in found.items() if b.reason is reason]] = True
-        yield Gate(reason, mask, found.__getitem__)
+        yield Filter(reason, mask, found.__getitem__)
 
 
-def member_gate(scene: Scene, blocked: Mask) -> Iterator[Gate]:
+def member_filter(context: FilterContext, blocked: Mask) -> Iterator[Filter]:
     """A gang that moves whole stays when one of its members is `blocked`."""
-    units = scene.units
+    units = context.units
     if not units.gangs:
         return
     whole = np.array([*(u.mode is DisruptionMode.WHOLE for u in units.gangs), False], np.bool_)
-    witness = np.full(len(units.gangs) + 1, len(scene.pods), np.int64)
+    witness = np.full(len(units.gangs) + 1, len(context.pods), np.int64)
     held: NDArray[np.int64] = np.flatnonzero(blocked & whole[units.unit_index])
     np.minimum.at(witness, units.unit_index[held], held)
-    mask: Mask = (witness < len(scene.pods))[units.unit_index] & ~blocked
+    mask: Mask = (witness < len(context.pods))[units.unit_index] & ~blocked
 
     def explain(pod: int) -> Blocked:
         unit = units.of(pod)
-        member = scene.name(int(witness[units.unit_index[pod]]))
+        member = context.name(int(witness[units.unit_index[pod]]))
         return Blocked(Reason.GANG_MEMBER_BLOCKED, member, unit.name)
 
-    yield Gate(Reason.GANG_MEMBER_BLOCKED, mask, explain)
+    yield Filter(Reason.GANG_MEMBER_BLOCKED, mask, explain)

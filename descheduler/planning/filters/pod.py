@@ -1,4 +1,4 @@
-"""Gates that nothing lifts: what a pod is, what state it is in, and the never-evict registry."""
+"""Filters that nothing lifts: what a pod is, what state it is in, and the never-evict registry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from descheduler.gangs.lookup import group_of
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.filters.context import Gate, Scene
+from descheduler.planning.filters.context import Filter, FilterContext
 
 MIRROR, SOURCE = "kubernetes.io/config.mirror", "kubernetes.io/config.source"
 QOS = "koordinator.sh/qosClass"
@@ -52,55 +52,55 @@ NEVER_OWNED_BY = "data.fluid.io"  # API group of Fluid's runtimes, whose Statefu
 NEVER_IN = "fluid-system"
 
 
-def pod_gates(scene: Scene) -> Iterator[Gate]:
-    yield from _kind(scene)
-    yield from _state(scene)
-    yield from _registry(scene)
+def pod_filters(context: FilterContext) -> Iterator[Filter]:
+    yield from _kind(context)
+    yield from _state(context)
+    yield from _registry(context)
 
 
-def _kind(scene: Scene) -> Iterator[Gate]:
-    static = scene.by_annotations(lambda a: MIRROR in a or a.get(SOURCE, "api") != "api")
-    static |= scene.by_owner(lambda p: any(o.kind == "Node" for o in p.owners))
-    yield Gate(Reason.MIRROR_POD, static, lambda i: Blocked(Reason.MIRROR_POD, f"node/{scene.pods[i].node}"))
-    daemons = scene.by_owner(lambda p: any(o.kind == "DaemonSet" for o in p.owners))
-    yield Gate(Reason.DAEMON_SET, daemons, lambda i: Blocked(Reason.DAEMON_SET, _owner(scene.pods[i])))
+def _kind(context: FilterContext) -> Iterator[Filter]:
+    static = context.by_annotations(lambda a: MIRROR in a or a.get(SOURCE, "api") != "api")
+    static |= context.by_owner(lambda p: any(o.kind == "Node" for o in p.owners))
+    yield Filter(Reason.MIRROR_POD, static, lambda i: Blocked(Reason.MIRROR_POD, f"node/{context.pods[i].node}"))
+    daemons = context.by_owner(lambda p: any(o.kind == "DaemonSet" for o in p.owners))
+    yield Filter(Reason.DAEMON_SET, daemons, lambda i: Blocked(Reason.DAEMON_SET, _owner(context.pods[i])))
 
 
-def _state(scene: Scene) -> Iterator[Gate]:
-    def simple(reason: Reason) -> Gate:
-        return Gate(reason, masks[reason], lambda i: Blocked(reason, scene.name(i), _where(scene, i)))
+def _state(context: FilterContext) -> Iterator[Filter]:
+    def simple(reason: Reason) -> Filter:
+        return Filter(reason, masks[reason], lambda i: Blocked(reason, context.name(i), _where(context, i)))
 
     masks = {
-        Reason.TERMINAL: scene.in_phase(Phase.SUCCEEDED, Phase.FAILED),
-        Reason.TERMINATING: scene.leaving,
-        Reason.NOT_RUNNING: ~scene.running | (scene.columns.pod_node < 0),
+        Reason.TERMINAL: context.in_phase(Phase.SUCCEEDED, Phase.FAILED),
+        Reason.TERMINATING: context.leaving,
+        Reason.NOT_RUNNING: ~context.running | (context.columns.pod_node < 0),
     }
     yield from map(simple, masks)
-    flying = scene.nobody()
-    flying[list(scene.in_flight)] = True
-    yield Gate(
+    flying = context.nobody()
+    flying[list(context.in_flight)] = True
+    yield Filter(
         Reason.TERMINATING,
         flying,
-        lambda i: Blocked(Reason.TERMINATING, scene.name(i), "a move of it is still under way"),
+        lambda i: Blocked(Reason.TERMINATING, context.name(i), "a move of it is still under way"),
     )
-    unread = np.array([bool(p.problem) for p in scene.pods], np.bool_)
-    yield Gate(
-        Reason.DATA_PARTIAL, unread, lambda i: Blocked(Reason.DATA_PARTIAL, scene.name(i), scene.pods[i].problem)
+    unread = np.array([bool(p.problem) for p in context.pods], np.bool_)
+    yield Filter(
+        Reason.DATA_PARTIAL, unread, lambda i: Blocked(Reason.DATA_PARTIAL, context.name(i), context.pods[i].problem)
     )
 
 
-def _where(scene: Scene, pod: int) -> str:
-    found = scene.pods[pod]
-    unknown = found.node and scene.columns.pod_node[pod] < 0
+def _where(context: FilterContext, pod: int) -> str:
+    found = context.pods[pod]
+    unknown = found.node and context.columns.pod_node[pod] < 0
     return f"its node {found.node} is not known" if unknown else f"phase {found.phase}"
 
 
-def _registry(scene: Scene) -> Iterator[Gate]:
+def _registry(context: FilterContext) -> Iterator[Filter]:
     def never(labels: Labels) -> Never | None:
         return next((rule for rule in REGISTRY if rule.matches(labels)), None)
 
     def explain(pod: int) -> Blocked:
-        found = scene.pods[pod]
+        found = context.pods[pod]
         rule = never(found.labels)
         if rule is not None:
             return Blocked(Reason.NEVER_EVICT, f"label {rule.label}={found.labels[rule.label]}", rule.what)
@@ -108,12 +108,12 @@ def _registry(scene: Scene) -> Iterator[Gate]:
             return Blocked(Reason.NEVER_EVICT, f"namespace/{NEVER_IN}", "Fluid")
         return Blocked(Reason.NEVER_EVICT, _owner(found), "run by a Fluid runtime")
 
-    lookup = Lookup(scene.snapshot)
+    lookup = Lookup(context.snapshot)
     keys = frozenset(rule.label for rule in REGISTRY)
-    mask = scene.by_labels(lambda found: not keys.isdisjoint(found) and never(found) is not None)
-    mask |= scene.by_namespace(lambda found: found == NEVER_IN)
-    mask |= scene.by_owner(lambda p: any(group_of(o) == NEVER_OWNED_BY for o in lookup.chain(p.namespace, p.owners)))
-    yield Gate(Reason.NEVER_EVICT, mask, explain)
+    mask = context.by_labels(lambda found: not keys.isdisjoint(found) and never(found) is not None)
+    mask |= context.by_namespace(lambda found: found == NEVER_IN)
+    mask |= context.by_owner(lambda p: any(group_of(o) == NEVER_OWNED_BY for o in lookup.chain(p.namespace, p.owners)))
+    yield Filter(Reason.NEVER_EVICT, mask, explain)
 
 
 def _owner(pod: Pod) -> str:

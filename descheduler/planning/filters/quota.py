@@ -25,7 +25,7 @@ from descheduler.model.pods import Phase
 from descheduler.model.quantity import InvalidQuantity, amount, human
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.filters.context import Gate, Mask, Scene
+from descheduler.planning.filters.context import Filter, FilterContext, Mask
 
 PLUGINS, KOORDINATOR = "scheduling.x-k8s.io/ElasticQuota", "scheduling.sigs.k8s.io/ElasticQuota"
 _PREFIX = "quota.scheduling.koordinator.sh"
@@ -68,7 +68,7 @@ class _Quotas:
 
 
 def _quotas(
-    scene: Scene,
+    context: FilterContext,
     found: Sequence[CustomObject],
     of_pod: NDArray[np.int32],
     counts: Mask,
@@ -77,7 +77,7 @@ def _quotas(
     fields: Sequence[str] | None = None,
 ) -> _Quotas:
     """`fields` are the resources that are always compared; None: all."""
-    columns = scene.columns
+    columns = context.columns
     requests = columns.spec_requests.copy()
     requests[:, columns.resource("pods")] = 0  # not something that a container asks for
     used = np.zeros_like(limit)
@@ -88,64 +88,66 @@ def _quotas(
     return _Quotas(names, of_pod, counts, limit, used, requests, always, word)
 
 
-def quota_gates(scene: Scene) -> Iterator[Gate]:
-    """Pods whose replacement a quota would refuse; without quotas there is no gate."""
-    objects = scene.snapshot.objects
+def quota_filters(context: FilterContext) -> Iterator[Filter]:
+    """Pods whose replacement a quota would refuse; without quotas there is no filter."""
+    objects = context.snapshot.objects
     if objects.get(PLUGINS):
-        yield from _of_plugins(scene, objects[PLUGINS])
+        yield from _of_plugins(context, objects[PLUGINS])
     if objects.get(KOORDINATOR):
-        yield from _of_koordinator(scene, objects[KOORDINATOR])
+        yield from _of_koordinator(context, objects[KOORDINATOR])
 
 
-def _of_plugins(scene: Scene, found: Sequence[CustomObject]) -> Iterator[Gate]:
+def _of_plugins(context: FilterContext, found: Sequence[CustomObject]) -> Iterator[Filter]:
     """One quota for each namespace; a pod in a namespace without one is outside the scheme."""
     by_namespace: dict[str, list[CustomObject]] = {}
     for quota in found:
         by_namespace.setdefault(quota.namespace, []).append(quota)
     first = [several[0] for several in by_namespace.values()]
-    read = _Reader(scene)
+    read = _Reader(context)
     for at, several in enumerate(by_namespace.values()):
         if len(several) > 1:
             read.problems[at] = f"{len(several)} ElasticQuotas in one namespace"
     limit = read.table([q.spec.get("max") for q in first], absent=dict.fromkeys(_FIELDS, 0))
-    nothing = dict.fromkeys(scene.columns.resources, 0)
+    nothing = dict.fromkeys(context.columns.resources, 0)
     floor = read.table([q.spec.get("min") or {} for q in first], absent=nothing)
     rows = {namespace: at for at, namespace in enumerate(by_namespace)}
-    of_pod = _by_namespace(scene, lambda namespace: rows.get(namespace, -1))
-    counts = scene.bound & scene.in_phase(Phase.PENDING, Phase.RUNNING)
-    quotas = _quotas(scene, first, of_pod, counts, limit, "max", _FIELDS)
+    of_pod = _by_namespace(context, lambda namespace: rows.get(namespace, -1))
+    counts = context.bound & context.in_phase(Phase.PENDING, Phase.RUNNING)
+    quotas = _quotas(context, first, of_pod, counts, limit, "max", _FIELDS)
     yield _unread(quotas, read.problems)
-    yield from _gates(scene, quotas)
-    yield from _total(scene, quotas, floor)
+    yield from _filters(context, quotas)
+    yield from _total(context, quotas, floor)
 
 
-def _total(scene: Scene, quotas: _Quotas, floor: Ints) -> Iterator[Gate]:
+def _total(context: FilterContext, quotas: _Quotas, floor: Ints) -> Iterator[Filter]:
     """Nothing gets in while all quotas together use more than the sum of their `min`."""
     used, guaranteed = quotas.used.sum(axis=0), floor.sum(axis=0)
     over = np.flatnonzero(used > guaranteed)
     if over.size:
-        said = _said(scene, int(over[0]), used, guaranteed, "the sum of min")
+        said = _said(context, int(over[0]), used, guaranteed, "the sum of min")
         text = f"all quotas together: {said}"
-        yield Gate(Reason.QUOTA, quotas.of_pod >= 0, lambda _: Blocked(Reason.QUOTA, "elasticquotas", text))
+        yield Filter(Reason.QUOTA, quotas.of_pod >= 0, lambda _: Blocked(Reason.QUOTA, "elasticquotas", text))
 
 
-def _of_koordinator(scene: Scene, found: Sequence[CustomObject]) -> Iterator[Gate]:
+def _of_koordinator(context: FilterContext, found: Sequence[CustomObject]) -> Iterator[Filter]:
     """What a quota is entitled to now; pods that cannot be preempted must fit into its `min`."""
-    read = _Reader(scene)
+    read = _Reader(context)
     top = read.table([q.spec.get("max") for q in found], absent={})
     runtime = read.table([read.annotation(at, q, RUNTIME) for at, q in enumerate(found)], absent={})
     limit = np.where(top == _NO_LIMIT, _NO_LIMIT, np.minimum(top, runtime))  # what `max` leaves out is not looked at
     floor = read.table([q.spec.get("min") for q in found], absent={})
-    of_pod = _koordinator_quota(scene, found, read)
-    counts = scene.bound & ~scene.in_phase(Phase.SUCCEEDED, Phase.FAILED)
-    quotas = _quotas(scene, found, of_pod, counts, limit, "the entitlement")
+    of_pod = _koordinator_quota(context, found, read)
+    counts = context.bound & ~context.in_phase(Phase.SUCCEEDED, Phase.FAILED)
+    quotas = _quotas(context, found, of_pod, counts, limit, "the entitlement")
     yield _unread(quotas, read.problems)
-    yield from _gates(scene, quotas)
-    fixed = np.where(scene.by_labels(lambda v: v.get(PREEMPTIBLE) == "false"), of_pod, -1).astype(np.int32)
-    yield from _gates(scene, _quotas(scene, found, fixed, counts, floor, "min, for pods that cannot be preempted"))
+    yield from _filters(context, quotas)
+    fixed = np.where(context.by_labels(lambda v: v.get(PREEMPTIBLE) == "false"), of_pod, -1).astype(np.int32)
+    yield from _filters(
+        context, _quotas(context, found, fixed, counts, floor, "min, for pods that cannot be preempted")
+    )
 
 
-def _koordinator_quota(scene: Scene, found: Sequence[CustomObject], read: _Reader) -> NDArray[np.int32]:
+def _koordinator_quota(context: FilterContext, found: Sequence[CustomObject], read: _Reader) -> NDArray[np.int32]:
     """[P] A pod's label names its quota; else the quota named after its namespace, one that lists it, the default."""
     rows = {quota.name: at for at, quota in enumerate(found)}
     default = rows.get(DEFAULT_QUOTA, -1)
@@ -155,8 +157,8 @@ def _koordinator_quota(scene: Scene, found: Sequence[CustomObject], read: _Reade
         for namespace in names if isinstance(names, list) else ():
             claimed.setdefault(str(namespace), at)
     claimed.update({q.name: at for at, q in enumerate(found) if q.name == q.namespace})
-    unnamed = _by_namespace(scene, lambda namespace: claimed.get(namespace, default))
-    labels = scene.looks.labels
+    unnamed = _by_namespace(context, lambda namespace: claimed.get(namespace, default))
+    labels = context.looks.labels
     named = np.array([rows.get(v[NAME], default) if v.get(NAME) else -2 for v in labels.values], np.int32)[labels.rows]
     return np.where(named == -2, unnamed, named).astype(np.int32)
 
@@ -164,8 +166,8 @@ def _koordinator_quota(scene: Scene, found: Sequence[CustomObject], read: _Reade
 class _Reader:
     """Amounts of quotas as rows of numbers; what cannot be read is a problem of its quota, and allows nothing."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.column = {name: i for i, name in enumerate(scene.columns.resources)}
+    def __init__(self, context: FilterContext) -> None:
+        self.column = {name: i for i, name in enumerate(context.columns.resources)}
         self.problems: dict[int, str] = {}  # by quota
 
     def table(self, written: Sequence[Json], absent: Mapping[str, int]) -> Ints:
@@ -203,68 +205,68 @@ def _amounts(written: Json) -> dict[str, int]:
     return {name: amount(name, str(value)) for name, value in written.items()}
 
 
-def _by_namespace(scene: Scene, of: Callable[[str], int]) -> NDArray[np.int32]:
-    looks = scene.looks.namespaces
+def _by_namespace(context: FilterContext, of: Callable[[str], int]) -> NDArray[np.int32]:
+    looks = context.looks.namespaces
     found: NDArray[np.int32] = np.array([of(name) for name in looks.values], np.int32)[looks.rows]
     return found
 
 
-def _unread(quotas: _Quotas, problems: Mapping[int, str]) -> Gate:
+def _unread(quotas: _Quotas, problems: Mapping[int, str]) -> Filter:
     at = quotas.of_pod
     mask: Mask = np.isin(at, list(problems))
-    return Gate(
+    return Filter(
         Reason.QUOTA,
         mask,
         lambda i: Blocked(Reason.QUOTA, quotas.names[at[i]], problems[int(at[i])]),
     )
 
 
-def _gates(scene: Scene, quotas: _Quotas) -> Iterator[Gate]:
+def _filters(context: FilterContext, quotas: _Quotas) -> Iterator[Filter]:
     at = quotas.of_pod
-    over = _over(scene, quotas)
+    over = _over(context, quotas)
     worst = over.argmax(axis=1)
 
     def explain(pod: int) -> Blocked:
         quota = int(at[pod])
-        said = _said(scene, int(worst[pod]), quotas.used[quota], quotas.limit[quota], quotas.word)
+        said = _said(context, int(worst[pod]), quotas.used[quota], quotas.limit[quota], quotas.word)
         return Blocked(Reason.QUOTA, quotas.names[quota], said)
 
     full: Mask = np.logical_or.reduce(over, axis=1)
-    yield Gate(Reason.QUOTA, full, explain)
-    waiting = _waiting(scene, quotas)
-    rival = _rivals(scene, quotas, waiting)
-    yield Gate(
+    yield Filter(Reason.QUOTA, full, explain)
+    waiting = _waiting(context, quotas)
+    rival = _rivals(context, quotas, waiting)
+    yield Filter(
         Reason.QUOTA,
         rival >= 0,
         lambda i: Blocked(
             Reason.QUOTA,
             quotas.names[at[i]],
-            f"{scene.name(int(rival[i]))} waits for the quota and would take the place",
+            f"{context.name(int(rival[i]))} waits for the quota and would take the place",
         ),
-        lambda pods: _rival_of_all(scene, quotas, waiting, pods),
+        lambda pods: _rival_of_all(context, quotas, waiting, pods),
     )
 
 
-def _over(scene: Scene, quotas: _Quotas) -> Mask:
+def _over(context: FilterContext, quotas: _Quotas) -> Mask:
     """[P, R] where the quota of a pod is used beyond its limit already, for resources that matter to the pod."""
-    out = np.zeros((len(scene.pods), len(scene.columns.resources)), np.bool_)
+    out = np.zeros((len(context.pods), len(context.columns.resources)), np.bool_)
     over = quotas.used > quotas.limit
     pods = np.flatnonzero((quotas.of_pod >= 0) & quotas.counts)
     if over.any():
-        out[pods] = over[quotas.of_pod[pods]] & quotas.compared(scene.columns.pod_spec[pods])
+        out[pods] = over[quotas.of_pod[pods]] & quotas.compared(context.columns.pod_spec[pods])
     return out
 
 
-def _rivals(scene: Scene, quotas: _Quotas, waiting: Waiting) -> NDArray[np.int64]:
+def _rivals(context: FilterContext, quotas: _Quotas, waiting: Waiting) -> NDArray[np.int64]:
     """[P] a pending pod that has no room in the quota now, would have with this one gone, and comes first; else -1."""
-    columns, pods = scene.columns, scene.pods
+    columns, pods = context.columns, context.pods
     out = np.full(len(pods), -1, np.int64)
     freed: dict[int, tuple[NDArray[np.intp], Ints]] = {}
     for (quota, spec, priority), rival in waiting:
         with_it, limit = quotas.used[quota] + quotas.requests[spec], quotas.limit[quota]
         matters = quotas.compared(np.array([spec], np.int32))[0]
         if quota not in freed:
-            freed[quota] = _freed(scene, quotas, quota)
+            freed[quota] = _freed(context, quotas, quota)
         members, room = freed[quota]
         fits = ~(((with_it - room) > limit) & matters).any(axis=1)
         hurt = ((with_it > limit) & quotas.compared(columns.pod_spec[members])).any(axis=1)
@@ -273,10 +275,10 @@ def _rivals(scene: Scene, quotas: _Quotas, waiting: Waiting) -> NDArray[np.int64
     return out
 
 
-def _waiting(scene: Scene, quotas: _Quotas) -> Waiting:
+def _waiting(context: FilterContext, quotas: _Quotas) -> Waiting:
     """Those that have no room in their quota now: one of all that are alike."""
-    columns, pods = scene.columns, scene.pods
-    waiting = np.flatnonzero((quotas.of_pod >= 0) & ~scene.bound & scene.in_phase(Phase.PENDING) & ~scene.leaving)
+    columns, pods = context.columns, context.pods
+    waiting = np.flatnonzero((quotas.of_pod >= 0) & ~context.bound & context.in_phase(Phase.PENDING) & ~context.leaving)
     alike = {
         (int(quotas.of_pod[w]), int(columns.pod_spec[w]), int(columns.pod_priority[w])): w
         for w in reversed(waiting.tolist())
@@ -292,9 +294,9 @@ def _waiting(scene: Scene, quotas: _Quotas) -> Waiting:
     return found
 
 
-def _rival_of_all(scene: Scene, quotas: _Quotas, waiting: Waiting, pods: Sequence[int]) -> Blocked | None:
+def _rival_of_all(context: FilterContext, quotas: _Quotas, waiting: Waiting, pods: Sequence[int]) -> Blocked | None:
     """Whom all the pods together, gone at once, would let into their quota before their replacements."""
-    columns = scene.columns
+    columns = context.columns
     every = np.array([p for p in pods if quotas.of_pod[p] >= 0 and quotas.counts[p]], np.int64)
     if len(every) < 2:
         return None
@@ -307,26 +309,26 @@ def _rival_of_all(scene: Scene, quotas: _Quotas, waiting: Waiting, pods: Sequenc
         hurt = ((with_it > limit) & quotas.compared(columns.pod_spec[mine])).any(axis=1)
         if (hurt & (columns.pod_priority[mine] <= priority)).any():
             said = (
-                f"{scene.name(rival)} waits for the quota and would take the place of {len(mine)} that leave together"
+                f"{context.name(rival)} waits for the quota and would take the place of {len(mine)} that leave together"
             )
             return Blocked(Reason.QUOTA, quotas.names[quota], said)
     return None
 
 
-def _freed(scene: Scene, quotas: _Quotas, quota: int) -> tuple[NDArray[np.intp], Ints]:
+def _freed(context: FilterContext, quotas: _Quotas, quota: int) -> tuple[NDArray[np.intp], Ints]:
     """Pods [M] that the quota counts, and what it gets back [M, R] when one moves: a gang may go whole."""
     inside = (quotas.of_pod == quota) & quotas.counts
     members = np.flatnonzero(inside)
-    spec, gang = scene.columns.pod_spec, scene.units.unit_index[members]
+    spec, gang = context.columns.pod_spec, context.units.unit_index[members]
     room = quotas.requests[spec[members]]
     for at in np.unique(gang[gang >= 0]).tolist():
-        unit = scene.units.gangs[at]
+        unit = context.units.gangs[at]
         if unit.mode is DisruptionMode.WHOLE:
             leaving = [p for p in unit.amplified if inside[p]]
             room[gang == at] = quotas.requests[spec[leaving]].sum(axis=0)
     return members, room
 
 
-def _said(scene: Scene, column: int, used: Ints, limit: Ints, word: str) -> str:
-    name = scene.columns.resources[column]
+def _said(context: FilterContext, column: int, used: Ints, limit: Ints, word: str) -> str:
+    name = context.columns.resources[column]
     return f"{human(name, int(used[column]))} {name} used, {human(name, int(limit[column]))} is {word}"

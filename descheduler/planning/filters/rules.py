@@ -12,7 +12,7 @@ from descheduler.planning.filters.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
-class GatePolicy:
+class FilterRules:
     """Protections, with the defaults of the sigs descheduler's DefaultEvictor (pkg/framework/plugins/defaultevictor).
 
     A pod's annotation `descheduler.alpha.kubernetes.io/evict`, with any value but "false", lifts the protections
@@ -35,13 +35,15 @@ class GatePolicy:
     min_replicas: int = 0  # (o) running pods that a controller must have before one of them may move
     min_age_seconds: float | None = None  # (o) since status.startTime; an unknown start protects
     autoscaler_opt_outs: bool = True  # safe-to-evict "false" and do-not-disrupt "true" opt out
-    prefer_no_eviction_forbids: bool = False  # noEvictionPolicy: Mandatory; else such pods are only `Gates.reluctant`
+    prefer_no_eviction_forbids: bool = (
+        False  # noEvictionPolicy: Mandatory; else such pods are only `Filters.prefers_no_eviction`
+    )
     honour_evict_annotation: bool = True
     windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open
 
 
 class LedgerView(Protocol):
-    """What the gates ask of the record of past moves."""
+    """What the filters ask of the record of past moves."""
 
     @property
     def any_entries(self) -> bool:

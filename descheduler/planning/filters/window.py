@@ -1,24 +1,26 @@
-"""The gate of disruption windows: outside them nothing moves."""
+"""The filter of disruption windows: outside them nothing moves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.filters.context import Gate, Scene
+from descheduler.planning.filters.context import Filter, FilterContext
 from descheduler.planning.filters.windows import Opening, open_windows
 
 
-def window_gates(scene: Scene) -> Iterator[Gate]:
+def window_filters(context: FilterContext) -> Iterator[Filter]:
     """Pods whose namespace has no open window. One that no window is for stays too; without windows all may go."""
-    if not scene.policy.windows:
+    if not context.policy.windows:
         return
-    openings = open_windows(scene.policy.windows, scene.now)
+    openings = open_windows(context.policy.windows, context.now)
 
     def closed(namespace: str) -> bool:
         return not any(o.is_open and o.window.covers(namespace) for o in openings)
 
-    yield Gate(Reason.OUTSIDE_WINDOW, scene.by_namespace(closed), lambda i: _refusal(openings, scene.pods[i].namespace))
+    yield Filter(
+        Reason.OUTSIDE_WINDOW, context.by_namespace(closed), lambda i: _refusal(openings, context.pods[i].namespace)
+    )
 
 
 def _refusal(openings: tuple[Opening, ...], namespace: str) -> Blocked:

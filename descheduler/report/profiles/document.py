@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from descheduler_profiling.explain import OURS, Explanation, Trial
+from descheduler_profiling.explain import OURS, Backtest, ProfileExplanation
 from descheduler_profiling.series import Floats
 
 FORMAT = "descheduler-profile-explanation"
@@ -87,7 +87,7 @@ class ProfileDocument(msgspec.Struct, frozen=True, rename="camel"):
         return self.confidence > 0
 
 
-def profile_document(explained: Explanation, cluster: str = "") -> ProfileDocument:
+def profile_document(explained: ProfileExplanation, cluster: str = "") -> ProfileDocument:
     """The document of an explanation."""
     profile = explained.profile
     widths = _widths(explained)
@@ -129,13 +129,13 @@ def to_json(doc: ProfileDocument, indent: int | None = None) -> bytes:
     return data if indent is None else msgspec.json.format(data, indent=indent)
 
 
-def _widths(explained: Explanation) -> Floats:
+def _widths(explained: ProfileExplanation) -> Floats:
     """Steps in each horizon bucket."""
     ends = [horizon // explained.step for horizon in explained.profile.horizons]
     return np.diff([0, *ends]).astype(np.float32)
 
 
-def _rule(trial: Trial, widths: Floats) -> Rule:
+def _rule(trial: Backtest, widths: Floats) -> Rule:
     return Rule(
         rule=trial.rule,
         ours=trial.rule == OURS,

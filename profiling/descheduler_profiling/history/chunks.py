@@ -16,13 +16,13 @@ from descheduler.model.errors import HistoryError, HistoryRefused, HistoryUnreac
 from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.failures import TooMuch
 from descheduler_profiling.history.grid import Grid
-from descheduler_profiling.history.wire import Answer
+from descheduler_profiling.history.wire import QueryAnswer
 
 MAX_POINTS = 11_000
 _SLOW_SPLITS = 3  # a server that times out on an eighth of the range is ill, not overloaded by us
 _GIVE_UP = 2  # failed chunks in a row after which the rest is not even tried
 
-Sink = Callable[[Grid, Answer], None]
+Sink = Callable[[Grid, QueryAnswer], None]
 Progress = Callable[[int, int], None]
 
 
@@ -56,7 +56,7 @@ class RangeReader:
         total = sum(run.count for run in runs)
         done = 0
 
-        def passed(grid: Grid, answer: Answer) -> None:
+        def passed(grid: Grid, answer: QueryAnswer) -> None:
             nonlocal done
             done += grid.count
             sink(grid, answer)
@@ -74,7 +74,7 @@ class RangeReader:
         holes: list[Hole] = []
         self._failed_in_a_row, self._sent, self._failed_at = 0, 0, 0
         with ThreadPoolExecutor(workers, thread_name_prefix="history") as pool:
-            active: dict[Future[Answer], tuple[_Chunk, int]] = {}
+            active: dict[Future[QueryAnswer], tuple[_Chunk, int]] = {}
             while left or active:
                 # A server that has just failed is asked one thing at a time, until it answers something asked since.
                 while left and len(active) < (1 if self._failed_in_a_row else workers) and self._stopped is None:
@@ -90,7 +90,13 @@ class RangeReader:
         return holes
 
     def _take(
-        self, finished: Future[Answer], chunk: _Chunk, sent: int, left: deque[_Chunk], holes: list[Hole], sink: Sink
+        self,
+        finished: Future[QueryAnswer],
+        chunk: _Chunk,
+        sent: int,
+        left: deque[_Chunk],
+        holes: list[Hole],
+        sink: Sink,
     ) -> None:
         try:
             answer = finished.result()

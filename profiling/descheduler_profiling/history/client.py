@@ -22,7 +22,7 @@ from descheduler.model.errors import HistoryError, HistoryPartial, HistoryUnreac
 from descheduler_profiling.history.failures import Failure, TooMuch, judge
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.sessions import Connection, credentials, make_session
-from descheduler_profiling.history.wire import Answer, decode_answer
+from descheduler_profiling.history.wire import QueryAnswer, decode_answer
 
 _CONNECT_TIMEOUT = 10.0
 _GRACE = 5.0  # the server is told the time limit and should give up first: its answer says why
@@ -85,11 +85,11 @@ class HistoryClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def query(self, promql: str, at: int) -> Answer:
+    def query(self, promql: str, at: int) -> QueryAnswer:
         """One value of each series at `at`, in Unix seconds. Raises as `query_range` does."""
         return self._ask("query", {"query": promql, "time": str(at)})
 
-    def query_range(self, promql: str, grid: Grid) -> Answer:
+    def query_range(self, promql: str, grid: Grid) -> QueryAnswer:
         """The series of a query on the columns of a grid.
 
         Raises:
@@ -101,13 +101,13 @@ class HistoryClient:
         times = {"start": str(grid.start), "end": str(grid.end), "step": str(grid.step)}
         return self._ask("query_range", {"query": promql, **times})
 
-    def _ask(self, path: str, fields: dict[str, str]) -> Answer:
+    def _ask(self, path: str, fields: dict[str, str]) -> QueryAnswer:
         whole = {**fields, "timeout": f"{max(1, round(self.connection.timeout))}s", **self.connection.extra_params}
         attempts = max(1, self.connection.attempts)
         for attempt in range(attempts):
             with self._slots:
                 outcome = self._once(path, whole)
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, QueryAnswer):
                 return outcome
             if not outcome.again or attempt == attempts - 1:
                 raise outcome.error
@@ -117,7 +117,7 @@ class HistoryClient:
             self._sleep(max(outcome.wait, min(_BACKOFF_MAX, _BACKOFF * 2**attempt) * spread))
         raise AssertionError("unreachable")
 
-    def _once(self, path: str, fields: Mapping[str, str]) -> Answer | Failure:
+    def _once(self, path: str, fields: Mapping[str, str]) -> QueryAnswer | Failure:
         where = self.connection.name
         begun = self.stopwatch()
         try:
@@ -169,7 +169,7 @@ class HistoryClient:
                 raise TooMuch(f"{self.connection.name} answers with more than {_MAX_BYTES >> 20} MiB")
         return b"".join(blocks)
 
-    def _understand(self, response: requests.Response, body: bytes) -> Answer | Failure:
+    def _understand(self, response: requests.Response, body: bytes) -> QueryAnswer | Failure:
         headers = response.headers
         begun = self.stopwatch()
         failure = judge(

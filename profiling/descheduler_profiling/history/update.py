@@ -23,7 +23,7 @@ from descheduler_profiling.history.probe import Bulk, Choice, Prober
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
-from descheduler_profiling.history.wire import Answer
+from descheduler_profiling.history.wire import QueryAnswer
 from descheduler_profiling.series import Floats
 
 RECENT_SECONDS = 3600
@@ -122,7 +122,7 @@ def _read_recent(task: Task, choice: Choice, ring: Ring) -> tuple[Recent, list[H
     names: list[WorkloadKey] = []
     values = np.full((0, count), np.nan, np.float32)
 
-    def sink(columns: Grid, answer: Answer) -> None:
+    def sink(columns: Grid, answer: QueryAnswer) -> None:
         nonlocal values
         named, keys, matrix = _named(task, choice.query, columns, answer)
         _write(task, ring, columns, keys, matrix, answer)
@@ -147,7 +147,7 @@ def _read_past(task: Task, prober: Prober, choice: Choice, ring: Ring, past: lis
             _learn_owners(task, past)
     task.notes.bulk_query = bulk.text
 
-    def sink(columns: Grid, answer: Answer) -> None:
+    def sink(columns: Grid, answer: QueryAnswer) -> None:
         _, keys, matrix = _named(task, bulk.query, columns, answer)
         _write(task, ring, columns, keys, matrix, answer)
 
@@ -180,14 +180,14 @@ def _learn_owners(task: Task, past: list[Grid]) -> None:
             return
 
 
-def _owner_rows(answer: Answer) -> list[tuple[str, str, str, str]]:
+def _owner_rows(answer: QueryAnswer) -> list[tuple[str, str, str, str]]:
     wanted = ("namespace", "pod", "workload_type", "workload")
     found = (tuple(one.labels.get(label, "") for label in wanted) for one in answer.series)
     return [(namespace, pod, kind, name) for namespace, pod, kind, name in found if name]
 
 
 def _named(
-    task: Task, query: Query, columns: Grid, answer: Answer
+    task: Task, query: Query, columns: Grid, answer: QueryAnswer
 ) -> tuple[list[tuple[str, str]], list[WorkloadKey], Floats]:
     """Names, workloads and aligned values [P, T] of an answer; series of the same name count once.
 
@@ -224,7 +224,7 @@ def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> li
     return [owners.workload(namespace, kind, name) for namespace, name, kind in names]
 
 
-def _write(task: Task, ring: Ring, columns: Grid, keys: list[WorkloadKey], matrix: Floats, answer: Answer) -> None:
+def _write(task: Task, ring: Ring, columns: Grid, keys: list[WorkloadKey], matrix: Floats, answer: QueryAnswer) -> None:
     begun = task.client.stopwatch()
     distinct, index = group(keys)
     rolled = reduce_rows(matrix, index, len(distinct), task.signal.aggregation)

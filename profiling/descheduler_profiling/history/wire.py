@@ -29,7 +29,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryAnswer:
     """A decoded answer; `partial` holds what the server said is missing from it, `infos` its harmless remarks."""
 
     series: tuple[Series, ...]
@@ -83,7 +83,7 @@ def decode_envelope(body: bytes) -> Envelope:
         raise HistoryPartial(f"the answer is cut short or is not Prometheus JSON ({error}): {body[:80]!r}") from error
 
 
-def decode_answer(body: bytes) -> Answer:
+def decode_answer(body: bytes) -> QueryAnswer:
     """The series of a successful answer to `query` (a vector) or `query_range` (a matrix).
 
     Raises:
@@ -100,7 +100,7 @@ def decode_answer(body: bytes) -> Answer:
         series = tuple(_decode(one, data.result_type) for one in found)
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise HistoryPartial(f"the answer's series cannot be read: {error}") from error
-    return Answer(series, partial, infos)
+    return QueryAnswer(series, partial, infos)
 
 
 def _remarks(envelope: Envelope) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Gangs at the gates: whole ones all or none, the others down to their minimum."""
+"""Gangs at the filters: whole ones all or none, the others down to their minimum."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from descheduler.model.pods import Phase
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.filters.filters import GatePolicy, Gates, build_gates
+from descheduler.planning.filters.filters import FilterRules, Filters, build_filters
 from gang_builders import GROUP_LABEL, core_group, custom, group, members, snap
 
 
-def judged(snapshot: ClusterSnapshot, policy: GatePolicy | None = None) -> Gates:
-    return build_gates(snapshot, resolve(snapshot), policy or GatePolicy(), now=NOW)
+def judged(snapshot: ClusterSnapshot, policy: FilterRules | None = None) -> Filters:
+    return build_filters(snapshot, resolve(snapshot), policy or FilterRules(), now=NOW)
 
 
-def reasons(snapshot: ClusterSnapshot, policy: GatePolicy | None = None) -> list[Reason | None]:
-    gates = judged(snapshot, policy)
-    found = [gates.blocked(i) for i in range(len(snapshot.pods))]
+def reasons(snapshot: ClusterSnapshot, policy: FilterRules | None = None) -> list[Reason | None]:
+    filters = judged(snapshot, policy)
+    found = [filters.blocked(i) for i in range(len(snapshot.pods))]
     return [b and b.reason for b in found]
 
 
 def test_one_member_that_may_not_move_holds_the_whole_gang_and_is_named() -> None:
     pods = members(3, pod_group="g")
     pods[1] = replace(pods[1], annotations=pods[1].annotations.with_({"karpenter.sh/do-not-disrupt": "true"}))
-    gates = judged(snap([*pods, pod("x-0", node="n1")], [core_group("g", 3, "PodGroup")]))
-    assert gates.movable.tolist() == [False, False, False, True]
+    filters = judged(snap([*pods, pod("x-0", node="n1")], [core_group("g", 3, "PodGroup")]))
+    assert filters.movable.tolist() == [False, False, False, True]
     held = Blocked(Reason.GANG_MEMBER_BLOCKED, "pod/default/w-1", "kubernetes:default/g")
-    assert [gates.blocked(0), gates.blocked(2)] == [held, held]
-    own = gates.blocked(1)
+    assert [filters.blocked(0), filters.blocked(2)] == [held, held]
+    own = filters.blocked(1)
     assert own is not None
     assert own.reason is Reason.OPTED_OUT
 
@@ -50,8 +50,8 @@ def test_a_whole_gang_that_is_incomplete_would_wait_for_ever() -> None:
 
 
 def test_a_gang_without_slack_would_tear() -> None:
-    gates = judged(snap(members(3, pod_group="g"), [core_group("g", 3, "Pod")]))
-    assert gates.blocked(0) == Blocked(Reason.GANG_WOULD_TEAR, "kubernetes:default/g", "3 alive, minimum 3")
+    filters = judged(snap(members(3, pod_group="g"), [core_group("g", 3, "Pod")]))
+    assert filters.blocked(0) == Blocked(Reason.GANG_WOULD_TEAR, "kubernetes:default/g", "3 alive, minimum 3")
 
 
 def test_a_gang_with_slack_may_lose_single_pods_and_one_blocked_member_holds_nobody() -> None:
@@ -99,8 +99,8 @@ def test_ray_workers_may_go_down_to_their_minimum_but_not_the_head() -> None:
 def test_a_gang_larger_than_its_budget_allows_does_not_move() -> None:
     pods = members(4, pod_group="g", labels={"app": "g"})
     allowing = budget("b", {"app": "g"}, allowed=3)
-    gates = judged(snap(pods, [core_group("g", 4)], budgets=[allowing]))
-    assert gates.blocked(0) == Blocked(
+    filters = judged(snap(pods, [core_group("g", 4)], budgets=[allowing]))
+    assert filters.blocked(0) == Blocked(
         Reason.DISRUPTION_BUDGET, "default/b", "kubernetes:default/g moves whole, 4 pods, and 3 may be disrupted"
     )
     assert judged(snap(pods, [core_group("g", 4)], budgets=[replace(allowing, allowed=4)])).movable.all()
@@ -132,12 +132,12 @@ def test_whole_gangs_move_all_or_none(
     objects = [core_group("g0", 2), core_group("g1", 2, "Pod"), group("h0", 1)]
     snapshot = snap(pods, objects, budgets=[budget("b", {"app": "a"}, allowed)])
     units = resolve(snapshot, when_unset=mode)
-    gates = build_gates(snapshot, units, GatePolicy(), now=NOW)
+    filters = build_filters(snapshot, units, FilterRules(), now=NOW)
     for unit in units.gangs:
-        free = gates.movable[list(unit.members)]
+        free = filters.movable[list(unit.members)]
         if unit.mode is DisruptionMode.WHOLE:
             assert free.all() or not free.any()
             assert not free.any() or (len(unit.members) <= allowed and unit.alive >= unit.min_available)
         else:
             assert unit.slack > 0 or not free.any()
-    assert np.array_equal(gates.movable, [gates.blocked(i) is None for i in range(len(pods))])
+    assert np.array_equal(filters.movable, [filters.blocked(i) is None for i in range(len(pods))])

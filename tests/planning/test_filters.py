@@ -1,4 +1,4 @@
-"""Each gate stops whom it should, says why, and lets through whom it should not stop."""
+"""Each filter stops whom it should, says why, and lets through whom it should not stop."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.planning.filters.filters import REASONS, GatePolicy, Gates, LedgerView, build_gates
+from descheduler.planning.filters.filters import REASONS, FilterRules, Filters, LedgerView, build_filters
 from gang_builders import custom, job_owner
 
 EVICT = "descheduler.alpha.kubernetes.io/evict"
 
 
-def judged(snapshot: ClusterSnapshot, ledger: LedgerView | None = None, **policy: object) -> Gates:
-    return build_gates(snapshot, resolve(snapshot), GatePolicy(**policy), now=NOW, ledger=ledger)  # type: ignore[arg-type]
+def judged(snapshot: ClusterSnapshot, ledger: LedgerView | None = None, **policy: object) -> Filters:
+    return build_filters(snapshot, resolve(snapshot), FilterRules(**policy), now=NOW, ledger=ledger)  # type: ignore[arg-type]
 
 
 def verdict(one: Pod, *, policy: dict[str, object] | None = None, **rest: object) -> Blocked | None:
     """What stops a single pod on n1."""
     snapshot = cluster([node("n1"), node("n2")], [one], **rest)  # type: ignore[arg-type]
-    gates = judged(snapshot, **(policy or {}))
-    blocked = gates.blocked(0)
-    assert bool(gates.movable[0]) is (blocked is None)
-    assert gates.reason_code[0] == (-1 if blocked is None else REASONS.index(blocked.reason))
+    filters = judged(snapshot, **(policy or {}))
+    blocked = filters.blocked(0)
+    assert bool(filters.movable[0]) is (blocked is None)
+    assert filters.reason_code[0] == (-1 if blocked is None else REASONS.index(blocked.reason))
     return blocked
 
 
@@ -245,8 +245,8 @@ def test_nothing_moves_in_the_namespace_of_fluid() -> None:
 
 
 def test_pods_on_virtual_nodes_are_left_alone() -> None:
-    gates = judged(cluster([replace(node("n1"), virtual=True)], [plain()]))
-    assert gates.blocked(0) == Blocked(Reason.NOT_SELECTED, "node/n1", "virtual nodes are left alone")
+    filters = judged(cluster([replace(node("n1"), virtual=True)], [plain()]))
+    assert filters.blocked(0) == Blocked(Reason.NOT_SELECTED, "node/n1", "virtual nodes are left alone")
 
 
 def test_only_claims_of_the_named_storage_classes_are_protected() -> None:
@@ -270,23 +270,23 @@ def test_replicas_that_run_are_counted_and_no_others() -> None:
         pod("web-4", node="n1", deleting=NOW),
         pod("api-1", node="n1"),
     ]
-    gates = judged(cluster([node("n1")], pods), min_replicas=2)
-    assert gates.movable.tolist() == [False, True, True, False, False]  # api-1, then web-1 to web-4
+    filters = judged(cluster([node("n1")], pods), min_replicas=2)
+    assert filters.movable.tolist() == [False, True, True, False, False]  # api-1, then web-1 to web-4
     assert judged(cluster([node("n1")], pods), min_replicas=3).movable.sum() == 0
 
 
 def test_pods_that_prefer_to_stay_are_marked_even_if_they_may_move() -> None:
     shy = marked("descheduler.alpha.kubernetes.io/prefer-no-eviction", "")
-    gates = judged(cluster([node("n1")], [shy, pod("api-1", node="n1")]))
-    assert gates.reluctant.tolist() == [False, True]
-    assert gates.movable.all()
+    filters = judged(cluster([node("n1")], [shy, pod("api-1", node="n1")]))
+    assert filters.prefers_no_eviction.tolist() == [False, True]
+    assert filters.movable.all()
 
 
 def test_every_reason_is_told_on_request_and_the_first_decides() -> None:
     stubborn = plain(of=PodSpec(local_storage=True), annotations={EVICT: "false"}, priority=2_000_000_001)
-    gates = judged(cluster([node("n1")], [stubborn]))
-    assert [b.reason for b in gates.every(0)] == [Reason.OPTED_OUT, Reason.SYSTEM_CRITICAL, Reason.LOCAL_STORAGE]
-    assert gates.blocked(0) == gates.every(0)[0]
+    filters = judged(cluster([node("n1")], [stubborn]))
+    assert [b.reason for b in filters.every(0)] == [Reason.OPTED_OUT, Reason.SYSTEM_CRITICAL, Reason.LOCAL_STORAGE]
+    assert filters.blocked(0) == filters.every(0)[0]
 
 
 def test_evictions_that_would_fail_a_job_are_refused() -> None:
@@ -302,8 +302,8 @@ def test_each_index_of_a_job_has_its_own_verdict() -> None:
     key = "batch.kubernetes.io/job-index-failure-count"
     shared = [job_owner("j")]
     pods = [pod(f"j-{n}", node="n1", owners=shared, annotations={key: str(n)}) for n in (0, 1)]
-    gates = judged(cluster([node("n1")], pods, workloads=[job]))
-    assert gates.movable.tolist() == [True, False]
+    filters = judged(cluster([node("n1")], pods, workloads=[job]))
+    assert filters.movable.tolist() == [True, False]
 
 
 def test_a_pod_that_returns_to_its_node_does_not_move() -> None:
@@ -331,7 +331,7 @@ WEB = {"app": "web"}
         ([budget("b", WEB, 3, max_unavailable="0%", expected=4)], Reason.DISRUPTION_BUDGET),
     ],
 )
-def test_disruption_budgets_are_gates(budgets: list[object], reason: Reason | None) -> None:
+def test_disruption_budgets_are_filters(budgets: list[object], reason: Reason | None) -> None:
     blocked = verdict(plain(labels=WEB), budgets=budgets)
     assert (blocked and blocked.reason) == reason
 
@@ -367,8 +367,8 @@ def test_the_ledger_holds_back_workloads_and_pods() -> None:
         return Blocked(Reason.QUARANTINED, uid) if uid == "uid-default-api-2" else None
 
     snapshot = cluster([node("n1")], [pod(n, node="n1") for n in ("api-1", "api-2", "web-1")])
-    gates = judged(snapshot, Ledger(held))
-    assert [b and b.reason for b in map(gates.blocked, range(3))] == [None, Reason.QUARANTINED, Reason.COOLDOWN]
+    filters = judged(snapshot, Ledger(held))
+    assert [b and b.reason for b in map(filters.blocked, range(3))] == [None, Reason.QUARANTINED, Reason.COOLDOWN]
 
 
 def test_an_empty_ledger_is_not_asked() -> None:
@@ -380,5 +380,5 @@ def test_an_empty_ledger_is_not_asked() -> None:
 
 
 def test_an_empty_cluster_has_nobody_to_judge() -> None:
-    gates = judged(cluster([node("n1")], []))
-    assert gates.movable.shape == gates.reluctant.shape == gates.reason_code.shape == (0,)
+    filters = judged(cluster([node("n1")], []))
+    assert filters.movable.shape == filters.prefers_no_eviction.shape == filters.reason_code.shape == (0,)

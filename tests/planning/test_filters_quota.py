@@ -13,7 +13,7 @@ from descheduler.model.labels import Labels
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.filters.filters import GatePolicy, Gates, build_gates
+from descheduler.planning.filters.filters import FilterRules, Filters, build_filters
 from gang_builders import core_group, custom
 
 KOORDINATOR = "quota.scheduling.koordinator.sh"
@@ -50,16 +50,16 @@ def quota(name: str) -> dict[str, str]:
     return {f"{KOORDINATOR}/name": name}
 
 
-def judged(pods: list[Pod], quotas: list[CustomObject]) -> Gates:
+def judged(pods: list[Pod], quotas: list[CustomObject]) -> Filters:
     snapshot = cluster(NODES, pods, objects=quotas)
-    return build_gates(snapshot, resolve(snapshot), GatePolicy(), now=NOW)
+    return build_filters(snapshot, resolve(snapshot), FilterRules(), now=NOW)
 
 
 def refused(pods: list[Pod], quotas: list[CustomObject], name: str = "web-1") -> Blocked | None:
     snapshot = cluster(NODES, pods, objects=quotas)
-    gates = build_gates(snapshot, resolve(snapshot), GatePolicy(), now=NOW)
+    filters = build_filters(snapshot, resolve(snapshot), FilterRules(), now=NOW)
     (at,) = [i for i, p in enumerate(snapshot.pods) if p.name == name]
-    return gates.blocked(at)
+    return filters.blocked(at)
 
 
 ROOM: dict[str, Json] = {"cpu": "100", "memory": "100Gi", "nvidia.com/gpu": "100"}
@@ -285,11 +285,11 @@ def test_a_cluster_without_pods_has_no_refusals() -> None:
 
 def test_two_that_may_each_go_may_not_go_at_once_if_together_they_let_somebody_in() -> None:
     """One that waits asks for three cores of four: each of the pair frees two, both together four."""
-    gates = judged([*PAIR, waiting(cpu="3")], [FULL])
+    filters = judged([*PAIR, waiting(cpu="3")], [FULL])
     ours = [1, 2]  # new-1 comes first by name
-    assert [gates.blocked(pod) for pod in ours] == [None, None]
-    assert gates.together(ours[:1]) is None
-    found = gates.together(ours)
+    assert [filters.blocked(pod) for pod in ours] == [None, None]
+    assert filters.together(ours[:1]) is None
+    found = filters.together(ours)
     assert found is not None
     assert (found.reason, found.by) == (Reason.QUOTA, "elasticquota/a/q")
     assert judged([*PAIR, waiting(cpu="5")], [FULL]).together(ours) is None
