@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from descheduler.model.arrays import Ints
 from descheduler.model.errors import UsageError
 from descheduler.packing.rearrange.flows import Flows
 from descheduler.packing.rearrange.ordering import ItemMove, name
-from descheduler.packing.state import ABSENT, Ints
+from descheduler.packing.state import ABSENT
 
 SLOT = 16
 """Cores of the virtual machine that free cores should be good for (VMR2L: `get_fragment_rate`)."""

@@ -18,7 +18,8 @@ import _openb
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.state import ABSENT, WHOLE, Ints, Packing, bits
+from descheduler.model.arrays import Ints
+from descheduler.packing.state import ABSENT, WHOLE, Packing, bits
 
 ARRIVALS, CHURN, ROUNDS, LEAVING = 1.30, 0.25, 3, 0.15
 COLUMNS = ("name", "node", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "gpu_spec", "gpu_indices")

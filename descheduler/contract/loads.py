@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from descheduler.model.arrays import Floats32, Ints, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler_profiling.layout import Bucket, Ints
+from descheduler_profiling.layout import Bucket
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.quantiles import interpolated, upper
-
-Floats = NDArray[np.float32]
-Positions = NDArray[np.int32]
 
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
@@ -43,22 +41,22 @@ class NodeLoads:
         unit = UNIT.get(resource, 1.0)
         self.resource = resource
         self.profiles = profiles
-        self.capacity: Floats = (columns.allocatable[:, at] / unit).astype(np.float32)  # [N]
-        self._share: Floats = (1.0 / np.maximum(self.capacity, 1e-9)).astype(np.float32)  # [N] of allocatable, a unit
+        self.capacity: Floats32 = (columns.allocatable[:, at] / unit).astype(np.float32)  # [N]
+        self._share: Floats32 = (1.0 / np.maximum(self.capacity, 1e-9)).astype(np.float32)  # [N] of allocatable, a unit
         rows = np.array([profiles.row(key) for key in columns.workloads], np.int32)
         self.pod_row: Positions = rows[columns.pod_workload] if rows.size else np.empty(0, np.int32)  # [P]
         usable = (self.pod_row >= 0) & (profiles.confidence[self.pod_row] >= floor) if rows.size else self.pod_row > 0
         self.pod_row = np.where(usable, self.pod_row, -1).astype(np.int32)
         requests = columns.spec_requests[columns.pod_spec, at].astype(np.float64)  # [P]
-        self._requested: Floats = (requests / unit).astype(np.float32)
+        self._requested: Floats32 = (requests / unit).astype(np.float32)
         self.pod_weight = self._weights(snapshot)  # [P]
         self._base = self._sums(snapshot)  # [N, D]
-        self._curves: dict[float, Floats] = {}
+        self._curves: dict[float, Floats32] = {}
         self.covered, self.confidence, self.coverage = self._coverage(
             snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0))
         )
 
-    def _weights(self, snapshot: ClusterSnapshot) -> Floats:
+    def _weights(self, snapshot: ClusterSnapshot) -> Floats32:
         weights = np.ones(len(snapshot.pods), np.float32)
         known = np.flatnonzero(self.pod_row >= 0)
         if known.size and self.profiles.pod_level:
@@ -66,7 +64,7 @@ class NodeLoads:
             weights[known] = self.profiles.weights(named, self.pod_row[known].astype(np.int64))
         return weights
 
-    def _sums(self, snapshot: ClusterSnapshot) -> Floats:
+    def _sums(self, snapshot: ClusterSnapshot) -> Floats32:
         columns = snapshot.columns
         pods = columns.order
         nodes = columns.pod_node[pods]
@@ -80,7 +78,7 @@ class NodeLoads:
         sums[:, : self.profiles.layout.points] += constant[:, None]
         return sums
 
-    def _coverage(self, snapshot: ClusterSnapshot, requests: NDArray[np.float64]) -> tuple[Floats, Floats, float]:
+    def _coverage(self, snapshot: ClusterSnapshot, requests: NDArray[np.float64]) -> tuple[Floats32, Floats32, float]:
         columns = snapshot.columns
         pods = columns.order
         nodes, weight, row = columns.pod_node[pods], requests[pods], self.pod_row[pods]
@@ -99,11 +97,11 @@ class NodeLoads:
         overall = float((judged >= 0).mean()) if judged.size else 1.0
         return covered.astype(np.float32), confidence.astype(np.float32), overall
 
-    def of_nodes(self, nodes: Positions | None = None) -> Floats:
+    def of_nodes(self, nodes: Positions | None = None) -> Floats32:
         """[K, D] forecast vectors of nodes (all when None), as the snapshot has them."""
         return self._base if nodes is None else self._base[nodes]
 
-    def of_pods(self, pods: Positions) -> Floats:
+    def of_pods(self, pods: Positions) -> Floats32:
         """[K, D] forecast vectors of pods."""
         rows = self.pod_row[pods]
         if not self.profiles.vectors.shape[0]:
@@ -114,18 +112,18 @@ class NodeLoads:
         out[rows < 0, : self.profiles.layout.points] = self._requested[pods[rows < 0]][:, None]
         return out
 
-    def curve(self, vectors: Floats, nodes: Positions, q: float) -> Floats:
+    def curve(self, vectors: Floats32, nodes: Positions, q: float) -> Floats32:
         """[..., K, H] quantile `q` at each future step, as a fraction of the allocatable of each of the K nodes."""
         return self.profiles.curve(vectors, q) * self._share[nodes][:, None]
 
-    def hottest(self, vectors: Floats, nodes: Positions, q: float, horizon: float) -> Floats:
+    def hottest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
         """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
         level = np.zeros(vectors.shape[:-1], np.float32)
         for bucket, leads in self._corners(max(1, int(horizon // self.profiles.step))):
             margin = upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
             top = interpolated(self.profiles.layout, vectors, leads).max(axis=-1)
             np.maximum(level, top + margin, out=level)
-        out: Floats = level * self._share[nodes]
+        out: Floats32 = level * self._share[nodes]
         return out
 
     def _corners(self, steps: int) -> Iterator[tuple[Bucket, Ints]]:
@@ -141,7 +139,7 @@ class NodeLoads:
             inside = kept[(kept > bucket.first) & (kept < last)]
             yield bucket, np.concatenate([[bucket.first], inside, [last]]).astype(np.int64)
 
-    def curves(self, q: float) -> Floats:
+    def curves(self, q: float) -> Floats32:
         """[N, H] the curve of every node as the snapshot has it; computed once per quantile."""
         if q not in self._curves:
             self._curves[q] = self.curve(self._base, np.arange(len(self.capacity), dtype=np.int32), q)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.contract.loads import Floats, NodeLoads, Positions
+from descheduler.contract.loads import NodeLoads
 from descheduler.gangs import Units
+from descheduler.model.arrays import Floats32, Positions
 from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
@@ -94,7 +95,7 @@ class Scenario:
         self._state = state
         self.mode = mode
         self._steered: frozenset[int] = frozenset()
-        self._changed: dict[str, dict[int, Floats]] = {resource: {} for resource in loads}
+        self._changed: dict[str, dict[int, Floats32]] = {resource: {} for resource in loads}
 
     def fork(self) -> Scenario:
         twin = Scenario(self._loads, self._state.fork(), mode=self.mode)
@@ -164,7 +165,7 @@ class Scenario:
             return tuple((node, share / total) for node, share in likely[:kept])
         return likely[:kept]
 
-    def vectors(self, resource: str, nodes: Positions) -> Floats:
+    def vectors(self, resource: str, nodes: Positions) -> Floats32:
         """[K, D] forecast vectors of nodes in this state."""
         out = self._loads[resource].of_nodes(nodes).copy()
         changed = self._changed[resource]
@@ -179,7 +180,7 @@ class Scenario:
         """Nodes whose load differs from the snapshot's."""
         return np.array(sorted(self._changed[resource]), np.int32)
 
-    def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats:
+    def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats32:
         """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given."""
         loads = self._loads[resource]
         vectors = self.vectors(resource, nodes)

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, vstack
 
-Floats = NDArray[np.float64]
-Columns = NDArray[np.int64]
+from descheduler.model.arrays import Floats, Ints
 
 _HIGHS_STATUS = re.compile(r"HiGHS Status (\d+)")
 
@@ -92,7 +91,7 @@ class Programme:
     height: int = 0
     """Number of rows so far."""
     _variables: list[tuple[Floats, Floats, Floats, Floats]] = field(default_factory=list)
-    _entries: list[tuple[Columns, Columns, Floats]] = field(default_factory=list)
+    _entries: list[tuple[Ints, Ints, Floats]] = field(default_factory=list)
     _sides: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def add(
@@ -103,7 +102,7 @@ class Programme:
         upper: ArrayLike = np.inf,
         cost: ArrayLike = 0.0,
         integer: ArrayLike = True,
-    ) -> Columns:
+    ) -> Ints:
         """A block of `count` variables; every argument is one value or [count]. Returns their columns [count]."""
         self._variables.append(
             (_filled(lower, count), _filled(upper, count), _filled(cost, count), _filled(integer, count))

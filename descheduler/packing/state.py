@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from descheduler.model.arrays import Ints, Mask
 
 WHOLE = 1000
 """Thousandths of one device."""

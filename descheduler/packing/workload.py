@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.state import Ints, Mask, Packing, Shapes
-
-Floats = NDArray[np.float64]
+from descheduler.model.arrays import Floats, Ints, Mask
+from descheduler.packing.state import Packing, Shapes
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints
 from descheduler.model.labels import Labels
 from descheduler.model.pods import PodSpec
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 
-Ids = NDArray[np.int64]
 _NONE = np.empty(0, np.int64)
 
 
@@ -28,9 +28,9 @@ class Groups:
         for group, name in enumerate(namespace):
             self._of_namespace.setdefault(name, []).append(group)
         self._by_value: dict[str, dict[str, list[int]]] = {}
-        self._matching: dict[tuple[LabelSelector, frozenset[str] | None], Ids] = {}
+        self._matching: dict[tuple[LabelSelector, frozenset[str] | None], Ints] = {}
 
-    def matching(self, selector: LabelSelector | None, namespaces: frozenset[str] | None) -> Ids:
+    def matching(self, selector: LabelSelector | None, namespaces: frozenset[str] | None) -> Ints:
         """Groups in the namespaces (None: all) whose labels the selector matches; a None selector matches nothing."""
         if selector is None:
             return _NONE
@@ -83,8 +83,8 @@ class Classes:
         distinct, of_pod = np.unique(codes, return_inverse=True)
         self.groups = groups
         self.of_pod: NDArray[np.int32] = of_pod.astype(np.int32)  # [P]
-        self.group: Ids = distinct // width  # [C]
-        self.spec: Ids = distinct % width  # [C] position in `columns.specs`
+        self.group: Ints = distinct // width  # [C]
+        self.spec: Ints = distinct % width  # [C] position in `columns.specs`
         self.specs: tuple[PodSpec, ...] = columns.specs
         self.first = _first(self.of_pod, len(distinct))  # [C] a pod of the class
         live = np.flatnonzero(columns.pod_live)
@@ -106,16 +106,16 @@ class Classes:
     def labels_of(self, cls: int) -> Labels:
         return self.groups.labels[int(self.group[cls])]
 
-    def of_groups(self, groups: Ids) -> Ids:
+    def of_groups(self, groups: Ints) -> Ints:
         """Classes of the given groups."""
         return gather(self._order, self._start, groups)
 
-    def live_of(self, classes: Ids) -> Ids:
+    def live_of(self, classes: Ints) -> Ints:
         """Live pods of the given classes."""
         return gather(self.live_order, self.live_start, classes)
 
 
-def gather(order: Ids, start: Ids, rows: Ids) -> Ids:
+def gather(order: Ints, start: Ints, rows: Ints) -> Ints:
     """Concatenated slices `order[start[r]:start[r + 1]]` of the rows."""
     if len(rows) == 1:
         return order[start[rows[0]] : start[rows[0] + 1]]
@@ -125,11 +125,11 @@ def gather(order: Ids, start: Ids, rows: Ids) -> Ids:
         return _NONE
     ends = np.cumsum(sizes)
     within = np.arange(total) - np.repeat(ends - sizes, sizes)
-    found: Ids = order[np.repeat(start[rows], sizes) + within]
+    found: Ints = order[np.repeat(start[rows], sizes) + within]
     return found
 
 
-def _first(of_pod: NDArray[np.int32], classes: int) -> Ids:
+def _first(of_pod: NDArray[np.int32], classes: int) -> Ints:
     first = np.zeros(classes, np.int64)
     first[of_pod[::-1]] = np.arange(len(of_pod) - 1, -1, -1)
     return first

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.scheduler.classes import Classes, Ids
-from descheduler.scheduler.domains import Counts, Mask, Topology
+from descheduler.model.arrays import Ints, Mask
+from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.domains import Topology
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -22,11 +23,11 @@ class Counter:
 
     topology: Topology
     weights: dict[int, int]
-    base: Counts
+    base: Ints
     eligible: Mask | None
     skip_terminating: bool
 
-    def shift(self, counts: Counts, moves: Sequence[Shift]) -> Counts:
+    def shift(self, counts: Ints, moves: Sequence[Shift]) -> Ints:
         """The counts after the moves; the given array itself when none of them matters."""
         own = counts
         domain, last = self.topology.domain, self.topology.size
@@ -71,8 +72,8 @@ class PodsByClass:
         return Counter(topology, weights, base, eligible, skip_terminating)
 
     def _base(
-        self, topology: Topology, members: Ids, weights: dict[int, int], eligible: Mask | None, skip: bool
-    ) -> Counts:
+        self, topology: Topology, members: Ints, weights: dict[int, int], eligible: Mask | None, skip: bool
+    ) -> Ints:
         if not len(members):
             return np.zeros(topology.size + 1, np.int64)
         pods = self._classes.live_of(members)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
 from descheduler.model.nodes import Node
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
-
-Mask = NDArray[np.bool_]
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

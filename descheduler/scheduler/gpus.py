@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
 from descheduler.model.devices import MAX_DEVICES, WHOLE, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.pods import GpuRequest, Pod, PodSpec, amount_of
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.scheduler.domains import Mask
 
 Devices = tuple[int, ...]
 _ABSENT = -1

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import VACATING, Node, Taint
 from descheduler.model.pods import NodeAffinity, PodSpec, Toleration
-from descheduler.scheduler.domains import Mask, NodeLabels
+from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.predicates import Predicate
 
 HARD = ("NoSchedule", "NoExecute")
 SOFT = "PreferNoSchedule"
 _CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
-Ints = NDArray[np.int64]
 
 
 class StaticRules:

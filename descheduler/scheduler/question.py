@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.scheduler.counters import Counter, Shift
-from descheduler.scheduler.domains import Counts, Mask
 from descheduler.scheduler.gpus import GpuTable
 from descheduler.scheduler.predicates import Predicate
 from descheduler.scheduler.rules import AffinityRule, Rules
@@ -35,7 +35,7 @@ class Question:
     rows: Sequence[NDArray[np.int64]]
     amounts: tuple[tuple[int, int], ...]
     gpus: GpuTable
-    current: Callable[[Counter], Counts]
+    current: Callable[[Counter], Ints]
     users: Callable[[ClaimKey], int]
 
     def masks(self) -> Iterator[tuple[Predicate, Mask]]:
@@ -71,7 +71,7 @@ class Question:
         """Where in the answer the pod's own node is."""
         return self.node if isinstance(self.at, slice) else np.equal(self.at, self.node)
 
-    def counts(self, counter: Counter) -> Counts:
+    def counts(self, counter: Counter) -> Ints:
         """[D + 1] the counter in the state without the pod."""
         counts = self.current(counter)
         return counter.shift(counts, self.lifted) if self.lifted else counts

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
 from descheduler.model.pods import HostPort, PodAffinityTerm, PodSpec, SpreadConstraint
 from descheduler.model.selectors import LabelSelector
 from descheduler.scheduler.classes import Classes
 from descheduler.scheduler.counters import Counter, PodsByClass
-from descheduler.scheduler.domains import Mask, NodeLabels
+from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.gpus import GpuNeed
 from descheduler.scheduler.nodes import StaticRules
 from descheduler.scheduler.terms import Carried, Term, TermResolver, with_keys

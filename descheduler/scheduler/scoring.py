@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.model.columns import Columns
 from descheduler.model.nodes import VACATING
 from descheduler.model.pods import SpreadConstraint
@@ -21,13 +22,12 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.scheduler.classes import Classes
 from descheduler.scheduler.counters import Counter, PodsByClass
-from descheduler.scheduler.domains import Mask, NodeLabels
+from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.nodes import tolerates
 from descheduler.scheduler.question import Question
 from descheduler.scheduler.rules import Compiler
 from descheduler.scheduler.terms import Carried, TermResolver
 
-Ints = NDArray[np.int64]
 BEST = 100  # framework.MaxNodeScore
 WEIGHTS = {"taints": 3, "affinity": 2, "fit": 1, "spread": 2, "inter_pod": 2, "balance": 1}
 MINIMUM = (100, 200 * 1024 * 1024)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Claim, StorageClass, Volume
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.scheduler.domains import Mask, NodeLabels
+from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.predicates import Predicate
 
 ONCE_PER_POD = "ReadWriteOncePod"

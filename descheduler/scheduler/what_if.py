@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.scheduler.counters import Counter, Shift
-from descheduler.scheduler.domains import Counts, Mask
 from descheduler.scheduler.gpus import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.question import At, Question
@@ -40,7 +40,7 @@ class WhatIf:
         moved: dict[int, int],
         journal: list[Shift],
         users: dict[ClaimKey, int],
-        counts: dict[Counter, tuple[Counts, int]],
+        counts: dict[Counter, tuple[Ints, int]],
     ) -> None:
         self._placement = placement
         self._rows = rows  # per resource; an array is replaced or ours, see _owned
@@ -311,7 +311,7 @@ class WhatIf:
                 break
         return ok
 
-    def _current(self, counter: Counter) -> Counts:
+    def _current(self, counter: Counter) -> Ints:
         """The counter in this state: as last seen, plus the journal since."""
         counts, seen = self._counts.get(counter, (counter.base, 0))
         if seen < len(self._journal):

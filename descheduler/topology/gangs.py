@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints
 from descheduler.topology.levels import Levels
-
-Ints = NDArray[np.int64]
 
 
 def room_by_domain(levels: Levels, level: int, room: Ints) -> Ints:

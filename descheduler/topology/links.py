@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from descheduler.topology.rings import Floats
+from descheduler.model.arrays import Floats
 
 NVLINK2 = 25.0
 PCIE3, PCIE4, PCIE5 = 16.0, 32.0, 64.0

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats
 from descheduler.model.devices import Device, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.topology.links import ACROSS_SOCKETS, LinkRow, row_for
 from descheduler.topology.partitions import Partition, aligned
-from descheduler.topology.rings import MAX_DEVICES, Floats, Rings, counted, set_of
+from descheduler.topology.rings import MAX_DEVICES, Rings, counted, set_of
 
 HONOR = "Honor"
 _GB = 1e9

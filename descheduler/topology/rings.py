@@ -12,9 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Sets = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from descheduler.model.arrays import Floats, Ints, Mask
 
 MAX_DEVICES = 16
 """Beyond this, sets can no longer be listed; no node with more has links that differ."""
@@ -69,7 +67,7 @@ class Rings:
         return found
 
 
-def counted(sets: Sets) -> NDArray[np.int64]:
+def counted(sets: Ints) -> NDArray[np.int64]:
     """How many devices each set has."""
     out = np.zeros(len(sets), np.int64)
     left = sets.astype(np.int64)

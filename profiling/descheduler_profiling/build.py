@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from descheduler.model.arrays import Floats16, Floats32
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import trust
@@ -16,11 +17,11 @@ from descheduler_profiling.features import Features, features
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import peaks
 from descheduler_profiling.points import vectors
-from descheduler_profiling.profiles import Halves, SignalProfiles, packed
+from descheduler_profiling.profiles import SignalProfiles, packed
 from descheduler_profiling.quantiles import curve, sampled_peak
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.selection import Judged, judge
-from descheduler_profiling.series import Floats, History
+from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, ProfileSettings
 
 CACHED = 64  # rows that are worked on at once, so that the arrays of the race stay in the cache
@@ -30,26 +31,26 @@ CACHED = 64  # rows that are worked on at once, so that the arrays of the race s
 class Chunk:
     """Some rows of a history, and all that a worker needs to know; `before` [S, Q, M] are earlier weights."""
 
-    values: Floats
+    values: Floats32
     step: int
     plan: Layout
     settings: ProfileSettings
-    before: Floats | None
+    before: Floats32 | None
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """What a worker returns for its rows; shapes as in SignalProfiles."""
 
-    vectors: Floats
-    confidence: Floats
-    levels: Floats
-    shapes: Halves
-    scales: Floats
-    peaks: Floats
-    shares: Floats
-    losses: Floats
-    coverage: Floats
+    vectors: Floats32
+    confidence: Floats32
+    levels: Floats32
+    shapes: Floats16
+    scales: Floats32
+    peaks: Floats32
+    shares: Floats32
+    losses: Floats32
+    coverage: Floats32
     why: tuple[str, ...]
 
 
@@ -141,7 +142,7 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
 
 
 def _judged(
-    values: Floats, made: Features, plan: Layout, settings: ProfileSettings, added: Floats, before: Floats | None
+    values: Floats32, made: Features, plan: Layout, settings: ProfileSettings, added: Floats32, before: Floats32 | None
 ) -> Judged:
     """The race; or, without selection, what the vectors themselves say."""
     levels = _levels(settings)
@@ -153,7 +154,7 @@ def _judged(
     return Judged(curves, np.zeros_like(untested), untested, np.full((*shape, len(plan.buckets)), np.nan, np.float32))
 
 
-def _before(chunk: Chunk, start: int, stop: int) -> Floats | None:
+def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:
     """Earlier shares [Q, S, M] of some rows; levels that nobody asked for have none, they start afresh."""
     if chunk.before is None:
         return None

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler_profiling.series import Floats
+from descheduler.model.arrays import Floats32
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
     """`values` [S, T] with every unusable sample as NaN; `dropped` [S] counts them; `measured` [S] what is left."""
 
-    values: Floats
+    values: Floats32
     dropped: NDArray[np.int64]
     measured: NDArray[np.int64]
 
 
-def clean(values: Floats, absurd: float, spike: float = 1000.0) -> Cleaned:
+def clean(values: Floats32, absurd: float, spike: float = 1000.0) -> Cleaned:
     """Negative, infinite and absurd samples become gaps.
 
     Absurd is more than `absurd`, or more than `spike` times the 99th percentile of the row and alone (fewer than one
@@ -37,7 +37,7 @@ def clean(values: Floats, absurd: float, spike: float = 1000.0) -> Cleaned:
     return Cleaned(out, dropped.astype(np.int64), measured.astype(np.int64))
 
 
-def _beyond(values: Floats, spike: float) -> NDArray[np.bool_] | None:
+def _beyond(values: Floats32, spike: float) -> NDArray[np.bool_] | None:
     """Mask [S, T] of lone absurd samples, or None when no row has any."""
     if values.shape[1] < 100:
         return None

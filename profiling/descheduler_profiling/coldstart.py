@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.profiles import SignalProfiles, packed
-from descheduler_profiling.series import Floats
 from descheduler_profiling.settings import Likeness, ProfileSettings
 
 DONORS = 5
@@ -61,7 +61,7 @@ def borrowed(made: SignalProfiles, settings: ProfileSettings) -> SignalProfiles:
     )
 
 
-def _curves(made: SignalProfiles, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+def _curves(made: SignalProfiles, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats32:
     return np.asarray(made.shapes[rows].astype(np.float32) * made.scales[rows][:, None, None], np.float32)
 
 
@@ -107,7 +107,7 @@ def _scale(
     donors: np.ndarray[tuple[int], np.dtype[np.int64]],
     size: float,
     sizes: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> Floats:
+) -> Floats32:
     """What each donor is multiplied by: the ratio of levels where the borrower was measured, else of requests."""
     if made.confidence[row] > 0 and made.levels[row] > 0:
         ratio = np.asarray(made.levels[row] / np.maximum(made.levels[donors], 1e-12), np.float64)
@@ -115,5 +115,5 @@ def _scale(
         ratio = np.where(sizes > 0, size / np.maximum(sizes, 1e-12), 1.0)
     else:
         ratio = np.ones(len(donors))
-    out: Floats = np.clip(ratio, 0.1, 10.0).astype(np.float32)
+    out: Floats32 = np.clip(ratio, 0.1, 10.0).astype(np.float32)
     return out

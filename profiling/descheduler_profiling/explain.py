@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.build import build
 from descheduler_profiling.peers import (
     KOORDINATOR_CPU,
@@ -25,7 +26,7 @@ from descheduler_profiling.peers import (
     vpa_target,
 )
 from descheduler_profiling.profiles import Profile, SignalProfiles
-from descheduler_profiling.series import Floats, History
+from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, ProfileSettings
 
 ORIGINS = 8
@@ -44,9 +45,9 @@ class Backtest:
     """
 
     rule: str
-    loss: Floats
-    coverage: Floats
-    promised: Floats
+    loss: Floats32
+    coverage: Floats32
+    promised: Floats32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,9 @@ class ProfileExplanation:
     profile: Profile
     start: int
     step: int
-    history: Floats
+    history: Floats32
     origin: int
-    curves: Floats
+    curves: Floats32
     trials: tuple[Backtest, ...]
     origins: tuple[int, ...]
     untried: str
@@ -127,7 +128,7 @@ def _trials(
     steps = profiles.layout.steps
     outcomes = np.stack([_after(history.values[row], column, steps) for column in when])
     buckets = profiles.layout.bucket_of_step
-    forecasts: dict[str, list[Floats]] = {}
+    forecasts: dict[str, list[Floats32]] = {}
     for column in when:
         seen = history.values[:, : column + 1]
         past = replace(
@@ -152,38 +153,38 @@ def _companions(count: int, row: int, chunk: int) -> tuple[NDArray[np.int64], in
     return rows, int(np.searchsorted(rows, row))
 
 
-def _after(values: Floats, column: int, steps: int) -> Floats:
+def _after(values: Floats32, column: int, steps: int) -> Floats32:
     """Outcomes [H] after a column, NaN beyond the end."""
     return _fit(values[column + 1 : column + 1 + steps], steps)
 
 
-def _fit(values: Floats, steps: int) -> Floats:
+def _fit(values: Floats32, steps: int) -> Floats32:
     out = np.full(steps, np.nan, np.float32)
     out[: min(steps, values.size)] = values[:steps]
     return out
 
 
-Rule = Callable[[Floats, int, tuple[float, ...]], Floats]
+Rule = Callable[[Floats32, int, tuple[float, ...]], Floats32]
 
 
 def _rules(signal: str) -> tuple[tuple[str, Rule], ...]:
     """The rules of others for a signal, each giving a level [Q] for a history [1, T]; of memory they take peaks."""
     memory = signal == "memory"
 
-    def vpa(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+    def vpa(values: Floats32, step: int, levels: tuple[float, ...]) -> Floats32:
         seen = (daily_peaks(values, step), DAY) if memory else (values, step)
         return _first((VPA_MEMORY if memory else VPA_CPU).percentiles(*seen, levels))
 
-    def koordinator(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+    def koordinator(values: Floats32, step: int, levels: tuple[float, ...]) -> Floats32:
         return _first((KOORDINATOR_MEMORY if memory else KOORDINATOR_CPU).percentiles(values, step, levels))
 
-    def flat(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+    def flat(values: Floats32, step: int, levels: tuple[float, ...]) -> Floats32:
         return np.array([flat_quantile(values, step, q, 14 * DAY)[0] for q in levels], np.float32)
 
-    def target(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+    def target(values: Floats32, step: int, levels: tuple[float, ...]) -> Floats32:
         return np.full(len(levels), vpa_target(values, step, memory)[0], np.float32)
 
-    def peak(values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+    def peak(values: Floats32, step: int, levels: tuple[float, ...]) -> Floats32:
         return np.full(len(levels), koordinator_peak(values, step, memory)[0], np.float32)
 
     if signal not in ("cpu", "memory"):
@@ -191,13 +192,13 @@ def _rules(signal: str) -> tuple[tuple[str, Rule], ...]:
     return ((VPA, vpa), (KOORDINATOR, koordinator), (FLAT, flat), (VPA_RULE, target), (KOORDINATOR_RULE, peak))
 
 
-def _first(levels: Floats) -> Floats:
-    out: Floats = levels[0]
+def _first(levels: Floats32) -> Floats32:
+    out: Floats32 = levels[0]
     return out
 
 
 def _trial(
-    name: str, told: Floats, outcomes: Floats, buckets: NDArray[np.int64], quantiles: tuple[float, ...]
+    name: str, told: Floats32, outcomes: Floats32, buckets: NDArray[np.int64], quantiles: tuple[float, ...]
 ) -> Backtest:
     """Score forecasts [O, Q, H] against outcomes [O, H]."""
     levels = np.array(quantiles, np.float32)[None, :, None]

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler.model.errors import DocumentError, UsageError
 from descheduler_profiling.profiles import SignalProfiles
-from descheduler_profiling.series import Floats
 
 FORMAT = "descheduler-profiles"
 VERSION = 1
@@ -146,7 +146,7 @@ def _number(value: float) -> float:
     return float(f"{value:.7g}")
 
 
-def usage(profiles: SignalProfiles, rows: NDArray[np.int64], q: float) -> Floats:
+def usage(profiles: SignalProfiles, rows: NDArray[np.int64], q: float) -> Floats32:
     """Quantile of usage of single workloads within each horizon: [R] -> [R, B], as `SignalProfiles.profile` has it.
 
     The best forecast for the quantiles that were built, else what the vectors say.

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler_profiling.layout import Ints
-from descheduler_profiling.series import Floats
+from descheduler.model.arrays import Floats32, Ints
 
 NAMES = ("season", "exact", "season_now", "hour", "day")
 SMOOTH = 7  # slots over which a day's usage is averaged before it enters the seasonal profile
@@ -25,16 +24,16 @@ SMOOTH = 7  # slots over which a day's usage is averaged before it enters the se
 class Features:
     """Columns are time: `season` and `exact` [S, T + H] reach into the future; the others [S, T] do not."""
 
-    season: Floats
-    exact: Floats  # the same without smoothing: what starts on the minute
-    season_now: Floats  # mean of `season` over the last hour
-    hour: Floats
-    day: Floats
-    week: Floats
+    season: Floats32
+    exact: Floats32  # the same without smoothing: what starts on the minute
+    season_now: Floats32  # mean of `season` over the last hour
+    hour: Floats32
+    day: Floats32
+    week: Floats32
     first: Ints  # [S] first measured column (T where none)
-    filled: Floats  # values without gaps
+    filled: Floats32  # values without gaps
 
-    def at(self, origins: Ints, targets: Ints) -> tuple[Floats, Floats]:
+    def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, N, F] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
         week = self.week.take(origins, axis=1)
         out = np.empty((*week.shape, len(NAMES)), np.float32)
@@ -51,7 +50,7 @@ class Features:
         return out, week
 
 
-def features(values: Floats, step: int, ahead: int, half_life: float) -> Features:
+def features(values: Floats32, step: int, ahead: int, half_life: float) -> Features:
     """Features of cleaned values [S, T] for forecasts up to `ahead` steps, at most a day's worth of them.
 
     `half_life` of the seasonal profile in seconds.
@@ -73,7 +72,7 @@ def features(values: Floats, step: int, ahead: int, half_life: float) -> Feature
     )
 
 
-def fill(values: Floats) -> tuple[Floats, Ints]:
+def fill(values: Floats32) -> tuple[Floats32, Ints]:
     """Values [S, T] with every gap closed by the last value before it (the first ever, at the start; else 0)."""
     rows, columns = values.shape
     gap = np.isnan(values)
@@ -93,14 +92,14 @@ def fill(values: Floats) -> tuple[Floats, Ints]:
     return out, first
 
 
-def running(values: Floats) -> NDArray[np.float64]:
+def running(values: Floats32) -> NDArray[np.float64]:
     """Cumulative sums [S, T + 1] starting at 0; in double precision, as differences of them are taken."""
     out = np.zeros((values.shape[0], values.shape[1] + 1), np.float64)
     np.cumsum(values, axis=1, out=out[:, 1:])
     return out
 
 
-def trailing(sums: NDArray[np.float64], width: int) -> Floats:
+def trailing(sums: NDArray[np.float64], width: int) -> Floats32:
     """Mean [S, T] of the last `width` columns (fewer at the start), from `running` sums of gapless values."""
     columns = sums.shape[1] - 1
     out = np.empty((sums.shape[0], columns), np.float32)
@@ -110,7 +109,7 @@ def trailing(sums: NDArray[np.float64], width: int) -> Floats:
     return out
 
 
-def centred(values: Floats, width: int) -> Floats:
+def centred(values: Floats32, width: int) -> Floats32:
     """Centred mean over `width` columns of gapless values [S, T], narrower at the ends."""
     half, columns = width // 2, values.shape[1]
     if half == 0 or columns == 0:
@@ -118,11 +117,11 @@ def centred(values: Floats, width: int) -> Floats:
     sums = running(values)
     right = np.minimum(np.arange(columns) + half + 1, columns)
     left = np.maximum(np.arange(columns) - half, 0)
-    out: Floats = ((sums[:, right] - sums[:, left]) / (right - left)).astype(np.float32)
+    out: Floats32 = ((sums[:, right] - sums[:, left]) / (right - left)).astype(np.float32)
     return out
 
 
-def seasonal(values: Floats, first: Ints, per_day: int, ahead: int, half_life_days: float) -> Floats:
+def seasonal(values: Floats32, first: Ints, per_day: int, ahead: int, half_life_days: float) -> Floats32:
     """Seasonal forecast [S, T + ahead] of gapless values: for each column the profile as it stood a day before it.
 
     A plain mean while few days are known, exponential afterwards, so that no day is over-weighted at the start; during

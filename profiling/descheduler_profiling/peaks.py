@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from descheduler_profiling.series import Floats
+from descheduler.model.arrays import Floats32
 
 HOUR_LEVELS = {
     "largest of an hour": 0.14,
@@ -27,7 +27,7 @@ DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
 DAYS = 7
 
 
-def peaks(values: Floats, p95: Floats, p99: Floats, step: int) -> Floats:
+def peaks(values: Floats32, p95: Floats32, p99: Floats32, step: int) -> Floats32:
     """[S, 2]: what the largest usage of the next hour and of the next day stays under, 95 times of 100.
 
     From cleaned values [S, T] and the forecast quantiles of each step [S, H]; 0 for a row without samples.
@@ -60,34 +60,34 @@ def peaks(values: Floats, p95: Floats, p99: Floats, step: int) -> Floats:
     return np.stack([near, np.maximum(near, far)], axis=1).astype(np.float32)
 
 
-def _largest(values: Floats) -> Floats:
+def _largest(values: Floats32) -> Floats32:
     """Largest measured value [S], 0 where there is none."""
-    out: Floats = np.where(np.isfinite(values), values, np.float32(0)).max(axis=1)
+    out: Floats32 = np.where(np.isfinite(values), values, np.float32(0)).max(axis=1)
     return out
 
 
-def _mean(values: Floats) -> Floats:
+def _mean(values: Floats32) -> Floats32:
     """Mean [S] of what is measured, 0 where nothing is."""
     known = np.isfinite(values)
     total = np.where(known, values, np.float32(0)).sum(axis=1)
-    out: Floats = total / np.maximum(known.sum(axis=1), 1)
+    out: Floats32 = total / np.maximum(known.sum(axis=1), 1)
     return out
 
 
-def _days(values: Floats, per_day: int) -> Floats:
+def _days(values: Floats32, per_day: int) -> Floats32:
     """[S, days]: the largest of each 24 hours counted back from the end, newest first, NaN where unmeasured."""
     days = max(1, values.shape[1] // per_day)
     tail = values[:, -days * per_day :]
     filled = np.where(np.isfinite(tail), tail, np.float32(-1)).reshape(len(tail), days, -1).max(axis=2)[:, ::-1]
-    out: Floats = np.where(filled < 0, np.float32(np.nan), filled)
+    out: Floats32 = np.where(filled < 0, np.float32(np.nan), filled)
     return out
 
 
-def _median(days: Floats, fallback: Floats) -> Floats:
+def _median(days: Floats32, fallback: Floats32) -> Floats32:
     """Median [S] of what is known; the fallback for a row where nothing is."""
     ordered = np.sort(days, axis=1)
     count = np.isfinite(days).sum(axis=1)
     rows = np.arange(len(days))
     low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, days.shape[1] - 1)
-    out: Floats = np.where(count > 0, (ordered[rows, low] + ordered[rows, high]) / 2, fallback)
+    out: Floats32 = np.where(count > 0, (ordered[rows, low] + ordered[rows, high]) / 2, fallback)
     return out

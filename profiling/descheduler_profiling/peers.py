@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler_profiling.series import Floats
+from descheduler.model.arrays import Floats32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Histogram:
         index = np.where(values < self.first, 0, index)
         return np.clip(index, 0, self.buckets - 1).astype(np.int64)
 
-    def percentiles(self, values: Floats, step: int, levels: tuple[float, ...]) -> Floats:
+    def percentiles(self, values: Floats32, step: int, levels: tuple[float, ...]) -> Floats32:
         """Percentiles [S, Q] of histories [S, T]: the *end* of the bucket where the weight reaches the level.
 
         The last column is the newest. A row without samples gives 0, as upstream does.
@@ -90,7 +90,7 @@ VPA_TARGET, VPA_MARGIN = 0.9, 0.15
 KOORDINATOR_CPU_LEVEL, KOORDINATOR_MEMORY_LEVEL, KOORDINATOR_MARGIN = 0.95, 0.98, 0.10
 
 
-def vpa_target(values: Floats, step: int, memory: bool = False) -> Floats:
+def vpa_target(values: Floats32, step: int, memory: bool = False) -> Floats32:
     """VPA's target [S]: p90 of its histogram with its safety margin."""
     rule = VPA_MEMORY if memory else VPA_CPU
     return rule.percentiles(daily_peaks(values, step) if memory else values, *_memory_step(step, memory))[:, 0] * (
@@ -102,14 +102,14 @@ def _memory_step(step: int, memory: bool) -> tuple[int, tuple[float, ...]]:
     return (86400 if memory else step), (VPA_TARGET,)
 
 
-def koordinator_peak(values: Floats, step: int, memory: bool = False) -> Floats:
+def koordinator_peak(values: Floats32, step: int, memory: bool = False) -> Floats32:
     """Koordinator's peak [S] of a pod: p95 (CPU) or p98 (memory) of its histogram with its margin."""
     rule = KOORDINATOR_MEMORY if memory else KOORDINATOR_CPU
     level = KOORDINATOR_MEMORY_LEVEL if memory else KOORDINATOR_CPU_LEVEL
     return rule.percentiles(values, step, (level,))[:, 0] * np.float32(1 + KOORDINATOR_MARGIN)
 
 
-def daily_peaks(values: Floats, step: int) -> Floats:
+def daily_peaks(values: Floats32, step: int) -> Floats32:
     """[S, days]: the largest sample of each 24 h counted back from the end (VPA's memory aggregation interval)."""
     per_day = max(1, 86400 // step)
     days = -(-values.shape[1] // per_day)
@@ -119,7 +119,7 @@ def daily_peaks(values: Floats, step: int) -> Floats:
     return np.asarray(np.where(np.isfinite(peaks), peaks, np.nan), np.float32)
 
 
-def flat_quantile(values: Floats, step: int, q: float, seconds: int) -> Floats:
+def flat_quantile(values: Floats32, step: int, q: float, seconds: int) -> Floats32:
     """The plain quantile [S] of the last so many seconds (KRR, before its margins); 0 for a row without samples."""
     tail = values[:, -max(1, seconds // step) :] if values.shape[1] else values
     ordered = np.sort(np.where(np.isfinite(tail), tail, np.inf), axis=1)
@@ -135,7 +135,7 @@ def flat_quantile(values: Floats, step: int, q: float, seconds: int) -> Floats:
     return np.where(count > 0, mixed, 0.0).astype(np.float32)
 
 
-def n_sigma(values: Floats, step: int, sigmas: float = 5.0, seconds: int = 86400) -> Floats:
+def n_sigma(values: Floats32, step: int, sigmas: float = 5.0, seconds: int = 86400) -> Floats32:
     """Mean plus `sigmas` standard deviations [S] of the last so many seconds."""
     tail = values[:, -max(1, seconds // step) :]
     known = np.isfinite(tail)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.features import NAMES, Features
 from descheduler_profiling.layout import Bucket, Layout
-from descheduler_profiling.series import Floats
 
 TOWARDS_ALL = 1.5  # weight of what all rows say against one row's own samples
 RIDGE = 1e-3
@@ -25,11 +25,11 @@ RIDGE = 1e-3
 class Fit:
     """One bucket: coefficients [S, F], residuals [S, K*J] of past forecasts (NaN where unknown)."""
 
-    coefficients: Floats
-    residuals: Floats
+    coefficients: Floats32
+    residuals: Floats32
 
 
-def vectors(values: Floats, made: Features, plan: Layout, min_seen: int) -> Floats:
+def vectors(values: Floats32, made: Features, plan: Layout, min_seen: int) -> Floats32:
     """Forecast vectors [S, D] of cleaned values [S, T]; rows without any sample are all zero."""
     rows, columns = values.shape
     out = np.zeros((rows, plan.width), np.float32)
@@ -47,7 +47,7 @@ def vectors(values: Floats, made: Features, plan: Layout, min_seen: int) -> Floa
     return out
 
 
-def fit_bucket(values: Floats, made: Features, bucket: Bucket, min_seen: int) -> Fit:
+def fit_bucket(values: Floats32, made: Features, bucket: Bucket, min_seen: int) -> Fit:
     """Fit one bucket at its past origins and return the errors made there."""
     columns = values.shape[1]
     origins = np.repeat(columns - 1 - bucket.ages, bucket.leads.shape[1])
@@ -64,7 +64,7 @@ def fit_bucket(values: Floats, made: Features, bucket: Bucket, min_seen: int) ->
     return Fit(beta, errors)
 
 
-def _ridge(x: Floats, y: Floats, usable: NDArray[np.bool_]) -> Floats:
+def _ridge(x: Floats32, y: Floats32, usable: NDArray[np.bool_]) -> Floats32:
     """Coefficients [S, F], shrunk towards the fit over all rows; scale-free."""
     features = len(NAMES)
     count = np.maximum(usable.sum(axis=1), 1)
@@ -83,11 +83,11 @@ def _ridge(x: Floats, y: Floats, usable: NDArray[np.bool_]) -> Floats:
     trust = np.where(alive, TOWARDS_ALL + 20.0 / count, 1e6)[:, None, None]
     left = gram + trust * pooled_gram
     right = cross + trust[:, :, 0] * (pooled_gram @ pooled)
-    beta: Floats = np.linalg.solve(left, right[..., None])[..., 0].astype(np.float32)
+    beta: Floats32 = np.linalg.solve(left, right[..., None])[..., 0].astype(np.float32)
     return beta
 
 
-def _filled(residuals: Floats, values: Floats, level: Floats) -> Floats:
+def _filled(residuals: Floats32, values: Floats32, level: Floats32) -> Floats32:
     """Residuals with every gap filled from the row's own others, else from its deviations from its level."""
     known = np.isfinite(residuals)
     have = known.sum(axis=1)

@@ -9,14 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats16, Floats32
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS
-from descheduler_profiling.series import Floats
 
-Halves = NDArray[np.float16]
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
 
 
@@ -42,16 +41,16 @@ class Profile:
     unit: str
     quantiles: tuple[float, ...]
     horizons: tuple[int, ...]
-    table: Floats
+    table: Floats32
     chosen: tuple[str, ...]
-    coverage: Floats
+    coverage: Floats32
     scores: tuple[Score, ...]
     confidence: float
     why: str
     peaks: tuple[float, float] = (0.0, 0.0)  # next hour, next day, at 0.95
 
 
-def packed(curves: Floats) -> tuple[Floats, Halves]:
+def packed(curves: Floats32) -> tuple[Floats32, Floats16]:
     """Scales [S] and shapes [S, Q, H] in half precision of curves [S, Q, H]: within a twentieth of a percent."""
     scales = np.abs(curves).max(axis=(1, 2), initial=0.0).astype(np.float32)
     shapes = (curves / np.where(scales > 0, scales, np.float32(1))[:, None, None]).astype(np.float16)
@@ -80,16 +79,16 @@ class SignalProfiles:
     origin: int
     step: int
     layout: Layout
-    vectors: Floats
-    confidence: Floats
+    vectors: Floats32
+    confidence: Floats32
     why: tuple[str, ...]
-    levels: Floats
-    shapes: Halves
-    scales: Floats
-    peaks: Floats
-    shares: Floats
-    losses: Floats
-    coverage: Floats
+    levels: Floats32
+    shapes: Floats16
+    scales: Floats32
+    peaks: Floats32
+    shares: Floats32
+    losses: Floats32
+    coverage: Floats32
     quantiles: tuple[float, ...] = (0.5, 0.95, 0.99)
     pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
     complete: bool = True
@@ -107,7 +106,7 @@ class SignalProfiles:
         """Rows [P] of many workloads, -1 where there is none."""
         return np.fromiter((self._rows.get(k, -1) for k in keys), np.int64, len(keys))
 
-    def weights(self, pods: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Floats:
+    def weights(self, pods: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Floats32:
         """Scale [P] of each (namespace, pod) against its workload's replica: its last hour over the mean of its kin.
 
         Clipped to 0.1..10; 1 where the pod was not measured (it is new), its workload is idle, or `rows` is -1.
@@ -120,19 +119,19 @@ class SignalProfiles:
             ratio = level / kin
         return np.where(np.isfinite(ratio), np.clip(ratio, *CLIP), 1.0).astype(np.float32)
 
-    def curve(self, vectors: Floats, q: float) -> Floats:
+    def curve(self, vectors: Floats32, q: float) -> Floats32:
         """Quantile of usage at each future step: [..., D] -> [..., H]."""
         return quantiles.curve(self.layout, vectors, q)
 
-    def peak(self, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+    def peak(self, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
         """Quantile of the largest usage from now to the horizon: [..., D] -> [...]."""
         return quantiles.peak(self.layout, vectors, q, horizon_seconds)
 
-    def at(self, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+    def at(self, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
         """Quantile of usage at a step within the bucket of the horizon: [..., D] -> [...]."""
         return quantiles.at(self.layout, vectors, q, horizon_seconds)
 
-    def forecast(self, rows: NDArray[np.int64], q: float) -> Floats:
+    def forecast(self, rows: NDArray[np.int64], q: float) -> Floats32:
         """The best forecast of single workloads at one of `quantiles`, per future step: [R] -> [R, H].
 
         Raises UsageError for a quantile that was not built.

@@ -11,52 +11,52 @@ import math
 
 import numpy as np
 
-from descheduler_profiling.layout import Bucket, Ints, Layout
-from descheduler_profiling.series import Floats
+from descheduler.model.arrays import Floats32, Ints
+from descheduler_profiling.layout import Bucket, Layout
 
 RESERVE = 0.2
 
 
-def curve(plan: Layout, vectors: Floats, q: float) -> Floats:
+def curve(plan: Layout, vectors: Floats32, q: float) -> Floats32:
     """Quantile of usage at each future step: [..., D] -> [..., H]."""
     vectors = np.asarray(vectors, np.float32)
     margins = np.stack([_margin(plan, b, vectors, q) for b in plan.buckets], axis=-1)
     steps = np.arange(1, plan.steps + 1)
     points = interpolated(plan, vectors, steps)
-    out: Floats = np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
+    out: Floats32 = np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
     return out
 
 
-def at(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+def at(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
     """Quantile of usage at a step within the bucket of a horizon: the mixture over its steps; [..., D] -> [...]."""
     vectors = np.asarray(vectors, np.float32)
     bucket = plan.buckets[plan.bucket_at(horizon_seconds)]
     return np.maximum(upper(scenarios(plan, bucket, vectors).reshape(*vectors.shape[:-1], -1), q), np.float32(0))
 
 
-def peak(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+def peak(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
     """Quantile of the largest usage from now to the horizon: [..., D] -> [...].
 
     The highest of each past origin's scenario, plus what the samples, taken at some leads only, miss of spikes.
     """
     vectors = np.asarray(vectors, np.float32)
-    out: Floats = np.maximum(
+    out: Floats32 = np.maximum(
         sampled_peak(plan, vectors, q, horizon_seconds) + _excess(plan, vectors, horizon_seconds), np.float32(0)
     )
     return out
 
 
-def _excess(plan: Layout, vectors: Floats, horizon_seconds: float) -> Floats:
+def _excess(plan: Layout, vectors: Floats32, horizon_seconds: float) -> Floats32:
     """What to add for spikes [...]: that of an hour up to an hour, that of a day at a day, between in log time."""
     share = np.float32(np.clip(math.log(max(horizon_seconds, 1.0) / 3600.0) / math.log(24.0), 0.0, 1.0))
     squares = np.maximum(vectors[..., plan.excess : plan.excess + 2], np.float32(0))
-    out: Floats = np.sqrt((1 - share) * squares[..., 0] + share * squares[..., 1])
+    out: Floats32 = np.sqrt((1 - share) * squares[..., 0] + share * squares[..., 1])
     return out
 
 
-def sampled_peak(plan: Layout, vectors: Floats, q: float, horizon_seconds: float) -> Floats:
+def sampled_peak(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
     """Quantile of the highest sampled usage from now to the horizon: [..., D] -> [...]."""
-    highest: Floats | None = None
+    highest: Floats32 | None = None
     for bucket in plan.buckets[: plan.bucket_at(horizon_seconds) + 1]:
         part = scenarios(plan, bucket, vectors).max(axis=-1)
         highest = part if highest is None else np.maximum(highest, part)
@@ -65,26 +65,26 @@ def sampled_peak(plan: Layout, vectors: Floats, q: float, horizon_seconds: float
     return np.maximum(upper(highest, q), np.float32(0))
 
 
-def scenarios(plan: Layout, bucket: Bucket, vectors: Floats) -> Floats:
+def scenarios(plan: Layout, bucket: Bucket, vectors: Floats32) -> Floats32:
     """[..., K, J]: what the future would be if the errors of each past origin were made again."""
     errors = vectors[..., bucket.offset : bucket.offset + bucket.size]
     points = vectors[..., plan.point_index(bucket.leads.ravel())]
-    both: Floats = points + errors
+    both: Floats32 = points + errors
     return both.reshape(*vectors.shape[:-1], *bucket.leads.shape)
 
 
-def interpolated(plan: Layout, vectors: Floats, leads: Ints) -> Floats:
+def interpolated(plan: Layout, vectors: Floats32, leads: Ints) -> Floats32:
     """Points [..., N] at any leads, straight between the ones that are kept."""
     right = np.minimum(np.searchsorted(plan.point_leads, leads), plan.points - 1)
     left = np.maximum(right - 1, 0)
     gap = np.maximum(plan.point_leads[right] - plan.point_leads[left], 1)
     share = np.clip((leads - plan.point_leads[left]) / gap, 0.0, 1.0).astype(np.float32)
     share = np.where(right == left, np.float32(1), share)
-    out: Floats = vectors[..., left] * (1 - share) + vectors[..., right] * share
+    out: Floats32 = vectors[..., left] * (1 - share) + vectors[..., right] * share
     return out
 
 
-def upper(samples: Floats, q: float) -> Floats:
+def upper(samples: Floats32, q: float) -> Floats32:
     """Conformal quantile over the last axis: the ceil((n + 1) q)-th smallest of n, at most the largest.
 
     Levels drift, so past errors are a little smaller than coming ones: a fifth of the misses is kept in hand.
@@ -94,9 +94,9 @@ def upper(samples: Floats, q: float) -> Floats:
     rank = min(count, max(1, math.ceil((count + 1) * q))) - 1
     if samples.size == 0:
         return np.zeros(samples.shape[:-1], np.float32)
-    out: Floats = np.partition(samples, rank, axis=-1)[..., rank]
+    out: Floats32 = np.partition(samples, rank, axis=-1)[..., rank]
     return out
 
 
-def _margin(plan: Layout, bucket: Bucket, vectors: Floats, q: float) -> Floats:
+def _margin(plan: Layout, bucket: Bucket, vectors: Floats32, q: float) -> Floats32:
     return upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)

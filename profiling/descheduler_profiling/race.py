@@ -17,9 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.features import Features, fill, running, seasonal, trailing
-from descheduler_profiling.layout import Ints
-from descheduler_profiling.series import Floats
 
 RESOLUTION = 1024
 EDGES: Ints = np.concatenate(
@@ -66,22 +65,22 @@ class Samples:
     they are relative to in the next day, `ahead` [S, per_day]. Usage is `base + scale * sample`, with the scale at
     the same columns as the values and in the next day (None: 1)."""
 
-    values: Floats
-    ahead: Floats
-    scale: Floats | None = None
-    ahead_scale: Floats | None = None
+    values: Floats32
+    ahead: Floats32
+    scale: Floats32 | None = None
+    ahead_scale: Floats32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """Samples sorted once: `ordered` [S, N], `count` [S] of them known, `cells` [G, S, D, BINS] counts."""
 
-    ordered: Floats
+    ordered: Floats32
     count: Ints
-    cells: Floats
+    cells: Floats32
 
 
-def samples(values: Floats, made: Features, per_day: int) -> dict[str, Samples]:
+def samples(values: Floats32, made: Features, per_day: int) -> dict[str, Samples]:
     """The sample sets of the models, from cleaned values [S, T] and their features."""
     rows, columns = values.shape
     envelope = made.filled.copy()
@@ -127,7 +126,7 @@ def _own_spread(rest: Samples, per_day: int) -> Samples:
     return Samples(rest.values / scale[:, :columns], rest.ahead, scale[:, :columns], scale[:, columns:])
 
 
-def _with_level(values: Floats, made: Features, young: NDArray[np.bool_], per_day: int) -> Samples:
+def _with_level(values: Floats32, made: Features, young: NDArray[np.bool_], per_day: int) -> Samples:
     """Relative to the smooth seasonal profile, moved half of the way to the level of the last day."""
     columns = values.shape[1]
     season = made.season[:, :columns]
@@ -140,7 +139,7 @@ def _with_level(values: Floats, made: Features, young: NDArray[np.bool_], per_da
     return Samples(_days(rest, per_day), made.season[:, columns : columns + per_day] + error[:, -1:])
 
 
-def _highest(values: Floats, lags: tuple[int, ...], ahead: int) -> Floats:
+def _highest(values: Floats32, lags: tuple[int, ...], ahead: int) -> Floats32:
     """[S, T + ahead]: the largest of the values so many columns before; the first value where there are none."""
     rows, columns = values.shape
     out = np.empty((rows, columns + ahead), np.float32)
@@ -156,7 +155,7 @@ def _highest(values: Floats, lags: tuple[int, ...], ahead: int) -> Floats:
     return out
 
 
-def _days(values: Floats, per_day: int) -> Floats:
+def _days(values: Floats32, per_day: int) -> Floats32:
     days = max(1, -(-values.shape[1] // per_day))
     lead_in = days * per_day - values.shape[1]
     if lead_in == 0:
@@ -164,7 +163,7 @@ def _days(values: Floats, per_day: int) -> Floats:
     return np.concatenate([np.full((values.shape[0], lead_in), np.nan, np.float32), values], axis=1)
 
 
-def ranked(values: Floats, per_day: int, blocks: int) -> Ranked:
+def ranked(values: Floats32, per_day: int, blocks: int) -> Ranked:
     """Sort and count the samples [S, D * per_day].
 
     A sample and its column are packed into one integer that sorts like the sample: the low bits of the fraction give
@@ -201,7 +200,7 @@ def ranked(values: Floats, per_day: int, blocks: int) -> Ranked:
     return Ranked(keys.view(np.float32), count, counts.reshape(blocks, rows, days, BINS))
 
 
-def margins(model: Model, made: Ranked, levels: Sequence[float], past: int) -> Floats:
+def margins(model: Model, made: Ranked, levels: Sequence[float], past: int) -> Floats32:
     """Quantiles of the samples at each origin, newest first: [Q, S, 1 + past, G], NaN where there was no sample."""
     blocks, rows, days, _ = made.cells.shape
     kernel = _kernel(model, blocks)
@@ -229,7 +228,7 @@ def margins(model: Model, made: Ranked, levels: Sequence[float], past: int) -> F
     return out
 
 
-def _kernel(model: Model, blocks: int) -> Floats:
+def _kernel(model: Model, blocks: int) -> Floats32:
     """Weight [G, G'] of a block of the day for forecasts of each block (one column when all count alike)."""
     within = np.exp2(-((blocks - np.arange(blocks)) - 0.5) / blocks / model.half_life)[:, None]
     if not model.width:
@@ -240,7 +239,7 @@ def _kernel(model: Model, blocks: int) -> Floats:
     return np.asarray(near * within, np.float32)
 
 
-def _values(made: Ranked, mass: Floats, wanted: Floats) -> Floats:
+def _values(made: Ranked, mass: Floats32, wanted: Floats32) -> Floats32:
     """The sample at a wanted cumulative weight [G, S, O]; NaN where there is no weight at all."""
     found = (mass >= wanted).argmax(axis=-1, keepdims=True)
     upper = np.take_along_axis(mass, found, axis=-1)[..., 0]
@@ -252,7 +251,7 @@ def _values(made: Ranked, mass: Floats, wanted: Floats) -> Floats:
     first = -(-EDGES[found] * n // RESOLUTION)
     last = -(-EDGES[found + 1] * n // RESOLUTION)
     at = np.clip(first + np.ceil(share * (last - first)).astype(np.int64) - 1, 0, n - 1)
-    out: Floats = np.where(wanted > 0, made.ordered[np.arange(at.shape[1])[None, :, None], at], np.float32(np.nan))
+    out: Floats32 = np.where(wanted > 0, made.ordered[np.arange(at.shape[1])[None, :, None], at], np.float32(np.nan))
     return out
 
 

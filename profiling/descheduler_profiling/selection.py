@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.features import Features
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS, PAST, Samples, known_blocks, margins, ranked, samples
-from descheduler_profiling.series import Floats
 
 # Exponent of the losses: of the mean of the last two days, and of the geometric mean of all.
 TRUST = 16.0
-Mask = NDArray[np.bool_]
 DOUBT = 4.0  # days of backtest at which evidence counts half
 HYSTERESIS = 0.5
 
@@ -30,18 +28,18 @@ class Judged:
     """Per quantile Q and row S: `curves` [Q, S, H], model `weights` and mean `losses` [Q, S, M] (pinball in the unit
     of the signal, NaN where untested), and the `coverage` [Q, S, B] of the blend in the backtest."""
 
-    curves: Floats
-    weights: Floats
-    losses: Floats
-    coverage: Floats
+    curves: Floats32
+    weights: Floats32
+    losses: Floats32
+    coverage: Floats32
 
 
 def judge(
-    values: Floats,
+    values: Floats32,
     made: Features,
     plan: Layout,
     levels: Sequence[float],
-    before: Floats | None = None,
+    before: Floats32 | None = None,
     past: int = PAST,
 ) -> Judged:
     """Race all models on cleaned values [S, T]; `before` [Q, S, M] are the weights of an earlier build."""
@@ -81,11 +79,11 @@ def judge(
 class _Past:
     """Samples of past days, newest first [S, J, G, W], 0 where unknown; `known` None when all are."""
 
-    samples: Floats
+    samples: Floats32
     known: Mask | None
-    count: Floats
-    total: Floats
-    scale: Floats | None
+    count: Floats32
+    total: Floats32
+    scale: Floats32 | None
 
 
 def _past(made: Samples, days: int, blocks: int, past: int) -> _Past:
@@ -105,7 +103,7 @@ def _past(made: Samples, days: int, blocks: int, past: int) -> _Past:
     return _Past(samples, known, count, total, scale)
 
 
-def _losses(past: _Past, margin: Floats, level: float) -> Floats:
+def _losses(past: _Past, margin: Floats32, level: float) -> Floats32:
     """Mean pinball loss [S, J] of margins [S, J, G] over the samples of past days, NaN where there is none."""
     steps = past.samples.shape[-1]
     error = past.samples - margin[..., None]
@@ -121,11 +119,11 @@ def _losses(past: _Past, margin: Floats, level: float) -> Floats:
     np.minimum(error, np.float32(0), out=error)
     loss = np.float32(level) * total - error.sum(axis=(2, 3))
     with np.errstate(invalid="ignore", divide="ignore"):
-        out: Floats = np.where(past.count > 0, loss / past.count, np.float32(np.nan))
+        out: Floats32 = np.where(past.count > 0, loss / past.count, np.float32(np.nan))
     return out
 
 
-def _weights(losses: Floats, before: Floats | None) -> Floats:
+def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     """Weights [Q, S, M] from losses [Q, S, M, J], newest day first."""
     known = np.isfinite(losses)
     some = known.sum(axis=(2, 3)) > 0
@@ -156,7 +154,7 @@ def _weights(losses: Floats, before: Floats | None) -> Floats:
     return weights.astype(np.float32)
 
 
-def _coverage(pasts: dict[str, _Past], said: list[Floats], weights: Floats, plan: Layout) -> Floats:
+def _coverage(pasts: dict[str, _Past], said: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
     """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
 
     Weights sum to one, so the error of the blend is the weighted sum of the errors.

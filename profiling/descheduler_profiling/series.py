@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler.model.workloads import WorkloadKey
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +30,13 @@ class History:
     keys: tuple[WorkloadKey, ...]
     start: int
     step: int
-    values: Floats
-    replicas: Floats
+    values: Floats32
+    replicas: Floats32
     pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
     complete: bool = True
     problems: tuple[str, ...] = ()
     pods: tuple[tuple[str, str], ...] = ()
-    recent: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    recent: Floats32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def end(self) -> int:

@@ -19,10 +19,10 @@ from pydantic import Field
 
 from descheduler.contract import Accept, NodeLoads, RebalanceView, Scenario, StrategyArgs, land
 from descheduler.contract.types import Duration, Fraction
+from descheduler.model.arrays import Floats32
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 
-Array = NDArray[np.float32]
 DIP = 3  # steps: below the threshold for less than this is noise within one stretch
 MAX_TRIED = 12  # victims tried on one node in one round; more would only search among ever worse ones
 
@@ -111,7 +111,7 @@ class _Search:
             for node in np.flatnonzero((curves[:, :steps].max(axis=1) > limit) & real).tolist():
                 yield self._heat(loads, resource, node, curves[node], float(limit[node]), steps)
 
-    def _heat(self, loads: NodeLoads, resource: str, node: int, curve: Array, threshold: float, steps: int) -> _Heat:
+    def _heat(self, loads: NodeLoads, resource: str, node: int, curve: Floats32, threshold: float, steps: int) -> _Heat:
         step, origin = loads.profiles.step, loads.profiles.origin
         first, length = _stretch(curve.astype(np.float64) > threshold)  # as `hot` compared: not in the curve's float32
         value = float(curve[:steps].max())

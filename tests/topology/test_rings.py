@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from descheduler.model.arrays import Floats
 from descheduler.topology import Rings, set_of
 from descheduler.topology.links import TABLE, row_for
-from descheduler.topology.rings import Floats
 
 
 @pytest.fixture(scope="module")

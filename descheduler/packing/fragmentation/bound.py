@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from descheduler.model.arrays import Indices
 from descheduler.packing.fragmentation.exact import exact_gains
-from descheduler.packing.fragmentation.index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.packing.fragmentation.pricing import Prices, answer
 from descheduler.packing.fragmentation.relaxed import Relaxed, relaxed_of
@@ -56,7 +57,7 @@ def lowest_reachable(relaxed: Relaxed, prices: Prices, moves: float) -> float:
     return float(relaxed.value.sum()) - moves * prices.move - most
 
 
-def alike(packing: Packing, workload: Workload) -> Places:
+def alike(packing: Packing, workload: Workload) -> Indices:
     """[S] shapes that differ only in what the relaxation does not see have one price."""
     shapes = packing.shapes
     seen = np.stack([shapes.amounts[:, workload.column], shapes.count, shapes.milli], axis=1)
@@ -64,7 +65,7 @@ def alike(packing: Packing, workload: Workload) -> Places:
     return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def good_prices(relaxed: Relaxed, same: Places, moves: float, plan: FragmentationIndex, effort: int) -> Prices:
+def good_prices(relaxed: Relaxed, same: Indices, moves: float, plan: FragmentationIndex, effort: int) -> Prices:
     """Prices that bring the bound near its highest, in `effort` steps.
 
     `same` [S] shapes that are `alike`; `plan` the state after the best plan known, whose marginals come first.

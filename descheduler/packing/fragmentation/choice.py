@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from descheduler.model.arrays import Floats, Indices
 from descheduler.packing.fragmentation.columns import ColumnPool
-from descheduler.packing.fragmentation.index import Places
 from descheduler.packing.programme import Infeasible, Programme, Solution, WorkLimits
 from descheduler.packing.state import ABSENT, Packing
-from descheduler.packing.workload import Floats
 
 FAR = 60.0
 """Thousandths: a column whose reduced gain is worse than this is forgotten."""
@@ -50,7 +49,7 @@ class Market:
     part: Floats
 
 
-def market(packing: Packing, classes: Places, pool: ColumnPool, moves: float) -> Market | None:
+def market(packing: Packing, classes: Indices, pool: ColumnPool, moves: float) -> Market | None:
     """The pool at its own prices, without what is far from paying; `classes` [S] the class of each shape."""
     programme = _Programme(packing, classes, pool, moves)
     relaxed = programme.solve(relaxed=True)
@@ -63,12 +62,12 @@ def market(packing: Packing, classes: Places, pool: ColumnPool, moves: float) ->
     return Market(pool.rows(kept), worth, reduced[kept], relaxed.values[kept])
 
 
-def paying(packing: Packing, classes: Places, pool: ColumnPool, worth: Worth, loss: float) -> ColumnPool:
+def paying(packing: Packing, classes: Indices, pool: ColumnPool, worth: Worth, loss: float) -> ColumnPool:
     """The columns that gain at least -`loss` (thousandths) beyond what is paid."""
     return pool.rows(_Programme(packing, classes, pool, 0.0).reduced(worth) > -loss)
 
 
-def chosen(packing: Packing, classes: Places, found: Market, moves: float) -> ColumnPool | None:
+def chosen(packing: Packing, classes: Indices, found: Market, moves: float) -> ColumnPool | None:
     """The columns of the best plan; None when the solver finds no plan."""
     first = np.lexsort((-found.reduced, found.part <= 0))[:MOST]
     near = found.pool.rows(np.sort(first[(found.reduced[first] > -NEAR) | (found.part[first] > 0)]))
@@ -77,7 +76,7 @@ def chosen(packing: Packing, classes: Places, found: Market, moves: float) -> Co
 
 
 class _Programme:
-    def __init__(self, packing: Packing, classes: Places, pool: ColumnPool, moves: float) -> None:
+    def __init__(self, packing: Packing, classes: Indices, pool: ColumnPool, moves: float) -> None:
         self._gain, self._node, self.nodes = pool.gain, pool.node, len(packing.free)
         self._left, at = (pool.out != ABSENT).nonzero()
         item = pool.out[self._left, at]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.fragmentation.index import Devices, FragmentationIndex, Places, Ways, ways_of
-from descheduler.packing.state import ABSENT, Ints, Mask, Packing, Shapes, Step
-from descheduler.packing.workload import Floats
+from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
+from descheduler.packing.fragmentation.index import FragmentationIndex, Ways, ways_of
+from descheduler.packing.state import ABSENT, Packing, Shapes, Step
 
 TOGETHER = 512
 """Partly grown columns that are grown together: what keeps the arrays small."""
@@ -26,7 +26,7 @@ SAME = 1e-6
 class Classes:
     """M classes of items that are moved alike: `of` [S] the class of a shape, `shapes` one for each class."""
 
-    of: Places
+    of: Indices
     shapes: Shapes
 
 
@@ -35,10 +35,10 @@ class ColumnPool:
     """C columns: `node` [C]; `out` [C, L] items that leave and `into` [C, L] classes that come (ABSENT: none), each to
     the devices (bits) of `held` [C, L] (ABSENT: to those that suit best); `gain` [C] the fall of F."""
 
-    node: Places
-    out: Places
-    into: Places
-    held: Places
+    node: Indices
+    out: Indices
+    into: Indices
+    held: Indices
     gain: Floats
 
     def joined(self, other: ColumnPool) -> ColumnPool:
@@ -52,16 +52,16 @@ class ColumnPool:
             parts.append(np.concatenate([mine, theirs]))
         return ColumnPool(*parts)
 
-    def rows(self, which: Places | Mask) -> ColumnPool:
+    def rows(self, which: Indices | Mask) -> ColumnPool:
         """Some of the columns."""
         return ColumnPool(*(getattr(self, name)[which] for name in ColumnPool.__dataclass_fields__))
 
 
-def _padded(items: Places, width: int) -> Places:
+def _padded(items: Indices, width: int) -> Indices:
     return np.pad(items, ((0, 0), (0, width - items.shape[1])), constant_values=ABSENT)
 
 
-def made(start: Floats, end: FragmentationIndex, classes: Places, steps: Sequence[Step]) -> ColumnPool:
+def made(start: Floats, end: FragmentationIndex, classes: Indices, steps: Sequence[Step]) -> ColumnPool:
     """What a plan does to each node that it touches, as columns; `start` [N] F before."""
     out: dict[int, list[int]] = {}
     into: dict[int, list[int]] = {}
@@ -87,7 +87,7 @@ class Beam:
     loss: float = 20.0
 
 
-def identical(packing: Packing) -> Places:
+def identical(packing: Packing) -> Indices:
     """[S] shapes that ask for the same have the same number."""
     shapes = packing.shapes
     devices = np.stack([shapes.count, shapes.milli], axis=1)
@@ -95,7 +95,7 @@ def identical(packing: Packing) -> Places:
     return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def classes_of(packing: Packing, alike: Places) -> Classes:
+def classes_of(packing: Packing, alike: Indices) -> Classes:
     """Shapes that are `alike` [S] as one class, for which its most frequent shape stands."""
     times = np.bincount(packing.shape[packing.node != ABSENT], minlength=len(packing.shapes))
     order = np.lexsort((-times, alike))
@@ -109,12 +109,12 @@ def classes_of(packing: Packing, alike: Places) -> Classes:
 class _Front:
     """X partly grown columns: what is free then [X, R], residuals [X, D]."""
 
-    node: Places
+    node: Indices
     free: Ints
-    devices: Devices
-    out: Places
-    into: Places
-    held: Places
+    devices: Ints32
+    out: Indices
+    into: Indices
+    held: Indices
     value: Floats
     profit: Floats
 
@@ -197,7 +197,7 @@ class Growth:
         kept = self._ranked(both.node, both.profit)
         return _Front(*(getattr(both, name)[kept] for name in names))
 
-    def _ranked(self, node: Places, profit: Floats) -> Places:
+    def _ranked(self, node: Indices, profit: Floats) -> Indices:
         """The most profitable of each node, those of equal profit once: they are the same in another order."""
         low, high = float(profit.min(initial=0.0)), float(profit.max(initial=0.0))
         order = np.argsort(node * (high - low + 1.0) - profit, kind="stable")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.fragmentation.index import FragmentationIndex, Places
-from descheduler.packing.state import ABSENT, Mask, Step
-from descheduler.packing.workload import Floats
+from descheduler.model.arrays import Floats, Indices, Mask
+from descheduler.packing.fragmentation.index import FragmentationIndex
+from descheduler.packing.state import ABSENT, Step
 
 LEAST_GAIN = 1e-6
 """Thousandths of a device: a gain below is rounding."""
@@ -22,7 +22,7 @@ LEAST_GAIN = 1e-6
 class Best:
     """For each item [P]: its best node other than its own, and what the move would change F by (infinite: none)."""
 
-    node: Places
+    node: Indices
     change: Floats
 
 

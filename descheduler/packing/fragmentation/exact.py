@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.fragmentation.index import Places
+from descheduler.model.arrays import Floats, Indices, Ints
 from descheduler.packing.fragmentation.pricing import Prices, solve
 from descheduler.packing.fragmentation.relaxed import Group, Relaxed
-from descheduler.packing.state import Ints
-from descheduler.packing.workload import Floats
 
 CELLS = 640
 """Cells of the largest node."""
@@ -52,7 +50,7 @@ def _tables(group: Group, relaxed: Relaxed, prices: Prices) -> _Tables:
     return _Tables(cell, rest, loose)
 
 
-def _undominated(milli: Ints, cells: Places, income: Floats) -> list[int]:
+def _undominated(milli: Ints, cells: Indices, income: Floats) -> list[int]:
     """Of classes with equal thousandths, those that earn more than all that use no more CPU."""
     kept: list[int] = []
     best: dict[int, float] = {}

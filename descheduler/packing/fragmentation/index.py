@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
 from descheduler.packing.fragmentation.measure import Measure, measure_of
-from descheduler.packing.state import ABSENT, WHOLE, Ints, Mask, Packing, Shapes, Step
-from descheduler.packing.workload import Floats, Workload
+from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, Step
+from descheduler.packing.workload import Workload
 
-Places = NDArray[np.intp]
-Devices = NDArray[np.int32]
 BATCH = 256
 """Nodes whose columns are made together at the start: what keeps the arrays within the processor's cache."""
 
@@ -34,13 +33,13 @@ class Patterns:
 
     count: NDArray[np.int32]
     milli: NDArray[np.int32]
-    position: Places
-    loose: Places
+    position: Indices
+    loose: Indices
     only: Mask
-    start: Places
+    start: Indices
     shared: Mask
 
-    def take(self, rows: Devices) -> tuple[Devices, Mask]:
+    def take(self, rows: Ints32) -> tuple[Ints32, Mask]:
         """For rows [X, D] of residuals: residuals afterwards [X, Q, D], and where the devices have room [X, Q].
 
         Of devices with equally much left only the first is taken by a pattern with a position."""
@@ -57,7 +56,7 @@ class Patterns:
         chosen[:, loose] = free
         return rows[:, None, :] - chosen * self.milli[:, None], chosen.sum(axis=2) == self.count
 
-    def take_one(self, rows: Devices, which: Places) -> Devices:
+    def take_one(self, rows: Ints32, which: Indices) -> Ints32:
         """Residuals [X, D] after the pattern `which` [X] of each row; the pattern must have room."""
         able = rows >= self.milli[which, None]
         order = np.argsort(rows, axis=1, kind="stable")
@@ -97,15 +96,15 @@ class Ways:
 
     shapes: Shapes
     patterns: Patterns
-    shape: Places
-    pattern: Places
-    first: Places
-    shared: Places
-    several: Places
+    shape: Indices
+    pattern: Indices
+    first: Indices
+    shared: Indices
+    several: Indices
 
     def value(
-        self, measure: Measure, column: int, nodes: Places, free: Ints, devices: Devices
-    ) -> tuple[Places, Places, Floats]:
+        self, measure: Measure, column: int, nodes: Indices, free: Ints, devices: Ints32
+    ) -> tuple[Indices, Indices, Floats]:
         """For X states of `nodes` with `free` [X, R] and `devices` [X, D]: the pairs of a state and a way that has room
         there, and F afterwards [Y]."""
         shapes = self.shapes
@@ -184,7 +183,7 @@ class FragmentationIndex:
         touched = [step.target] if step.source in (ABSENT, step.target) else [step.source, step.target]
         self.refresh(np.array(touched))
 
-    def refresh(self, nodes: Places) -> None:
+    def refresh(self, nodes: Indices) -> None:
         """Make all that depends on these nodes [X] anew."""
         packing, measure = self.packing, self.measure
         cpu, kind = packing.free[nodes, self.column], measure.kind[nodes]
@@ -192,7 +191,7 @@ class FragmentationIndex:
         self._leaving(nodes)
         self._entering(nodes)
 
-    def _leaving(self, nodes: Places) -> None:
+    def _leaving(self, nodes: Indices) -> None:
         items = np.array([item for node in nodes.tolist() for item in self._at[node]], np.intp)
         packing, shapes = self.packing, self.packing.shapes
         node, shape = packing.node[items], packing.shape[items]
@@ -201,7 +200,7 @@ class FragmentationIndex:
         cpu = packing.free[node, self.column] + shapes.amounts[shape, self.column]
         self.leave[items] = self.measure(cpu, after, self.measure.kind[node]) - self.value[node]
 
-    def _entering(self, nodes: Places) -> None:
+    def _entering(self, nodes: Indices) -> None:
         packing, ways = self.packing, self._ways
         x, way, value = ways.value(self.measure, self.column, nodes, packing.free[nodes], packing.devices[nodes])
         found = np.full((len(nodes), len(ways.shape)), np.inf)

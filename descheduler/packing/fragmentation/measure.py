@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.state import WHOLE, Ints, Packing
-from descheduler.packing.workload import Floats, Workload
+from descheduler.model.arrays import Floats, Ints
+from descheduler.packing.state import WHOLE, Packing
+from descheduler.packing.workload import Workload
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from descheduler.model.arrays import Indices
 from descheduler.packing.fragmentation.columns import ColumnPool
 from descheduler.packing.fragmentation.descent import best_moves
-from descheduler.packing.fragmentation.index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.state import ABSENT, Step
 
 Offers = dict[int, list[tuple[int, int]]]
 """For each class the nodes where one of it is wanted, and the devices that it takes there."""
 
 
-def carry_out(index: FragmentationIndex, classes: Places, plan: ColumnPool) -> list[Step]:
+def carry_out(index: FragmentationIndex, classes: Indices, plan: ColumnPool) -> list[Step]:
     """Move the items of the plan on the index, and say how.
 
     Whatever has room goes, again and again. Where the moves wait for each other in a circle, the waiting item whose
@@ -40,7 +41,7 @@ def carry_out(index: FragmentationIndex, classes: Places, plan: ColumnPool) -> l
 
 
 def _pass(
-    index: FragmentationIndex, classes: Places, waiting: list[int], offers: Offers, *, exactly: bool = True
+    index: FragmentationIndex, classes: Indices, waiting: list[int], offers: Offers, *, exactly: bool = True
 ) -> list[Step]:
     """Each waiting item to the first offered place that has room for it; unless `exactly`, one on any devices."""
     packing, steps = index.packing, []

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from descheduler.packing.fragmentation.index import Places
+from descheduler.model.arrays import Floats, Indices
 from descheduler.packing.fragmentation.relaxed import Group, Relaxed
-from descheduler.packing.workload import Floats
 
 _SAME = 1e-9
 
@@ -46,8 +45,8 @@ class Solved:
     paid: Floats
     levels: Floats
     value: Floats
-    level: Places
-    price: Places
+    level: Indices
+    price: Indices
 
 
 def _rest(group: Group, relaxed: Relaxed, prices: Prices) -> tuple[Floats, NDArray[np.int32]]:
@@ -117,12 +116,12 @@ class _Made:
 
     cost: Floats
     used: Floats
-    entry: Places
-    shape: Places
+    entry: Indices
+    shape: Indices
     amount: Floats
 
 
-def _make(group: Group, relaxed: Relaxed, prices: Prices, solved: Solved, price: Places) -> _Made:
+def _make(group: Group, relaxed: Relaxed, prices: Prices, solved: Solved, price: Indices) -> _Made:
     """At the chosen level of each node and the prices of CPU [N]."""
     parts, level, size = relaxed.parts, solved.level, len(group.nodes)
     grouped = group.devices.tocoo()
@@ -137,8 +136,8 @@ def _make(group: Group, relaxed: Relaxed, prices: Prices, solved: Solved, price:
     hits = np.flatnonzero(worth >= top[of] - _SAME)
     chosen = row[hits[np.unique(of[hits], return_index=True)[1]]] if len(hits) else row
     gone = csr_array(group.gone[chosen]).tocoo()
-    entry: list[Places] = [node[gone.row].astype(np.intp)]
-    shape: list[Places] = [parts.shape[gone.col]]
+    entry: list[Indices] = [node[gone.row].astype(np.intp)]
+    shape: list[Indices] = [parts.shape[gone.col]]
     amount = [-gone.data * times[gone.row] * parts.share[gone.col]]
     cost, used = np.zeros(size), np.zeros(size)
     cost += np.bincount(node[gone.row], gone.data * times[gone.row] * parts.cost[gone.col], size)

@@ -22,9 +22,9 @@ from itertools import product
 import numpy as np
 from scipy.sparse import csr_array
 
-from descheduler.packing.fragmentation.index import Places
-from descheduler.packing.state import ABSENT, WHOLE, Ints, Mask, Packing
-from descheduler.packing.workload import Floats, Workload
+from descheduler.model.arrays import Floats, Indices, Ints, Mask
+from descheduler.packing.state import ABSENT, WHOLE, Packing
+from descheduler.packing.workload import Workload
 
 MOST_WAYS = 4096
 """A device whose items can stay in more ways than this is not worth a bound."""
@@ -35,7 +35,7 @@ class Parts:
     """T types of what stands on devices: one device's share of an item. `shape`, `share` (1 / devices), `milli` (in
     units), `cpu`, `cost` [T] of that share; `movable` [T]."""
 
-    shape: Places
+    shape: Indices
     share: Floats
     milli: Ints
     cpu: Floats
@@ -53,17 +53,17 @@ class Group:
     `kept` CPU used, `gone` [rows, T] types given away. `loose` [N, T] items without devices. `classes` that can come.
     """
 
-    nodes: Places
+    nodes: Indices
     usable: Floats
     need: Floats
     room: Floats
     devices: csr_array
-    first: Places
-    left: Places
+    first: Indices
+    left: Indices
     kept: Floats
     gone: csr_array
     loose: csr_array
-    classes: Places
+    classes: Indices
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -124,7 +124,7 @@ class _Standing:
     loose: list[list[int]]
 
 
-def _standing(packing: Packing, placed: Places, kind: Places) -> _Standing:
+def _standing(packing: Packing, placed: Indices, kind: Indices) -> _Standing:
     found = _Standing([{} for _ in range(len(packing.free))], [[] for _ in range(len(packing.free))])
     for item, part in zip(placed.tolist(), kind.tolist(), strict=True):
         node, held = int(packing.node[item]), int(packing.held[item])
@@ -136,7 +136,7 @@ def _standing(packing: Packing, placed: Places, kind: Places) -> _Standing:
     return found
 
 
-def _group(packing: Packing, workload: Workload, relaxed: Relaxed, nodes: Places, stands: _Standing) -> Group | None:
+def _group(packing: Packing, workload: Workload, relaxed: Relaxed, nodes: Indices, stands: _Standing) -> Group | None:
     parts, unit = relaxed.parts, relaxed.unit
     allowed = packing.shapes.allowed[:, nodes[0]]
     width = int((packing.devices[nodes[0]] != ABSENT).sum())

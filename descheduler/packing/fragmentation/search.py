@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from descheduler.model.arrays import Indices
 from descheduler.packing.fragmentation.bound import alike, fragmentation_bound
 from descheduler.packing.fragmentation.choice import Worth, chosen, market, paying
 from descheduler.packing.fragmentation.columns import Beam, Classes, Growth, classes_of, identical, made
 from descheduler.packing.fragmentation.descent import descend
-from descheduler.packing.fragmentation.index import FragmentationIndex, Places
+from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.order import carry_out
 from descheduler.packing.state import Packing, Step
 from descheduler.packing.workload import Workload
@@ -68,7 +69,7 @@ def _coordinated(
     start: FragmentationIndex,
     descended: FragmentationIndex,
     descent: list[Step],
-    same: Places,
+    same: Indices,
     moves: float,
     effort: int,
 ) -> tuple[FragmentationIndex, list[Step]]:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.make_room.devices import add_room
 from descheduler.packing.make_room.requests import Allowance, Demand
 from descheduler.packing.make_room.room import Room
 from descheduler.packing.make_room.rows import Rows
 from descheduler.packing.make_room.vacate import Option
-from descheduler.packing.programme import Columns, Infeasible, Programme, SolveStatus, WorkLimits
-from descheduler.packing.state import ABSENT, WHOLE, Mask, Packing
+from descheduler.packing.programme import Infeasible, Programme, SolveStatus, WorkLimits
+from descheduler.packing.state import ABSENT, WHOLE, Packing
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +62,7 @@ class Choice:
 class Seating:
     """`option` columns of the options; `served` of each family, the column of each domain."""
 
-    option: Columns
+    option: Ints
     served: list[dict[int, int]]
 
 
@@ -149,7 +150,7 @@ def _seats(
     asked: Question,
     options: Sequence[Option],
     kind: int,
-    option: Columns,
+    option: Ints,
     served: list[dict[int, int]],
 ) -> None:
     """Members of requests served <= members seated: in all, and in every domain of every level."""
@@ -180,7 +181,7 @@ def _outer(level: NDArray[np.int32], inner: NDArray[np.int32] | None, domain: in
     return int(found[0]) if len(found) == 1 else ABSENT
 
 
-def _moves(programme: Programme, asked: Question, option: Columns, tie: float) -> None:
+def _moves(programme: Programme, asked: Question, option: Ints, tie: float) -> None:
     """At most so many moves, the cheapest; a gang that several options move is counted once."""
     group, price = asked.allowance.group, prices(asked)
     alone = [_alone(o, group) for o in asked.options]
@@ -216,7 +217,7 @@ def _gangs(option: Option, group: NDArray[np.int32] | None) -> list[int]:
     return [] if group is None else sorted({int(group[i]) for i in option.items} - {ABSENT})
 
 
-def _budgets(programme: Programme, asked: Question, option: Columns, *, strict: bool) -> None:
+def _budgets(programme: Programme, asked: Question, option: Ints, *, strict: bool) -> None:
     """Disruption budgets: of each, only so many items move (counted once per option)."""
     budget = asked.allowance.budget
     if budget is None:
@@ -233,14 +234,14 @@ def _budgets(programme: Programme, asked: Question, option: Columns, *, strict: 
     rows.put(programme)
 
 
-def _exclusive(programme: Programme, asked: Question, option: Columns) -> None:
+def _exclusive(programme: Programme, asked: Question, option: Ints) -> None:
     """One option per node: the cheapest sets of two would count the same room twice."""
     _, row = np.unique([o.node for o in asked.options], return_inverse=True)
     if len(row):
         programme.constrain(int(row.max()) + 1, row, option, upper=1.0)
 
 
-def _least(programme: Programme, asked: Question, option: Columns, room: Room) -> tuple[Columns, Columns]:
+def _least(programme: Programme, asked: Question, option: Ints, room: Room) -> tuple[Ints, Ints]:
     """What hosting costs at least. Returns the columns of all moves together, and of `room.hosting`.
 
     On a node, one kind's options exclude each other; demands of more than half of its devices exclude each other,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.state import Ints
+from descheduler.model.arrays import Ints
 
 STEPS = 2000
 """Nodes of the search tree before the best so far is taken."""

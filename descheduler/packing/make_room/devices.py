@@ -12,12 +12,13 @@ from itertools import combinations
 
 import numpy as np
 
+from descheduler.model.arrays import Ints
 from descheduler.packing.make_room.flows import Flows
 from descheduler.packing.make_room.requests import Demand
 from descheduler.packing.make_room.room import Room
 from descheduler.packing.make_room.rows import Terms
 from descheduler.packing.make_room.vacate import Option
-from descheduler.packing.programme import Columns, Programme
+from descheduler.packing.programme import Programme
 from descheduler.packing.state import ABSENT, WHOLE, Packing, bits
 
 REMOVALS = 4000
@@ -30,12 +31,12 @@ def add_room(
     programme: Programme,
     packing: Packing,
     options: Sequence[Option],
-    option: Columns,
+    option: Ints,
     room: Room,
     demands: Sequence[Demand],
     *,
-    moves: Columns | None = None,
-    hosts: Columns | None = None,
+    moves: Ints | None = None,
+    hosts: Ints | None = None,
     own: int | None = None,
 ) -> None:
     """Rows that give everything that moves a place. `moves` and `hosts` are columns of the lenient form.

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints
 from descheduler.packing.make_room.requests import Demand
 from descheduler.packing.make_room.room import Room
 from descheduler.packing.make_room.rows import Rows, Terms
 from descheduler.packing.make_room.vacate import Option
-from descheduler.packing.programme import Columns, Programme
+from descheduler.packing.programme import Programme
 from descheduler.packing.state import ABSENT, WHOLE, Packing
 
 
@@ -38,12 +39,12 @@ class Flows:
     into: dict[tuple[int, int], int] = field(default_factory=dict)
     victims: dict[tuple[int, int], Terms] = field(default_factory=dict)
 
-    def run(self, moves: Columns | None, hosts: Columns | None) -> None:
+    def run(self, moves: Ints | None, hosts: Ints | None) -> None:
         self._flows(moves, hosts)
         self._plain()
         self._hosting(hosts)
 
-    def _flows(self, moves: Columns | None, hosts: Columns | None) -> None:
+    def _flows(self, moves: Ints | None, hosts: Ints | None) -> None:
         """What leaves each group by shape comes in somewhere."""
         room, packing = self.room, self.packing
         groups = range(len(room.margin))
@@ -70,7 +71,7 @@ class Flows:
         if moves is not None:
             self.rows.add([*((c, 1.0) for c in self.out.values()), (int(moves[0]), -1.0)], lower=0.0, upper=0.0)
 
-    def _hosted(self, hosts: Columns | None) -> dict[tuple[int, int], dict[int, float]]:
+    def _hosted(self, hosts: Ints | None) -> dict[tuple[int, int], dict[int, float]]:
         """What has to leave nodes that host, where nothing else can be opened there at the same time."""
         packing, room = self.packing, self.room
         found: dict[tuple[int, int], dict[int, float]] = defaultdict(lambda: defaultdict(float))
@@ -104,7 +105,7 @@ class Flows:
                         terms.append((column, float(free[o.node, r] - given if room.strict else seat)))
                 self.rows.add([(c, v) for c, v in terms if v], upper=float(total[r]))
 
-    def _hosting(self, hosts: Columns | None) -> None:
+    def _hosting(self, hosts: Ints | None) -> None:
         """Pods of scarce shapes come in only where a node has room for one of them."""
         room = self.room
         if hosts is None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.state import WHOLE, Ints, Mask, Packing, Step, bits
+from descheduler.model.arrays import Ints, Mask
+from descheduler.packing.state import WHOLE, Packing, Step, bits
 
 PUSHES = 24
 """Placed items that are tried to be pushed aside for one that finds no room."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.state import ABSENT, WHOLE, Ints, Mask, Packing, Step
+from descheduler.model.arrays import Ints, Mask
+from descheduler.packing.state import ABSENT, WHOLE, Packing, Step
 
 
 @dataclass(frozen=True, eq=False, slots=True)

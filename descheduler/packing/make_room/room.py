@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
 from descheduler.packing.make_room.requests import Allowance, Demand, slots
 from descheduler.packing.make_room.vacate import Option, Yard
-from descheduler.packing.state import ABSENT, Mask, Packing
+from descheduler.packing.state import ABSENT, Packing
 
 GROUPS = 40
 """More kinds of nodes than these are told apart by their number of devices alone."""

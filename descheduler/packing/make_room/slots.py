@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from descheduler.model.arrays import Mask
 from descheduler.packing.make_room.choice import Family
 from descheduler.packing.make_room.grants import Wanted
 from descheduler.packing.make_room.requests import Allowance, Demand, Effort, Opened, slots
 from descheduler.packing.make_room.solve import solve
-from descheduler.packing.state import ABSENT, Mask, Packing, replay
+from descheduler.packing.state import ABSENT, Packing, replay
 
 __all__ = ["open_slots"]
 

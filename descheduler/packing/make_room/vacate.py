@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints
 from descheduler.packing.make_room.cover import cover
 from descheduler.packing.make_room.requests import Allowance, Demand, movable
-from descheduler.packing.state import ABSENT, WHOLE, Ints, Packing, bits
+from descheduler.packing.state import ABSENT, WHOLE, Packing, bits
 
 LEAVES = 400
 """Sets of devices tried per node before the best so far is taken."""

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.programme import Columns, Floats, Infeasible, Programme, Solution, SolveStatus, WorkLimits
+from descheduler.model.arrays import Floats, Ints
+from descheduler.packing.programme import Infeasible, Programme, Solution, SolveStatus, WorkLimits
 from descheduler.packing.rearrange.flows import Change, Flows, Limited, fit, limited, nothing
 from descheduler.packing.rearrange.patterns import Ground, Patterns, ground, joined, price
-from descheduler.packing.state import ABSENT, Ints
+from descheduler.packing.state import ABSENT
 
 _NEW = 1e-7
 """A pattern that gains less than this on its site's price is no news."""
@@ -158,7 +159,7 @@ class _Prices:
 @dataclass(frozen=True, eq=False, slots=True)
 class _Master:
     programme: Programme
-    patterns: Columns
+    patterns: Ints
     classes: int
     limits: int
     groups: int

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.programme import Columns, Infeasible, Programme, Solution, WorkLimits
+from descheduler.model.arrays import Ints, Mask
+from descheduler.packing.programme import Infeasible, Programme, Solution, WorkLimits
 from descheduler.packing.rearrange.flows import Change, Flows, fit, limited
-from descheduler.packing.state import ABSENT, Ints, Mask
+from descheduler.packing.state import ABSENT
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -105,7 +106,7 @@ def _ranges(flows: Flows, frame: Frame | None, barred: Mask | None) -> tuple[Int
     )
 
 
-def _balance(programme: Programme, flows: Flows, out: tuple[Columns, Columns], into: tuple[Columns, Columns]) -> None:
+def _balance(programme: Programme, flows: Flows, out: tuple[Ints, Ints], into: tuple[Ints, Ints]) -> None:
     """As many enter as leave; the limits on what leaves; the groups."""
     (out_class, out_column), (in_class, in_column) = out, into
     programme.constrain(
@@ -134,9 +135,9 @@ def _balance(programme: Programme, flows: Flows, out: tuple[Columns, Columns], i
 def _capacity(
     programme: Programme,
     flows: Flows,
-    out: tuple[Columns, Columns, Columns],
-    into: tuple[Columns, Columns, Columns],
-    gained: Columns,
+    out: tuple[Ints, Ints, Ints],
+    into: tuple[Ints, Ints, Ints],
+    gained: Ints,
 ) -> None:
     """One row for every bin and resource that could ever run short."""
     bins, resources = flows.room.shape

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.state import ABSENT, Ints, Mask
+from descheduler.model.arrays import Ints, Mask
+from descheduler.packing.state import ABSENT
 
 
 @dataclass(frozen=True, eq=False, slots=True)

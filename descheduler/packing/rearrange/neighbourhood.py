@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.programme import Infeasible, SolveStatus, WorkLimits
 from descheduler.packing.rearrange import compact
 from descheduler.packing.rearrange.flows import Change, Flows
 from descheduler.packing.rearrange.ordering import ItemMove, order
-from descheduler.packing.state import ABSENT, Ints, Mask
+from descheduler.packing.state import ABSENT
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.rearrange.flows import Change, Flows
-from descheduler.packing.state import ABSENT, Ints, Mask
+from descheduler.packing.state import ABSENT
 
 
 @dataclass(frozen=True, slots=True)

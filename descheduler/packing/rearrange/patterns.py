@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.programme import Floats
+from descheduler.model.arrays import Floats, Ints, Mask
 from descheduler.packing.rearrange.flows import Flows
-from descheduler.packing.state import ABSENT, Ints, Mask
+from descheduler.packing.state import ABSENT
 
 NEVER = -1e9
 _TINY = 1e-12

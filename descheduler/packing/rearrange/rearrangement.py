@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.programme import Infeasible, SolveStatus, WorkLimits
 from descheduler.packing.rearrange.columns import PatternPool, choose, generate
 from descheduler.packing.rearrange.flows import Flows, fit, nothing
 from descheduler.packing.rearrange.neighbourhood import Found, attempt, improve
 from descheduler.packing.rearrange.ordering import ItemMove, Ordered, order
-from descheduler.packing.state import ABSENT, Ints, Mask
+from descheduler.packing.state import ABSENT
 
 
 @dataclass(frozen=True, slots=True)

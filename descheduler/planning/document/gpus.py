@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.arrays import Indices, Mask
 from descheduler.model.devices import WHOLE, not_steerable
 from descheduler.model.nodes import NodeGpus
 from descheduler.model.plan_gpus import GpuCapacity, GpuCapacityRow, GpuGangRow, GpuHold, GpuMap, GpuNodeRow
@@ -18,9 +19,6 @@ from descheduler.topology.gangs import largest_gangs
 LISTED = 64  # nodes that are listed though more may change: what a page shows and a reader looks at
 SLOTS = (1, 2, 4, 8)
 """Sets of whole GPUs on one node that are counted: what jobs ask for, up to the size of common machines."""
-
-Mask = NDArray[np.bool_]
-Positions = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -106,7 +104,7 @@ def _changed(outcome: Outcome) -> Mask:
     return out
 
 
-def _listed(having: Positions, count: NDArray[np.int64], changed: Mask, free: _Free) -> Positions:
+def _listed(having: Indices, count: NDArray[np.int64], changed: Mask, free: _Free) -> Indices:
     """All nodes that change, and of the others those with most that is free beside what is held; ascending."""
     left = free.whole[having] * WHOLE + free.partial[having]
     scattered = np.where(free.whole[having] < count[having], left, 0)
@@ -182,7 +180,7 @@ def _of_pod(view: RebalanceView, state: Scenario, node: int, pod: int) -> Iterab
 
 
 def _capacity(
-    view: RebalanceView, having: Positions, count: NDArray[np.int64], before: _Free, after: _Free
+    view: RebalanceView, having: Indices, count: NDArray[np.int64], before: _Free, after: _Free
 ) -> Iterable[GpuCapacityRow]:
     """One row for each pool and model, in the order of the pools, then by model."""
     groups: dict[tuple[int, str], list[int]] = {}
@@ -197,7 +195,7 @@ def _capacity(
         )
 
 
-def _sums(count: NDArray[np.int64], free: _Free, at: Positions) -> GpuCapacity:
+def _sums(count: NDArray[np.int64], free: _Free, at: Indices) -> GpuCapacity:
     whole, closed = free.whole[at], free.closed[at]
     usable = np.where(closed, 0, whole)
     stranded = (whole + free.partial[at] / WHOLE)[closed].sum()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.gangs import Units
+from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -17,7 +18,6 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 
-Mask = NDArray[np.bool_]
 EVICT = "descheduler.alpha.kubernetes.io/evict"
 
 

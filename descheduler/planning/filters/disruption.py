@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode, Unit
 from descheduler.planning.budgets.match import allowance, allowed_at_best, exempt
-from descheduler.planning.filters.context import Filter, FilterContext, Mask
+from descheduler.planning.filters.context import Filter, FilterContext
 
 _REFUSED = {
     Consequence.FAILS: Reason.WOULD_FAIL,

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.gangs import Units
+from descheduler.model.arrays import Mask
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches, match_budgets
-from descheduler.planning.filters.context import Filter, FilterContext, Mask
+from descheduler.planning.filters.context import Filter, FilterContext
 from descheduler.planning.filters.disruption import budget_filters, consequence_filters, ledger_filters, member_filter
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
 from descheduler.planning.filters.pod import pod_filters

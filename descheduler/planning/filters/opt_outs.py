@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.filters.context import EVICT, Filter, FilterContext, Mask
+from descheduler.planning.filters.context import EVICT, Filter, FilterContext
 from descheduler.planning.filters.pod import QOS
 
 CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling, SystemCriticalPriority

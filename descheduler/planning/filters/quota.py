@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase
 from descheduler.model.quantity import InvalidQuantity, amount, human
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.filters.context import Filter, FilterContext, Mask
+from descheduler.planning.filters.context import Filter, FilterContext
 
 PLUGINS, KOORDINATOR = "scheduling.x-k8s.io/ElasticQuota", "scheduling.sigs.k8s.io/ElasticQuota"
 _PREFIX = "quota.scheduling.koordinator.sh"
@@ -39,7 +40,6 @@ _FIELDS = ("cpu", "memory", "ephemeral-storage")
 _NO_LIMIT = 2**62
 _LARGEST = 2**53  # sums of it do not overflow
 
-Ints = NDArray[np.int64]
 Waiting = list[tuple[tuple[int, int, int], int]]
 """((quota, spec, priority), pod) of pending pods."""
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.explain import OURS, Backtest, ProfileExplanation
-from descheduler_profiling.series import Floats
 
 FORMAT = "descheduler-profile-explanation"
 VERSION = 1
@@ -129,13 +129,13 @@ def to_json(doc: ProfileDocument, indent: int | None = None) -> bytes:
     return data if indent is None else msgspec.json.format(data, indent=indent)
 
 
-def _widths(explained: ProfileExplanation) -> Floats:
+def _widths(explained: ProfileExplanation) -> Floats32:
     """Steps in each horizon bucket."""
     ends = [horizon // explained.step for horizon in explained.profile.horizons]
     return np.diff([0, *ends]).astype(np.float32)
 
 
-def _rule(trial: Backtest, widths: Floats) -> Rule:
+def _rule(trial: Backtest, widths: Floats32) -> Rule:
     return Rule(
         rule=trial.rule,
         ours=trial.rule == OURS,
@@ -148,7 +148,7 @@ def _rule(trial: Backtest, widths: Floats) -> Rule:
     )
 
 
-def _day(values: Floats, widths: Floats) -> Floats:
+def _day(values: Floats32, widths: Floats32) -> Floats32:
     """[Q, B] -> [Q]: the mean over the steps of the day ahead; of the buckets that could be compared."""
     weights = np.where(np.isfinite(values), widths[None, :], np.float32(0))
     total = weights.sum(axis=1)
@@ -156,11 +156,11 @@ def _day(values: Floats, widths: Floats) -> Floats:
     return np.where(total > 0, mean, np.nan).astype(np.float32)
 
 
-def _table(values: Floats) -> Table:
+def _table(values: Floats32) -> Table:
     return [_line(line) for line in values]
 
 
-def _line(values: Floats | Sequence[float]) -> Line:
+def _line(values: Floats32 | Sequence[float]) -> Line:
     return [_number(float(value)) for value in values]
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
+from descheduler.model.arrays import Floats32
 from descheduler.report import words
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.words import amount, level
-from descheduler_profiling.series import Floats
 
 _BRAILLE = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # Unicode 10, U+2800: dot of (row, column)
@@ -46,7 +46,7 @@ def plot(doc: ProfileDocument, width: int, height: int = 11) -> list[Text]:
     return lines
 
 
-def _dots(values: Floats, offset: int, total: int, columns: int, height: int, top: float) -> NDArray[np.int64]:
+def _dots(values: Floats32, offset: int, total: int, columns: int, height: int, top: float) -> NDArray[np.int64]:
     """[height, columns] Braille bits of a line: each dot column spans from the least to the largest value within it."""
     out = np.zeros((height, columns), np.int64)
     place = ((offset + np.arange(values.size)) * (2 * columns) // total).astype(np.int64)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from descheduler_profiling.history.ring import Columns, Ring
-from descheduler_profiling.series import Floats
+from descheduler.model.arrays import Floats32, Mask
+from descheduler_profiling.history.ring import Ring
 
 LATE_COLUMNS = 3  # the newest ones, whose samples may still arrive
 _NEAR = 0.1  # of the larger value; what is kept is rounded
@@ -24,8 +24,8 @@ class Said:
     def __init__(self, ring: Ring, columns: int) -> None:
         first, last = ring.grid.count - columns, max(0, ring.grid.count - LATE_COLUMNS)
         self._part = slice(first, max(first, last))
-        self._read: Columns = ring.read[self._part].copy()  # [C]
-        self._values: Floats = ring.values[: len(ring.keys), self._part].copy()  # [S, C]
+        self._read: Mask = ring.read[self._part].copy()  # [C]
+        self._values: Floats32 = ring.values[: len(ring.keys), self._part].copy()  # [S, C]
 
     def differs(self, ring: Ring) -> bool:
         """Whether a quarter of the values is another by now, or is there where none was, or the other way round.

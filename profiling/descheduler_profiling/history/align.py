@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.signals import Conversion
 from descheduler_profiling.history.wire import Series
-from descheduler_profiling.series import Floats
 
 _ON_CLOCK = 1.0  # seconds by which a sample may miss its column
 _LARGEST = 1e30  # what float32 sums still hold
@@ -48,7 +48,7 @@ class Oddities:
         return self.not_finite + self.negative + self.absurd + self.off_clock + self.outside + self.conflicts
 
 
-def to_matrix(series: Sequence[Series], grid: Grid, ceiling: float = np.inf) -> tuple[Floats, Oddities]:
+def to_matrix(series: Sequence[Series], grid: Grid, ceiling: float = np.inf) -> tuple[Floats32, Oddities]:
     """Values [S, T] of the series, in their order, on the grid's columns."""
     matrix = np.full((len(series), grid.count), np.nan, np.float32)
     if not series or not grid.count:
@@ -77,7 +77,7 @@ def to_matrix(series: Sequence[Series], grid: Grid, ceiling: float = np.inf) -> 
     )
 
 
-def unit_factors(values: Floats, conversion: Conversion, block: int = 288) -> NDArray[np.float32]:
+def unit_factors(values: Floats32, conversion: Conversion, block: int = 288) -> NDArray[np.float32]:
     """By what each column [T] must be multiplied, judged by the numbers: exporters changed units under the same name.
 
     `ratio`: a fraction above 1.5 is a percentage, where more than a glitch says so (1 in 1,000 samples of `block`

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32, Mask
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.grid import Grid, runs
 from descheduler_profiling.history.serial import coarse
-from descheduler_profiling.series import Floats
 
-Columns = NDArray[np.bool_]
 _BLOCK = 1024  # rows that are rounded at once: a fleet's whole matrix would be copied several times
 
 
@@ -26,8 +25,8 @@ class Ring:
 
     grid: Grid
     keys: list[WorkloadKey]
-    values: Floats
-    read: Columns
+    values: Floats32
+    read: Mask
     query: str = ""
     _rows: dict[WorkloadKey, int] = field(default_factory=dict)
 
@@ -52,7 +51,7 @@ class Ring:
         read[new : new + shared.count] = self.read[old : old + shared.count]
         return Ring(grid, [self.keys[row] for row in alive], values, read, self.query)
 
-    def write(self, part: Grid, keys: Sequence[WorkloadKey], values: Floats, *, whole: bool) -> None:
+    def write(self, part: Grid, keys: Sequence[WorkloadKey], values: Floats32, *, whole: bool) -> None:
         """Lay `values` [len(keys), part.count] over the columns of `part`.
 
         Whole columns replace what was there: a workload that is not in them was not there. Parts only add.

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.history.signals import Aggregation
-from descheduler_profiling.series import Floats
 
 _K = TypeVar("_K", bound=Hashable)
 
@@ -21,7 +21,7 @@ def group(keys: Sequence[_K]) -> tuple[list[_K], NDArray[np.intp]]:
     return list(numbers), index
 
 
-def reduce_rows(values: Floats, groups: NDArray[np.intp], count: int, how: Aggregation) -> Floats:
+def reduce_rows(values: Floats32, groups: NDArray[np.intp], count: int, how: Aggregation) -> Floats32:
     """Rows [P, T] of one group become one row of [count, T]; NaN where none of the group's rows has a value."""
     made = np.full((count, values.shape[1]), np.nan, np.float32)
     if not values.size:
@@ -42,7 +42,7 @@ def reduce_rows(values: Floats, groups: NDArray[np.intp], count: int, how: Aggre
     return made
 
 
-def last_mean(values: Floats) -> Floats:
+def last_mean(values: Floats32) -> Floats32:
     """The mean [P] of what each row [P, T] has; NaN for an empty row."""
     there = np.isfinite(values)
     counts = there.sum(axis=1)

@@ -16,9 +16,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler.model.errors import RecordingError
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.series import Floats, History
+from descheduler_profiling.series import History
 
 _MAGIC = b"descheduler-history\n"
 _VERSION = 1
@@ -47,7 +48,7 @@ class _Header(msgspec.Struct):
     recent: bytes = b""
 
 
-def coarse(values: Floats) -> Floats:
+def coarse(values: Floats32) -> Floats32:
     """Values [S, T] rounded to 11 significant bits, gaps for what is negative or infinite; idempotent."""
     clean = np.where(np.isfinite(values) & (values >= 0), values, np.float32(np.nan)).astype(np.float32)
     if not clean.size:
@@ -136,7 +137,7 @@ def _history(header: _Header, payload: bytes) -> History:
     )
 
 
-def _codes(values: Floats) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+def _codes(values: Floats32) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
     """Codes [S, T] (0 gap, 1 zero, else the offset of the rounded bits) and the base [S] of each row."""
     upper = values.view(np.uint32) >> _DROP
     positive = values > 0
@@ -146,7 +147,7 @@ def _codes(values: Floats) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
     return codes.astype(np.uint16), base
 
 
-def _values(coded: tuple[NDArray[np.uint16], NDArray[np.uint32]]) -> Floats:
+def _values(coded: tuple[NDArray[np.uint16], NDArray[np.uint32]]) -> Floats32:
     codes, base = coded
     bits = (codes.astype(np.uint32) - np.uint32(_FIRST) + base[:, None]) << _DROP
     values = np.where(codes >= _FIRST, bits, 0).astype(np.uint32).view(np.float32)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.agreement import Said
@@ -24,7 +25,6 @@ from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
 from descheduler_profiling.history.wire import QueryAnswer
-from descheduler_profiling.series import Floats
 
 RECENT_SECONDS = 3600
 _SHORTEST_WINDOW = 300  # rate() needs four scrapes of a minute
@@ -55,7 +55,7 @@ class Recent:
 
     pods: list[tuple[str, str]]
     keys: list[WorkloadKey]
-    values: Floats
+    values: Floats32
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _owner_rows(answer: QueryAnswer) -> list[tuple[str, str, str, str]]:
 
 def _named(
     task: Task, query: Query, columns: Grid, answer: QueryAnswer
-) -> tuple[list[tuple[str, str]], list[WorkloadKey], Floats]:
+) -> tuple[list[tuple[str, str]], list[WorkloadKey], Floats32]:
     """Names, workloads and aligned values [P, T] of an answer; series of the same name count once.
 
     Raises:
@@ -224,7 +224,9 @@ def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> li
     return [owners.workload(namespace, kind, name) for namespace, name, kind in names]
 
 
-def _write(task: Task, ring: Ring, columns: Grid, keys: list[WorkloadKey], matrix: Floats, answer: QueryAnswer) -> None:
+def _write(
+    task: Task, ring: Ring, columns: Grid, keys: list[WorkloadKey], matrix: Floats32, answer: QueryAnswer
+) -> None:
     begun = task.client.stopwatch()
     distinct, index = group(keys)
     rolled = reduce_rows(matrix, index, len(distinct), task.signal.aggregation)

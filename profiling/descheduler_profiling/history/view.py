@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.history.align import unit_factors
 from descheduler_profiling.history.owners import Owners
 from descheduler_profiling.history.ring import Ring
@@ -12,7 +13,7 @@ from descheduler_profiling.history.rollup import group, last_mean
 from descheduler_profiling.history.serial import coarse
 from descheduler_profiling.history.signals import Signal
 from descheduler_profiling.history.update import Notes, Recent
-from descheduler_profiling.series import Floats, History
+from descheduler_profiling.series import History
 
 _STALE_COLUMNS = 3
 _SILENT = 0.5  # share of present pods without a recent sample at which scraping must be broken
@@ -25,7 +26,7 @@ def to_history(signal: Signal, ring: Ring, recent: Recent | None, owners: Owners
     values = raw if signal.conversion == "none" else coarse(_converted(raw, factors, signal))
     level: dict[tuple[str, str], float] = {}
     replicas = np.zeros(len(keys), np.float32)
-    single: tuple[tuple[tuple[str, str], ...], Floats] = ((), np.empty((0, 0), np.float32))
+    single: tuple[tuple[tuple[str, str], ...], Floats32] = ((), np.empty((0, 0), np.float32))
     if recent is not None and recent.pods:
         now = _present(recent, owners)
         converted = _converted(recent.values, factors[-recent.values.shape[1] :], signal)
@@ -61,8 +62,8 @@ def to_history(signal: Signal, ring: Ring, recent: Recent | None, owners: Owners
     )
 
 
-def _converted(raw: Floats, factors: NDArray[np.float32], signal: Signal) -> Floats:
-    values: Floats = raw * factors[None, :]
+def _converted(raw: Floats32, factors: NDArray[np.float32], signal: Signal) -> Floats32:
+    values: Floats32 = raw * factors[None, :]
     if signal.conversion == "ratio":
         values = np.where(values > 1.5, np.float32(np.nan), np.minimum(values, np.float32(1.0)))
     return values
@@ -83,7 +84,7 @@ def _check_silence(recent: Recent, now: list[int], notes: Notes) -> None:
         notes.problems.append(f"{silent} of {len(now)} pods have no recent sample: is scraping broken?")
 
 
-def _check_freshness(ring: Ring, raw: Floats, notes: Notes) -> None:
+def _check_freshness(ring: Ring, raw: Floats32, notes: Notes) -> None:
     there = np.flatnonzero(np.isfinite(raw).any(axis=0))
     if not there.size:
         if not notes.problems:

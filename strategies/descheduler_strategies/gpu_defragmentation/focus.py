@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.make_room.requests import Demand
 from descheduler.packing.state import WHOLE, Packing
 
-Mask = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 CANDIDATES = 192
 HOSTS = 192
 """How many nodes of each kind are looked at, with an effort of 1."""

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView
+from descheduler.model.arrays import Floats
 from descheduler.model.quantity import amount
 from descheduler.packing.fragmentation.measure import measure_of
 from descheduler.packing.state import WHOLE, Packing, Shapes
 from descheduler.packing.workload import Workload, target_workload
 from descheduler_strategies.gpu_defragmentation.args import TargetShape
 from descheduler_strategies.gpus.columns import GpuColumns
-
-Floats = NDArray[np.float64]
 
 
 def target(

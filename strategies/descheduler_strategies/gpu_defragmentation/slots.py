@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
+from descheduler.model.arrays import Ints
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
@@ -24,7 +25,6 @@ from descheduler_strategies.gpu_defragmentation.focus import fewest_moves, focus
 from descheduler_strategies.gpus.bundles import moves_left, relocate
 from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
 
-Ints = NDArray[np.int64]
 TRIED = 16
 """Nodes looked at, for each slot that may be opened, besides those that the search chose."""
 

@@ -6,17 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.arrays import Ints, Mask
 from descheduler.model.moves import Finding
 from descheduler.model.units import DisruptionMode, Unit
 from descheduler.topology import Spread, spread
 from descheduler_strategies.gpu_topology.args import NAME, GpuTopologyArgs
 from descheduler_strategies.gpu_topology.sets import DeviceSets, Holding
-
-Mask = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -6,16 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.arrays import Floats, Ints, Mask, Positions
 from descheduler.model.devices import WHOLE
 from descheduler.topology import Board, set_of
-
-Floats = NDArray[np.float64]
-Positions = NDArray[np.int32]
-Sets = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class DeviceSets:
             out[here] = board.rings.best_in(held.count)[left[here]]
         return out
 
-    def _sure(self, board: Board, count: int, left: Sets, taken: Mask, nodes: Positions) -> Floats:
+    def _sure(self, board: Board, count: int, left: Ints, taken: Mask, nodes: Positions) -> Floats:
         worst = board.rings.worst_in(count)[left[nodes]]
         sure: Floats = np.where(np.isfinite(worst) | (count < 2), worst, 0.0)
         if not self._best or count < 2:
@@ -133,7 +128,7 @@ class DeviceSets:
                 out[node] |= node != self._view.snapshot.columns.pod_node[pod]
         return out
 
-    def _left_in(self, state: Scenario) -> Sets:
+    def _left_in(self, state: Scenario) -> Ints:
         """[N] what may be free in a state: what pods that left held is free again, what they took is not known."""
         left = self._left
         columns = self._view.snapshot.columns

@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import Accept, RebalanceView, Scenario
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.topology import room_by_domain
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 from descheduler_strategies.gpu_topology.jobs import Job, Jobs
-from descheduler_strategies.gpu_topology.sets import DeviceSets, Positions
+from descheduler_strategies.gpu_topology.sets import DeviceSets
 from descheduler_strategies.gpu_topology.time import Outlook
 from descheduler_strategies.gpus.bundles import Bundle, relocate
-
-Mask = NDArray[np.bool_]
 
 
 class Trial:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView, Scenario
+from descheduler.model.arrays import Positions
 from descheduler.model.units import DisruptionMode
 from descheduler.packing.make_room.requests import Allowance, Effort
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
-Positions = NDArray[np.int32]
 _Key = tuple[bytes, int, int, bytes]
 PLAIN_NODES = 64
 """Nodes without GPUs that searches look at."""

@@ -13,18 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView
+from descheduler.model.arrays import Floats32, Indices
 from descheduler.model.devices import WHOLE
 from descheduler_profiling.series import History
-
-Floats = NDArray[np.float32]
-Positions = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Holders:
     """`pods` [K] live pods that hold GPUs, `gpus` [K] how many, parts counted as parts, of so many `devices` [K]."""
 
-    pods: Positions
+    pods: Indices
     gpus: NDArray[np.float64]
     devices: NDArray[np.int64]
 
@@ -37,9 +35,9 @@ class Activity:
     whole history in which the pod was last above the threshold, -1 for never, and `end` the time of the newest column.
     """
 
-    values: Floats
+    values: Floats32
     over: NDArray[np.int64]
-    last: Positions
+    last: Indices
     start: int
     step: int
     end: int
@@ -65,7 +63,7 @@ def holders(view: RebalanceView, pools: tuple[str, ...] = ()) -> Holders:
 
 
 def activity(
-    view: RebalanceView, history: History, pods: Positions, each: NDArray[np.int64], steps: int, threshold: float
+    view: RebalanceView, history: History, pods: Indices, each: NDArray[np.int64], steps: int, threshold: float
 ) -> Activity:
     """The last `steps` steps of each of the K pods, whose values are means over `each` [K].
 
@@ -92,7 +90,7 @@ def activity(
     return Activity(values=values, over=over, last=last, start=history.start, step=history.step, end=history.end)
 
 
-def _rows(view: RebalanceView, history: History, pods: Positions) -> tuple[Positions, NDArray[np.int64]]:
+def _rows(view: RebalanceView, history: History, pods: Indices) -> tuple[Indices, NDArray[np.int64]]:
     """[K] the row of each pod's workload (-1: there is none, or not every replica is in it), and [K] its replicas."""
     columns = view.snapshot.columns
     at = {key: row for row, key in enumerate(history.keys)}
@@ -104,35 +102,35 @@ def _rows(view: RebalanceView, history: History, pods: Positions) -> tuple[Posit
     return np.where(counted >= count, rows, -1), count
 
 
-def _own_rows(view: RebalanceView, history: History, pods: Positions) -> Positions:
+def _own_rows(view: RebalanceView, history: History, pods: Indices) -> Indices:
     """[K] the row of each pod in `history.recent`, -1 where it was not measured itself."""
     at = {name: row for row, name in enumerate(history.pods)}
     named = ((view.snapshot.pods[p].namespace, view.snapshot.pods[p].name) for p in pods.tolist())
     return np.fromiter((at.get(name, -1) for name in named), np.intp, len(pods))
 
 
-def _last_busy(values: Floats, threshold: float) -> Positions:
+def _last_busy(values: Floats32, threshold: float) -> Indices:
     """[S] the last column above the threshold, or the last one before anything was measured, -1 for neither."""
     busy = values > threshold
     there = np.isfinite(values)
     first = np.where(there.any(axis=1), there.argmax(axis=1), values.shape[1])
     last = values.shape[1] - 1 - busy[:, ::-1].argmax(axis=1)
-    found: Positions = np.where(busy.any(axis=1), last, first - 1).astype(np.intp)
+    found: Indices = np.where(busy.any(axis=1), last, first - 1).astype(np.intp)
     return found
 
 
-def _last_of_workloads(values: Floats, rows: Positions, over: NDArray[np.int64], threshold: float) -> Positions:
+def _last_of_workloads(values: Floats32, rows: Indices, over: NDArray[np.int64], threshold: float) -> Indices:
     """The same [K] for the bounds of the workloads in `rows` [K], each looked at once."""
     distinct, back = np.unique(rows, return_inverse=True)
     scale = np.ones(len(distinct), np.float32)
     np.maximum.at(scale, back, over.astype(np.float32))
-    found: Positions = _last_busy(values[distinct] * scale[:, None], threshold)[back]
+    found: Indices = _last_busy(values[distinct] * scale[:, None], threshold)[back]
     return found
 
 
-def _last_of_both(recent: Floats, older: Positions, total: int, threshold: float) -> Positions:
+def _last_of_both(recent: Floats32, older: Indices, total: int, threshold: float) -> Indices:
     """[K] of pods measured themselves: their own last hour decides about it, the workload about what was before."""
     begin = total - recent.shape[1]
     own = _last_busy(recent, threshold)
-    found: Positions = np.where((recent > threshold).any(axis=1), begin + own, np.minimum(older, begin - 1))
+    found: Indices = np.where((recent > threshold).any(axis=1), begin + own, np.minimum(older, begin - 1))
     return found

@@ -19,11 +19,10 @@ from pydantic import Field
 
 from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario, StrategyArgs, land
 from descheduler.contract.types import Duration, Fraction
+from descheduler.model.arrays import Floats32, Mask
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
-from descheduler_strategies.idle_gpu.activity import Floats, Holders, activity, holders
-
-Mask = NDArray[np.bool_]
+from descheduler_strategies.idle_gpu.activity import Holders, activity, holders
 
 
 class IdleGpuArgs(StrategyArgs):
@@ -64,7 +63,7 @@ class _Idle:
     unknown: Mask
     hours: NDArray[np.float64]
     since: NDArray[np.float64]
-    peak: Floats
+    peak: Floats32
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -132,7 +131,7 @@ def _look(view: RebalanceView, args: IdleGpuArgs, held: Holders) -> _Idle:
     )
 
 
-def _quantile(values: Floats, known: Mask, q: float) -> Floats:
+def _quantile(values: Floats32, known: Mask, q: float) -> Floats32:
     """[K] of what was measured, 0 where too little was."""
     out = np.zeros(len(values), np.float32)
     if known.any():
