@@ -21,7 +21,7 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning.apart import apart
+from descheduler.planning.apart import waves_of
 from descheduler.planning.budgets.budgets import Budgets, DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.conformance import fault
@@ -125,8 +125,7 @@ def decide(given: PlanningInput, chosen: Sequence[ChosenStrategy], settings: Pla
     outcome = survey(given, settings)
     if not outcome.stops:
         _rounds(outcome, chosen, settings, given.in_flight)
-    strangers = apart(outcome.accepted) if settings.landing is LandingMode.STEERED else None
-    outcome.waves = outcome.budgets.waves([a.restarting for a in outcome.accepted], apart=strangers)
+    outcome.waves = waves_of(outcome.budgets, outcome.accepted, settings.landing)
     return outcome
 
 

@@ -1,8 +1,8 @@
 """Objective `fragmentation`: lower FGD's measure, the idle GPUs that a pod drawn from the workload could not use.
 
-Where a replacement lands is the scheduler's choice, so the search walks along what the scheduler would do: the pod that
-promises most if it lands best is tried first, and moves if, where it would really land, the measure of the cluster
-falls by enough. A pod that promises less than another one keeps is never tried.
+Where the scheduler chooses the node, the search walks along what it would do: the pod that promises most if it lands
+best is tried first, and moves if, where it would really land, the measure of the cluster falls by enough. A pod that
+promises less than another one keeps is never tried. Where landings are directed, `coordinated` searches instead.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
 from descheduler.model.arrays import Floats
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.measure import idle
 from descheduler.packing.state import WHOLE
+from descheduler_strategies.gpu_defragmentation import coordinated
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.target import target
 from descheduler_strategies.gpus.bundles import Bundle, moves_left, relocate
@@ -38,10 +40,14 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     waits = [] if args.workload else pending_with_gpus(view)
     columns = gpu_columns(view, state, pool, waits)
     workload = target(view, columns, args.workload, waits)
-    if workload is None:
+    if workload is None or not pool.any():
         return
     index = FragmentationIndex(columns.packing, workload, packed=True, unit=WHOLE)
     finding = _finding(index, float(args.min_gain))
+    if view.landing is LandingMode.DIRECTED:
+        if most > 0:
+            yield from coordinated.propose(view, args, columns, state, workload, finding, most)
+        return
     descent = _Descent(view, args, columns, state, index)
     moves = 0
     while moves < most:
