@@ -1,4 +1,4 @@
-"""A snapshot prepared for questions about places."""
+"""What the scheduler sees of a snapshot: its nodes, its pods, and what each class of pods asks of nodes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,6 @@ from descheduler.scheduler.rules import Compiler, Rules
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
 from descheduler.scheduler.terms import TermResolver, carried_terms
 from descheduler.scheduler.volumes import VolumeRules, Volumes
-from descheduler.scheduler.what_if import WhatIf
-
-
-def prepare(
-    snapshot: ClusterSnapshot, *, scoring: Scoring | Mapping[str, Scoring] = Scoring.LEAST_ALLOCATED
-) -> Placement:
-    """Prepare a snapshot; `scoring` is the strategy in NodeResourcesFit, of all schedulers or by scheduler name."""
-    return Placement(snapshot, scoring)
 
 
 class Placement:
@@ -52,10 +44,6 @@ class Placement:
         self._compiler = Compiler(self.classes, self.labels, self.static, pods, resolver, carried)
         self.scorer = Scorer(snapshot, scoring, self.classes, self.labels, self._compiler, pods, resolver, carried)
         self._rules: dict[int, Rules] = {}
-
-    def what_if(self) -> WhatIf:
-        """The state of the snapshot, to try moves on."""
-        return WhatIf.of(self)
 
     def rules(self, cls: int) -> Rules:
         """The predicates of a class."""

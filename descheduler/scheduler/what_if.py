@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Ints, Mask
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpus import Devices, GpuNeed, GpuTable, Held, held_by
+from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.question import At, Question
 from descheduler.scheduler.scoring import likely, sample_size
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
-
-if TYPE_CHECKING:
-    from descheduler.scheduler.placement import Placement
 
 Nodes = NDArray[np.integer] | None
 _ALL = slice(None)
