@@ -9,7 +9,6 @@ import pytest
 
 from architecture.source import imports
 
-
 AWAITED = frozenset(
     {
         ("descheduler.planning.apart", "descheduler.planning.prover"),
