@@ -72,7 +72,7 @@ class Groups:
         return [g for value in set(requirement.values) for g in by_value.get(value, ())]
 
 
-class Classes:
+class PodClasses:
     """The classes of P pods: C of them, over G groups."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints, Mask
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.domains import Topology
 
 
@@ -52,7 +52,7 @@ Shift = tuple[int, int, int, bool]
 class PodsByClass:
     """Where the live pods of each class are in the snapshot; builds counters from it."""
 
-    def __init__(self, classes: Classes, pod_node: NDArray[np.int32], terminating: Mask) -> None:
+    def __init__(self, classes: PodClasses, pod_node: NDArray[np.int32], terminating: Mask) -> None:
         self._classes = classes
         self._node = pod_node
         self._terminating = terminating

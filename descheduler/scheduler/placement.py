@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import PodsByClass
 from descheduler.scheduler.domains import NodeLabels
-from descheduler.scheduler.gpus import GpuRules
-from descheduler.scheduler.nodes import StaticRules
-from descheduler.scheduler.rules import Compiler, Rules
+from descheduler.scheduler.gpu_table import GpuRules
+from descheduler.scheduler.node_rules import StaticRules
+from descheduler.scheduler.pod_rules import Compiler, Rules
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
 from descheduler.scheduler.terms import TermResolver, carried_terms
 from descheduler.scheduler.volumes import VolumeRules, Volumes
@@ -31,7 +31,7 @@ class Placement:
         self.columns = columns
         self.labels = NodeLabels(snapshot.nodes)
         self.static = StaticRules(snapshot.nodes, self.labels)
-        self.classes = Classes(snapshot)
+        self.classes = PodClasses(snapshot)
         self.node_of: NDArray[np.int32] = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
         self.terminating = np.fromiter((p.deleting is not None for p in snapshot.pods), np.bool_, len(snapshot.pods))
         self.volumes = Volumes(snapshot, self.labels)

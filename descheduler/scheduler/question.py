@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints, Mask
 from descheduler.scheduler.counters import Counter, Shift
-from descheduler.scheduler.gpus import GpuTable
+from descheduler.scheduler.gpu_table import GpuTable
+from descheduler.scheduler.pod_rules import AffinityRule, Rules
 from descheduler.scheduler.predicates import Predicate
-from descheduler.scheduler.rules import AffinityRule, Rules
 from descheduler.scheduler.volumes import ClaimKey, VolumeRules
 
 At = slice | NDArray[np.intp]

@@ -20,12 +20,12 @@ from descheduler.model.pods import SpreadConstraint
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
-from descheduler.scheduler.nodes import tolerates
+from descheduler.scheduler.node_rules import tolerates
+from descheduler.scheduler.pod_rules import Compiler
 from descheduler.scheduler.question import Question
-from descheduler.scheduler.rules import Compiler
 from descheduler.scheduler.terms import Carried, TermResolver
 
 BEST = 100  # framework.MaxNodeScore
@@ -90,7 +90,7 @@ class Scorer:
         self,
         snapshot: ClusterSnapshot,
         scoring: Scoring | Mapping[str, Scoring],
-        classes: Classes,
+        classes: PodClasses,
         labels: NodeLabels,
         compiler: Compiler,
         pods: PodsByClass,

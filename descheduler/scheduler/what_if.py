@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints, Mask
 from descheduler.scheduler.counters import Counter, Shift
-from descheduler.scheduler.gpus import Devices, GpuNeed, GpuTable, Held, held_by
+from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.question import At, Question

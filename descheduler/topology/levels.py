@@ -44,7 +44,7 @@ class Levels:
 
 
 Column = Sequence[str | None]
-"""[N] the name of each node's domain on one level, None where it is not told."""
+"""[N] the name of each node's domain on one level, None where it is not named."""
 
 
 def levels_of(
@@ -61,14 +61,14 @@ def levels_of(
     above = np.zeros(len(nodes), np.int32)
     sure = np.ones(len(nodes), np.bool_)
     for i, column in enumerate(columns):
-        told = np.fromiter((value is not None for value in column), np.bool_, len(nodes))
+        named = np.fromiter((value is not None for value in column), np.bool_, len(nodes))
         above, found = _numbered(column, above, nodes)
-        domain[i], known[i] = above, sure & told
+        domain[i], known[i] = above, sure & named
         values.append(found)
         twice = ambiguous(column, above, known[i])
         if twice:
             problems.append(f"topology: {names[i]} {_some(twice)} in several domains above; each counts as another")
-        sure = sure & told
+        sure = sure & named
     problems.extend(_gaps(names, columns, nodes, concerned))
     domain[-1] = np.arange(len(nodes), dtype=np.int32)
     return Levels((*names, NODE), domain, known, (*values, tuple(nodes))), tuple(problems)
@@ -109,14 +109,14 @@ def _gaps(
     """
     if not names:
         return []
-    told = np.array([[value is not None for value in column] for column in columns], np.bool_)  # [L, N]
+    named = np.array([[value is not None for value in column] for column in columns], np.bool_)  # [L, N]
     below = np.zeros(len(nodes), np.bool_)
     problems: list[str] = []
     for i in reversed(range(len(names))):
-        gap = np.flatnonzero(~told[i] & below & concerned)
+        gap = np.flatnonzero(~named[i] & below & concerned)
         if gap.size:
             problems.append(f"topology: {_some([nodes[n] for n in gap.tolist()])} without {names[i]}")
-        below |= told[i]
+        below |= named[i]
     lost = np.flatnonzero(~below & concerned)
     if lost.size:
         problems.append(f"topology: {_some([nodes[n] for n in lost.tolist()])} on no level ({', '.join(names)})")

@@ -98,20 +98,20 @@ def _key_of(gpus: NodeGpus) -> _Key:
 
 def _board(key: _Key, gpus: NodeGpus, rows: Sequence[LinkRow]) -> Board | None:
     row = row_for(key.model, key.size, rows)
-    told = {devices: bandwidth / _GB for devices, bandwidth, _ in key.partitions if bandwidth}
-    if row is None and not told:
+    reported = {devices: bandwidth / _GB for devices, bandwidth, _ in key.partitions if bandwidth}
+    if row is None and not reported:
         return None
     row = row if row is not None else LinkRow(key.model)
     matrix = row.links(key.size)
     if row.cards:
         matrix = np.minimum(matrix, _seated(matrix, gpus.devices))
-    if told:  # devices outside of a set that was joined have only the bus between them
+    if reported:  # devices outside of a set that was joined have only the bus between them
         matrix = np.full_like(matrix, row.pcie)
     strict = bool(key.partitions) and key.policy == HONOR
     given = _given(key) if strict else None
     score = {devices: score for devices, _, score in key.partitions}
     partitions = tuple(Partition(devices, devices.bit_count(), score[devices]) for devices in score)
-    return Board(key.model, Rings(matrix, told, given), partitions or aligned(key.size), strict)
+    return Board(key.model, Rings(matrix, reported, given), partitions or aligned(key.size), strict)
 
 
 def _seated(matrix: Floats, devices: Sequence[Device]) -> Floats:

@@ -12,11 +12,11 @@ from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
 from descheduler.model.pods import HostPort, PodAffinityTerm, PodSpec, SpreadConstraint
 from descheduler.model.selectors import LabelSelector
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
-from descheduler.scheduler.gpus import GpuNeed
-from descheduler.scheduler.nodes import StaticRules
+from descheduler.scheduler.gpu_table import GpuNeed
+from descheduler.scheduler.node_rules import StaticRules
 from descheduler.scheduler.terms import Carried, Term, TermResolver, with_keys
 
 
@@ -73,7 +73,7 @@ class Compiler:
 
     def __init__(
         self,
-        classes: Classes,
+        classes: PodClasses,
         labels: NodeLabels,
         static: StaticRules,
         pods: PodsByClass,

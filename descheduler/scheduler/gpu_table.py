@@ -260,11 +260,11 @@ class GpuRules:
         rest: list[int] = []
         for pod in pods.tolist():
             node, need = int(columns.pod_node[pod]), needs[columns.pod_spec[pod]]
-            told = held_by(snapshot.pods[pod], need, node)
-            if told is None:
+            reported = held_by(snapshot.pods[pod], need, node)
+            if reported is None:
                 rest.append(pod)
             else:
-                table.take(pod, node, need, told)
+                table.take(pod, node, need, reported)
         for pod in rest:
             table.take(pod, int(columns.pod_node[pod]), needs[columns.pod_spec[pod]])
         return table
