@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Positions
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import PodsByClass
@@ -32,7 +32,7 @@ class Placement:
         self.labels = NodeLabels(snapshot.nodes)
         self.static = StaticRules(snapshot.nodes, self.labels)
         self.classes = PodClasses(snapshot)
-        self.node_of: NDArray[np.int32] = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
+        self.node_of: Positions = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
         self.terminating = np.fromiter((p.deleting is not None for p in snapshot.pods), np.bool_, len(snapshot.pods))
         self.volumes = Volumes(snapshot, self.labels)
         self.gpus = GpuRules(snapshot)
@@ -79,7 +79,7 @@ class Placement:
         )
 
 
-def _free_rows(snapshot: ClusterSnapshot) -> tuple[NDArray[np.int64], ...]:
+def _free_rows(snapshot: ClusterSnapshot) -> tuple[Ints, ...]:
     """R + 2 arrays [N]: what is free of each resource, then of CPU and memory with the scheduler's minimum requests."""
     columns = snapshot.columns
     free = columns.allocatable - columns.requested

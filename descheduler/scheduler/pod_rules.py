@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Mask
+from descheduler.model.arrays import Ints, Mask
 from descheduler.model.labels import Labels
 from descheduler.model.pods import HostPort, PodAffinityTerm, PodSpec, SpreadConstraint
 from descheduler.model.selectors import LabelSelector
@@ -22,15 +22,15 @@ from descheduler.scheduler.terms import Carried, Term, TermResolver, with_keys
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SpreadRule:
-    """One DoNotSchedule constraint. `domains` are the domains that have an eligible node."""
+    """One DoNotSchedule constraint. `domains` [K] are the domains that have an eligible node."""
 
     counter: Counter
-    domains: NDArray[np.int64]
+    domains: Ints
     max_skew: int
     min_domains: int
     self_match: int
 
-    def allowed(self, counts: NDArray[np.int64]) -> Mask:
+    def allowed(self, counts: Ints) -> Mask:
         """[D + 1] domains that may take one more."""
         least = int(counts[self.domains].min()) if len(self.domains) >= self.min_domains and len(self.domains) else 0
         allowed: Mask = counts + (self.self_match - least) <= self.max_skew
@@ -129,6 +129,7 @@ class Compiler:
     ) -> tuple[Counter, int]:
         """Matching pods per domain on the nodes that count, and whether the pod matches itself (1 or 0).
 
+        `present` [N]: the nodes that have the labels of all constraints.
         `per_node` (for scores on hostname): matching pods of each node, whatever the inclusion policies say.
         """
         spec, namespace, labels = self._who(cls)

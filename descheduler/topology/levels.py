@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from descheduler.model.arrays import Ints32, Mask
 
 NODE = "node"
 """The last level of all: each node is a domain."""
@@ -27,8 +28,8 @@ class Levels:
     """
 
     names: tuple[str, ...]
-    domain: NDArray[np.int32]
-    known: NDArray[np.bool_]
+    domain: Ints32
+    known: Mask
     values: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
@@ -48,7 +49,7 @@ Column = Sequence[str | None]
 
 
 def levels_of(
-    names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: NDArray[np.bool_]
+    names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: Mask
 ) -> tuple[Levels, tuple[str, ...]]:
     """Levels of the `columns` (one for each of `names`) over the nodes of these names, and what is wrong with them.
 
@@ -74,9 +75,7 @@ def levels_of(
     return Levels((*names, NODE), domain, known, (*values, tuple(nodes))), tuple(problems)
 
 
-def _numbered(
-    column: Column, above: NDArray[np.int32], nodes: Sequence[str]
-) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+def _numbered(column: Column, above: Ints32, nodes: Sequence[str]) -> tuple[Ints32, tuple[str, ...]]:
     """[N] numbers of the domains, and their names; a node without a value gets a domain of its own."""
     codes: dict[tuple[int, str | None, int], int] = {}
     found: list[str] = []
@@ -90,7 +89,7 @@ def _numbered(
     return out, tuple(found)
 
 
-def ambiguous(column: Column, domain: NDArray[np.int32], known: NDArray[np.bool_]) -> list[str]:
+def ambiguous(column: Column, domain: Ints32, known: Mask) -> list[str]:
     """Names that occur in more than one domain: used twice, or a wrong label; `domain` and `known` [N] of the level."""
     under: dict[str, set[int]] = {}
     for node in np.flatnonzero(known).tolist():
@@ -100,9 +99,7 @@ def ambiguous(column: Column, domain: NDArray[np.int32], known: NDArray[np.bool_
     return sorted(value for value, domains in under.items() if len(domains) > 1)
 
 
-def _gaps(
-    names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: NDArray[np.bool_]
-) -> list[str]:
+def _gaps(names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: Mask) -> list[str]:
     """Nodes that do not say where they are on a level, though they do on a lower one, or on none at all.
 
     A node that says nothing from some level downwards is no problem: leaves may hang at different heights.

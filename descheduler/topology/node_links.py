@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats
+from descheduler.model.arrays import Floats, Ints, Ints32, Mask
 from descheduler.model.devices import Device, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.topology.links import ACROSS_SOCKETS, LinkRow, row_for
@@ -38,8 +37,8 @@ class NodeLinks:
     """
 
     boards: tuple[Board, ...]
-    board_of: NDArray[np.int32]
-    usable: NDArray[np.int64]
+    board_of: Ints32
+    usable: Ints
 
     def board(self, node: int) -> Board | None:
         at = int(self.board_of[node])
@@ -125,7 +124,7 @@ def _seated(matrix: Floats, devices: Sequence[Device]) -> Floats:
     return out
 
 
-def _given(key: _Key) -> NDArray[np.bool_]:
+def _given(key: _Key) -> Mask:
     """[2^D] sets that a scheduler which honours the partitions gives out: theirs, of the sizes that they have."""
     sizes = {devices.bit_count() for devices, _, _ in key.partitions}
     given = ~np.isin(counted(np.arange(1 << key.size)), list(sizes))
