@@ -183,7 +183,8 @@ class WhatIf:
         """(class, node, pod) with -1 where it makes no difference except on the pod's own node."""
         cls = int(self._placement.classes.of_pod[pod])
         rules = self._placement.rules(cls)
-        own = bool(self._placement.snapshot.pods[pod].claims)
+        # Some rules do not count terminating pods, so taking one away is not taking away one of its siblings.
+        own = bool(self._placement.snapshot.pods[pod].claims) or bool(self._placement.terminating[pod])
         return cls, self.node_of(pod) if rules.topological else -1, pod if own else -1
 
     def _everywhere(self, pod: int, key: tuple[int, int, int]) -> Mask:
