@@ -28,7 +28,8 @@ class Turns:
         return twin
 
     def needs(self, state: Scenario, pod: int, node: int) -> frozenset[int]:
-        """The turns whose leaving gives the pod its place on the node; `state` holds all turns so far, and the pod.
+        """The turns whose leaving gives the pod its place on the node, or the device that it shares there; `state`
+        holds all turns so far, and the pod.
 
         Once somebody needed the place of those who left, what that one did not use counts as theirs too. Rules between
         pods are looked at as far as they concern the node.
@@ -41,7 +42,11 @@ class Turns:
                 if turn not in needed:
                     before.remove(other)
                     before.place(other, node)
-            if not before.fits(pod, np.array([node], np.int32))[0]:
+            beside = bool(before.fits(pod, np.array([node], np.int32))[0])
+            if beside:
+                before.place(pod, node)
+                beside = before.state.gpus_held(pod) == state.state.gpus_held(pod)
+            if not beside:
                 needed.update(turn for _, turn in left)
         return frozenset(needed)
 

@@ -39,6 +39,15 @@ def test_what_one_left_over_of_a_freed_place_binds_who_takes_it() -> None:
     assert independent(packing, [Step(0, 0, 1), Step(1, 2, 0), Step(2, 3, 0)]) == [[0, 1, 2]]
 
 
+def test_those_who_share_devices_of_a_node_keep_their_order() -> None:
+    """Each takes the fullest device that it finds, so the second finds another when the first has not come."""
+    demands = [(1, 1, 1, 400), (1, 1, 1, 500)]
+    packing = packing_of([9, 9, 9], [[1000, 1000], [1000, -1], [1000, -1]], demands, [(0, 1, 1), (1, 2, 1)])
+    assert independent(packing, [Step(0, 1, 0, 1), Step(1, 2, 0, 1)]) == [[0, 1]]
+    whole = packing_of([9, 9, 9], [[1000, 1000], [1000, -1], [1000, -1]], [WHOLE_GPU], [(0, 1, 1), (0, 2, 1)])
+    assert independent(whole, [Step(0, 1, 0, 1), Step(1, 2, 0, 2)]) == [[0], [1]]
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> tuple[Packing, list[Step]]:
     """Items of 1 to 4 units on four nodes, and steps that find room one after the other."""
