@@ -6,19 +6,19 @@ from pathlib import Path
 
 import typer
 
-from descheduler.observe.inputs import Source, observe, read_policy
+from descheduler.cli.source import SourceOptions, read, read_policy
 from descheduler.planning.explain import Check, Explanation
 
 _MARK = {True: "[green]✓[/]", False: "[red]✗[/]", None: "·"}
 
 
-def explain_subject(source: Source, policy_file: Path | None, kind: str, name: str) -> None:
+def explain_subject(source: SourceOptions, policy_file: Path | None, kind: str, name: str) -> None:
     """Plan as `plan` does, and print what that plan says of one pod, node, gang or workload."""
     from descheduler.pipeline import outcome_of, profile
     from descheduler.planning.explain import explain
 
     policy = read_policy(policy_file, source)
-    observed = observe(source, policy)
+    observed = read(source, policy)
     outcome, settings = outcome_of(observed, policy, profile(observed))
     show(explain(outcome, settings, kind, name))
     for problem in (*outcome.stops, *outcome.problems):

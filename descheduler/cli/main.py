@@ -82,9 +82,9 @@ def plan(
     """Plan once and show the plan; changes nothing."""
     with failures.told(verbose):
         from descheduler.cli.planning import make_plan
-        from descheduler.observe.inputs import Source
+        from descheduler.cli.source import SourceOptions
 
-        source = Source(kubeconfig, context, recording, example, prometheus)
+        source = SourceOptions(kubeconfig, context, recording, example, prometheus)
         failures.leave(make_plan(source, policy, output.value, output_file, exit_code=exit_code))
 
 
@@ -117,9 +117,9 @@ def explain(
     """Explain what the plan does with a pod, node, gang or workload, and why: filter by filter."""
     with failures.told(verbose):
         from descheduler.cli.explain import explain_subject
-        from descheduler.observe.inputs import Source
+        from descheduler.cli.source import SourceOptions
 
-        explain_subject(Source(kubeconfig, context, recording, example, prometheus), policy, subject.value, name)
+        explain_subject(SourceOptions(kubeconfig, context, recording, example, prometheus), policy, subject.value, name)
 
 
 @app.command()
@@ -141,9 +141,11 @@ def record(
     """Record a cluster and its history, to plan on them elsewhere or later."""
     with failures.told(verbose):
         from descheduler.cli.recording import make_recording
-        from descheduler.observe.inputs import Source
+        from descheduler.cli.source import SourceOptions
 
-        make_recording(Source(kubeconfig, context, recording, example, prometheus), policy, to, anonymize=anonymize)
+        make_recording(
+            SourceOptions(kubeconfig, context, recording, example, prometheus), policy, to, anonymize=anonymize
+        )
 
 
 @app.command()

@@ -13,20 +13,20 @@ from descheduler.model.errors import UsageError
 from descheduler.model.plan import PlanDocument
 
 if TYPE_CHECKING:
-    from descheduler.observe.inputs import Source
+    from descheduler.cli.source import SourceOptions
 
 
-def make_plan(source: Source, policy_file: Path | None, form: str, file: Path | None, *, exit_code: bool) -> int:
+def make_plan(source: SourceOptions, policy_file: Path | None, form: str, file: Path | None, *, exit_code: bool) -> int:
     """Plan and write the plan; the exit code.
 
     A plan that rests on less than it should is written too, but what is wrong is said and the exit code is 1.
     """
-    from descheduler.observe.inputs import observe, read_policy
+    from descheduler.cli.source import read, read_policy
     from descheduler.pipeline import plan
 
     source.check()
     policy = read_policy(policy_file, source)
-    document = plan(observe(source, policy), policy)
+    document = plan(read(source, policy), policy)
     write_plan(document, form, file, hints=_hints(source, document))
     wrong = [*([document.acting_blocked] if document.acting_blocked else []), *document.problems]
     for problem in wrong:
@@ -47,7 +47,7 @@ def show_plan(path: Path, form: str, file: Path | None) -> None:
     write_plan(from_json(data), form, file)
 
 
-def _hints(source: Source, plan: PlanDocument) -> tuple[str, ...]:
+def _hints(source: SourceOptions, plan: PlanDocument) -> tuple[str, ...]:
     """What to do next, with the same options."""
     options = _options(source)
     hints = [f"descheduler plan {options}-o html > report.html    # forecasts, proofs and every refusal on one page"]
@@ -59,7 +59,7 @@ def _hints(source: Source, plan: PlanDocument) -> tuple[str, ...]:
     return tuple(hints)
 
 
-def _options(source: Source) -> str:
+def _options(source: SourceOptions) -> str:
     parts = []
     for name, value in (
         ("kubeconfig", source.kubeconfig),

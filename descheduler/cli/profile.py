@@ -63,9 +63,9 @@ def show(
     """List workloads with the quantiles of their use by horizon, the confidence and the model. Signal: cpu."""
     with failures.told(verbose):
         from descheduler.cli.profiling import show_profiles
-        from descheduler.observe.inputs import Source
+        from descheduler.cli.source import SourceOptions
 
-        source = Source(kubeconfig, context, recording, example, prometheus)
+        source = SourceOptions(kubeconfig, context, recording, example, prometheus)
         failures.leave(show_profiles(source, policy, tuple(signal or ("cpu",)), namespace, output.value, output_file))
 
 
@@ -90,9 +90,9 @@ def explain(
     """Explain one profile: history, models, forecast, and how it would have done in the past beside others' rules."""
     with failures.told(verbose):
         from descheduler.cli.profiling import explain_profile
-        from descheduler.observe.inputs import Source
+        from descheduler.cli.source import SourceOptions
 
-        source = Source(kubeconfig, context, recording, example, prometheus)
+        source = SourceOptions(kubeconfig, context, recording, example, prometheus)
         failures.leave(explain_profile(source, policy, signal, workload, output.value, output_file))
 
 
@@ -114,7 +114,7 @@ def export(
     """Write the profiles of all workloads for other programs. Signals: cpu and memory."""
     with failures.told(verbose):
         from descheduler.cli.profiling import export_profiles
-        from descheduler.observe.inputs import Source
+        from descheduler.cli.source import SourceOptions
 
-        source = Source(kubeconfig, context, recording, example, prometheus)
+        source = SourceOptions(kubeconfig, context, recording, example, prometheus)
         failures.leave(export_profiles(source, policy, tuple(signal or ("cpu", "memory")), namespace, to))

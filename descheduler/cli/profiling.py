@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import difflib
 import io
-import random
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +14,10 @@ import typer
 
 from descheduler.cli.failures import FAILED
 from descheduler.cli.output import PLAIN_WIDTHS
+from descheduler.cli.source import SourceOptions, read, read_policy
 from descheduler.model.errors import HistoryPartial, UsageError
 from descheduler.model.workloads import WorkloadKey
-from descheduler.observe.inputs import Source, observe, read_policy, waiting
-from descheduler.pipeline import Observed, profile, profile_settings
-from descheduler.policy import Policy
+from descheduler.pipeline import profile, profile_settings
 from descheduler.policy.hints import did_you_mean
 from descheduler_profiling.export import ProfilesDocument
 from descheduler_profiling.profiles import SignalProfiles
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def show_profiles(
-    source: Source,
+    source: SourceOptions,
     policy_file: Path | None,
     signals: tuple[str, ...],
     namespace: str | None,
@@ -58,7 +54,7 @@ def show_profiles(
 
 
 def export_profiles(
-    source: Source, policy_file: Path | None, signals: tuple[str, ...], namespace: str | None, to: Path
+    source: SourceOptions, policy_file: Path | None, signals: tuple[str, ...], namespace: str | None, to: Path
 ) -> int:
     """Write the profiles to a file; the exit code as above."""
     from descheduler_profiling import export
@@ -75,7 +71,7 @@ def export_profiles(
 
 
 def explain_profile(
-    source: Source, policy_file: Path | None, signal: str, name: str, form: str, file: Path | None
+    source: SourceOptions, policy_file: Path | None, signal: str, name: str, form: str, file: Path | None
 ) -> int:
     """Explain one profile; the exit code: 1 when there is none, or its data is not whole (it is told all the same)."""
     from descheduler.report.profiles import document as documents
@@ -102,60 +98,6 @@ def explain_profile(
     if not doc.known:
         typer.echo(f"error: there is no profile of {signal} of {doc.workload}: {doc.why}", err=True)
     return _told([made]) or (0 if doc.known else FAILED)
-
-
-def read(source: Source, policy: Policy, signals: Sequence[str]) -> Observed:
-    """The cluster, and the history of these signals alone.
-
-    Raises:
-        UsageError: contradicting options, or a signal that nobody knows or recorded.
-        ClusterError, HistoryError, RecordingError: what was named cannot be read.
-    """
-    source.check()
-    if source.live:
-        return _live(source, policy, signals)
-    observed = observe(source, policy)
-    for signal in signals:
-        if signal not in observed.histories:
-            there = sorted(observed.histories)
-            hint = did_you_mean(signal, there) or f"; there are {', '.join(there) or 'none'}"
-            raise UsageError(f"no history of {signal} is recorded{hint}")
-    return replace(observed, histories={signal: observed.histories[signal] for signal in signals})
-
-
-def _live(source: Source, policy: Policy, signals: Sequence[str]) -> Observed:
-    from descheduler.kube.client.connection import connect
-    from descheduler.kube.client.reading import read_cluster
-    from descheduler.observe.history import owners
-    from descheduler.policy.convert import history_connection, history_signals
-    from descheduler_profiling.history.client import HistoryClient
-    from descheduler_profiling.history.collect import collect
-    from descheduler_profiling.history.signals import builtin_signals
-
-    wanted = policy.history
-    for signal in signals:
-        known = sorted({*builtin_signals(), *wanted.queries, *wanted.signals})
-        if signal not in known:
-            hint = did_you_mean(signal, known) or f"; there are {', '.join(known)}"
-            raise UsageError(f"no signal is named {signal}{hint}")
-    connection = history_connection(wanted, source.prometheus)
-    with waiting() as note:
-        snapshot = read_cluster(connect(source.kubeconfig, source.context), clock=time.time)
-        note("reading the history")
-        client = HistoryClient(connection, rng=random.Random(), clock=time.time)
-        try:
-            histories = collect(
-                client,
-                {name: one for name, one in history_signals(wanted, signals).items() if name in signals},
-                now=snapshot.taken_at,
-                window_seconds=int(wanted.window.total_seconds()),
-                step=int(wanted.step.total_seconds()),
-                owner_of=owners(snapshot),
-                match=wanted.match,
-            )
-        finally:
-            client.close()
-    return Observed(snapshot, histories, snapshot.taken_at)
 
 
 def found(name: str, keys: Sequence[WorkloadKey]) -> WorkloadKey:

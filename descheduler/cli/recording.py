@@ -8,19 +8,19 @@ from pathlib import Path
 
 import typer
 
+from descheduler.cli.source import SourceOptions, read_objects, read_policy
 from descheduler.kube.recording.anonymize import Anonymizer
 from descheduler.kube.recording.files import write_recording
 from descheduler.model.workloads import WorkloadKey
-from descheduler.observe.inputs import Source, read_all, read_policy
 from descheduler_profiling.history.serial import history_to_bytes
 from descheduler_profiling.series import History
 
 
-def make_recording(source: Source, policy_file: Path | None, path: Path, *, anonymize: bool) -> None:
+def make_recording(source: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool) -> None:
     """Read everything and write it to `path`; says on stderr what was written."""
     source.check()
-    read = read_all(source, read_policy(policy_file, source))
-    objects, histories = read.objects, dict(read.histories)
+    objects, observed = read_objects(source, read_policy(policy_file, source))
+    histories = dict(observed.histories)
     if anonymize:
         # The key is forgotten: nobody can find out by trying which name became which pseudonym.
         hidden = Anonymizer(secrets.token_bytes(32))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from descheduler.controller.pauses import unsynced
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.model.errors import ClusterError
+from descheduler.model.freshness import FreshnessRules, kind_states
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy import Policy
+from descheduler.policy.convert import freshness_rules
 
 
 class FreshSnapshots:
@@ -23,13 +24,9 @@ class FreshSnapshots:
         """Raises ClusterError when something is not synced, or too old."""
         self._beat()
         snapshot = self._cache.snapshot()
-        blocked = unsynced(snapshot.freshness)
-        if blocked is not None:
-            raise ClusterError(blocked.detail)
         policy = self._policy()
-        if policy is not None:
-            for kind, fresh in snapshot.freshness.items():
-                allowed = policy.freshness.kinds.get(kind, policy.freshness.max_age).total_seconds()
-                if fresh.served and snapshot.taken_at - fresh.as_of > allowed:
-                    raise ClusterError(f"what is known of {kind} is {snapshot.taken_at - fresh.as_of:.0f} s old")
+        rules = freshness_rules(policy) if policy is not None else FreshnessRules()
+        stops = [kind.stop for kind in kind_states(snapshot.freshness, rules, snapshot.taken_at) if kind.stop]
+        if stops:
+            raise ClusterError("; ".join(stops))
         return snapshot

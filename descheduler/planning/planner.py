@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from descheduler.contract import NodeLoads, RebalanceView, Scenario, Strategy, StrategyArgs
 from descheduler.gangs import Units
 from descheduler.model.errors import StrategyError
+from descheduler.model.freshness import FreshnessRules
 from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
@@ -29,7 +30,7 @@ from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.filters.filters import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.prover import Accepted, ProofRules, Prover
-from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
+from descheduler.planning.sources import Sources, judge_sources, missing
 from descheduler.scheduler import Scoring, prepare
 from descheduler.topology import TopologyRules, read_topology
 from descheduler_profiling.profiles import SignalProfiles

@@ -18,8 +18,8 @@ from descheduler.planning.filters.rules import FilterRules
 from descheduler.planning.filters.windows import Window
 from descheduler.planning.planner import ChosenStrategy, PlanningSettings, PoolRule
 from descheduler.planning.prover import ProofRules
-from descheduler.planning.sources import FreshnessRules
 from descheduler.policy import Policy, policy_hash
+from descheduler.policy.convert import freshness_rules
 from descheduler.policy.protections import Protections
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.scheduler import Scoring
@@ -54,12 +54,7 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
             horizon_seconds=proof.horizon.total_seconds(),
             max_risk=proof.max_risk,
         ),
-        freshness=FreshnessRules(
-            max_age_seconds=policy.freshness.max_age.total_seconds(),
-            by_kind={kind: age.total_seconds() for kind, age in policy.freshness.kinds.items()},
-            history_max_age_seconds=policy.history.max_staleness.total_seconds(),
-            min_coverage=policy.history.min_coverage,
-        ),
+        freshness=freshness_rules(policy),
         pools=tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools),
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),

@@ -9,13 +9,13 @@ import pytest
 
 from builders import NOW, budget, cluster, key, node, owner, pod
 from descheduler.contract import StrategyArgs
+from descheduler.model.freshness import FreshnessRules
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.prover import ProofRules
-from descheduler.planning.sources import FreshnessRules
 from descheduler.scheduler import Scoring
 from histories import history, peaking
 from planning.scenes import gpus, hot, hot_node, planned, scattered_gpus
