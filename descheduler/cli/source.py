@@ -54,6 +54,17 @@ class SourceOptions:
         """A real cluster is read."""
         return self.recording is None and not self.example
 
+    def command_line(self) -> str:
+        """The same options as they are typed, each with a space behind it."""
+        named = {
+            "--kubeconfig": self.kubeconfig,
+            "--context": self.context,
+            "--recording": self.recording,
+            "--prometheus": self.prometheus,
+        }
+        given = [f"{name} {value} " for name, value in named.items() if value]
+        return "".join([*given, *(["--example "] if self.example else [])])
+
 
 def read_policy(path: Path | None, options: SourceOptions) -> Policy:
     """The policy of a file; without one that of the example, where it is read, or the default one."""

@@ -15,7 +15,7 @@ from descheduler.observe.gpu_series import located, worth_asking
 from descheduler.observe.signals import wanted_signals
 from descheduler.policy import Policy
 from descheduler.policy.convert import history_connection, history_signals
-from descheduler.policy.hints import did_you_mean
+from descheduler.policy.hints import hint_at
 from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.collect import collect
 from descheduler_profiling.history.signals import Signal, builtin_signals
@@ -44,11 +44,10 @@ class HistoryReader:
         self._asked = ""
 
     def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
-        known = sorted({*builtin_signals(), *policy.history.queries, *policy.history.signals})
+        known = {*builtin_signals(), *policy.history.queries, *policy.history.signals}
         for signal in signals or ():
             if signal not in known:
-                hint = did_you_mean(signal, known) or f"; there are {', '.join(known)}"
-                raise UsageError(f"no signal is named {signal}{hint}")
+                raise UsageError(f"no signal is named {signal}{hint_at(signal, known)}")
         history_connection(policy.history, self._url)
 
     def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:

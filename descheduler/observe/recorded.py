@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from descheduler.model.errors import UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy import Policy
-from descheduler.policy.hints import did_you_mean
+from descheduler.policy.hints import hint_at
 from descheduler_profiling.series import History
 
 
@@ -37,9 +37,7 @@ class RecordedHistory:
     def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
         for signal in signals or ():
             if signal not in self.histories:
-                there = sorted(self.histories)
-                hint = did_you_mean(signal, there) or f"; there are {', '.join(there) or 'none'}"
-                raise UsageError(f"no history of {signal} is recorded{hint}")
+                raise UsageError(f"no history of {signal} is recorded{hint_at(signal, self.histories)}")
 
     def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:
         return self.histories if signals is None else {signal: self.histories[signal] for signal in signals}

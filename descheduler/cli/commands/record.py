@@ -1,25 +1,54 @@
-"""`record`."""
+"""`descheduler record`."""
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from descheduler.cli.source import SourceOptions, read_objects, read_policy
-from descheduler.kube.recording.anonymize import Anonymizer
-from descheduler.kube.recording.files import write_recording
-from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.history.serial import history_to_bytes
-from descheduler_profiling.series import History
+from descheduler.cli import failures
+from descheduler.cli.options import Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Verbose
+
+if TYPE_CHECKING:
+    from descheduler.cli.source import SourceOptions
+    from descheduler.kube.recording.anonymize import Anonymizer
+    from descheduler_profiling.series import History
 
 
-def make_recording(source: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool) -> None:
+def record(
+    to: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PATH", help="File (with a suffix) or directory to write.")
+    ],
+    anonymize: Annotated[
+        bool, typer.Option("--anonymize", help="Replace every name by a pseudonym, the same one everywhere.")
+    ] = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Record a cluster and its history, to plan on them elsewhere or later."""
+    with failures.reported(verbose):
+        from descheduler.cli.source import SourceOptions
+
+        _record(SourceOptions(kubeconfig, context, recording, example, prometheus), policy, to, anonymize=anonymize)
+
+
+def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool) -> None:
     """Read everything and write it to `path`; says on stderr what was written."""
-    source.check()
-    objects, observed = read_objects(source, read_policy(policy_file, source))
+    import secrets
+
+    from descheduler.cli.source import read_objects, read_policy
+    from descheduler.kube.recording.anonymize import Anonymizer
+    from descheduler.kube.recording.files import write_recording
+    from descheduler_profiling.history.serial import history_to_bytes
+
+    options.check()
+    objects, observed = read_objects(options, read_policy(policy_file, options))
     histories = dict(observed.histories)
     if anonymize:
         # The key is forgotten: nobody can find out by trying which name became which pseudonym.
@@ -37,6 +66,10 @@ def make_recording(source: SourceOptions, policy_file: Path | None, path: Path, 
 
 def _hidden(history: History, hidden: Anonymizer) -> History:
     """The history under the pseudonyms of the objects; rows stay sorted by their keys."""
+    from dataclasses import replace
+
+    from descheduler.model.workloads import WorkloadKey
+
     keys = [WorkloadKey(hidden.text(k.namespace), k.kind, hidden.text(k.name)) for k in history.keys]
     order = sorted(range(len(keys)), key=lambda i: keys[i])
     pods = [(hidden.text(space), hidden.text(pod)) for space, pod in history.pods]
