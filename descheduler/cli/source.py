@@ -19,8 +19,8 @@ from descheduler.policy import Policy, default_policy, load_policy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from descheduler.kube.client.reading import Progress
-    from descheduler.kube.recording.objects import ClusterObjects
+    from descheduler.kube.client.read_cluster import Progress
+    from descheduler.kube.recording.wire_objects import ClusterObjects
     from descheduler.observe.observed import HistorySource
 
     Note = Callable[[str], None]  # hears what is being read, for people who wait
@@ -102,7 +102,7 @@ def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects
         objects, source = _stored(options)
         return objects, observe(source, policy)
     from descheduler.kube.client.connection import connect
-    from descheduler.kube.recording.objects import record_cluster
+    from descheduler.kube.recording.wire_objects import record_cluster
 
     with _waiting() as note, _history(options, policy, note) as history:
         history.check(policy, None)
@@ -115,7 +115,7 @@ def _stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
     """What the recording or the example holds."""
     if options.recording is None:
         from descheduler.example.example import example
-        from descheduler.kube.recording.objects import cluster_objects
+        from descheduler.kube.recording.wire_objects import cluster_objects
 
         made = example()
         objects = cluster_objects(made.objects, taken_at=made.taken_at, cluster=made.name)

@@ -15,10 +15,10 @@ from descheduler.model.errors import (
     PolicyError,
     UsageError,
 )
-from descheduler.model.freshness import unread
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import Freshness
+from descheduler.observe.freshness import unread
 
 
 class Paused(DeschedulerError):

@@ -44,9 +44,8 @@ from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import DeschedulerError
 from descheduler.model.plan import PlanDocument
 from descheduler.observe import Observed, Source, observe
-from descheduler.observe.fresh import FreshSnapshots
 from descheduler.observe.history import HistoryReader
-from descheduler.observe.live import WatchedCluster
+from descheduler.observe.live import FreshSnapshots, WatchedCluster
 from descheduler.pipeline import Memory, plan, profile
 from descheduler.policy import Policy
 from descheduler.publish.profiles import Published, served

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient
-from descheduler.kube.client.reading import Progress, read_cluster
+from descheduler.kube.client.read_cluster import Progress, read_cluster
+from descheduler.model.errors import ClusterError
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.freshness import FreshnessRules, kind_states
+from descheduler.policy import Policy, default_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,23 @@ class WatchedCluster:
 
     def renewed(self, taken: ClusterSnapshot, max_age: float) -> ClusterSnapshot:
         return self.cache.snapshot()
+
+
+class FreshSnapshots:
+    """`take` gives a snapshot no part of which is older than the policy in force allows; `beat` hears of each."""
+
+    def __init__(self, cache: ClusterCache, policy: Callable[[], Policy | None], beat: Callable[[], None]) -> None:
+        self._cache = cache
+        self._policy = policy
+        self._beat = beat
+
+    def take(self) -> ClusterSnapshot:
+        """Raises ClusterError when something is not synced, or too old."""
+        self._beat()
+        snapshot = self._cache.snapshot()
+        policy = self._policy() or default_policy()
+        rules = FreshnessRules.of(policy.freshness, policy.history)
+        stops = [kind.stop for kind in kind_states(snapshot.freshness, rules, snapshot.taken_at) if kind.stop]
+        if stops:
+            raise ClusterError("; ".join(stops))
+        return snapshot

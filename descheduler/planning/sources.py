@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from descheduler.model.freshness import FreshnessRules, SourceState, kind_states, state_of
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.freshness import FreshnessRules, SourceState, kind_states, state_of
 from descheduler_profiling.profiles import SignalProfiles
 
 _NAMED = 10  # unreadable objects that are named one by one

@@ -1,13 +1,11 @@
-"""From what users write about data to what reads and judges it."""
+"""From what users write to what the reader of history takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from descheduler.model.errors import UsageError
-from descheduler.model.freshness import FreshnessRules
 from descheduler.policy.history import HistoryPolicy, NamedSignal
-from descheduler.policy.policy import Policy
 from descheduler_profiling.history.sessions import Connection
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal, with_overrides
 
@@ -46,16 +44,6 @@ def history_signals(policy: HistoryPolicy, wanted: Iterable[str]) -> dict[str, S
     known = with_overrides(builtin_signals(), {**policy.queries, **own})
     chosen = {*wanted, *policy.queries, *policy.signals}
     return {name: signal for name, signal in sorted(known.items()) if name in chosen}
-
-
-def freshness_rules(policy: Policy) -> FreshnessRules:
-    """How old what is known may be."""
-    return FreshnessRules(
-        max_age_seconds=policy.freshness.max_age.total_seconds(),
-        by_kind={kind: age.total_seconds() for kind, age in policy.freshness.kinds.items()},
-        history_max_age_seconds=policy.history.max_staleness.total_seconds(),
-        min_coverage=policy.history.min_coverage,
-    )
 
 
 def _signal(name: str, written: NamedSignal) -> Signal:

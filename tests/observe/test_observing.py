@@ -13,9 +13,8 @@ from descheduler.model.errors import ClusterError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Source, live, observe
-from descheduler.observe.fresh import FreshSnapshots
 from descheduler.observe.history import HistoryReader
-from descheduler.observe.live import ListedCluster, WatchedCluster
+from descheduler.observe.live import FreshSnapshots, ListedCluster, WatchedCluster
 from descheduler.observe.recorded import RecordedCluster, RecordedHistory
 from descheduler.observe.signals import required_signals, wanted_signals
 from descheduler.policy import Policy, load_policy

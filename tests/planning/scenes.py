@@ -9,12 +9,18 @@ from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
+from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning import ChosenStrategy, Outcome, PlanningInput, PlanningSettings, build_document, decide
+from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.planning import FreshnessPolicy
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
 from histories import history, peaking
+
+SPARSE = PlanningSettings(freshness=FreshnessRules.of(FreshnessPolicy(), HistoryPolicy(min_coverage=0.0)))
+"""History of a few pods is enough."""
 
 
 def hot_args(**changes: object) -> HotNodesArgs:

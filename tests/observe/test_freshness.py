@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from builders import NOW
-from descheduler.model.freshness import FreshnessRules, KindState, SourceState, kind_states, unread
 from descheduler.model.snapshot import Freshness
+from descheduler.observe.freshness import FreshnessRules, KindState, SourceState, kind_states, unread
 
-RULES = FreshnessRules(max_age_seconds=240, by_kind={"nodes": 60})
+RULES = FreshnessRules(max_age_seconds=240, by_kind={"nodes": 60}, history_max_age_seconds=900, min_coverage=0.8)
 
 
 def judged(fresh: Freshness) -> KindState:
