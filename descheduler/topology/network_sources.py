@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.model.arrays import Mask
+from descheduler.model.nodes import HOSTNAME, ZONE
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.topology.hypernodes import hyper_levels
 from descheduler.topology.levels import Column, Levels, ambiguous, levels_of
 
-HOSTNAME = "kubernetes.io/hostname"
 CLIQUE = "nvidia.com/gpu.clique"
 _TIERS = range(9, -1, -1)
 
@@ -69,7 +69,7 @@ PRESETS: Mapping[str, Preset] = {
         )
     ),
     "clique": Preset((((), (CLIQUE,)),)),
-    "generic": Preset(((("topology.kubernetes.io/zone",), ()),)),
+    "generic": Preset((((ZONE,), ()),)),
 }
 SOURCES = ("kueue", "kai", "volcano", "koordinator", *PRESETS)
 """All sources in the order in which `auto` looks for them: what an administrator declared, then what nodes tell."""
