@@ -1,4 +1,4 @@
-"""Where network levels are told: labels of nodes (presets by cloud and tool), and objects that name labels or nodes.
+"""Where network levels are read from: labels of nodes (presets by cloud and tool), objects that name labels or nodes.
 
 The keys are those of the AWS, Google and Oracle documentation of their Kubernetes services, of NVIDIA Topograph
 (docs/reference/node-labels.md and its predecessors), of the GPU feature discovery (`nvidia.com/gpu.clique`), of Kueue
@@ -77,7 +77,7 @@ SOURCES = ("kueue", "kai", "volcano", "koordinator", *PRESETS)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Network:
-    """Levels, who told them, and what is wrong with them."""
+    """Levels, where they are read from, and what is wrong with them."""
 
     levels: Levels
     source: str
@@ -130,7 +130,7 @@ class _Reader:
         return self.by_any(source, tuple((key,) for key in keys if key != HOSTNAME), extra)
 
     def by_any(self, source: str, layers: Sequence[LabelSet], extra: LabelSet = ()) -> Network:
-        """Levels of which each is told by the first of several labels that a node has."""
+        """Levels of which each is named by the first of several labels that a node has."""
         names, columns = self._columns(layers)
         problems: list[str] = []
         for key in extra:

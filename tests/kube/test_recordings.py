@@ -224,7 +224,7 @@ def test_a_folder_with_other_things_is_not_replaced_but_an_older_recording_is(tm
     assert sorted(p.name for p in tmp_path.iterdir()) == ["again", "home"]
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match="cannot be written"):
         write_recording(tmp_path / "file" / "r.zip", objects())
