@@ -40,15 +40,3 @@ def amount(resource: str, text: str) -> int:
     if resource == "cpu":
         value *= 1000
     return max(-_MAX, min(int(value.to_integral_value(ROUND_CEILING)), _MAX))
-
-
-def human(resource: str, value: float) -> str:
-    """A short text for people: 1500 millicores -> "1.5", bytes -> "3.2Gi"."""
-    if resource == "cpu":
-        return f"{value / 1000:.3g}"
-    if "memory" in resource or "storage" in resource or resource.startswith("hugepages-"):
-        for suffix in ("", "Ki", "Mi", "Gi", "Ti"):
-            if abs(value) < 1024 or suffix == "Ti":
-                return f"{value:.3g}{suffix}"
-            value /= 1024
-    return f"{value:g}"

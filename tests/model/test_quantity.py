@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descheduler.model.quantity import InvalidQuantity, amount, human, parse_quantity
+from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,3 @@ def test_an_amount_that_no_machine_has_is_capped_at_64_bits() -> None:
 @given(st.integers(0, 10**9))
 def test_millicores_survive_writing_and_reading(millis: int) -> None:
     assert amount("cpu", f"{millis}m") == millis
-
-
-@pytest.mark.parametrize(
-    ("resource", "value", "text"),
-    [("cpu", 1500, "1.5"), ("memory", 3 * 2**30, "3Gi"), ("nvidia.com/gpu", 2, "2"), ("memory", 512, "512")],
-)
-def test_amounts_for_people(resource: str, value: int, text: str) -> None:
-    assert human(resource, value) == text
