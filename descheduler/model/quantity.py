@@ -6,7 +6,9 @@ CPU is counted in millicores and everything else in whole units, both rounded up
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
@@ -40,3 +42,11 @@ def amount(resource: str, text: str) -> int:
     if resource == "cpu":
         value *= 1000
     return max(-_MAX, min(int(value.to_integral_value(ROUND_CEILING)), _MAX))
+
+
+def part_of(written: str, size: int, rounded: Callable[[float], int] = math.ceil) -> int | None:
+    """`3`, or `25%` of `size`, rounded up as Kubernetes does unless another rule is given; None when it is neither."""
+    digits = written.removesuffix("%")
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    return int(digits) if digits == written else rounded(int(digits) * size / 100)

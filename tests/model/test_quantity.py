@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity
+from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity, part_of
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,8 @@ def test_an_amount_that_no_machine_has_is_capped_at_64_bits() -> None:
 @given(st.integers(0, 10**9))
 def test_millicores_survive_writing_and_reading(millis: int) -> None:
     assert amount("cpu", f"{millis}m") == millis
+
+
+def test_a_count_or_a_percentage_of_a_size() -> None:
+    assert (part_of("3", 10), part_of("25%", 10), part_of("25%", 10, math.floor)) == (3, 3, 2)
+    assert [part_of(text, 10) for text in ("", "-1", "many", "%")] == [None] * 4
