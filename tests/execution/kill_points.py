@@ -30,7 +30,7 @@ from descheduler.controller.status import Status
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.learning.ledger import LedgerRules
 from descheduler.learning.store import LedgerStore
 from descheduler.model.nodes import VACATING

@@ -17,7 +17,7 @@ from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient, connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.policy.acting import ActingPolicy
 
 REAL = Clock(time.time, time.monotonic, time.sleep)
