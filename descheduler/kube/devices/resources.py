@@ -143,13 +143,13 @@ def gpu_request(requests: Mapping[str, Decimal], annotations: Mapping[str, str])
     if FRACTION in annotations or _mebibytes(annotations):
         return _fraction(annotations, models)
     for names in SHARES:
-        found = _share(requests, names, models)
+        found = _shared_request(requests, names, models)
         if found is not None:
             return found
     return GpuRequest(whole, int(requests[whole]), WHOLE, models) if whole else None
 
 
-def _share(requests: Mapping[str, Decimal], names: ShareNames, models: tuple[str, ...]) -> GpuRequest | None:
+def _shared_request(requests: Mapping[str, Decimal], names: ShareNames, models: tuple[str, ...]) -> GpuRequest | None:
     per_cent = max((requests.get(name, Decimal(0)) for name in names.per_cent), default=Decimal(0))
     memory = requests.get(names.memory, Decimal(0)) * names.unit
     count = int(requests.get(names.count, Decimal(0)))

@@ -87,7 +87,7 @@ def allocated(annotations: Mapping[str, str]) -> GpuStatement | None:
         return None
     try:
         found = (_allocated.decode(text) or {}).get("gpu")
-        shares = tuple(_share(given) for given in found or ())
+        shares = tuple(_granted(given) for given in found or ())
     except (Unreadable, msgspec.MsgspecError) as e:
         return GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {e}")
     return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
@@ -145,7 +145,7 @@ def _partition(found: _Partition) -> GpuPartition:
     return GpuPartition(tuple(sorted(found.minors)), found.link, bandwidth, found.allocation_score)
 
 
-def _share(given: _Given) -> GpuShare:
+def _granted(given: _Given) -> GpuShare:
     if given.minor < 0:
         raise Unreadable("gpu.minor", f"{given.minor} is no device")
     resources = given.resources or {}
