@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -25,7 +26,8 @@ from descheduler.controller.reports import Reports
 from descheduler.controller.settings import limits_of, rules_of
 from descheduler.controller.status import Status
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
-from descheduler.execution.runner import PlanRunner, Revalidate
+from descheduler.execution.plan_run import Revalidate
+from descheduler.execution.runner import PlanRunner
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.reconciliation import settle
 from descheduler.learning.store import LedgerStore
@@ -33,7 +35,7 @@ from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.pipeline import Memory, Observed
+from descheduler.pipeline import Memory, Observed, executor_of
 from descheduler.planning.sources import unreadable
 from descheduler.policy import Policy, policy_hash
 
@@ -163,6 +165,7 @@ class Controller:
         self.metrics.policy_info.labels(policy_hash(policy), self.mode or policy.mode).set(1)
         self.reports.keep(policy.report.keep)
         self.executor.limits = limits_of(policy)
+        self.executor.executors = partial(executor_of, policy)
         return policy
 
     def _leads(self) -> bool:

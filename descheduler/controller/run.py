@@ -35,7 +35,8 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.web import Render, WebServer, create_app
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.runner import PlanRunner, Revalidate
+from descheduler.execution.plan_run import Revalidate
+from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.learning.ledger import Ledger

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from descheduler.contract import load
 from descheduler.model.errors import PolicyError
 from descheduler.model.landing import LandingMode
+from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -26,14 +27,28 @@ from descheduler.scheduler import Scoring
 from descheduler.topology import LinkRow, TopologyRules
 
 
-def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
+@dataclass(frozen=True, slots=True)
+class ExecutorTraits:
+    """What planning knows of the executor: its name, who decides where pods land, and why it cannot move a pod.
+
+    `filter` None: it moves whatever may be moved at all.
+    """
+
+    name: str = "evict"
+    landing: LandingMode = LandingMode.PREDICTED
+    filter: Callable[[Pod], Blocked | None] | None = None
+
+
+def settings_of(
+    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits = ExecutorTraits()
+) -> PlanningSettings:
     """Plain values for one cycle on one cluster.
 
     Raises PolicyError when the policy names a priority class that the cluster does not have.
     """
     limits, proof, cost = policy.limits, policy.proof, policy.cost
     return PlanningSettings(
-        filters=replace(_filters(policy.protections, snapshot), windows=_windows(policy)),
+        filters=replace(_filters(policy.protections, snapshot), windows=_windows(policy), executor=executor.filter),
         limits=DisruptionLimits(
             per_node=limits.per_node,
             per_namespace=limits.per_namespace,
@@ -64,8 +79,8 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
-        executor=policy.acting.executor,
-        landing=LandingMode.STEERED if policy.acting.steering else LandingMode.PREDICTED,
+        executor=executor.name,
+        landing=_landing(policy, executor.landing),
     )
 
 
@@ -80,6 +95,12 @@ def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[Cho
         )
         for choice in policy.strategies
     )
+
+
+def _landing(policy: Policy, landing: LandingMode) -> LandingMode:
+    """Where the executor names the node there is nothing to steer."""
+    steered = policy.acting.steering and landing is LandingMode.PREDICTED
+    return LandingMode.STEERED if steered else landing
 
 
 def when_unset(policy: Policy) -> DisruptionMode:

@@ -20,7 +20,8 @@ from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
-from descheduler.execution.runner import PlanRunner, Revalidate
+from descheduler.execution.plan_run import Revalidate
+from descheduler.execution.runner import PlanRunner
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import ClusterError

@@ -13,7 +13,6 @@ from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Transport
 from descheduler.contract import Landing, Scenario, StrategyArgs, land
 from descheduler.controller.revalidate import second_validation
-from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import Result
 from descheduler.execution.steering import Steering
 from descheduler.kube.client.answers import error_of
@@ -23,6 +22,7 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.rights import MissingRight
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.policy import load_policy
@@ -177,9 +177,9 @@ def test_a_node_keeps_its_taint_until_the_last_unit_that_needs_it_is_done(
     assert taints(client, "n1") == [OURS]
     heir = executor(control_plane)
     first, second = heir.intents.load()
-    heir.steering.close([first])
+    heir.context().close([first])
     assert taints(client, "n1") == [OURS]
-    heir.steering.close([second])
+    heir.context().close([second])
     assert taints(client, "n1") == []
 
 
@@ -203,9 +203,9 @@ def test_a_deposed_leader_writes_no_taint_and_its_heir_takes_it_away(
     assert report.evicted == 0
     assert taints(client, "n1") == [OURS]
     with pytest.raises(LeadershipLost):
-        acting.steering.close(acting.intents.load())
+        acting.context().close(acting.intents.load())
     with pytest.raises(LeadershipLost):
-        Steering(acting.writer, acting.intents).taint("n2")
+        Steering(acting.writer).taint("n2")
     assert taints(client, "n1") == [OURS]
 
     assert executor(control_plane).resume() == ()
@@ -228,7 +228,7 @@ def test_a_unit_whose_node_cannot_be_tainted_stays(control_plane: ControlPlane, 
     stays, goes = sorted(report.actions, key=lambda a: a.result.value, reverse=True)
     assert (stays.result, goes.result, report.stopped) == (Result.REFUSED, Result.DONE, None)
     assert stays.blocked
-    assert (stays.blocked.reason, stays.blocked.by) == (Reason.API_REFUSED, PERMISSIONS)
+    assert (stays.blocked.reason, type(stays.blocked)) == (Reason.API_REFUSED, MissingRight)
     assert uids(client, "web") == {units[0].pods[0].uid}
     assert intents(client) == {}
 

@@ -14,12 +14,12 @@ from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.wire import ConfigMap, Lease, LeaseSpec, Meta
 from descheduler.apiwrite.writer import ClusterWriter, Happening, LeaseWriter
-from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import Result
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.reading import read_cluster
 from descheduler.model.errors import Forbidden
 from descheduler.model.nodes import VACATING
+from descheduler.model.rights import MissingRight, Right
 from execution.live import client_of, executor, run_deployment, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
@@ -111,8 +111,8 @@ def test_who_may_not_steer_changes_no_node(control_plane: ControlPlane, client: 
     )
     (stays,) = report.actions
     assert stays.result is Result.REFUSED
-    assert stays.blocked
-    assert stays.blocked.by == PERMISSIONS
+    assert isinstance(stays.blocked, MissingRight)
+    assert stays.blocked.right == Right("", "nodes", "patch")
     assert "patch nodes" in stays.blocked.detail
     assert uids(client, "web") == {pod["metadata"]["uid"]}
 

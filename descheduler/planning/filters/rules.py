@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import WorkloadKey
@@ -40,6 +42,7 @@ class FilterRules:
     )
     honour_evict_annotation: bool = True
     windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open
+    executor: Callable[[Pod], Blocked | None] | None = None  # None: it can move whatever may be moved
 
 
 class LedgerView(Protocol):
