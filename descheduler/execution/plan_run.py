@@ -109,7 +109,8 @@ class PlanRun:
         with Workers(context.limits.max_parallel, budgets) as workers:
             intents = run_wave(context, workers, self._plan, units)
         context.keep(self._plan, [u.outcome() for u in units if u.begun])
-        self._held = tuple(i for i in intents if context.holds(i))
+        begun = {u.action.id for u in units if u.begun}
+        self._held = tuple(i for i in intents if i.action.id in begun and context.holds(i))
         context.close([i for i in intents if i not in self._held])
         unsettled = next((u for u in units if not u.settled), None)
         if unsettled is not None:

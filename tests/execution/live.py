@@ -53,8 +53,12 @@ def pod_spec(**requests: str) -> Object:
     }
 
 
-def deployment(name: str, replicas: int, labels: Mapping[str, str] | None = None, **requests: str) -> Object:
+def deployment(
+    name: str, replicas: int, labels: Mapping[str, str] | None = None, scheduler: str = "", **requests: str
+) -> Object:
     template = {"metadata": {"labels": {"app": name, **(labels or {})}}, "spec": pod_spec(**requests or {"cpu": "1"})}
+    if scheduler:
+        template["spec"]["schedulerName"] = scheduler
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
@@ -64,9 +68,9 @@ def budget(name: str, app: str, minimum: int | str) -> Object:
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec}
 
 
-def run_deployment(client: ApiClient, name: str, replicas: int, **labels: str) -> list[Object]:
+def run_deployment(client: ApiClient, name: str, replicas: int, scheduler: str = "", **labels: str) -> list[Object]:
     """A running Deployment; its pods by name."""
-    client.apply(deployment(name, replicas, labels))
+    client.apply(deployment(name, replicas, labels, scheduler))
     return sorted(client.wait_for_pods(replicas, label_selector=f"app={name}"), key=lambda p: p["metadata"]["name"])
 
 
