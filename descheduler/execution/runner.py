@@ -22,6 +22,7 @@ from descheduler.execution.resumption import resume_unit
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.policy.acting import ActingPolicy
 
 
 def _never() -> bool:
@@ -52,7 +53,7 @@ class PlanRunner:
     observe: Callable[[], ClusterSnapshot]
     clock: Clock
     rng: Random
-    limits: ExecutionLimits = field(default_factory=ExecutionLimits)
+    limits: ExecutionLimits = field(default_factory=lambda: ExecutionLimits.of(ActingPolicy()))
     stopping: Callable[[], bool] = _never
     keep: Callable[[str, Sequence[ActionOutcome]], None] = _forget
     notify: Callable[[ActionOutcome], None] = _ignore

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.apart import apart
 from descheduler.planning.budgets.budgets import Budgets, Charge
+from descheduler.policy.planning import ProofPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,14 @@ class ProofRules:
     `max_risk` is the accepted probability that a pod lands on its source or on a node that it would make hot.
     """
 
-    max_load: Mapping[str, float] = field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
-    quantile: float = 0.95
-    horizon_seconds: float = 3600.0
-    max_risk: float = 0.2
+    max_load: Mapping[str, float]
+    quantile: float
+    horizon_seconds: float
+    max_risk: float
+
+    @classmethod
+    def of(cls, proof: ProofPolicy) -> Self:
+        return cls(dict(proof.max_load), proof.quantile, proof.horizon.total_seconds(), proof.max_risk)
 
 
 @dataclass(frozen=True, slots=True)

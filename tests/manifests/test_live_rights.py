@@ -19,7 +19,7 @@ from descheduler.apiwrite.wire import ConfigMap, Lease, LeaseSpec, Meta
 from descheduler.apiwrite.writer import ClusterWriter, Happening, LeaseWriter
 from descheduler.execution.outcomes import Result
 from descheduler.kube.client.connection import KubeClient, connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.errors import Forbidden
 from descheduler.model.nodes import VACATING
 from descheduler.model.rights import MissingRight, Right
