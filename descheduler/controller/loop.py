@@ -29,7 +29,7 @@ from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Resul
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
 from descheduler.learning.ledger import Ledger, LedgerRules
-from descheduler.learning.reconciliation import settle
+from descheduler.learning.reconciliation import reconcile
 from descheduler.learning.store import LedgerStore
 from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
@@ -198,7 +198,7 @@ class Controller:
             observed = self.seams.observe(policy)
         now = observed.now
         self.metrics.saw(observed.snapshot, now)
-        self._ledger = settle(self._ledger, observed.snapshot, now)
+        self._ledger = reconcile(self._ledger, observed.snapshot, now)
         memory = Memory(
             ledger=self._ledger,
             in_flight=self._ledger.in_flight(now),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from descheduler.execution.plan_run import Revalidate
 from descheduler.gangs import resolve
 from descheduler.learning.ledger import Ledger
-from descheduler.learning.reconciliation import settle
+from descheduler.learning.reconciliation import reconcile
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
@@ -48,7 +48,7 @@ def second_validation(
 
     def revalidate(snapshot: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
         now = snapshot.taken_at
-        ledger = settle(remembered(), snapshot, now)
+        ledger = reconcile(remembered(), snapshot, now)
         settings = _settings(policy, snapshot)
         given = _input(snapshot, policy, ledger, plan, profiles or {})
         outcome = survey(given, settings)
