@@ -65,7 +65,7 @@ class Controller:
 
     watch: PolicyWatch
     seams: Seams
-    executor: PlanRunner
+    runner: PlanRunner
     ledgers: LedgerStore
     elector: Elector | None
     reports: Reports
@@ -80,12 +80,12 @@ class Controller:
     _goals: tuple[str, Mapping[str, Goal]] = ("", {})
 
     def __post_init__(self) -> None:
-        self.executor.keep = self._keep
-        self.executor.notify = self._notify
+        self.runner.keep = self._keep
+        self.runner.notify = self._notify
 
     def run(self, stop: threading.Event) -> None:
         """Cycle after cycle; returns when the one under way has come to a clean end."""
-        self.executor.stopping = stop.is_set
+        self.runner.stopping = stop.is_set
         while not stop.is_set():
             began = self.clock.steady()
             self.cycle()
@@ -164,8 +164,8 @@ class Controller:
         self.metrics.policy_info.clear()
         self.metrics.policy_info.labels(policy_hash(policy), self.mode or policy.mode).set(1)
         self.reports.keep(policy.report.keep)
-        self.executor.limits = ExecutionLimits.of(policy.acting)
-        self.executor.executors = partial(executor_of, policy)
+        self.runner.limits = ExecutionLimits.of(policy.acting)
+        self.runner.executors = partial(executor_of, policy)
         return policy
 
     def _leads(self) -> bool:
@@ -188,7 +188,7 @@ class Controller:
 
     def _resume(self) -> None:
         with self._stage("resume", "taking up what was interrupted"):
-            outcomes = self.executor.resume()
+            outcomes = self.runner.resume()
         open_units = [o.action.unit for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
         if open_units:
             raise Paused(Blocked(Reason.UNFINISHED, ", ".join(open_units)))
@@ -230,7 +230,7 @@ class Controller:
         self.events.about(plan)
         with self._stage("execute", f"carrying out plan {plan.id}"):
             check = self.seams.revalidate(policy, plan, lambda: self._ledger)
-            report = self.executor.execute(plan, revalidate=check)
+            report = self.runner.execute(plan, revalidate=check)
         self._ledger = self._ledger.record(report.actions, plan.id, self._goals[1])
         self.reports.add(plan, report)
         self.metrics.executed(report)
@@ -242,7 +242,7 @@ class Controller:
         self.status.note("acting", f"the last plan was not finished: {report.stopped}" if report.stopped else "")
         return report
 
-    # -- what the executor tells ---------------------------------------------------------
+    # -- what the runner reports ---------------------------------------------------------
 
     def _keep(self, plan: str, outcomes: Sequence[ActionOutcome]) -> None:
         goals = self._goals[1] if self._goals[0] == plan else {}

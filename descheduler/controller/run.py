@@ -153,7 +153,7 @@ def _assemble(
     return Controller(
         watch=watch,
         seams=seams(real),
-        executor=PlanRunner(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
+        runner=PlanRunner(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
         ledgers=LedgerStore(writer, namespace),
         elector=elector,
         reports=reports,
@@ -199,7 +199,7 @@ class _Deciding:
 
 
 def _beating(status: Status) -> Clock:
-    """Real time; a wait of the executor is a sign of life."""
+    """Real time; a wait of the runner is a sign of life."""
 
     def sleep(seconds: float) -> None:
         status.beat()

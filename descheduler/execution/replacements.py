@@ -106,9 +106,9 @@ def _pair(lost: Sequence[LostPod], pods: Iterable[Pod], is_new: Callable[[LostPo
     left = [one for one in left if one.uid not in found]
     new = [p for p in there.values() if any(is_new(one, p) for one in left)]
     for pod in sorted(new, key=lambda p: (p.created, p.name)):
-        one = next((o for o in left if o.uid not in found and is_new(o, pod)), None)
-        if one is not None:
-            found[one.uid] = pod
+        first = next((one for one in left if one.uid not in found and is_new(one, pod)), None)
+        if first is not None:
+            found[first.uid] = pod
     return found
 
 

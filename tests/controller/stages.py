@@ -77,7 +77,7 @@ class Stage:
     def controller(self, **rest: Any) -> Controller:
         clock, rng, metrics = self.time.clock, Random(0), Metrics()
         writer = ClusterWriter(self.transport, self.leadership)
-        executor = PlanRunner(
+        runner = PlanRunner(
             writer,
             IntentStore(writer, "default"),
             lambda: self.snapshot,
@@ -90,7 +90,7 @@ class Stage:
         return Controller(
             watch=PolicyWatch(self.path, clock.wall),
             seams=Seams(lambda: self.gate, self._observe, self._decide, nothing_more),
-            executor=executor,
+            runner=runner,
             ledgers=LedgerStore(writer, "default"),
             elector=self.elector,
             reports=Reports(),

@@ -70,7 +70,7 @@ class Process:
         self.controller = Controller(
             watch=PolicyWatch(policy, time.time),
             seams=Seams(lambda: None, lambda _: self._observed(), lambda *_: self._plan, nothing_more),
-            executor=PlanRunner(
+            runner=PlanRunner(
                 writer,
                 IntentStore(writer, "default"),
                 lambda: read_cluster(self.reader, clock=time.time),

@@ -1,4 +1,4 @@
-"""What execution tests need of a real control plane: workloads on it, and executors that act as one of its users."""
+"""What execution tests need of a real control plane: workloads on it, and runners that act as one of its users."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def client_of(plane: ControlPlane, user: str = "admin") -> KubeClient:
     return connect(plane.kubeconfig(user))
 
 
-def executor(
+def runner(
     plane: ControlPlane,
     transport: Transport | None = None,
     *,
@@ -38,7 +38,7 @@ def executor(
     limits: ExecutionLimits = QUICK,
     **rest: Any,
 ) -> PlanRunner:
-    """An executor that sees by fresh lists, and writes through `transport` (as admin, unless given)."""
+    """A runner that sees by fresh lists, and writes through `transport` (as admin, unless given)."""
     reader = client_of(plane)
     writer = ClusterWriter(transport or reader, leadership or Unelected())
     store = IntentStore(writer, "default")

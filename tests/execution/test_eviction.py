@@ -22,8 +22,8 @@ def status(message: str, code: int, *causes: str, retry_after: int | None = None
     details: dict[str, object] = {"causes": [{"reason": c, "message": f"{c} said no"} for c in causes]}
     if retry_after is not None:
         details["retryAfterSeconds"] = retry_after
-    said = {"kind": "Status", "status": "Failure", "message": message, "code": code, "details": details}
-    return json.dumps(said).encode()
+    answer = {"kind": "Status", "status": "Failure", "message": message, "code": code, "details": details}
+    return json.dumps(answer).encode()
 
 
 OVER_BUDGET = status("Cannot evict pod as it would violate the budget.", 429, "DisruptionBudget", retry_after=10)

@@ -23,7 +23,7 @@ from descheduler.model.errors import Unreachable
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.model.rights import MissingRight, Right
-from execution.live import Racing, client_of, executor, run_deployment, serial, uids
+from execution.live import Racing, client_of, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
 
 QUICKLY = ReserveArgs(timeout=timedelta(seconds=1))
@@ -57,7 +57,7 @@ def unit(client: ApiClient, *destinations: str, name: str = "web", how: str = "r
 
 
 def reserving(plane: ControlPlane, transport: Transport | None = None) -> PlanRunner:
-    return executor(plane, transport, limits=serial(), executors=lambda name: choose(name, QUICKLY))
+    return runner(plane, transport, limits=serial(), executors=lambda name: choose(name, QUICKLY))
 
 
 def intents(client: ApiClient) -> dict[str, str]:
@@ -85,7 +85,7 @@ def test_it_lands_where_it_was_planned_and_without_a_reservation_elsewhere(
     control_plane: ControlPlane, client: ApiClient
 ) -> None:
     first = unit(client, "n2", how="evict")
-    assert executor(control_plane).execute(plan(first)).actions[0].pods[0].landed == "n1"
+    assert runner(control_plane).execute(plan(first)).actions[0].pods[0].landed == "n1"
 
     again = unit(client, "n2")
     at_eviction: list[Any] = []

@@ -17,7 +17,7 @@ from descheduler.pipeline import planning_settings
 from descheduler.planning.planner import ChosenStrategy
 from descheduler.policy import load_policy
 from execution.plans import action, move, plan
-from execution.test_executor import Server, acting, ids, world
+from execution.test_runner import Server, acting, ids, world
 from planning.scenes import planned
 from planning.told import Told
 

@@ -23,7 +23,7 @@ from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.errors import Forbidden
 from descheduler.model.nodes import VACATING
 from descheduler.model.rights import MissingRight, Right
-from execution.live import client_of, executor, run_deployment, uids
+from execution.live import client_of, run_deployment, runner, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 
@@ -112,7 +112,7 @@ def test_active_can_evict_and_tell(control_plane: ControlPlane, client: ApiClien
 def test_who_may_not_steer_changes_no_node(control_plane: ControlPlane, client: ApiClient, overlay: str) -> None:
     (pod,) = run_deployment(client, "web", 1)
     unit = replace(action(move_of(pod, "default/Deployment/web")), steer=("n1",))
-    report = executor(
+    report = runner(
         control_plane, Only("/api/v1/nodes", install(control_plane, overlay), client_of(control_plane))
     ).execute(plan(unit))
     (stays,) = report.actions
@@ -131,7 +131,7 @@ def test_who_may_steer_taints_and_cleans_up(control_plane: ControlPlane, client:
     transport = Only(
         "/api/v1/nodes", account, client_of(control_plane), lambda: tainted.append(client.get("Node", "n1")["spec"])
     )
-    report = executor(control_plane, transport).execute(plan(unit))
+    report = runner(control_plane, transport).execute(plan(unit))
     assert report.actions[0].result is Result.DONE
     assert tainted[0] == {"taints": [{"key": VACATING.key, "effect": VACATING.effect}]}
     assert not client.get("Node", "n1")["spec"].get("taints")
@@ -149,7 +149,7 @@ def test_reserving_needs_its_own_rights_and_no_others(
         client.wait_for_nodes()
         unit = action(move_of(pod, "default/Deployment/web"), executor="reserve")
         transport = Only("/apis/scheduling.koordinator.sh", account, client_of(control_plane))
-        (outcome,) = executor(control_plane, transport).execute(plan(unit)).actions
+        (outcome,) = runner(control_plane, transport).execute(plan(unit)).actions
     assert outcome.result is result
     if result is Result.REFUSED:
         assert isinstance(outcome.blocked, MissingRight)
