@@ -72,7 +72,10 @@ class Server:
         return b"{}"
 
     def _config_map(self, method: str, path: str, sent: dict[str, Any]) -> bytes:
-        name = sent["metadata"]["name"] if sent else path.rpartition("/")[2]
+        name = path.rpartition("/")[2] if method in ("GET", "DELETE") else sent["metadata"]["name"]
+        if method == "DELETE":
+            self.maps.pop(name)
+            return b"{}"
         if method == "GET":
             if name not in self.maps:
                 raise refusal(404)
