@@ -48,7 +48,8 @@ from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, WatchedCluster
 from descheduler.pipeline import Memory, plan, profile
 from descheduler.policy import Policy
-from descheduler.publish.profiles import Published, served
+from descheduler.publish.published import Published
+from descheduler.publish.recommendations import served
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
