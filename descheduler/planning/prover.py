@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.contract import RebalanceView, Scenario, land
+from descheduler.contract import Accept, RebalanceView, Relocation, Scenario, land_all
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
@@ -95,13 +95,14 @@ class Prover:
         restarting = [self._restarting(part) for part in moved]
         costs = [float(self.view.costs[list(part)].sum()) for part in restarting]
         stages = _split(proposal, parts, costs)
-        attempt = self.state.fork()
+        attempt = self.state
         proofs: list[tuple[Proof, ...]] = []
         for stage in stages:
-            proved = self._prove(stage, attempt)
-            if isinstance(proved, Blocked):
-                return proved
-            proofs.append(proved)
+            relocated = self._relocated(stage, attempt)
+            if isinstance(relocated, Blocked):
+                return relocated
+            attempt = relocated.state
+            proofs.append(_proofs(relocated))
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
@@ -145,7 +146,6 @@ class Prover:
         return tuple(tuple(move for at in stage for move in parts[at]) for stage in divided)
 
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
-        state.steer(())
         self.state = state
         self.accepted.extend(accepted)
         self._seated.update(seat.pod for seat in proposal.seats)
@@ -201,18 +201,17 @@ class Prover:
             every.update(dict.fromkeys(self.view.units.of(pod).restarting(pod)))
         return tuple(every)
 
-    def _prove(self, proposal: Proposal, attempt: Scenario) -> tuple[Proof, ...] | Blocked:
-        attempt.steer(proposal.vacating)  # its own nodes alone: what is not in its wave is over, or not begun
-        for move in proposal.moves:
-            attempt.remove(move.pod)
-        proofs: list[Proof] = []
-        for move in proposal.moves:
-            proof = self._place(move, attempt)
-            if isinstance(proof, Blocked):
-                return proof
-            attempt.place(proof.pod, proof.node)
-            proofs.append(proof)
-        return tuple(proofs)
+    def _relocated(self, proposal: Proposal, state: Scenario) -> Relocation | Blocked:
+        """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so."""
+        return land_all(
+            self.view.snapshot,
+            state,
+            proposal.moves,
+            self._cool,
+            max_risk=self._rules.max_risk,
+            bad=Reason.DESTINATION_HOT,
+            avoid=proposal.vacating,  # its own nodes alone: what is not in its wave is over, or not begun
+        )
 
     def _seat(self, proposal: Proposal, attempt: Scenario) -> Blocked | None:
         """Set the room of the pending pods aside, so that nothing later in the plan takes it; or say who finds none.
@@ -231,35 +230,25 @@ class Prover:
             attempt.reserve(seat.pod, seat.node)
         return None
 
-    def _place(self, move: Move, attempt: Scenario) -> Proof | Blocked:
-        """The node on which the pod will most likely be, if what is likely is also good; the wished one if it is."""
-        landing = land(
-            self.view.snapshot,
-            attempt,
-            move.pod,
-            move.source,
-            lambda nodes: self._good(move, nodes, attempt),
-            self._rules.max_risk,
-            Reason.NO_GAIN if move.only else Reason.DESTINATION_HOT,
-            move.destinations,
-        )
-        if isinstance(landing, Blocked):
-            return landing
-        node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
-        fits = attempt.fits(move.pod)
-        return Proof(move.pod, node, landing.share, int(fits.sum()) - int(fits[move.source]), landing.likely)
+    def _cool(self, state: Scenario, pod: int) -> Accept:
+        """Accepts nodes that stay under the limit of every resource with the pod on them."""
 
-    def _good(self, move: Move, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
-        cool = self._cool(move.pod, nodes, attempt)
-        return cool & np.isin(nodes, move.destinations) if move.only else cool
+        def accept(nodes: Positions) -> Mask:
+            cool = np.ones(len(nodes), np.bool_)
+            for resource, limit in self._rules.max_load.items():
+                if resource in self.view.loads:
+                    level = state.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
+                    cool &= level <= limit
+            return cool
 
-    def _cool(self, pod: int, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
-        cool = np.ones(len(nodes), np.bool_)
-        for resource, limit in self._rules.max_load.items():
-            if resource in self.view.loads:
-                level = attempt.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
-                cool &= level <= limit
-        return cool
+        return accept
+
+
+def _proofs(relocated: Relocation) -> tuple[Proof, ...]:
+    return tuple(
+        Proof(move.pod, move.destinations[0], landing.share, landing.candidates, landing.likely)
+        for move, landing in zip(relocated.moves, relocated.landings, strict=True)
+    )
 
 
 def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequence[float]) -> list[Proposal]:

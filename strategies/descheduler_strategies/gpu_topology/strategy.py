@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from descheduler.contract import GPU_WEIGHT, RebalanceView, StrategyArgs
+from descheduler.contract import GPU_WEIGHT, RebalanceView, Relocation, StrategyArgs
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked, Reason
@@ -25,7 +25,6 @@ from descheduler_strategies.gpu_topology.jobs import Job, Jobs, finding_of
 from descheduler_strategies.gpu_topology.sets import DeviceSets
 from descheduler_strategies.gpu_topology.time import Outlook, Outlooks, saved, speed_up
 from descheduler_strategies.gpu_topology.trial import Trial
-from descheduler_strategies.gpus.bundles import Bundle
 
 Answer = Proposal | Observation
 _Alike = tuple[PodSpec, Board | None, float, int]
@@ -59,7 +58,7 @@ class GpuTopology:
 class _Gain:
     """What a job would gain with `bundle`, worked out when so many pods had `moved`."""
 
-    bundle: Bundle
+    bundle: Relocation
     ratio: float
     worth: float
     note: str
@@ -207,7 +206,6 @@ class _Search:
         self.rate = min(self.rate * (1.0 - 1e-9), self._rate(job, gain.worth))
         self.moved += len(gain.bundle.moves)
         self.state = gain.bundle.state
-        self.state.steer(())
         return Proposal(
             finding=finding_of(self.view, self.args, job, entry.outlook.seconds),
             moves=tuple(replace(move, only=True) for move in gain.bundle.moves),
