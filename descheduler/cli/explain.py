@@ -19,9 +19,9 @@ def explain_subject(source: Source, policy_file: Path | None, kind: str, name: s
 
     policy = read_policy(policy_file, source)
     observed = observe(source, policy)
-    outcome, settings = outcome_of(observed, policy, profile(observed))
-    show(explain(outcome, settings, kind, name))
-    for problem in (*outcome.stops, *outcome.problems):
+    outcome = outcome_of(observed, policy, profile(observed))
+    show(explain(outcome, kind, name))
+    for problem in (*outcome.context.stops, *(problem.text for problem in outcome.problems)):
         typer.echo(f"error: {problem}", err=True)  # what is said above rests on less than it should
 
 

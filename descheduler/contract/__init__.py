@@ -6,6 +6,7 @@ units and a what-if state; it never evicts, logs a decision, reads the clock or 
 
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
+from descheduler.contract.ranking import ranked, rate
 from descheduler.contract.registry import API_VERSION, available, load
 from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
 from descheduler.contract.strategy import Strategy, StrategyArgs
@@ -28,5 +29,7 @@ __all__ = [
     "land",
     "land_all",
     "load",
+    "ranked",
+    "rate",
     "relocate",
 ]

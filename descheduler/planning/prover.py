@@ -7,78 +7,38 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from descheduler.contract import Accept, RebalanceView, Relocation, Scenario, land_all
+from descheduler.contract import Accept, Relocation, Scenario, land_all
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.apart import apart
-from descheduler.planning.budgets.budgets import Budgets, Charge
-
-
-@dataclass(frozen=True, slots=True)
-class ProofRules:
-    """When a destination is good: its forecast quantile within the horizon stays under `max_load` (by resource).
-
-    `max_risk` is the accepted probability that a pod lands on its source or on a node that it would make hot.
-    """
-
-    max_load: Mapping[str, float] = field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
-    quantile: float = 0.95
-    horizon_seconds: float = 3600.0
-    max_risk: float = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes."""
-
-    pod: int
-    node: int
-    share: float
-    candidates: int
-    likely: tuple[tuple[int, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes."""
-
-    proposal: Proposal
-    restarting: tuple[int, ...]
-    proofs: tuple[Proof, ...]
-    charges: tuple[Charge, ...]
-    cost: float
-    stage: int = 1
-    stages: int = 1
+from descheduler.planning.context import PlanningContext
+from descheduler.planning.proofs import Accepted, Proof
 
 
 class Prover:
     """The state of one plan in the making: what is accepted so far, and the budgets it uses."""
 
-    def __init__(
-        self,
-        view: RebalanceView,
-        budgets: Budgets,
-        rules: ProofRules,
-        margin: float,
-        in_flight: Collection[int] = (),
-    ) -> None:
+    def __init__(self, context: PlanningContext) -> None:
+        view = context.view
         self.view = view
         self.state = view.what_if()
-        self.budgets = budgets
         self.accepted: list[Accepted] = []
-        self._rules = rules
-        self._margin = margin
+        self._budgets = context.budgets.fork()
+        self._rules = context.settings.proof
+        self._margin = context.settings.costs.margin
         self._moved: set[int] = set()
         self._seated: set[int] = set()
         # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
-        self._taken = Counter(view.units.of(p).name for p in in_flight if view.snapshot.pods[p].deleting is None)
+        self._taken = Counter(
+            view.units.of(p).name for p in context.given.in_flight if view.snapshot.pods[p].deleting is None
+        )
 
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
@@ -106,8 +66,8 @@ class Prover:
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
-        before = self.budgets.fork()
-        charges = self.budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
+        before = self._budgets.fork()
+        charges = self._budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
@@ -118,18 +78,18 @@ class Prover:
         )
         crowded = self._crowded(accepted)
         if crowded is not None:
-            self.budgets = before
+            self._budgets = before
             return crowded
         self._take(proposal, accepted, attempt)
         return accepted
 
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
         """Actions that must keep apart (`steering`) may need more waves than there may be."""
-        most = self.budgets.limits.waves
+        most = self._budgets.limits.waves
         if most is None or not self.view.steering:
             return None
         every = [*self.accepted, *new]
-        waves = self.budgets.waves([one.restarting for one in every], apart=apart(every))
+        waves = self._budgets.waves([one.restarting for one in every], apart=apart(every))
         if max(waves) < most:
             return None
         return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
@@ -142,7 +102,7 @@ class Prover:
         for move in proposal.moves:
             units.setdefault(self.view.moving(move.pod), []).append(move)
         parts = list(units.values())
-        divided = self.budgets.divide([self._restarting(tuple(m.pod for m in part)) for part in parts])
+        divided = self._budgets.divide([self._restarting(tuple(m.pod for m in part)) for part in parts])
         return tuple(tuple(move for at in stage for move in parts[at]) for stage in divided)
 
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:

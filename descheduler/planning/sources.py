@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning.problems import Problem, ProblemKind
 from descheduler_profiling.profiles import SignalProfiles
 
 REQUIRED = ("nodes", "pods", "namespaces", "poddisruptionbudgets", "replicasets", "statefulsets", "jobs")
@@ -32,7 +33,7 @@ class Sources:
     rows: tuple[SourceRow, ...]
     usable: Mapping[str, SignalProfiles]
     stops: tuple[str, ...] = ()
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[Problem, ...] = field(default=())
 
 
 def judge_sources(
@@ -41,14 +42,14 @@ def judge_sources(
     """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything."""
     rows, stops = _kinds(snapshot, rules, now)
     usable: dict[str, SignalProfiles] = {}
-    problems = list(unreadable(snapshot))
+    problems = [Problem(ProblemKind.OBJECT, text) for text in unreadable(snapshot)]
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
         rows.append(row)
         if row.state == "fresh":
             usable[name] = signal
         else:
-            problems.append(f"history of {name} is {row.state}: {row.detail}")
+            problems.append(Problem(ProblemKind.SIGNAL, f"history of {name} is {row.state}: {row.detail}", name))
     return Sources(tuple(rows), usable, tuple(stops), tuple(problems))
 
 

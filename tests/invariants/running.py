@@ -11,9 +11,9 @@ import msgspec
 from descheduler.gangs import resolve
 from descheduler.model.landing import LandingMode
 from descheduler.model.plan import PlanDocument
-from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide
+from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
 from descheduler.planning.budgets.budgets import DisruptionLimits
-from descheduler.planning.prover import ProofRules
+from descheduler.planning.proofs import ProofRules
 from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
@@ -66,7 +66,7 @@ def planned(
         cluster.in_flight,
         cluster.moved_last_hour,
     )
-    return build_document(decide(given, chosen, settings), settings, cluster.now)
+    return build_document(decide(survey(given, settings), chosen))
 
 
 def check(

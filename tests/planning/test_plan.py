@@ -14,7 +14,7 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.budgets import DisruptionLimits
-from descheduler.planning.prover import ProofRules
+from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import FreshnessRules
 from descheduler.scheduler import Scoring
 from histories import history, peaking
