@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
 import structlog
 from _common import Figure, parser, show
 
@@ -38,6 +39,7 @@ from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.model.errors import ClusterError
 from descheduler.model.plan import Action
+from descheduler.policy.acting import ActingPolicy
 from execution.live import REAL, Object, deployment, with_budget
 from execution.plans import action, move_of, plan
 
@@ -74,7 +76,7 @@ def main() -> None:
     arguments.add_argument("--pods", type=int, default=100, help="pods to evict in each scene")
     arguments.add_argument("--apps", type=int, default=10, help="Deployments with a budget of their own")
     arguments.add_argument(
-        "--parallel", type=int, default=ExecutionLimits().max_parallel, help="evictions under way at once"
+        "--parallel", type=int, default=ActingPolicy().max_parallel, help="evictions under way at once"
     )
     options = arguments.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -116,7 +118,9 @@ def run(plane: ControlPlane, scene: Scene, pods: int, parallel: int) -> Measured
         if not cache.wait_synced(30):
             sys.exit(f"the cache is not synced: {cache.freshness()}")
         writer = ClusterWriter(client, Unelected())
-        limits = ExecutionLimits(max_parallel=parallel, observe_every=0.05, ready=60.0, finish=60.0)
+        limits = replace(
+            ExecutionLimits.of(ActingPolicy()), max_parallel=parallel, observe_every=0.05, ready=60.0, finish=60.0
+        )
         executor = PlanRunner(
             writer, IntentStore(writer, "default"), cache.snapshot, REAL, Random(0), limits, notify=_Ticking(measured)
         )

@@ -191,8 +191,8 @@ def _history(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> Histo
 
 
 def _cluster(group: NDArray[np.int64], now: float) -> ClusterSnapshot:
-    from descheduler.example import objects as make
-    from descheduler.kube.recording.objects import snapshot_from_objects
+    from descheduler.example import makers as make
+    from descheduler.kube.recording.wire_objects import snapshot_from_objects
 
     nodes = [make.node(f"g{i}", {}, "96", "768Gi", 8) for i in range(-(-len(group) // 8))]
     owners = {

@@ -51,9 +51,9 @@ def main() -> None:
     columns = time.perf_counter() - began
     gc.collect()
     began = time.perf_counter()
-    placement = prepare(snapshot)
+    ready = prepare(snapshot)
     prepared = time.perf_counter() - began
-    state = placement.what_if()
+    state = ready.what_if()
     rng = np.random.default_rng(options.seed)
     pods = rng.choice(len(snapshot.pods), min(options.ask, len(snapshot.pods)), replace=False)
     first = _per_pod(state.fits, pods)

@@ -19,7 +19,7 @@ from pathlib import Path
 from _common import Figure, parser, show
 
 from descheduler.kube.client.connection import connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.snapshot import ClusterSnapshot
 
 SERVER = Path(__file__).with_name("_api_server.py")

@@ -125,7 +125,7 @@ def read(source: Source, policy: Policy, signals: Sequence[str]) -> Observed:
 
 def _live(source: Source, policy: Policy, signals: Sequence[str]) -> Observed:
     from descheduler.kube.client.connection import connect
-    from descheduler.kube.client.reading import read_cluster
+    from descheduler.kube.client.read_cluster import read_cluster
     from descheduler.observe.history import owners
     from descheduler.policy.convert import history_connection, history_signals
     from descheduler_profiling.history.client import HistoryClient

@@ -22,11 +22,11 @@ from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import Paused, pause_of, without_history, without_right
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
-from descheduler.controller.settings import limits_of, rules_of
 from descheduler.controller.status import Status
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.runner import PlanRunner, Revalidate
-from descheduler.learning.ledger import Ledger
+from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.learning.reconciliation import settle
 from descheduler.learning.store import LedgerStore
 from descheduler.learning.verification import Goal, goals_of
@@ -162,7 +162,7 @@ class Controller:
         self.metrics.policy_info.clear()
         self.metrics.policy_info.labels(policy_hash(policy), self.mode or policy.mode).set(1)
         self.reports.keep(policy.report.keep)
-        self.executor.limits = limits_of(policy)
+        self.executor.limits = ExecutionLimits.of(policy.acting)
         return policy
 
     def _leads(self) -> bool:
@@ -179,9 +179,9 @@ class Controller:
         """The ledger: read at the start of each term, for another replica may have written it since."""
         term = self.elector.term if self.elector is not None else 0
         if term != self._term:
-            self._ledger = self.ledgers.load(rules_of(policy))
+            self._ledger = self.ledgers.load(LedgerRules.of(policy))
             self._term = term
-        self._ledger = replace(self._ledger, rules=rules_of(policy))
+        self._ledger = replace(self._ledger, rules=LedgerRules.of(policy))
 
     def _resume(self) -> None:
         with self._stage("resume", "taking up what was interrupted"):

@@ -14,8 +14,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from descheduler.example import objects as make
-from descheduler.example.objects import Object
+from descheduler.example import makers as make
+from descheduler.example.makers import Object
 from descheduler.example.shapes import Shape, series
 from descheduler.model.objects import Json
 from descheduler.model.workloads import WorkloadKey

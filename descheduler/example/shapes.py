@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from descheduler.model.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,9 @@ class Shape:
     spike_minutes: float = 0.0
 
 
-def series(shape: Shape, times: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Usage at each of `times` (unix seconds); noise is AR(1), so that it looks like load and not like static."""
+def series(shape: Shape, times: Ints, rng: np.random.Generator) -> Floats:
+    """[T] usage at each of `times` [T] (unix seconds), in the unit of the shape; noise is AR(1), so that it looks like
+    load and not like static."""
     hour = (times % 86400) / 3600.0
     away = np.abs(hour - shape.peak_hour % 24.0)
     away = np.minimum(away, 24.0 - away)
@@ -37,7 +39,7 @@ def series(shape: Shape, times: NDArray[np.int64], rng: np.random.Generator) -> 
     return np.maximum(level * (1.0 + shape.noise * _ar1(len(times), rng)), 0.0)
 
 
-def _ar1(length: int, rng: np.random.Generator, phi: float = 0.8) -> NDArray[np.float64]:
+def _ar1(length: int, rng: np.random.Generator, phi: float = 0.8) -> Floats:
     shocks = rng.standard_normal(length) * np.sqrt(1.0 - phi * phi)
     out = np.empty(length)
     last = 0.0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
+
+from descheduler.policy.acting import ActingPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +24,16 @@ class ExecutionLimits:
     resume: an interrupted unit older than this is left alone if its workload has recovered by itself meanwhile.
     """
 
-    max_parallel: int = 8
-    rate: float = 50.0
-    burst: int = 100
+    max_parallel: int
+    rate: float
+    burst: int
+    ready: float
     finish: float = 600.0
     finish_on_stop: float = 20.0
     budget_retry: float = 2.0
-    ready: float = 600.0
     observe_every: float = 1.0
     resume: float = 900.0
+
+    @classmethod
+    def of(cls, acting: ActingPolicy) -> Self:
+        return cls(acting.max_parallel, acting.qps, acting.burst, acting.wave_timeout.total_seconds())

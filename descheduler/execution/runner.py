@@ -25,6 +25,7 @@ from descheduler.model.errors import ClusterError, DeschedulerError, LeadershipL
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.policy.acting import ActingPolicy
 
 Revalidate: TypeAlias = Callable[[ClusterSnapshot, Sequence[Action]], Mapping[str, "Blocked | None"]]
 """For each action, by id, why it may not go ahead on this fresh snapshot; None when it may. A missing id may not."""
@@ -59,7 +60,7 @@ class PlanRunner:
     observe: Callable[[], ClusterSnapshot]
     clock: Clock
     rng: Random
-    limits: ExecutionLimits = field(default_factory=ExecutionLimits)
+    limits: ExecutionLimits = field(default_factory=lambda: ExecutionLimits.of(ActingPolicy()))
     stopping: Callable[[], bool] = _never
     keep: Callable[[str, Sequence[ActionOutcome]], None] = _forget
     notify: Callable[[ActionOutcome], None] = _ignore

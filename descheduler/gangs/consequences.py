@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from descheduler.gangs.lookup import Lookup, group_of
-from descheduler.gangs.reading import child, children, count, integer
+from descheduler.gangs.spec_reading import child, children, count, integer
 from descheduler.model.distinct import shared
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod

@@ -58,8 +58,8 @@ def unite(
     same = all(gang.members == members for gang in found)
     minimum = _minimum(found, members, same)
     mode = _mode(found, same, minimum, len(members), when_unset)
-    said = [gang.terms.consequence for gang in found]
-    if not RESTARTS_ALL.isdisjoint((*said, *(effects.alone(pods[m]).consequence for m in members))):
+    consequences = [gang.terms.consequence for gang in found]
+    if not RESTARTS_ALL.isdisjoint((*consequences, *(effects.alone(pods[m]).consequence for m in members))):
         mode = DisruptionMode.WHOLE  # losing one restarts all, so all move at once and as planned
     effect = _effect(mode, [pods[m] for m in members], effects)
     blocked = next((g.terms.blocked for g in found if g.terms.blocked), None)
@@ -70,7 +70,7 @@ def unite(
         min_available=minimum,
         alive=sum(_alive(pods[m]) for m in members),
         mode=mode,
-        consequence=worst(*said, effect.consequence),
+        consequence=worst(*consequences, effect.consequence),
         dialects=tuple(dict.fromkeys(gang.key.dialect for gang in found)),
         blocked=blocked or _unlinked(found, known) or effect.blocked,
     )
@@ -81,8 +81,8 @@ def _minimum(found: Sequence[Gang], members: tuple[int, ...], same: bool) -> int
     wanted = [len(g.members) if g.terms.minimum is None else g.terms.minimum for g in found]
     if not same:
         return max(wanted)
-    told = next((g.terms.minimum for g in found if g.terms.minimum is not None), None)
-    return len(members) if told is None else told
+    stated = next((g.terms.minimum for g in found if g.terms.minimum is not None), None)
+    return len(members) if stated is None else stated
 
 
 def _mode(found: Sequence[Gang], same: bool, minimum: int, size: int, when_unset: DisruptionMode) -> DisruptionMode:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.gangs.consequences import Effects
 from descheduler.gangs.dialects import DIALECTS
 from descheduler.gangs.lookup import Lookup
 from descheduler.gangs.merging import Gang, merge, unite
 from descheduler.gangs.vocabulary import Dialect, GangKey, Rank
+from descheduler.model.arrays import Ints, Ints32
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode, Unit
@@ -27,7 +27,7 @@ class Units:
     def __init__(self, snapshot: ClusterSnapshot, gangs: tuple[Unit, ...], effects: Effects) -> None:
         self.gangs = gangs
         self.effects = effects
-        self.unit_index: NDArray[np.int32] = np.full(len(snapshot.pods), -1, np.int32)
+        self.unit_index: Ints32 = np.full(len(snapshot.pods), -1, np.int32)
         for i, unit in enumerate(gangs):
             self.unit_index[list(unit.members)] = i
         self._pods = snapshot.pods
@@ -88,7 +88,7 @@ def _members(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Diale
     return out
 
 
-def _bits(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]) -> NDArray[np.int64]:
+def _bits(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]) -> Ints:
     """[P] bit i is set when dialect i may have something to say of the pod."""
     looks = snapshot.looks
     out = _marked(looks.labels.values, [d.labels for d in dialects])[looks.labels.rows]
@@ -99,7 +99,7 @@ def _bits(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]
     return out
 
 
-def _marked(distinct_marks: Iterable[Mapping[str, str]], wanted: Sequence[frozenset[str]]) -> NDArray[np.int64]:
+def _marked(distinct_marks: Iterable[Mapping[str, str]], wanted: Sequence[frozenset[str]]) -> Ints:
     """[D] which dialects know a key of each set of labels or annotations."""
     every = frozenset().union(*wanted)
     out: list[int] = []
@@ -111,7 +111,7 @@ def _marked(distinct_marks: Iterable[Mapping[str, str]], wanted: Sequence[frozen
     return np.array(out, np.int64)
 
 
-def _owned(firsts: Sequence[Pod], lookup: Lookup, dialects: Sequence[Dialect]) -> NDArray[np.int64]:
+def _owned(firsts: Sequence[Pod], lookup: Lookup, dialects: Sequence[Dialect]) -> Ints:
     """[D] which dialects are concerned by the controllers above each of these pods."""
     out = np.zeros(len(firsts), np.int64)
     for row, pod in enumerate(firsts):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
 from descheduler.execution.replacements import is_bare
@@ -16,6 +17,7 @@ from descheduler.learning.verification import Goal, reached, silent, values_of
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.workloads import WorkloadKey
+from descheduler.policy import Policy
 
 DAY = 86_400.0
 
@@ -36,22 +38,43 @@ class LedgerRules:
     size: how many moves are remembered.
     """
 
-    unit: float = 3600.0
-    workload: float = 900.0
-    growth: float = 2.0
-    longest: float = DAY
-    quarantine_after: int = 3
-    quarantine: float = 7 * DAY
-    pending_limit: int = 5
-    pending_after: float = 600.0
+    unit: float
+    workload: float
+    growth: float
+    longest: float
+    quarantine_after: int
+    quarantine: float
+    pending_limit: int
+    pending_after: float
+    hit_rate: float
+    hit_window: int
+    hit_least: int
+    pause: float
+    settle: float
+    eased_share: float
+    size: int
     pending_window: float = 6 * 3600.0
-    hit_rate: float = 0.7
-    hit_window: int = 20
-    hit_least: int = 5
-    pause: float = 6 * 3600.0
-    settle: float = 600.0
-    eased_share: float = 0.5
-    size: int = 2000
+
+    @classmethod
+    def of(cls, policy: Policy) -> Self:
+        cooldown, acting, learning = policy.cooldown, policy.acting, policy.learning
+        return cls(
+            unit=cooldown.unit.total_seconds(),
+            workload=cooldown.workload.total_seconds(),
+            growth=cooldown.backoff_factor,
+            longest=cooldown.longest.total_seconds(),
+            quarantine_after=cooldown.quarantine_after,
+            quarantine=cooldown.quarantine.total_seconds(),
+            pending_limit=acting.pending_limit,
+            pending_after=acting.pending_after.total_seconds(),
+            hit_rate=learning.min_hit_rate,
+            hit_window=learning.window,
+            hit_least=learning.min_judged,
+            pause=learning.pause.total_seconds(),
+            settle=learning.settle.total_seconds(),
+            eased_share=learning.eased_share,
+            size=learning.remember,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +116,7 @@ class Ledger:
 
     entries: tuple[LedgerEntry, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
-    rules: LedgerRules = field(default_factory=LedgerRules)
+    rules: LedgerRules = field(default_factory=lambda: LedgerRules.of(Policy()))
 
     # -- questions -----------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Ints32, Mask, Positions
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Amounts, Pod, PodSpec
 from descheduler.model.workloads import WorkloadKey
@@ -22,31 +22,31 @@ class Columns:
     """
 
     resources: tuple[str, ...]  # [R] names; "cpu", "memory", "pods" come first
-    allocatable: NDArray[np.int64]  # [N, R]
-    requested: NDArray[np.int64]  # [N, R] sums over live pods
-    node_ready: NDArray[np.bool_]  # [N] ready and schedulable
+    allocatable: Ints  # [N, R]
+    requested: Ints  # [N, R] sums over live pods
+    node_ready: Mask  # [N] ready and schedulable
     specs: tuple[PodSpec, ...]  # [S]
-    spec_requests: NDArray[np.int64]  # [S, R]
-    pod_spec: NDArray[np.int32]  # [P] position in specs
-    pod_node: NDArray[np.int32]  # [P] position of the node, -1 when unbound or unknown
-    pod_live: NDArray[np.bool_]  # [P]
-    pod_priority: NDArray[np.int64]  # [P]
+    spec_requests: Ints  # [S, R]
+    pod_spec: Ints32  # [P] position in specs
+    pod_node: Positions  # [P] position of the node, -1 when unbound or unknown
+    pod_live: Mask  # [P]
+    pod_priority: Ints  # [P]
     workloads: tuple[WorkloadKey, ...]  # [W] sorted
-    pod_workload: NDArray[np.int32]  # [P] position in workloads
-    order: NDArray[np.int32]  # live pods grouped by node
-    start: NDArray[np.int64]  # [N + 1] bounds of each node's group in `order`
+    pod_workload: Ints32  # [P] position in workloads
+    order: Positions  # live pods grouped by node
+    start: Ints  # [N + 1] bounds of each node's group in `order`
 
-    def pods_on(self, node: int) -> NDArray[np.int32]:
-        """Positions of the live pods of a node, ascending."""
+    def pods_on(self, node: int) -> Positions:
+        """[K] positions of the live pods of a node, ascending."""
         return self.order[self.start[node] : self.start[node + 1]]
 
     def resource(self, name: str) -> int:
         """Column of a resource, -1 when nobody offers or asks for it."""
         return self.resources.index(name) if name in self.resources else -1
 
-    def requests(self, pods: NDArray[np.int32]) -> NDArray[np.int64]:
+    def requests(self, pods: Positions) -> Ints:
         """[K, R] requests of the given pods."""
-        rows: NDArray[np.int64] = self.spec_requests[self.pod_spec[pods]]
+        rows: Ints = self.spec_requests[self.pod_spec[pods]]
         return rows
 
 
@@ -82,7 +82,7 @@ def build_columns(nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Po
     )
 
 
-def _distinct_specs(pods: Sequence[Pod]) -> tuple[tuple[PodSpec, ...], NDArray[np.int32]]:
+def _distinct_specs(pods: Sequence[Pod]) -> tuple[tuple[PodSpec, ...], Ints32]:
     # Converters intern specs, so identity finds nearly all duplicates without hashing deep values;
     # equal specs that are distinct objects merely cost a row.
     rows: dict[int, int] = {}
@@ -104,7 +104,7 @@ def _resource_names(nodes: Sequence[Node], specs: Sequence[PodSpec]) -> tuple[st
     return first + tuple(sorted(names.difference(first)))
 
 
-def _matrix(amounts: Sequence[Amounts], column: dict[str, int]) -> NDArray[np.int64]:
+def _matrix(amounts: Sequence[Amounts], column: dict[str, int]) -> Ints:
     out = np.zeros((len(amounts), len(column)), np.int64)
     for row, pairs in enumerate(amounts):
         for name, value in pairs:
@@ -112,9 +112,7 @@ def _matrix(amounts: Sequence[Amounts], column: dict[str, int]) -> NDArray[np.in
     return out
 
 
-def _workloads(
-    pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]
-) -> tuple[tuple[WorkloadKey, ...], NDArray[np.int32]]:
+def _workloads(pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]) -> tuple[tuple[WorkloadKey, ...], Ints32]:
     # Walking the owner chain and hashing keys is done once for each controller, told by its uid, not for each pod.
     rows: dict[WorkloadKey, int] = {}
     known: dict[str, int] = {}
@@ -133,9 +131,7 @@ def _workloads(
     return tuple(distinct), place[found]
 
 
-def _group(
-    pod_node: NDArray[np.int32], live: NDArray[np.bool_], nodes: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _group(pod_node: Positions, live: Mask, nodes: int) -> tuple[Positions, Ints]:
     positions = np.flatnonzero(live).astype(np.int32)
     order = positions[np.argsort(pod_node[positions], kind="stable")]
     start = np.zeros(nodes + 1, np.int64)

@@ -12,8 +12,8 @@ WHOLE = 1000
 MAX_DEVICES = 64
 """Of one node. No machine has more; sets of devices are the bits of one word in places."""
 
-UNTOLD = -1
-"""For thousandths that a source does not tell: then what the pod asks for counts."""
+UNREPORTED = -1
+"""For thousandths that a source does not report: then what the pod asks for counts."""
 
 
 class GpuSource(StrEnum):

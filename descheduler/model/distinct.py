@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints32
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.workloads import OwnerRef
@@ -20,7 +20,7 @@ class Distinct(NamedTuple, Generic[V]):
     """`values` [D] without repeats, in order of first appearance; `rows` [P] the position of each item among them."""
 
     values: list[V]
-    rows: NDArray[np.int32]
+    rows: Ints32
 
 
 def distinct(items: Iterable[V]) -> Distinct[V]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from descheduler.contract import load
-from descheduler.kube.recording.objects import ClusterObjects
+from descheduler.kube.recording.wire_objects import ClusterObjects
 from descheduler.model.errors import UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.pipeline import Observed
@@ -97,7 +97,7 @@ def read_all(source: Source, policy: Policy) -> Read:
     with waiting() as note:
         if source.example:
             from descheduler.example.example import example
-            from descheduler.kube.recording.objects import cluster_objects
+            from descheduler.kube.recording.wire_objects import cluster_objects
 
             made = example()
             objects = cluster_objects(made.objects, taken_at=made.taken_at, cluster=made.name)
@@ -106,7 +106,7 @@ def read_all(source: Source, policy: Policy) -> Read:
             recording = _open(source.recording)
             return Read(recording.objects, recording.snapshot, _histories(recording.histories))
         from descheduler.kube.client.connection import connect
-        from descheduler.kube.recording.objects import record_cluster
+        from descheduler.kube.recording.wire_objects import record_cluster
 
         client = connect(source.kubeconfig, source.context)
         objects = record_cluster(client, clock=time.time, progress=_counting(note))
@@ -129,7 +129,7 @@ def waiting() -> Iterator[Note]:
 
 def _example() -> Observed:
     from descheduler.example.example import example
-    from descheduler.kube.recording.objects import snapshot_from_objects
+    from descheduler.kube.recording.wire_objects import snapshot_from_objects
 
     made = example()
     return Observed(snapshot_from_objects(made.objects, made.taken_at, made.name), made.histories, made.taken_at)
@@ -155,7 +155,7 @@ def _histories(packed: Mapping[str, bytes]) -> dict[str, History]:
 def _live(source: Source, policy: Policy, note: Note) -> Observed:
     """The cluster and its history; the cluster once more when reading history took so long that it has aged."""
     from descheduler.kube.client.connection import connect
-    from descheduler.kube.client.reading import read_cluster
+    from descheduler.kube.client.read_cluster import read_cluster
 
     client = connect(source.kubeconfig, source.context)
     snapshot = read_cluster(client, clock=time.time, progress=_counting(note))

@@ -20,6 +20,9 @@ from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import FreshnessRules, Sources, judge_sources
+from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
+from descheduler.policy.protections import Protections
 from descheduler.scheduler import Scoring, prepare
 from descheduler.topology import TopologyRules, read_topology
 from descheduler_profiling.profiles import SignalProfiles
@@ -39,13 +42,13 @@ class PoolRule:
 
 @dataclass(frozen=True, slots=True)
 class PlanningSettings:
-    """All that the policy says about planning, as plain values."""
+    """All that the policy says about planning, as plain values; what is left out is as in an empty policy."""
 
-    filters: FilterRules = field(default_factory=FilterRules)
-    limits: DisruptionLimits = field(default_factory=DisruptionLimits)
-    costs: CostModel = field(default_factory=CostModel)
-    proof: ProofRules = field(default_factory=ProofRules)
-    freshness: FreshnessRules = field(default_factory=FreshnessRules)
+    filters: FilterRules = field(default_factory=lambda: FilterRules.of(Protections()))
+    limits: DisruptionLimits = field(default_factory=lambda: DisruptionLimits.of(LimitsPolicy()))
+    costs: CostModel = field(default_factory=lambda: CostModel.of(CostPolicy()))
+    proof: ProofRules = field(default_factory=lambda: ProofRules.of(ProofPolicy()))
+    freshness: FreshnessRules = field(default_factory=lambda: FreshnessRules.of(FreshnessPolicy(), HistoryPolicy()))
     pools: tuple[PoolRule, ...] = ()
     scoring: Mapping[str, Scoring] = field(default_factory=dict)  # by scheduler name
     topology: TopologyRules = field(default_factory=TopologyRules)

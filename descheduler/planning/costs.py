@@ -8,37 +8,40 @@ costs `RELUCTANCE` times as much, so that it moves after all others, and only fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.policy.planning import CostPolicy
 
 RELUCTANCE = 10.0  # ours: dearer than what tells two ordinary pods on a node apart, yet a large benefit still wins
 _FLOOR_CORES = 0.1  # a pod that asks for nothing still interrupts somebody
-
-LOST_WORK = {
-    "Job": 900.0,
-    "PyTorchJob": 900.0,
-    "MPIJob": 900.0,
-    "TrainJob": 900.0,
-    "JobSet": 900.0,
-    "RayCluster": 300.0,
-}
-"""Seconds of unsaved work by kind of the topmost controller: half of a 30 minute checkpoint interval for batch work."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
     """Priors of the cost of one restart, in seconds."""
 
-    restart_seconds: float = 30.0
-    warm_up_seconds: float = 60.0
-    lost_work_seconds: dict[str, float] = field(default_factory=lambda: dict(LOST_WORK))
-    stateful_seconds: float = 60.0  # a StatefulSet member waits for its old self to be gone and its volume to move
-    margin: float = 1.5  # a move must be worth this many times its cost
+    restart_seconds: float
+    warm_up_seconds: float
+    lost_work_seconds: Mapping[str, float]  # by kind of the topmost controller
+    stateful_seconds: float  # a StatefulSet member waits for its old self to be gone and its volume to move
+    margin: float  # a move must be worth this many times its cost
+
+    @classmethod
+    def of(cls, cost: CostPolicy) -> Self:
+        return cls(
+            restart_seconds=cost.restart.total_seconds(),
+            warm_up_seconds=cost.warm_up.total_seconds(),
+            lost_work_seconds={kind: lost.total_seconds() for kind, lost in cost.lost_work.items()},
+            stateful_seconds=cost.stateful.total_seconds(),
+            margin=cost.margin,
+        )
 
 
 @dataclass(frozen=True, slots=True)

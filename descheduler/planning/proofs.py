@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Self
 
 from descheduler.model.moves import Proposal
 from descheduler.planning.budgets.budgets import Charge
+from descheduler.policy.planning import ProofPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +18,14 @@ class ProofRules:
     `max_risk` is the accepted probability that a pod lands on its source or on a node that it would make hot.
     """
 
-    max_load: Mapping[str, float] = field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
-    quantile: float = 0.95
-    horizon_seconds: float = 3600.0
-    max_risk: float = 0.2
+    max_load: Mapping[str, float]
+    quantile: float
+    horizon_seconds: float
+    max_risk: float
+
+    @classmethod
+    def of(cls, proof: ProofPolicy) -> Self:
+        return cls(dict(proof.max_load), proof.quantile, proof.horizon.total_seconds(), proof.max_risk)
 
 
 @dataclass(frozen=True, slots=True)

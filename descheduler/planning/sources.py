@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.problems import Problem, ProblemKind
+from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.planning import FreshnessPolicy
 from descheduler_profiling.profiles import SignalProfiles
 
 REQUIRED = ("nodes", "pods", "namespaces", "poddisruptionbudgets", "replicasets", "statefulsets", "jobs")
@@ -20,10 +23,19 @@ _NAMED = 10  # unreadable objects that are named one by one
 class FreshnessRules:
     """How old data may be, in seconds."""
 
-    max_age_seconds: float = 240.0
-    by_kind: Mapping[str, float] = field(default_factory=dict)
-    history_max_age_seconds: float = 900.0
-    min_coverage: float = 0.0  # share of the running pods' requests that must have history
+    max_age_seconds: float
+    by_kind: Mapping[str, float]
+    history_max_age_seconds: float
+    min_coverage: float  # share of the running pods' requests that must have history
+
+    @classmethod
+    def of(cls, freshness: FreshnessPolicy, history: HistoryPolicy) -> Self:
+        return cls(
+            max_age_seconds=freshness.max_age.total_seconds(),
+            by_kind={kind: age.total_seconds() for kind, age in freshness.kinds.items()},
+            history_max_age_seconds=history.max_staleness.total_seconds(),
+            min_coverage=history.min_coverage,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, Field, model_validator
 from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
+from descheduler_profiling.history.defaults import CEILING, MAX_CONCURRENCY, MAX_SAMPLES, STEP, TIMEOUT
+from descheduler_profiling.history.signals import GPU_ACTIVITY
 
 
 def _url(value: str) -> str:
@@ -87,7 +89,7 @@ class NamedSignal(Section):
     """The label that holds the workload's kind; by default workload_type."""
     aggregation: Literal["mean", "max"] = "mean"
     """How the replicas of a workload become one."""
-    ceiling: float = Field(default=1e18, gt=0)
+    ceiling: float = Field(default=CEILING, gt=0)
     """Larger values are taken for errors of measurement."""
 
 
@@ -108,25 +110,20 @@ class HistoryPolicy(Section):
     """Matchers added to every built-in query, such as `cluster="a"`, where one server holds several clusters."""
     window: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=1), le=timedelta(days=90))
     """How far back to read; daily and weekly patterns need several of theirs."""
-    step: Duration = Field(default=timedelta(minutes=5), ge=timedelta(seconds=30), le=timedelta(hours=1))
+    step: Duration = Field(default=timedelta(seconds=STEP), ge=timedelta(seconds=30), le=timedelta(hours=1))
     """Time between two points."""
-    timeout: Duration = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1), le=timedelta(minutes=10))
+    timeout: Duration = Field(default=timedelta(seconds=TIMEOUT), ge=timedelta(seconds=1), le=timedelta(minutes=10))
     """How long one query may take."""
-    max_concurrency: int = Field(default=2, ge=1, le=32)
+    max_concurrency: int = Field(default=MAX_CONCURRENCY, ge=1, le=32)
     """Queries under way at once."""
-    max_samples: int = Field(default=400_000, ge=1000)
+    max_samples: int = Field(default=MAX_SAMPLES, ge=1000)
     """Samples that one query may return; longer ranges are asked for in parts."""
     queries: dict[Name, str] = Field(default_factory=dict)
     """PromQL instead of that of a built-in signal, by its name (cpu, memory, gpu, …)."""
     signals: dict[Name, NamedSignal] = Field(default_factory=dict)
     """Further signals, by name."""
     gpu_series: list[Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]] = Field(
-        default_factory=lambda: [
-            "DCGM_FI_DEV_GPU_UTIL",
-            "DCGM_FI_DEV_GPU_UTIL_RATIO",
-            "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
-            "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO",
-        ]
+        default_factory=lambda: sorted(GPU_ACTIVITY)
     )
     """Series with one for each GPU, whose labels say which pod it works for; empty: they are not asked."""
     max_staleness: Duration = Field(default=timedelta(minutes=15), ge=timedelta(minutes=1))

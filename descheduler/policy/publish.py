@@ -11,6 +11,7 @@ from descheduler.contract.types import Fraction
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
+from descheduler_profiling.settings import QUANTILES
 
 
 def _pattern(value: str) -> str:
@@ -50,7 +51,7 @@ class PublishPolicy(Section):
     """Whose profiles: `namespace/Kind/name`, where `*` stands for any text."""
     signals: tuple[Name, ...] = ("cpu", "memory")
     """Which signals."""
-    quantiles: tuple[Quantile, ...] = (0.5, 0.95, 0.99)
+    quantiles: tuple[Quantile, ...] = QUANTILES
     """Which quantiles, each for every horizon of the profile."""
     max_workloads: int = Field(default=200, ge=1, le=10_000)
     """At most so many workloads, the first by name: each is a dozen series for each signal."""

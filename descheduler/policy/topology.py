@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
+from descheduler.topology.links import PCIE4
 
 Bandwidth = Annotated[float, Field(ge=0.0, le=10_000.0)]
 
@@ -21,7 +22,7 @@ class LinkTable(Section):
     """Bandwidth between any two GPUs of a node, in the order of their indices; 0: only PCIe."""
     flat: Bandwidth = 0.0
     """The same bandwidth between all, instead of a matrix."""
-    pcie: Annotated[float, Field(gt=0.0, le=10_000.0)] = 32.0
+    pcie: Annotated[float, Field(gt=0.0, le=10_000.0)] = PCIE4
     """Bandwidth of PCIe, which counts where there is no other link."""
     devices: int = Field(default=0, ge=0, le=16)
     """Only for nodes with so many GPUs; 0: all."""

@@ -7,9 +7,8 @@ rules are worked out once per class, and counts move by class.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints
+from descheduler.model.arrays import Ints, Ints32
 from descheduler.model.labels import Labels
 from descheduler.model.pods import PodSpec
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
@@ -31,7 +30,7 @@ class Groups:
         self._matching: dict[tuple[LabelSelector, frozenset[str] | None], Ints] = {}
 
     def matching(self, selector: LabelSelector | None, namespaces: frozenset[str] | None) -> Ints:
-        """Groups in the namespaces (None: all) whose labels the selector matches; a None selector matches nothing."""
+        """[K] groups in the namespaces (None: all) whose labels the selector matches; None matches nothing."""
         if selector is None:
             return _NONE
         key = (selector, namespaces)
@@ -72,7 +71,7 @@ class Groups:
         return [g for value in set(requirement.values) for g in by_value.get(value, ())]
 
 
-class Classes:
+class PodClasses:
     """The classes of P pods: C of them, over G groups."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:
@@ -82,7 +81,7 @@ class Classes:
         codes = pod_group * width + columns.pod_spec
         distinct, of_pod = np.unique(codes, return_inverse=True)
         self.groups = groups
-        self.of_pod: NDArray[np.int32] = of_pod.astype(np.int32)  # [P]
+        self.of_pod: Ints32 = of_pod.astype(np.int32)  # [P]
         self.group: Ints = distinct // width  # [C]
         self.spec: Ints = distinct % width  # [C] position in `columns.specs`
         self.specs: tuple[PodSpec, ...] = columns.specs
@@ -107,16 +106,16 @@ class Classes:
         return self.groups.labels[int(self.group[cls])]
 
     def of_groups(self, groups: Ints) -> Ints:
-        """Classes of the given groups."""
+        """[K] classes of the groups [J]."""
         return gather(self._order, self._start, groups)
 
     def live_of(self, classes: Ints) -> Ints:
-        """Live pods of the given classes."""
+        """[K] positions of the live pods of the classes [J]."""
         return gather(self.live_order, self.live_start, classes)
 
 
 def gather(order: Ints, start: Ints, rows: Ints) -> Ints:
-    """Concatenated slices `order[start[r]:start[r + 1]]` of the rows."""
+    """[K] concatenated slices `order[start[r]:start[r + 1]]` of the rows [J]."""
     if len(rows) == 1:
         return order[start[rows[0]] : start[rows[0] + 1]]
     sizes = start[rows + 1] - start[rows]
@@ -129,13 +128,13 @@ def gather(order: Ints, start: Ints, rows: Ints) -> Ints:
     return found
 
 
-def _first(of_pod: NDArray[np.int32], classes: int) -> Ints:
+def _first(of_pod: Ints32, classes: int) -> Ints:
     first = np.zeros(classes, np.int64)
     first[of_pod[::-1]] = np.arange(len(of_pod) - 1, -1, -1)
     return first
 
 
-def _group(snapshot: ClusterSnapshot) -> tuple[Groups, NDArray[np.int64]]:
+def _group(snapshot: ClusterSnapshot) -> tuple[Groups, Ints]:
     # Labels are mostly interned, so identity answers for nearly every pod; the values decide the rest.
     by_identity: dict[tuple[str, int], int] = {}
     by_value: dict[tuple[str, Labels], int] = {}

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints, Mask
-from descheduler.scheduler.classes import Classes
+from descheduler.model.arrays import Ints, Mask, Positions
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.domains import Topology
 
 
@@ -28,7 +27,7 @@ class Counter:
     skip_terminating: bool
 
     def shift(self, counts: Ints, moves: Sequence[Shift]) -> Ints:
-        """The counts after the moves; the given array itself when none of them matters."""
+        """[D + 1] the counts after the moves; the given array itself when none of them matters."""
         own = counts
         domain, last = self.topology.domain, self.topology.size
         for move in moves:
@@ -52,7 +51,7 @@ Shift = tuple[int, int, int, bool]
 class PodsByClass:
     """Where the live pods of each class are in the snapshot; builds counters from it."""
 
-    def __init__(self, classes: Classes, pod_node: NDArray[np.int32], terminating: Mask) -> None:
+    def __init__(self, classes: PodClasses, pod_node: Positions, terminating: Mask) -> None:
         self._classes = classes
         self._node = pod_node
         self._terminating = terminating
@@ -66,7 +65,7 @@ class PodsByClass:
         eligible: Mask | None = None,
         skip_terminating: bool = False,
     ) -> Counter:
-        """A counter of the classes in `weights`."""
+        """A counter of the classes in `weights` (by class), on the `eligible` [N] nodes."""
         members = np.fromiter(weights, np.int64, len(weights))
         base = self._base(topology, members, weights, eligible, skip_terminating)
         return Counter(topology, weights, base, eligible, skip_terminating)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Mask
+from descheduler.model.arrays import Ints32, Mask
 from descheduler.model.nodes import Node
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 
@@ -21,7 +20,7 @@ class Topology:
     """
 
     key: str
-    domain: NDArray[np.int32]  # [N] values 0..D
+    domain: Ints32  # [N] values 0..D
     values: tuple[str, ...]  # [D]
     present: Mask  # [N] the node has the label
 

@@ -1,30 +1,22 @@
-"""A snapshot prepared for questions about places."""
+"""What the scheduler sees of a snapshot: its nodes, its pods, and what each class of pods asks of nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descheduler.model.arrays import Ints, Positions
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import PodsByClass
 from descheduler.scheduler.domains import NodeLabels
-from descheduler.scheduler.gpus import GpuRules
-from descheduler.scheduler.nodes import StaticRules
-from descheduler.scheduler.rules import Compiler, Rules
+from descheduler.scheduler.gpu_table import GpuRules
+from descheduler.scheduler.node_rules import StaticRules
+from descheduler.scheduler.pod_rules import Compiler, Rules
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
 from descheduler.scheduler.terms import TermResolver, carried_terms
 from descheduler.scheduler.volumes import VolumeRules, Volumes
-from descheduler.scheduler.what_if import WhatIf
-
-
-def prepare(
-    snapshot: ClusterSnapshot, *, scoring: Scoring | Mapping[str, Scoring] = Scoring.LEAST_ALLOCATED
-) -> Placement:
-    """Prepare a snapshot; `scoring` is the strategy in NodeResourcesFit, of all schedulers or by scheduler name."""
-    return Placement(snapshot, scoring)
 
 
 class Placement:
@@ -39,8 +31,8 @@ class Placement:
         self.columns = columns
         self.labels = NodeLabels(snapshot.nodes)
         self.static = StaticRules(snapshot.nodes, self.labels)
-        self.classes = Classes(snapshot)
-        self.node_of: NDArray[np.int32] = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
+        self.classes = PodClasses(snapshot)
+        self.node_of: Positions = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
         self.terminating = np.fromiter((p.deleting is not None for p in snapshot.pods), np.bool_, len(snapshot.pods))
         self.volumes = Volumes(snapshot, self.labels)
         self.gpus = GpuRules(snapshot)
@@ -52,10 +44,6 @@ class Placement:
         self._compiler = Compiler(self.classes, self.labels, self.static, pods, resolver, carried)
         self.scorer = Scorer(snapshot, scoring, self.classes, self.labels, self._compiler, pods, resolver, carried)
         self._rules: dict[int, Rules] = {}
-
-    def what_if(self) -> WhatIf:
-        """The state of the snapshot, to try moves on."""
-        return WhatIf.of(self)
 
     def rules(self, cls: int) -> Rules:
         """The predicates of a class."""
@@ -91,7 +79,7 @@ class Placement:
         )
 
 
-def _free_rows(snapshot: ClusterSnapshot) -> tuple[NDArray[np.int64], ...]:
+def _free_rows(snapshot: ClusterSnapshot) -> tuple[Ints, ...]:
     """R + 2 arrays [N]: what is free of each resource, then of CPU and memory with the scheduler's minimum requests."""
     columns = snapshot.columns
     free = columns.allocatable - columns.requested

@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints, Mask
+from descheduler.model.arrays import Indices, Ints, Mask
 from descheduler.scheduler.counters import Counter, Shift
-from descheduler.scheduler.gpus import GpuTable
+from descheduler.scheduler.gpu_table import GpuTable
+from descheduler.scheduler.pod_rules import AffinityRule, Rules
 from descheduler.scheduler.predicates import Predicate
-from descheduler.scheduler.rules import AffinityRule, Rules
 from descheduler.scheduler.volumes import ClaimKey, VolumeRules
 
-At = slice | NDArray[np.intp]
+At = slice | Indices
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,14 +31,14 @@ class Question:
     at: At
     node: int
     lifted: tuple[Shift, ...]
-    rows: Sequence[NDArray[np.int64]]
+    rows: Sequence[Ints]
     amounts: tuple[tuple[int, int], ...]
     gpus: GpuTable
     current: Callable[[Counter], Ints]
     users: Callable[[ClaimKey], int]
 
     def masks(self) -> Iterator[tuple[Predicate, Mask]]:
-        """What each predicate allows, in the scheduler's order; predicates that allow everything are left out."""
+        """What each predicate allows [K], in the scheduler's order; predicates that allow everything are left out."""
         if self.rules.ports is not None:
             yield Predicate.PORTS, self.counts(self.rules.ports)[:-1][self.at] == 0
         for column, amount in self.rules.requests:
@@ -58,8 +57,8 @@ class Question:
         if self.rules.spec.resource_claims:
             yield Predicate.DEVICE_CLAIMS, np.zeros(len(self.rules.static[self.at]), np.bool_)
 
-    def row(self, column: int) -> NDArray[np.int64]:
-        """What is free of one resource (or of the scheduler's minimum requests)."""
+    def row(self, column: int) -> Ints:
+        """[K] what is free of one resource, in its unit (or of the scheduler's minimum requests)."""
         row = self.rows[column]
         if self.node < 0:
             return row[self.at]
@@ -68,7 +67,7 @@ class Question:
         return free
 
     def own(self) -> int | Mask:
-        """Where in the answer the pod's own node is."""
+        """Where in the answer the pod's own node is: a position, or a mask [K]."""
         return self.node if isinstance(self.at, slice) else np.equal(self.at, self.node)
 
     def counts(self, counter: Counter) -> Ints:
@@ -76,7 +75,7 @@ class Question:
         counts = self.current(counter)
         return counter.shift(counts, self.lifted) if self.lifted else counts
 
-    def spread_over(self, counter: Counter, by_domain: NDArray[np.bool_]) -> Mask:
+    def spread_over(self, counter: Counter, by_domain: Mask) -> Mask:
         """[K] the answer of each node's domain."""
         mask: Mask = by_domain[counter.topology.domain[self.at]]
         return mask

@@ -11,21 +11,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints, Mask
+from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
 from descheduler.model.columns import Columns
 from descheduler.model.nodes import VACATING
 from descheduler.model.pods import SpreadConstraint
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
-from descheduler.scheduler.nodes import tolerates
+from descheduler.scheduler.node_rules import tolerates
+from descheduler.scheduler.pod_rules import Compiler
 from descheduler.scheduler.question import Question
-from descheduler.scheduler.rules import Compiler
 from descheduler.scheduler.terms import Carried, TermResolver
 
 BEST = 100  # framework.MaxNodeScore
@@ -53,7 +52,7 @@ class SoftSpread:
     counter: Counter
     max_skew: int
     per_node: bool
-    domain: NDArray[np.int32]  # [N] of the label itself
+    domain: Ints32  # [N] of the label itself
     present: Mask  # [N]
 
 
@@ -90,7 +89,7 @@ class Scorer:
         self,
         snapshot: ClusterSnapshot,
         scoring: Scoring | Mapping[str, Scoring],
-        classes: Classes,
+        classes: PodClasses,
         labels: NodeLabels,
         compiler: Compiler,
         pods: PodsByClass,
@@ -244,7 +243,7 @@ class Scorer:
         return BEST // 2 + (BEST // 2 + with_pod - without) // 2
 
 
-def _evenness(fractions: list[NDArray[np.float64]], both: Mask) -> Ints:
+def _evenness(fractions: list[Floats], both: Mask) -> Ints:
     std = np.where(both, np.abs((fractions[0] - fractions[1]) / 2), 0.0)
     return ((1 - std) * BEST).astype(np.int64)
 
@@ -297,8 +296,9 @@ def sample_size(nodes: int) -> int:
     return max(100, nodes * max(50 - nodes // 125, 5) // 100)
 
 
-def likely(nodes: NDArray[np.intp], totals: Ints, seen: int) -> tuple[tuple[int, float], ...]:
-    """Which node the scheduler takes, as (node, probability), likeliest first; only what matters (99.9 %).
+def likely(nodes: Indices, totals: Ints, seen: int) -> tuple[tuple[int, float], ...]:
+    """Which of the feasible `nodes` [K] the scheduler takes: (node, probability), likeliest first; only what matters
+    (99.9 %). `totals` [K] are the summed scores.
 
     It takes one of the best at random. In large clusters it scores only the first `seen` feasible nodes from a rotating
     start, so a node is looked at with probability seen / feasible.
@@ -321,7 +321,7 @@ def likely(nodes: NDArray[np.intp], totals: Ints, seen: int) -> tuple[tuple[int,
     return tuple((node, share / known) for node, share in out)
 
 
-def _best(totals: Ints, count: int) -> NDArray[np.intp]:
+def _best(totals: Ints, count: int) -> Indices:
     """Positions of the `count` highest totals and all that equal the last of them."""
     if count >= len(totals):
         return np.arange(len(totals))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import PodAffinityTerm
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 
 HARD_AFFINITY_WEIGHT = 1
 """hardPodAffinityWeight's default (kubernetes pkg/scheduler/apis/config/v1/defaults.go)."""
@@ -130,7 +130,7 @@ class Carried:
     preferences: CarriedTerms
 
 
-def carried_terms(classes: Classes, resolver: TermResolver) -> Carried:
+def carried_terms(classes: PodClasses, resolver: TermResolver) -> Carried:
     """Collect the terms of all classes whose specs have any."""
     carried = Carried(CarriedTerms(), CarriedTerms())
     with_terms = [
@@ -145,7 +145,7 @@ def carried_terms(classes: Classes, resolver: TermResolver) -> Carried:
     return carried
 
 
-def _collect(carried: Carried, cls: int, classes: Classes, resolver: TermResolver) -> None:
+def _collect(carried: Carried, cls: int, classes: PodClasses, resolver: TermResolver) -> None:
     spec, namespace, labels = classes.spec_of(cls), classes.namespace_of(cls), classes.labels_of(cls)
     for term in spec.anti_affinity.required:
         carried.anti.add(resolver.resolve(term, namespace, labels), cls, 1)

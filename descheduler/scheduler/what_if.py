@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints, Mask
+from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
 from descheduler.scheduler.counters import Counter, Shift
-from descheduler.scheduler.gpus import Devices, GpuNeed, GpuTable, Held, held_by
+from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
+from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.question import At, Question
 from descheduler.scheduler.scoring import likely, sample_size
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
-
-if TYPE_CHECKING:
-    from descheduler.scheduler.placement import Placement
 
 Nodes = NDArray[np.integer] | None
 _ALL = slice(None)
@@ -35,7 +32,7 @@ class WhatIf:
     def __init__(
         self,
         placement: Placement,
-        rows: list[NDArray[np.int64]],
+        rows: list[Ints],
         gpus: GpuTable,
         moved: dict[int, int],
         journal: list[Shift],
@@ -186,7 +183,8 @@ class WhatIf:
         """(class, node, pod) with -1 where it makes no difference except on the pod's own node."""
         cls = int(self._placement.classes.of_pod[pod])
         rules = self._placement.rules(cls)
-        own = bool(self._placement.snapshot.pods[pod].claims)
+        # Some rules do not count terminating pods, so taking one away is not taking away one of its siblings.
+        own = bool(self._placement.snapshot.pods[pod].claims) or bool(self._placement.terminating[pod])
         return cls, self.node_of(pod) if rules.topological else -1, pod if own else -1
 
     def _everywhere(self, pod: int, key: tuple[int, int, int]) -> Mask:
@@ -221,18 +219,18 @@ class WhatIf:
         fit = int((codes == 0).sum())
         return f"{fit}/{len(codes)} nodes are available" + (f": {reasons}." if reasons else ".")
 
-    def _insufficient(self, pod: int, nodes: NDArray[np.intp]) -> dict[str, int]:
+    def _insufficient(self, pod: int, nodes: Indices) -> dict[str, int]:
         question = self._question(pod, nodes)
         names = self._placement.columns.resources
         short = {names[c]: int((question.row(c) < amount).sum()) for c, amount in question.rules.requests}
         return {"Too many pods" if n == "pods" else f"Insufficient {n}": count for n, count in short.items() if count}
 
-    def _volume_reasons(self, pod: int, nodes: NDArray[np.intp]) -> dict[str, int]:
+    def _volume_reasons(self, pod: int, nodes: Indices) -> dict[str, int]:
         rules = self._placement.volume_rules(pod)
         allowed = rules.allowed if rules else ()
         return {TEXT[p]: int((~mask[nodes]).sum()) for p, mask in allowed if p in _TOLD_TOGETHER}
 
-    def scores(self, pod: int, nodes: Nodes = None) -> NDArray[np.float64]:
+    def scores(self, pod: int, nodes: Nodes = None) -> Floats:
         """[N] or [K] the scheduler's summed scores, -inf where the pod does not fit.
 
         Scores are relative to all nodes on which the pod fits, as in the scheduler of a cluster of under 100 nodes.
@@ -256,29 +254,29 @@ class WhatIf:
         feasible, totals = self._totals(pod, steered)
         return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
-    def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[Indices, Ints]:
         feasible = np.flatnonzero(self.fits(pod))
         cls = int(self._placement.classes.of_pod[pod])
         return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered)
 
     # -- resources --------------------------------------------------------------------------------------------------
 
-    def free(self, nodes: Nodes = None) -> NDArray[np.int64]:
-        """[N, R] or [K, R]: allocatable minus requested."""
+    def free(self, nodes: Nodes = None) -> Ints:
+        """[N, R] or [K, R]: allocatable minus requested, in the units of `quantity.amount` (millicores, bytes)."""
         at = _at(nodes)
         return np.stack([row[at] for row in self._rows[:-2]], axis=1)
 
-    def free_of(self, resource: str, nodes: Nodes = None) -> NDArray[np.int64]:
-        """[N] or [K] what is free of one resource; zeros when nobody has it."""
+    def free_of(self, resource: str, nodes: Nodes = None) -> Ints:
+        """[N] or [K] what is free of one resource, in its unit as in `free`; zeros when nobody has it."""
         column = self._placement.columns.resource(resource)
         row = self._rows[column] if column >= 0 else np.zeros(len(self._placement.snapshot.nodes), np.int64)
         return row[_at(nodes)].copy()
 
-    def whole_gpus(self) -> NDArray[np.int64]:
+    def whole_gpus(self) -> Ints:
         """[N] wholly free GPU devices."""
         return self._gpus.whole()
 
-    def gpu_milli(self) -> NDArray[np.int32]:
+    def gpu_milli(self) -> Ints32:
         """[N, D] thousandths free of each GPU device, -1 where a node has no such device."""
         return self._gpus.free()
 

@@ -1,7 +1,7 @@
 """Topology: network levels above the nodes, links between the devices inside of them, and what sets are worth."""
 
 from descheduler.topology.cluster import ClusterTopology, TopologyRules, read_topology
-from descheduler.topology.gangs import Spread, largest_gangs, room_by_domain, spread
+from descheduler.topology.gang_spread import Spread, largest_gangs, room_by_domain, spread
 from descheduler.topology.levels import Levels
 from descheduler.topology.links import LinkRow
 from descheduler.topology.node_links import Board, NodeLinks, node_links

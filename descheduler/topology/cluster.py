@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.topology.levels import Levels
 from descheduler.topology.links import TABLE, LinkRow
+from descheduler.topology.network_sources import network_of
 from descheduler.topology.node_links import NodeLinks, node_links
-from descheduler.topology.sources import network_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,9 +72,9 @@ class _Tree:
             members = self._members(name, ())
             if isinstance(tier, int) and members:
                 self.domains[tier, name] = members
-                said = self._objects[name].spec.get("tierName")
-                if isinstance(said, str) and said:
-                    self._names.setdefault(tier, said)
+                label = self._objects[name].spec.get("tierName")
+                if isinstance(label, str) and label:
+                    self._names.setdefault(tier, label)
 
     def named(self, tier: int) -> str:
         return self._names.get(tier, f"tier-{tier}")

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from descheduler.model.arrays import Ints32, Mask
 
 NODE = "node"
 """The last level of all: each node is a domain."""
@@ -27,8 +28,8 @@ class Levels:
     """
 
     names: tuple[str, ...]
-    domain: NDArray[np.int32]
-    known: NDArray[np.bool_]
+    domain: Ints32
+    known: Mask
     values: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
@@ -44,11 +45,11 @@ class Levels:
 
 
 Column = Sequence[str | None]
-"""[N] the name of each node's domain on one level, None where it is not told."""
+"""[N] the name of each node's domain on one level, None where it is not named."""
 
 
 def levels_of(
-    names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: NDArray[np.bool_]
+    names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: Mask
 ) -> tuple[Levels, tuple[str, ...]]:
     """Levels of the `columns` (one for each of `names`) over the nodes of these names, and what is wrong with them.
 
@@ -61,22 +62,20 @@ def levels_of(
     above = np.zeros(len(nodes), np.int32)
     sure = np.ones(len(nodes), np.bool_)
     for i, column in enumerate(columns):
-        told = np.fromiter((value is not None for value in column), np.bool_, len(nodes))
+        named = np.fromiter((value is not None for value in column), np.bool_, len(nodes))
         above, found = _numbered(column, above, nodes)
-        domain[i], known[i] = above, sure & told
+        domain[i], known[i] = above, sure & named
         values.append(found)
         twice = ambiguous(column, above, known[i])
         if twice:
             problems.append(f"topology: {names[i]} {_some(twice)} in several domains above; each counts as another")
-        sure = sure & told
+        sure = sure & named
     problems.extend(_gaps(names, columns, nodes, concerned))
     domain[-1] = np.arange(len(nodes), dtype=np.int32)
     return Levels((*names, NODE), domain, known, (*values, tuple(nodes))), tuple(problems)
 
 
-def _numbered(
-    column: Column, above: NDArray[np.int32], nodes: Sequence[str]
-) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+def _numbered(column: Column, above: Ints32, nodes: Sequence[str]) -> tuple[Ints32, tuple[str, ...]]:
     """[N] numbers of the domains, and their names; a node without a value gets a domain of its own."""
     codes: dict[tuple[int, str | None, int], int] = {}
     found: list[str] = []
@@ -90,7 +89,7 @@ def _numbered(
     return out, tuple(found)
 
 
-def ambiguous(column: Column, domain: NDArray[np.int32], known: NDArray[np.bool_]) -> list[str]:
+def ambiguous(column: Column, domain: Ints32, known: Mask) -> list[str]:
     """Names that occur in more than one domain: used twice, or a wrong label; `domain` and `known` [N] of the level."""
     under: dict[str, set[int]] = {}
     for node in np.flatnonzero(known).tolist():
@@ -100,23 +99,21 @@ def ambiguous(column: Column, domain: NDArray[np.int32], known: NDArray[np.bool_
     return sorted(value for value, domains in under.items() if len(domains) > 1)
 
 
-def _gaps(
-    names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: NDArray[np.bool_]
-) -> list[str]:
+def _gaps(names: Sequence[str], columns: Sequence[Column], nodes: Sequence[str], concerned: Mask) -> list[str]:
     """Nodes that do not say where they are on a level, though they do on a lower one, or on none at all.
 
     A node that says nothing from some level downwards is no problem: leaves may hang at different heights.
     """
     if not names:
         return []
-    told = np.array([[value is not None for value in column] for column in columns], np.bool_)  # [L, N]
+    named = np.array([[value is not None for value in column] for column in columns], np.bool_)  # [L, N]
     below = np.zeros(len(nodes), np.bool_)
     problems: list[str] = []
     for i in reversed(range(len(names))):
-        gap = np.flatnonzero(~told[i] & below & concerned)
+        gap = np.flatnonzero(~named[i] & below & concerned)
         if gap.size:
             problems.append(f"topology: {_some([nodes[n] for n in gap.tolist()])} without {names[i]}")
-        below |= told[i]
+        below |= named[i]
     lost = np.flatnonzero(~below & concerned)
     if lost.size:
         problems.append(f"topology: {_some([nodes[n] for n in lost.tolist()])} on no level ({', '.join(names)})")

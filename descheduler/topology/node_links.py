@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats
+from descheduler.model.arrays import Floats, Ints, Ints32, Mask
 from descheduler.model.devices import Device, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.topology.links import ACROSS_SOCKETS, LinkRow, row_for
@@ -38,8 +37,8 @@ class NodeLinks:
     """
 
     boards: tuple[Board, ...]
-    board_of: NDArray[np.int32]
-    usable: NDArray[np.int64]
+    board_of: Ints32
+    usable: Ints
 
     def board(self, node: int) -> Board | None:
         at = int(self.board_of[node])
@@ -98,20 +97,20 @@ def _key_of(gpus: NodeGpus) -> _Key:
 
 def _board(key: _Key, gpus: NodeGpus, rows: Sequence[LinkRow]) -> Board | None:
     row = row_for(key.model, key.size, rows)
-    told = {devices: bandwidth / _GB for devices, bandwidth, _ in key.partitions if bandwidth}
-    if row is None and not told:
+    reported = {devices: bandwidth / _GB for devices, bandwidth, _ in key.partitions if bandwidth}
+    if row is None and not reported:
         return None
     row = row if row is not None else LinkRow(key.model)
     matrix = row.links(key.size)
     if row.cards:
         matrix = np.minimum(matrix, _seated(matrix, gpus.devices))
-    if told:  # devices outside of a set that was joined have only the bus between them
+    if reported:  # devices outside of a set that was joined have only the bus between them
         matrix = np.full_like(matrix, row.pcie)
     strict = bool(key.partitions) and key.policy == HONOR
     given = _given(key) if strict else None
     score = {devices: score for devices, _, score in key.partitions}
     partitions = tuple(Partition(devices, devices.bit_count(), score[devices]) for devices in score)
-    return Board(key.model, Rings(matrix, told, given), partitions or aligned(key.size), strict)
+    return Board(key.model, Rings(matrix, reported, given), partitions or aligned(key.size), strict)
 
 
 def _seated(matrix: Floats, devices: Sequence[Device]) -> Floats:
@@ -125,7 +124,7 @@ def _seated(matrix: Floats, devices: Sequence[Device]) -> Floats:
     return out
 
 
-def _given(key: _Key) -> NDArray[np.bool_]:
+def _given(key: _Key) -> Mask:
     """[2^D] sets that a scheduler which honours the partitions gives out: theirs, of the sizes that they have."""
     sizes = {devices.bit_count() for devices, _, _ in key.partitions}
     given = ~np.isin(counted(np.arange(1 << key.size)), list(sizes))

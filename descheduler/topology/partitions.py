@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints
 
@@ -35,7 +34,7 @@ def aligned(size: int) -> tuple[Partition, ...]:
     )
 
 
-def potential(partitions: Sequence[Partition], free: Ints) -> NDArray[np.int64]:
+def potential(partitions: Sequence[Partition], free: Ints) -> Ints:
     """[K] the value of the partitions that are whole within each of K sets of free devices."""
     out = np.zeros(len(free), np.int64)
     for partition in partitions:
@@ -44,7 +43,7 @@ def potential(partitions: Sequence[Partition], free: Ints) -> NDArray[np.int64]:
     return out
 
 
-def fragmentation(partitions: Sequence[Partition], free: Ints, size: int) -> NDArray[np.int64]:
+def fragmentation(partitions: Sequence[Partition], free: Ints, size: int) -> Ints:
     """[K] partition value that K nodes of `size` devices have lost: of the empty node, less what is left."""
     whole = int(potential(partitions, np.array([(1 << size) - 1], np.int64))[0])
     return whole - potential(partitions, free)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats, Ints, Mask
 
@@ -21,18 +20,18 @@ MAX_DEVICES = 16
 class Rings:
     """Sets of D devices whose links are `matrix` [D, D] (GB/s, symmetric).
 
-    `told` are bandwidths of sets that something else than the matrix tells; `given` [2^D] marks the sets that may be
-    given out at all (None: every one).
+    `reported` are bandwidths (GB/s) of sets of which something else is known than the matrix; `given` [2^D] marks the
+    sets that may be given out at all (None: every one).
     """
 
-    def __init__(self, matrix: Floats, told: Mapping[int, float] | None = None, given: Mask | None = None) -> None:
+    def __init__(self, matrix: Floats, reported: Mapping[int, float] | None = None, given: Mask | None = None) -> None:
         size = len(matrix)
         if matrix.shape != (size, size) or not 1 <= size <= MAX_DEVICES or not np.array_equal(matrix, matrix.T):
             raise ValueError(f"a link matrix is square, symmetric, of 1 to {MAX_DEVICES} devices, not {matrix.shape}")
         self.size = size
-        self.count: NDArray[np.int64] = counted(np.arange(1 << size))  # [2^D]
+        self.count: Ints = counted(np.arange(1 << size))  # [2^D]
         self.bandwidth = _bandwidth(matrix)  # [2^D] GB/s; infinite for fewer than two devices
-        for devices, value in (told or {}).items():
+        for devices, value in (reported or {}).items():
             self.bandwidth[devices] = value
         self.given = given if given is not None else np.ones(1 << size, np.bool_)
         self._best: list[float] = []
@@ -67,8 +66,8 @@ class Rings:
         return found
 
 
-def counted(sets: Ints) -> NDArray[np.int64]:
-    """How many devices each set has."""
+def counted(sets: Ints) -> Ints:
+    """[K] how many devices each of the sets [K] has."""
     out = np.zeros(len(sets), np.int64)
     left = sets.astype(np.int64)
     while left.any():
@@ -112,7 +111,7 @@ def _bandwidth(matrix: Floats) -> Floats:
     return out
 
 
-def _ringed(links: Mask, count: NDArray[np.int64]) -> Mask:
+def _ringed(links: Mask, count: Ints) -> Mask:
     """[2^D] sets through which a closed path over `links` [D, D] visits every device once.
 
     Paths begin at the lowest device of their set; `ends` are the devices on which one can end (Held and Karp, 1962),

@@ -15,6 +15,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS
+from descheduler_profiling.settings import QUANTILES
 
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
 
@@ -89,7 +90,7 @@ class SignalProfiles:
     shares: Floats32
     losses: Floats32
     coverage: Floats32
-    quantiles: tuple[float, ...] = (0.5, 0.95, 0.99)
+    quantiles: tuple[float, ...] = QUANTILES
     pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
     complete: bool = True
     problems: tuple[str, ...] = ()

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.defaults import CEILING
 
 HOUR = 3600
 DAY = 24 * HOUR
+QUANTILES = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,12 @@ class ProfileSettings:
     the seasonal profile and the pooled statistics forget. `limit` clips forecasts from above (1.0 for a fraction).
     """
 
-    quantiles: tuple[float, ...] = (0.5, 0.95, 0.99)
+    quantiles: tuple[float, ...] = QUANTILES
     horizons: tuple[int, ...] = (900, 1 * HOUR, 6 * HOUR, DAY)
     min_history: int = DAY
     half_life: int = 3 * DAY
     limit: float | None = None
-    absurd: float = 1e18
+    absurd: float = CEILING
     select: bool = True
     chunk: int = 512
     likeness: Mapping[WorkloadKey, Likeness] = field(default_factory=dict)

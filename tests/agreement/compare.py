@@ -20,7 +20,7 @@ from agreement.manifests import CLASSES, Case, Manifest, shared
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.kube.client.connection import connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler import Predicate, WhatIf, prepare
 

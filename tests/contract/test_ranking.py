@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from descheduler.contract import rate, ranked
+from descheduler.contract import ranked, rate
 from descheduler.model.moves import Finding, Move, Proposal
 
 COSTS = np.array([9.0, 99.0, 0.0])

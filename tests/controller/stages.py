@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,6 +29,7 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.pipeline import Memory, Observed
 from descheduler.policy import Policy
+from descheduler.policy.acting import ActingPolicy
 from execution.fakes import Scripted, Time, refusal
 from execution.plans import plan
 
@@ -81,7 +82,7 @@ class Stage:
             lambda: self.snapshot,
             clock,
             rng,
-            ExecutionLimits(ready=5, finish=5),
+            replace(ExecutionLimits.of(ActingPolicy()), ready=5, finish=5),
         )
         if not self.path.exists():
             self.path.write_text(POLICY)

@@ -18,7 +18,7 @@ from controlplane.cluster import ControlPlane
 from descheduler.controller.loop import Seams
 from descheduler.controller.run import RunOptions, run_controller
 from descheduler.kube.client.connection import connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.plan import PlanDocument
 from descheduler.pipeline import Memory, Observed
 from descheduler.policy import Policy

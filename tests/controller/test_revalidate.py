@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 
 from builders import NOW, cluster, node, pod, workload
 from descheduler.controller.revalidate import second_validation
-from descheduler.controller.settings import rules_of
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
-from descheduler.learning.ledger import Ledger
+from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -127,7 +126,7 @@ def test_a_circuit_that_opens_between_two_waves_stops_the_rest() -> None:
     policy = load_policy(HEAD + "acting: {pendingLimit: 1, pendingAfter: 1m}\n")
     late = moved("api-0", "", ready=None, ago=90.0)
     assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=late) == [None]  # rules of another policy
-    late = replace(late, rules=rules_of(policy))
+    late = replace(late, rules=LedgerRules.of(policy))
     assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=late) == [Reason.CIRCUIT_OPEN]
 
 

@@ -30,12 +30,13 @@ from descheduler.controller.status import Status
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.learning.ledger import LedgerRules
 from descheduler.learning.store import LedgerStore
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.pipeline import Observed
+from descheduler.policy import Policy
 from execution.live import Dying, Killed, client_of, deployment, uids
 from execution.plans import action, move_of, plan
 
@@ -214,7 +215,7 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
         found.append(f"{len(intents)} intents stay open")
     found += [f"{node} keeps our taint" for node in tainted(client)]
     there = {uid for app in apps for uid in uids(client, app)}
-    remembered = {e.uid for e in heir.controller.ledgers.load(LedgerRules()).entries}
+    remembered = {e.uid for e in heir.controller.ledgers.load(LedgerRules.of(Policy())).entries}
     for unit in units:
         members = {m.uid for m in unit.pods}
         if there & members not in (set(), members):

@@ -17,10 +17,11 @@ from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient, connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
+from descheduler.policy.acting import ActingPolicy
 
 REAL = Clock(time.time, time.monotonic, time.sleep)
-QUICK = ExecutionLimits(budget_retry=0.1, observe_every=0.05, finish=20.0, ready=20.0)
+QUICK = replace(ExecutionLimits.of(ActingPolicy()), budget_retry=0.1, observe_every=0.05, finish=20.0, ready=20.0)
 
 Object = dict[str, Any]
 

@@ -23,6 +23,7 @@ from descheduler.model.plan import Action, SeatRow
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.policy.acting import ActingPolicy
 from execution.fakes import Fence, Scripted, Time, refusal
 from execution.plans import action, move, plan
 
@@ -92,7 +93,7 @@ def acting(server: Server, snapshot: ClusterSnapshot, time: Time | None = None, 
     clock = (time or Time()).clock
     writer = ClusterWriter(server, rest.pop("fence", Fence()))
     observe = rest.pop("observe", lambda: snapshot)
-    limits = rest.pop("limits", ExecutionLimits(ready=0.0, finish=30.0))
+    limits = rest.pop("limits", replace(ExecutionLimits.of(ActingPolicy()), ready=0.0, finish=30.0))
     return PlanRunner(writer, IntentStore(writer, "default"), observe, clock, Random(0), limits=limits, **rest)
 
 

@@ -17,12 +17,13 @@ from descheduler.learning.store import MAX_BYTES, LedgerStore, pack, unpack
 from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import BadAnswer
 from descheduler.model.reasons import Reason
+from descheduler.policy import Policy
 from execution.live import client_of
 from execution.plans import action, finding, move, plan
 
 HOUR = 3600.0
 WEB = key("ReplicaSet", "web")
-RULES = LedgerRules()
+RULES = LedgerRules.of(Policy())
 
 
 def moved(

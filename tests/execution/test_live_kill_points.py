@@ -15,6 +15,7 @@ from descheduler.learning.ledger import LedgerRules
 from descheduler.learning.store import LedgerStore
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
+from descheduler.policy import Policy
 from execution.fakes import Fence
 from execution.live import QUICK, Dying, Killed, client_of, executor, run_deployment, serial, uids
 from execution.plans import action, move_of, plan
@@ -44,7 +45,7 @@ class Remembering:
     ) -> None:
         self.executor = executor(plane, transport, limits=limits, keep=self._keep)
         self._store = LedgerStore(self.executor.writer, "default")
-        self.ledger = self._store.load(LedgerRules())
+        self.ledger = self._store.load(LedgerRules.of(Policy()))
 
     def _keep(self, plan_name: str, outcomes: Sequence[ActionOutcome]) -> None:
         self.ledger = self.ledger.record(outcomes, plan_name, {})

@@ -127,10 +127,10 @@ def test_a_pod_of_no_gang_is_a_unit_of_its_own() -> None:
         max_size=12,
     )
 )
-def test_units_divide_the_pods_and_never_cut_a_gang(said: list[tuple[str, str, str]]) -> None:
+def test_units_divide_the_pods_and_never_cut_a_gang(marks: list[tuple[str, str, str]]) -> None:
     pods = [
         pod(f"p{i:02d}", node="n1", namespace=ns, pod_group=core, labels={GROUP_LABEL: label} if label else {})
-        for i, (core, label, ns) in enumerate(said)
+        for i, (core, label, ns) in enumerate(marks)
     ]
     objects = [core_group(f"g{i}", 1, namespace=ns) for i in range(3) for ns in "xy"]
     objects += [group(f"h{i}", 1, ns) for i in range(2) for ns in "xy"]

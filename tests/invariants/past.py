@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -11,10 +11,17 @@ from descheduler.learning.ledger import Ledger, LedgerEntry, LedgerRules
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.filters.windows import Window
+from descheduler.policy import Policy
 
 HOUR = 3600.0
-RULES = LedgerRules(
-    unit=1.5 * HOUR, workload=600.0, growth=3.0, longest=6 * HOUR, quarantine_after=3, quarantine=48 * HOUR
+RULES = replace(
+    LedgerRules.of(Policy()),
+    unit=1.5 * HOUR,
+    workload=600.0,
+    growth=3.0,
+    longest=6 * HOUR,
+    quarantine_after=3,
+    quarantine=48 * HOUR,
 )
 
 

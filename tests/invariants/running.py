@@ -14,6 +14,9 @@ from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
 from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.proofs import ProofRules
+from descheduler.planning.sources import FreshnessRules
+from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.planning import FreshnessPolicy, ProofPolicy
 from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
@@ -99,13 +102,16 @@ def draw_settings(rng: Random) -> PlanningSettings:
     )
     proof = rng.choice(
         (
-            ProofRules(),
-            ProofRules(max_load={"cpu": 0.9}, max_risk=0.4),
-            ProofRules(max_load={}, max_risk=0.95),
-            ProofRules(max_load={}, max_risk=0.6),
+            ProofRules.of(ProofPolicy()),
+            ProofRules.of(ProofPolicy(max_load={"cpu": 0.9}, max_risk=0.4)),
+            ProofRules.of(ProofPolicy(max_load={}, max_risk=0.95)),
+            ProofRules.of(ProofPolicy(max_load={}, max_risk=0.6)),
         )
     )
-    return PlanningSettings(limits=limits, proof=proof, scoring={"default-scheduler": rng.choice(list(Scoring))})
+    freshness = FreshnessRules.of(FreshnessPolicy(), HistoryPolicy(min_coverage=0.0))
+    return PlanningSettings(
+        limits=limits, proof=proof, freshness=freshness, scoring={"default-scheduler": rng.choice(list(Scoring))}
+    )
 
 
 def draw_strategies(rng: Random) -> list[ChosenStrategy]:

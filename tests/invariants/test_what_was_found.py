@@ -17,6 +17,7 @@ from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
 from descheduler.planning.proofs import ProofRules
+from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
 
@@ -78,7 +79,7 @@ def test_a_budget_whose_status_lags_behind_its_pods_is_not_exceeded() -> None:
         "web", {"app": "web"}, allowed=1, max_unavailable="1", expected=3, desired_healthy=2, current_healthy=3
     )
     snapshot = cluster([node("n1"), node("n2")], pods, [lagging], taken_at=NOW)
-    settings = PlanningSettings(proof=ProofRules(max_load={}, max_risk=0.99))
+    settings = PlanningSettings(proof=ProofRules.of(ProofPolicy(max_load={}, max_risk=0.99)))
     whim = ChosenStrategy(Odd(bundle(Move(0, 0))), StrategyArgs())
     plan = planned(snapshot, [], [whim], settings)
     assert not plan.actions
@@ -91,7 +92,7 @@ def test_a_pod_that_is_being_moved_is_not_moved_again_and_is_missing_from_its_ga
     marks = {"spark-app-selector": "app", "spark-role": "executor"}
     pods = [pod(f"exec-{i}", cpu="4", node="n1", labels=marks) for i in range(2)]
     snapshot = cluster([node("n1"), node("n2")], pods)
-    settings = PlanningSettings(proof=ProofRules(max_load={}, max_risk=0.99))
+    settings = PlanningSettings(proof=ProofRules.of(ProofPolicy(max_load={}, max_risk=0.99)))
 
     def moved(in_flight: tuple[int, ...], asked: int) -> list[str]:
         whim = ChosenStrategy(Odd(bundle(Move(asked, 0))), StrategyArgs())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from descheduler.kube.recording.objects import snapshot_from_objects
+from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.devices import NodeGpus
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
@@ -46,7 +46,7 @@ def attributes(**values: str | int) -> Json:
 
 def gpu_device(index: int, memory: str = "80Gi", **more: Any) -> Json:
     taints = more.pop("taints", None)
-    told = attributes(
+    described = attributes(
         type="gpu",
         uuid=f"GPU-{index}",
         productName="NVIDIA H100",
@@ -54,15 +54,15 @@ def gpu_device(index: int, memory: str = "80Gi", **more: Any) -> Json:
         numa=index // 2,
         **more,
     )
-    found: Json = {"name": f"gpu-{index}", "attributes": told, "capacity": {"memory": {"value": memory}}}
+    found: Json = {"name": f"gpu-{index}", "attributes": described, "capacity": {"memory": {"value": memory}}}
     return found | ({"taints": taints} if taints else {})
 
 
 def mig_device(parent: int, number: int, profile: str = "1g.10gb", memory: str = "10Gi") -> Json:
-    told = attributes(type="mig", uuid=f"MIG-{parent}-{number}", parentUUID=f"GPU-{parent}", profile=profile)
+    described = attributes(type="mig", uuid=f"MIG-{parent}-{number}", parentUUID=f"GPU-{parent}", profile=profile)
     return {
         "name": f"gpu-{parent}-mig-19-{number}-1",
-        "attributes": told,
+        "attributes": described,
         "capacity": {"memory": {"value": memory}},
     }
 

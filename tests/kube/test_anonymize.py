@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from descheduler.kube.recording.anonymize import Anonymizer
-from descheduler.kube.recording.objects import ClusterObjects, cluster_objects
+from descheduler.kube.recording.wire_objects import ClusterObjects, cluster_objects
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.wire_objects import Json, container, meta, node, pod
 

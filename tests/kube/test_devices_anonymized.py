@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from descheduler.kube.recording.anonymize import Anonymizer
-from descheduler.kube.recording.objects import cluster_objects
+from descheduler.kube.recording.wire_objects import cluster_objects
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.device_objects import (
     CLAIMS,
@@ -29,7 +29,7 @@ HAMI = {
 }
 
 
-def told(name: str, at: str, *containers: Json, labels: dict[str, str] | None = None, **annotations: str) -> Json:
+def on_node(name: str, at: str, *containers: Json, labels: dict[str, str] | None = None, **annotations: str) -> Json:
     return pod(name, *containers, node=at, metadata={"labels": labels or {}, "annotations": annotations})
 
 
@@ -44,12 +44,14 @@ def objects() -> dict[str, list[Json]]:
         "pods": [
             pod("a", **claiming("mine")),
             pod("b", **claiming("slice")),
-            told("c", "n2", ONE, **{"scheduling.koordinator.sh/device-allocated": json.dumps({"gpu": [{"minor": 1}]})}),
+            on_node(
+                "c", "n2", ONE, **{"scheduling.koordinator.sh/device-allocated": json.dumps({"gpu": [{"minor": 1}]})}
+            ),
             pod("d", ONE, node="n2", status=status_of("GPU-3")),
-            told("e", "n3", ONE, **{"hami.io/vgpu-devices-allocated": "GPU-aa-1,NVIDIA,10000,0:;"}),
-            told("hold", "n4", ONE, labels={"runai-gpu-group": "g-1"}, **{"run.ai/reserve_for_gpu_index": "2"}),
-            told("f", "n4", labels={"runai-gpu-group": "g-1"}, **{"gpu-fraction": "0.5"}),
-            told("g", "n4", labels={"runai-gpu-group/g-1": "g-1"}, **{"gpu-fraction": "0.25"}),
+            on_node("e", "n3", ONE, **{"hami.io/vgpu-devices-allocated": "GPU-aa-1,NVIDIA,10000,0:;"}),
+            on_node("hold", "n4", ONE, labels={"runai-gpu-group": "g-1"}, **{"run.ai/reserve_for_gpu_index": "2"}),
+            on_node("f", "n4", labels={"runai-gpu-group": "g-1"}, **{"gpu-fraction": "0.5"}),
+            on_node("g", "n4", labels={"runai-gpu-group/g-1": "g-1"}, **{"gpu-fraction": "0.25"}),
         ],
         SLICES: [resource_slice(gpu_device(0), gpu_device(1), mig_device(1, 0))],
         CLAIMS: [claim("mine", "gpu-0", holders=["a"]), claim("slice", "gpu-1-mig-19-0-1", holders=["b"])],

@@ -258,10 +258,12 @@ def test_claims_of_the_first_version_are_read_too() -> None:
 
 def test_what_the_kubelet_calls_unhealthy_of_a_claim_is() -> None:
     held = [{"resourceID": f"{DRIVER}/n1/gpu-1", "health": "Unhealthy"}, {"resourceID": "nic.example.com/n1/gpu-0"}]
-    told = [{"name": "claim:c0/gpu", "resources": held}]
+    given = [{"name": "claim:c0/gpu", "resources": held}]
     found = snapshot(
         pod(
-            "a", status={"containerStatuses": [{"name": "main", "allocatedResourcesStatus": told}]}, **claiming("mine")
+            "a",
+            status={"containerStatuses": [{"name": "main", "allocatedResourcesStatus": given}]},
+            **claiming("mine"),
         ),
         nodes=PLAIN,
         slices=[resource_slice(gpu_device(0), gpu_device(1))],

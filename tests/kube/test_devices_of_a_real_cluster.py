@@ -17,9 +17,9 @@ from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.kube.recording.files import read_recording, write_recording
-from descheduler.kube.recording.objects import record_cluster
+from descheduler.kube.recording.wire_objects import record_cluster
 from descheduler.model.devices import GpuShare, GpuSource
 from descheduler.model.pods import GpuRequest
 from descheduler.model.snapshot import ClusterSnapshot
@@ -113,8 +113,8 @@ def test_pods_hold_what_the_scheduler_gave_their_claims(
     cluster.create(pod("plain"))
     found = until(live, lambda s: len(s.pods) == 5 and sum(p.gpu_source is GpuSource.DRA for p in s.pods) == 4)
 
-    told = {(p.name, p.node): {f"gpu-{i}" for i in p.gpu_indices} for p in found.pods if p.gpu_indices}
-    assert told == given(cluster)
+    reported = {(p.name, p.node): {f"gpu-{i}" for i in p.gpu_indices} for p in found.pods if p.gpu_indices}
+    assert reported == given(cluster)
     assert {p.name: p.spec.gpu for p in found.pods} == {
         "both": GpuRequest(DRIVER, 2),
         **{name: GpuRequest(DRIVER, 1) for name in ("a", "b", "c")},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from descheduler.kube.client.store import Store
+from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.convert.annotations import AnnotationFilter
 from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.interning import Interner
@@ -13,20 +13,20 @@ from descheduler.model.pods import Pod
 from kube.wire_objects import container, pod
 
 
-def put(codec: Codec, store: Store, *names: str, version: int = 0) -> None:
+def put(codec: Codec, store: ObjectStore, *names: str, version: int = 0) -> None:
     for name in names:
         labels = {"labels": {"app": "web", "version": str(version)}}
         found = pod(name, container(requests={"cpu": f"{100 + version}m"}), metadata=labels)
         store.put(codec.one(msgspec.json.encode(found)))
 
 
-def pods(store: Store) -> list[Pod]:
+def pods(store: ObjectStore) -> list[Pod]:
     return [found for found in store.objects.values() if isinstance(found, Pod)]
 
 
 def test_a_sweep_forgets_what_is_gone_and_keeps_what_is_shared() -> None:
     codec = Codec(KINDS["pods"].at("v1"), Interner())
-    store = Store(codec)
+    store = ObjectStore(codec)
     for version in range(20):  # rollouts: each one a new label set and a new spec for the same pods
         put(codec, store, "a", "b", version=version)
     assert codec.interner.specs.fresh == 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from descheduler.kube.recording.objects import cluster_objects, snapshot_from_objects
+from descheduler.kube.recording.wire_objects import cluster_objects, snapshot_from_objects
 from descheduler.model.errors import UsageError
 from descheduler.model.nodes import Claim, NodeGpus, StorageClass, Taint, Volume
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from descheduler.kube.recording.objects import snapshot_from_objects
+from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.pods import GpuRequest, HostPort, Pod, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
 from kube.wire_objects import Json, container, pod
@@ -251,7 +251,7 @@ def test_only_annotations_that_are_read_are_kept() -> None:
     }
     found = pod("a", metadata={"annotations": annotations})
     assert dict(read(found).annotations) == {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
-    from descheduler.kube.recording.objects import cluster_objects
+    from descheduler.kube.recording.wire_objects import cluster_objects
 
     kept = cluster_objects({"pods": [found]}, taken_at=0.0)
     assert b"last-applied" not in kept.lines["pods"][0]

@@ -13,7 +13,7 @@ import pytest
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.discovery import discover
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.kube.convert.kinds import CORE
 from descheduler.model.errors import BadAnswer, ClusterError, Forbidden, Unreachable
 from kube.scripted import Answer, ScriptedApi, aggregated, listing, status, watching

@@ -16,10 +16,10 @@ from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.kube.convert.kinds import CORE, KINDS
 from descheduler.kube.recording.files import read_recording, write_recording
-from descheduler.kube.recording.objects import record_cluster
+from descheduler.kube.recording.wire_objects import record_cluster
 from descheduler.model.errors import Forbidden, Unauthorized
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey

@@ -13,9 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from descheduler.kube.client.connection import KubeClient
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.kube.recording.files import SCHEMA, read_recording, write_recording
-from descheduler.kube.recording.objects import ClusterObjects, cluster_objects, record_cluster, snapshot_from_objects
+from descheduler.kube.recording.wire_objects import (
+    ClusterObjects,
+    cluster_objects,
+    record_cluster,
+    snapshot_from_objects,
+)
 from descheduler.model.errors import RecordingError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.scripted import ScriptedApi, aggregated, listing

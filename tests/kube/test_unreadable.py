@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from descheduler.kube.recording.objects import snapshot_from_objects
+from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.selectors import LabelSelector
 from kube.wire_objects import Json, container, meta, node, pod
 

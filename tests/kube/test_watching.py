@@ -9,7 +9,7 @@ import pytest
 
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.lists import read_list
-from descheduler.kube.client.store import Store
+from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.client.watch import Reflector, WatchTiming
 from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.interning import Interner
@@ -61,7 +61,7 @@ class Following:
         return sorted(found.name for found in objects if isinstance(found, Pod))
 
 
-def names(store: Store) -> list[str]:
+def names(store: ObjectStore) -> list[str]:
     return [found.name for found in store.objects.values() if isinstance(found, Pod)]
 
 
@@ -71,7 +71,7 @@ def names(store: Store) -> list[str]:
 def test_pages_are_followed_to_the_end(api: ScriptedApi, client: KubeClient) -> None:
     api.on(PODS, listing(pod("a"), pod("b"), token="next"), listing(pod("c"), version="11"))
     made = codec()
-    store, version = read_list(client, made, lambda: Store(made), limit=2)
+    store, version = read_list(client, made, lambda: ObjectStore(made), limit=2)
     assert names(store) == ["a", "b", "c"]
     assert version == "11"
     first, second = (r.query for r in api.seen(PODS))
@@ -82,7 +82,7 @@ def test_pages_are_followed_to_the_end(api: ScriptedApi, client: KubeClient) -> 
 def test_a_list_that_expires_starts_again_from_nothing(api: ScriptedApi, client: KubeClient) -> None:
     api.on(PODS, listing(pod("gone"), token="next"), EXPIRED, listing(pod("a"), version="20"))
     made = codec()
-    store, version = read_list(client, made, lambda: Store(made), limit=1)
+    store, version = read_list(client, made, lambda: ObjectStore(made), limit=1)
     assert names(store) == ["a"]
     assert version == "20"
 
@@ -91,7 +91,7 @@ def test_a_list_that_keeps_expiring_is_read_in_one_piece(api: ScriptedApi, clien
     page = listing(pod("old"), token="next")
     api.on(PODS, page, EXPIRED, page, EXPIRED, listing(pod("a"), pod("b"), version="30"))
     made = codec()
-    store, _ = read_list(client, made, lambda: Store(made), limit=1)
+    store, _ = read_list(client, made, lambda: ObjectStore(made), limit=1)
     assert names(store) == ["a", "b"]
     assert "limit" not in api.seen(PODS)[-1].query
 
@@ -101,14 +101,14 @@ def test_an_answer_that_is_no_list_is_told(api: ScriptedApi, client: KubeClient)
     for answer in (Answer(body=b"<html>"), Answer(body=b'{"items": 3}'), Answer(body=b'{"metadata":{}')):
         api.on(PODS, answer)
         with pytest.raises(BadAnswer, match="list pods"):
-            read_list(client, made, lambda: Store(made))
+            read_list(client, made, lambda: ObjectStore(made))
 
 
 def test_a_list_that_never_stops_expiring_is_an_error(api: ScriptedApi, client: KubeClient) -> None:
     api.on(PODS, EXPIRED)
     made = codec()
     with pytest.raises(Gone):
-        read_list(client, made, lambda: Store(made))
+        read_list(client, made, lambda: ObjectStore(made))
     assert len(api.seen(PODS)) == 3
 
 

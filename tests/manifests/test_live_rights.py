@@ -17,7 +17,7 @@ from descheduler.apiwrite.writer import ClusterWriter, Happening, LeaseWriter
 from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import Result
 from descheduler.kube.client.connection import KubeClient, connect
-from descheduler.kube.client.reading import read_cluster
+from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.errors import Forbidden
 from descheduler.model.nodes import VACATING
 from execution.live import client_of, executor, run_deployment, uids

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from descheduler.controller.settings import limits_of
 from descheduler.execution import intents
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.learning import store as ledger_store
 from descheduler.policy import load_policy
@@ -140,7 +140,7 @@ def test_probes_ask_the_pages_that_exist() -> None:
 
 def test_it_has_time_to_finish_what_it_began() -> None:
     policy = load_policy((MANIFESTS / "base" / "policy.yaml").read_text())
-    assert pod_of("active")["terminationGracePeriodSeconds"] >= 2 * limits_of(policy).finish_on_stop
+    assert pod_of("active")["terminationGracePeriodSeconds"] >= 2 * ExecutionLimits.of(policy.acting).finish_on_stop
 
 
 def test_it_does_not_move_itself() -> None:

@@ -18,11 +18,17 @@ from descheduler.planning import (
     decide,
     survey,
 )
+from descheduler.planning.sources import FreshnessRules
+from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.planning import FreshnessPolicy
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation, GpuDefragmentationArgs
 from descheduler_strategies.hot_nodes import HotNodes, HotNodesArgs
 from histories import history, peaking
+
+SPARSE = PlanningSettings(freshness=FreshnessRules.of(FreshnessPolicy(), HistoryPolicy(min_coverage=0.0)))
+"""History of a few pods is enough."""
 
 
 def hot_args(**changes: object) -> HotNodesArgs:

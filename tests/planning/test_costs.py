@@ -10,6 +10,7 @@ import pytest
 from builders import cluster, node, pod
 from descheduler.model.labels import Labels
 from descheduler.planning.costs import RELUCTANCE, CostModel, pod_costs
+from descheduler.policy.planning import CostPolicy
 from planning.scenes import hot, hot_node, outcome, planned
 
 SHY = {"descheduler.alpha.kubernetes.io/prefer-no-eviction": ""}
@@ -17,8 +18,8 @@ SHY = {"descheduler.alpha.kubernetes.io/prefer-no-eviction": ""}
 
 def test_a_pod_that_would_rather_stay_costs_ten_times_as_much_in_every_part() -> None:
     snapshot = cluster([node("n1")], [pod("a-1", "2", node="n1"), pod("b-1", "2", node="n1")])
-    plain = pod_costs(snapshot, CostModel())
-    shy = pod_costs(snapshot, CostModel(), np.array([True, False]))
+    plain = pod_costs(snapshot, CostModel.of(CostPolicy()))
+    shy = pod_costs(snapshot, CostModel.of(CostPolicy()), np.array([True, False]))
     for part in ("restart", "warm_up", "lost_work", "total"):
         before, after = getattr(plain, part), getattr(shy, part)
         assert after[0] == pytest.approx(RELUCTANCE * before[0])

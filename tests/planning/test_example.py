@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from descheduler.example.example import example, example_policy
-from descheduler.kube.recording.objects import snapshot_from_objects
+from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.plan import PlanDocument
 from descheduler.pipeline import Observed, plan
 from descheduler.policy import load_policy

@@ -17,13 +17,15 @@ from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.filters.filters import REASONS, FilterRules, Filters, LedgerView, build_filters
+from descheduler.policy.protections import Protections
 from gang_builders import custom, job_owner
 
 EVICT = "descheduler.alpha.kubernetes.io/evict"
 
 
 def judged(snapshot: ClusterSnapshot, ledger: LedgerView | None = None, **policy: object) -> Filters:
-    return build_filters(snapshot, resolve(snapshot), FilterRules(**policy), now=NOW, ledger=ledger)  # type: ignore[arg-type]
+    rules = replace(FilterRules.of(Protections()), **policy)  # type: ignore[arg-type]
+    return build_filters(snapshot, resolve(snapshot), rules, now=NOW, ledger=ledger)
 
 
 def verdict(one: Pod, *, policy: dict[str, object] | None = None, **rest: object) -> Blocked | None:

@@ -15,11 +15,12 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.filters.filters import FilterRules, Filters, build_filters
+from descheduler.policy.protections import Protections
 from gang_builders import GROUP_LABEL, core_group, custom, group, members, snap
 
 
 def judged(snapshot: ClusterSnapshot, policy: FilterRules | None = None) -> Filters:
-    return build_filters(snapshot, resolve(snapshot), policy or FilterRules(), now=NOW)
+    return build_filters(snapshot, resolve(snapshot), policy or FilterRules.of(Protections()), now=NOW)
 
 
 def reasons(snapshot: ClusterSnapshot, policy: FilterRules | None = None) -> list[Reason | None]:
@@ -132,7 +133,7 @@ def test_whole_gangs_move_all_or_none(
     objects = [core_group("g0", 2), core_group("g1", 2, "Pod"), group("h0", 1)]
     snapshot = snap(pods, objects, budgets=[budget("b", {"app": "a"}, allowed)])
     units = resolve(snapshot, when_unset=mode)
-    filters = build_filters(snapshot, units, FilterRules(), now=NOW)
+    filters = build_filters(snapshot, units, FilterRules.of(Protections()), now=NOW)
     for unit in units.gangs:
         free = filters.movable[list(unit.members)]
         if unit.mode is DisruptionMode.WHOLE:

@@ -14,6 +14,7 @@ from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.filters.filters import FilterRules, Filters, build_filters
+from descheduler.policy.protections import Protections
 from gang_builders import core_group, custom
 
 KOORDINATOR = "quota.scheduling.koordinator.sh"
@@ -52,12 +53,12 @@ def quota(name: str) -> dict[str, str]:
 
 def judged(pods: list[Pod], quotas: list[CustomObject]) -> Filters:
     snapshot = cluster(NODES, pods, objects=quotas)
-    return build_filters(snapshot, resolve(snapshot), FilterRules(), now=NOW)
+    return build_filters(snapshot, resolve(snapshot), FilterRules.of(Protections()), now=NOW)
 
 
 def refused(pods: list[Pod], quotas: list[CustomObject], name: str = "web-1") -> Blocked | None:
     snapshot = cluster(NODES, pods, objects=quotas)
-    filters = build_filters(snapshot, resolve(snapshot), FilterRules(), now=NOW)
+    filters = build_filters(snapshot, resolve(snapshot), FilterRules.of(Protections()), now=NOW)
     (at,) = [i for i, p in enumerate(snapshot.pods) if p.name == name]
     return filters.blocked(at)
 

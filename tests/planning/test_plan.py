@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -15,10 +16,10 @@ from descheduler.model.snapshot import Freshness
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.proofs import ProofRules
-from descheduler.planning.sources import FreshnessRules
+from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
 from histories import history, peaking
-from planning.scenes import gpus, hot, hot_node, planned, scattered_gpus
+from planning.scenes import SPARSE, gpus, hot, hot_node, planned, scattered_gpus
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 
@@ -95,7 +96,7 @@ def test_a_pod_that_the_scheduler_would_put_straight_back_is_not_moved() -> None
     # By requests n1 stays the emptiest node, so that the default scheduler would choose it again.
     full = [pod(f"full-{i}", cpu="11", node=f"n{i}") for i in (2, 3)]
     snapshot = cluster(snapshot.nodes, [p for p in snapshot.pods if p.name.startswith("web")] + full)
-    plan = planned(snapshot, histories, [hot()])
+    plan = planned(snapshot, histories, [hot()], SPARSE)
     assert not moved(plan)
     assert reasons(plan) & {"WouldLandOnSource", "NoPlace"}
 
@@ -217,7 +218,7 @@ def test_an_empty_cluster_gives_an_empty_plan() -> None:
 def test_history_of_too_few_pods_is_not_used_at_all() -> None:
     strangers = [pod(f"new-{i}", cpu="6", node="n3") for i in range(2)]
     snapshot, histories = hot_node(pods=strangers)
-    plan = planned(snapshot, histories, [hot()], PlanningSettings(freshness=FreshnessRules(min_coverage=0.8)))
+    plan = planned(snapshot, histories, [hot()])
     assert not plan.actions
     assert any("covers" in problem for problem in plan.problems)
 
@@ -229,7 +230,7 @@ def test_an_object_that_could_not_be_read_is_told() -> None:
 
 def test_the_document_measures_destinations_as_the_policy_says() -> None:
     snapshot, histories = hot_node()
-    rules = ProofRules(quantile=0.5, horizon_seconds=300.0)
+    rules = ProofRules.of(ProofPolicy(quantile=0.5, horizon=timedelta(minutes=5)))
     near = planned(snapshot, histories, [hot()], PlanningSettings(proof=rules)).actions[0].pods[0].proof
     far = planned(snapshot, histories, [hot()]).actions[0].pods[0].proof
     assert near.destination_peaks is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from descheduler.planning.filters.filters import FilterRules, build_filters
 from descheduler.planning.filters.windows import Opening, Window, open_windows
 from descheduler.planning.settings import settings_of
 from descheduler.policy import load_policy
+from descheduler.policy.protections import Protections
 
 HOUR = 3600.0
 NIGHT = Window("0 2 * * *", 3 * HOUR, "Europe/Berlin")
@@ -100,7 +102,7 @@ def test_overlapping_openings_are_one_long_one() -> None:
 
 
 def test_a_window_of_one_leap_day_opens_in_the_next_leap_year() -> None:
-    assert opens(Window("0 0 29 2 *", HOUR), "2026-01-01 00:00") == "2028-02-29 00:00"
+    assert opens(Window("0 0 29 2 *", HOUR, "UTC"), "2026-01-01 00:00") == "2028-02-29 00:00"
 
 
 @given(
@@ -122,7 +124,9 @@ def test_a_window_opens_exactly_when_it_says(schedule: str, zone: str, minute: i
 
 def refused(windows: tuple[Window, ...], now: str, namespace: str = "shop-a") -> Blocked | None:
     snapshot = cluster([node("n1"), node("n2")], [pod("web-1", node="n1", namespace=namespace)])
-    return build_filters(snapshot, resolve(snapshot), FilterRules(windows=windows), now=at(now)).blocked(0)
+    return build_filters(
+        snapshot, resolve(snapshot), replace(FilterRules.of(Protections()), windows=windows), now=at(now)
+    ).blocked(0)
 
 
 def test_without_windows_pods_may_always_move() -> None:
@@ -130,7 +134,7 @@ def test_without_windows_pods_may_always_move() -> None:
 
 
 def test_outside_its_windows_a_pod_stays_and_is_told_the_soonest_opening() -> None:
-    noon = Window("0 12 * * *", HOUR)
+    noon = Window("0 12 * * *", HOUR, "UTC")
     assert refused((NIGHT, noon), "2026-01-10 02:00") is None
     assert refused((NIGHT, noon), "2026-01-10 05:00") == Blocked(
         Reason.OUTSIDE_WINDOW, "window/0 12 * * *", "opens 2026-01-10 12:00 UTC (UTC)"
@@ -138,7 +142,7 @@ def test_outside_its_windows_a_pod_stays_and_is_told_the_soonest_opening() -> No
 
 
 def test_a_window_is_for_the_namespaces_that_it_names() -> None:
-    shop = Window("0 0 * * *", 24 * HOUR, namespaces=("shop-*",))
+    shop = Window("0 0 * * *", 24 * HOUR, "UTC", namespaces=("shop-*",))
     assert refused((shop,), "2026-01-10 05:00", "shop-a") is None
     other = refused((shop,), "2026-01-10 05:00", "bank")
     assert other == Blocked(Reason.OUTSIDE_WINDOW, "namespace/bank", "no window is for it")
@@ -147,7 +151,12 @@ def test_a_window_is_for_the_namespaces_that_it_names() -> None:
 def test_an_annotation_that_asks_for_eviction_does_not_open_a_window() -> None:
     willing = pod("web-1", node="n1", annotations={"descheduler.alpha.kubernetes.io/evict": "true"})
     snapshot = cluster([node("n1"), node("n2")], [willing])
-    filters = build_filters(snapshot, resolve(snapshot), FilterRules(windows=(NIGHT,)), now=at("2026-01-10 12:00"))
+    filters = build_filters(
+        snapshot,
+        resolve(snapshot),
+        replace(FilterRules.of(Protections()), windows=(NIGHT,)),
+        now=at("2026-01-10 12:00"),
+    )
     assert filters.blocked(0) is not None
 
 

@@ -105,10 +105,9 @@ def _described(rng: Random) -> ClusterSnapshot:
         for j in range(rng.randint(0, 6)):
             indices = tuple(sorted(rng.sample(range(7), rng.randint(1, 2))))
             shares = tuple(GpuShare(d, milli=rng.choice((0, 250, 1000))) for d in indices)
-            told = {"gpu_indices": indices, "gpu_shares": shares} if rng.random() < 0.7 else {}
-            pods.append(
-                pod(f"p-{i}-{j}", of=rng.choice([*PARTS.values(), BY_MEMORY, *WHOLE.values()]), node=f"n{i}", **told)
-            )
+            held = {"gpu_indices": indices, "gpu_shares": shares} if rng.random() < 0.7 else {}
+            spec = rng.choice([*PARTS.values(), BY_MEMORY, *WHOLE.values()])
+            pods.append(pod(f"p-{i}-{j}", of=spec, node=f"n{i}", **held))
     return cluster(nodes, pods)
 
 

@@ -9,7 +9,7 @@ import pytest
 from builders import cluster, node
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject, Json
-from descheduler.topology.sources import Network, network_of
+from descheduler.topology.network_sources import Network, network_of
 from gang_builders import custom
 
 
@@ -258,13 +258,13 @@ def test_a_node_in_two_hypernodes_of_one_tier_is_in_neither() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "message"),
     [
         (hyper("loop", 1, exact("loop", "HyperNode"), exact("n0")), "member of itself"),
         (hyper("bad", 1, pattern("n["), exact("n0")), "no regular expression"),
     ],
 )
-def test_hypernodes_that_make_no_sense_are_problems(broken: CustomObject, said: str) -> None:
+def test_hypernodes_that_make_no_sense_are_problems(broken: CustomObject, message: str) -> None:
     found = network(PLAIN, [broken])
-    assert any(said in problem for problem in found.problems)
+    assert any(message in problem for problem in found.problems)
     assert found.levels.known[0].tolist() == [True, False, False, False]

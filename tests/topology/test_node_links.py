@@ -109,11 +109,11 @@ def test_partitions_tell_bandwidth_and_the_rest_has_the_bus() -> None:
 
 
 def test_where_partitions_are_honoured_nothing_else_is_given_out() -> None:
-    told = board(with_gpus(model="H100", partitions=partitions(400_000_000_000), partition_policy="Honor"))
-    assert told.strict
-    assert told.rings.worst_in(2)[255] == 400
-    assert np.isinf(told.rings.worst_in(2)[set_of((1, 2))])
-    assert told.rings.worst_in(3)[255] == 64, "of sizes that have no partition nothing is said"
+    found = board(with_gpus(model="H100", partitions=partitions(400_000_000_000), partition_policy="Honor"))
+    assert found.strict
+    assert found.rings.worst_in(2)[255] == 400
+    assert np.isinf(found.rings.worst_in(2)[set_of((1, 2))])
+    assert found.rings.worst_in(3)[255] == 64, "of sizes that have no partition nothing is said"
 
 
 def test_value_of_whole_partitions_as_koordinator_counts_it() -> None:

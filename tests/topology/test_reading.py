@@ -7,7 +7,7 @@ import pytest
 
 from builders import NOW, cluster, node
 from descheduler.kube.recording.anonymize import Anonymizer
-from descheduler.kube.recording.objects import cluster_objects, snapshot_from_objects
+from descheduler.kube.recording.wire_objects import cluster_objects, snapshot_from_objects
 from descheduler.model.errors import PolicyError
 from descheduler.planning.settings import settings_of
 from descheduler.policy import load_policy
@@ -36,7 +36,7 @@ def test_a_policy_names_labels_and_links() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "message"),
     [
         ("{model: a, matrix: [[0, 1], [2, 0]]}", "symmetric"),
         ("{model: a, matrix: [[0, 1]]}", "as many columns as rows"),
@@ -45,8 +45,8 @@ def test_a_policy_names_labels_and_links() -> None:
         ("{flat: 3}", "model"),
     ],
 )
-def test_tables_that_make_no_sense_are_refused(written: str, said: str) -> None:
-    with pytest.raises(PolicyError, match=said):
+def test_tables_that_make_no_sense_are_refused(written: str, message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
         load_policy(HEAD + f"topology: {{links: [{written}]}}\n")
 
 

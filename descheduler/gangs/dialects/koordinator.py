@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 
 from descheduler.gangs.lookup import Lookup
-from descheduler.gangs.reading import count, positive
+from descheduler.gangs.spec_reading import count, positive
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -39,10 +39,11 @@ class Koordinator(BaseDialect):
         return tuple(GangKey(self.name, pod.namespace, name) for name in dict.fromkeys(names) if name)
 
     def terms(self, gang: GangKey, members: Sequence[Pod], lookup: Lookup) -> Terms:
-        told = self._by_object(gang, lookup) if any(CRD_LABEL in p.labels for p in members) else _by_pods(gang, members)
-        if isinstance(told, Blocked):
-            return Terms(blocked=told)
-        minimum, marks = told
+        by_object = any(CRD_LABEL in p.labels for p in members)
+        stated = self._by_object(gang, lookup) if by_object else _by_pods(gang, members)
+        if isinstance(stated, Blocked):
+            return Terms(blocked=stated)
+        minimum, marks = stated
         policy = _one(
             gang, {marks[k] for k in (POLICY, POLICY_ALIAS) if marks.get(k)} or {_POLICIES[-1]}, "match-policy"
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from descheduler.gangs.lookup import Lookup
-from descheduler.gangs.reading import ambiguous, child, children, count, integer
+from descheduler.gangs.spec_reading import ambiguous, child, children, count, integer
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from descheduler.gangs.consequences import worst
 from descheduler.gangs.lookup import Lookup, group_of
-from descheduler.gangs.reading import child, children, integer
+from descheduler.gangs.spec_reading import child, children, integer
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod

@@ -102,36 +102,36 @@ def error_of(
 
     A 429 caused by a disruption budget is a plain ClusterError; any other 429 is Throttled.
     """
-    said = parse_status(body)
+    answer = parse_status(body)
     verb, resource = rule(method, path, query)
-    what = f"{verb} {resource}: {said.message or said.reason or 'no explanation'} (HTTP {status})"
-    error = _typed(status, said, verb, resource, what, retry_after)
+    what = f"{verb} {resource}: {answer.message or answer.reason or 'no explanation'} (HTTP {status})"
+    error = _typed(status, answer, verb, resource, what, retry_after)
     error.status, error.body = status, body
     return error
 
 
-def _typed(status: int, said: ApiStatus, verb: str, resource: str, what: str, retry_after: str) -> ClusterError:
+def _typed(status: int, answer: ApiStatus, verb: str, resource: str, what: str, retry_after: str) -> ClusterError:
     match status:
         case 401:
             return Unauthorized(f"the API server does not accept our credentials: {what}")
         case 403:
-            return Forbidden(verb, resource, f"missing permission: {verb} {resource} ({said.message or 'forbidden'})")
+            return Forbidden(verb, resource, f"missing permission: {verb} {resource} ({answer.message or 'forbidden'})")
         case 404:
             return NotFound(what)
         case 409:
             return Conflict(what)
         case 410:
-            return Gone(what, said.metadata.token if said.metadata else "")
-        case 429 if not said.over_budget:
-            return Throttled(what, _seconds(retry_after, said))
+            return Gone(what, answer.metadata.token if answer.metadata else "")
+        case 429 if not answer.over_budget:
+            return Throttled(what, _seconds(retry_after, answer))
         case _ if status < 400:
             return BadAnswer(f"unexpected answer to {what}")
         case _:
             return ClusterError(what)
 
 
-def _seconds(header: str, said: ApiStatus) -> float:
+def _seconds(header: str, answer: ApiStatus) -> float:
     try:
         return max(0.0, float(header))
     except ValueError:
-        return 1.0 if said.retry_after is None else max(0.0, said.retry_after)
+        return 1.0 if answer.retry_after is None else max(0.0, answer.retry_after)

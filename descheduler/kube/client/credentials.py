@@ -65,7 +65,7 @@ def _from_kubeconfig(files: str, context: str | None) -> CredentialSource:
 
         made = Configuration()
         try:
-            with _complaints() as said:
+            with _complaints() as logged:
                 load_kube_config(  # type: ignore[no-untyped-call]  # that package has no types
                     files, context, client_configuration=made, persist_config=False
                 )
@@ -73,8 +73,8 @@ def _from_kubeconfig(files: str, context: str | None) -> CredentialSource:
             raise UsageError(f"kubeconfig {files}: {e}") from e
         except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as e:
             raise UsageError(f"kubeconfig {files} cannot be read: {e}") from e
-        if said:
-            raise Unauthorized(f"kubeconfig {files}: no credentials: {'; '.join(said)}")
+        if logged:
+            raise Unauthorized(f"kubeconfig {files}: no credentials: {'; '.join(logged)}")
         return made
 
     return CredentialSource(_context_name(files, context), load)
@@ -119,17 +119,17 @@ def _from_pod(environ: Mapping[str, str], directory: Path) -> CredentialSource:
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
     """What the official client logs as errors while it loads: it logs a failed exec plug-in and goes on without one."""
-    said: list[str] = []
+    logged: list[str] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            logged.append(record.getMessage())
 
     handler = Handler(logging.ERROR)
     root = logging.getLogger()
     root.addHandler(handler)
     try:
-        yield said
+        yield logged
     finally:
         root.removeHandler(handler)
 

@@ -17,7 +17,7 @@ from descheduler.kube.client.answers import error_of, parse_status
 from descheduler.kube.client.backoff import Backoff
 from descheduler.kube.client.connection import KubeClient, Lines
 from descheduler.kube.client.lists import LIMIT, read_list
-from descheduler.kube.client.store import Store
+from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.wire import MetaWire, Object, RawEvent
 from descheduler.model.errors import (
@@ -73,7 +73,7 @@ class Reflector:
         self._changed = changed
         self._backoff = Backoff(pace.rng)
         self._lock = threading.Lock()
-        self._store: Store | None = None
+        self._store: ObjectStore | None = None
         self._version = ""  # resource version to watch from; empty: list first
         self._as_of = 0.0
         self._error = ""
@@ -118,7 +118,7 @@ class Reflector:
 
     def _list(self) -> None:
         as_of = self._pace.clock()
-        store, version = read_list(self._client, self._codec, lambda: Store(self._codec), limit=self._limit)
+        store, version = read_list(self._client, self._codec, lambda: ObjectStore(self._codec), limit=self._limit)
         with self._lock:
             self._store, self._version = store, version
             self._confirm(as_of)

@@ -8,9 +8,7 @@ from typing import TypeVar
 
 from descheduler.kube.convert.kinds import CORE, OPTIONAL
 from descheduler.kube.convert.workloads import NamespaceLabels
-from descheduler.kube.devices.dra import CLAIMS, SLICES
-from descheduler.kube.devices.koordinator import DEVICES, RESERVATIONS
-from descheduler.kube.devices.merge import settle
+from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.nodes import Claim, Node, StorageClass, Volume
 from descheduler.model.objects import CustomObject
@@ -36,13 +34,12 @@ def assemble(
     doubtful = {pod.node for pod in pods if pod.problem}
     # What an unreadable pod takes is not known, so its node is neither source nor destination.
     nodes = tuple(replace(n, ready=False) if n.name in doubtful else n for n in _all(Node, found, "nodes"))
-    told = (o for key in (SLICES, CLAIMS, DEVICES, RESERVATIONS) for o in found.get(key, ()))
-    settled = settle(nodes, pods, told, claims_served=CLAIMS in found)
+    merged = merge_reports(nodes, pods, found)
     workloads = (w for key in WORKLOAD_KINDS for w in _all(Workload, found, key))
     return ClusterSnapshot.of(
         taken_at=taken_at,
-        nodes=settled.nodes,
-        pods=settled.pods,
+        nodes=merged.nodes,
+        pods=merged.pods,
         namespaces={n.name: n.labels for n in sorted(_all(NamespaceLabels, found, "namespaces"), key=lambda n: n.name)},
         workloads={w.key: w for w in sorted(workloads, key=lambda w: w.key)},
         budgets=tuple(sorted(_all(DisruptionBudget, found, "poddisruptionbudgets"), key=lambda b: b.key)),
@@ -53,7 +50,7 @@ def assemble(
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
         freshness=freshness,
         cluster=cluster,
-        problems=tuple(sorted({*problems, *settled.problems})),
+        problems=tuple(sorted({*problems, *merged.problems})),
     )
 
 

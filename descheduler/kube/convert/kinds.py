@@ -37,9 +37,9 @@ from descheduler.kube.convert.workloads import (
     convert_priority_class,
     convert_workload,
 )
-from descheduler.kube.devices.dra import convert_claim as convert_device_claim
-from descheduler.kube.devices.dra import convert_slice
-from descheduler.kube.devices.koordinator import convert_device
+from descheduler.kube.devices.dra_wire import convert_claim as convert_device_claim
+from descheduler.kube.devices.dra_wire import convert_slice
+from descheduler.kube.devices.sources.koordinator import convert_device
 from descheduler.model.objects import CustomObject
 
 W = TypeVar("W", bound=Object)

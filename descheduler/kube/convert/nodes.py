@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.requests import amounts, quantities
-from descheduler.kube.convert.selecting import node_terms
+from descheduler.kube.convert.pod_requests import amounts, quantities
+from descheduler.kube.convert.selectors import node_terms
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import ClaimWire, NodeWire, PersistentVolumeWire, StorageClassWire
 from descheduler.kube.devices.resources import node_gpus

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import structs
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.requests import PodResources, amounts
-from descheduler.kube.convert.selecting import affinities, spread, tolerations
+from descheduler.kube.convert.pod_requests import PodResources, amounts
+from descheduler.kube.convert.selectors import affinities, spread, tolerations
 from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, Unreadable, under
 from descheduler.kube.convert.wire import NO_RAW, ContainerStatusWire, ContainerWire, PodWire, PortWire, VolumeWire
 from descheduler.kube.devices.reported import statements

@@ -9,7 +9,7 @@ import msgspec
 
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.wire import MetaWire, Object, Slim
-from descheduler.kube.devices.objects import KoordinatorDevice, ResourceClaim, ResourceSlice
+from descheduler.kube.devices.device_objects import KoordinatorDevice, ResourceClaim, ResourceSlice
 from descheduler.model.budgets import DisruptionBudget
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Node

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from descheduler.kube.convert.customs import pruned
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.selecting import label_selector
+from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     BudgetWire,

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from descheduler.kube.devices.objects import ClaimedDevice, ResourceClaim
+from descheduler.kube.devices.device_objects import ClaimedDevice, ResourceClaim
 from descheduler.kube.devices.pools import Place, Pools
+from descheduler.kube.devices.source import Report
 from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
 from descheduler.model.pods import Amounts, GpuRequest, Pod, PodSpec
 
 
-@dataclass(slots=True)
-class Held:
-    """By position of the pod: what its claims gave it, and how many whole devices of which driver for the first time
-    (a claim that several pods share is counted once); and what keeps it where it is. By node: what claims hold that no
-    pod here uses."""
-
-    statements: dict[int, GpuStatement] = field(default_factory=dict)
-    counts: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
-    reserved: dict[str, list[GpuShare]] = field(default_factory=lambda: defaultdict(list))
-    notes: dict[int, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-
-def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[ResourceClaim], pools: Pools) -> Held:
-    """`using`: positions of the pods that name claims."""
-    out = Held()
+def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[ResourceClaim], pools: Pools) -> Report:
+    """What claims give to pods and keep for nobody here. `using`: positions of the pods that name claims."""
+    out = Report()
     by_name = {(c.namespace, c.name): c for c in claims}
     holders: dict[tuple[str, str], list[int]] = defaultdict(list)
     shares: dict[int, list[GpuShare]] = defaultdict(list)
@@ -50,7 +38,7 @@ def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[R
                 why = f"{device.driver} publishes no device {device.pool}/{device.device}"
                 failed |= dict.fromkeys(holders[key], why)
             elif not holders[key]:
-                out.reserved[place.node].append(_share(device, place, 0, 1))
+                out.reserved.setdefault(place.node, []).append(_share(device, place, 0, 1))
             else:
                 failed |= _give(device, place, holders[key], pods, shares, out)
     for i in using:
@@ -81,7 +69,7 @@ def _give(
     holders: Sequence[int],
     pods: Sequence[Pod],
     shares: dict[int, list[GpuShare]],
-    out: Held,
+    out: Report,
 ) -> dict[int, str]:
     """Divides one device among those who share its claim; returns who cannot have it, and why."""
     failed = {}
@@ -91,7 +79,8 @@ def _give(
         else:
             failed[i] = f"is on {pods[i].node}, its device {device.device} on {place.node}"
     if place.whole and holders[0] not in failed:
-        out.counts[holders[0]][device.driver] += 1
+        counts = out.counts.setdefault(holders[0], {})
+        counts[device.driver] = counts.get(device.driver, 0) + 1
     return failed
 
 

@@ -1,11 +1,11 @@
-"""From what sources say of a pod to the devices that it holds: the most trusted source that can be followed wins."""
+"""From what sources report of a pod to the devices that it holds: the most trusted source that can be followed wins."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.pods import GpuRequest
 
 
@@ -36,7 +36,7 @@ class NodeDevices:
 @dataclass(frozen=True, slots=True)
 class Located:
     """`shares` ascending by index; those of unknown devices have -1, and then there are no `indices`. `problem`: why
-    nothing can be said."""
+    nothing is known."""
 
     shares: tuple[GpuShare, ...] = ()
     indices: tuple[int, ...] = ()
@@ -52,25 +52,23 @@ def locate(statements: Sequence[GpuStatement], devices: NodeDevices, request: Gp
     chosen: Located | None = None
     vague: Located | None = None
     disputes: list[str] = []
-    for said in statements:
-        wrong = said.problem or next((f"GPU {s.index} is not there" for s in said.shares if devices.lacks(s)), "")
+    for one in statements:
+        wrong = one.problem or next((f"GPU {s.index} is not there" for s in one.shares if devices.lacks(s)), "")
         if wrong:
             if chosen is None and vague is None:
-                return Located(source=said.source, problem=f"{said.source}: {wrong}")
-            disputes.append(f"{said.source}: {wrong}")
+                return Located(source=one.source, problem=f"{one.source}: {wrong}")
+            disputes.append(f"{one.source}: {wrong}")
             continue
-        shares = _joined(said.shares, devices, request)
+        shares = _joined(one.shares, devices, request)
         indices = tuple(s.index for s in shares)
         # Who asks for more whole devices than are named holds others besides, and it is not known which.
         short = request is not None and request.milli >= WHOLE and len(indices) < request.count
         if (indices and indices[0] < 0) or short:
-            vague = vague or Located(shares, (), said.source)
+            vague = vague or Located(shares, (), one.source)
         elif chosen is None:
-            chosen = Located(shares, indices, said.source)
+            chosen = Located(shares, indices, one.source)
         elif chosen.indices != indices:
-            disputes.append(
-                f"{chosen.source} says GPU {_listed(chosen.indices)}, {said.source} says {_listed(indices)}"
-            )
+            disputes.append(f"{chosen.source} says GPU {_listed(chosen.indices)}, {one.source} says {_listed(indices)}")
     found = chosen or vague or Located()
     return replace(found, disputes=tuple(disputes)) if disputes else found
 
@@ -99,7 +97,7 @@ def _joined(shares: Sequence[GpuShare], devices: NodeDevices, request: GpuReques
 def milli_of(share: GpuShare, memory: int, request: GpuRequest | None) -> int:
     """Thousandths of a device with `memory` bytes (0: not known) that a share takes, rounded up."""
     milli = share.milli
-    if milli == UNTOLD:
+    if milli == UNREPORTED:
         milli = request.milli if request is not None else WHOLE
         asked = share.memory or (request.memory if request is not None else 0)
     else:

@@ -1,4 +1,4 @@
-"""All that is told of devices, settled: what each node has, and what each pod holds.
+"""All that sources report of devices, merged: what each node has, and what each pod holds.
 
 Of several sources the most trusted wins (`GpuSource`), others fill in what it leaves out, and where they disagree there
 is a line among the problems. What cannot be read leaves its node without GPU moves: the node has a `problem`, and so
@@ -11,98 +11,62 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from descheduler.kube.devices import kai
-from descheduler.kube.devices.claims import Held, asking_for, held_by_claims
-from descheduler.kube.devices.koordinator import reserved
+from descheduler.kube.devices.claims import asking_for
 from descheduler.kube.devices.locating import Located, NodeDevices, locate
-from descheduler.kube.devices.objects import KoordinatorDevice, ResourceClaim, ResourceSlice
-from descheduler.kube.devices.pools import DevicePool, pools_of
 from descheduler.kube.devices.resources import NVIDIA
-from descheduler.kube.devices.vgpu import Registered, registered
-from descheduler.model.devices import MAX_DEVICES, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.kube.devices.source import Cluster, NodeReport, Report
+from descheduler.kube.devices.sources import SOURCES
+from descheduler.model.devices import MAX_DEVICES, Device, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.nodes import Node
-from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod, PodSpec
 
 
 @dataclass(slots=True)
-class Settled:
+class Merged:
     nodes: tuple[Node, ...]
     pods: tuple[Pod, ...]
     problems: list[str] = field(default_factory=list)
 
 
-def settle(
-    nodes: Sequence[Node], pods: Sequence[Pod], objects: Iterable[object], *, claims_served: bool = True
-) -> Settled:
-    """Nodes and pods with their devices. `objects`: what was read of kinds that tell of devices.
-
-    `claims_served`: whether ResourceClaims were read, so that one that is missing is missing.
-    """
-    slices: list[ResourceSlice] = []
-    claims: list[ResourceClaim] = []
-    koordinator: dict[str, KoordinatorDevice] = {}
-    kept: dict[str, tuple[GpuShare, ...]] = defaultdict(tuple)
-    for found in objects:
-        match found:
-            case ResourceSlice():
-                slices.append(found)
-            case ResourceClaim():
-                claims.append(found)
-            case KoordinatorDevice():
-                koordinator[found.name] = found
-            case CustomObject(kind="Reservation"):
-                node, shares = reserved(found)
-                kept[node] += shares
-    pools = pools_of(slices)
-    using = [i for i, pod in enumerate(pods) if pod.device_claims] if claims_served else []
-    held = held_by_claims(pods, using, claims, pools)
-    for name, shares in kept.items():
-        held.reserved[name] += shares
-    out = Settled(tuple(nodes), tuple(pods), [*pools.problems, *held.problems])
-    told = _statements(pods, held)
-    unhealthy = _unhealthy(pods, told)
-    out.nodes = tuple(
-        _with_gpus(node, pools.nodes.get(node.name), koordinator.get(node.name), held, out.problems) for node in nodes
-    )
-    return _settle_pods(out, told, held, unhealthy)
-
-
-def resettle(nodes: Sequence[Node], pods: Sequence[Pod], more: Mapping[int, GpuStatement]) -> Settled:
-    """Pods settled again on nodes whose devices are better known, with `more` statements by position."""
-    told = {i: pod.gpu_statements for i, pod in enumerate(pods) if pod.gpu_statements}
-    for i, one in more.items():
-        before = tuple(s for s in told.get(i, ()) if s.source is not one.source)
-        told[i] = tuple(sorted((*before, one), key=lambda s: s.source.trust))
-    return _settle_pods(Settled(tuple(nodes), tuple(pods)), told, Held(), {})
-
-
-def _statements(pods: Sequence[Pod], held: Held) -> dict[int, tuple[GpuStatement, ...]]:
-    """By position, of the pods of which anything is said: the most trusted first."""
+def merge_reports(nodes: Sequence[Node], pods: Sequence[Pod], objects: Mapping[str, Iterable[object]]) -> Merged:
+    """Nodes and pods with their devices, as all sources report them. `objects` by the key of their kind."""
     asking = [i for i, pod in enumerate(pods) if pod.spec.gpu is not None or pod.gpu_statements]
-    placeholders = [i for i in asking if kai.is_placeholder(pods[i])]
-    groups = kai.groups(pods[i] for i in placeholders)
-    reserving = set(placeholders)
-    out: dict[int, tuple[GpuStatement, ...]] = {}
-    for i in sorted({*asking, *held.statements}):
-        pod = pods[i]
-        extra = [held.statements.get(i)]
-        if i in reserving:
-            extra.append(kai.placeholder(pod, groups))
-        elif groups and pod.labels:
-            extra.append(kai.member(pod, groups))
-        # What a placeholder holds for others is KAI's to say.
-        own = () if i in reserving else pod.gpu_statements
-        said = [*own, *(one for one in extra if one is not None)]
-        if said:
-            out[i] = tuple(sorted(said, key=lambda one: one.source.trust))
-    return out
+    cluster = Cluster(nodes, pods, objects, asking)
+    reports = [source.of_cluster(cluster) for source in SOURCES if source.of_cluster is not None]
+    out = Merged(tuple(nodes), tuple(pods), [line for report in reports for line in report.problems])
+    statements = _statements(pods, reports)
+    unhealthy = _unhealthy(pods, statements)
+    out.nodes = tuple(_with_gpus(node, reports, out.problems) for node in nodes)
+    return _merge_pods(out, statements, reports, unhealthy)
 
 
-def _unhealthy(pods: Sequence[Pod], told: Mapping[int, tuple[GpuStatement, ...]]) -> dict[str, set[int | str]]:
+def merge_statements(nodes: Sequence[Node], pods: Sequence[Pod], more: Mapping[int, GpuStatement]) -> Merged:
+    """Pods merged again on nodes whose devices are better known, with `more` statements by position."""
+    statements = {i: pod.gpu_statements for i, pod in enumerate(pods) if pod.gpu_statements}
+    for i, one in more.items():
+        before = (s for s in statements.get(i, ()) if s.source is not one.source)
+        statements[i] = _by_trust((*before, one))
+    return _merge_pods(Merged(tuple(nodes), tuple(pods)), statements, (), {})
+
+
+def _statements(pods: Sequence[Pod], reports: Sequence[Report]) -> dict[int, tuple[GpuStatement, ...]]:
+    """By position, of the pods of which anything is reported: the most trusted first."""
+    overruled = frozenset[int]().union(*(report.overruled for report in reports))
+    found = {i: pod.gpu_statements for i, pod in enumerate(pods) if pod.gpu_statements and i not in overruled}
+    for report in reports:
+        for i, one in report.statements.items():
+            found[i] = (*found.get(i, ()), one)
+    return {i: _by_trust(found[i]) for i in sorted(found)}
+
+
+def _by_trust(statements: Iterable[GpuStatement]) -> tuple[GpuStatement, ...]:
+    return tuple(sorted(statements, key=lambda one: one.source.trust))
+
+
+def _unhealthy(pods: Sequence[Pod], statements: Mapping[int, tuple[GpuStatement, ...]]) -> dict[str, set[int | str]]:
     """By node, the devices (by index, UUID or name in their pool) that the kubelet calls unhealthy."""
     out: dict[str, set[int | str]] = defaultdict(set)
-    for i, every in told.items():
+    for i, every in statements.items():
         for one in every:
             for share in one.shares:
                 if not share.healthy:
@@ -113,69 +77,51 @@ def _unhealthy(pods: Sequence[Pod], told: Mapping[int, tuple[GpuStatement, ...]]
 # -- nodes ------------------------------------------------------------------------------------------------------------
 
 
-def _with_gpus(
-    node: Node, pool: DevicePool | None, device: KoordinatorDevice | None, held: Held, problems: list[str]
-) -> Node:
-    listed = registered(node.annotations) if node.annotations else None
-    if pool is None and device is None and listed is None:
+def _with_gpus(node: Node, reports: Sequence[Report], problems: list[str]) -> Node:
+    every = sorted((r.nodes[node.name] for r in reports if node.name in r.nodes), key=lambda found: found.source.trust)
+    lists = [found for found in every if found.devices or found.problem]
+    if not lists:
         return node
-    said = [
-        (source, devices, problem) for source, devices, problem in _told_of(pool, device, listed) if devices or problem
-    ]
-    if not said:
-        return node
-    source, devices, problem = said[0]
+    source, devices, problem = lists[0].source, lists[0].devices, lists[0].problem
     beyond = [d.index for d in devices if d.index >= MAX_DEVICES]
     if beyond and not problem:
         problem = f"GPU {max(beyond)} of one node is absurd"
         devices = ()
-    for other, others, why in said[1:]:
-        if why:
-            problems.append(f"Node {node.name}: {other}: {why}")
+    for other in lists[1:]:
+        if other.problem:
+            problems.append(f"Node {node.name}: {other.source}: {other.problem}")
         elif devices:
-            problems += _disputes(node.name, source, devices, other, others)
-            devices = merged(devices, others)
+            problems += _disputes(node.name, source, devices, other.source, other.devices)
+            devices = merged(devices, other.devices)
     if problem:
         problems.append(f"Node {node.name}: {source}: {problem}")
-    found = _counted(node.gpus, pool, listed, devices)
     found = replace(
-        found,
+        _counted(node.gpus, every, devices),
         devices=devices,
-        slices=pool.slices if pool else (),
-        partitions=(device.partitions if device else ()) or (pool.partitions if pool else ()),
-        partition_policy=device.partition_policy if device else "",
-        reserved=tuple(held.reserved.get(node.name, ())),
+        slices=next((one.slices for one in every if one.slices), ()),
+        # Koordinator's partitions have bandwidths, those of DRA do not.
+        partitions=next((one.partitions for one in reversed(every) if one.partitions), ()),
+        partition_policy=next((one.partition_policy for one in every if one.partition_policy), ""),
+        reserved=tuple(share for report in reports for share in report.reserved.get(node.name, ())),
         source=source,
         steerable=True,
         problem=f"{source}: {problem}" if problem else "",
     )
     offered = node.allocatable
-    if pool is not None and node.gpus is None and found.count:
+    if node.gpus is None and found.count and any(one.driver for one in every):
         offered = tuple(sorted((*((n, v) for n, v in offered if n != found.resource), (found.resource, found.count))))
     return replace(node, gpus=found, allocatable=offered)
 
 
-def _told_of(
-    pool: DevicePool | None, device: KoordinatorDevice | None, listed: Registered | None
-) -> Iterator[tuple[GpuSource, tuple[Device, ...], str]]:
-    if pool is not None:
-        yield GpuSource.DRA, pool.devices, pool.problem
-    if device is not None:
-        yield GpuSource.KOORDINATOR, device.devices, device.problem
-    if listed is not None:
-        yield listed.source, listed.devices, listed.problem
-
-
-def _counted(
-    counts: NodeGpus | None, pool: DevicePool | None, listed: Registered | None, devices: Sequence[Device]
-) -> NodeGpus:
+def _counted(counts: NodeGpus | None, reports: Sequence[NodeReport], devices: Sequence[Device]) -> NodeGpus:
     """The resource of the node and how many units of it can be given out."""
     usable = sum(d.healthy and not d.mig for d in devices)
     model = next((d.model for d in devices if d.model), "")
     if counts is None:
-        return NodeGpus((pool.driver if pool is not None else "") or NVIDIA, usable, model)
-    if listed is not None and listed.devices:
-        return replace(counts, model=counts.model or model, replicas=max(listed.splits, counts.replicas))
+        return NodeGpus(next((one.driver for one in reports if one.driver), NVIDIA), usable, model)
+    splits = max((one.splits for one in reports), default=0)
+    if splits:
+        return replace(counts, model=counts.model or model, replicas=max(splits, counts.replicas))
     count = min(counts.count, usable) if counts.replicas == 1 and devices else counts.count
     return replace(counts, count=count, model=counts.model or model)
 
@@ -217,32 +163,34 @@ def _disputes(
 # -- pods -------------------------------------------------------------------------------------------------------------
 
 
-def _settle_pods(
-    out: Settled,
-    told: Mapping[int, tuple[GpuStatement, ...]],
-    held: Held,
+def _merge_pods(
+    out: Merged,
+    statements: Mapping[int, tuple[GpuStatement, ...]],
+    reports: Sequence[Report],
     unhealthy: Mapping[str, set[int | str]],
-) -> Settled:
+) -> Merged:
     nodes = {node.name: node for node in out.nodes if node.gpus is not None}
     for name, marks in unhealthy.items():
         if name in nodes:
             nodes[name] = _marked(nodes[name], marks)
     devices: dict[str, NodeDevices] = {}
     located: dict[int, Located] = {}
-    for i, statements in told.items():
+    for i, every in statements.items():
         pod = out.pods[i]
         node = nodes.get(pod.node)
         if pod.node not in devices:
             devices[pod.node] = NodeDevices(node.gpus if node is not None else None)
-        located[i] = found = locate(statements, devices[pod.node], pod.spec.gpu)
+        located[i] = found = locate(every, devices[pod.node], pod.spec.gpu)
         out.problems += [f"Pod {pod.key}: {line}" for line in found.disputes]
         if found.problem:
             out.problems.append(f"Pod {pod.key}: {found.problem}")
             if node is not None and node.gpus is not None and not pod.terminal and not node.gpus.problem:
                 nodes[pod.node] = replace(node, gpus=replace(node.gpus, problem=f"pod {pod.key}: {found.problem}"))
     out.nodes = tuple(nodes.get(node.name, node) for node in out.nodes)
-    if located or held.notes or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
-        out.pods = tuple(_rewritten(out.pods, nodes, told, located, held))
+    notes = {i: note for report in reports for i, note in report.notes.items()}
+    if located or notes or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
+        counts = {i: count for report in reports for i, count in report.counts.items()}
+        out.pods = tuple(_rewritten(out.pods, nodes, statements, located, counts, notes))
     return out
 
 
@@ -267,9 +215,10 @@ def _marked(node: Node, marks: set[int | str]) -> Node:
 def _rewritten(
     pods: Sequence[Pod],
     nodes: Mapping[str, Node],
-    told: Mapping[int, tuple[GpuStatement, ...]],
+    statements: Mapping[int, tuple[GpuStatement, ...]],
     located: Mapping[int, Located],
-    held: Held,
+    counted: Mapping[int, Mapping[str, int]],
+    notes: Mapping[int, str],
 ) -> Iterator[Pod]:
     doubtful = {name: node.gpus.problem for name, node in nodes.items() if node.gpus is not None and node.gpus.problem}
     specs: dict[tuple[int, tuple[tuple[str, int], ...], int, str], PodSpec] = {}
@@ -277,7 +226,7 @@ def _rewritten(
         found = located.get(i)
         if found is not None:
             spec = pod.spec
-            counts = held.counts.get(i)
+            counts = counted.get(i)
             if counts:
                 node = nodes.get(pod.node)
                 resource = node.gpus.resource if node is not None and node.gpus is not None else ""
@@ -291,11 +240,11 @@ def _rewritten(
                 gpu_indices=found.indices,
                 gpu_shares=found.shares,
                 gpu_source=found.source,
-                gpu_statements=told[i],
+                gpu_statements=statements[i],
                 problem=pod.problem or _why(pod, found),
             )
-        if i in held.notes:
-            pod = replace(pod, claims_note=held.notes[i])
+        if i in notes:
+            pod = replace(pod, claims_note=notes[i])
         if doubtful and pod.node in doubtful and not pod.problem and (pod.spec.gpu is not None or pod.device_claims):
             pod = replace(pod, problem=f"the GPUs of {pod.node}: {doubtful[pod.node]}")
         yield pod

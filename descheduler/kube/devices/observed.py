@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from descheduler.kube.devices.merge import merged, resettle
-from descheduler.model.devices import MAX_DEVICES, UNTOLD, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.kube.devices.merge import merge_statements, merged
+from descheduler.model.devices import MAX_DEVICES, UNREPORTED, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -93,15 +93,15 @@ def with_observed(snapshot: ClusterSnapshot, rows: Iterable[ObservedGpu]) -> Clu
         pod = snapshot.pod_index.get((row.namespace, row.pod)) if row.pod else None
         holder = snapshot.pods[pod] if pod is not None else None
         if pod is not None and holder is not None and holder.node == row.node and holder.spec.gpu and not row.mig:
-            shares[pod][row.index] = GpuShare(row.index, row.uuid, UNTOLD)
+            shares[pod][row.index] = GpuShare(row.index, row.uuid, UNREPORTED)
     nodes = tuple(_better(node, devices.get(node.name, {})) for node in snapshot.nodes)
-    more = {pod: GpuStatement(GpuSource.DCGM, tuple(found[i] for i in sorted(found))) for pod, found in shares.items()}
-    settled = resettle(nodes, snapshot.pods, more)
+    more = {pod: GpuStatement(GpuSource.DCGM, tuple(held[i] for i in sorted(held))) for pod, held in shares.items()}
+    found = merge_statements(nodes, snapshot.pods, more)
     return replace(
         snapshot,
-        nodes=settled.nodes,
-        pods=settled.pods,
-        problems=tuple(sorted({*snapshot.problems, *settled.problems})),
+        nodes=found.nodes,
+        pods=found.pods,
+        problems=tuple(sorted({*snapshot.problems, *found.problems})),
     )
 
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from descheduler.kube.devices.objects import PoolDevice, ResourceSlice
-from descheduler.model.devices import WHOLE, Device, GpuPartition, GpuShare, MigSlice
+from descheduler.kube.devices.device_objects import PoolDevice, ResourceSlice
+from descheduler.kube.devices.source import NodeReport
+from descheduler.model.devices import WHOLE, Device, GpuPartition, GpuShare, GpuSource, MigSlice
 
 DeviceKey = tuple[str, str, str]
 """(driver, pool, device)."""
-
-
-@dataclass(frozen=True, slots=True)
-class DevicePool:
-    """The GPUs that one driver publishes for one node; with a `problem` they are not all known."""
-
-    driver: str = ""
-    devices: tuple[Device, ...] = ()
-    slices: tuple[MigSlice, ...] = ()
-    partitions: tuple[GpuPartition, ...] = ()
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +26,7 @@ class Place:
 
 @dataclass(slots=True)
 class Pools:
-    nodes: dict[str, DevicePool] = field(default_factory=dict)
+    nodes: dict[str, NodeReport] = field(default_factory=dict)
     places: dict[DeviceKey, Place] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -73,19 +63,15 @@ def pools_of(slices: Iterable[ResourceSlice]) -> Pools:
             out.problems.append(f"Node {node}: GPUs of several drivers: only those of {driver} are counted")
     for node, why in broken.items():
         if node and node not in out.nodes:
-            out.nodes[node] = DevicePool(problem=why)
+            out.nodes[node] = NodeReport(GpuSource.DRA, problem=why)
     if "" in broken:  # of an unknown node, so of any
-        out.nodes = {node: _doubtful(pool, broken[""]) for node, pool in out.nodes.items()}
+        out.nodes = {node: replace(pool, problem=pool.problem or broken[""]) for node, pool in out.nodes.items()}
     return out
-
-
-def _doubtful(pool: DevicePool, why: str) -> DevicePool:
-    return DevicePool(pool.driver, pool.devices, pool.slices, pool.partitions, pool.problem or why)
 
 
 def _node_pool(
     node: str, driver: str, found: list[tuple[str, PoolDevice]], problem: str, places: dict[DeviceKey, Place]
-) -> DevicePool:
+) -> NodeReport:
     gpus = _numbered({p.name: p.gpu for _, p in found if p.gpu is not None})
     by_uuid = {gpu.uuid: gpu for gpu in gpus.values() if gpu.uuid}
     parents: dict[int, Device] = {}
@@ -104,17 +90,18 @@ def _node_pool(
         elif device.mig is not None:
             places[key] = Place(node, _of_slice(device.mig, by_uuid), device.mig.memory, whole=False)
     devices = (*gpus.values(), *(p for p in parents.values() if p.index not in taken))
-    return DevicePool(
-        driver,
+    return NodeReport(
+        GpuSource.DRA,
         tuple(sorted(devices, key=lambda d: d.index)),
         tuple(sorted((p.mig for _, p in found if p.mig is not None), key=lambda s: s.name)),
         _partitions((p, gpus[p.name]) for _, p in found if p.name in gpus),
-        problem,
+        driver=driver,
+        problem=problem,
     )
 
 
 def _numbered(gpus: Mapping[str, Device]) -> dict[str, Device]:
-    """Every device with an index of its own: its own where that is told, the others fill the gaps by name."""
+    """Every device with an index of its own: the one that it has, else those that fill the gaps, by name."""
     out: dict[str, Device] = {}
     used: set[int] = set()
     for name in sorted(gpus, key=lambda n: (gpus[n].index < 0, n)):
@@ -122,18 +109,7 @@ def _numbered(gpus: Mapping[str, Device]) -> dict[str, Device]:
         index = gpu.index
         if index < 0 or index in used:
             index = next(i for i in range(len(gpus) + len(used) + 1) if i not in used)
-            gpu = Device(
-                index,
-                gpu.uuid,
-                gpu.model,
-                gpu.memory,
-                gpu.healthy,
-                gpu.numa,
-                gpu.pcie_root,
-                gpu.pci_bus,
-                gpu.name,
-                gpu.mig,
-            )
+            gpu = replace(gpu, index=index)
         used.add(index)
         out[name] = gpu
     return out

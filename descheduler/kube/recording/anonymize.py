@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from descheduler.kube.recording import public_names as public
-from descheduler.kube.recording.objects import ClusterObjects
+from descheduler.kube.recording.wire_objects import ClusterObjects
 from descheduler.model.objects import Json
 
 _WORD = re.compile(r"[A-Za-z0-9]+")

@@ -17,7 +17,7 @@ import msgspec
 from descheduler import __version__
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.recording.archive import checksum, open_parts, write_parts
-from descheduler.kube.recording.objects import ClusterObjects, JsonObject, cluster_objects
+from descheduler.kube.recording.wire_objects import ClusterObjects, JsonObject, cluster_objects
 from descheduler.model.errors import BadAnswer, RecordingError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -20,25 +21,30 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.budgets.match import Matches, allowance, allowed_at_best, exempt, match_budgets
+from descheduler.policy.planning import LimitsPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class DisruptionLimits:
-    """The policy's limits, in pods that restart; None is unlimited.
+    """Limits in pods that restart; None is unlimited.
 
     `per_workload` holds at any moment, like a Deployment's `maxUnavailable`: a number, or a percentage of the
-    workload's running pods (rounded down, at least 1). Its default, 10%, keeps a large workload from being moved one by
-    one and a small one from losing more than a pod at a time. A gang that moves whole counts as one. `per_node`,
-    `per_namespace` and `per_cycle` are the sigs descheduler's maxNoOfPodsToEvictPerNode, …PerNamespace and …Total, with
-    the same default. `waves` bounds how many waves one cycle may take.
+    workload's running pods (rounded down, at least 1). The policy's default, 10%, keeps a large workload from being
+    moved one by one and a small one from losing more than a pod at a time. A gang that moves whole counts as one.
+    `per_node`, `per_namespace` and `per_cycle` are the sigs descheduler's maxNoOfPodsToEvictPerNode, …PerNamespace and
+    …Total. `waves` bounds how many waves one cycle may take.
     """
 
     per_node: int | None = None
     per_namespace: int | None = None
-    per_workload: int | str | None = "10%"
+    per_workload: int | str | None = None
     per_cycle: int | None = None
     per_hour: int | None = None
     waves: int | None = None
+
+    @classmethod
+    def of(cls, limits: LimitsPolicy) -> Self:
+        return cls(limits.per_node, limits.per_namespace, limits.per_workload, limits.per_cycle, limits.per_hour)
 
 
 @dataclass(frozen=True, slots=True)

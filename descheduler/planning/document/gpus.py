@@ -14,7 +14,7 @@ from descheduler.model.devices import WHOLE, not_steerable
 from descheduler.model.nodes import NodeGpus
 from descheduler.model.plan_gpus import GpuCapacity, GpuCapacityRow, GpuGangRow, GpuHold, GpuMap, GpuNodeRow
 from descheduler.planning.planner import Outcome
-from descheduler.topology.gangs import largest_gangs
+from descheduler.topology.gang_spread import largest_gangs
 
 LISTED = 64  # nodes that are listed though more may change: what a page shows and a reader looks at
 SLOTS = (1, 2, 4, 8)

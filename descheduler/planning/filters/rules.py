@@ -2,44 +2,95 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
+from descheduler.model.budgets import PriorityClass
+from descheduler.model.errors import PolicyError
 from descheduler.model.reasons import Blocked
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.filters.windows import Window
+from descheduler.policy.protections import PriorityThreshold, Protections
+from descheduler.policy.windows import DisruptionWindow
 
 
 @dataclass(frozen=True, slots=True)
 class FilterRules:
-    """Protections, with the defaults of the sigs descheduler's DefaultEvictor (pkg/framework/plugins/defaultevictor).
+    """Protections, as the sigs descheduler's DefaultEvictor has them (pkg/framework/plugins/defaultevictor).
 
     A pod's annotation `descheduler.alpha.kubernetes.io/evict`, with any value but "false", lifts the protections
     marked (o) when `honour_evict_annotation` is set. Mirror, DaemonSet, finished, terminating and never-evict pods,
     opt-outs, namespaces, gangs, budgets, cooldowns and windows are not lifted by it; upstream it lifts all.
     """
 
-    protect_system_critical: bool = True  # (o) priority of 2000000000 and above
-    priority_threshold: int | None = None  # (o) pods at or above it stay
-    protect_local_storage: bool = True  # (o) any emptyDir or hostPath volume
-    protect_persistent_volumes: bool = False  # (o) pods with persistent volume claims
-    protected_storage_classes: tuple[str, ...] = ()  # with the line above: only claims of these; empty: of all
-    protect_resource_claims: bool = False  # (o) pods that hold devices by dynamic resource allocation
-    protect_without_budget: bool = False  # (o) pods that no PodDisruptionBudget matches
-    protected_qos: frozenset[str] = frozenset({"LSE", "LSR"})  # (o) Koordinator classes with bound CPUs; SYSTEM always
-    label_selector: LabelSelector | None = None  # (o) only pods that match
-    namespaces: tuple[str, ...] = ()  # only these; empty: all
-    excluded_namespaces: tuple[str, ...] = ()
-    namespace_selector: LabelSelector | None = None  # only namespaces whose labels match
-    min_replicas: int = 0  # (o) running pods that a controller must have before one of them may move
-    min_age_seconds: float | None = None  # (o) since status.startTime; an unknown start protects
-    autoscaler_opt_outs: bool = True  # safe-to-evict "false" and do-not-disrupt "true" opt out
-    prefer_no_eviction_forbids: bool = (
-        False  # noEvictionPolicy: Mandatory; else such pods are only `Filters.prefers_no_eviction`
-    )
-    honour_evict_annotation: bool = True
+    protect_system_critical: bool  # (o) priority of 2000000000 and above
+    priority_threshold: int | None  # (o) pods at or above it stay
+    protect_local_storage: bool  # (o) any emptyDir or hostPath volume
+    protect_persistent_volumes: bool  # (o) pods with persistent volume claims
+    protected_storage_classes: tuple[str, ...]  # with the line above: only claims of these; empty: of all
+    protect_resource_claims: bool  # (o) pods that hold devices by dynamic resource allocation
+    protect_without_budget: bool  # (o) pods that no PodDisruptionBudget matches
+    label_selector: LabelSelector | None  # (o) only pods that match
+    namespaces: tuple[str, ...]  # only these; empty: all
+    excluded_namespaces: tuple[str, ...]
+    namespace_selector: LabelSelector | None  # only namespaces whose labels match
+    min_replicas: int  # (o) running pods that a controller must have before one of them may move
+    min_age_seconds: float | None  # (o) since status.startTime; an unknown start protects
+    prefer_no_eviction_forbids: bool  # noEvictionPolicy: Mandatory; else they only are `Filters.prefers_no_eviction`
     windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open
+    protected_qos: frozenset[str] = frozenset({"LSE", "LSR"})  # (o) Koordinator classes with bound CPUs; SYSTEM always
+    autoscaler_opt_outs: bool = True  # safe-to-evict "false" and do-not-disrupt "true" opt out
+    honour_evict_annotation: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        protections: Protections,
+        windows: Iterable[DisruptionWindow] = (),
+        *,
+        namespaces: Collection[str] = (),
+        priority_classes: Mapping[str, PriorityClass] | None = None,
+    ) -> Self:
+        """The rules on a cluster with these namespaces and priority classes.
+
+        Raises PolicyError when the policy names a priority class that the cluster does not have.
+        """
+        selector, of_namespaces = protections.label_selector, protections.namespace_label_selector
+        age, volumes = protections.min_pod_age, protections.persistent_volumes
+        return cls(
+            protect_system_critical=protections.system_critical,
+            priority_threshold=_threshold(protections.priority_threshold, priority_classes or {}),
+            protect_local_storage=protections.local_storage,
+            protect_persistent_volumes=volumes.protect,
+            protected_storage_classes=volumes.storage_classes,
+            protect_resource_claims=protections.resource_claims,
+            protect_without_budget=protections.without_budget,
+            label_selector=selector.selector() if selector else None,
+            namespaces=_matching(protections.namespaces.include, namespaces),
+            excluded_namespaces=_matching(protections.namespaces.exclude, namespaces),
+            namespace_selector=of_namespaces.selector() if of_namespaces else None,
+            min_replicas=protections.min_replicas,
+            min_age_seconds=age.total_seconds() if age is not None else None,
+            prefer_no_eviction_forbids=protections.no_eviction_policy == "Mandatory",
+            windows=tuple(Window(w.schedule, w.duration.total_seconds(), w.time_zone, w.namespaces) for w in windows),
+        )
+
+
+def _matching(patterns: tuple[str, ...], names: Collection[str]) -> tuple[str, ...]:
+    """Names of namespaces, with `*` filled in; a pattern that matches none stays, so that it still includes nothing."""
+    return tuple(dict.fromkeys(n for p in patterns for n in (fnmatch.filter(sorted(names), p) or [p])))
+
+
+def _threshold(threshold: PriorityThreshold | None, classes: Mapping[str, PriorityClass]) -> int | None:
+    if threshold is None or threshold.value is not None:
+        return threshold.value if threshold else None
+    found = classes.get(threshold.name or "")
+    if found is None:
+        raise PolicyError((f"protections.priorityThreshold.name: the cluster has no PriorityClass {threshold.name!r}",))
+    return found.value
 
 
 class LedgerView(Protocol):

@@ -24,7 +24,7 @@ class Window:
 
     schedule: str
     duration_seconds: float
-    time_zone: str = "UTC"
+    time_zone: str
     namespaces: tuple[str, ...] = ()
 
     def covers(self, namespace: str) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from descheduler.model.errors import HistoryError
 from descheduler_profiling.history.client import HistoryClient
+from descheduler_profiling.history.defaults import STEP
 from descheduler_profiling.history.grid import Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
 from descheduler_profiling.history.probe import hello
@@ -47,8 +48,8 @@ def collect(
     signals: Mapping[str, Signal] | Iterable[Signal],
     *,
     now: float,
-    window_seconds: int = 7 * 86400,
-    step: int = 300,
+    window_seconds: int,
+    step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
     progress: Progress | None = None,
@@ -73,8 +74,8 @@ def collect_with_notes(
     signals: Mapping[str, Signal] | Iterable[Signal],
     *,
     now: float,
-    window_seconds: int = 7 * 86400,
-    step: int = 300,
+    window_seconds: int,
+    step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
     progress: Progress | None = None,

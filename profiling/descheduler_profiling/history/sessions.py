@@ -12,6 +12,7 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from descheduler.model.errors import HistoryRefused
+from descheduler_profiling.history.defaults import MAX_CONCURRENCY, MAX_SAMPLES, TIMEOUT
 
 ServerKind = Literal["prometheus", "thanos", "mimir", "victoriametrics"]
 
@@ -48,10 +49,10 @@ class Connection:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] = field(default_factory=dict)
     method: Literal["GET", "POST"] = "POST"
-    timeout: float = 60.0
+    timeout: float = TIMEOUT
     attempts: int = 4
-    max_concurrency: int = 2
-    max_samples: int = 400_000
+    max_concurrency: int = MAX_CONCURRENCY
+    max_samples: int = MAX_SAMPLES
     compress: bool = True
 
     @property

@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from descheduler_profiling.history.defaults import CEILING
+
 Shape = Literal["pod", "workload", "node"]
 Conversion = Literal["none", "ratio", "mebibytes"]
 Aggregation = Literal["mean", "max"]
@@ -49,6 +51,15 @@ def _owner_queries(pick: str) -> tuple[str, str]:
 
 OWNER_QUERIES = _owner_queries("%s")
 PAST_OWNER_QUERIES = _owner_queries("last_over_time(%s[1d])")  # of every pod that there was in the day before
+
+
+GPU_ACTIVITY = (
+    "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
+    "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO",
+    "DCGM_FI_DEV_GPU_UTIL",
+    "DCGM_FI_DEV_GPU_UTIL_RATIO",
+)
+"""Metrics of DCGM that say how busy a GPU is, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class Signal:
     queries: tuple[Query, ...]
     conversion: Conversion = "none"
     aggregation: Aggregation = "mean"
-    ceiling: float = 1e18
+    ceiling: float = CEILING
     roll_up_on_server: RollUp = "auto"
     by_pod: bool = field(default=False, repr=False)  # no part of the question that a kept history answers
 
@@ -192,12 +203,6 @@ def _cpi() -> tuple[Query, ...]:
 
 def builtin_signals() -> dict[str, Signal]:
     """The signals that are known without a policy: cpu, memory, gpu, gpu_memory, psi_cpu, psi_memory, psi_io, cpi."""
-    activity = (
-        "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
-        "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO",
-        "DCGM_FI_DEV_GPU_UTIL",
-        "DCGM_FI_DEV_GPU_UTIL_RATIO",
-    )
     framebuffer = ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_USED_BYTES")
     made = (
         Signal("cpu", "cores", _cpu(), ceiling=4096),
@@ -205,7 +210,7 @@ def builtin_signals() -> dict[str, Signal]:
         Signal(
             "gpu",
             "fraction",
-            _dcgm(activity, "avg_over_time", "avg"),
+            _dcgm(GPU_ACTIVITY, "avg_over_time", "avg"),
             conversion="ratio",
             ceiling=100.0,
             by_pod=True,
@@ -236,7 +241,7 @@ def custom_signal(
     name_label: str = "",
     kind_label: str = "",
     aggregation: Aggregation = "mean",
-    ceiling: float = 1e18,
+    ceiling: float = CEILING,
 ) -> Signal:
     """A signal of the policy. `promql` returns a series for each pod, workload or node, told apart by the labels."""
     label = name_label or {"pod": "pod", "workload": "workload", "node": "node"}[shape]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from descheduler.model.devices import UNTOLD, GpuShare, GpuSource, GpuStatement
+from descheduler.kube.devices.source import Cluster, DeviceSource, Report
+from descheduler.model.devices import UNREPORTED, GpuShare, GpuSource, GpuStatement
 from descheduler.model.pods import Pod
 
 RESERVED = "run.ai/reserve_for_gpu_index"
@@ -30,9 +31,9 @@ def groups(pods: Iterable[Pod]) -> Groups:
     for pod in pods:
         device = pod.annotations[RESERVED]
         if device.isdecimal() and len(device) <= 4:
-            found[pod.node, pod.labels[GROUP]] = GpuShare(int(device), milli=UNTOLD)
+            found[pod.node, pod.labels[GROUP]] = GpuShare(int(device), milli=UNREPORTED)
         elif device and device != "-1":
-            found[pod.node, pod.labels[GROUP]] = GpuShare(-1, device, UNTOLD)
+            found[pod.node, pod.labels[GROUP]] = GpuShare(-1, device, UNREPORTED)
     return found
 
 
@@ -49,3 +50,18 @@ def member(pod: Pod, devices: Groups) -> GpuStatement | None:
     shares = [devices.get((pod.node, group)) for group in dict.fromkeys(named)]
     known = tuple(share for share in shares if share is not None)
     return GpuStatement(GpuSource.KAI, known) if known and len(known) == len(shares) else None
+
+
+def report(cluster: Cluster) -> Report:
+    """What placeholders hold, and the pods of their groups. What a placeholder's own object says is held by others."""
+    holding = [i for i in cluster.asking if is_placeholder(cluster.pods[i])]
+    devices = groups(cluster.pods[i] for i in holding)
+    found: dict[int, GpuStatement | None] = {i: placeholder(cluster.pods[i], devices) for i in holding}
+    if devices:
+        others = (i for i in cluster.asking if i not in found and cluster.pods[i].labels)
+        found |= {i: member(cluster.pods[i], devices) for i in others}
+    statements = {i: one for i, one in found.items() if one is not None}
+    return Report(statements=statements, overruled=frozenset(holding))
+
+
+SOURCE = DeviceSource(of_cluster=report)

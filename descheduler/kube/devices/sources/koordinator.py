@@ -13,9 +13,10 @@ from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.convert.workloads import convert_custom
-from descheduler.kube.devices.dra import quantity
-from descheduler.kube.devices.objects import KoordinatorDevice
-from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
+from descheduler.kube.devices.device_objects import KoordinatorDevice
+from descheduler.kube.devices.dra_wire import quantity
+from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
+from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
 from descheduler.model.objects import CustomObject
 
 DEVICES = "scheduling.koordinator.sh/Device"
@@ -102,10 +103,29 @@ def reserved(found: CustomObject) -> tuple[str, tuple[GpuShare, ...]]:
     already, those pods say what they hold."""
     status = found.status
     node = status.get("nodeName")
-    said = allocated(found.annotations)
-    if not isinstance(node, str) or status.get("phase") != "Available" or status.get("currentOwners") or said is None:
+    kept = allocated(found.annotations)
+    if not isinstance(node, str) or status.get("phase") != "Available" or status.get("currentOwners") or kept is None:
         return "", ()
-    return node, said.shares if not said.problem else (GpuShare(),)
+    return node, kept.shares if not kept.problem else (GpuShare(),)
+
+
+def report(cluster: Cluster) -> Report:
+    """The GPUs of Device objects, and what Reservations keep of them."""
+    found = Report()
+    for device in cluster.objects.get(DEVICES, ()):
+        if isinstance(device, KoordinatorDevice):
+            found.nodes[device.name] = NodeReport(
+                GpuSource.KOORDINATOR,
+                device.devices,
+                partitions=device.partitions,
+                partition_policy=device.partition_policy,
+                problem=device.problem,
+            )
+    for reservation in cluster.objects.get(RESERVATIONS, ()):
+        if isinstance(reservation, CustomObject):
+            node, shares = reserved(reservation)
+            found.reserved.setdefault(node, []).extend(shares)
+    return found
 
 
 def _device(info: _Info, model: str) -> Device:
@@ -134,5 +154,12 @@ def _share(given: _Given) -> GpuShare:
         raise Unreadable("gpu.minor", f"{given.minor} is no device")
     resources = given.resources or {}
     parts = [quantity(resources[name], name) for name in _PARTS if name in resources]
-    milli = min(WHOLE, max(parts) * 10) if parts else UNTOLD
+    milli = min(WHOLE, max(parts) * 10) if parts else UNREPORTED
     return GpuShare(given.minor, given.id, milli, quantity(resources.get(_MEMORY, 0), _MEMORY))
+
+
+SOURCE = DeviceSource(
+    annotations=frozenset({ALLOCATED}),
+    of_annotations=lambda annotations: (allocated(annotations),),
+    of_cluster=report,
+)

@@ -19,7 +19,7 @@ from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.convert.workloads import convert_custom
-from descheduler.kube.devices.objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
+from descheduler.kube.devices.device_objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
 from descheduler.model.devices import Device, MigSlice
 from descheduler.model.objects import CustomObject
 from descheduler.model.quantity import InvalidQuantity, amount
@@ -172,12 +172,12 @@ def _kept(wire: CustomWire, intern: Interner, kind: str, api_version: str) -> Cu
 
 
 def _pool_device(found: _Device) -> PoolDevice:
-    said = found.basic or found
-    attributes = said.attributes or {}
+    facts = found.basic or found
+    attributes = facts.attributes or {}
     uuid, parent = _text(attributes, "uuid"), _text(attributes, "parentUUID")
     # A taint of any effect keeps new pods off: NoExecute drives out those that are there, too.
-    healthy = all(t.effect not in ("NoSchedule", "NoExecute") for t in said.taints or ())
-    memory = _memory(said.capacity or {})
+    healthy = all(t.effect not in ("NoSchedule", "NoExecute") for t in facts.taints or ())
+    memory = _memory(facts.capacity or {})
     numbered = _NAME.fullmatch(found.name)
     number = int(numbered[1]) if numbered and len(numbered[1]) <= 4 else -1
     if parent or _text(attributes, "type") == "mig":
@@ -186,7 +186,7 @@ def _pool_device(found: _Device) -> PoolDevice:
             found.name,
             mig=MigSlice(profile, parent, uuid, found.name, memory, healthy),
             parent_index=number if numbered and numbered[2] else -1,
-            node=said.node_name,
+            node=facts.node_name,
         )
     index = _number(attributes, "index", _number(attributes, "minor", number))
     gpu = Device(
@@ -200,7 +200,7 @@ def _pool_device(found: _Device) -> PoolDevice:
         pci_bus=next((t for t in (_text(attributes, key) for key in _PCI_BUS) if t), ""),
         name=found.name,
     )
-    return PoolDevice(found.name, gpu, node=said.node_name, partitions=tuple(_partitions(attributes)))
+    return PoolDevice(found.name, gpu, node=facts.node_name, partitions=tuple(_partitions(attributes)))
 
 
 def _partitions(attributes: Mapping[str, _Attribute]) -> Iterator[tuple[int, int]]:

@@ -13,9 +13,10 @@ from collections.abc import Iterable
 import msgspec
 
 from descheduler.kube.convert.wire import ContainerStatusWire, PodStatusWire, Slim
-from descheduler.kube.devices.dra import of_gpus
+from descheduler.kube.devices.dra_wire import of_gpus
 from descheduler.kube.devices.resources import whole_resource
-from descheduler.model.devices import UNTOLD, GpuShare, GpuSource, GpuStatement
+from descheduler.kube.devices.source import DeviceSource
+from descheduler.model.devices import UNREPORTED, GpuShare, GpuSource, GpuStatement
 
 
 class _Health(Slim, frozen=True, gc=False):
@@ -58,13 +59,16 @@ def _news(found: _Health) -> bool:
 
 
 def _of_claim(found: _Health) -> GpuShare:
-    return GpuShare(-1, found.resource_id.rpartition("/")[2], UNTOLD, healthy=False)
+    return GpuShare(-1, found.resource_id.rpartition("/")[2], UNREPORTED, healthy=False)
 
 
 def _share(found: _Health) -> GpuShare:
     device, _, replica = found.resource_id.partition("::")
-    milli = UNTOLD if not replica else 0  # of a time-sliced device everyone has everything
+    milli = UNREPORTED if not replica else 0  # of a time-sliced device everyone has everything
     healthy = found.health != "Unhealthy"
     if device.isdecimal() and len(device) <= 4:
         return GpuShare(int(device), "", milli, healthy=healthy)
     return GpuShare(-1, device, milli, healthy=healthy)
+
+
+SOURCE = DeviceSource(of_status=allocated)

@@ -13,8 +13,8 @@ import msgspec
 
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.lists import LIMIT
-from descheduler.kube.client.reading import Progress, gather_kinds
-from descheduler.kube.client.store import Store
+from descheduler.kube.client.object_store import ObjectStore
+from descheduler.kube.client.read_cluster import Progress, gather_kinds
 from descheduler.kube.convert.assembly import assemble, fresh
 from descheduler.kube.convert.decoding import Broken, Codec, Items
 from descheduler.kube.convert.interning import Interner
@@ -121,9 +121,9 @@ def _slim_lines(key: str, objects: Iterable[JsonObject]) -> Iterator[bytes]:
             raise UsageError(f"{key}: {e}") from e
 
 
-def _store(key: str, lines: Iterable[bytes], annotations: tuple[str, ...]) -> Store:
+def _store(key: str, lines: Iterable[bytes], annotations: tuple[str, ...]) -> ObjectStore:
     codec = _codec(key, annotations)
-    store = Store(codec)
+    store = ObjectStore(codec)
     for line in lines:
         store.put(codec.one(line))
     return store

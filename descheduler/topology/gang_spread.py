@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints
+from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.topology.levels import Levels
 
 
@@ -30,10 +29,10 @@ class Spread:
 
     used: Ints  # [L]
     fewest: Ints  # [L]
-    known: NDArray[np.bool_]  # [L]
+    known: Mask  # [L]
 
 
-def spread(levels: Levels, nodes: NDArray[np.int32], room: Ints) -> Spread:
+def spread(levels: Levels, nodes: Positions, room: Ints) -> Spread:
     """How K members on `nodes` [K] are spread, when node n could hold `room` [n] of them, its own ones counted.
 
     The fewest domains are those with the most room; a gang that fits nowhere needs as many as it uses.

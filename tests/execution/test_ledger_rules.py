@@ -6,10 +6,9 @@ from dataclasses import fields
 
 import pytest
 
-from descheduler.controller.settings import rules_of
 from descheduler.learning.ledger import LedgerRules
 from descheduler.model.errors import PolicyError
-from descheduler.policy import default_policy, load_policy
+from descheduler.policy import Policy, load_policy
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 OTHER = """\
@@ -19,12 +18,8 @@ learning: {settle: 5m, easedShare: 25%, minHitRate: 50%, window: 10, minJudged: 
 """
 
 
-def test_the_defaults_of_the_policy_are_those_of_the_ledger() -> None:
-    assert rules_of(default_policy()) == LedgerRules()
-
-
 def test_every_rule_can_be_set() -> None:
-    rules, defaults = rules_of(load_policy(HEAD + OTHER)), LedgerRules()
+    rules, defaults = LedgerRules.of(load_policy(HEAD + OTHER)), LedgerRules.of(Policy())
     same = [f.name for f in fields(LedgerRules) if getattr(rules, f.name) == getattr(defaults, f.name)]
     assert same == ["pending_window"]  # older ones are nobody's business any more, whatever a policy says
     assert (rules.longest, rules.quarantine, rules.pause, rules.settle) == (43_200, 86_400, 3600, 300)

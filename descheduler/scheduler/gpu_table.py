@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.model.arrays import Mask
+from descheduler.model.arrays import Ints, Ints32, Mask
 from descheduler.model.devices import MAX_DEVICES, WHOLE, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.pods import GpuRequest, Pod, PodSpec, amount_of
@@ -47,7 +46,7 @@ class GpuNeed:
     milli: int
     suitable: Mask
     judged: Mask
-    parts: NDArray[np.int32] | None = None
+    parts: Ints32 | None = None
 
     def part(self, node: int) -> int:
         """Thousandths of each device of a node."""
@@ -64,8 +63,8 @@ class GpuTable:
 
     def __init__(
         self,
-        free: NDArray[np.int32],
-        unlocated: NDArray[np.int32],
+        free: Ints32,
+        unlocated: Ints32,
         described: Mask,
         held: dict[int, Held],
     ) -> None:
@@ -81,12 +80,12 @@ class GpuTable:
         twin._shared = True
         return twin
 
-    def whole(self) -> NDArray[np.int64]:
+    def whole(self) -> Ints:
         """[N] wholly free devices."""
-        free: NDArray[np.int64] = (self._free == WHOLE).sum(axis=1) - self._unlocated
+        free: Ints = (self._free == WHOLE).sum(axis=1) - self._unlocated
         return free
 
-    def free(self) -> NDArray[np.int32]:
+    def free(self) -> Ints32:
         """[N, D] thousandths left of each device; whole GPUs that nobody located are taken from the last free ones."""
         out = self._free.copy()
         for node in np.flatnonzero(self._unlocated):
@@ -180,8 +179,8 @@ class GpuTable:
 
 
 def _give(
-    free: NDArray[np.int32],
-    unlocated: NDArray[np.int32],
+    free: Ints32,
+    unlocated: Ints32,
     node: int,
     held: Held,
     whole: int,
@@ -191,7 +190,7 @@ def _give(
     unlocated[node] -= whole
 
 
-def _fullest(row: NDArray[np.int32], part: int, count: int) -> Devices:
+def _fullest(row: Ints32, part: int, count: int) -> Devices:
     """The devices that a part goes to: the fullest with room, wholly free ones last."""
     able = [int(d) for d in np.flatnonzero(row >= part)]
     able.sort(key=lambda d: (int(row[d]), d))
@@ -260,11 +259,11 @@ class GpuRules:
         rest: list[int] = []
         for pod in pods.tolist():
             node, need = int(columns.pod_node[pod]), needs[columns.pod_spec[pod]]
-            told = held_by(snapshot.pods[pod], need, node)
-            if told is None:
+            reported = held_by(snapshot.pods[pod], need, node)
+            if reported is None:
                 rest.append(pod)
             else:
-                table.take(pod, node, need, told)
+                table.take(pod, node, need, reported)
         for pod in rest:
             table.take(pod, int(columns.pod_node[pod]), needs[columns.pod_spec[pod]])
         return table
@@ -294,7 +293,7 @@ def _sliced(gpus: NodeGpus) -> bool:
     return False
 
 
-def _empty(nodes: Sequence[Node]) -> tuple[NDArray[np.int32], NDArray[np.int32], Mask]:
+def _empty(nodes: Sequence[Node]) -> tuple[Ints32, Ints32, Mask]:
     """The table of nobody: thousandths [N, D], whole devices that are nobody's to give [N], described [N]."""
     usable = [_usable(n.gpus) for n in nodes]
     width = max((max(found) + 1 for found in usable if found), default=0)

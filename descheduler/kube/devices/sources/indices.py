@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from descheduler.model.devices import UNTOLD, WHOLE, GpuShare, GpuSource, GpuStatement
+from descheduler.kube.devices.source import DeviceSource
+from descheduler.model.devices import UNREPORTED, WHOLE, GpuShare, GpuSource, GpuStatement
 
 GPU_INDEX = "alibabacloud.com/gpu-index"
 MEM_INDEX = "ALIYUN_COM_GPU_MEM_IDX"
@@ -41,13 +42,21 @@ def _shares(annotations: Mapping[str, str]) -> tuple[GpuShare, ...]:
     else:
         return ()
     return tuple(
-        GpuShare(index, milli=min(WHOLE, -(-memory * WHOLE // of_device)) if of_device and memory else UNTOLD)
+        GpuShare(index, milli=min(WHOLE, -(-memory * WHOLE // of_device)) if of_device and memory else UNREPORTED)
         for index, memory in rows
     )
+
+
+def reported(annotations: Mapping[str, str]) -> tuple[GpuStatement | None, ...]:
+    """What either kind of annotation says."""
+    return gpushare(annotations), gpu_index(annotations)
 
 
 def gpu_index(annotations: Mapping[str, str]) -> GpuStatement | None:
     """What `alibabacloud.com/gpu-index` ("3-1") says the pod holds; what is no index in it is passed over."""
     parts = annotations.get(GPU_INDEX, "").split("-")
-    shares = tuple(GpuShare(int(part), milli=UNTOLD) for part in parts if part.isdecimal() and len(part) <= 4)
+    shares = tuple(GpuShare(int(part), milli=UNREPORTED) for part in parts if part.isdecimal() and len(part) <= 4)
     return GpuStatement(GpuSource.GPU_INDEX, shares) if shares else None
+
+
+SOURCE = DeviceSource(annotations=frozenset({GPU_INDEX, MEM_INDEX, MEM_OF_DEVICE, ALLOCATION}), of_annotations=reported)

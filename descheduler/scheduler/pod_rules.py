@@ -8,29 +8,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Mask
+from descheduler.model.arrays import Ints, Mask
 from descheduler.model.labels import Labels
 from descheduler.model.pods import HostPort, PodAffinityTerm, PodSpec, SpreadConstraint
 from descheduler.model.selectors import LabelSelector
-from descheduler.scheduler.classes import Classes
+from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
-from descheduler.scheduler.gpus import GpuNeed
-from descheduler.scheduler.nodes import StaticRules
+from descheduler.scheduler.gpu_table import GpuNeed
+from descheduler.scheduler.node_rules import StaticRules
 from descheduler.scheduler.terms import Carried, Term, TermResolver, with_keys
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SpreadRule:
-    """One DoNotSchedule constraint. `domains` are the domains that have an eligible node."""
+    """One DoNotSchedule constraint. `domains` [K] are the domains that have an eligible node."""
 
     counter: Counter
-    domains: NDArray[np.int64]
+    domains: Ints
     max_skew: int
     min_domains: int
     self_match: int
 
-    def allowed(self, counts: NDArray[np.int64]) -> Mask:
+    def allowed(self, counts: Ints) -> Mask:
         """[D + 1] domains that may take one more."""
         least = int(counts[self.domains].min()) if len(self.domains) >= self.min_domains and len(self.domains) else 0
         allowed: Mask = counts + (self.self_match - least) <= self.max_skew
@@ -73,7 +73,7 @@ class Compiler:
 
     def __init__(
         self,
-        classes: Classes,
+        classes: PodClasses,
         labels: NodeLabels,
         static: StaticRules,
         pods: PodsByClass,
@@ -129,6 +129,7 @@ class Compiler:
     ) -> tuple[Counter, int]:
         """Matching pods per domain on the nodes that count, and whether the pod matches itself (1 or 0).
 
+        `present` [N]: the nodes that have the labels of all constraints.
         `per_node` (for scores on hostname): matching pods of each node, whatever the inclusion policies say.
         """
         spec, namespace, labels = self._who(cls)

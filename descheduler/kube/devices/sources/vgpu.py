@@ -9,29 +9,19 @@ pkg/scheduler/api/devices/nvidia/vgpu/utils.go).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
 from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import Slim
 from descheduler.kube.devices.resources import MIB
-from descheduler.model.devices import UNTOLD, WHOLE, Device, GpuShare, GpuSource, GpuStatement
+from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
+from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuShare, GpuSource, GpuStatement
 
 HAMI_NODE = "hami.io/node-nvidia-register"
 HAMI_POD = "hami.io/vgpu-devices-allocated"
 VOLCANO_NODE = "volcano.sh/node-vgpu-register"
 VOLCANO_POD = "volcano.sh/vgpu-ids-new"
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """What a node's annotation says; `splits`: pods that are let onto each device."""
-
-    source: GpuSource
-    devices: tuple[Device, ...] = ()
-    splits: int = 1
-    problem: str = ""
 
 
 class _Json(Slim, frozen=True, gc=False):
@@ -47,7 +37,7 @@ class _Json(Slim, frozen=True, gc=False):
 _json = msgspec.json.Decoder(tuple[_Json, ...])
 
 
-def registered(annotations: Mapping[str, str]) -> Registered | None:
+def registered(annotations: Mapping[str, str]) -> NodeReport | None:
     """The devices that a node's annotation lists, or None."""
     for key, source, read in _NODES:
         text = annotations.get(key)
@@ -55,9 +45,9 @@ def registered(annotations: Mapping[str, str]) -> Registered | None:
             try:
                 found = read(text)
             except (Unreadable, ValueError, IndexError, msgspec.MsgspecError) as e:
-                return Registered(source, problem=f"metadata.annotations[{key}]: {e}")
+                return NodeReport(source, problem=f"metadata.annotations[{key}]: {e}")
             if found:
-                return Registered(source, tuple(d for d, _ in found), max(splits for _, splits in found))
+                return NodeReport(source, tuple(d for d, _ in found), splits=max(1, *(splits for _, splits in found)))
     return None
 
 
@@ -85,7 +75,7 @@ def _rows(text: str) -> list[list[str]]:
 def _share(row: list[str]) -> GpuShare:
     uuid = row[0].partition("[")[0]  # of a MIG slice it goes on with which: "[0-1]"
     memory, cores = int(row[2]) * MIB, int(row[3])
-    return GpuShare(-1, uuid, min(WHOLE, 10 * cores) if memory or cores else UNTOLD, memory)
+    return GpuShare(-1, uuid, min(WHOLE, 10 * cores) if memory or cores else UNREPORTED, memory)
 
 
 def _hami(text: str) -> list[tuple[Device, int]]:
@@ -122,3 +112,12 @@ _NODES: tuple[tuple[str, GpuSource, Callable[[str], list[tuple[Device, int]]]], 
     (HAMI_NODE, GpuSource.HAMI, _hami),
     (VOLCANO_NODE, GpuSource.VOLCANO, _volcano),
 )
+
+
+def report(cluster: Cluster) -> Report:
+    """What the annotations of nodes list."""
+    listed = ((node.name, registered(node.annotations)) for node in cluster.nodes if node.annotations)
+    return Report(nodes={name: found for name, found in listed if found is not None})
+
+
+SOURCE = DeviceSource(frozenset({HAMI_POD, VOLCANO_POD}), of_annotations=allocated, of_cluster=report)

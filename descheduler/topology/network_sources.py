@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.topology.hypernodes import hyper_levels
@@ -106,7 +106,7 @@ class _Reader:
         self.names = [node.name for node in snapshot.nodes]
         gpus = np.fromiter((n.gpus is not None and not n.virtual for n in snapshot.nodes), np.bool_, len(self.names))
         real = np.fromiter((not n.virtual for n in snapshot.nodes), np.bool_, len(self.names))
-        self.concerned: NDArray[np.bool_] = gpus if gpus.any() else real
+        self.concerned: Mask = gpus if gpus.any() else real
 
     def read(self, source: str) -> Network | None:
         """What one source tells; None when the cluster does not have it."""

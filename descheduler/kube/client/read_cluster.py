@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import discover
 from descheduler.kube.client.lists import LIMIT, Gather, read_list
-from descheduler.kube.client.store import Store
+from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.convert.assembly import assemble, fresh
 from descheduler.kube.convert.decoding import Codec, Items
 from descheduler.kube.convert.interning import Interner
@@ -40,7 +40,7 @@ def read_cluster(
         ClusterError: the API server cannot be used (and its other kinds).
     """
     taken_at = clock()
-    gathered = gather_kinds(client, Store, clock=clock, progress=progress, annotations=annotations, limit=limit)
+    gathered = gather_kinds(client, ObjectStore, clock=clock, progress=progress, annotations=annotations, limit=limit)
     return assemble(
         {key: store.objects.values() for key, (store, _) in gathered.items()},
         taken_at=taken_at,

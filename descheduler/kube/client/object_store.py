@@ -6,7 +6,7 @@ from descheduler.kube.convert.decoding import Broken, Codec, Items
 from descheduler.kube.convert.wire import Object
 
 
-class Store:
+class ObjectStore:
     """Filled page by page, then kept current object by object. Not locked: its owner is one thread at a time."""
 
     def __init__(self, codec: Codec) -> None:
