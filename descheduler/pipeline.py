@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
-from descheduler.planning import PlanningInput, build_document, decide
+from descheduler.planning import Outcome, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
-from descheduler.planning.planner import Outcome, PlanningSettings
-from descheduler.planning.settings import chosen, settings_of, when_unset
+from descheduler.planning.settings import chosen, input_of, settings_of
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
@@ -65,23 +63,20 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
 
 def outcome_of(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
-) -> tuple[Outcome, PlanningSettings]:
+) -> Outcome:
     """The decision with everything behind it, for those who explain it."""
     memory = memory or Memory()
-    settings = settings_of(policy, observed.snapshot)
-    units = resolve(observed.snapshot, when_unset=when_unset(policy))
-    in_flight = tuple(i for i, pod in enumerate(observed.snapshot.pods) if pod.uid in memory.in_flight)
-    given = PlanningInput(
-        snapshot=observed.snapshot,
-        units=units,
-        profiles=profiles,
-        now=observed.now,
+    given = input_of(
+        policy,
+        observed.snapshot,
+        profiles,
+        observed.now,
         ledger=memory.ledger,
-        in_flight=in_flight,
-        recent=memory.moved_last_hour,
+        in_flight=memory.in_flight,
+        moved_last_hour=memory.moved_last_hour,
         histories=observed.histories,
     )
-    return decide(given, chosen(policy, memory.paused), settings), settings
+    return decide(survey(given, settings_of(policy, observed.snapshot)), chosen(policy, memory.paused))
 
 
 def plan(
@@ -91,6 +86,5 @@ def plan(
     memory: Memory | None = None,
 ) -> PlanDocument:
     """From what was seen to the plan document. Same input, same plan."""
-    outcome, settings = outcome_of(observed, policy, profile(observed) if profiles is None else profiles, memory)
-    document = build_document(outcome, settings, observed.now)
+    document = build_document(outcome_of(observed, policy, profile(observed) if profiles is None else profiles, memory))
     return replace(document, problems=(*observed.problems, *document.problems)) if observed.problems else document
