@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract.loads import NodeLoads
 from descheduler.gangs import Units
-from descheduler.model.arrays import Floats32, Positions
+from descheduler.model.arrays import Floats, Floats32, Indices, Positions
 from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
@@ -69,6 +69,10 @@ class RebalanceView:
     def granted_for(self, strategy: str, subject: str) -> tuple[Proposal, ...]:
         """What this plan grants for a finding so far: what limits of one plan have to count."""
         return tuple(p for p in self.granted if p.finding.strategy == strategy and p.finding.subject == subject)
+
+    def moves_granted(self, strategy: str, subject: str) -> int:
+        """How many pods this plan moves for a finding so far."""
+        return sum(len(proposal.moves) for proposal in self.granted_for(strategy, subject))
 
     def moving(self, pod: int) -> tuple[int, ...]:
         """The pods that must move together with this one."""
@@ -146,6 +150,28 @@ class Scenario:
         """[N] or [K]: may the scheduler put the pod there now?"""
         return self._state.fits(pod, nodes)
 
+    def scores(self, pod: int, nodes: Positions) -> Floats:
+        """[K] the scheduler's summed scores of the pod on nodes, -inf where it does not fit."""
+        return self._state.scores(pod, nodes)
+
+    def explain(self, pod: int) -> str:
+        """Why the pod fits nowhere, in the scheduler's own words: "0/5 nodes are available: 3 Insufficient cpu, …"."""
+        return self._state.explain_text(pod)
+
+    def outlook(self, pod: int, source: int = -1) -> tuple[Indices, tuple[tuple[int, float], ...]]:
+        """[F] the nodes on which the pod fits now, ascending, and the `landing` among them."""
+        steering = self.mode is LandingMode.STEERED
+        steered = self._steered | {source} if steering and source >= 0 else self._steered
+        room, likely = self._state.outlook(pod, steered)
+        total, kept = 0.0, 0
+        for _, share in likely[:MOST_LIKELY]:
+            total, kept = total + share, kept + 1
+            if total >= 0.95:
+                break
+        if kept == MOST_LIKELY and total > 0:  # many alike: the first of them stand for all
+            return room, tuple((node, share / total) for node, share in likely[:kept])
+        return room, likely[:kept]
+
     def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
         """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
 
@@ -153,17 +179,7 @@ class Scenario:
         Nodes are left out when those before them already hold 95 % of the probability, or are MOST_LIKELY many; what
         was left out counts as lost, unless so many nodes are alike that the first stand for all.
         """
-        steering = self.mode is LandingMode.STEERED
-        steered = self._steered | {source} if steering and source >= 0 else self._steered
-        likely = self._state.likely(pod, steered)
-        total, kept = 0.0, 0
-        for _, share in likely[:MOST_LIKELY]:
-            total, kept = total + share, kept + 1
-            if total >= 0.95:
-                break
-        if kept == MOST_LIKELY and total > 0:  # many alike: the first of them stand for all
-            return tuple((node, share / total) for node, share in likely[:kept])
-        return likely[:kept]
+        return self.outlook(pod, source)[1]
 
     def vectors(self, resource: str, nodes: Positions) -> Floats32:
         """[K, D] forecast vectors of nodes in this state."""

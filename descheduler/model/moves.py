@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from descheduler.model.reasons import Blocked
 
+FindingKey = tuple[str, str, str]
+"""What makes two findings the same one: strategy, subject, resource."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -33,6 +36,11 @@ class Finding:
     horizon_seconds: float = 0.0
     bound: float | None = None  # the best value that any plan within the same limits could reach, where proven
     numbers: tuple[tuple[str, float], ...] = ()  # further ones, each by a name with its unit: ("idle GPU-hours", 12.5)
+
+    @property
+    def key(self) -> FindingKey:
+        """By which the finding is known within a plan."""
+        return (self.strategy, self.subject, self.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,8 @@ class Proposal:
     pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
     besides the sources and those of the seats, that replacements had better leave free: where the policy says
     `acting.steering`, they are steered away from all of these while the moves are under way. `staged`: where budgets
-    do not let all of it go at once, its units may go in several waves, one after the other.
+    do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it rests on the
+    proposal of its strategy before it, and is judged after that one whatever it is worth.
     """
 
     finding: Finding
@@ -76,6 +85,7 @@ class Proposal:
     seats: tuple[Seat, ...] = ()
     avoid: tuple[int, ...] = ()
     staged: bool = False
+    follows: bool = False
 
     @property
     def vacating(self) -> tuple[int, ...]:

@@ -219,8 +219,14 @@ class WhatIf:
 
         `steered` nodes are judged as if they carried our taint (`VACATING`).
         """
+        return self.outlook(pod, steered)[1]
+
+    def outlook(
+        self, pod: int, steered: Collection[int] = ()
+    ) -> tuple[NDArray[np.intp], tuple[tuple[int, float], ...]]:
+        """[F] the nodes on which the pod fits now, ascending, and `likely` among them."""
         feasible, totals = self._totals(pod, steered)
-        return likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
+        return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
     def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[Indices, Ints]:
         feasible = np.flatnonzero(self.fits(pod))

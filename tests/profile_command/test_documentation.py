@@ -16,8 +16,8 @@ from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import load_policy
-from descheduler.publish.profiles import served
-from descheduler.publish.recommendations import Advice
+from descheduler.publish.advice import Advice
+from descheduler.publish.recommendations import served
 from execution.live import client_of, run_deployment
 
 TEXT = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text()

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
+from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, Accept, RebalanceView, Scenario, relocate
 from descheduler.model.arrays import Ints
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.quantity import amount
@@ -22,7 +22,6 @@ from descheduler.packing.make_room.requests import Demand, Opened
 from descheduler.packing.make_room.slots import open_slots
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import fewest_moves, focus, most_openable
-from descheduler_strategies.gpus.bundles import moves_left, relocate
 from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
 
 TRIED = 16
@@ -35,7 +34,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     state = view.what_if()
     free = shape.slots(state) if shape.column >= 0 else args.wanted
     subject = f"gpu/{args.resource}"
-    most = moves_left(view, NAME, subject, args.max_moves)
+    most = args.max_moves - view.moves_granted(NAME, subject)
     slots_left = args.max_slots - len(view.granted_for(NAME, subject))
     if free >= args.wanted or most < 1 or slots_left < 1:
         return
@@ -101,7 +100,7 @@ class _Shape:
         least: Ints = np.maximum(np.minimum(counts, whole), 0)
         return least
 
-    def spared(self, state: Scenario) -> Accept:
+    def spared(self, state: Scenario, _: int) -> Accept:
         """Accepts nodes on which a pod closes no free slot."""
         return lambda nodes: ~np.isin(nodes, self.nodes) | (self.per_node(state, nodes) == 0)
 
@@ -199,7 +198,16 @@ def _vacate(
     together = {member for pod in leaving for member in view.moving(pod)}
     if len(together) > min(args.max_moves_per_slot, left) or not leaving:
         return Blocked(Reason.NO_CURE, f"node/{name}", "needs more moves than allowed")
-    bundle = relocate(view, state, leaving, shape.spared, avoid=(node,), max_risk=args.max_risk, bad=Reason.CLOSES_SLOT)
+    bundle = relocate(
+        view,
+        state,
+        leaving,
+        shape.spared,
+        max_risk=args.max_risk,
+        bad=Reason.CLOSES_SLOT,
+        avoid=(node,),
+        more_avoided=MOST_AVOIDED,
+    )
     if isinstance(bundle, Blocked):
         return bundle
     before, after = shape.slots(state), shape.slots(bundle.state)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from descheduler.contract import GPU_WEIGHT, RebalanceView, StrategyArgs
+from descheduler.contract import GPU_WEIGHT, RebalanceView, Relocation, StrategyArgs, rate
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked, Reason
@@ -25,7 +25,6 @@ from descheduler_strategies.gpu_topology.jobs import Job, Jobs, finding_of
 from descheduler_strategies.gpu_topology.sets import DeviceSets
 from descheduler_strategies.gpu_topology.time import Outlook, Outlooks, saved, speed_up
 from descheduler_strategies.gpu_topology.trial import Trial
-from descheduler_strategies.gpus.bundles import Bundle
 
 Answer = Proposal | Observation
 _Alike = tuple[PodSpec, Board | None, float, int]
@@ -59,7 +58,7 @@ class GpuTopology:
 class _Gain:
     """What a job would gain with `bundle`, worked out when so many pods had `moved`."""
 
-    bundle: Bundle
+    bundle: Relocation
     ratio: float
     worth: float
     note: str
@@ -90,8 +89,8 @@ class _Search:
         self.jobs = Jobs(view, args, self.sets, self.state)
         self.outlooks = Outlooks(view, args)
         self.moved = sum(1 for pod in self.state.state.moved if self.sets.count(pod))
-        self.rate = float("inf")
         self.tried = 0
+        self.proposed = 0
         self.none: dict[_Alike, Blocked | None] = {}
         self.failed: Counter[_Alike] = Counter()
 
@@ -196,32 +195,25 @@ class _Search:
         return self.none[alike]
 
     def _taken(self, entry: _Entry) -> Proposal:
-        """The proposal of an entry whose gain is worked out; done in `state`.
-
-        Proposals are judged by their worth for their cost. None says more than the one before it, so that they are
-        judged in the order in which they were tried.
-        """
+        """The proposal of an entry whose gain is worked out; done in `state`."""
         gain, job = entry.gain, entry.job
         if gain is None:
             raise ValueError("nothing is worked out yet")
-        self.rate = min(self.rate * (1.0 - 1e-9), self._rate(job, gain.worth))
         self.moved += len(gain.bundle.moves)
+        self.proposed += 1
         self.state = gain.bundle.state
-        self.state.steer(())
         return Proposal(
             finding=finding_of(self.view, self.args, job, entry.outlook.seconds),
             moves=tuple(replace(move, only=True) for move in gain.bundle.moves),
             benefit=job.score / gain.ratio - job.score,
-            worth=self.rate * (self._own_cost(job) + 1.0),
+            worth=gain.worth,
             note=gain.note,
             avoid=gain.bundle.avoid,
+            follows=self.proposed > 1,  # what one takes, the next did not find
         )
 
     def _rate(self, job: Job, worth: float) -> float:
-        return worth / (self._own_cost(job) + 1.0)
-
-    def _own_cost(self, job: Job) -> float:
-        return float(self.view.costs[list(job.leaving)].sum())
+        return rate(worth, float(self.view.costs[list(job.leaving)].sum()))
 
     def _rest(self, jobs: Sequence[Job], blocked: Blocked) -> Observation:
         """Jobs that are badly placed, in one line."""

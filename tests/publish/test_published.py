@@ -15,8 +15,9 @@ from descheduler.model.errors import Forbidden, LeadershipLost, PolicyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy, load_policy
-from descheduler.publish.profiles import Published, Publisher, advice_of
-from descheduler.publish.recommendations import Advice, Written
+from descheduler.publish.advice import Advice, advice_of
+from descheduler.publish.published import Published, Publisher
+from descheduler.publish.recommendations import Written
 from descheduler_profiling.build import build
 from descheduler_profiling.export import usage
 from descheduler_profiling.profiles import SignalProfiles
