@@ -16,6 +16,7 @@ import typer
 
 from descheduler.cli import failures, profile
 from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Prometheus, Recorded, Verbose
+from descheduler.report.formats import FORMATS
 
 app = typer.Typer(
     name="descheduler",
@@ -33,15 +34,8 @@ policy_app = typer.Typer(
 app.add_typer(policy_app, name="policy")
 app.add_typer(profile.app, name="profile")
 
-
-class Format(StrEnum):
-    """How a plan is written."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-    HTML = "html"
+Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc]  # members are known by running it
+TABLE = Format("table")
 
 
 class Subject(StrEnum):
@@ -74,7 +68,7 @@ def plan(
     example: Example = False,
     prometheus: Prometheus = None,
     policy: PolicyFile = None,
-    output: OutputFormat = Format.TABLE,
+    output: OutputFormat = TABLE,
     output_file: OutputFile = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan is not empty.")] = False,
     verbose: Verbose = 0,
@@ -91,7 +85,7 @@ def plan(
 @app.command()
 def show(
     file: Annotated[Path, typer.Argument(metavar="PLAN.json", help="A plan written by `plan -o json`.")],
-    output: OutputFormat = Format.TABLE,
+    output: OutputFormat = TABLE,
     output_file: OutputFile = None,
     verbose: Verbose = 0,
 ) -> None:

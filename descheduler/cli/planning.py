@@ -38,7 +38,7 @@ def make_plan(source: Source, policy_file: Path | None, form: str, file: Path | 
 
 def show_plan(path: Path, form: str, file: Path | None) -> None:
     """Write a plan that was stored as JSON."""
-    from descheduler.report import from_json
+    from descheduler.report.serial import from_json
 
     try:
         data = path.read_bytes()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import io
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +14,7 @@ import msgspec
 import typer
 
 from descheduler.cli.failures import FAILED
-from descheduler.cli.output import PLAIN_WIDTHS
+from descheduler.cli.output import write_data
 from descheduler.model.errors import HistoryPartial, UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.inputs import Source, observe, read_policy, waiting
@@ -47,9 +45,9 @@ def show_profiles(
     doc = _within(export.document(made, created=observed.now, cluster=observed.snapshot.cluster), namespace)
     match form:
         case "json":
-            _write(export.to_json(doc, indent=2) + b"\n", file)
+            write_data(export.to_json(doc, indent=2) + b"\n", file)
         case "csv":
-            _write(export.to_csv(doc).encode(), file)
+            write_data(export.to_csv(doc).encode(), file)
         case _:
             from descheduler.report.profiles.table import render_profiles
 
@@ -90,11 +88,11 @@ def explain_profile(
     doc = documents.profile_document(explained, observed.snapshot.cluster)
     match form:
         case "json":
-            _write(documents.to_json(doc, indent=2) + b"\n", file)
+            write_data(documents.to_json(doc, indent=2) + b"\n", file)
         case "html":
             from descheduler.report.profiles.page import to_html
 
-            _write(to_html(doc).encode(), file)
+            write_data(to_html(doc).encode(), file)
         case _:
             from descheduler.report.profiles.table import render_explanation
 
@@ -218,21 +216,10 @@ def _show(render: Callable[[Console], None], file: Path | None) -> None:
     """A table, in colour where somebody watches."""
     from rich.console import Console
 
+    from descheduler.report.cells import plain
+
     console = Console(highlight=False)
     if file is None and console.is_terminal:
         render(console)
         return
-    text = io.StringIO()
-    render(Console(file=text, width=PLAIN_WIDTHS["wide"], no_color=True, highlight=False, force_terminal=False))
-    _write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()).encode(), file)
-
-
-def _write(data: bytes, file: Path | None) -> None:
-    if file is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror or error}") from error
+    write_data(plain(render, wide=True).encode(), file)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from descheduler.model.errors import DocumentError
 from descheduler.model.plan import SourceRow
-from descheduler.report import from_json, to_json, to_yaml
+from descheduler.report.serial import from_json, to_json, to_yaml
 from report.plans import blocked_plan, empty_plan, large_plan, plan
 
 
