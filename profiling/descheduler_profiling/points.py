@@ -80,9 +80,9 @@ def _ridge(x: Floats32, y: Floats32, usable: NDArray[np.bool_]) -> Floats32:
         return np.zeros((x.shape[0], features), np.float32)
     pooled_gram = gram[heavy].mean(axis=0) + RIDGE * eye
     pooled = np.linalg.solve(pooled_gram, cross[heavy].mean(axis=0))
-    trust = np.where(alive, TOWARDS_ALL + 20.0 / count, 1e6)[:, None, None]
-    left = gram + trust * pooled_gram
-    right = cross + trust[:, :, 0] * (pooled_gram @ pooled)
+    pull = np.where(alive, TOWARDS_ALL + 20.0 / count, 1e6)[:, None, None]
+    left = gram + pull * pooled_gram
+    right = cross + pull[:, :, 0] * (pooled_gram @ pooled)
     beta: Floats32 = np.linalg.solve(left, right[..., None])[..., 0].astype(np.float32)
     return beta
 

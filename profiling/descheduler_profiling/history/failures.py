@@ -41,7 +41,7 @@ _SLOW = re.compile(r"timed? ?out|timeout|deadline exceeded|canceled", re.IGNOREC
 Meaning = Literal["refused", "again", "much", "slow"]
 
 
-def judge(status: int, content_type: str, retry_after: str, body: bytes, where: str) -> Failure | None:
+def failure_of(status: int, content_type: str, retry_after: str, body: bytes, where: str) -> Failure | None:
     """The failure that an answer stands for, or None for a result. `where`: the address, for the message."""
     said = _said(body, content_type)
     if status in (401, 403):
