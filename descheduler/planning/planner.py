@@ -21,6 +21,7 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning.apart import apart
 from descheduler.planning.budgets.budgets import Budgets, DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
@@ -29,7 +30,7 @@ from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.filters.filters import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.prover import Accepted, ProofRules, Prover
-from descheduler.planning.sources import FreshnessRules, Sources, judge_sources, missing
+from descheduler.planning.sources import Sources, judge_sources, missing
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
 from descheduler.policy.protections import Protections

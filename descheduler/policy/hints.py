@@ -38,6 +38,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {by_case[near[0]]}?)" if near else ""
 
 
+def hint_at(wrong: str, there: Iterable[str]) -> str:
+    """What was meant, or else all that there is; goes behind a sentence that says what is wrong."""
+    names = sorted(there)
+    return did_you_mean(wrong, names) or f"; there are {', '.join(names) or 'none'}"
+
+
 def known_keys(schema: Schema, loc: Loc) -> list[str]:
     """The keys that the mapping at `loc` may have, by a JSON schema; empty when any may be."""
     keys: list[str] = []

@@ -151,7 +151,9 @@ def _selected(
     curves = np.stack([curve(plan, added, q) for q in levels])
     shape = curves.shape[:2]
     untested = np.full((*shape, len(MODELS)), np.nan, np.float32)
-    return Selection(curves, np.zeros_like(untested), untested, np.full((*shape, len(plan.buckets)), np.nan, np.float32))
+    return Selection(
+        curves, np.zeros_like(untested), untested, np.full((*shape, len(plan.buckets)), np.nan, np.float32)
+    )
 
 
 def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:

@@ -9,8 +9,8 @@ from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
+from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning import ChosenStrategy, Outcome, PlanningInput, PlanningSettings, build_document, decide
-from descheduler.planning.sources import FreshnessRules
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import FreshnessPolicy
 from descheduler_profiling.build import build

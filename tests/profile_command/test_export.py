@@ -14,7 +14,7 @@ import pytest
 
 from descheduler.model.errors import DocumentError, UsageError
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling import export
+from descheduler_profiling import export, export_files
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from histories import history, peaking
