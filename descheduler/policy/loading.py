@@ -158,7 +158,7 @@ class _Reading:
             return None
 
     def _invalid(
-        self, kind: str, said: str, context: dict[str, Any], loc: Loc, base: Loc, schema: dict[str, Any]
+        self, kind: str, message: str, context: dict[str, Any], loc: Loc, base: Loc, schema: dict[str, Any]
     ) -> None:
         """One error of the validator, put where it is in the text."""
         inside = self._written(loc, base)
@@ -169,12 +169,12 @@ class _Reading:
             words = allowed_words(schema, inside)
             value = self._value((*base, *inside))
             hint = did_you_mean(str(value), words)
-            text = f"must be one of {', '.join(words)}" if words else sentence(kind, said, context)
+            text = f"must be one of {', '.join(words)}" if words else sentence(kind, message, context)
             self._add((*base, *inside), f"{text}, not {value}{hint}", at_value=True)
         elif kind == "missing":
-            self._add((*base, *inside), sentence(kind, said, context))
+            self._add((*base, *inside), sentence(kind, message, context))
         else:
-            self._add((*base, *inside), sentence(kind, said, context), at_value=True)
+            self._add((*base, *inside), sentence(kind, message, context), at_value=True)
 
     def _written(self, loc: Loc, base: Loc) -> Loc:
         """A validator's location without what is not in the text: tags of unions, `[key]` of mappings."""

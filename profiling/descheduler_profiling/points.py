@@ -48,7 +48,7 @@ def vectors(values: Floats32, made: Features, plan: Layout, min_seen: int) -> Fl
 
 
 def fit_bucket(values: Floats32, made: Features, bucket: Bucket, min_seen: int) -> Fit:
-    """Fit one bucket at its past origins and return the errors made there."""
+    """Fit one bucket to values [S, T] at its past origins; the fit has the errors made there [S, N], in their unit."""
     columns = values.shape[1]
     origins = np.repeat(columns - 1 - bucket.ages, bucket.leads.shape[1])
     targets = origins + bucket.leads.ravel()
