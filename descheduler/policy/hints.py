@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from descheduler.model.format import duration
-from descheduler.policy.document import Loc
+from descheduler.policy.marked_yaml import Loc
 
 Schema = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from descheduler.contract import StrategyArgs, available, load
 from descheduler.model.errors import PolicyError, StrategyError
-from descheduler.policy.document import Document, Json, Loc, Problem, path_of
 from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
+from descheduler.policy.marked_yaml import Json, Loc, MarkedYaml, Problem, path_of
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
 from descheduler.policy.schema import policy_schema, schema_of
 
@@ -28,7 +28,7 @@ def load_policy(source: Path | str, name: str = "") -> Policy:
         PolicyError: with every problem, each as `file:line:column: path: message`, in the order of the text.
     """
     name = name or (str(source) if isinstance(source, Path) else "policy")
-    return _Reading(Document(_text(source, name))).policy(name)
+    return _Reading(MarkedYaml(_text(source, name))).policy(name)
 
 
 def default_policy_text() -> str:
@@ -64,7 +64,7 @@ def _text(source: Path | str, name: str) -> str:
 class _Reading:
     """One document on its way to a policy, collecting problems."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: MarkedYaml) -> None:
         self.document = document
         self.problems = list(document.problems)
 

@@ -65,7 +65,7 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
-class Document:
+class MarkedYaml:
     """One YAML document: `data`, and the marks of its keys and values. `problems` when it is no usable data."""
 
     def __init__(self, text: str) -> None:
