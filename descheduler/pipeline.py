@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from descheduler.execution.executors.registry import ChosenExecutor, choose
 from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
@@ -16,7 +17,7 @@ from descheduler.observe import Observed
 from descheduler.planning import PlanningInput, build_document, decide
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.planner import Outcome, PlanningSettings
-from descheduler.planning.settings import chosen, settings_of, when_unset
+from descheduler.planning.settings import ExecutorTraits, chosen, settings_of, when_unset
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
@@ -63,12 +64,26 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
     return out
 
 
+def planning_settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
+    """All that the policy says about planning, what its executor can and cannot do included. Raises ExecutorError."""
+    chosen_executor = executor_of(policy)
+    executor = chosen_executor.executor
+    traits = ExecutorTraits(executor.name, executor.landing, chosen_executor.filter(snapshot))
+    return settings_of(policy, snapshot, traits)
+
+
+def executor_of(policy: Policy, name: str = "") -> ChosenExecutor:
+    """The executor that the policy names, or the named one, with its arguments there. Raises ExecutorError."""
+    name = name or policy.acting.executor
+    return choose(name, policy.acting.executors.get(name))
+
+
 def outcome_of(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
 ) -> tuple[Outcome, PlanningSettings]:
     """The decision with everything behind it, for those who explain it."""
     memory = memory or Memory()
-    settings = settings_of(policy, observed.snapshot)
+    settings = planning_settings(policy, observed.snapshot)
     units = resolve(observed.snapshot, when_unset=when_unset(policy))
     in_flight = tuple(i for i, pod in enumerate(observed.snapshot.pods) if pod.uid in memory.in_flight)
     given = PlanningInput(

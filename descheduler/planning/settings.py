@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from descheduler.contract import load
 from descheduler.model.landing import LandingMode
+from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -21,7 +23,21 @@ from descheduler.scheduler import Scoring
 from descheduler.topology import LinkRow, TopologyRules
 
 
-def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
+@dataclass(frozen=True, slots=True)
+class ExecutorTraits:
+    """What planning knows of the executor: its name, who decides where pods land, and why it cannot move a pod.
+
+    `filter` None: it moves whatever may be moved at all.
+    """
+
+    name: str = "evict"
+    landing: LandingMode = LandingMode.PREDICTED
+    filter: Callable[[Pod], Blocked | None] | None = None
+
+
+def settings_of(
+    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits = ExecutorTraits()
+) -> PlanningSettings:
     """Plain values for one cycle on one cluster.
 
     Raises PolicyError when the policy names a priority class that the cluster does not have.
@@ -30,8 +46,11 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
     named = (*protections.namespaces.include, *protections.namespaces.exclude)
     namespaces = {*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)} if named else ()
     return PlanningSettings(
-        filters=FilterRules.of(
-            protections, policy.windows, namespaces=namespaces, priority_classes=snapshot.priority_classes
+        filters=replace(
+            FilterRules.of(
+                protections, policy.windows, namespaces=namespaces, priority_classes=snapshot.priority_classes
+            ),
+            executor=executor.filter,
         ),
         limits=DisruptionLimits.of(policy.limits),
         costs=CostModel.of(policy.cost),
@@ -41,8 +60,8 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
-        executor=policy.acting.executor,
-        landing=LandingMode.STEERED if policy.acting.steering else LandingMode.PREDICTED,
+        executor=executor.name,
+        landing=_landing(policy, executor.landing),
     )
 
 
@@ -57,6 +76,12 @@ def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[Cho
         )
         for choice in policy.strategies
     )
+
+
+def _landing(policy: Policy, landing: LandingMode) -> LandingMode:
+    """Where the executor names the node there is nothing to steer."""
+    steered = policy.acting.steering and landing is LandingMode.PREDICTED
+    return LandingMode.STEERED if steered else landing
 
 
 def when_unset(policy: Policy) -> DisruptionMode:
