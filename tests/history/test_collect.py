@@ -13,11 +13,11 @@ import pytest
 from controlplane.prometheus import BASIC_AUTH, PrometheusServer, Series
 from descheduler.model.errors import HistoryRefused
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.collect import collect, collect_with_notes
-from descheduler_profiling.history.failures import TooMuch
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.failures import TooMuch
+from descheduler_profiling.history.prometheus.sessions import Connection
 from descheduler_profiling.history.serial import history_from_bytes, history_to_bytes
-from descheduler_profiling.history.sessions import Connection
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal, with_overrides
 from descheduler_profiling.history.store import HistoryStore
 from history.world import DAY, END, NOW, STEP, client, cpu_counter, gauge, owned_by, times

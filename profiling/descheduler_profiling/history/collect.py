@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from descheduler.model.errors import HistoryError
-from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.defaults import STEP
 from descheduler_profiling.history.grid import Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
-from descheduler_profiling.history.probe import hello
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.probe import hello
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.signals import Signal
 from descheduler_profiling.history.store import HistoryStore

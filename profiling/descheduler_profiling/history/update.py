@@ -16,15 +16,15 @@ from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.agreement import EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
-from descheduler_profiling.history.chunks import Hole, RangeReader
-from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.owners import Owners
-from descheduler_profiling.history.probe import Bulk, Choice, Prober
+from descheduler_profiling.history.prometheus.chunks import Hole, RangeReader
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.probe import Bulk, Choice, Prober
+from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
-from descheduler_profiling.history.wire import QueryAnswer
 
 RECENT_SECONDS = 3600
 _SHORTEST_WINDOW = 300  # rate() needs four scrapes of a minute

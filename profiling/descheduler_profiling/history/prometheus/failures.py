@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
-from descheduler_profiling.history.wire import decode_envelope
+from descheduler_profiling.history.prometheus.wire import decode_envelope
 
 
 class TooMuch(HistoryError):
