@@ -239,7 +239,7 @@ def _signals(stop: threading.Event) -> Iterator[None]:
 
 
 def _report_page(document: PlanDocument) -> str:
-    from descheduler.report import to_html  # with it come libraries that draw: half a second, and only for pages
+    from descheduler.report.html import to_html  # with it come libraries that draw: half a second, and only for pages
 
     return to_html(document)
 

@@ -24,8 +24,8 @@ POLICY = scene.POLICY + "history: {timeout: 1s}\nfreshness: {maxAge: 1h}\n"
 def quick() -> Iterator[None]:
     """Repeats follow at once: they are bounded in number, and the server is ours."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("descheduler_profiling.history.client._BACKOFF", 0.01)
-        patch.setattr("descheduler_profiling.history.client._GRACE", 0.0)
+        patch.setattr("descheduler_profiling.history.prometheus.client._BACKOFF", 0.01)
+        patch.setattr("descheduler_profiling.history.prometheus.client._GRACE", 0.0)
         yield
 
 

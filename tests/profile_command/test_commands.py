@@ -25,7 +25,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.report.profiles.document import profile_document
 from descheduler.report.profiles.page import to_html
 from descheduler.report.profiles.table import render_explanation
-from descheduler_profiling import export
+from descheduler_profiling import export, export_files
 from descheduler_profiling.build import build
 from descheduler_profiling.explain import explain
 from descheduler_profiling.history.serial import history_to_bytes
@@ -124,7 +124,7 @@ def test_profiles_are_exported_and_read_back(tmp_path: Path, suffix: str) -> Non
     if suffix == ".csv":
         assert to.read_text().startswith("namespace,kind,name,signal")
         return
-    doc = export.read(to)
+    doc = export_files.read(to)
     assert [signal.signal for signal in doc.signals] == ["cpu", "gpu"]
     assert [len(signal.workloads) for signal in doc.signals] == [31, 6]
     assert doc.created == example().taken_at
