@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from descheduler.contract.types import format_duration
+from descheduler.model.format import duration
 from descheduler.policy.document import Loc
 
 Schema = Mapping[str, Any]
@@ -79,7 +79,7 @@ def sentence(kind: str, said: str, context: Mapping[str, Any]) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, timedelta):
-        return format_duration(value)
+        return duration(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

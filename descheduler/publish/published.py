@@ -13,13 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from descheduler.model.errors import DeschedulerError, LeadershipLost
+from descheduler.model.format import horizon
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy
 from descheduler.policy.publish import PublishPolicy
 from descheduler.publish.advice import Advice, Profiles, advice_of, chosen
 from descheduler.publish.recommendations import API_VERSION, Written
-from descheduler_profiling.export import horizon_name
 from descheduler_profiling.export import usage as usage_of
 
 log = structlog.get_logger(__name__)
@@ -139,7 +139,7 @@ def _samples(publish: PublishPolicy, profiles: Profiles, keys: Sequence[Workload
         labels = [(key.namespace, key.kind, key.name, signal) for key in keys]
         confidence += [(label, float(value)) for label, value, row in zip(labels, trust, rows, strict=True) if row >= 0]
         known = np.flatnonzero(trust > 0)
-        names = [horizon_name(bucket.seconds) for bucket in made.layout.buckets]
+        names = [horizon(bucket.seconds) for bucket in made.layout.buckets]
         for q in publish.quantiles:
             table = usage_of(made, rows[known], q).tolist()
             for i, values in zip(known.tolist(), table, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from descheduler.model.budgets import DisruptionBudget
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
+from descheduler.model.quantity import part_of
 from descheduler.model.selectors import Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -139,10 +139,8 @@ def allowed_at_best(budget: DisruptionBudget) -> int | None:
 
 def _scaled(written: str, total: int, unreadable: int) -> int:
     """`3` or `25%` of `total`."""
-    text = written.removesuffix("%")
-    if not (text.isascii() and text.isdigit()):
-        return unreadable
-    return math.ceil(int(text) * total / 100) if written.endswith("%") else int(text)
+    found = part_of(written, total)
+    return unreadable if found is None else found
 
 
 def exempt(pod: Pod, budget: DisruptionBudget) -> bool:
