@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from descheduler.gangs import Lookup, Units
-from descheduler.gangs.consequences import failures_left
+from descheduler.gangs.consequences import evictions_left
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -302,7 +302,7 @@ class _Rules:
         job = self._lookup.workload(self._snapshot.pods[pod].namespace, owner)
         if job is None or (job.controller is not None and job.controller.kind == "JobSet"):
             return None
-        left = failures_left(job)
+        left = evictions_left(job)
         return None if left is None else (str(job.key), left)
 
     def momentary(self, pods: Collection[int]) -> list[_Need] | Blocked:
