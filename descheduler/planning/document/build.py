@@ -260,7 +260,7 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
     view = outcome.view
     columns = view.snapshot.columns
     every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
-    requested = columns.allocatable - state.state.free(every)
+    requested = columns.allocatable - state.free(every)
     share = requested / np.maximum(columns.allocatable, 1)
     peaks = {r: _peaks(outcome, state, r, every) for r in ("cpu", "memory")}
     gpus = np.zeros(len(every))
@@ -268,7 +268,7 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
         if node.gpus is not None:
             column = columns.resource(node.gpus.resource)
             # Devices that a sharing scheduler alone knows of are no resource of the node.
-            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.state.whole_gpus()[i]
+            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.whole_gpus()[i]
     pods = requested[:, columns.resource("pods")]
     rows = zip(
         np.round(share[:, 0], 4).tolist(), np.round(share[:, 1], 4).tolist(), np.round(peaks["cpu"], 4).tolist(),

@@ -95,8 +95,8 @@ class _Shape:
     def per_node(self, state: Scenario, nodes: NDArray[np.int32]) -> Ints:
         """[K] free slots of each node: by amounts, and by devices that nobody holds a part of."""
         asked = np.flatnonzero(self.need > 0)
-        counts = (state.state.free(nodes)[:, asked] // self.need[asked]).min(axis=1)
-        whole = state.state.whole_gpus()[nodes] // self.args.slot.gpus
+        counts = (state.free(nodes)[:, asked] // self.need[asked]).min(axis=1)
+        whole = state.whole_gpus()[nodes] // self.args.slot.gpus
         least: Ints = np.maximum(np.minimum(counts, whole), 0)
         return least
 
@@ -161,7 +161,7 @@ def _cheapest(view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, 
 
 def _fewest(held: Ints, shape: _Shape, state: Scenario, node: int) -> int:
     """How many of the pods that hold so many GPUs each must leave at least before the slot's GPUs are free."""
-    free = int(state.state.free(np.array([node], np.int32))[0, shape.column])
+    free = int(state.free(np.array([node], np.int32))[0, shape.column])
     lacking = int(shape.need[shape.column]) - free
     return int(np.searchsorted(np.cumsum(-np.sort(-held)), lacking)) + 1 if lacking > 0 else 0
 

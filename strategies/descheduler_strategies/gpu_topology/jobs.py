@@ -144,7 +144,7 @@ class Jobs:
     def _room(self, members: Sequence[int]) -> Ints:
         """[N] how many of the gang's largest member each node holds once all members are gone."""
         columns = self._view.snapshot.columns
-        attempt = self._state.state.fork()
+        attempt = self._state.fork()
         for pod in members:
             attempt.remove(pod)
         largest = max(members, key=lambda p: (self._sets.count(p), -p))

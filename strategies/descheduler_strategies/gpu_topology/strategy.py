@@ -88,7 +88,7 @@ class _Search:
         self.sets = DeviceSets(view, best=args.devices == "best")
         self.jobs = Jobs(view, args, self.sets, self.state)
         self.outlooks = Outlooks(view, args)
-        self.moved = sum(1 for pod in self.state.state.moved if self.sets.count(pod))
+        self.moved = sum(1 for pod in self.state.moved if self.sets.count(pod))
         self.tried = 0
         self.proposed = 0
         self.none: dict[_Alike, Blocked | None] = {}

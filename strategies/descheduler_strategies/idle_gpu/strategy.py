@@ -296,7 +296,7 @@ class _Search:
 
     def _in_use(self, state: Scenario, _: int) -> Accept:
         """Accepts nodes on which some GPU is held already: an idle pod must not open a free node."""
-        return lambda nodes: state.state.whole_gpus()[nodes] < self.count[nodes]
+        return lambda nodes: state.whole_gpus()[nodes] < self.count[nodes]
 
 
 def _span(seconds: float) -> str:
