@@ -1,11 +1,11 @@
 """Does any plan ever do what no plan may? Random clusters with every kind of constraint, planned and checked.
 
-Each state is one seed: a small cluster (backtest.random_clusters), a random policy, the built-in strategies and, in
-half of the states, one that proposes anything at all. The checker (tests/invariants) shares no code with planning,
-placement or units: from the snapshot and the document it walks the waves and looks for budgets exceeded, gangs torn,
-nodes over capacity at any prefix, places the scheduler would not allow, limits passed, protected pods touched, pods
-moved too soon after a move or outside every window, replacements that a quota would not let in, plans that differ for
-the same input, and documents that do not add up. Seeds with violations are listed on standard error.
+Each state is one seed: a small cluster (tests/generated/clusters.py), a random policy, the built-in strategies and, in
+half of the states, one that proposes anything at all. The checker (tests/invariants) shares no code with planning, the
+scheduler or the gangs: from the snapshot and the document it walks the waves and looks for budgets exceeded, gangs
+torn, nodes over capacity at any prefix, places the scheduler would not allow, limits passed, protected pods touched,
+pods moved too soon after a move or outside every window, replacements that a quota would not let in, plans that differ
+for the same input, and documents that do not add up. Seeds with violations are listed on standard error.
 """
 
 from __future__ import annotations

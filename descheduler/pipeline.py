@@ -11,27 +11,17 @@ from dataclasses import dataclass, field, replace
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
+from descheduler.observe import Observed
 from descheduler.planning import Outcome, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.settings import chosen, input_of, settings_of
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
-from descheduler_profiling.series import History
 from descheduler_profiling.settings import Likeness, ProfileSettings
 
 LIMIT = {"gpu": 1.0}
 """Signals that cannot exceed a bound whatever the forecast says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What was seen: the cluster, the history of each signal, and the time it counts as (unix seconds)."""
-
-    snapshot: ClusterSnapshot
-    histories: Mapping[str, History]
-    now: float
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

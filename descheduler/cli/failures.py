@@ -21,7 +21,7 @@ def leave(code: int) -> None:
 
 
 @contextmanager
-def told(verbose: int, *, service: bool = False) -> Iterator[None]:
+def reported(verbose: int, *, service: bool = False) -> Iterator[None]:
     """Set up logging, and turn whatever is raised into a message on stderr and an exit code."""
     from descheduler.cli import logs
 
@@ -41,7 +41,7 @@ def told(verbose: int, *, service: bool = False) -> Iterator[None]:
     except DeschedulerError as error:
         _say(error, verbose)
         raise typer.Exit(WRONG if isinstance(error, (PolicyError, UsageError)) else FAILED) from None
-    except Exception as error:  # noqa: BLE001  the top of a command: a defect is told like everything else
+    except Exception as error:  # noqa: BLE001  the top of a command: a defect is reported like everything else
         _say(error, verbose, f"internal error: {type(error).__name__}: {error} (run again with -v for details)")
         raise typer.Exit(FAILED) from None
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class PlanFormat(StrEnum):
+    """How a plan is written."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    HTML = "html"
+
 
 Kubeconfig = Annotated[
     Path | None, typer.Option(help="Kubeconfig of the cluster. Default: KUBECONFIG, ~/.kube/config, in-cluster.")
@@ -18,7 +30,11 @@ Example = Annotated[bool, typer.Option("--example", help="Read the embedded exam
 Prometheus = Annotated[
     str | None, typer.Option(metavar="URL", help="Prometheus with the usage history; comes before the policy's.")
 ]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="The policy. Default: `descheduler policy default`.")
+]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr; errors come with their traceback.")
 ]
+OutputFormat = Annotated[PlanFormat, typer.Option("--output", "-o", help="How the plan is written.")]
 OutputFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]

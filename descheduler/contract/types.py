@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+from descheduler.model.format import SECONDS, duration
+
 _DURATION = r"^(\d+(\.\d+)?[smhdw])+$"
 
 
@@ -18,20 +19,7 @@ def parse_duration(value: Any) -> timedelta:
         return value
     if not isinstance(value, str) or not re.match(_DURATION, value):
         raise ValueError('must be a duration such as "30s", "5m", "1h30m" or "7d"')
-    return timedelta(seconds=sum(float(n) * _UNITS[u] for n, u in re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value)))
-
-
-def format_duration(value: timedelta) -> str:
-    """The shortest text that `parse_duration` reads back."""
-    seconds = round(value.total_seconds())
-    parts = []
-    for unit in ("d", "h", "m"):
-        count, seconds = divmod(seconds, int(_UNITS[unit]))
-        if count:
-            parts.append(f"{count}{unit}")
-    if seconds or not parts:
-        parts.append(f"{seconds}s")
-    return "".join(parts)
+    return timedelta(seconds=sum(float(n) * SECONDS[u] for n, u in re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value)))
 
 
 def parse_fraction(value: Any) -> float:
@@ -46,7 +34,7 @@ def parse_fraction(value: Any) -> float:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, return_type=str),
+    PlainSerializer(duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["30s", "5m", "1h30m", "7d"]}),
 ]
 Fraction = Annotated[

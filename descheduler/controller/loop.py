@@ -33,7 +33,8 @@ from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.pipeline import Memory, Observed
+from descheduler.observe import Observed
+from descheduler.pipeline import Memory
 from descheduler.planning.sources import unreadable
 from descheduler.policy import Policy, policy_hash
 

@@ -18,6 +18,7 @@ from descheduler.model.errors import (
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import Freshness
+from descheduler.observe.freshness import unread
 
 
 class Paused(DeschedulerError):
@@ -50,13 +51,8 @@ def pause_of(error: DeschedulerError) -> Blocked:
 
 def unsynced(freshness: Mapping[str, Freshness]) -> Blocked | None:
     """Why the caches cannot be relied on yet; None when they can. How old they may be is the plan's to judge."""
-    failing = [f"{f.kind}: {f.error}" for f in freshness.values() if f.served and f.error]
-    if failing:
-        return Blocked(Reason.DATA_MISSING, "API server", "; ".join(sorted(failing)))
-    waiting = sorted(f.kind for f in freshness.values() if f.served and not f.synced)
-    if waiting:
-        return Blocked(Reason.DATA_MISSING, "API server", f"still reading {', '.join(waiting)}")
-    return None
+    why = unread(freshness.values())
+    return Blocked(Reason.DATA_MISSING, "API server", why) if why else None
 
 
 def without_history(plan: PlanDocument) -> Blocked | None:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -42,9 +43,10 @@ from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import DeschedulerError
 from descheduler.model.plan import PlanDocument
-from descheduler.observe.fresh import FreshSnapshots
+from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
-from descheduler.pipeline import Memory, Observed, plan, profile
+from descheduler.observe.live import FreshSnapshots, WatchedCluster
+from descheduler.pipeline import Memory, plan, profile
 from descheduler.policy import Policy
 from descheduler.publish.profiles import Published, served
 from descheduler_profiling.profiles import SignalProfiles
@@ -137,15 +139,16 @@ def _assemble(
     elector = _elect(options, stack, client, namespace, identity, clock, rng) if options.leader_elect else None
     leadership: Leadership = elector or Unelected()
     writer = ClusterWriter(client, leadership, identity)
-    history = HistoryReader(options.prometheus, options.store, clock, rng, status.beat)
+    history = HistoryReader(options.prometheus, options.store, clock.wall, rng, status.beat)
     stack.callback(history.close)
+    source = Source(WatchedCluster(cache, clock.wall), history)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
     deciding = _Deciding(
         Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
     )
     real = Seams(
         gate=lambda: unsynced(cache.freshness()),
-        observe=_Observing(cache, history, clock),
+        observe=partial(observe, source),
         decide=deciding,
         revalidate=deciding.again,
     )
@@ -162,21 +165,6 @@ def _assemble(
         clock=clock,
         mode=options.mode,
     )
-
-
-class _Observing:
-    """What is seen: history first, for reading it may take minutes, then the cluster as it is after that."""
-
-    def __init__(self, cache: ClusterCache, history: HistoryReader, clock: Clock) -> None:
-        self._cache = cache
-        self._history = history
-        self._clock = clock
-
-    def __call__(self, policy: Policy) -> Observed:
-        histories = self._history.read(policy, self._cache.snapshot(), self._clock.wall())
-        snapshot = self._cache.snapshot()
-        snapshot = self._history.located(policy, snapshot, snapshot.taken_at)
-        return Observed(snapshot, histories, snapshot.taken_at)
 
 
 class _Deciding:

@@ -17,6 +17,8 @@ import numpy as np
 from descheduler.example import makers as make
 from descheduler.example.makers import Object
 from descheduler.example.shapes import Shape, series
+from descheduler.kube.devices.resources import NVIDIA
+from descheduler.model.nodes import ZONE
 from descheduler.model.objects import Json
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.serial import coarse
@@ -98,11 +100,11 @@ def example(seed: int = SEED) -> Example:
 
 def _nodes(cluster: _Cluster) -> None:
     for i in range(GENERAL):
-        labels = {"pool": "general", "topology.kubernetes.io/zone": ZONES[i % 3]}
+        labels = {"pool": "general", ZONE: ZONES[i % 3]}
         cluster.add("nodes", make.node(f"general-{i:02d}", labels, "16", "64Gi"))
     for i in range(GPU_NODES):
-        labels = {"pool": "gpu", "topology.kubernetes.io/zone": ZONES[i % 3], "nvidia.com/gpu.product": "H100-SXM"}
-        taint: Json = [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]
+        labels = {"pool": "gpu", ZONE: ZONES[i % 3], "nvidia.com/gpu.product": "H100-SXM"}
+        taint: Json = [{"key": NVIDIA, "value": "present", "effect": "NoSchedule"}]
         cluster.add("nodes", make.node(f"gpu-{i:02d}", labels, "96", "768Gi", 8, taints=taint))
         cluster.free[f"gpu-{i:02d}"] = [(3 * k + i) % 8 for k in range(8)]  # as they come and go, holes remain
 
@@ -237,7 +239,7 @@ def _stateful(cluster: _Cluster) -> None:
 
 def _volume(cluster: _Cluster, namespace: str, claim: str, zone: str) -> None:
     name = f"pv-{namespace}-{claim}"
-    term: Json = {"matchExpressions": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}]}
+    term: Json = {"matchExpressions": [{"key": ZONE, "operator": "In", "values": [zone]}]}
     cluster.add(
         "persistentvolumes",
         {
@@ -301,7 +303,7 @@ def _gang(
             gpus,
             schedulingGroup={"podGroupName": name},
             restartPolicy="Never",
-            tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            tolerations=[{"key": NVIDIA, "operator": "Exists"}],
         )
         cluster.add("pods", cluster.hold(item, _name(kind, position), gpus) if gpus else item)
     use = float(cpu) * 0.45
@@ -333,7 +335,7 @@ def _inference(cluster: _Cluster) -> None:
                 "48Gi",
                 born + i * 7200,
                 1,
-                tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                tolerations=[{"key": NVIDIA, "operator": "Exists"}],
                 schedulerName=PACKER,
             )
             cluster.add("pods", cluster.hold(item, _name("gpu", position), 1))
@@ -359,7 +361,7 @@ def _notebooks(cluster: _Cluster) -> None:
             "32Gi",
             born,
             1,
-            tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            tolerations=[{"key": NVIDIA, "operator": "Exists"}],
             schedulerName=PACKER,
         )
         cluster.add("pods", cluster.hold(item, _name("gpu", position), 1))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from descheduler.kube.devices.resources import NVIDIA
+from descheduler.model.nodes import HOSTNAME
 from descheduler.model.objects import Json
 
 Object = dict[str, Json]
-GPU = "nvidia.com/gpu"
 
 
 def stamp(seconds: float) -> str:
@@ -41,9 +42,9 @@ def node(name: str, labels: Mapping[str, str], cpu: str, memory: str, gpus: int 
     """A ready node."""
     amounts: Object = {"cpu": cpu, "memory": memory, "pods": "110", "ephemeral-storage": "400Gi"}
     if gpus:
-        amounts[GPU] = str(gpus)
+        amounts[NVIDIA] = str(gpus)
     return {
-        "metadata": meta(name, labels={"kubernetes.io/hostname": name, **labels}),
+        "metadata": meta(name, labels={HOSTNAME: name, **labels}),
         "spec": dict(spec),
         "status": {
             "allocatable": amounts,
@@ -87,7 +88,7 @@ def pod(
     requests: Object = {"cpu": cpu, "memory": memory}
     limits: Object = {"memory": memory}
     if gpus:
-        requests[GPU] = limits[GPU] = str(gpus)
+        requests[NVIDIA] = limits[NVIDIA] = str(gpus)
     container: Object = {
         "name": "main",
         "image": f"registry.example/{labels.get('app', name)}:1.4",
@@ -109,7 +110,7 @@ def holding(item: Object, devices: Iterable[int]) -> Object:
     status = item["status"]
     assert isinstance(status, dict)
     given: list[Json] = [{"resourceID": str(device), "health": "Healthy"} for device in devices]
-    allocated: list[Json] = [{"name": GPU, "resources": given}]
+    allocated: list[Json] = [{"name": NVIDIA, "resources": given}]
     status["containerStatuses"] = [{"name": "main", "ready": True, "allocatedResourcesStatus": allocated}]
     return item
 

@@ -14,6 +14,7 @@ from descheduler.execution.outcomes import ActionOutcome, PodOutcome
 from descheduler.execution.replacements import is_bare
 from descheduler.learning.strategy_pauses import Pause, Verdict, reviewed
 from descheduler.learning.verification import Goal, reached, silent, values_of
+from descheduler.model.format import age
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.workloads import WorkloadKey
@@ -133,10 +134,10 @@ class Ledger:
                 return Blocked(Reason.QUARANTINED, "ledger", f"moved {entry.turn} times within a day")
             left = self._cooldown(entry) - (now - entry.at)
             if left > 0:
-                return Blocked(Reason.COOLDOWN, "ledger", f"moved {_ago(now - entry.at)} ago, {_ago(left)} to go")
+                return Blocked(Reason.COOLDOWN, "ledger", f"moved {age(now - entry.at)} ago, {age(left)} to go")
         moved = self._last_of_workload.get(str(workload))
         if moved is not None and now - moved < self.rules.workload:
-            return Blocked(Reason.COOLDOWN, str(workload), f"a pod of it was moved {_ago(now - moved)} ago")
+            return Blocked(Reason.COOLDOWN, str(workload), f"a pod of it was moved {age(now - moved)} ago")
         return None
 
     def circuit(self, now: float) -> Blocked | None:
@@ -283,7 +284,3 @@ class Ledger:
             if pause is None or entries[0].at >= pause.until:
                 found.setdefault(strategy, []).append(Verdict(entries[0].at, hit))
         return {strategy: tuple(verdicts[-self.rules.hit_window :]) for strategy, verdicts in found.items()}
-
-
-def _ago(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"

@@ -55,7 +55,7 @@ def goals_of(plan: PlanDocument, settle: float = 0.0) -> Mapping[str, Goal]:
             finding=name_of(finding),
             before=level(finding, finding.curve, finding.value, plan.horizon_seconds, settle),
             after=level(finding, finding.curve_after, finding.after, plan.horizon_seconds, settle),
-            share=_share(action, totals[action.finding], numbers[action.finding]),
+            share=_part_of_finding(action, totals[action.finding], numbers[action.finding]),
             cured=finding.outcome == "cured",
         )
         if goal.telling:
@@ -105,5 +105,5 @@ def reached(goals: Iterable[Goal], now: float | None, eased_share: float) -> boo
     return (now - one.before) / promised >= eased_share - _SAME
 
 
-def _share(action: Action, total: float, number: int) -> float:
+def _part_of_finding(action: Action, total: float, number: int) -> float:
     return max(0.0, action.benefit) / total if total > 0.0 else 1.0 / number

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
+from descheduler.model.quantity import part_of
 from descheduler.model.selectors import LabelSelector
 
 
@@ -86,10 +86,8 @@ class DisruptionBudget:
 
 def _scaled(written: str, total: int, unreadable: int) -> int:
     """`3` or `25%` of `total`."""
-    text = written.removesuffix("%")
-    if not (text.isascii() and text.isdigit()):
-        return unreadable
-    return math.ceil(int(text) * total / 100) if written.endswith("%") else int(text)
+    found = part_of(written, total)
+    return unreadable if found is None else found
 
 
 @dataclass(frozen=True, slots=True)

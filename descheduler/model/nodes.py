@@ -9,6 +9,9 @@ from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
 from descheduler.model.selectors import NodeSelectorTerm
 
+HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+"""Well-known labels of nodes (k8s.io/api core/v1 well_known_labels.go)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taint:

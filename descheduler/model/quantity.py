@@ -6,7 +6,9 @@ CPU is counted in millicores and everything else in whole units, both rounded up
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
@@ -42,13 +44,9 @@ def amount(resource: str, text: str) -> int:
     return max(-_MAX, min(int(value.to_integral_value(ROUND_CEILING)), _MAX))
 
 
-def human(resource: str, value: float) -> str:
-    """A short text for people: 1500 millicores -> "1.5", bytes -> "3.2Gi"."""
-    if resource == "cpu":
-        return f"{value / 1000:.3g}"
-    if "memory" in resource or "storage" in resource or resource.startswith("hugepages-"):
-        for suffix in ("", "Ki", "Mi", "Gi", "Ti"):
-            if abs(value) < 1024 or suffix == "Ti":
-                return f"{value:.3g}{suffix}"
-            value /= 1024
-    return f"{value:g}"
+def part_of(written: str, size: int, rounded: Callable[[float], int] = math.ceil) -> int | None:
+    """`3`, or `25%` of `size`, rounded up as Kubernetes does unless another rule is given; None when it is neither."""
+    digits = written.removesuffix("%")
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    return int(digits) if digits == written else rounded(int(digits) * size / 100)

@@ -28,15 +28,13 @@ def query(names: Iterable[str], match: str) -> str:
     return render(f'count by ({", ".join(LABELS)}) ({{__name__=~"{pattern}"$match}})', 0, match)
 
 
-def located(
-    client: HistoryClient, names: Iterable[str], match: str, snapshot: ClusterSnapshot, now: float
-) -> ClusterSnapshot:
+def located(client: HistoryClient, names: Iterable[str], match: str, snapshot: ClusterSnapshot) -> ClusterSnapshot:
     """The snapshot with what series tell of devices and their holders.
 
     Raises:
         HistoryError: the server cannot be used, or its answer is not whole.
     """
-    answer = client.query(query(names, match), int(now))
+    answer = client.query(query(names, match), int(snapshot.taken_at))
     if answer.partial:
         raise HistoryPartial("; ".join(answer.partial))
     return with_observed(snapshot, rows(snapshot, (series.labels for series in answer.series)))

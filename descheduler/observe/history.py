@@ -1,70 +1,62 @@
-"""History for the controller: read once in full, then added to in each cycle."""
+"""The history of a live cluster, read from Prometheus: once in full, then added to each time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
 import structlog
 
-from descheduler.apiwrite.clock import Clock
-from descheduler.contract import load
-from descheduler.model.errors import HistoryError, StrategyError, UsageError
+from descheduler.model.errors import HistoryError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.gpu_series import located, worth_asking
+from descheduler.observe.signals import wanted_signals
 from descheduler.policy import Policy
 from descheduler.policy.convert import history_connection, history_signals
+from descheduler.policy.hints import hint_at
 from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.collect import collect
+from descheduler_profiling.history.signals import Signal, builtin_signals
 from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.series import History
 
 log = structlog.get_logger(__name__)
 
-BASIC = ("cpu", "memory")
-"""Signals that are read whatever the strategies ask for: destinations must stay cool."""
-
-
-OF_GPUS = frozenset({"gpu", "gpu_memory"})
-"""Signals that no cluster without GPUs has: what a strategy would merely like is not asked for there."""
-
 
 class HistoryReader:
-    """Reads what the strategies of a policy need. Keeps the connection while the policy's history section stays.
+    """Keeps the connection while the policy's history section stays, and what it has read.
 
     `url` of the command line comes before the policy's; `directory` keeps the history over restarts (None: in memory);
-    `beat` is called while a long back-fill goes on.
+    `now` gives unix seconds; `beat` is called while a long back-fill goes on.
     """
 
     def __init__(
-        self, url: str | None, directory: Path | None, clock: Clock, rng: Random, beat: Callable[[], None]
+        self, url: str | None, directory: Path | None, now: Callable[[], float], rng: Random, beat: Callable[[], None]
     ) -> None:
         self._url = url
         self._store = HistoryStore(directory)
-        self._clock = clock
+        self._now = now
         self._rng = rng
         self._beat = beat
         self._client: HistoryClient | None = None
         self._asked = ""
 
-    def read(self, policy: Policy, snapshot: ClusterSnapshot, now: float) -> Mapping[str, History]:
-        """The history of every signal, up to now.
+    def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
+        known = {*builtin_signals(), *policy.history.queries, *policy.history.signals}
+        for signal in signals or ():
+            if signal not in known:
+                raise UsageError(f"no signal is named {signal}{hint_at(signal, known)}")
+        history_connection(policy.history, self._url)
 
-        Raises:
-            UsageError: no address is given.
-            HistoryError: the server cannot be used at all, and nothing is known from earlier.
-        """
+    def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:
+        """As `HistorySource` says. Of a server that cannot be used at all, what is known from earlier is given."""
         wanted = policy.history
-        client = self._connected(policy)
-        needed = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy, snapshot)}
-        if policy.publish.workloads:
-            needed.update(policy.publish.signals)
         return collect(
-            client,
-            history_signals(wanted, sorted({*BASIC, *needed})),
-            now=now,
+            self._connected(policy),
+            _asked_for(policy, snapshot, signals),
+            now=snapshot.taken_at,
             window_seconds=int(wanted.window.total_seconds()),
             step=int(wanted.step.total_seconds()),
             owner_of=owners(snapshot),
@@ -73,12 +65,13 @@ class HistoryReader:
             match=wanted.match,
         )
 
-    def located(self, policy: Policy, snapshot: ClusterSnapshot, now: float) -> ClusterSnapshot:
-        """The snapshot with what series tell of its GPUs, where nothing else does; as it is when they cannot be had."""
-        if not policy.history.gpu_series or not worth_asking(snapshot):
+    def located(self, policy: Policy, snapshot: ClusterSnapshot) -> ClusterSnapshot:
+        """As `HistorySource` says; the snapshot as it is when the series cannot be had."""
+        names, match = policy.history.gpu_series, policy.history.match
+        if not names or not worth_asking(snapshot):
             return snapshot
         try:
-            return located(self._connected(policy), policy.history.gpu_series, policy.history.match, snapshot, now)
+            return located(self._connected(policy), names, match, snapshot)
         except (HistoryError, UsageError) as e:
             log.warning("series of GPUs cannot be read", error=str(e))
             return snapshot
@@ -94,20 +87,15 @@ class HistoryReader:
         if self._client is None or asked != self._asked:
             self.close()
             connection = history_connection(policy.history, self._url)
-            self._client = HistoryClient(connection, rng=self._rng, clock=self._clock.wall)
+            self._client = HistoryClient(connection, rng=self._rng, clock=self._now)
             self._asked = asked
         return self._client
 
 
-def _signals_of(name: str, snapshot: ClusterSnapshot) -> tuple[str, ...]:
-    try:
-        strategy = load(name)
-    except StrategyError:
-        return ()  # the plan will say that it failed, and go on with the others
-    optional: tuple[str, ...] = getattr(strategy, "optional_signals", ())
-    if not any(node.gpus for node in snapshot.nodes):
-        optional = tuple(signal for signal in optional if signal not in OF_GPUS)
-    return (*strategy.signals, *optional)
+def _asked_for(policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> dict[str, Signal]:
+    if signals is None:
+        return history_signals(policy.history, wanted_signals(policy, snapshot))
+    return {name: one for name, one in history_signals(policy.history, signals).items() if name in signals}
 
 
 def owners(snapshot: ClusterSnapshot) -> Callable[[str, str], WorkloadKey | None]:

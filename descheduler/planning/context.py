@@ -12,6 +12,7 @@ from descheduler.gangs import Units
 from descheduler.model.arrays import Positions
 from descheduler.model.landing import LandingMode
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning.budgets.budgets import Budgets, DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
@@ -19,7 +20,7 @@ from descheduler.planning.filters.filters import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
-from descheduler.planning.sources import FreshnessRules, Sources, judge_sources
+from descheduler.planning.sources import Sources, judge_sources
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
 from descheduler.policy.protections import Protections

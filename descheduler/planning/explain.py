@@ -14,8 +14,8 @@ from difflib import get_close_matches
 import numpy as np
 
 from descheduler.model.errors import UsageError
+from descheduler.model.format import quantity
 from descheduler.model.pods import Pod
-from descheduler.model.quantity import human
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.units import Unit
 from descheduler.planning.planner import Outcome
@@ -100,7 +100,7 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
 def _about(outcome: Outcome, pod: Pod, at: int) -> Check:
     columns = outcome.view.snapshot.columns
     owner = columns.workloads[columns.pod_workload[at]]
-    asks = ", ".join(f"{human(r, v)} {r}" for r, v in pod.spec.requests if r != "pods")
+    asks = ", ".join(f"{quantity(r, v)} {r}" for r, v in pod.spec.requests if r != "pods")
     return Check("pod", None, f"{pod.phase} on {pod.node or 'no node'}, of {owner}, asks for {asks or 'nothing'}")
 
 
@@ -139,7 +139,7 @@ def _load_checks(outcome: Outcome, at: int) -> Iterator[Check]:
         unit = 1000.0 if resource == "cpu" else 1.0
         trust = float(loads.profiles.confidence[loads.pod_row[at]])
         text = f"p{rules.quantile * 100:g} of its peak within {rules.horizon_seconds / 3600:g} h: "
-        text += human(resource, peak * unit)
+        text += quantity(resource, peak * unit)
         yield Check(f"{resource} forecast", None, f"{text} (confidence {trust:.2f})")
 
 

@@ -10,13 +10,13 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
+from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.context import PlanningInput, PlanningSettings, PoolRule
 from descheduler.planning.costs import CostModel
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.planner import ChosenStrategy
 from descheduler.planning.proofs import ProofRules
-from descheduler.planning.sources import FreshnessRules
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.scheduler import Scoring

@@ -4,38 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.freshness import FreshnessRules, SourceState, kind_states, state_of
 from descheduler.planning.problems import Problem, ProblemKind
-from descheduler.policy.history import HistoryPolicy
-from descheduler.policy.planning import FreshnessPolicy
 from descheduler_profiling.profiles import SignalProfiles
 
-REQUIRED = ("nodes", "pods", "namespaces", "poddisruptionbudgets", "replicasets", "statefulsets", "jobs")
-"""Kinds without which nothing is decided."""
-
 _NAMED = 10  # unreadable objects that are named one by one
-
-
-@dataclass(frozen=True, slots=True)
-class FreshnessRules:
-    """How old data may be, in seconds."""
-
-    max_age_seconds: float
-    by_kind: Mapping[str, float]
-    history_max_age_seconds: float
-    min_coverage: float  # share of the running pods' requests that must have history
-
-    @classmethod
-    def of(cls, freshness: FreshnessPolicy, history: HistoryPolicy) -> Self:
-        return cls(
-            max_age_seconds=freshness.max_age.total_seconds(),
-            by_kind={kind: age.total_seconds() for kind, age in freshness.kinds.items()},
-            history_max_age_seconds=history.max_staleness.total_seconds(),
-            min_coverage=history.min_coverage,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +28,20 @@ def judge_sources(
     snapshot: ClusterSnapshot, profiles: Mapping[str, SignalProfiles], rules: FreshnessRules, now: float
 ) -> Sources:
     """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything."""
-    rows, stops = _kinds(snapshot, rules, now)
+    sizes = _sizes(snapshot)
+    kinds = tuple(kind_states(snapshot.freshness, rules, now))
+    rows = [SourceRow(one.kind, one.state, one.age, sizes.get(one.kind, 0), one.error) for one in kinds]
+    stops = tuple(one.stop for one in kinds if one.stop)
     usable: dict[str, SignalProfiles] = {}
     problems = [Problem(ProblemKind.OBJECT, text) for text in unreadable(snapshot)]
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
         rows.append(row)
-        if row.state == "fresh":
+        if row.state == SourceState.FRESH:
             usable[name] = signal
         else:
             problems.append(Problem(ProblemKind.SIGNAL, f"history of {name} is {row.state}: {row.detail}", name))
-    return Sources(tuple(rows), usable, tuple(stops), tuple(problems))
-
-
-def _kinds(snapshot: ClusterSnapshot, rules: FreshnessRules, now: float) -> tuple[list[SourceRow], list[str]]:
-    rows: list[SourceRow] = []
-    stops: list[str] = []
-    sizes = _sizes(snapshot)
-    for kind, fresh in sorted(snapshot.freshness.items()):
-        age = abs(now - fresh.as_of)  # from the future it is no better: a clock was set back, and the age is not known
-        state = "fresh"
-        if not fresh.served:
-            state = "absent"
-        elif not fresh.synced or fresh.error:
-            state = "partial"
-        elif age > rules.by_kind.get(kind, rules.max_age_seconds):
-            state = "stale"
-        rows.append(SourceRow(kind, state, age, sizes.get(kind, 0), fresh.error))
-        if state in ("partial", "stale"):
-            stops.append(f"{kind}: {fresh.error or f'{age:.0f} s old'}")
-        elif state == "absent" and kind in REQUIRED:
-            stops.append(f"{kind}: not served by the API server")
-    return rows, stops
+    return Sources(tuple(rows), usable, stops, tuple(problems))
 
 
 def unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
@@ -113,14 +71,12 @@ def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
 
 
 def _signal(profiles: SignalProfiles, rules: FreshnessRules, now: float) -> SourceRow:
-    age = abs(now - profiles.origin)  # as above: from the future it is no better
-    state, detail = "fresh", "; ".join(profiles.problems)
-    if not profiles.keys:
-        state, detail = "absent", detail or "no series"
-    elif not profiles.complete:
-        state = "partial"
-    elif age > rules.history_max_age_seconds:
-        state = "stale"
+    there, whole = bool(profiles.keys), profiles.complete
+    state, age = state_of(profiles.origin, now, rules.history_max_age_seconds, there=there, whole=whole)
+    detail = "; ".join(profiles.problems)
+    if state is SourceState.ABSENT:
+        detail = detail or "no series"
+    elif state is SourceState.STALE:
         detail = f"newest point is {age:.0f} s old" if now > profiles.origin else f"{age:.0f} s from the future"
     return SourceRow(f"history/{profiles.signal}", state, age, len(profiles.keys), detail)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from descheduler.contract.types import format_duration
+from descheduler.model.format import duration
 from descheduler.policy.document import Loc
 
 Schema = Mapping[str, Any]
@@ -36,6 +36,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     by_case = {k.lower().replace("_", "").replace("-", ""): k for k in known}
     near = difflib.get_close_matches(word.lower().replace("_", "").replace("-", ""), by_case, n=1, cutoff=0.6)
     return f" (did you mean {by_case[near[0]]}?)" if near else ""
+
+
+def hint_at(wrong: str, there: Iterable[str]) -> str:
+    """What was meant, or else all that there is; goes behind a sentence that says what is wrong."""
+    names = sorted(there)
+    return did_you_mean(wrong, names) or f"; there are {', '.join(names) or 'none'}"
 
 
 def known_keys(schema: Schema, loc: Loc) -> list[str]:
@@ -73,7 +79,7 @@ def sentence(kind: str, said: str, context: Mapping[str, Any]) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, timedelta):
-        return format_duration(value)
+        return duration(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

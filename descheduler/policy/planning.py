@@ -13,7 +13,7 @@ from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
 
 
-def _share(value: object) -> int | str:
+def _count_or_percent(value: object) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if isinstance(value, str) and re.match(r"^(\d{1,2}|100)%$", value):
@@ -21,9 +21,9 @@ def _share(value: object) -> int | str:
     raise ValueError('must be a whole number of at least 0, or a percentage such as "10%"')
 
 
-Share = Annotated[
+CountOrPercent = Annotated[
     int | str,
-    BeforeValidator(_share),
+    BeforeValidator(_count_or_percent),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^(\d{1,2}|100)%$"}]}),
 ]
 
@@ -47,7 +47,7 @@ class LimitsPolicy(Section):
     """From one node in one plan; null: no limit."""
     per_namespace: int | None = Field(default=20, ge=0)
     """In one namespace in one plan; null: no limit."""
-    per_workload: Share | None = "10%"
+    per_workload: CountOrPercent | None = "10%"
     """Of one workload at any moment: a number, or a percentage of its running pods (at least one); null: no limit."""
     per_cycle: int | None = Field(default=50, ge=0)
     """In one plan; null: no limit."""

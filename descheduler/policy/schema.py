@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
 from descheduler.contract import available, load
-from descheduler.contract.types import format_duration
+from descheduler.model.format import duration
 from descheduler.policy.policy import API_VERSION, Policy
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,7 +28,7 @@ class _Generator(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, timedelta):
-            return format_duration(dft)
+            return duration(dft)
         if isinstance(dft, dict):
             return {key: self.encode_default(value) for key, value in dft.items()}
         if isinstance(dft, BaseModel):

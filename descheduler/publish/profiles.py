@@ -20,12 +20,12 @@ from descheduler.kube.convert.kinds import Kind
 from descheduler.kube.convert.wire import CustomWire
 from descheduler.kube.convert.workloads import convert_custom
 from descheduler.model.errors import DeschedulerError, LeadershipLost
+from descheduler.model.format import horizon
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy
 from descheduler.policy.publish import PublishPolicy
 from descheduler.publish.recommendations import API_VERSION, Advice, Recommendations, Written
-from descheduler_profiling.export import horizon_name
 from descheduler_profiling.export import usage as usage_of
 from descheduler_profiling.profiles import SignalProfiles
 
@@ -172,7 +172,7 @@ def _samples(publish: PublishPolicy, profiles: Profiles, keys: Sequence[Workload
         labels = [(key.namespace, key.kind, key.name, signal) for key in keys]
         confidence += [(label, float(value)) for label, value, row in zip(labels, trust, rows, strict=True) if row >= 0]
         known = np.flatnonzero(trust > 0)
-        names = [horizon_name(bucket.seconds) for bucket in made.layout.buckets]
+        names = [horizon(bucket.seconds) for bucket in made.layout.buckets]
         for q in publish.quantiles:
             table = usage_of(made, rows[known], q).tolist()
             for i, values in zip(known.tolist(), table, strict=True):

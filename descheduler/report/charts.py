@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from descheduler.model import format as fmt
 from descheduler.model.plan import FindingRow, NodeRow, NodeUse
 from descheduler.report import svg, words
 
@@ -75,7 +76,7 @@ def curve(finding: FindingRow, created: float, horizon_seconds: int) -> str:
 def _scales(axes: Axes, created: float, hours: float, top: float, finding: FindingRow) -> None:
     step = 1 if hours <= 8 else math.ceil(hours / 8)
     ticks = list(range(0, int(hours + 0.01) + 1, step))
-    axes.set_xticks(ticks, ["now" if t == 0 else words.clock(created + 3600 * t) for t in ticks])
+    axes.set_xticks(ticks, ["now" if t == 0 else fmt.clock(created + 3600 * t) for t in ticks])
     unit = (
         next((u for u in (0.05, 0.1, 0.25, 0.5, 1.0) if top / u <= 5), top / 4)
         if words.is_fraction(finding)
@@ -111,7 +112,7 @@ def _heat(pools: Sequence[tuple[str, list[list[NodeRow]]]], resource: str, *, af
     tips: dict[str, str] = {}
     top = 0.0
     for pool, cells in pools:
-        axes.text(0, top + 12, f"{pool}  ·  {words.plural(sum(map(len, cells)), 'node')}", color=_INK, fontsize=11)
+        axes.text(0, top + 12, f"{pool}  ·  {fmt.plural(sum(map(len, cells)), 'node')}", color=_INK, fontsize=11)
         top += 20
         for i, rows in enumerate(cells):
             x, y = (i % across) * (size + gap), top + (i // across) * (size + gap)
@@ -129,10 +130,10 @@ def _heat(pools: Sequence[tuple[str, list[list[NodeRow]]]], resource: str, *, af
 def _tip(rows: Sequence[NodeRow], resource: str, *, after: bool) -> str:
     if len(rows) > 1:
         hottest = max(peak(r.after if after else r.before, resource) for r in rows)
-        return f"{rows[0].name} … {rows[-1].name}: {words.percent(hottest)}"
+        return f"{rows[0].name} … {rows[-1].name}: {fmt.percent(hottest)}"
     row = rows[0]
     before, now = peak(row.before, resource), peak(row.after, resource)
-    moved = f"{words.percent(before)} → {words.percent(now)}" if after and before != now else words.percent(before)
+    moved = f"{fmt.percent(before)} → {fmt.percent(now)}" if after and before != now else fmt.percent(before)
     return f"{row.name}: {resource} {moved}" + ("" if row.ready else ", not ready")
 
 
@@ -169,7 +170,7 @@ def _strips(rows: Sequence[NodeRow], *, after: bool) -> str:
             at = (left + label + device * (size + gap), y)
             name = f"c{len(tips)}"
             axes.add_patch(Rectangle(at, size, size, facecolor=face, gid=name, **edge))
-            tips[name] = f"{row.name}: {words.number(use.gpus_used)} of {row.gpus} GPUs used"
+            tips[name] = f"{row.name}: {fmt.number(use.gpus_used)} of {row.gpus} GPUs used"
     return _svg(figure, f"GPUs used and free on every GPU node {'after' if after else 'before'} the plan", tips)
 
 

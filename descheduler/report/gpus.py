@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from descheduler.model import format as fmt
 from descheduler.model.plan import PlanDocument
 from descheduler.model.plan_gpus import GpuCapacityRow, GpuHold, GpuMap, GpuNodeRow
-from descheduler.report import words
 
 LETTERS = "ABCDEFGH"
 """Workloads that have a colour and a letter of their own; the others share one."""
@@ -221,7 +221,7 @@ def steering(found: GpuMap) -> str:
     """What cannot be steered, in a sentence; empty when everything can."""
     if not found.unsteerable:
         return ""
-    nodes = words.plural(found.unsteerable, "node")
+    nodes = fmt.plural(found.unsteerable, "node")
     return f"on {nodes} the kubelet chooses among the devices: a plan can choose the node, and cannot steer the device"
 
 
@@ -230,7 +230,7 @@ def gang_room(found: GpuMap) -> str:
     if not found.gangs or found.gangs[0].gpus < 2:
         return ""
     each = (
-        f"{row.level} {words.number(row.before)}" + (f" → {words.number(row.after)}" if row.after != row.before else "")
+        f"{row.level} {fmt.number(row.before)}" + (f" → {fmt.number(row.after)}" if row.after != row.before else "")
         for row in found.gangs
     )
     return f"largest gang of pods with {found.gangs[0].gpus} GPUs each in one domain: {', '.join(each)}"

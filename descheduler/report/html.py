@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from descheduler.model import format as fmt
 from descheduler.model.plan import Action, FindingRow, GpuMap, NodeRow, PlanDocument
 from descheduler.report import charts, gpus, words
 from descheduler.report.serial import to_json
@@ -101,6 +102,7 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
     moves = [(action, pod) for action in sorted(plan.actions, key=lambda a: a.wave) for pod in action.pods]
     values: dict[str, Any] = {
         "plan": plan,
+        "fmt": fmt,
         "words": words,
         "verdict": words.verdict(plan),
         "changes": words.changes(plan),
@@ -253,5 +255,5 @@ def _embedded(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
     return {
         "json": Markup(text),
         "left": left,
-        "left_text": ", ".join(words.plural(count, name) for name, count in left.items() if count),
+        "left_text": ", ".join(fmt.plural(count, name) for name, count in left.items() if count),
     }

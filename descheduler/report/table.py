@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from descheduler.model import format as fmt
 from descheduler.model.plan import Action, BudgetRow, FindingRow, PlanDocument, PodMove
 from descheduler.report import table_gpus, words
 from descheduler.report.cells import table as _table
@@ -47,11 +48,11 @@ def _section(title: str, body: RenderableType) -> RenderableType:
 def _head(plan: PlanDocument) -> RenderableType:
     line = Text()
     line.append(f"Plan {plan.id or '–'}", style="bold")
-    line.append(f"  {plan.cluster or 'cluster'}, {words.instant(plan.created)}", style="dim")
+    line.append(f"  {plan.cluster or 'cluster'}, {fmt.instant(plan.created)}", style="dim")
     counts = Text(
-        f"{words.plural(plan.summary.get('nodes', 0), 'node')}, {words.plural(plan.summary.get('pods', 0), 'pod')}"
-        f" ({words.number(plan.summary.get('movable_pods', 0))} may move),"
-        f" horizon {words.span(plan.horizon_seconds)}, policy {plan.policy_hash or '–'}",
+        f"{fmt.plural(plan.summary.get('nodes', 0), 'node')}, {fmt.plural(plan.summary.get('pods', 0), 'pod')}"
+        f" ({fmt.number(plan.summary.get('movable_pods', 0))} may move),"
+        f" horizon {fmt.span(plan.horizon_seconds)}, policy {plan.policy_hash or '–'}",
         style="dim",
     )
     return Group(line, counts, Text(), Text(words.verdict(plan), style="bold"))
@@ -128,8 +129,8 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
         unit,
         _way(pod),
         Text(_proof(pod), style="dim"),
-        words.compact(action.worth) if first else "",
-        words.compact(action.cost.total) if first else "",
+        fmt.compact(action.worth) if first else "",
+        fmt.compact(action.cost.total) if first else "",
     ]
     if wide:
         cells.append(", ".join(f"{k.rpartition('/')[2]} {v}" for k, v in pod.requests.items()))
@@ -144,8 +145,8 @@ def _way(pod: PodMove) -> str:
 
 def _proof(pod: PodMove) -> str:
     proof = pod.proof
-    peaks = ", ".join(f"{name} {words.percent(peak)}" for name, peak in (proof.destination_peaks or {}).items())
-    lands = f"{words.percent(proof.expected_share)} likely, {proof.candidates} fit"
+    peaks = ", ".join(f"{name} {fmt.percent(peak)}" for name, peak in (proof.destination_peaks or {}).items())
+    lands = f"{fmt.percent(proof.expected_share)} likely, {proof.candidates} fit"
     return f"{lands}; then {peaks}" if peaks else lands
 
 
@@ -158,7 +159,7 @@ def _refused(plan: PlanDocument, wide: bool) -> RenderableType:
     for group in words.groups(plan.refusals):
         row = group.rows[0]
         example = words.subject(row.subject) + (f" ({row.by})" if row.by and row.by != row.subject else "")
-        table.add_row(group.reason, words.number(group.count), Text(group.explanation, style="dim"), example)
+        table.add_row(group.reason, fmt.number(group.count), Text(group.explanation, style="dim"), example)
     return Group(table, Text(), _every_refusal(plan)) if wide else table
 
 
@@ -175,5 +176,5 @@ def _sources(plan: PlanDocument) -> Table:
     table = _table("source", "state", "age", "items", "detail", right=("age", "items"))
     for source in plan.sources:
         state = Text(source.state, style=_STATE.get(source.state, ""))
-        table.add_row(source.name, state, words.span(source.age_seconds), words.number(source.items), source.detail)
+        table.add_row(source.name, state, fmt.span(source.age_seconds), fmt.number(source.items), source.detail)
     return table

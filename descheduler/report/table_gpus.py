@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from descheduler.model import format as fmt
 from descheduler.model.plan import PlanDocument
 from descheduler.model.plan_gpus import GpuMap
 from descheduler.report import gpus, words
@@ -27,7 +28,7 @@ def render(plan: PlanDocument, found: GpuMap, *, wide: bool) -> RenderableType:
         parts += [Text(), _strips(shown, wide=wide)]
     left = len(strips) - len(shown)
     if left:
-        parts.append(Text(f"{words.plural(left, 'further node')} changes: -o wide", style="dim"))
+        parts.append(Text(f"{fmt.plural(left, 'further node')} changes: -o wide", style="dim"))
     said = gpus.steering(found)
     if said and (shown or wide):
         parts.append(Text(words.sentence(said), style="dim"))
@@ -40,14 +41,14 @@ def _capacity(found: GpuMap) -> Table:
     made = table("pool", "model", "nodes", "GPUs", *headings, right=("nodes", "GPUs", *headings))
     for row, figures in rows:
         cells = [_change(before, after) for _, before, after in figures]
-        made.add_row(row.pool, row.model or "–", words.number(row.nodes), words.number(row.devices), *cells)
+        made.add_row(row.pool, row.model or "–", fmt.number(row.nodes), fmt.number(row.devices), *cells)
     return made
 
 
 def _change(before: float, after: float) -> Text:
     if before == after:
-        return Text(words.number(before), style="dim")
-    return Text(f"{words.number(before)} → {words.number(after)}", style="green" if after > before else "yellow")
+        return Text(fmt.number(before), style="dim")
+    return Text(f"{fmt.number(before)} → {fmt.number(after)}", style="green" if after > before else "yellow")
 
 
 def _strips(strips: list[gpus.Strip], *, wide: bool) -> Table:
@@ -56,9 +57,9 @@ def _strips(strips: list[gpus.Strip], *, wide: bool) -> Table:
     for strip in strips:
         row = strip.row
         now = gpus.blocks(strip.before)
-        free = words.number(row.free_before)
+        free = fmt.number(row.free_before)
         if strip.changed:
-            now, free = f"{now} → {gpus.blocks(strip.after)}", f"{free} → {words.number(row.free_after)}"
+            now, free = f"{now} → {gpus.blocks(strip.after)}", f"{free} → {fmt.number(row.free_after)}"
         cells = [row.name, now, free, "\n".join(strip.moves)]
         made.add_row(*cells, *((row.source, Text(strip.note, style="dim")) if wide else ()))
     return made

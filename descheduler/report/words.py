@@ -1,12 +1,12 @@
-"""Numbers and rows as people read them; the table and the page say the same in the same words."""
+"""Rows and sentences of a plan as people read them; the table and the page say the same in the same words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from descheduler.model.format import number, percent, plural
 from descheduler.model.plan import Action, FindingRow, PlanDocument, RefusalRow
 
 OUTCOMES = {
@@ -35,46 +35,6 @@ class Change:
     label: str
     before: float
     after: float
-
-
-def instant(seconds: float) -> str:
-    """Unix seconds as `2026-10-29 12:00:00 UTC`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def clock(seconds: float) -> str:
-    """Unix seconds as `12:00`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M")
-
-
-def span(seconds: float) -> str:
-    """A length of time: `3 s`, `12 min`, `2 h`, `1 h 30 min`, `3 d`."""
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 120 and minutes % 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    return f"{round(hours / 24)} d"
-
-
-def percent(fraction: float) -> str:
-    """`0.914` as `91%`; a negative fraction is unknown."""
-    return "–" if fraction < 0 else f"{fraction:.0%}"
-
-
-def number(value: float) -> str:
-    """A plain number, with thin separators between thousands."""
-    text = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
-    return text.replace(",", "\u202f")
-
-
-def plural(count: float, word: str, words: str = "") -> str:
-    """`1 pod`, `2 pods`."""
-    return f"{number(count)} {word if count == 1 else words or word + 's'}"
 
 
 def is_fraction(finding: FindingRow) -> bool:
@@ -134,14 +94,6 @@ def stage(action: Action) -> str:
         return ""
     after = f", after {action.bundle}" if action.stage > 1 and action.bundle else ""
     return f"stage {action.stage} of {action.stages}{after}"
-
-
-def compact(value: float) -> str:
-    """Core-seconds for people: `90`, `6.3 k`, `576 k`, `1.2 M`."""
-    for limit, divisor, unit in ((1e3, 1.0, ""), (1e6, 1e3, "\u202fk"), (1e9, 1e6, "\u202fM")):
-        if abs(value) < limit:
-            return f"{value / divisor:.3g}{unit}"
-    return f"{value / 1e9:.3g}\u202fG"
 
 
 def sentence(text: str) -> str:

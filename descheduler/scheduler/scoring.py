@@ -14,7 +14,7 @@ import numpy as np
 
 from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
 from descheduler.model.columns import Columns
-from descheduler.model.nodes import VACATING
+from descheduler.model.nodes import HOSTNAME, VACATING, ZONE
 from descheduler.model.pods import SpreadConstraint
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
@@ -32,8 +32,7 @@ WEIGHTS = {"taints": 3, "affinity": 2, "fit": 1, "spread": 2, "inter_pod": 2, "b
 MINIMUM = (100, 200 * 1024 * 1024)
 """What a container that asks for no CPU or memory counts as (pkg/scheduler/util/pod_resources.go)."""
 
-_HOSTNAME, _ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
-_SYSTEM_DEFAULTS = ((_HOSTNAME, 3), (_ZONE, 5))
+_SYSTEM_DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
 _NEGLIGIBLE = 0.001
 _SELECTING_OWNERS = ("ReplicaSet", "StatefulSet", "ReplicationController")
 
@@ -197,7 +196,7 @@ class Scorer:
 
     def _soft_spread(self, cls: int, constraint: SpreadConstraint, present: Mask) -> SoftSpread:
         label = self._labels.topology(constraint.topology_key)
-        per_node = constraint.topology_key == _HOSTNAME
+        per_node = constraint.topology_key == HOSTNAME
         counter, _ = self._compiler.spread_counter(cls, constraint, present, per_node=per_node)
         return SoftSpread(counter, constraint.max_skew, per_node, label.domain, label.present)
 

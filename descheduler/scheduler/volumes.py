@@ -13,18 +13,18 @@ import numpy as np
 
 from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Claim, StorageClass, Volume
+from descheduler.model.nodes import ZONE, Claim, StorageClass, Volume
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.predicates import Predicate
 
 ONCE_PER_POD = "ReadWriteOncePod"
-_ZONE, _REGION = "topology.kubernetes.io/zone", "topology.kubernetes.io/region"
+_REGION = "topology.kubernetes.io/region"
 _GA = {
-    "failure-domain.beta.kubernetes.io/zone": _ZONE,
+    "failure-domain.beta.kubernetes.io/zone": ZONE,
     "failure-domain.beta.kubernetes.io/region": _REGION,
-    _ZONE: _ZONE,
+    ZONE: ZONE,
     _REGION: _REGION,
 }
 _NO_PROVISIONER = ("", "kubernetes.io/no-provisioner")

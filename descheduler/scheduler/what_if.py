@@ -19,7 +19,7 @@ from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
 Nodes = NDArray[np.integer] | None
 _ALL = slice(None)
-_TOLD_TOGETHER = (Predicate.VOLUME, Predicate.VOLUME_BIND)  # VolumeBinding names both where both hold
+_REPORTED_TOGETHER = (Predicate.VOLUME, Predicate.VOLUME_BIND)  # VolumeBinding names both where both hold
 
 
 class WhatIf:
@@ -211,7 +211,7 @@ class WhatIf:
             failing = np.flatnonzero(codes == predicate)
             if predicate is Predicate.RESOURCES:
                 tally.update(self._insufficient(pod, failing))
-            elif predicate in _TOLD_TOGETHER:
+            elif predicate in _REPORTED_TOGETHER:
                 tally.update(self._volume_reasons(pod, failing))
             elif predicate is not Predicate.OK:
                 tally[TEXT[predicate]] += count
@@ -228,7 +228,7 @@ class WhatIf:
     def _volume_reasons(self, pod: int, nodes: Indices) -> dict[str, int]:
         rules = self._placement.volume_rules(pod)
         allowed = rules.allowed if rules else ()
-        return {TEXT[p]: int((~mask[nodes]).sum()) for p, mask in allowed if p in _TOLD_TOGETHER}
+        return {TEXT[p]: int((~mask[nodes]).sum()) for p, mask in allowed if p in _REPORTED_TOGETHER}
 
     def scores(self, pod: int, nodes: Nodes = None) -> Floats:
         """[N] or [K] the scheduler's summed scores, -inf where the pod does not fit.

@@ -1,6 +1,6 @@
 """Network levels as columns: for each level, top to bottom, which nodes share a domain.
 
-A domain is told by the whole path of names from the top, as in Kueue (KEP-2724): rack r1 of block b1 is not rack r1 of
+A domain is known by the whole path of names from the top, as in Kueue (KEP-2724): rack r1 of block b1 is not rack r1 of
 block b2. A node that does not say where it is on a level is in a domain of its own there and on every level below.
 """
 

@@ -1,4 +1,4 @@
-"""Where network levels are told: labels of nodes (presets by cloud and tool), and objects that name labels or nodes.
+"""Where network levels are read from: labels of nodes (presets by cloud and tool), objects that name labels or nodes.
 
 The keys are those of the AWS, Google and Oracle documentation of their Kubernetes services, of NVIDIA Topograph
 (docs/reference/node-labels.md and its predecessors), of the GPU feature discovery (`nvidia.com/gpu.clique`), of Kueue
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.model.arrays import Mask
+from descheduler.model.nodes import HOSTNAME, ZONE
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.topology.hypernodes import hyper_levels
 from descheduler.topology.levels import Column, Levels, ambiguous, levels_of
 
-HOSTNAME = "kubernetes.io/hostname"
 CLIQUE = "nvidia.com/gpu.clique"
 _TIERS = range(9, -1, -1)
 
@@ -69,7 +69,7 @@ PRESETS: Mapping[str, Preset] = {
         )
     ),
     "clique": Preset((((), (CLIQUE,)),)),
-    "generic": Preset(((("topology.kubernetes.io/zone",), ()),)),
+    "generic": Preset((((ZONE,), ()),)),
 }
 SOURCES = ("kueue", "kai", "volcano", "koordinator", *PRESETS)
 """All sources in the order in which `auto` looks for them: what an administrator declared, then what nodes tell."""
@@ -77,7 +77,7 @@ SOURCES = ("kueue", "kai", "volcano", "koordinator", *PRESETS)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Network:
-    """Levels, who told them, and what is wrong with them."""
+    """Levels, where they are read from, and what is wrong with them."""
 
     levels: Levels
     source: str
@@ -130,7 +130,7 @@ class _Reader:
         return self.by_any(source, tuple((key,) for key in keys if key != HOSTNAME), extra)
 
     def by_any(self, source: str, layers: Sequence[LabelSet], extra: LabelSet = ()) -> Network:
-        """Levels of which each is told by the first of several labels that a node has."""
+        """Levels of which each is named by the first of several labels that a node has."""
         names, columns = self._columns(layers)
         problems: list[str] = []
         for key in extra:

@@ -95,14 +95,6 @@ class Row:
     why: str
 
 
-def horizon_name(seconds: int) -> str:
-    """`15m`, `1h`, `24h`: hours where they are whole, else minutes, else seconds."""
-    for unit, size in (("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
 def document(profiles: Iterable[SignalProfiles], *, created: float, cluster: str = "") -> ProfilesDocument:
     """The document of some signals, in the order given; workloads in the order of their keys."""
     return ProfilesDocument(FORMAT, VERSION, cluster, created, [_signal(one) for one in profiles])

@@ -20,6 +20,7 @@ from pydantic import Field
 from descheduler.contract import Accept, NodeLoads, RebalanceView, Scenario, StrategyArgs, relocate
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.arrays import Floats32
+from descheduler.model.format import span
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 
@@ -115,7 +116,7 @@ class _Search:
         step, origin = loads.profiles.step, loads.profiles.origin
         first, length = _stretch(curve.astype(np.float64) > threshold)  # as `hot` compared: not in the curve's float32
         value = float(curve[:steps].max())
-        name, ahead = self.view.snapshot.nodes[node].name, _text(self.args.horizon)
+        name, ahead = self.view.snapshot.nodes[node].name, span(self.args.horizon.total_seconds())
         percent = f"p{self.args.quantile * 100:g} {resource}"
         finding = Finding(
             strategy=HotNodes.name,
@@ -145,7 +146,7 @@ class _Search:
         if trust < self.args.min_confidence:
             return Blocked(Reason.LOW_CONFIDENCE, subject, f"confidence {trust:.2f}")
         if heat.lasts < self.args.min_duration.total_seconds():
-            pays = f"a move pays from {_text(self.args.min_duration)}"
+            pays = f"a move pays from {span(self.args.min_duration.total_seconds())}"
             return Blocked(Reason.SPIKE_PASSES, subject, f"over in {heat.lasts // 60} min, {pays}")
         return None
 
@@ -245,11 +246,6 @@ def _stretch(above: NDArray[np.bool_]) -> tuple[int, int]:
     ends = np.flatnonzero(np.diff(steps) > DIP)
     last = int(steps[ends[0]] if ends.size else steps[-1])
     return int(steps[0]), last - int(steps[0]) + 1
-
-
-def _text(period: timedelta) -> str:
-    minutes = int(period.total_seconds() // 60)
-    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
 def _one(node: int) -> NDArray[np.int32]:

@@ -41,7 +41,7 @@ def test_a_circle_is_found_wherever_it_is() -> None:
 @pytest.mark.parametrize(
     ("importer", "imported"),
     [
-        ("descheduler.cli.main", "descheduler.cli.planning"),
+        ("descheduler.cli.main", "descheduler.cli.commands.plan"),
         ("descheduler.scheduler", "descheduler.scheduler.what_if"),
     ],
 )

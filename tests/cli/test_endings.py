@@ -15,7 +15,7 @@ import pytest
 import structlog
 import typer
 
-from descheduler.cli.failures import told
+from descheduler.cli.failures import reported
 from descheduler.example.example import example, example_policy
 from descheduler.kube.recording.files import write_recording
 from descheduler.model.errors import (
@@ -43,7 +43,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 def ended(error: BaseException, verbose: int = 0) -> int:
-    with pytest.raises(typer.Exit) as caught, told(verbose):
+    with pytest.raises(typer.Exit) as caught, reported(verbose):
         raise error
     return caught.value.exit_code
 
@@ -95,13 +95,13 @@ def test_verbose_shows_the_traceback_with_its_cause(capsys: pytest.CaptureFixtur
 
 
 def test_a_command_that_succeeds_says_nothing_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    with told(0):
+    with reported(0):
         structlog.get_logger("descheduler").info("not for everybody")
     assert capsys.readouterr().err == ""
 
 
 def test_a_service_logs_json_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    with told(0, service=True):
+    with reported(0, service=True):
         structlog.get_logger("descheduler").info("planned", moves=3)
         logging.getLogger("waitress").warning("from a library")
     ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())

@@ -27,7 +27,8 @@ from descheduler.model.errors import ClusterError
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.pipeline import Memory, Observed
+from descheduler.observe import Observed
+from descheduler.pipeline import Memory
 from descheduler.policy import Policy
 from descheduler.policy.acting import ActingPolicy
 from execution.fakes import Scripted, Time, refusal

@@ -20,7 +20,8 @@ from descheduler.controller.run import RunOptions, run_controller
 from descheduler.kube.client.connection import connect
 from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.plan import PlanDocument
-from descheduler.pipeline import Memory, Observed
+from descheduler.observe import Observed
+from descheduler.pipeline import Memory
 from descheduler.policy import Policy
 from execution.live import run_deployment, uids, with_budget
 from execution.plans import action, move_of, plan

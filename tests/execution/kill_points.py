@@ -35,7 +35,7 @@ from descheduler.learning.ledger import LedgerRules
 from descheduler.learning.store import LedgerStore
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action, PlanDocument
-from descheduler.pipeline import Observed
+from descheduler.observe import Observed
 from descheduler.policy import Policy
 from execution.live import Dying, Killed, client_of, deployment, uids
 from execution.plans import action, move_of, plan

@@ -30,8 +30,8 @@ from descheduler.learning.store import LedgerStore
 from descheduler.model.plan import Action, PlanDocument, PodMove
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.observe.fresh import FreshSnapshots
-from descheduler.pipeline import Observed
+from descheduler.observe import Observed
+from descheduler.observe.live import FreshSnapshots
 from execution.live import deployment, with_budget
 from execution.plans import action, move, plan
 from faults.proxy import ApiProxy

@@ -12,8 +12,10 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.execution.runner import Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
+from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
-from descheduler.pipeline import Memory, Observed, plan, profile
+from descheduler.observe.live import WatchedCluster
+from descheduler.pipeline import Memory, plan, profile
 from descheduler.policy import Policy
 from descheduler_profiling.profiles import SignalProfiles
 from faults.acting import Acting
@@ -90,12 +92,11 @@ class Watching:
         return self.controller.status.ready.text
 
     def _made(self) -> HistoryReader:
-        return HistoryReader(self._prometheus.url, None, self.acting.time.clock, Random(1), lambda: None)
+        return HistoryReader(self._prometheus.url, None, self.acting.time.clock.wall, Random(1), lambda: None)
 
     def _observe(self, policy: Policy) -> Observed:
-        histories = self._reader.read(policy, self.acting.cache.snapshot(), self.acting.time.clock.wall())
-        snapshot = self.acting.cache.snapshot()
-        return Observed(snapshot, histories, snapshot.taken_at)
+        cluster = WatchedCluster(self.acting.cache, self.acting.time.clock.wall)
+        return observe(Source(cluster, self._reader), policy)
 
     def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
         self._profiles = profile(observed, self._profiles)

@@ -11,10 +11,10 @@ import msgspec
 from descheduler.gangs import resolve
 from descheduler.model.landing import LandingMode
 from descheduler.model.plan import PlanDocument
+from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
 from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.proofs import ProofRules
-from descheduler.planning.sources import FreshnessRules
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import FreshnessPolicy, ProofPolicy
 from descheduler.scheduler import Scoring

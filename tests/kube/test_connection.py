@@ -111,7 +111,7 @@ def test_an_exec_plugin_that_fails_is_an_error_not_an_anonymous_request(api: Scr
     assert api.requests == []
 
 
-def test_credentials_that_stay_refused_are_tried_twice_and_told(api: ScriptedApi, client: KubeClient) -> None:
+def test_credentials_that_stay_refused_are_tried_twice_and_reported(api: ScriptedApi, client: KubeClient) -> None:
     api.on(PODS, status(401, "token expired"))
     with pytest.raises(Unauthorized, match="token expired"):
         client.get(PODS)

@@ -31,7 +31,7 @@ PLAIN = [node("n1")]
 GIB = 1 << 30
 
 
-def test_a_slice_gives_its_node_devices_with_all_that_is_told_of_them() -> None:
+def test_a_slice_gives_its_node_devices_with_all_that_is_reported_of_them() -> None:
     found = snapshot(nodes=PLAIN, slices=[resource_slice(gpu_device(1), gpu_device(0))])
     gpus = gpus_of(found)
     assert (gpus.resource, gpus.count, gpus.model, gpus.source) == (DRIVER, 2, "NVIDIA H100", GpuSource.DRA)
@@ -229,7 +229,7 @@ def owned(found: Json, name: str) -> Json:
     return found | {"metadata": found["metadata"] | {"ownerReferences": [owner]}}
 
 
-def test_what_keeps_a_pod_with_claims_where_it_is_is_said() -> None:
+def test_what_keeps_a_pod_with_claims_where_it_is_is_reported() -> None:
     picky = claim("picky", "gpu-1", holders=["b"])
     picky["spec"]["devices"]["constraints"] = [{"matchAttribute": "resource.kubernetes.io/pcieRoot"}]
     found = snapshot(

@@ -268,7 +268,7 @@ class TestGpushare:
 
 
 class TestTrust:
-    def test_the_more_trusted_wins_and_the_dispute_is_told(self) -> None:
+    def test_the_more_trusted_wins_and_the_dispute_is_reported(self) -> None:
         found = snapshot(
             annotated("a", **{ALLOCATED: '{"gpu":[{"minor":1}]}', INDEX: "3"}),
             devices=[koordinator_device(*map(koordinator_gpu, range(4)))],
@@ -293,7 +293,7 @@ class TestTrust:
         assert gpus.devices[1].pci_bus == "0000:01:00.0"  # what only the other knows is filled in
         assert "Node n1: dra tells of 4 GPUs, koordinator of 3" in found.problems
 
-    def test_who_is_less_trusted_and_unreadable_is_only_told(self) -> None:
+    def test_who_is_less_trusted_and_unreadable_is_only_reported(self) -> None:
         found = snapshot(
             annotated("a", **{ALLOCATED: '{"gpu":[{"minor":1}]}', "hami.io/vgpu-devices-allocated": "x"}),
         )

@@ -68,7 +68,7 @@ def test_a_kind_served_only_in_a_version_we_cannot_read_is_not_silently_absent(
         read_cluster(client, clock=time.time)
 
 
-def test_an_answer_that_is_no_discovery_is_told(api: ScriptedApi, client: KubeClient) -> None:
+def test_an_answer_that_is_no_discovery_is_reported(api: ScriptedApi, client: KubeClient) -> None:
     api.on("/apis", Answer(body=b"<html>"))
     with pytest.raises(BadAnswer, match="discovery"):
         discover(client)

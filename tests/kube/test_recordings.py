@@ -185,6 +185,14 @@ def test_a_flipped_bit_is_never_a_wrong_snapshot(recording: Path, data: st.DataO
     assert found.snapshot.pods == objects().snapshot().pods
 
 
+def test_a_zip_of_a_version_that_nobody_reads_is_one_clear_error(recording: Path) -> None:
+    damaged = bytearray(recording.read_bytes())
+    damaged[damaged.index(b"PK\x01\x02") + 6] = 84  # version needed to extract: 8.4
+    recording.write_bytes(damaged)
+    with pytest.raises(RecordingError, match=r"r.zip: not a recording, or cut short"):
+        read_recording(recording)
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04 not really", b"apiVersion: v1\nkind: Pod\n"])
 def test_a_foreign_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "foreign").write_bytes(content)
@@ -216,7 +224,7 @@ def test_a_folder_with_other_things_is_not_replaced_but_an_older_recording_is(tm
     assert sorted(p.name for p in tmp_path.iterdir()) == ["again", "home"]
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match="cannot be written"):
         write_recording(tmp_path / "file" / "r.zip", objects())

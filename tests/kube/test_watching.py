@@ -96,7 +96,7 @@ def test_a_list_that_keeps_expiring_is_read_in_one_piece(api: ScriptedApi, clien
     assert "limit" not in api.seen(PODS)[-1].query
 
 
-def test_an_answer_that_is_no_list_is_told(api: ScriptedApi, client: KubeClient) -> None:
+def test_an_answer_that_is_no_list_is_reported(api: ScriptedApi, client: KubeClient) -> None:
     made = codec()
     for answer in (Answer(body=b"<html>"), Answer(body=b'{"items": 3}'), Answer(body=b'{"metadata":{}')):
         api.on(PODS, answer)
@@ -229,8 +229,8 @@ def test_an_optional_kind_that_disappears_is_gone(api: ScriptedApi, client: Kube
     endpoint = KINDS["kueue.x-k8s.io/Workload"].at("v1beta1")
     api.on(endpoint.path, listing())
     api.on(f"{endpoint.path}?watch", status(404))
-    pace = WatchTiming(lambda: 0.0, random.Random(1), lambda _: False)
-    reflector = Reflector(client, Codec(endpoint, Interner()), pace)
+    timing = WatchTiming(lambda: 0.0, random.Random(1), lambda _: False)
+    reflector = Reflector(client, Codec(endpoint, Interner()), timing)
     reflector.run()
     assert reflector.gone
     assert not reflector.freshness().served
@@ -263,8 +263,8 @@ def test_a_watch_that_ran_its_time_confirms_what_is_known(api: ScriptedApi, clie
 def test_stopping_ends_a_watch_that_is_silent(api: ScriptedApi, client: KubeClient) -> None:
     stopping = threading.Event()
     listed = threading.Event()
-    pace = WatchTiming(lambda: 0.0, random.Random(1), stopping.wait)
-    reflector = Reflector(client, codec(), pace, changed=listed.set)
+    timing = WatchTiming(lambda: 0.0, random.Random(1), stopping.wait)
+    reflector = Reflector(client, codec(), timing, changed=listed.set)
     thread = threading.Thread(target=reflector.run)
     thread.start()
     assert listed.wait(10)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descheduler.model.quantity import InvalidQuantity, amount, human, parse_quantity
+from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity, part_of
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,6 @@ def test_millicores_survive_writing_and_reading(millis: int) -> None:
     assert amount("cpu", f"{millis}m") == millis
 
 
-@pytest.mark.parametrize(
-    ("resource", "value", "text"),
-    [("cpu", 1500, "1.5"), ("memory", 3 * 2**30, "3Gi"), ("nvidia.com/gpu", 2, "2"), ("memory", 512, "512")],
-)
-def test_amounts_for_people(resource: str, value: int, text: str) -> None:
-    assert human(resource, value) == text
+def test_a_count_or_a_percentage_of_a_size() -> None:
+    assert (part_of("3", 10), part_of("25%", 10), part_of("25%", 10, math.floor)) == (3, 3, 2)
+    assert [part_of(text, 10) for text in ("", "-1", "many", "%")] == [None] * 4

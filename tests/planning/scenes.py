@@ -9,6 +9,7 @@ from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
+from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning import (
     ChosenStrategy,
     Outcome,
@@ -18,7 +19,6 @@ from descheduler.planning import (
     decide,
     survey,
 )
-from descheduler.planning.sources import FreshnessRules
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import FreshnessPolicy
 from descheduler_profiling.build import build

@@ -7,7 +7,8 @@ import pytest
 from descheduler.example.example import example, example_policy
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.plan import PlanDocument
-from descheduler.pipeline import Observed, plan
+from descheduler.observe import Observed
+from descheduler.pipeline import plan
 from descheduler.policy import load_policy
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from builders import NOW
 from controlplane.browser import Browser
-from descheduler.cli.profiling import found
+from descheduler.cli.commands.profile.explain import found
 from descheduler.example.example import example
 from descheduler.kube.recording.files import write_recording
 from descheduler.model.errors import UsageError

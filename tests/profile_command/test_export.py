@@ -139,9 +139,3 @@ def test_foreign_parquet_is_refused(doc: export.ProfilesDocument, tmp_path: Path
     parquet.write_table(arrow.table({"a": [1]}).replace_schema_metadata(meta), path)
     with pytest.raises(DocumentError, match="columns are not those of profiles"):
         export.read(path)
-
-
-def test_horizons_have_short_names() -> None:
-    assert [export.horizon_name(s) for s in (45, 900, 3600, 21600, 86400, 5400)] == [
-        *("45s", "15m", "1h", "6h", "24h", "90m"),
-    ]

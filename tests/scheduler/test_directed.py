@@ -47,13 +47,13 @@ def test_the_pod_comes_up_where_it_is_wished_though_the_scheduler_would_put_it_b
     assert there.share == 1.0
 
 
-def test_without_a_wish_the_scheduler_s_order_of_preference_decides_and_the_source_is_left_out() -> None:
+def test_without_a_preference_the_scheduler_s_order_of_preference_decides_and_the_source_is_left_out() -> None:
     there = landed(LandingMode.DIRECTED)
     assert isinstance(there, Landing)
     assert there.nodes == (2, 1)
 
 
-def test_a_wish_that_has_no_room_is_passed_over() -> None:
+def test_a_preferred_node_without_room_is_passed_over() -> None:
     there = landed(LandingMode.DIRECTED, 3, 1)
     assert isinstance(there, Landing)
     assert there.nodes == (1, 2)

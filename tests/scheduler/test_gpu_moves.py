@@ -113,7 +113,7 @@ def _described(rng: Random) -> ClusterSnapshot:
 
 @given(randoms)
 @settings(max_examples=200, deadline=None)
-def test_whatever_is_told_of_devices_nobody_is_given_what_is_not_there(rng: Random) -> None:
+def test_whatever_is_reported_of_devices_nobody_is_given_what_is_not_there(rng: Random) -> None:
     snapshot = _described(rng)
     state = prepare(snapshot).what_if()
     start = state.gpu_milli()

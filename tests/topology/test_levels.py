@@ -138,7 +138,7 @@ def test_cliques_add_a_level_where_they_lie_within_the_lowest() -> None:
     assert network(nodes).levels.names == ("network-node-layer-1", "network-node-layer-2", "gpu.clique", "node")
 
 
-def test_cliques_across_leaves_are_left_out_and_said_so() -> None:
+def test_cliques_across_leaves_are_left_out_and_reported() -> None:
     nodes = [labelled(f"n{i}", {f"{AWS}1": f"s{i}", "nvidia.com/gpu.clique": "c"}) for i in range(2)]
     found = network(nodes)
     assert found.levels.names == ("network-node-layer-1", "node")

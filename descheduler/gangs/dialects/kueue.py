@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from descheduler.gangs.lookup import Lookup
 from descheduler.gangs.spec_reading import ambiguous, child, children, count, integer
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
+from descheduler.model.nodes import HOSTNAME
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -91,4 +92,4 @@ def _consequence(workload: CustomObject, grouped: Sequence[Pod]) -> Consequence:
 
 def _by_host(assignment: Json) -> bool:
     levels = children(assignment, "topologyAssignment", "levels")
-    return bool(levels) and levels[-1] == "kubernetes.io/hostname"
+    return bool(levels) and levels[-1] == HOSTNAME

@@ -6,14 +6,14 @@ controller whose pods it schedules, with a minimum of 1: those may lose pods one
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from descheduler.gangs.lookup import Lookup
-from descheduler.gangs.spec_reading import ambiguous, child, count, integer
+from descheduler.gangs.spec_reading import ambiguous, child, integer
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
+from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked
 from descheduler.model.units import DisruptionMode
 
@@ -50,15 +50,8 @@ def _budget(group: CustomObject, members: Sequence[Pod]) -> int:
     """The job disruption budget, of the group or of any of its pods: how many must stay."""
     wanted = 0
     for marks in (group.annotations, *dict.fromkeys(p.annotations for p in members)):
-        wanted = max(wanted, _scaled(marks.get(JDB_MIN), len(members)) or 0)
-        most = _scaled(marks.get(JDB_MAX), len(members))
+        wanted = max(wanted, part_of(marks.get(JDB_MIN, ""), len(members)) or 0)
+        most = part_of(marks.get(JDB_MAX, ""), len(members))
         if most is not None:
             wanted = max(wanted, len(members) - most)
     return wanted
-
-
-def _scaled(text: str | None, total: int) -> int | None:
-    if text is not None and text.endswith("%"):
-        share = count(text[:-1])
-        return None if share is None else math.ceil(share * total / 100)
-    return count(text)

@@ -119,9 +119,9 @@ class ClusterCache:
         )
 
     def _follow(self, endpoint: Endpoint) -> None:
-        pace = WatchTiming(self._clock, random.Random(self._rng.random()), self._stopping.wait)
+        timing = WatchTiming(self._clock, random.Random(self._rng.random()), self._stopping.wait)
         codec = Codec(endpoint, Interner(self._annotations))
-        reflector = Reflector(self._client, codec, pace, changed=self._notify, limit=self._limit)
+        reflector = Reflector(self._client, codec, timing, changed=self._notify, limit=self._limit)
         thread = threading.Thread(target=reflector.run, name=f"kube-{endpoint.kind.key}", daemon=True)
         with self._changed:
             self._followers[endpoint.kind.key] = reflector, thread

@@ -58,7 +58,7 @@ class Reflector:
         self,
         client: KubeClient,
         codec: Codec,
-        pace: WatchTiming,
+        timing: WatchTiming,
         *,
         changed: Callable[[], None] = lambda: None,
         limit: int = LIMIT,
@@ -68,10 +68,10 @@ class Reflector:
         self.gone = False  # the server does not serve this kind any more
         self._client = client
         self._codec = codec
-        self._pace = pace
+        self._timing = timing
         self._limit = limit
         self._changed = changed
-        self._backoff = Backoff(pace.rng)
+        self._backoff = Backoff(timing.rng)
         self._lock = threading.Lock()
         self._store: ObjectStore | None = None
         self._version = ""  # resource version to watch from; empty: list first
@@ -113,11 +113,11 @@ class Reflector:
                 wait = self._failed(BadAnswer(f"{self.key}: {type(e).__name__}: {e}"))
             else:
                 continue
-            if self._stopped or self._pace.wait(wait):
+            if self._stopped or self._timing.wait(wait):
                 return
 
     def _list(self) -> None:
-        as_of = self._pace.clock()
+        as_of = self._timing.clock()
         store, version = read_list(self._client, self._codec, lambda: ObjectStore(self._codec), limit=self._limit)
         with self._lock:
             self._store, self._version = store, version
@@ -127,14 +127,14 @@ class Reflector:
         log.info("listed", kind=self.key, objects=len(store.objects), problems=len(store.problems))
 
     def _watch(self) -> None:
-        seconds = self._pace.rng.randint(*_WATCH_SECONDS)
+        seconds = self._timing.rng.randint(*_WATCH_SECONDS)
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
             "timeoutSeconds": str(seconds),
         }
-        events, began = 0, self._pace.clock()
+        events, began = 0, self._timing.clock()
         self._lines = lines = self._client.stream(self.endpoint.path, query, timeout=seconds + _SILENCE_SECONDS)
         with self._lock:
             self._error = ""  # accepted: nothing stands in the way any more, and how old the data is its age tells
@@ -147,13 +147,13 @@ class Reflector:
         finally:
             self._lines = None
             lines.close()
-        self._ended(events, lasted=self._pace.clock() - began, asked=seconds)
+        self._ended(events, lasted=self._timing.clock() - began, asked=seconds)
 
     def _ended(self, events: int, lasted: float, asked: float) -> None:
         """The server ended the watch in good order: up to now we have missed nothing."""
         if lasted >= asked / 2:
             with self._lock:
-                self._confirm(self._pace.clock())
+                self._confirm(self._timing.clock())
         elif events == 0 and not self._stopped:
             # An empty watch is what an overloaded proxy gives; asking again at once would add to its load.
             raise Unreachable(f"watch {self.endpoint.kind.resource}: ended at once without an event")
@@ -181,7 +181,7 @@ class Reflector:
                 case other:
                     raise BadAnswer(f"watch {self.endpoint.kind.resource}: unknown event {other!r}")
             self._version = meta.resource_version or self._version
-            self._confirm(self._pace.clock())
+            self._confirm(self._timing.clock())
             self._backoff.success()
             self._sweep()
         if event.type != "BOOKMARK":

@@ -9,6 +9,7 @@ import msgspec
 
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.wire import MetaWire, Object, Slim
+from descheduler.kube.devices import device_objects
 from descheduler.kube.devices.device_objects import KoordinatorDevice, ResourceClaim, ResourceSlice
 from descheduler.model.budgets import DisruptionBudget
 from descheduler.model.labels import Labels
@@ -73,12 +74,12 @@ def stand_in(kind: str, meta: MetaWire, why: str, intern: Interner, raw: bytes =
             return Node(meta.name, meta.uid, _labels(meta, intern), ready=False)
         case "poddisruptionbudgets":
             return DisruptionBudget(meta.namespace, meta.name, LabelSelector(), generation=1)
-        case "resource.k8s.io/ResourceSlice":
+        case device_objects.SLICES:
             node = next((o.name for o in meta.owner_references or () if o.kind == "Node"), "")
             return ResourceSlice("", "ResourceSlice", "", meta.name, meta.uid, node=node, problem=why)
-        case "resource.k8s.io/ResourceClaim":
+        case device_objects.CLAIMS:
             return ResourceClaim("", "ResourceClaim", meta.namespace, meta.name, meta.uid, problem=why)
-        case "scheduling.koordinator.sh/Device":
+        case device_objects.DEVICES:
             return KoordinatorDevice("", "Device", "", meta.name, meta.uid, problem=why)
         case _:
             return None

@@ -1,1 +1,1 @@
-"""GPU devices: one file for each source that tells of them, and what becomes of it all (`settling`)."""
+"""GPU devices: `sources` has one file for each that reports them, `merge` makes one picture of all reports."""

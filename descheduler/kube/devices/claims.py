@@ -38,7 +38,7 @@ def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[R
                 why = f"{device.driver} publishes no device {device.pool}/{device.device}"
                 failed |= dict.fromkeys(holders[key], why)
             elif not holders[key]:
-                out.reserved.setdefault(place.node, []).append(_share(device, place, 0, 1))
+                out.reserved.setdefault(place.node, []).append(_part(device, place, 0, 1))
             else:
                 failed |= _give(device, place, holders[key], pods, shares, out)
     for i in using:
@@ -75,7 +75,7 @@ def _give(
     failed = {}
     for rank, i in enumerate(holders):
         if pods[i].node == place.node:
-            shares[i].append(_share(device, place, rank, len(holders)))
+            shares[i].append(_part(device, place, rank, len(holders)))
         else:
             failed[i] = f"is on {pods[i].node}, its device {device.device} on {place.node}"
     if place.whole and holders[0] not in failed:
@@ -84,7 +84,7 @@ def _give(
     return failed
 
 
-def _share(device: ClaimedDevice, place: Place, rank: int, among: int) -> GpuShare:
+def _part(device: ClaimedDevice, place: Place, rank: int, among: int) -> GpuShare:
     """The part of one of `among` who share a device, such that all parts together are what the claim holds."""
     if among == 1 and not device.memory:
         return place.share

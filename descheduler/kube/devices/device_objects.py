@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from descheduler.model.devices import Device, GpuPartition, MigSlice
 from descheduler.model.objects import CustomObject
 
+SLICES = "resource.k8s.io/ResourceSlice"
+CLAIMS = "resource.k8s.io/ResourceClaim"
+DEVICES = "scheduling.koordinator.sh/Device"
+RESERVATIONS = "scheduling.koordinator.sh/Reservation"
+"""Keys of the kinds."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolDevice:

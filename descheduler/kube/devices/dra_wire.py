@@ -20,12 +20,9 @@ from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.convert.workloads import convert_custom
 from descheduler.kube.devices.device_objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
+from descheduler.kube.devices.resources import quantity
 from descheduler.model.devices import Device, MigSlice
 from descheduler.model.objects import CustomObject
-from descheduler.model.quantity import InvalidQuantity, amount
-
-SLICES = "resource.k8s.io/ResourceSlice"
-CLAIMS = "resource.k8s.io/ResourceClaim"
 
 _PCIE_ROOT = "resource.kubernetes.io/pcieRoot"
 _PCI_BUS = ("resource.kubernetes.io/pciBusID", "pciBusID", "pcieBusID")
@@ -224,14 +221,6 @@ def _memory(capacity: Mapping[str, Any]) -> int:
     """`memory` in whichever form the version writes it, bytes."""
     found = capacity.get("memory", 0)
     return quantity(found.get("value", 0) if isinstance(found, dict) else found, "capacity.memory")
-
-
-def quantity(value: object, where: str) -> int:
-    """The quantity in whole units. Raises Unreadable."""
-    try:
-        return amount("memory", str(value))
-    except InvalidQuantity as e:
-        raise Unreadable(where, str(e)) from e
 
 
 def _claimed(result: _Result) -> ClaimedDevice:

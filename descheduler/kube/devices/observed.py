@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from descheduler.kube.devices.merge import merge_statements, merged
 from descheduler.model.devices import MAX_DEVICES, UNREPORTED, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
-from descheduler.model.nodes import Node
+from descheduler.model.nodes import HOSTNAME, Node
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -43,7 +43,7 @@ def node_names(nodes: Iterable[Node]) -> Mapping[str, str]:
     out: dict[str, str] = {}
     short: dict[str, set[str]] = defaultdict(set)
     for node in nodes:
-        for name in (node.labels.get("kubernetes.io/hostname", ""), node.name):
+        for name in (node.labels.get(HOSTNAME, ""), node.name):
             if name:
                 out[name] = node.name
                 short[name.partition(".")[0]].add(node.name)

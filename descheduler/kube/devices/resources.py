@@ -21,12 +21,16 @@ from decimal import ROUND_CEILING, Decimal
 from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.model.devices import WHOLE, NodeGpus
 from descheduler.model.pods import Amounts, GpuRequest
+from descheduler.model.quantity import InvalidQuantity, amount
 
 NVIDIA = "nvidia.com/gpu"
 SHARED_COUNT = "alibabacloud.com/gpu-count"
 VGPU = "volcano.sh/vgpu-number"
 GPU_MEM = "aliyun.com/gpu-mem"
 GPU_COUNT = "aliyun.com/gpu-count"
+KOORDINATOR_MEMORY = "koordinator.sh/gpu-memory"
+KOORDINATOR_PARTS = ("koordinator.sh/gpu-core", "koordinator.sh/gpu-memory-ratio")
+KOORDINATOR_MODEL = "node.koordinator.sh/gpu-model"
 
 MILLI = "alibabacloud.com/gpu-milli"
 COUNT = "alibabacloud.com/gpu-count"
@@ -48,7 +52,7 @@ UNSCHEDULED = frozenset({"nvidia.com/gpumem", "nvidia.com/gpumem-percentage", "n
 _MODEL_LABELS = (
     "nvidia.com/gpu.product",
     "alibabacloud.com/gpu-card-model",
-    "node.koordinator.sh/gpu-model",
+    KOORDINATOR_MODEL,
     "aliyun.accelerator/nvidia_name",
     "amd.com/gpu.product-name",
     "cloud.google.com/gke-accelerator",
@@ -90,8 +94,8 @@ SHARES: tuple[ShareNames, ...] = (
     ShareNames(
         NVIDIA,
         "koordinator.sh/gpu.shared",
-        "koordinator.sh/gpu-memory",
-        per_cent=("koordinator.sh/gpu", "koordinator.sh/gpu-core", "koordinator.sh/gpu-memory-ratio"),
+        KOORDINATOR_MEMORY,
+        per_cent=("koordinator.sh/gpu", *KOORDINATOR_PARTS),
         summed=True,
     ),
     ShareNames(GPU_COUNT, memory=GPU_MEM, unit=GIB),
@@ -139,13 +143,13 @@ def gpu_request(requests: Mapping[str, Decimal], annotations: Mapping[str, str])
     if FRACTION in annotations or _mebibytes(annotations):
         return _fraction(annotations, models)
     for names in SHARES:
-        found = _share(requests, names, models)
+        found = _shared_request(requests, names, models)
         if found is not None:
             return found
     return GpuRequest(whole, int(requests[whole]), WHOLE, models) if whole else None
 
 
-def _share(requests: Mapping[str, Decimal], names: ShareNames, models: tuple[str, ...]) -> GpuRequest | None:
+def _shared_request(requests: Mapping[str, Decimal], names: ShareNames, models: tuple[str, ...]) -> GpuRequest | None:
     per_cent = max((requests.get(name, Decimal(0)) for name in names.per_cent), default=Decimal(0))
     memory = requests.get(names.memory, Decimal(0)) * names.unit
     count = int(requests.get(names.count, Decimal(0)))
@@ -209,3 +213,11 @@ def _number(annotations: Mapping[str, str], key: str, absent: int) -> int:
     if not text.isdecimal() or len(text) > 6:
         raise Unreadable(f"metadata.annotations[{key}]", f"{text!r} is not a number of devices or thousandths")
     return int(text)
+
+
+def quantity(value: object, where: str) -> int:
+    """The quantity in whole units. Raises Unreadable."""
+    try:
+        return amount("memory", str(value))
+    except InvalidQuantity as e:
+        raise Unreadable(where, str(e)) from e

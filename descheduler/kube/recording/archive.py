@@ -75,7 +75,7 @@ def open_parts(path: Path) -> Callable[[str], bytes]:
             return lambda name: _read_zipped(path, name)
     except FileNotFoundError as e:
         raise RecordingError(f"{path}: no such recording") from e
-    except (OSError, zipfile.BadZipFile) as e:
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as e:
         raise RecordingError(f"{path}: not a recording, or cut short ({e})") from e
 
 

@@ -127,7 +127,7 @@ def _seat(state: Packing, requests: Sequence[Request], grants: Sequence[Grant]) 
         members.sort(key=lambda m: (-requests[m[0]].demand.milli, -requests[m[0]].demand.gpus, m))
         demands = [requests[request].demand for request, _ in members]
         state.free[node] -= np.sum([d.amounts for d in demands], axis=0)
-        found = _share(np.maximum(state.devices[node], 0).tolist(), demands)
+        found = _devices_for(np.maximum(state.devices[node], 0).tolist(), demands)
         if found is None or (state.free[node] < 0).any():
             raise ValueError(f"members of requests {[request for request, _ in members]} find no room on node {node}")
         for member, demand, some in zip(members, demands, found, strict=True):
@@ -136,7 +136,7 @@ def _seat(state: Packing, requests: Sequence[Request], grants: Sequence[Grant]) 
     return [_Seated(r, seats, tuple(held[r, j] for j in range(len(seats)))) for r, seats in placed]
 
 
-def _share(left: list[int], demands: Sequence[Demand]) -> list[int] | None:
+def _devices_for(left: list[int], demands: Sequence[Demand]) -> list[int] | None:
     """Devices (bits) for each demand on one node with so much `left` of each device; tightest first."""
     if not demands:
         return []
@@ -149,7 +149,7 @@ def _share(left: list[int], demands: Sequence[Demand]) -> list[int] | None:
             continue
         tried.add(alike)
         after = [free - first.milli if d in chosen else free for d, free in enumerate(left)]
-        more = _share(after, rest)
+        more = _devices_for(after, rest)
         if more is not None:
             return [sum(1 << d for d in chosen), *more]
     return None

@@ -17,6 +17,7 @@ import numpy as np
 
 from descheduler.gangs import Lookup, Units
 from descheduler.gangs.consequences import evictions_left
+from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -338,7 +339,7 @@ class _Rules:
                 f"workload/{self._snapshot.columns.workloads[at]}",
                 Reason.WORKLOAD_LIMIT,
                 len(found),
-                _share(self.limits.per_workload, int(self._sizes[at])),
+                _allowed_at_once(self.limits.per_workload, int(self._sizes[at])),
             )
             for at, found in sorted(tokens.items())
         ]
@@ -367,8 +368,8 @@ def _over(need: _Need, used: int) -> Blocked:
     return Blocked(need.reason, need.name, f"{used} of {need.cap} used, {need.amount} more asked for")
 
 
-def _share(written: int | str, size: int) -> int:
+def _allowed_at_once(written: int | str, size: int) -> int:
     """A limit as a number: a percentage of `size` rounds down, but lets one go."""
     if isinstance(written, int):
         return written
-    return max(1, math.floor(int(written.removesuffix("%")) * size / 100)) if written.endswith("%") else int(written)
+    return max(1, part_of(written, size, math.floor) or 0) if written.endswith("%") else int(written)

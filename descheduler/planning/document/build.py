@@ -12,6 +12,7 @@ import numpy as np
 from descheduler import __version__
 from descheduler.contract import Scenario
 from descheduler.model.arrays import Floats, Positions
+from descheduler.model.format import quantity
 from descheduler.model.moves import Finding, FindingKey, Seat
 from descheduler.model.plan import (
     PLAN_FORMAT,
@@ -28,7 +29,6 @@ from descheduler.model.plan import (
     RefusalRow,
     SeatRow,
 )
-from descheduler.model.quantity import human
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
@@ -134,7 +134,7 @@ def _pod(outcome: Outcome, proof: Proof) -> PodMove:
         workload=str(columns.workloads[columns.pod_workload[proof.pod]]),
         source=pod.node,
         destination=target,
-        requests={name: human(name, value) for name, value in pod.spec.requests if name != "pods"},
+        requests={name: quantity(name, value) for name, value in pod.spec.requests if name != "pods"},
         proof=ProofRow(
             candidates=proof.candidates,
             expected=target,

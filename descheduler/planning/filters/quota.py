@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints, Mask
+from descheduler.model.format import quantity
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase
-from descheduler.model.quantity import InvalidQuantity, amount, human
+from descheduler.model.quantity import InvalidQuantity, amount
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.filters.context import Filter, FilterContext
@@ -331,4 +332,4 @@ def _freed(context: FilterContext, quotas: _Quotas, quota: int) -> tuple[NDArray
 
 def _said(context: FilterContext, column: int, used: Ints, limit: Ints, word: str) -> str:
     name = context.columns.resources[column]
-    return f"{human(name, int(used[column]))} {name} used, {human(name, int(limit[column]))} is {word}"
+    return f"{quantity(name, int(used[column]))} {name} used, {quantity(name, int(limit[column]))} is {word}"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descheduler.report import svg, words
+from descheduler.model import format as fmt
+from descheduler.report import svg
 from descheduler.report.profiles.document import ProfileDocument
-from descheduler.report.profiles.words import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def _scales(axes: Axes, doc: ProfileDocument, first: float, last: float, top: fl
     ticks = range(int(-(-first // every)) * every, int(last) + 1, every)
     axes.set_xticks(list(ticks), [_tick(doc, tick) for tick in ticks])
     levels = [top * i / 4 for i in range(1, 4)]
-    axes.set_yticks(levels, [amount(level, doc.unit) for level in levels])
+    axes.set_yticks(levels, [fmt.usage(level, doc.unit) for level in levels])
     axes.tick_params(length=0, labelsize=10, labelcolor=_INK, pad=5)
     axes.grid(axis="y", color=_FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -70,5 +70,5 @@ def _scales(axes: Axes, doc: ProfileDocument, first: float, last: float, top: fl
 
 def _tick(doc: ProfileDocument, hours: int) -> str:
     if hours == 0:
-        return f"now {words.clock(doc.origin)}"
+        return f"now {fmt.clock(doc.origin)}"
     return f"{hours:+d} h" if abs(hours) < 48 else f"{hours // 24:+d} d"

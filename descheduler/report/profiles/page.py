@@ -9,11 +9,10 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from descheduler.report import words
-from descheduler.report.profiles import words as profile_words
+from descheduler.model import format as fmt
+from descheduler.report.profiles import words
 from descheduler.report.profiles.chart import fan
 from descheduler.report.profiles.document import ProfileDocument
-from descheduler_profiling.export import horizon_name
 
 _DAY = 86400
 
@@ -30,10 +29,9 @@ def to_html(doc: ProfileDocument) -> str:
         .get_template("profile.html.j2")
         .render(
             doc=doc,
+            fmt=fmt,
             words=words,
-            words_of=profile_words,
-            ours=profile_words.ours(doc),
-            horizon=horizon_name,
+            ours=words.ours(doc),
             race=race,
             week=fan(doc, 7 * _DAY),
             day=fan(doc, _DAY),

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
+from descheduler.model import format as fmt
 from descheduler.model.arrays import Floats32
-from descheduler.report import words
 from descheduler.report.profiles.document import ProfileDocument
-from descheduler.report.profiles.words import amount, level
+from descheduler.report.profiles.words import level
 
 _BRAILLE = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # Unicode 10, U+2800: dot of (row, column)
@@ -35,7 +35,7 @@ def plot(doc: ProfileDocument, width: int, height: int = 11) -> list[Text]:
     styles = ["", *(("green", "yellow", "red")[min(i, 2)] for i in range(len(curves)))]
     lines = []
     for row in range(height):
-        label = amount(top * (height - row) / height, doc.unit) if row % 4 == 0 else ""
+        label = fmt.usage(top * (height - row) / height, doc.unit) if row % 4 == 0 else ""
         line = Text.assemble((f"{label:>{_LABEL}} ", "dim"))
         cells = (_cell([grid[row, column] for grid in grids], styles, column == now) for column in range(columns))
         for style, run in groupby(cells, key=lambda cell: cell[1]):
@@ -71,7 +71,7 @@ def _cell(bits: list[np.int64], styles: list[str], now: bool) -> tuple[str, str]
 
 def _times(doc: ProfileDocument, past: int, ahead: int, columns: int, now: int) -> Text:
     begin, end = (f"{-past * doc.step // 3600} h", f"+{ahead * doc.step // 3600} h")
-    text = begin.ljust(now)[:now] + f"now {words.clock(doc.origin)}"
+    text = begin.ljust(now)[:now] + f"now {fmt.clock(doc.origin)}"
     return Text(" " * (_LABEL + 1) + text.ljust(columns - len(end)) + end, style="dim")
 
 

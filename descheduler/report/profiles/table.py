@@ -9,11 +9,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from descheduler.report import words
+from descheduler.model import format as fmt
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.plot import plot
-from descheduler.report.profiles.words import against, amount, level, ours, peaks, share, trust, unit_of, verdict
-from descheduler_profiling.export import ProfilesDocument, SignalDocument, WorkloadProfile, horizon_name
+from descheduler.report.profiles.words import against, level, ours, peaks, share, trust, unit_of, verdict
+from descheduler_profiling.export import ProfilesDocument, SignalDocument, WorkloadProfile
 
 
 def render_explanation(doc: ProfileDocument, console: Console) -> None:
@@ -36,7 +36,7 @@ def render_explanation(doc: ProfileDocument, console: Console) -> None:
 def render_profiles(doc: ProfilesDocument, console: Console, *, wide: bool = False) -> None:
     """Print the list of each signal."""
     for signal in doc.signals:
-        count = words.plural(len(signal.workloads), "workload")
+        count = fmt.plural(len(signal.workloads), "workload")
         console.print(Text(f"{signal.signal}{_in(signal.unit)}, {count}", style="bold"))
         for problem in signal.problems:
             console.print(Text(f"! {problem}", style="yellow"))
@@ -46,7 +46,7 @@ def render_profiles(doc: ProfilesDocument, console: Console, *, wide: bool = Fal
 def _head(doc: ProfileDocument) -> RenderableType:
     line = Text()
     line.append(doc.workload, style="bold")
-    line.append(f"  {doc.signal}, {doc.cluster or 'cluster'}, {words.instant(doc.origin)}", style="dim")
+    line.append(f"  {doc.signal}, {doc.cluster or 'cluster'}, {fmt.instant(doc.origin)}", style="dim")
     trusted = Text(trust(doc), style="" if doc.known and doc.complete else "red")
     return Group(line, trusted, Text(verdict(doc))) if doc.known else Group(line, trusted)
 
@@ -74,12 +74,12 @@ def _row(table: Table, *cells: str | Text, style: str = "") -> None:
 
 
 def _forecast(doc: ProfileDocument) -> Table:
-    names = [horizon_name(h) for h in doc.horizons]
+    names = [fmt.horizon(h) for h in doc.horizons]
     tested = any(value is not None for line in doc.coverage for value in line)
     right = [*(f"in {name}" for name in names), *(f"covered {name}" for name in names if tested)]
     table = _table(["", "model"], right)
     for q, quantile in enumerate(doc.quantiles):
-        numbers = [amount(value, doc.unit) for value in doc.usage[q]]
+        numbers = [fmt.usage(value, doc.unit) for value in doc.usage[q]]
         covered = [share(value) for value in doc.coverage[q]] if tested else []
         _row(table, level(quantile), Text(doc.models[q], style="dim"), *numbers, *covered)
     return table
@@ -92,14 +92,14 @@ def _rules(doc: ProfileDocument) -> Table:
     for rule in doc.rules:
         cells = []
         for q in range(len(doc.quantiles)):
-            loss = amount(rule.day_loss[q], doc.unit) if rule.ours or mine is None else against(rule, mine, q)
-            cells += [loss, share(rule.day_coverage[q]), amount(rule.day_promised[q], doc.unit)]
+            loss = fmt.usage(rule.day_loss[q], doc.unit) if rule.ours or mine is None else against(rule, mine, q)
+            cells += [loss, share(rule.day_coverage[q]), fmt.usage(rule.day_promised[q], doc.unit)]
         _row(table, rule.rule, *cells, style="green" if rule.ours else "")
     return table
 
 
 def _note(doc: ProfileDocument) -> Text:
-    when = f"{words.instant(doc.tried_at[0])[:16]} to {words.instant(doc.tried_at[-1])[:16]}"
+    when = f"{fmt.instant(doc.tried_at[0])[:16]} to {fmt.instant(doc.tried_at[-1])[:16]}"
     return Text(
         f"At {len(doc.tried_at)} instants, {when}. Losses of others are multiples of ours; more than 1× is worse. "
         "Covered: the share of what came that was at or under the forecast. Promised: the mean forecast.",
@@ -111,25 +111,25 @@ def _race(doc: ProfileDocument) -> Table:
     table = _table(["model"], [level(q) for q in doc.quantiles])
     losses = {(one.model, one.quantile): one.loss for one in doc.race}
     for model in dict.fromkeys(one.model for one in doc.race):
-        _row(table, model, *(amount(losses.get((model, q)), doc.unit) for q in doc.quantiles))
+        _row(table, model, *(fmt.usage(losses.get((model, q)), doc.unit) for q in doc.quantiles))
     return table
 
 
 def _listed(signal: SignalDocument, wide: bool) -> Table:
-    names = [horizon_name(h) for h in signal.horizons]
+    names = [fmt.horizon(h) for h in signal.horizons]
     shown = range(len(names)) if wide else sorted({min(1, len(names) - 1), len(names) - 1})
     right = [f"{level(q)} {names[b]}" for b in shown for q in signal.quantiles]
     right += ["peak 24h", "confidence"]
     table = _table(["workload"], right, fold=False)
     table.add_column(Text("model, remarks"), overflow="fold" if wide else "ellipsis", no_wrap=not wide)
     for one in signal.workloads:
-        usage = [amount(_at(one.usage, q, b), signal.unit) for b in shown for q in range(len(signal.quantiles))]
+        usage = [fmt.usage(_at(one.usage, q, b), signal.unit) for b in shown for q in range(len(signal.quantiles))]
         remarks = Text(_remarks(one), style="dim")
         _row(
             table,
             f"{one.namespace}/{one.kind}/{one.name}",
             *usage,
-            amount(one.peak_day, signal.unit),
+            fmt.usage(one.peak_day, signal.unit),
             Text(f"{one.confidence:.2f}", style="" if one.confidence > 0 else "red"),
             remarks,
         )

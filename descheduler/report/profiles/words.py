@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
+from descheduler.model.format import UNKNOWN, usage
 from descheduler.report.profiles.document import ProfileDocument, Rule
-
-_UNKNOWN = "–"
-
-
-def amount(value: float | None, unit: str) -> str:
-    """A value of a signal: `0.35`, `1.2 GiB`, `41%`; a dash for none."""
-    if value is None:
-        return _UNKNOWN
-    if unit == "fraction":
-        return f"{value:.1%}" if abs(value) < 0.1 else f"{value:.0%}"
-    if unit == "bytes":
-        for suffix in ("B", "KiB", "MiB", "GiB"):
-            if abs(value) < 1024:
-                return f"{value:.3g} {suffix}" if abs(value) < 1000 else f"{value:.0f} {suffix}"
-            value /= 1024
-        return f"{value:.3g} TiB"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def unit_of(unit: str) -> str:
@@ -34,14 +18,14 @@ def level(quantile: float) -> str:
 
 def share(value: float | None) -> str:
     """A covered share: `95.2%`."""
-    return _UNKNOWN if value is None else f"{value:.1%}"
+    return UNKNOWN if value is None else f"{value:.1%}"
 
 
 def against(rule: Rule, ours: Rule, q: int) -> str:
     """A rule's loss beside ours: `2.1×`."""
     theirs, mine = rule.day_loss[q], ours.day_loss[q]
     if theirs is None or mine is None:
-        return _UNKNOWN
+        return UNKNOWN
     return "=" if theirs == mine else f"{theirs / mine:.2f}×" if mine > 0 else "∞"
 
 
@@ -60,7 +44,7 @@ def trust(doc: ProfileDocument) -> str:
 
 def peaks(doc: ProfileDocument) -> str:
     """The largest usage ahead, in a sentence."""
-    hour, day = amount(doc.peak_hour, doc.unit), amount(doc.peak_day, doc.unit)
+    hour, day = usage(doc.peak_hour, doc.unit), usage(doc.peak_day, doc.unit)
     return f"The largest usage stays below {hour} in the next hour and {day} in the next day, with probability 0.95."
 
 

@@ -20,6 +20,7 @@ from pydantic import Field
 from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario, StrategyArgs, relocate
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.arrays import Floats32, Mask
+from descheduler.model.format import span
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler_strategies.idle_gpu.activity import Holders, activity, holders
@@ -175,7 +176,7 @@ def _finding(view: RebalanceView, args: IdleGpuArgs, seen: _Idle, group: _Group,
     columns = view.snapshot.columns
     workload = columns.pod_workload[seen.held.pods[group.rows[0]]]
     of = float(seen.held.gpus[columns.pod_workload[seen.held.pods] == workload].sum())
-    window, peak = _span(args.window.total_seconds()), float(seen.peak[group.rows].max())
+    window, peak = span(args.window.total_seconds()), float(seen.peak[group.rows].max())
     since = float(seen.since[group.rows].min())
     return Finding(
         strategy=IdleGpu.name,
@@ -201,7 +202,7 @@ def _rest(args: IdleGpuArgs, seen: _Idle, groups: list[_Group]) -> Observation:
     """What is not told one by one."""
     rows = np.concatenate([group.rows for group in groups])
     gpus, hours = float(seen.held.gpus[rows].sum()), float(seen.hours[rows].sum())
-    window = _span(args.window.total_seconds())
+    window = span(args.window.total_seconds())
     finding = Finding(
         strategy=IdleGpu.name,
         subject="workloads/others",
@@ -231,7 +232,7 @@ def _unmeasured(view: RebalanceView, args: IdleGpuArgs, seen: _Idle) -> Observat
     if view.usage.get("gpu") is None:
         detail = "no usable history of the signal gpu"
     else:
-        detail = f"{pods} pods were not measured for {args.min_coverage:.0%} of {_span(args.window.total_seconds())}"
+        detail = f"{pods} pods were not measured for {args.min_coverage:.0%} of {span(args.window.total_seconds())}"
         detail += ", or only as a mean of GPUs that some may have exceeded"
     return Observation(finding, Blocked(Reason.DATA_MISSING, "history/gpu", detail), ())
 
@@ -297,8 +298,3 @@ class _Search:
     def _in_use(self, state: Scenario, _: int) -> Accept:
         """Accepts nodes on which some GPU is held already: an idle pod must not open a free node."""
         return lambda nodes: state.whole_gpus()[nodes] < self.count[nodes]
-
-
-def _span(seconds: float) -> str:
-    minutes = int(seconds // 60)
-    return f"{minutes // 60} h" if minutes % 60 == 0 and minutes else f"{minutes} min"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from descheduler.kube.devices.claims import held_by_claims
-from descheduler.kube.devices.device_objects import ResourceClaim, ResourceSlice
-from descheduler.kube.devices.dra_wire import CLAIMS, SLICES
+from descheduler.kube.devices.device_objects import CLAIMS, SLICES, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.pools import pools_of
 from descheduler.kube.devices.source import Cluster, DeviceSource, Report
 

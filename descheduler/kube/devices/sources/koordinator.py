@@ -13,21 +13,16 @@ from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.convert.workloads import convert_custom
-from descheduler.kube.devices.device_objects import KoordinatorDevice
-from descheduler.kube.devices.dra_wire import quantity
+from descheduler.kube.devices.device_objects import DEVICES, RESERVATIONS, KoordinatorDevice
+from descheduler.kube.devices.resources import KOORDINATOR_MEMORY, KOORDINATOR_MODEL, KOORDINATOR_PARTS, quantity
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
 from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
 from descheduler.model.objects import CustomObject
 
-DEVICES = "scheduling.koordinator.sh/Device"
-RESERVATIONS = "scheduling.koordinator.sh/Reservation"
 ALLOCATED = "scheduling.koordinator.sh/device-allocated"
 
 _PARTITIONS = "scheduling.koordinator.sh/gpu-partitions"
 _POLICY = "node.koordinator.sh/gpu-partition-policy"
-_MODEL = "node.koordinator.sh/gpu-model"
-_MEMORY = "koordinator.sh/gpu-memory"
-_PARTS = ("koordinator.sh/gpu-core", "koordinator.sh/gpu-memory-ratio")
 
 _Quantities = dict[str, str | int | float]
 
@@ -74,7 +69,7 @@ def convert_device(wire: CustomWire, intern: Interner, *, kind: str, api_version
     base = {name: getattr(found, name) for name in CustomObject.__slots__}
     try:
         spec = msgspec.convert(wire.spec or {}, _Spec)
-        model = found.labels.get(_MODEL, "")
+        model = found.labels.get(KOORDINATOR_MODEL, "")
         devices = tuple(_device(info, model) for info in spec.devices or () if info.type == "gpu")
         table = _partitions.decode(found.annotations.get(_PARTITIONS, "null")) or {}
         partitions = tuple(_partition(p) for size in sorted(table) for p in table[size] or ())
@@ -92,7 +87,7 @@ def allocated(annotations: Mapping[str, str]) -> GpuStatement | None:
         return None
     try:
         found = (_allocated.decode(text) or {}).get("gpu")
-        shares = tuple(_share(given) for given in found or ())
+        shares = tuple(_granted(given) for given in found or ())
     except (Unreadable, msgspec.MsgspecError) as e:
         return GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {e}")
     return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
@@ -132,11 +127,12 @@ def _device(info: _Info, model: str) -> Device:
     if info.minor is None:
         raise Unreadable("spec.devices.minor", "a GPU has none")
     at = info.topology or _Topology()
+    memory = (info.resources or {}).get(KOORDINATOR_MEMORY, 0)
     return Device(
         index=info.minor,
         uuid=info.id,
         model=model,
-        memory=quantity((info.resources or {}).get(_MEMORY, 0), f"spec.devices.resources.{_MEMORY}"),
+        memory=quantity(memory, f"spec.devices.resources.{KOORDINATOR_MEMORY}"),
         healthy=info.health,
         numa=at.node_id,
         pcie_root=at.pcie_id,
@@ -149,13 +145,13 @@ def _partition(found: _Partition) -> GpuPartition:
     return GpuPartition(tuple(sorted(found.minors)), found.link, bandwidth, found.allocation_score)
 
 
-def _share(given: _Given) -> GpuShare:
+def _granted(given: _Given) -> GpuShare:
     if given.minor < 0:
         raise Unreadable("gpu.minor", f"{given.minor} is no device")
     resources = given.resources or {}
-    parts = [quantity(resources[name], name) for name in _PARTS if name in resources]
+    parts = [quantity(resources[name], name) for name in KOORDINATOR_PARTS if name in resources]
     milli = min(WHOLE, max(parts) * 10) if parts else UNREPORTED
-    return GpuShare(given.minor, given.id, milli, quantity(resources.get(_MEMORY, 0), _MEMORY))
+    return GpuShare(given.minor, given.id, milli, quantity(resources.get(KOORDINATOR_MEMORY, 0), KOORDINATOR_MEMORY))
 
 
 SOURCE = DeviceSource(

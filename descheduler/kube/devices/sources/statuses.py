@@ -41,7 +41,7 @@ def allocated(status: PodStatusWire) -> GpuStatement | None:
                 if found.name.startswith("claim:"):
                     shares.update({h.resource_id: _of_claim(h) for h in found.resources or () if _news(h)})
                 elif whole_resource(found.name):
-                    shares.update({h.resource_id: _share(h) for h in found.resources or () if h.resource_id})
+                    shares.update({h.resource_id: _of_status(h) for h in found.resources or () if h.resource_id})
     except msgspec.MsgspecError as e:
         return GpuStatement(GpuSource.STATUS, problem=f"status.containerStatuses.allocatedResourcesStatus: {e}")
     return GpuStatement(GpuSource.STATUS, tuple(shares.values())) if shares else None
@@ -62,7 +62,7 @@ def _of_claim(found: _Health) -> GpuShare:
     return GpuShare(-1, found.resource_id.rpartition("/")[2], UNREPORTED, healthy=False)
 
 
-def _share(found: _Health) -> GpuShare:
+def _of_status(found: _Health) -> GpuShare:
     device, _, replica = found.resource_id.partition("::")
     milli = UNREPORTED if not replica else 0  # of a time-sliced device everyone has everything
     healthy = found.health != "Unhealthy"

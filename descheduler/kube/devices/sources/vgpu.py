@@ -59,7 +59,7 @@ def allocated(annotations: Mapping[str, str]) -> tuple[GpuStatement, ...]:
         if text is not None:
             try:
                 rows = [row for container in text.split(";") for row in _rows(container)]
-                shares = tuple(_share(row) for row in rows)
+                shares = tuple(_assigned(row) for row in rows)
             except (ValueError, IndexError) as e:
                 found.append(GpuStatement(source, problem=f"metadata.annotations[{key}]: {e}"))
             else:
@@ -72,7 +72,7 @@ def _rows(text: str) -> list[list[str]]:
     return [row.split(",") for row in text.split(":") if row.strip()]
 
 
-def _share(row: list[str]) -> GpuShare:
+def _assigned(row: list[str]) -> GpuShare:
     uuid = row[0].partition("[")[0]  # of a MIG slice it goes on with which: "[0-1]"
     memory, cores = int(row[2]) * MIB, int(row[3])
     return GpuShare(-1, uuid, min(WHOLE, 10 * cores) if memory or cores else UNREPORTED, memory)

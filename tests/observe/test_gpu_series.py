@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -11,7 +10,6 @@ import pytest
 
 from builders import cluster, node, pod
 from controlplane.prometheus import PrometheusServer, Series
-from descheduler.apiwrite.clock import Clock
 from descheduler.model.devices import GpuSource
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.gpu_series import query, worth_asking
@@ -32,8 +30,7 @@ def reader() -> Iterator[Callable[[str], HistoryReader]]:
     made: list[HistoryReader] = []
 
     def connect(url: str) -> HistoryReader:
-        clock = Clock(lambda: NOW, time.monotonic, time.sleep)
-        made.append(HistoryReader(url, None, clock, random.Random(1), lambda: None))
+        made.append(HistoryReader(url, None, lambda: NOW, random.Random(1), lambda: None))
         return made[-1]
 
     yield connect
@@ -42,7 +39,8 @@ def reader() -> Iterator[Callable[[str], HistoryReader]]:
 
 
 def snapshot() -> ClusterSnapshot:
-    return cluster([node("n1", gpu=4), node("n2", gpu=1)], [pod("a", gpu=2, node="n1"), pod("b", gpu=1, node="n2")])
+    pods = [pod("a", gpu=2, node="n1"), pod("b", gpu=1, node="n2")]
+    return cluster([node("n1", gpu=4), node("n2", gpu=1)], pods, taken_at=NOW)
 
 
 def series(name: str, index: int, host: str, **more: str) -> Series:
@@ -64,31 +62,28 @@ def test_the_series_of_a_real_server_locate_pods(
     prometheus_server: Start, reader: Callable[[str], HistoryReader]
 ) -> None:
     asking = reader(prometheus_server(exported()).url)
-    found = asking.located(policy(), snapshot(), NOW)
+    found = asking.located(policy(), snapshot())
     a, b = found.pods
     assert (a.gpu_indices, a.gpu_source, b.gpu_indices) == ((1, 3), GpuSource.DCGM, (0,))
     gpus = found.nodes[0].gpus
     assert gpus is not None
     assert [d.uuid for d in gpus.devices] == [f"GPU-n1-{i}" for i in range(4)]
 
-    matched = asking.located(policy("""match: 'cluster="other"'"""), snapshot(), NOW)
+    matched = asking.located(policy("""match: 'cluster="other"'"""), snapshot())
     assert [p.gpu_indices for p in matched.pods] == [(), (0,)]
-    assert (
-        asking.located(policy("gpuSeries: [DCGM_FI_PROF_GR_ENGINE_ACTIVE]"), snapshot(), NOW).pods[0].gpu_indices == ()
-    )
+    assert asking.located(policy("gpuSeries: [DCGM_FI_PROF_GR_ENGINE_ACTIVE]"), snapshot()).pods[0].gpu_indices == ()
     before = snapshot()
-    assert asking.located(policy("gpuSeries: []"), before, NOW) is before
+    assert asking.located(policy("gpuSeries: []"), before) is before
 
 
 def test_a_server_that_does_not_answer_leaves_the_snapshot_as_it_is(reader: Callable[[str], HistoryReader]) -> None:
     before = snapshot()
     with closing(reader("http://127.0.0.1:9")) as asking:
-        assert asking.located(policy("timeout: 1s"), before, NOW) is before
+        assert asking.located(policy("timeout: 1s"), before) is before
 
 
 def test_where_a_scheduler_tells_it_all_nobody_is_asked() -> None:
-    told = cluster([node("n1")])
-    assert not worth_asking(told)
+    assert not worth_asking(cluster([node("n1")]))
     assert worth_asking(snapshot())
 
 

@@ -1,0 +1,71 @@
+"""`descheduler explain`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from descheduler.cli import failures
+from descheduler.cli.options import Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Verbose
+
+if TYPE_CHECKING:
+    from descheduler.planning.explain import Check, Explanation
+
+_MARK = {True: "[green]✓[/]", False: "[red]✗[/]", None: "·"}
+
+
+class Explained(StrEnum):
+    """What can be explained."""
+
+    POD = "pod"
+    NODE = "node"
+    GANG = "gang"
+    WORKLOAD = "workload"
+
+
+def explain(
+    subject: Annotated[Explained, typer.Argument(help="What to explain.")],
+    name: Annotated[str, typer.Argument(help="Its name; with its namespace (ns/name) where it has one.")],
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Explain what the plan does with a pod, node, gang or workload, and why: filter by filter."""
+    with failures.reported(verbose):
+        from descheduler.cli.source import SourceOptions, read, read_policy
+        from descheduler.pipeline import outcome_of, profile
+        from descheduler.planning.explain import explain
+
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        in_force = read_policy(policy, options)
+        observed = read(options, in_force)
+        outcome = outcome_of(observed, in_force, profile(observed))
+        _show(explain(outcome, subject.value, name))
+        for problem in (*outcome.context.stops, *(problem.text for problem in outcome.problems)):
+            typer.echo(f"error: {problem}", err=True)  # the explanation rests on less than it should
+
+
+def _show(explanation: Explanation) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(explanation.subject)}[/]: {escape(explanation.verdict)}")
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    table.add_column(width=1)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for check in explanation.checks:
+        table.add_row(_MARK[check.passed], escape(check.name), escape(_text(check)))
+    console.print(table)
+
+
+def _text(check: Check) -> str:
+    return f"{check.text}\nwould change with: {check.change}" if check.change and check.passed is False else check.text

@@ -1,0 +1,41 @@
+"""`descheduler profile export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from descheduler.cli import failures
+from descheduler.cli.commands.profile.common import Namespace, PolicyFile, Signals, profiles_document, report_problems
+from descheduler.cli.options import Context, Example, Kubeconfig, Prometheus, Recorded, Verbose
+
+
+def export(
+    to: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="A .json, .csv or .parquet file to write.")
+    ],
+    namespace: Namespace = None,
+    signal: Signals = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Write the profiles of all workloads for other programs. Signals: cpu and memory."""
+    with failures.reported(verbose):
+        from descheduler.cli.source import SourceOptions
+        from descheduler_profiling import export
+
+        export.check_path(to)
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        signals = tuple(signal or ("cpu", "memory"))
+        doc, made = profiles_document(options, policy, signals, namespace)
+        export.write(doc, to)
+        count = sum(len(one.workloads) for one in doc.signals)
+        typer.echo(f"{count} profiles of {', '.join(signals)} written to {to}", err=True)
+        failures.leave(report_problems(made))

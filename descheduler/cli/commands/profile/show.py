@@ -1,0 +1,55 @@
+"""`descheduler profile show`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from descheduler.cli import failures
+from descheduler.cli.commands.profile.common import Namespace, PolicyFile, Signals, profiles_document, report_problems
+from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Prometheus, Recorded, Verbose
+
+
+class ListFormat(StrEnum):
+    """How a list of profiles is written."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    CSV = "csv"
+
+
+def show(
+    namespace: Namespace = None,
+    signal: Signals = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    output: Annotated[ListFormat, typer.Option("--output", "-o", help="How the list is written.")] = ListFormat.TABLE,
+    output_file: OutputFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """List workloads with the quantiles of their use by horizon, the confidence and the model. Signal: cpu."""
+    with failures.reported(verbose):
+        from descheduler.cli.output import PLAIN_WIDTHS, write, write_table
+        from descheduler.cli.source import SourceOptions
+        from descheduler.report.profiles.table import render_profiles
+        from descheduler_profiling import export
+
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        doc, made = profiles_document(options, policy, tuple(signal or ("cpu",)), namespace)
+        match output:
+            case ListFormat.JSON:
+                write(export.to_json(doc, indent=2) + b"\n", output_file)
+            case ListFormat.CSV:
+                write(export.to_csv(doc).encode(), output_file)
+            case _:
+                wide = output is ListFormat.WIDE
+                width = PLAIN_WIDTHS["wide"]
+                write_table(lambda console: render_profiles(doc, console, wide=wide), output_file, width)
+        failures.leave(report_problems(made))

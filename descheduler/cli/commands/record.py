@@ -1,0 +1,87 @@
+"""`descheduler record`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from descheduler.cli import failures
+from descheduler.cli.options import Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Verbose
+
+if TYPE_CHECKING:
+    from descheduler.cli.source import SourceOptions
+    from descheduler.kube.recording.anonymize import Anonymizer
+    from descheduler_profiling.series import History
+
+
+def record(
+    to: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PATH", help="File (with a suffix) or directory to write.")
+    ],
+    anonymize: Annotated[
+        bool, typer.Option("--anonymize", help="Replace every name by a pseudonym, the same one everywhere.")
+    ] = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Record a cluster and its history, to plan on them elsewhere or later."""
+    with failures.reported(verbose):
+        from descheduler.cli.source import SourceOptions
+
+        _record(SourceOptions(kubeconfig, context, recording, example, prometheus), policy, to, anonymize=anonymize)
+
+
+def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool) -> None:
+    """Read everything and write it to `path`; says on stderr what was written."""
+    import secrets
+
+    from descheduler.cli.source import read_objects, read_policy
+    from descheduler.kube.recording.anonymize import Anonymizer
+    from descheduler.kube.recording.files import write_recording
+    from descheduler_profiling.history.serial import history_to_bytes
+
+    options.check()
+    objects, observed = read_objects(options, read_policy(policy_file, options))
+    histories = dict(observed.histories)
+    if anonymize:
+        # The key is forgotten: nobody can find out by trying which name became which pseudonym.
+        hidden = Anonymizer(secrets.token_bytes(32))
+        objects = hidden.objects(objects)
+        histories = {signal: _hidden(history, hidden) for signal, history in histories.items()}
+    manifest = write_recording(path, objects, {s: history_to_bytes(h) for s, h in histories.items()})
+    counts = {kind: info.count for kind, info in manifest.kinds.items()}
+    typer.echo(
+        f"{path}: {counts.get('nodes', 0)} nodes, {counts.get('pods', 0)} pods, history of "
+        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if anonymize else ''}",
+        err=True,
+    )
+
+
+def _hidden(history: History, hidden: Anonymizer) -> History:
+    """The history under the pseudonyms of the objects; rows stay sorted by their keys."""
+    from dataclasses import replace
+
+    from descheduler.model.workloads import WorkloadKey
+
+    keys = [WorkloadKey(hidden.text(k.namespace), k.kind, hidden.text(k.name)) for k in history.keys]
+    order = sorted(range(len(keys)), key=lambda i: keys[i])
+    pods = [(hidden.text(space), hidden.text(pod)) for space, pod in history.pods]
+    by_name = sorted(range(len(pods)), key=lambda i: pods[i])
+    levels = {(hidden.text(space), hidden.text(pod)): level for (space, pod), level in history.pod_level.items()}
+    return replace(
+        history,
+        keys=tuple(keys[i] for i in order),
+        values=history.values[order],
+        replicas=history.replicas[order],
+        pod_level=levels,
+        problems=tuple(hidden.text(problem) for problem in history.problems),
+        pods=tuple(pods[i] for i in by_name),
+        recent=history.recent[by_name] if pods else history.recent,
+    )

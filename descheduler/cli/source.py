@@ -1,0 +1,161 @@
+"""Where a command's cluster and history come from: a live cluster with Prometheus, a recording, or the example."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from descheduler.model.errors import UsageError
+from descheduler.observe import Observed, Source, observe
+from descheduler.observe.recorded import RecordedCluster, RecordedHistory
+from descheduler.policy import Policy, default_policy, load_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from descheduler.kube.client.read_cluster import Progress
+    from descheduler.kube.recording.wire_objects import ClusterObjects
+    from descheduler.observe.observed import HistorySource
+
+    Note = Callable[[str], None]  # hears what is being read, for people who wait
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """The options that say what to read; at most one of cluster, recording and example."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    recording: Path | None = None
+    example: bool = False
+    prometheus: str | None = None
+
+    def check(self) -> None:
+        """Raises UsageError when the options contradict each other."""
+        named = {
+            "--kubeconfig/--context": self.kubeconfig is not None or self.context is not None,
+            "--recording": self.recording is not None,
+            "--example": self.example,
+        }
+        given = [name for name, there in named.items() if there]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} contradict each other: name one cluster to read")
+        if self.prometheus and not self.live:
+            raise UsageError(f"{given[0]} has its own history: leave --prometheus out")
+
+    @property
+    def live(self) -> bool:
+        """A real cluster is read."""
+        return self.recording is None and not self.example
+
+    def command_line(self) -> str:
+        """The same options as they are typed, each with a space behind it."""
+        named = {
+            "--kubeconfig": self.kubeconfig,
+            "--context": self.context,
+            "--recording": self.recording,
+            "--prometheus": self.prometheus,
+        }
+        given = [f"{name} {value} " for name, value in named.items() if value]
+        return "".join([*given, *(["--example "] if self.example else [])])
+
+
+def read_policy(path: Path | None, options: SourceOptions) -> Policy:
+    """The policy of a file; without one that of the example, where it is read, or the default one."""
+    if path is not None:
+        return load_policy(path)
+    if options.example:
+        from descheduler.example.example import example_policy
+
+        return load_policy(example_policy())
+    return default_policy()
+
+
+def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None = None) -> Observed:
+    """The cluster, and the history that the policy needs or that of `signals` alone.
+
+    Raises:
+        UsageError: contradicting options, no address of a history server, or a signal that nobody knows or recorded.
+        ClusterError, HistoryError, RecordingError: what was named cannot be read.
+    """
+    options.check()
+    if not options.live:
+        return observe(_stored(options)[1], policy, signals)
+    from descheduler.kube.client.connection import connect
+    from descheduler.observe.live import ListedCluster
+
+    with _waiting() as note, _history(options, policy, note, signals) as history:
+        client = connect(options.kubeconfig, options.context)
+        return observe(Source(ListedCluster(client, time.time, _counting(note)), history), policy, signals)
+
+
+def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects, Observed]:
+    """The same with the objects as they came over the wire, for a recording."""
+    options.check()
+    if not options.live:
+        objects, source = _stored(options)
+        return objects, observe(source, policy)
+    from descheduler.kube.client.connection import connect
+    from descheduler.kube.recording.wire_objects import record_cluster
+
+    with _waiting() as note, _history(options, policy, note) as history:
+        history.check(policy, None)
+        client = connect(options.kubeconfig, options.context)
+        objects = record_cluster(client, clock=time.time, progress=_counting(note))
+        return objects, observe(Source(RecordedCluster(objects.snapshot()), history), policy)
+
+
+def _stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
+    """What the recording or the example holds."""
+    if options.recording is None:
+        from descheduler.example.example import example
+        from descheduler.kube.recording.wire_objects import cluster_objects
+
+        made = example()
+        objects = cluster_objects(made.objects, taken_at=made.taken_at, cluster=made.name)
+        return objects, Source(RecordedCluster(objects.snapshot()), RecordedHistory(made.histories))
+    from descheduler.kube.recording.files import read_recording
+    from descheduler_profiling.history.serial import history_from_bytes
+
+    recording = read_recording(options.recording)
+    histories = {signal: history_from_bytes(data) for signal, data in recording.histories.items()}
+    return recording.objects, Source(RecordedCluster(recording.snapshot), RecordedHistory(histories))
+
+
+@contextmanager
+def _history(
+    options: SourceOptions, policy: Policy, note: Note, signals: Sequence[str] | None = None
+) -> Iterator[HistorySource]:
+    """Prometheus. Without an address: nothing, where no strategy needs any, for nobody acts on what is shown here."""
+    from descheduler.observe.history import HistoryReader
+    from descheduler.observe.signals import required_signals
+
+    if signals is None and not options.prometheus and not policy.history.url and not required_signals(policy):
+        yield RecordedHistory({})
+        return
+    reading = partial(note, "reading the history")
+    with closing(HistoryReader(options.prometheus, None, time.time, random.Random(), reading)) as reader:
+        yield reader
+
+
+@contextmanager
+def _waiting() -> Iterator[Note]:
+    """Shows on stderr what is being done, when somebody watches."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("reading the cluster") as status:
+        yield status.update
+
+
+def _counting(note: Note) -> Progress:
+    return lambda kind, count: note(f"reading the cluster: {count} {kind}")

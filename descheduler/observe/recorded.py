@@ -1,0 +1,46 @@
+"""A cluster and its history that were written down: recordings, and the example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from descheduler.model.errors import UsageError
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.policy import Policy
+from descheduler.policy.hints import hint_at
+from descheduler_profiling.series import History
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCluster:
+    """A cluster that stays as it was; it counts as the time at which it was taken."""
+
+    taken: ClusterSnapshot
+
+    def snapshot(self) -> ClusterSnapshot:
+        return self.taken
+
+    def renewed(self, taken: ClusterSnapshot, max_age: float) -> ClusterSnapshot:
+        return taken
+
+    def now(self) -> float:
+        return self.taken.taken_at
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedHistory:
+    """Histories by signal. All of them are given unless some are asked for by name."""
+
+    histories: Mapping[str, History]
+
+    def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
+        for signal in signals or ():
+            if signal not in self.histories:
+                raise UsageError(f"no history of {signal} is recorded{hint_at(signal, self.histories)}")
+
+    def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:
+        return self.histories if signals is None else {signal: self.histories[signal] for signal in signals}
+
+    def located(self, policy: Policy, snapshot: ClusterSnapshot) -> ClusterSnapshot:
+        return snapshot

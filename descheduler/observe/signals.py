@@ -1,0 +1,35 @@
+"""Which signals of the history are read for a policy on a cluster."""
+
+from __future__ import annotations
+
+from descheduler.contract import load
+from descheduler.model.errors import StrategyError
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.policy import Policy
+
+BASIC = ("cpu", "memory")
+"""Signals that are read whatever the strategies ask for: destinations must stay cool."""
+
+OF_GPUS = frozenset({"gpu", "gpu_memory"})
+"""Signals that no cluster without GPUs has: what a strategy would merely like is not asked for there."""
+
+
+def required_signals(policy: Policy) -> set[str]:
+    """Those without which a strategy of the policy is not run."""
+    return {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)[0]}
+
+
+def wanted_signals(policy: Policy, snapshot: ClusterSnapshot) -> set[str]:
+    """All that is worth reading: what strategies need or would like, what is published, and what is always read."""
+    gpus = any(node.gpus for node in snapshot.nodes)
+    optional = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)[1]}
+    published = policy.publish.signals if policy.publish.workloads else ()
+    return {*BASIC, *required_signals(policy), *(optional if gpus else optional - OF_GPUS), *published}
+
+
+def _signals_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    try:
+        strategy = load(name)
+    except StrategyError:
+        return (), ()  # the plan will say that it failed, and go on with the others
+    return strategy.signals, getattr(strategy, "optional_signals", ())
