@@ -14,6 +14,7 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.subjects import Subject
 from descheduler.scheduler import GpuNeed, WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler_profiling.series import History
@@ -65,11 +66,11 @@ class RebalanceView:
         unit = self.units.of(pod)
         return float(self.costs[list(unit.restarting(pod))].sum())
 
-    def granted_for(self, strategy: str, subject: str) -> tuple[Proposal, ...]:
+    def granted_for(self, strategy: str, subject: Subject) -> tuple[Proposal, ...]:
         """What this plan grants for a finding so far: what limits of one plan have to count."""
         return tuple(p for p in self.granted if p.finding.strategy == strategy and p.finding.subject == subject)
 
-    def moves_granted(self, strategy: str, subject: str) -> int:
+    def moves_granted(self, strategy: str, subject: Subject) -> int:
         """How many pods this plan moves for a finding so far."""
         return sum(len(proposal.moves) for proposal in self.granted_for(strategy, subject))
 

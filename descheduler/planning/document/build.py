@@ -154,7 +154,7 @@ def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Actio
     return FindingRow(
         id=name,
         strategy=finding.strategy,
-        subject=finding.subject,
+        subject=str(finding.subject),
         measure=finding.measure,
         resource=finding.resource,
         value=finding.value,
@@ -222,7 +222,7 @@ def _refusals(outcome: Outcome, ids: dict[FindingKey, str]) -> Iterable[RefusalR
 
 def _refused(outcome: Outcome, refused: Refused, ids: dict[FindingKey, str]) -> RefusalRow:
     if not refused.pods:
-        return _row(refused.blocked, refused.finding.subject, refused.finding, ids)
+        return _row(refused.blocked, str(refused.finding.subject), refused.finding, ids)
     first = outcome.view.snapshot.pods[refused.pods[0]].key
     subject = f"pod/{first}" if len(refused.pods) == 1 else f"unit/{first} and {len(refused.pods) - 1} more"
     return _row(refused.blocked, subject, refused.finding, ids)

@@ -18,6 +18,7 @@ from descheduler.model.arrays import Ints
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.make_room.requests import Demand, Opened
 from descheduler.packing.make_room.slots import open_slots
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
@@ -33,7 +34,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     shape = _Shape(view, args)
     state = view.what_if()
     free = shape.slots(state) if shape.column >= 0 else args.wanted
-    subject = f"gpu/{args.resource}"
+    subject = Subject(SubjectKind.GPU, args.resource)
     most = args.max_moves - view.moves_granted(NAME, subject)
     slots_left = args.max_slots - len(view.granted_for(NAME, subject))
     if free >= args.wanted or most < 1 or slots_left < 1:
@@ -110,7 +111,7 @@ class _Shape:
         beside = f" with {slot.cpu} cores" if slot.cpu != "0" else ""
         return Finding(
             strategy=NAME,
-            subject=f"gpu/{self.args.resource}",
+            subject=Subject(SubjectKind.GPU, self.args.resource),
             measure=f"free slots of {slot.gpus} {self.args.resource}{beside} on one node",
             value=float(free),
             threshold=float(self.args.wanted),
