@@ -2,7 +2,7 @@
 
 Pods of several Deployments, each with a PodDisruptionBudget of its own that has room for its share (`seconds`); pods of
 one Deployment under one budget; and pods that no budget covers, which shows what the cluster's own work costs. Times go
-from handing the plan to the executor (second validation, dry runs and intents are in them) to the last eviction
+from handing the plan to the runner (second validation, dry runs and intents are in them) to the last eviction
 granted, `landed_seconds` to the last replacement ready. `budgets_kept`: in no state of the cluster, as a watch of its
 pods shows them one by one, did an application have fewer ready pods than its budget demands. `serial_seconds`: the same
 evictions by the plainest client, one request after the other.
@@ -47,10 +47,10 @@ _NODES = 8
 
 
 @dataclass(frozen=True)
-class Scene:
+class Applications:
     """Applications of `replicas` pods; `moved` of each are evicted, and as many may be missing at once."""
 
-    apps: tuple[str, ...]
+    names: tuple[str, ...]
     moved: int
     budgets: bool = True
 
@@ -61,7 +61,7 @@ class Scene:
 
 @dataclass
 class Measured:
-    """Seconds since the executor was given the plan."""
+    """Seconds since the runner was given the plan."""
 
     evicted: int = 0
     granted: float = 0.0
@@ -73,7 +73,7 @@ class Measured:
 def main() -> None:
     """Measure, and print the figures."""
     arguments = parser(__doc__ or "")
-    arguments.add_argument("--pods", type=int, default=100, help="pods to evict in each scene")
+    arguments.add_argument("--pods", type=int, default=100, help="pods to evict in each run")
     arguments.add_argument("--apps", type=int, default=10, help="Deployments with a budget of their own")
     arguments.add_argument(
         "--parallel", type=int, default=ActingPolicy().max_parallel, help="evictions under way at once"
@@ -82,10 +82,10 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     plane = ControlPlane.start(ensure_binaries())
     try:
-        several = Scene(tuple(f"app-{i}" for i in range(options.apps)), -(-options.pods // options.apps))
+        several = Applications(tuple(f"app-{i}" for i in range(options.apps)), -(-options.pods // options.apps))
         many = run(plane, several, options.pods, options.parallel)
         plane.reset()
-        one = run(plane, Scene(("app-0",), options.pods), options.pods, options.parallel)
+        one = run(plane, Applications(("app-0",), options.pods), options.pods, options.parallel)
         plane.reset()
         free = run(plane, replace(several, budgets=False), options.pods, options.parallel)
         plane.reset()
@@ -107,9 +107,9 @@ def main() -> None:
     show(f"Evicting {options.pods} pods", figures, as_json=options.json)
 
 
-def run(plane: ControlPlane, scene: Scene, pods: int, parallel: int) -> Measured:
+def run(plane: ControlPlane, apps: Applications, pods: int, parallel: int) -> Measured:
     """Execute one plan of one wave as the controller does, seeing by a watch cache."""
-    actions = build(plane, scene, pods)
+    actions = build(plane, apps, pods)
     client = connect(plane.kubeconfig())
     cache = ClusterCache(client, clock=time.time, rng=Random(0))
     cache.start()
@@ -121,16 +121,16 @@ def run(plane: ControlPlane, scene: Scene, pods: int, parallel: int) -> Measured
         limits = replace(
             ExecutionLimits.of(ActingPolicy()), max_parallel=parallel, observe_every=0.05, ready=60.0, finish=60.0
         )
-        executor = PlanRunner(
+        runner = PlanRunner(
             writer, IntentStore(writer, "default"), cache.snapshot, REAL, Random(0), limits, notify=_Ticking(measured)
         )
-        with watched(plane, scene) as least:
+        with watched(plane, apps) as least:
             _Ticking.began = time.perf_counter()
-            report = executor.execute(plan(*actions))
+            report = runner.execute(plan(*actions))
             measured.landed = time.perf_counter() - _Ticking.began
         measured.evicted = report.evicted
         measured.stopped = str(report.stopped or "")
-        measured.kept = all(seen >= scene.replicas - scene.moved for seen in least.values())
+        measured.kept = all(seen >= apps.replicas - apps.moved for seen in least.values())
     finally:
         cache.stop()
         client.close()
@@ -149,9 +149,9 @@ class _Ticking:
         self._measured.granted = self._measured.granted or time.perf_counter() - self.began
 
 
-def plainly(plane: ControlPlane, scene: Scene, pods: int) -> float:
+def plainly(plane: ControlPlane, apps: Applications, pods: int) -> float:
     """The same evictions, one after the other; a refusal by a budget's conflict is asked again at once."""
-    actions = build(plane, scene, pods)
+    actions = build(plane, apps, pods)
     with connect_writer(plane) as writer:
         began = time.perf_counter()
         for one in actions:
@@ -170,20 +170,20 @@ def connect_writer(plane: ControlPlane) -> Iterator[ClusterWriter]:
     client.close()
 
 
-def build(plane: ControlPlane, scene: Scene, pods: int) -> Sequence[Action]:
+def build(plane: ControlPlane, apps: Applications, pods: int) -> Sequence[Action]:
     """Nodes, applications and budgets; one action for each pod that is to be moved, the applications taking turns."""
     client = plane.client
     for i in range(_NODES):
         client.create_node(f"n{i}", cpu=64, memory="256Gi")
     client.wait_for_nodes()
-    for app in scene.apps:
-        client.apply(deployment(app, scene.replicas, cpu="100m"))
+    for app in apps.names:
+        client.apply(deployment(app, apps.replicas, cpu="100m"))
     running: dict[str, list[Object]] = {}
-    for app in scene.apps:
-        running[app] = list(client.wait_for_pods(scene.replicas, label_selector=f"app={app}", timeout=120))
-        if scene.budgets:
-            with_budget(client, app, app, scene.replicas - scene.moved, allowed=scene.moved)
-    turns = [(app, running[app][i]) for i in range(scene.moved) for app in scene.apps]
+    for app in apps.names:
+        running[app] = list(client.wait_for_pods(apps.replicas, label_selector=f"app={app}", timeout=120))
+        if apps.budgets:
+            with_budget(client, app, app, apps.replicas - apps.moved, allowed=apps.moved)
+    turns = [(app, running[app][i]) for i in range(apps.moved) for app in apps.names]
     return [action(move_of(pod, f"default/Deployment/{app}")) for app, pod in turns[:pods]]
 
 
@@ -204,14 +204,14 @@ class _Counting:
 
 
 @contextmanager
-def watched(plane: ControlPlane, scene: Scene) -> Iterator[dict[str, int]]:
+def watched(plane: ControlPlane, apps: Applications) -> Iterator[dict[str, int]]:
     """The fewest ready pods of each application in any state from now on."""
     client = connect(plane.kubeconfig())
     counting = _Counting()
     listed = json.loads(client.get("/api/v1/namespaces/default/pods"))
     for pod in listed["items"]:
         counting.take("ADDED", pod)
-    counting.least = dict.fromkeys(scene.apps, scene.replicas)
+    counting.least = dict.fromkeys(apps.names, apps.replicas)
     query = {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
     lines = client.stream("/api/v1/namespaces/default/pods", query)
 

@@ -6,7 +6,7 @@ with nothing but what the cluster holds, does what a start does (take the lease,
 and is asked whether anything is `stuck`:
 
 - an intent is still open, or a unit is half evicted;
-- a node carries our taint;
+- a node carries our taint, or a Reservation of ours is left;
 - the ledger lacks a pod that was evicted, or has one that was not;
 - a workload does not get its ready pods back;
 - the heir cannot lead, or write the ledger and the intents.

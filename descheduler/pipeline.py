@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from descheduler.execution.executors.registry import ChosenExecutor, choose
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
-from descheduler.planning import Outcome, build_document, decide, survey
+from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.problems import Problem
-from descheduler.planning.settings import chosen, input_of, settings_of
+from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
@@ -75,6 +76,20 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
     return out
 
 
+def planning_settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
+    """All that the policy says about planning, what its executor can and cannot do included. Raises ExecutorError."""
+    chosen_executor = executor_of(policy)
+    executor = chosen_executor.executor
+    traits = ExecutorTraits(executor.name, executor.landing, chosen_executor.filter(snapshot))
+    return settings_of(policy, snapshot, traits)
+
+
+def executor_of(policy: Policy, name: str = "") -> ChosenExecutor:
+    """The executor that the policy names, or the named one, with its arguments there. Raises ExecutorError."""
+    name = name or policy.acting.executor
+    return choose(name, policy.acting.executors.get(name))
+
+
 def outcome_of(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
 ) -> Outcome:
@@ -90,7 +105,7 @@ def outcome_of(
         moved_last_hour=memory.moved_last_hour,
         histories=observed.histories,
     )
-    return decide(survey(given, settings_of(policy, observed.snapshot)), chosen(policy, memory.paused))
+    return decide(survey(given, planning_settings(policy, observed.snapshot)), chosen(policy, memory.paused))
 
 
 def decide_on(

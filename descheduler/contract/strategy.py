@@ -5,26 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
+from descheduler.contract.arguments import PluginArgs
 from descheduler.contract.view import RebalanceView
 from descheduler.model.moves import Observation, Proposal
 
 
-class StrategyArgs(BaseModel):
-    """Base of every strategy's arguments: strict, frozen, camelCase in YAML.
-
-    The docstring under each field is its documentation (JSON schema, editor hover, `descheduler policy schema`).
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-    )
+class StrategyArgs(PluginArgs):
+    """Base of every strategy's arguments."""
 
 
 A = TypeVar("A", bound=StrategyArgs, contravariant=True)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -25,16 +26,17 @@ from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
-from descheduler.execution.runner import PlanRunner, Revalidate
+from descheduler.execution.plan_run import Revalidate
+from descheduler.execution.runner import PlanRunner
 from descheduler.learning.ledger import Ledger, LedgerRules
-from descheduler.learning.reconciliation import settle
+from descheduler.learning.reconciliation import reconcile
 from descheduler.learning.store import LedgerStore
 from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.observe import Observed
-from descheduler.pipeline import Decision, Memory
+from descheduler.pipeline import Decision, Memory, executor_of
 from descheduler.planning.problems import ProblemKind
 from descheduler.policy import Policy, policy_hash
 
@@ -64,7 +66,7 @@ class Controller:
 
     watch: PolicyWatch
     seams: Seams
-    executor: PlanRunner
+    runner: PlanRunner
     ledgers: LedgerStore
     elector: Elector | None
     reports: Reports
@@ -79,12 +81,12 @@ class Controller:
     _goals: tuple[str, Mapping[str, Goal]] = ("", {})
 
     def __post_init__(self) -> None:
-        self.executor.keep = self._keep
-        self.executor.notify = self._notify
+        self.runner.keep = self._keep
+        self.runner.notify = self._notify
 
     def run(self, stop: threading.Event) -> None:
         """Cycle after cycle; returns when the one under way has come to a clean end."""
-        self.executor.stopping = stop.is_set
+        self.runner.stopping = stop.is_set
         while not stop.is_set():
             began = self.clock.steady()
             self.cycle()
@@ -163,7 +165,8 @@ class Controller:
         self.metrics.policy_info.clear()
         self.metrics.policy_info.labels(policy_hash(policy), self.mode or policy.mode).set(1)
         self.reports.keep(policy.report.keep)
-        self.executor.limits = ExecutionLimits.of(policy.acting)
+        self.runner.limits = ExecutionLimits.of(policy.acting)
+        self.runner.executors = partial(executor_of, policy)
         return policy
 
     def _leads(self) -> bool:
@@ -186,7 +189,7 @@ class Controller:
 
     def _resume(self) -> None:
         with self._stage("resume", "taking up what was interrupted"):
-            outcomes = self.executor.resume()
+            outcomes = self.runner.resume()
         open_units = [o.action.unit for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
         if open_units:
             raise Paused(Blocked(Reason.UNFINISHED, ", ".join(open_units)))
@@ -196,7 +199,7 @@ class Controller:
             observed = self.seams.observe(policy)
         now = observed.now
         self.metrics.saw(observed.snapshot, now)
-        self._ledger = settle(self._ledger, observed.snapshot, now)
+        self._ledger = reconcile(self._ledger, observed.snapshot, now)
         memory = Memory(
             ledger=self._ledger,
             in_flight=self._ledger.in_flight(now),
@@ -229,7 +232,7 @@ class Controller:
         self.events.about(plan)
         with self._stage("execute", f"carrying out plan {plan.id}"):
             check = self.seams.revalidate(policy, plan, lambda: self._ledger)
-            report = self.executor.execute(plan, revalidate=check)
+            report = self.runner.execute(plan, revalidate=check)
         self._ledger = self._ledger.record(report.actions, plan.id, self._goals[1])
         self.reports.add(plan, report)
         self.metrics.executed(report)
@@ -241,7 +244,7 @@ class Controller:
         self.status.note("acting", f"the last plan was not finished: {report.stopped}" if report.stopped else "")
         return report
 
-    # -- what the executor reports ---------------------------------------------------------
+    # -- what the runner reports ---------------------------------------------------------
 
     def _keep(self, plan: str, outcomes: Sequence[ActionOutcome]) -> None:
         goals = self._goals[1] if self._goals[0] == plan else {}

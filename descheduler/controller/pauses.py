@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import ExecutionReport
 from descheduler.model.errors import (
     ClusterError,
     DeschedulerError,
+    ExecutorError,
     HistoryError,
     HistoryPartial,
     LeadershipLost,
@@ -16,6 +16,7 @@ from descheduler.model.errors import (
     UsageError,
 )
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.rights import MissingRight
 from descheduler.model.snapshot import Freshness
 from descheduler.observe.freshness import unread
 from descheduler.pipeline import Decision
@@ -43,6 +44,8 @@ def pause_of(error: DeschedulerError) -> Blocked:
             return Blocked(Reason.DATA_PARTIAL, "history", str(error))
         case HistoryError():
             return Blocked(Reason.DATA_MISSING, "history", str(error))
+        case ExecutorError():
+            return Blocked(Reason.EXECUTOR, f"executor/{error.executor}", str(error))
         case UsageError():
             return Blocked(Reason.DATA_MISSING, "configuration", str(error))
         case ClusterError():
@@ -70,4 +73,4 @@ def without_right(report: ExecutionReport | None) -> Blocked | None:
     """The right that acting lacked, None when it lacked none."""
     actions = report.actions if report is not None else ()
     refusals = (b for a in actions for b in (a.blocked, *(pod.blocked for pod in a.pods)) if b is not None)
-    return next((b for b in refusals if b.by == PERMISSIONS), None)
+    return next((b for b in refusals if isinstance(b, MissingRight)), None)

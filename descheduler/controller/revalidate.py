@@ -12,18 +12,19 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from descheduler.execution.runner import Revalidate
+from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
-from descheduler.learning.reconciliation import settle
+from descheduler.learning.reconciliation import reconcile
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
+from descheduler.pipeline import planning_settings
 from descheduler.planning import PlanningContext, PlanningInput, PlanningSettings, survey
 from descheduler.planning.problems import ProblemKind
 from descheduler.planning.prover import Prover
-from descheduler.planning.settings import chosen, input_of, settings_of
+from descheduler.planning.settings import chosen, input_of
 from descheduler.planning.sources import missing
 from descheduler.policy import Policy
 from descheduler_profiling.profiles import SignalProfiles
@@ -47,7 +48,7 @@ def second_validation(
 
     def revalidate(snapshot: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
         now = snapshot.taken_at
-        ledger = settle(remembered(), snapshot, now)
+        ledger = reconcile(remembered(), snapshot, now)
         settings = _settings(policy, snapshot)
         context = survey(_input(snapshot, policy, ledger, plan, profiles or {}), settings)
         stopped = ledger.circuit(now) or _stopped(context)
@@ -65,7 +66,7 @@ def _settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
     """One wave is one moment. The limit of a workload is kept by its plan, whose waves wait for one another: pods that
     are still on their way out though their replacements are ready are not held against the next wave.
     """
-    settings = settings_of(policy, snapshot)
+    settings = planning_settings(policy, snapshot)
     return replace(settings, limits=replace(settings.limits, waves=1, per_workload=None))
 
 

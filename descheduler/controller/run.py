@@ -36,7 +36,8 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.web import Render, WebServer, create_app
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.runner import PlanRunner, Revalidate
+from descheduler.execution.plan_run import Revalidate
+from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.learning.ledger import Ledger
@@ -156,7 +157,7 @@ def _assemble(
     return Controller(
         watch=watch,
         seams=seams(real),
-        executor=PlanRunner(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
+        runner=PlanRunner(writer, IntentStore(writer, namespace), snapshots.take, clock, rng),
         ledgers=LedgerStore(writer, namespace),
         elector=elector,
         reports=reports,
@@ -187,7 +188,7 @@ class _Deciding:
 
 
 def _beating(status: Status) -> Clock:
-    """Real time; a wait of the executor is a sign of life."""
+    """Real time; a wait of the runner is a sign of life."""
 
     def sleep(seconds: float) -> None:
         status.beat()

@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from descheduler.apiwrite.conflicts import until_written
 from descheduler.apiwrite.transport import Transport
 from descheduler.apiwrite.wire import ConfigMap, Meta
 from descheduler.apiwrite.writer import ClusterWriter, read_config_map
-from descheduler.model.errors import BadAnswer, Conflict
+from descheduler.model.errors import BadAnswer
 from descheduler.model.plan import Action, ProofRow
 
 NAME = "descheduler-intents"
 VERSION = 1
-_ATTEMPTS = 5
 _NO_PROOF = ProofRow(candidates=0, expected="", expected_share=0.0)
 
 
@@ -78,22 +78,16 @@ class IntentStore:
         self._change({}, [i.key for i in intents])
 
     def _change(self, added: Mapping[str, str], removed: Iterable[str]) -> None:
-        removed = set(removed)
-        if not added and not removed:
-            return
-        for attempt in range(1, _ATTEMPTS + 1):
-            found = read_config_map(self._transport, self._meta.namespace, self._meta.name)
-            old = (found and found.data) or {}
-            data = {**{k: v for k, v in old.items() if k not in removed}, **added}
-            if data == old:
-                return
-            try:
-                self._writer.save(ConfigMap(found.metadata if found else self._meta, data or None))
-            except Conflict:
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                return
+        gone = frozenset(removed)
+        if added or gone:
+            until_written(lambda: self._write(added, gone))
+
+    def _write(self, added: Mapping[str, str], removed: frozenset[str]) -> None:
+        found = read_config_map(self._transport, self._meta.namespace, self._meta.name)
+        old = (found and found.data) or {}
+        data = {**{k: v for k, v in old.items() if k not in removed}, **added}
+        if data != old:
+            self._writer.save(ConfigMap(found.metadata if found else self._meta, data or None))
 
 
 def _decode(key: str, text: str) -> Intent:

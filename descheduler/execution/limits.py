@@ -12,12 +12,12 @@ from descheduler.policy.acting import ActingPolicy
 class ExecutionLimits:
     """Rates are requests per second, everything else of time is in seconds.
 
-    max_parallel: evictions under way at once; under one budget it is one (`lanes`).
+    max_parallel: evictions under way at once; under one budget it is one (`queues`).
     rate, burst: of the token bucket that all evictions go through; the rate gives way to throttling.
     finish: how long one execution insists on finishing a unit that a budget race broke; after it the intent stays
         open and the next cycle goes on.
     finish_on_stop: the same when the process is asked to stop, and, after that, how long replacements may take to get
-        a node before the taints that steer them are taken away; keep twice of it below its termination grace period.
+        a node before what was prepared for them is taken away; keep twice of it below its termination grace period.
     budget_retry: between two tries against a closed budget.
     ready: how long to wait for the replacements of a wave before the rest of the plan is given up.
     observe_every: between two looks at whether replacements are ready.

@@ -9,31 +9,51 @@ the other they can only with the disruption controller.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Self, TypeVar
 
 T = TypeVar("T")
 
 
-def in_lanes(
-    pool: Executor, parallel: int, items: Iterable[T], lane_of: Callable[[T], Hashable], work: Callable[[T], None]
+class Workers:
+    """Threads that act, at most `parallel` at once. `budgets`: the one that covers a pod, by uid, where it is known."""
+
+    def __init__(self, parallel: int, budgets: Mapping[str, str] | None = None) -> None:
+        self.budgets = budgets or {}
+        self._parallel = parallel
+        self._pool = ThreadPoolExecutor(parallel, "evict")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._pool.shutdown()
+
+    def each(self, items: Iterable[T], work: Callable[[T], None], queue_of: Callable[[T], Hashable]) -> None:
+        """Do the work on every item, those of one queue one after the other. Raises what the work raises."""
+        in_queues(self._pool, self._parallel, items, queue_of, work)
+
+
+def in_queues(
+    pool: Executor, parallel: int, items: Iterable[T], queue_of: Callable[[T], Hashable], work: Callable[[T], None]
 ) -> None:
-    """Do the work on every item, at most `parallel` at once; lanes take turns, each in the order of its items.
+    """Do the work on every item, at most `parallel` at once; queues take turns, each in the order of its items.
 
     Raises what the work raises; what is not begun then is not done.
     """
-    lanes: dict[Hashable, deque[T]] = {}
+    queues: dict[Hashable, deque[T]] = {}
     for item in items:
-        lanes.setdefault(lane_of(item), deque()).append(item)
-    free = deque(lanes)
+        queues.setdefault(queue_of(item), deque()).append(item)
+    free = deque(queues)
     running: dict[Future[None], Hashable] = {}
     while free or running:
         while free and len(running) < parallel:
-            lane = free.popleft()
-            running[pool.submit(work, lanes[lane].popleft())] = lane
+            queue = free.popleft()
+            running[pool.submit(work, queues[queue].popleft())] = queue
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            lane = running.pop(future)
+            queue = running.pop(future)
             future.result()
-            if lanes[lane]:
-                free.append(lane)
+            if queues[queue]:
+                free.append(queue)

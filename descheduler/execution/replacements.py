@@ -1,14 +1,17 @@
 """Where evicted pods came up again: evicted pods matched with the pods that replaced them.
 
-Kubernetes does not record which pod replaces which. A replacement has the same workload, was not there before, and is
-not being deleted; one of the same name (a StatefulSet's) is preferred,
-the others are taken in the order they were made.
+Kubernetes does not record which pod replaces which. A replacement has the same workload, is new, and stays. Whether a
+pod is new is known by who was there before, or, where nobody looked, by when it was made. Of the new ones
+
+- a pod that was matched before stays matched while it is there;
+- one of the same name (a StatefulSet's) replaces that pod and no other;
+- the others are taken in the order in which they were made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,14 +21,27 @@ from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 
 
+@dataclass(frozen=True, slots=True)
+class LostPod:
+    """A pod that was evicted: its `key` ("namespace/name"), and the uid of its replacement, empty while unknown."""
+
+    uid: str
+    key: str
+    workload: str
+    successor: str = ""
+
+
 class ReplacementWatch:
     """Follows evicted pods until each has a ready replacement. Pods that nothing recreates are not waited for."""
 
     def __init__(self, moves: Sequence[PodMove], before: ClusterSnapshot) -> None:
-        self._lost = [move for move in moves if not is_bare(move.workload)]
-        self._known = frozenset(
-            p.uid for pods in _by_workload(before, {m.workload for m in self._lost}).values() for p in pods
-        )
+        self._lost = [
+            LostPod(move.uid, f"{move.namespace}/{move.pod}", move.workload)
+            for move in moves
+            if not is_bare(move.workload)
+        ]
+        pods = pods_of(before, {one.workload for one in self._lost})
+        self._known = frozenset(pod.uid for found in pods.values() for pod in found)
         self._found: dict[str, Pod] = {}  # uid of the evicted pod -> its replacement
         self._ready: dict[str, float] = {}  # uid of the evicted pod -> unix seconds
 
@@ -41,7 +57,9 @@ class ReplacementWatch:
 
     def look(self, snapshot: ClusterSnapshot, now: float) -> None:
         """Take in what the cluster is like now."""
-        self._found.update(match(snapshot, self._lost, self._known))
+        found = match(snapshot, self._lost, lambda _, pod: pod.uid not in self._known)
+        self._lost = [replace(one, successor=found[one.uid].uid) if one.uid in found else one for one in self._lost]
+        self._found.update(found)
         for uid, pod in self._found.items():
             if pod.ready:
                 self._ready.setdefault(uid, now)
@@ -63,30 +81,38 @@ def is_bare(workload: str) -> bool:
     return workload.split("/")[1:2] == ["Pod"]
 
 
-def match(snapshot: ClusterSnapshot, lost: Sequence[PodMove], known: frozenset[str]) -> Mapping[str, Pod]:
-    """Uid of each evicted pod to its replacement, as far as there is one; `known` are uids that cannot be one."""
-    fresh = _by_workload(snapshot, {one.workload for one in lost})
+def match(
+    snapshot: ClusterSnapshot, lost: Sequence[LostPod], is_new: Callable[[LostPod, Pod], bool]
+) -> Mapping[str, Pod]:
+    """Uid of each lost pod to its replacement, as far as there is one; `is_new` says whether a pod can be one."""
     found: dict[str, Pod] = {}
-    for workload, pods in fresh.items():
-        new = sorted(
-            (p for p in pods if p.uid not in known and p.deleting is None and not p.terminal),
-            key=lambda p: (p.created, p.name),
-        )
-        waiting = [one for one in lost if one.workload == workload]
-        found.update(_pair(waiting, new))
+    by_workload: dict[str, list[LostPod]] = {}
+    for one in lost:
+        by_workload.setdefault(one.workload, []).append(one)
+    for workload, pods in pods_of(snapshot, by_workload).items():
+        found.update(_pair(by_workload[workload], pods, is_new))
     return found
 
 
-def _pair(waiting: Sequence[PodMove], new: Sequence[Pod]) -> Mapping[str, Pod]:
-    by_name = {(p.namespace, p.name): p for p in new}
-    found = {one.uid: by_name[one.namespace, one.pod] for one in waiting if (one.namespace, one.pod) in by_name}
-    taken = {p.uid for p in found.values()}
-    rest = iter(p for p in new if p.uid not in taken)
-    found.update({one.uid: pod for one, pod in zip((o for o in waiting if o.uid not in found), rest, strict=False)})
+def _pair(lost: Sequence[LostPod], pods: Iterable[Pod], is_new: Callable[[LostPod, Pod], bool]) -> Mapping[str, Pod]:
+    there = {p.uid: p for p in pods if p.deleting is None and not p.terminal}
+    found = {one.uid: there.pop(one.successor) for one in lost if one.successor in there}
+    left = [one for one in lost if one.uid not in found]
+    by_name = {pod.key: pod for pod in there.values()}
+    for one in left:
+        pod = by_name.get(one.key)
+        if pod is not None and is_new(one, pod):
+            found[one.uid] = there.pop(pod.uid)
+    left = [one for one in left if one.uid not in found]
+    new = [p for p in there.values() if any(is_new(one, p) for one in left)]
+    for pod in sorted(new, key=lambda p: (p.created, p.name)):
+        first = next((one for one in left if one.uid not in found and is_new(one, pod)), None)
+        if first is not None:
+            found[first.uid] = pod
     return found
 
 
-def _by_workload(snapshot: ClusterSnapshot, workloads: Iterable[str]) -> dict[str, list[Pod]]:
+def pods_of(snapshot: ClusterSnapshot, workloads: Iterable[str]) -> Mapping[str, list[Pod]]:
     """Pods of the named workloads; one pass over the columns, none over the pods of others."""
     wanted = set(workloads)
     columns = snapshot.columns

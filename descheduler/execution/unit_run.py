@@ -1,10 +1,10 @@
-"""One unit under way: which of its pods are evicted, which are not yet, and what the last answer about each was."""
+"""One unit under way: which of its pods are disrupted, which are not yet, and what the last answer about each was."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from descheduler.execution.executors.eviction import EvictionAnswer, EvictionVerdict
+from descheduler.execution.executors.protocol import DisruptionAnswer, DisruptionVerdict
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.reasons import Blocked
@@ -12,30 +12,30 @@ from descheduler.model.reasons import Blocked
 
 @dataclass(slots=True)
 class UnitRun:
-    """Mutable, written by the threads that evict (one entry per pod), read by the one that leads them."""
+    """Mutable, written by the threads that disrupt (one entry per pod), read by the one that leads them."""
 
     action: Action
     resumed: bool = False
     refused: Blocked | None = None  # before anything was touched
     raced: bool = False
-    unsure: bool = False  # a taint for it may yet come to be, though the unit was refused
-    answers: dict[str, EvictionAnswer] = field(default_factory=dict)  # by uid
-    evicted_at: dict[str, float] = field(default_factory=dict)  # by uid, unix seconds
+    unsure: bool = False  # what was prepared for it may yet come to be, though the unit was refused
+    answers: dict[str, DisruptionAnswer] = field(default_factory=dict)  # by uid
+    disrupted_at: dict[str, float] = field(default_factory=dict)  # by uid, unix seconds
 
-    def record(self, move: PodMove, answer: EvictionAnswer, now: float) -> None:
+    def record(self, move: PodMove, answer: DisruptionAnswer, now: float) -> None:
         """Note the last answer about a pod."""
         self.answers[move.uid] = answer
         if answer.disrupted:
-            self.evicted_at.setdefault(move.uid, now)
+            self.disrupted_at.setdefault(move.uid, now)
 
     @property
     def begun(self) -> bool:
-        return bool(self.evicted_at)
+        return bool(self.disrupted_at)
 
     @property
     def left(self) -> tuple[PodMove, ...]:
         """Pods that are not evicted."""
-        return tuple(m for m in self.action.pods if m.uid not in self.evicted_at)
+        return tuple(m for m in self.action.pods if m.uid not in self.disrupted_at)
 
     @property
     def settled(self) -> bool:
@@ -43,7 +43,7 @@ class UnitRun:
         if self.begun:
             return not self.left
         return not self.unsure and all(
-            answer.verdict is not EvictionVerdict.UNKNOWN for answer in self.answers.values()
+            answer.verdict is not DisruptionVerdict.UNKNOWN for answer in self.answers.values()
         )
 
     @property
@@ -64,11 +64,11 @@ class UnitRun:
 
     def _pod(self, move: PodMove) -> PodOutcome:
         answer = self.answers.get(move.uid)
-        evicted = move.uid in self.evicted_at
+        evicted = move.uid in self.disrupted_at
         return PodOutcome(
             move,
             evicted,
-            at=self.evicted_at.get(move.uid, 0.0),
+            at=self.disrupted_at.get(move.uid, 0.0),
             attempts=answer.attempts if answer else 0,
             blocked=None if evicted or answer is None else answer.blocked,
         )

@@ -1,163 +1,125 @@
-"""One wave: every unit of it is checked by the server first, then evicted whole.
+"""One wave: every unit of it is checked by the server first, then moved whole.
 
 | step                                         | what it is for                                               |
 |----------------------------------------------|--------------------------------------------------------------|
 | preflight: dryRun=All, units of several pods | a unit with one refusal is not begun                         |
 | intents                                      | what is about to be done is written down, in one write       |
-| taints, where the units steer                | their nodes become less welcome to the replacements          |
+| preparing, by the executor                   | the replacements land as planned                             |
 | openers: one pod of each unit                | a budget that closed meanwhile costs nothing yet             |
-| the rest, in parallel                        | those under one budget one after the other (`lanes`)         |
+| the rest, in parallel                        | those under one budget one after the other (`queues`)        |
 | stragglers                                   | a unit that is begun is finished, against closed budgets too |
-| taints away and intents closed, by the caller | but those of units that could not be finished in time       |
+| releasing, intents closed, by the caller     | but those of units that could not be finished in time        |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor as Pool
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Iterable, Mapping, Sequence
 
-from descheduler.apiwrite.clock import Clock
-from descheduler.execution.executors.eviction import EvictionAnswer, EvictionVerdict, PodEvictor
-from descheduler.execution.intents import Intent, IntentStore
-from descheduler.execution.limits import ExecutionLimits
-from descheduler.execution.queues import in_lanes
-from descheduler.execution.steering import Steering, is_certain, refusal
+from descheduler.execution.context import ExecutionContext
+from descheduler.execution.executors.protocol import DisruptionAnswer, DisruptionVerdict
+from descheduler.execution.intents import Intent
+from descheduler.execution.queues import Workers
 from descheduler.execution.unit_run import UnitRun
-from descheduler.model.errors import ClusterError
+from descheduler.kube.client.backoff import Backoff
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
 
-_LONGEST_RETRY = 10.0
+__all__ = ["Workers", "finish", "run_wave"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a wave works with. `stopping` says whether the process was asked to end; `budgets` by which budget each pod
-    is covered, by uid, as far as that is known.
-    """
-
-    evictor: PodEvictor
-    intents: IntentStore
-    steering: Steering
-    pool: Pool
-    clock: Clock
-    rng: Random
-    limits: ExecutionLimits
-    stopping: Callable[[], bool]
-    budgets: Mapping[str, str] = field(default_factory=dict)
-
-
-def run_wave(tools: Tools, plan: str, units: Sequence[UnitRun]) -> tuple[Intent, ...]:
+def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequence[UnitRun]) -> tuple[Intent, ...]:
     """Take the units through all stations but the last; what became of each is in it afterwards.
 
     Returns the intents to close once what was done is remembered. Raises LeadershipLost (whoever leads now resumes by
     the intents) and ClusterError when the intents cannot be written; the units then say how far they came.
     """
-    _preflight(tools, [u for u in units if len(u.action.pods) > 1 or u.action.steer])
+    _preflight(context, workers, [u for u in units if len(u.action.pods) > 1 or _holds(context, u)])
     units = [u for u in units if not u.hopeless]
-    if not units or tools.stopping():
+    if not units or context.stopping:
         return ()
-    intents = {u.action.id: Intent.of(plan, u.action, tools.clock.wall()) for u in units}
-    tools.intents.open(intents.values())
-    _steer(tools, units)
-    _open(tools, [u for u in units if not u.hopeless])
-    _evict(tools, [(u, move) for u in units if u.begun for move in u.left])
-    finish(tools, units)
+    intents = {u.action.id: Intent.of(plan, u.action, context.clock.wall()) for u in units}
+    context.intents.open(intents.values())
+    _prepare(context, workers, [u for u in units if _holds(context, u)], intents)
+    _open(context, workers, [u for u in units if not u.hopeless])
+    _disrupt(context, workers, [(u, move) for u in units if u.begun for move in u.left])
+    finish(context, workers, units)
     return tuple(intents[u.action.id] for u in units if u.settled)
 
 
-def finish(tools: Tools, units: Iterable[UnitRun]) -> None:
+def finish(context: ExecutionContext, workers: Workers, units: Iterable[UnitRun]) -> None:
     """Insist on every unit that is begun and not done, until the deadline."""
-    began = tools.clock.steady()
-    wait = tools.limits.budget_retry
+    began = context.clock.steady()
+    backoff = Backoff(context.rng, first=context.limits.budget_retry, longest=10.0, growth=1.5, jitter=(0.8, 1.2))
     while broken := [u for u in units if u.begun and u.left]:
         for unit in broken:
             unit.raced = unit.raced or any(_over_budget(unit, move) for move in unit.left)
-        allowed = tools.limits.finish_on_stop if tools.stopping() else tools.limits.finish
-        if tools.clock.steady() - began >= allowed:
+        allowed = context.limits.finish_on_stop if context.stopping else context.limits.finish
+        if context.clock.steady() - began >= allowed:
             return
-        tools.clock.sleep(min(wait, _LONGEST_RETRY) * tools.rng.uniform(0.8, 1.2))
-        wait *= 1.5
-        _evict(tools, [(unit, move) for unit in broken for move in unit.left])
+        context.clock.sleep(backoff.failure())
+        _disrupt(context, workers, [(unit, move) for unit in broken for move in unit.left])
 
 
-def _preflight(tools: Tools, units: Sequence[UnitRun]) -> None:
-    """Let the server try every eviction without doing it; a unit is refused by the first pod that is.
+def _holds(context: ExecutionContext, unit: UnitRun) -> bool:
+    return context.mover(unit.action.executor).holds(unit.action)
 
-    A single pod needs no trial: where its eviction is refused, nothing was done.
+
+def _preflight(context: ExecutionContext, workers: Workers, units: Sequence[UnitRun]) -> None:
+    """Let the server try every disruption without doing it; a unit is refused by the first pod that is.
+
+    A single pod for which nothing is prepared needs no trial: where its disruption is refused, nothing was done.
     """
+    answers: dict[str, DisruptionAnswer] = {}
 
-    answers: dict[str, EvictionAnswer] = {}
+    def ask(pair: tuple[UnitRun, PodMove]) -> None:
+        unit, move = pair
+        answers[move.uid] = context.mover(unit.action.executor).disrupt(move, dry_run=True)
 
-    def ask(move: PodMove) -> None:
-        answers[move.uid] = tools.evictor.evict(move, dry_run=True)
-
-    moves = [move for unit in units for move in unit.action.pods]
-    in_lanes(tools.pool, tools.limits.max_parallel, moves, lambda move: move.uid, ask)
-    for unit in units:
-        for move in unit.action.pods:
-            unit.refused = unit.refused or _foretold(move, answers[move.uid])
+    pairs = [(unit, move) for unit in units for move in unit.action.pods]
+    workers.each(pairs, ask, lambda pair: pair[1].uid)
+    for unit, move in pairs:
+        unit.refused = unit.refused or _foreseen(move, answers[move.uid])
 
 
-def _foretold(move: PodMove, answer: EvictionAnswer) -> Blocked | None:
-    if answer.verdict is EvictionVerdict.GONE:
+def _foreseen(move: PodMove, answer: DisruptionAnswer) -> Blocked | None:
+    if answer.verdict is DisruptionVerdict.GONE:
         return Blocked(Reason.CHANGED, f"{move.namespace}/{move.pod}", "the pod is gone")
     return answer.blocked
 
 
-def _steer(tools: Tools, units: Sequence[UnitRun]) -> None:
-    """Taint the nodes that the units are steered away from; a unit is refused whose nodes could not all be tainted."""
-    failed: dict[str, ClusterError] = {}
+def _prepare(
+    context: ExecutionContext, workers: Workers, units: Sequence[UnitRun], intents: Mapping[str, Intent]
+) -> None:
+    """Prepare the units; one that could not be is refused."""
 
-    def taint(node: str) -> None:
-        try:
-            tools.steering.taint(node)
-        except ClusterError as error:
-            failed[node] = error
+    def prepare(unit: UnitRun) -> None:
+        failed = context.mover(unit.action.executor).prepare(intents[unit.action.id])
+        if failed is not None:
+            unit.refused, unit.unsure = failed.blocked, not failed.certain
 
-    nodes = sorted({node for unit in units for node in unit.action.steer})
-    in_lanes(tools.pool, tools.limits.max_parallel, nodes, lambda node: node, taint)
-    for unit in units:
-        for node in unit.action.steer:
-            if node in failed:
-                unit.refused = unit.refused or refusal(node, failed[node])
-                unit.unsure = unit.unsure or not is_certain(failed[node])
+    workers.each(units, prepare, lambda unit: unit.action.id)
 
 
-def _open(tools: Tools, units: Sequence[UnitRun]) -> None:
-    """Evict one pod of each unit; a unit whose first pod is refused stays untouched."""
-    _evict(tools, [(u, u.action.pods[0]) for u in units])
+def _open(context: ExecutionContext, workers: Workers, units: Sequence[UnitRun]) -> None:
+    """Disrupt one pod of each unit; a unit whose first pod is refused stays untouched."""
+    _disrupt(context, workers, [(u, u.action.pods[0]) for u in units])
     for unit in units:
         first, answer = unit.action.pods[0], unit.answers[unit.action.pods[0].uid]
-        if len(unit.action.pods) == 1 and answer.verdict is EvictionVerdict.GONE and answer.attempts == 1:
-            unit.evicted_at.clear()  # somebody else's doing
-            unit.refused = _foretold(first, answer)
+        if len(unit.action.pods) == 1 and answer.verdict is DisruptionVerdict.GONE and answer.attempts == 1:
+            unit.disrupted_at.clear()  # somebody else's doing
+            unit.refused = _foreseen(first, answer)
         elif not unit.begun:
             unit.refused = answer.blocked
 
 
-def _evict(tools: Tools, pairs: Sequence[tuple[UnitRun, PodMove]]) -> None:
+def _disrupt(context: ExecutionContext, workers: Workers, pairs: Sequence[tuple[UnitRun, PodMove]]) -> None:
     def one(pair: tuple[UnitRun, PodMove]) -> None:
         unit, move = pair
-        unit.record(move, tools.evictor.evict(move), tools.clock.wall())
+        unit.record(move, context.mover(unit.action.executor).disrupt(move), context.clock.wall())
 
-    def lane(pair: tuple[UnitRun, PodMove]) -> str:
-        return tools.budgets.get(pair[1].uid, pair[1].uid)
-
-    in_lanes(tools.pool, tools.limits.max_parallel, pairs, lane, one)
+    workers.each(pairs, one, lambda pair: workers.budgets.get(pair[1].uid, pair[1].uid))
 
 
 def _over_budget(unit: UnitRun, move: PodMove) -> bool:
     answer = unit.answers.get(move.uid)
     return answer is not None and answer.blocked is not None and answer.blocked.reason is Reason.DISRUPTION_BUDGET
-
-
-def interrupted(tools: Tools, intent: Intent) -> UnitRun:
-    """The unit of an open intent, with what the cluster says of each pod. Raises ClusterError when it does not say."""
-    unit = UnitRun(intent.action, resumed=True)
-    for move in intent.action.pods:
-        if not tools.evictor.is_there(move):
-            unit.evicted_at[move.uid] = intent.at
-    return unit

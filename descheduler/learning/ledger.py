@@ -1,6 +1,6 @@
 """The ledger: what each past move was to achieve, what it achieved, and what follows for the next ones.
 
-Pure data; every question takes `now` (unix seconds), every change gives a new ledger. Keeping it is `ledger_store`'s.
+Pure data; every question takes `now` (unix seconds), every change gives a new ledger. Keeping it is `store`'s.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Self
 
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
 from descheduler.execution.replacements import is_bare
-from descheduler.learning.strategy_pauses import Pause, Verdict, reviewed
+from descheduler.learning.strategy_pauses import JudgedAction, Pause, reviewed
 from descheduler.learning.verification import Goal, reached, silent, values_of
 from descheduler.model.format import age
 from descheduler.model.plan import PlanDocument
@@ -175,7 +175,9 @@ class Ledger:
     def hit_rates(self) -> Mapping[str, float]:
         """By strategy: share of its recent judged actions that reached their goal."""
         return {
-            name: sum(v.hit for v in verdicts) / len(verdicts) for name, verdicts in self._verdicts.items() if verdicts
+            name: sum(v.hit for v in verdicts) / len(verdicts)
+            for name, verdicts in self._judged_actions.items()
+            if verdicts
         }
 
     # -- changes -------------------------------------------------------------------------
@@ -202,7 +204,7 @@ class Ledger:
         ledger = replace(self, entries=judged)
         rules = self.rules
         pauses = reviewed(
-            ledger._verdicts,
+            ledger._judged_actions,
             self.pauses,
             now,
             least=rules.hit_least,
@@ -248,7 +250,7 @@ class Ledger:
             closed=is_bare(move.workload),
             goal=goals.get(action.id),
         )
-        if old is not None:  # a resumed unit tells again what an interrupted execution told before
+        if old is not None:  # a resumed unit reports again what an interrupted execution reported before
             return replace(entry, at=old.at, goal=old.goal or entry.goal, turn=old.turn)
         return replace(entry, turn=self._turn(entry))
 
@@ -271,16 +273,16 @@ class Ledger:
         return {e.workload: e.at for e in self.entries}
 
     @cached_property
-    def _verdicts(self) -> Mapping[str, tuple[Verdict, ...]]:
+    def _judged_actions(self) -> Mapping[str, tuple[JudgedAction, ...]]:
         """By strategy, its last judged actions since its last pause ended, oldest first."""
         actions: dict[tuple[str, str, str], list[LedgerEntry]] = {}
         for entry in self.entries:
             if entry.resolved is not None:
                 actions.setdefault((entry.strategy, entry.plan, entry.action), []).append(entry)
-        found: dict[str, list[Verdict]] = {}
+        found: dict[str, list[JudgedAction]] = {}
         for (strategy, *_), entries in actions.items():
             hit = all(e.resolved and e.landed != e.source and not e.waiting for e in entries)
             pause = self.pauses.get(strategy)
             if pause is None or entries[0].at >= pause.until:
-                found.setdefault(strategy, []).append(Verdict(entries[0].at, hit))
+                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit))
         return {strategy: tuple(verdicts[-self.rules.hit_window :]) for strategy, verdicts in found.items()}

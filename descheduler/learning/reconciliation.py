@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
+from descheduler.execution.replacements import LostPod, match
 from descheduler.learning.ledger import Ledger, LedgerEntry
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
@@ -13,42 +12,29 @@ from descheduler.model.snapshot import ClusterSnapshot
 _SKEW = 2.0  # seconds between our clock and the server's
 
 
-def settle(ledger: Ledger, snapshot: ClusterSnapshot, now: float) -> Ledger:
+def reconcile(ledger: Ledger, snapshot: ClusterSnapshot, now: float) -> Ledger:
     """With the replacements that are there now, for entries that still wait for one.
 
-    A replacement is a pod of the same workload, made since the eviction, that replaces no other evicted pod; of the
-    same name if there is one. Once the workload has all the ready pods it wants, no more replacements are expected.
+    A pod that was made since the eviction is new, unless it replaces another evicted pod. Once the workload has all the
+    ready pods it wants, no more replacements are expected.
     """
     waiting = {e.uid: e for e in ledger.entries if e.waiting and now - e.at < ledger.rules.pending_window}
     if not waiting:
         return ledger
-    pods = _pods_of(snapshot, {e.workload for e in waiting.values()})
     taken = {e.successor for e in ledger.entries if e.successor}
+
+    def is_new(lost: LostPod, pod: Pod) -> bool:
+        return pod.uid != lost.uid and pod.uid not in taken and pod.created >= waiting[lost.uid].at - _SKEW
+
+    lost = [LostPod(e.uid, e.pod, e.workload, e.successor) for e in waiting.values()]
+    replaced = match(snapshot, lost, is_new)
     satisfied = {str(w.key) for w in snapshot.workloads.values() if w.replicas <= w.ready}
     found: dict[str, LedgerEntry] = {}
     for uid, entry in waiting.items():
-        there = pods.get(entry.workload, [])
-        pod = next((p for p in there if p.uid == entry.successor), None) or _replacement(entry, there, taken)
+        pod = replaced.get(uid)
         if pod is not None:
-            taken.add(pod.uid)
             ready = max(0.0, now - entry.at) if pod.ready else None
             found[uid] = replace(entry, landed=pod.node, successor=pod.uid, ready_seconds=ready)
         elif entry.workload in satisfied and now - entry.at > ledger.rules.settle:
             found[uid] = replace(entry, closed=True)
     return replace(ledger, entries=tuple(found.get(e.uid, e) for e in ledger.entries))
-
-
-def _replacement(entry: LedgerEntry, pods: list[Pod], taken: set[str]) -> Pod | None:
-    new = [p for p in pods if p.uid not in taken and p.uid != entry.uid and p.created >= entry.at - _SKEW]
-    return min(new, key=lambda p: (p.key != entry.pod, p.created, p.name), default=None)
-
-
-def _pods_of(snapshot: ClusterSnapshot, workloads: set[str]) -> dict[str, list[Pod]]:
-    columns = snapshot.columns
-    names = {i: str(key) for i, key in enumerate(columns.workloads) if str(key) in workloads}
-    found: dict[str, list[Pod]] = {}
-    for position in np.flatnonzero(np.isin(columns.pod_workload, list(names))).tolist():
-        pod = snapshot.pods[position]
-        if pod.deleting is None and not pod.terminal:
-            found.setdefault(names[int(columns.pod_workload[position])], []).append(pod)
-    return found

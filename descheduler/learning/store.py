@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from descheduler.apiwrite.conflicts import until_written
 from descheduler.apiwrite.wire import ConfigMap, Meta
 from descheduler.apiwrite.writer import ClusterWriter, read_config_map
 from descheduler.learning.ledger import Ledger, LedgerEntry, LedgerRules
 from descheduler.learning.strategy_pauses import Pause
-from descheduler.model.errors import BadAnswer, Conflict
+from descheduler.model.errors import BadAnswer
 
 NAME = "descheduler-ledger"
 KEY = "ledger.json.z"
@@ -69,12 +70,9 @@ class LedgerStore:
     def save(self, ledger: Ledger) -> None:
         """Keep it. Raises ClusterError's kinds and LeadershipLost."""
         data = {KEY: pack(ledger)}
-        for last_try in (False, True):
+
+        def write() -> None:
             found = read_config_map(self._writer.transport, self._meta.namespace, self._meta.name)
-            try:
-                self._writer.save(ConfigMap(found.metadata if found else self._meta, binary_data=data))
-            except Conflict:  # a deposed leader's last write came between; the fence says that ours counts
-                if last_try:
-                    raise
-            else:
-                return
+            self._writer.save(ConfigMap(found.metadata if found else self._meta, binary_data=data))
+
+        until_written(write, attempts=2)  # a deposed leader's last write may come between; the fence says ours counts

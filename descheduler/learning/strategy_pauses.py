@@ -1,4 +1,4 @@
-"""Trust in strategies: one whose moves miss their goal too often is paused, and starts anew afterwards."""
+"""Pauses of strategies: one whose moves miss their goal too often is paused, and starts anew afterwards."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One judged action: `hit` when its finding was gone afterwards and nothing of it came back to where it was."""
+class JudgedAction:
+    """`hit` when the finding was gone afterwards and nothing of it came back to where it was."""
 
     at: float
     hit: bool
@@ -23,7 +23,7 @@ class Pause:
 
 
 def reviewed(
-    verdicts: Mapping[str, Sequence[Verdict]],
+    actions: Mapping[str, Sequence[JudgedAction]],
     pauses: Mapping[str, Pause],
     now: float,
     *,
@@ -33,7 +33,7 @@ def reviewed(
 ) -> dict[str, Pause]:
     """The pauses, with one more for each strategy that is not paused and hit less than `rate` of at least `least`."""
     result = dict(pauses)
-    for strategy, judged in verdicts.items():
+    for strategy, judged in actions.items():
         pause = pauses.get(strategy)
         if len(judged) < least or (pause is not None and now < pause.until):
             continue

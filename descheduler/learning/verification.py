@@ -94,10 +94,10 @@ def reached(goals: Iterable[Goal], now: float | None, eased_share: float) -> boo
     Where the finding was to be eased, or not all that was planned for it was done, `eased_share` of the promised change
     is enough.
     """
-    told = tuple(goals)
-    if now is None or not told:
+    tried = tuple(goals)
+    if now is None or not tried:
         return True
-    one, done = told[0], sum(goal.share for goal in told)
+    one, done = tried[0], sum(goal.share for goal in tried)
     if one.cured and done > 1.0 - _SAME:
         return False
     promised = (one.after - one.before) * min(1.0, done)

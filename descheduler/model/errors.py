@@ -19,6 +19,7 @@ DeschedulerError
 │   ├── HistoryRefused     authentication, authorisation, or a query that the server rejects
 │   └── HistoryPartial     the server said, or we saw, that data is missing
 ├── StrategyError          a plug-in raised or returned something that breaks the contract
+├── ExecutorError          an executor is not installed, cannot be loaded, or is none
 └── LeadershipLost         a write was stopped because another replica leads
 
 Foreign exceptions are wrapped in one of these at the edge where they arise (`raise X(...) from e`), so that
@@ -62,6 +63,11 @@ class ClusterError(DeschedulerError):
     status: int = 0
     body: bytes = b""
 
+    @property
+    def refused(self) -> bool:
+        """Whether the server refused for certain; otherwise what was asked for may yet take effect."""
+        return 400 <= self.status < 500
+
 
 class Unreachable(ClusterError):
     """No answer from the API server."""
@@ -72,14 +78,15 @@ class Unauthorized(ClusterError):
 
 
 class Forbidden(ClusterError):
-    """A permission is missing.
+    """A permission is missing, or admission refused (`by_rule` False), which may let another object pass.
 
     `verb` and `resource` (with its API group, e.g. `poddisruptionbudgets.policy`) name the missing rule.
     """
 
-    def __init__(self, verb: str, resource: str, message: str) -> None:
+    def __init__(self, verb: str, resource: str, message: str, *, by_rule: bool = True) -> None:
         self.verb = verb
         self.resource = resource
+        self.by_rule = by_rule
         super().__init__(message)
 
 
@@ -133,6 +140,14 @@ class StrategyError(DeschedulerError):
     def __init__(self, strategy: str, message: str) -> None:
         self.strategy = strategy
         super().__init__(f"strategy {strategy}: {message}")
+
+
+class ExecutorError(DeschedulerError):
+    """An executor cannot be used; `executor` names it."""
+
+    def __init__(self, executor: str, message: str) -> None:
+        self.executor = executor
+        super().__init__(f"executor {executor}: {message}")
 
 
 class LeadershipLost(DeschedulerError):

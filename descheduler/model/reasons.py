@@ -32,6 +32,7 @@ class Reason(StrEnum):
     QUARANTINED = "Quarantined"
     OUTSIDE_WINDOW = "OutsideWindow"
     QUOTA = "QuotaWouldRefuse"
+    EXECUTOR = "ExecutorCannotMove"
     # Gangs
     GANG_UNKNOWN = "GangUnknown"
     GANG_AMBIGUOUS = "GangAmbiguous"
@@ -104,6 +105,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.QUARANTINED: "it keeps coming back to be moved",
     Reason.OUTSIDE_WINDOW: "outside the disruption window",
     Reason.QUOTA: "quota would refuse its replacement",
+    Reason.EXECUTOR: "the policy's executor cannot move it",
     Reason.GANG_UNKNOWN: "it says it belongs to a gang whose object cannot be found",
     Reason.GANG_AMBIGUOUS: "its gang cannot be determined without doubt",
     Reason.GANG_WOULD_TEAR: "moving it would leave its gang between 0 and its minimum",

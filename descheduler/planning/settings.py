@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from descheduler.contract import load
 from descheduler.gangs import resolve
 from descheduler.model.landing import LandingMode
+from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -25,7 +27,21 @@ from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 
 
-def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
+@dataclass(frozen=True, slots=True)
+class ExecutorTraits:
+    """What planning knows of the executor: its name, who decides where pods land, and why it cannot move a pod.
+
+    `filter` None: it moves whatever may be moved at all.
+    """
+
+    name: str = "evict"
+    landing: LandingMode = LandingMode.PREDICTED
+    filter: Callable[[Pod], Blocked | None] | None = None
+
+
+def settings_of(
+    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits = ExecutorTraits()
+) -> PlanningSettings:
     """Plain values for one cycle on one cluster.
 
     Raises PolicyError when the policy names a priority class that the cluster does not have.
@@ -34,8 +50,11 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
     named = (*protections.namespaces.include, *protections.namespaces.exclude)
     namespaces = {*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)} if named else ()
     return PlanningSettings(
-        filters=FilterRules.of(
-            protections, policy.windows, namespaces=namespaces, priority_classes=snapshot.priority_classes
+        filters=replace(
+            FilterRules.of(
+                protections, policy.windows, namespaces=namespaces, priority_classes=snapshot.priority_classes
+            ),
+            executor=executor.filter,
         ),
         limits=DisruptionLimits.of(policy.limits),
         costs=CostModel.of(policy.cost),
@@ -45,8 +64,8 @@ def settings_of(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
-        executor=policy.acting.executor,
-        landing=LandingMode.STEERED if policy.acting.steering else LandingMode.PREDICTED,
+        executor=executor.name,
+        landing=_landing(policy, executor.landing),
     )
 
 
@@ -85,6 +104,12 @@ def input_of(
         moved_last_hour=moved_last_hour,
         histories=histories or {},
     )
+
+
+def _landing(policy: Policy, landing: LandingMode) -> LandingMode:
+    """Where the executor names the node there is nothing to steer."""
+    steered = policy.acting.steering and landing is LandingMode.PREDICTED
+    return LandingMode.STEERED if steered else landing
 
 
 def _topology(written: TopologyPolicy) -> TopologyRules:

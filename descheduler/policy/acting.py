@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
+from descheduler.contract import PluginArgs
 from descheduler.contract.types import Duration
 from descheduler.policy.section import Section
 
@@ -14,12 +14,16 @@ from descheduler.policy.section import Section
 class ActingPolicy(Section):
     """Carrying out a plan; only in mode `active`."""
 
-    executor: Literal["evict"] = "evict"
-    """How pods are moved: by the Eviction API."""
+    executor: str = "evict"
+    """How pods are moved, the name of an installed executor: `evict` by the Eviction API; `reserve` by it too, once
+    Koordinator has reserved room on the destinations."""
+    executors: dict[str, SerializeAsAny[PluginArgs]] = Field(default_factory=dict)
+    """Arguments of executors, by name."""
     steering: bool = False
     """While a unit is being moved, the nodes that it leaves, and those that it empties for somebody, carry the taint
     `rebalance.descheduler.dev/vacating` with effect PreferNoSchedule: the scheduler puts the replacements elsewhere if
-    it can. The taint is gone once they have a node. Needs the right to patch nodes (overlay `active-steering`)."""
+    it can. The taint is gone once they have a node. Needs the right to patch nodes (overlay `active-steering`). Means
+    nothing to executors that name the node themselves."""
     max_parallel: int = Field(default=8, ge=1, le=256)
     """Evictions under way at once."""
     wave_timeout: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))

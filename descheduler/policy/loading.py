@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from descheduler.contract import StrategyArgs, available, load
-from descheduler.model.errors import PolicyError, StrategyError
+from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
+from descheduler.contract.registry import STRATEGIES, Registry
+from descheduler.model.errors import DeschedulerError, PolicyError
 from descheduler.policy.document import Document, Json, Loc, Problem, path_of
 from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
@@ -44,9 +45,12 @@ def default_policy() -> Policy:
 def policy_hash(policy: Policy) -> str:
     """12 hexadecimal digits that change when the meaning changes, not with comments or order of keys.
 
-    The mode is left out: a plan made dry and one carried out come from the same decision.
+    The mode is left out: a plan made dry and one carried out come from the same decision. Nor do arguments count that
+    nobody gave.
     """
     data = policy.model_dump(mode="json", by_alias=True, exclude={"mode"})
+    if not policy.acting.executors:
+        del data["acting"]["executors"]
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
@@ -74,10 +78,14 @@ class _Reading:
         if isinstance(data, dict) and self._is_ours(data):
             rest = {key: value for key, value in data.items() if key != "strategies"}
             choices = self._strategies(data.get("strategies"))
+            executors = self._executors(data.get("acting"))
+            if isinstance(acting := data.get("acting"), dict):
+                rest["acting"] = {key: value for key, value in acting.items() if key != "executors"}
             policy = self._validated(Policy, rest, (), policy_schema())
             if policy is not None:
                 self._pools(policy, choices)
-                policy = policy.model_copy(update={"strategies": tuple(c for _, c in choices)})
+                acts = policy.acting.model_copy(update={"executors": executors})
+                policy = policy.model_copy(update={"strategies": tuple(c for _, c in choices), "acting": acts})
         elif not self.problems:
             self._add((), "must be a mapping")
         if self.problems or policy is None:
@@ -127,26 +135,44 @@ class _Reading:
             self._add((*loc, "name"), "must be a text and not empty", at_value=True)
         if len(names) != 1:
             self._add(loc, f"must name one strategy, not {', '.join(names) or 'none'}")
-        args = [(name, self._arguments(item[name], name, (*loc, name))) for name in names]
-        if len(args) != 1 or args[0][1] is None or not isinstance(label, str):
+        args = [(name, self._arguments(item[name], name, (*loc, name), STRATEGIES, "strategy")) for name in names]
+        if len(args) != 1 or not isinstance(args[0][1], StrategyArgs) or not isinstance(label, str):
             return None
         return StrategyChoice(name=label, strategy=args[0][0], args=args[0][1])
 
-    def _arguments(self, written: Json, name: str, loc: Loc) -> StrategyArgs | None:
-        try:
-            installed = available()
-            if name not in installed:
-                known = f"; installed: {', '.join(installed)}" if installed else ""
-                self._add(loc, f"no strategy is named {name}{did_you_mean(name, installed) or known}")
-                return None
-            model = load(name).Args
-        except StrategyError as error:
-            self._add(loc, str(error))
+    def _arguments(self, written: Json, name: str, loc: Loc, registry: Registry[Any], noun: str) -> PluginArgs | None:
+        plugin = self._plugin(name, loc, registry, noun)
+        if plugin is None:
             return None
         if written is not None and not isinstance(written, dict):
             self._add(loc, "must be a mapping of arguments", at_value=True)
             return None
-        return self._validated(model, written or {}, loc, schema_of(model))
+        return self._validated(plugin.Args, written or {}, loc, schema_of(plugin.Args))
+
+    def _plugin(self, name: str, loc: Loc, registry: Registry[Any], noun: str, *, at_value: bool = False) -> Any:
+        try:
+            installed = registry.available()
+            if name in installed:
+                return registry.load(name)
+            known = f"; installed: {', '.join(installed)}" if installed else ""
+            self._add(loc, f"no {noun} is named {name}{did_you_mean(name, installed) or known}", at_value=at_value)
+        except DeschedulerError as error:
+            self._add(loc, str(error), at_value=at_value)
+        return None
+
+    def _executors(self, acting: Json) -> dict[str, PluginArgs]:
+        """The arguments of executors, and whether the one that is to act is installed."""
+        if not isinstance(acting, dict):
+            return {}
+        if isinstance(name := acting.get("executor"), str):
+            self._plugin(name, ("acting", "executor"), EXECUTORS, "executor", at_value=True)
+        loc: Loc = ("acting", "executors")
+        written = acting.get("executors", {})
+        if not isinstance(written, dict):
+            self._add(loc, "must be a mapping: `reserve: {}`", at_value=True)
+            return {}
+        found = {n: self._arguments(one, n, (*loc, n), EXECUTORS, "executor") for n, one in written.items()}
+        return {name: args for name, args in found.items() if args is not None}
 
     def _validated(self, model: type[Model], data: Json, base: Loc, schema: dict[str, Any]) -> Model | None:
         try:

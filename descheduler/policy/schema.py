@@ -1,4 +1,4 @@
-"""The JSON schema of the policy file, the arguments of every installed strategy included."""
+"""The JSON schema of the policy file, the arguments of every installed strategy and executor included."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
-from descheduler.contract import available, load
+from descheduler.contract import EXECUTORS
+from descheduler.contract.registry import STRATEGIES, Registry
 from descheduler.model.format import duration
 from descheduler.policy.policy import API_VERSION, Policy
 
@@ -40,15 +41,18 @@ class _Generator(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, Any]:
-    """The whole schema. Raises StrategyError when an installed strategy cannot be loaded."""
+    """The whole schema. Raises StrategyError or ExecutorError when an installed one cannot be loaded."""
     schema = policy_schema()
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
-    for unused in ("StrategyChoice", "StrategyArgs"):
+    for unused in ("StrategyChoice", "StrategyArgs", "PluginArgs"):
         definitions.pop(unused, None)
-    choices = []
-    for name in sorted(available()):
-        choices.append(_choice(name, _arguments(name, definitions)))
+    choices = [_choice(name, given) for name, given in _plugins(STRATEGIES, definitions).items()]
     schema["properties"]["strategies"]["items"] = {"oneOf": choices}
+    executors = _plugins(EXECUTORS, definitions)
+    acting = definitions["ActingPolicy"]["properties"]
+    acting["executor"]["enum"] = list(executors)
+    del acting["executors"]["additionalProperties"]
+    acting["executors"] |= {"properties": executors, "additionalProperties": False}
     schema["$defs"] = dict(sorted(definitions.items()))
     schema["required"] = ["apiVersion", "kind"]
     return {"$schema": DIALECT, "$id": f"https://{API_VERSION}/policy.json", **schema}
@@ -64,9 +68,15 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema(by_alias=True, schema_generator=_Generator)
 
 
-def _arguments(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """A reference to the arguments of a strategy, whose definitions are put among the others under its name."""
-    text = schema_of(load(name).Args)
+def _plugins(registry: Registry[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """By name, what may be written for each plug-in; nothing at all (`HotNodes:`) means all defaults."""
+    names = sorted(registry.available())
+    return {n: {"anyOf": [_arguments(n, registry.load(n).Args, definitions), {"type": "null"}]} for n in names}
+
+
+def _arguments(name: str, model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A reference to the arguments of a plug-in, whose definitions are put among the others under its name."""
+    text = schema_of(model)
     inner: dict[str, Any] = text.pop("$defs", {})
     renamed = {old: f"{name}.{old}" for old in inner}
     for old, new in renamed.items():
@@ -87,12 +97,11 @@ def _target(reference: str, names: dict[str, str]) -> str:
     return names.get(old, old)
 
 
-def _choice(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    # No arguments at all (`HotNodes:`) means all defaults.
+def _choice(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "title": name,
-        "properties": {**NAME_FIELD, name: {"anyOf": [arguments, {"type": "null"}]}},
+        "properties": {**NAME_FIELD, name: given},
         "required": [name],
         "additionalProperties": False,
     }

@@ -20,7 +20,8 @@ from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
-from descheduler.execution.runner import PlanRunner, Revalidate
+from descheduler.execution.plan_run import Revalidate
+from descheduler.execution.runner import PlanRunner
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import ClusterError
@@ -80,7 +81,7 @@ class Stage:
     def controller(self, **rest: Any) -> Controller:
         clock, rng, metrics = self.time.clock, Random(0), Metrics()
         writer = ClusterWriter(self.transport, self.leadership)
-        executor = PlanRunner(
+        runner = PlanRunner(
             writer,
             IntentStore(writer, "default"),
             lambda: self.snapshot,
@@ -93,7 +94,7 @@ class Stage:
         return Controller(
             watch=PolicyWatch(self.path, clock.wall),
             seams=Seams(lambda: self.unsynced, self._observe, self._decide, nothing_more),
-            executor=executor,
+            runner=runner,
             ledgers=LedgerStore(writer, "default"),
             elector=self.elector,
             reports=Reports(),

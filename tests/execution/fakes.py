@@ -1,4 +1,4 @@
-"""Time that tests move, and a transport that answers as it is told and remembers what it was asked."""
+"""Time that tests move, and a transport that answers by a script and remembers what it was asked."""
 
 from __future__ import annotations
 

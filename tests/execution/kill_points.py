@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -17,6 +17,9 @@ from random import Random
 from controller.stages import POLICY, nothing_more
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from controlplane.definitions import apply_crds
+from controlplane.reserving import NAME as SCHEDULER
+from controlplane.reserving import ReservingScheduler, reservations
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Transport
@@ -68,7 +71,7 @@ class Process:
         self.controller = Controller(
             watch=PolicyWatch(policy, time.time),
             seams=Seams(lambda: None, lambda _: self._observed(), lambda *_: Decision(self._plan), nothing_more),
-            executor=PlanRunner(
+            runner=PlanRunner(
                 writer,
                 IntentStore(writer, "default"),
                 lambda: read_cluster(self.reader, clock=time.time),
@@ -138,7 +141,7 @@ class Protocol:
 
     `interrupted`: after how many writes an earlier process has died in the middle of it, so that this one resumes.
     `fresh`: nothing of ours is in the cluster when it starts. `dropped`: nothing is to be evicted. `steer`: nodes that
-    every unit steers away from.
+    every unit steers away from. `executor`: what moves the units; `reserve` has a scheduler that fills Reservations.
     """
 
     name: str
@@ -148,9 +151,26 @@ class Protocol:
     fresh: bool = False
     dropped: bool = False
     steer: tuple[str, ...] = ()
+    executor: str = "evict"
 
     def run(self, plane: ControlPlane, point: Point | None) -> tuple[Sequence[Action], int]:
         """Do it, dying at the point if there is one; the units, and how many writes were sent."""
+        with self._scheduler(plane):
+            return self._run(plane, point)
+
+    def die_at(self, plane: ControlPlane, point: Point) -> list[Stuck]:
+        """Die there, let a heir start, and see what is stuck."""
+        with self._scheduler(plane):
+            units, _ = self._run(plane, point)
+            return [Stuck(self.name, point, what) for what in _inherit(plane, units, self.apps)]
+
+    def _scheduler(self, plane: ControlPlane) -> AbstractContextManager[object]:
+        if self.executor != "reserve":
+            return nullcontext()
+        apply_crds(plane.client)
+        return ReservingScheduler(plane)
+
+    def _run(self, plane: ControlPlane, point: Point | None) -> tuple[Sequence[Action], int]:
         client = plane.client
         units = self._stage(client)
         document = plan(*units, name=f"plan-{time.time_ns()}")
@@ -163,13 +183,9 @@ class Protocol:
         _die(plane, document, dying, "second")
         return units, dying.sent
 
-    def die_at(self, plane: ControlPlane, point: Point) -> list[Stuck]:
-        """Die there, let a heir start, and see what is stuck."""
-        units, _ = self.run(plane, point)
-        return [Stuck(self.name, point, what) for what in _inherit(plane, units, self.apps)]
-
     def _stage(self, client: ApiClient) -> Sequence[Action]:
-        for name in dict.fromkeys(("n1", *self.steer)):
+        reserving = self.executor == "reserve"
+        for name in dict.fromkeys(("n1", *(("n2",) if reserving else ()), *self.steer)):
             _node(client, name)
         if self.fresh:
             for kind, name in (
@@ -180,11 +196,11 @@ class Protocol:
                 client.delete(kind, name)
         found: dict[str, list[Action]] = {}
         for app, replicas in self.apps.items():
-            client.apply(deployment(app, replicas, cpu="100m"))
+            client.apply(deployment(app, replicas, scheduler=SCHEDULER if reserving else "", cpu="100m"))
             pods = client.wait_for_pods(replicas, label_selector=f"app={app}", timeout=60)
             moves = [move_of(p, f"default/Deployment/{app}") for p in pods]
             found[app] = [action(m) for m in moves] if app != "gang" else [action(*moves, gang=True)]
-        return [replace(unit, steer=self.steer) for unit in self.actions(found)]
+        return [replace(unit, steer=self.steer, executor=self.executor) for unit in self.actions(found)]
 
 
 def _node(client: ApiClient, name: str) -> None:
@@ -214,7 +230,7 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     intents = (client.get_or_none("ConfigMap", "descheduler-intents") or {}).get("data")
     if intents:
         found.append(f"{len(intents)} intents stay open")
-    found += [f"{node} keeps our taint" for node in tainted(client)]
+    found += leaked(client)
     there = {uid for app in apps for uid in uids(client, app)}
     remembered = {e.uid for e in heir.controller.ledgers.load(LedgerRules.of(Policy())).entries}
     for unit in units:
@@ -235,6 +251,14 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     return found
 
 
+def leaked(client: ApiClient) -> list[str]:
+    """What we prepared and did not take away again."""
+    found = [f"{node} keeps our taint" for node in tainted(client)]
+    served = any(kind.name == "Reservation" for kind in client.kinds().preferred())
+    names = [one["metadata"]["name"] for one in reservations(client)] if served else []
+    return [*found, *(f"{name} is not deleted" for name in names)]
+
+
 def tainted(client: ApiClient) -> list[str]:
     """Nodes that carry our taint."""
     nodes = {n["metadata"]["name"]: n["spec"].get("taints") or () for n in client.list("Node")}
@@ -248,8 +272,8 @@ def points_of(plane: ControlPlane, protocol: Protocol) -> list[Point]:
     left = {uid for app in protocol.apps for uid in uids(plane.client, app)} & members
     if left != (members if protocol.dropped else set()):
         raise AssertionError(f"{protocol.name}: an undisturbed run left {len(left)} pods where they were")
-    if nodes := tainted(plane.client):
-        raise AssertionError(f"{protocol.name}: an undisturbed run left our taint on {', '.join(nodes)}")
+    if leaks := leaked(plane.client):
+        raise AssertionError(f"{protocol.name}: an undisturbed run left something: {', '.join(leaks)}")
     return [Point(write, after) for write in range(writes) for after in (False, True)]
 
 
@@ -288,5 +312,21 @@ PROTOCOLS = (
         interrupted=3,
         dropped=True,
         steer=("n1", "n2"),
+    ),
+    Protocol("reserving for one pod", {"web": 2}, lambda found: found["web"][:1], executor="reserve"),
+    Protocol("reserving for a whole gang", {"gang": 3}, lambda found: found["gang"], executor="reserve"),
+    Protocol("reserving in several waves", {"web": 2, "gang": 2}, _waves, executor="reserve"),
+    # The lease, the intent, three Reservations, and the first eviction of three.
+    Protocol(
+        "resuming a gang with Reservations", {"gang": 3}, lambda found: found["gang"], interrupted=6, executor="reserve"
+    ),
+    # The lease, the intent, and two of three Reservations.
+    Protocol(
+        "dropping a gang with Reservations",
+        {"gang": 3},
+        lambda found: found["gang"],
+        interrupted=4,
+        dropped=True,
+        executor="reserve",
     ),
 )

@@ -1,4 +1,4 @@
-"""What execution tests need of a real control plane: workloads on it, and executors that act as one of its users."""
+"""What execution tests need of a real control plane: workloads on it, and runners that act as one of its users."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def client_of(plane: ControlPlane, user: str = "admin") -> KubeClient:
     return connect(plane.kubeconfig(user))
 
 
-def executor(
+def runner(
     plane: ControlPlane,
     transport: Transport | None = None,
     *,
@@ -38,7 +38,7 @@ def executor(
     limits: ExecutionLimits = QUICK,
     **rest: Any,
 ) -> PlanRunner:
-    """An executor that sees by fresh lists, and writes through `transport` (as admin, unless given)."""
+    """A runner that sees by fresh lists, and writes through `transport` (as admin, unless given)."""
     reader = client_of(plane)
     writer = ClusterWriter(transport or reader, leadership or Unelected())
     store = IntentStore(writer, "default")
@@ -54,8 +54,12 @@ def pod_spec(**requests: str) -> Object:
     }
 
 
-def deployment(name: str, replicas: int, labels: Mapping[str, str] | None = None, **requests: str) -> Object:
+def deployment(
+    name: str, replicas: int, labels: Mapping[str, str] | None = None, scheduler: str = "", **requests: str
+) -> Object:
     template = {"metadata": {"labels": {"app": name, **(labels or {})}}, "spec": pod_spec(**requests or {"cpu": "1"})}
+    if scheduler:
+        template["spec"]["schedulerName"] = scheduler
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
@@ -65,9 +69,9 @@ def budget(name: str, app: str, minimum: int | str) -> Object:
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec}
 
 
-def run_deployment(client: ApiClient, name: str, replicas: int, **labels: str) -> list[Object]:
+def run_deployment(client: ApiClient, name: str, replicas: int, scheduler: str = "", **labels: str) -> list[Object]:
     """A running Deployment; its pods by name."""
-    client.apply(deployment(name, replicas, labels))
+    client.apply(deployment(name, replicas, labels, scheduler))
     return sorted(client.wait_for_pods(replicas, label_selector=f"app={name}"), key=lambda p: p["metadata"]["name"])
 
 

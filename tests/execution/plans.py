@@ -1,4 +1,4 @@
-"""Hand-made plan documents, and what executes them: the smallest that the executor needs."""
+"""Hand-made plan documents, and what is in them: the least that carrying them out needs."""
 
 from __future__ import annotations
 

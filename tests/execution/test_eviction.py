@@ -10,13 +10,8 @@ import pytest
 
 from descheduler.apiwrite.rate_limit import RateLimit
 from descheduler.apiwrite.writer import ClusterWriter
-from descheduler.execution.executors.eviction import (
-    EvictionAnswer,
-    EvictionVerdict,
-    PodEvictor,
-    read_answer,
-    read_error,
-)
+from descheduler.execution.executors.eviction import PodEvictor, read_answer, read_error
+from descheduler.execution.executors.protocol import DisruptionAnswer, DisruptionVerdict
 from descheduler.model.errors import ClusterError, LeadershipLost, Unreachable
 from descheduler.model.reasons import Reason
 from execution.fakes import Fence, Scripted, Time, refusal
@@ -27,8 +22,8 @@ def status(message: str, code: int, *causes: str, retry_after: int | None = None
     details: dict[str, object] = {"causes": [{"reason": c, "message": f"{c} said no"} for c in causes]}
     if retry_after is not None:
         details["retryAfterSeconds"] = retry_after
-    said = {"kind": "Status", "status": "Failure", "message": message, "code": code, "details": details}
-    return json.dumps(said).encode()
+    answer = {"kind": "Status", "status": "Failure", "message": message, "code": code, "details": details}
+    return json.dumps(answer).encode()
 
 
 OVER_BUDGET = status("Cannot evict pod as it would violate the budget.", 429, "DisruptionBudget", retry_after=10)
@@ -40,27 +35,32 @@ SEVERAL = status(
 @pytest.mark.parametrize(
     ("error", "verdict", "reason", "retryable"),
     [
-        (refusal(429, OVER_BUDGET), EvictionVerdict.REFUSED, Reason.DISRUPTION_BUDGET, True),
-        (refusal(429, status("too many requests", 429), "7"), EvictionVerdict.THROTTLED, Reason.THROTTLED, True),
-        (refusal(429, b"<html>slow down</html>"), EvictionVerdict.THROTTLED, Reason.THROTTLED, True),
-        (refusal(404, status("not found", 404)), EvictionVerdict.GONE, None, False),
-        (refusal(409, status("uid in precondition differs", 409)), EvictionVerdict.REFUSED, Reason.CHANGED, False),
-        (refusal(500, SEVERAL), EvictionVerdict.REFUSED, Reason.SEVERAL_BUDGETS, False),
-        (refusal(403, status("forbidden", 403)), EvictionVerdict.REFUSED, Reason.API_REFUSED, False),
-        (refusal(400, status("a webhook denied it", 400)), EvictionVerdict.REFUSED, Reason.API_REFUSED, False),
+        (refusal(429, OVER_BUDGET), DisruptionVerdict.REFUSED, Reason.DISRUPTION_BUDGET, True),
+        (refusal(429, status("too many requests", 429), "7"), DisruptionVerdict.THROTTLED, Reason.THROTTLED, True),
+        (refusal(429, b"<html>slow down</html>"), DisruptionVerdict.THROTTLED, Reason.THROTTLED, True),
+        (refusal(404, status("not found", 404)), DisruptionVerdict.GONE, None, False),
+        (refusal(409, status("uid in precondition differs", 409)), DisruptionVerdict.REFUSED, Reason.CHANGED, False),
+        (refusal(500, SEVERAL), DisruptionVerdict.REFUSED, Reason.SEVERAL_BUDGETS, False),
+        (refusal(403, status("forbidden", 403)), DisruptionVerdict.REFUSED, Reason.API_REFUSED, False),
+        (refusal(400, status("a webhook denied it", 400)), DisruptionVerdict.REFUSED, Reason.API_REFUSED, False),
         (
             refusal(504, status("couldn't update PodDisruptionBudget due to conflicts", 504)),
-            EvictionVerdict.REFUSED,
+            DisruptionVerdict.REFUSED,
             Reason.API_REFUSED,
             True,
         ),
-        (refusal(500, status("etcdserver: request timed out", 500)), EvictionVerdict.UNKNOWN, Reason.API_REFUSED, True),
-        (refusal(503, b""), EvictionVerdict.UNKNOWN, Reason.API_REFUSED, True),
-        (Unreachable("timed out"), EvictionVerdict.UNKNOWN, Reason.API_REFUSED, True),
+        (
+            refusal(500, status("etcdserver: timed out", 500)),
+            DisruptionVerdict.UNKNOWN,
+            Reason.API_REFUSED,
+            True,
+        ),
+        (refusal(503, b""), DisruptionVerdict.UNKNOWN, Reason.API_REFUSED, True),
+        (Unreachable("timed out"), DisruptionVerdict.UNKNOWN, Reason.API_REFUSED, True),
     ],
 )
 def test_refusals_are_told_apart(
-    error: ClusterError, verdict: EvictionVerdict, reason: Reason | None, retryable: bool
+    error: ClusterError, verdict: DisruptionVerdict, reason: Reason | None, retryable: bool
 ) -> None:
     answer = read_error(error)
     assert (answer.verdict, answer.blocked and answer.blocked.reason, answer.retryable) == (verdict, reason, retryable)
@@ -85,7 +85,7 @@ def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody
     pace = RateLimit(50, 10, time.clock)
     transport = Scripted(lambda *_: next(answers))
     answer = PodEvictor(ClusterWriter(transport, Fence()), pace, time.clock, Random(0)).evict(move("a-1"))
-    assert answer == EvictionAnswer(EvictionVerdict.EVICTED, attempts=2)
+    assert answer == DisruptionAnswer(DisruptionVerdict.DISRUPTED, attempts=2)
     assert sum(time.slept) >= 30
     assert pace.rate < 50
 
@@ -104,7 +104,7 @@ def test_a_write_that_timed_out_after_it_took_effect_is_seen_and_not_repeated() 
         return Unreachable("timed out") if method == "POST" else refusal(404)
 
     transport = Scripted(answer)
-    assert evictor(transport, Time()).evict(move("a-1")).verdict is EvictionVerdict.EVICTED
+    assert evictor(transport, Time()).evict(move("a-1")).verdict is DisruptionVerdict.DISRUPTED
     assert [method for method, *_ in transport.asked] == ["POST", "GET"]
 
 
@@ -112,7 +112,7 @@ def test_a_write_that_timed_out_without_effect_is_repeated_with_the_same_precond
     there = json.dumps({"metadata": {"name": "a-1", "uid": "uid-default-a-1"}}).encode()
     posts: Iterator[bytes | ClusterError] = iter([Unreachable("timed out"), b"{}"])
     transport = Scripted(lambda method, _: next(posts) if method == "POST" else there)
-    assert evictor(transport, Time()).evict(move("a-1")) == EvictionAnswer(EvictionVerdict.EVICTED, attempts=2)
+    assert evictor(transport, Time()).evict(move("a-1")) == DisruptionAnswer(DisruptionVerdict.DISRUPTED, attempts=2)
 
 
 def test_every_write_carries_a_time_limit_shorter_than_what_the_lease_leaves() -> None:

@@ -1,4 +1,4 @@
-"""The executor against a real API server, scheduler, and disruption controller."""
+"""Evicting, against a real API server, scheduler, and disruption controller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from descheduler.execution.executors.eviction import read_answer, read_error
 from descheduler.execution.outcomes import Result
 from descheduler.model.errors import ClusterError
 from descheduler.model.reasons import Reason
-from execution.live import QUICK, REAL, Racing, client_of, executor, run_deployment, serial, uids, with_budget
+from execution.live import QUICK, REAL, Racing, client_of, run_deployment, runner, serial, uids, with_budget
 from execution.plans import action, move_of, plan
 
 
@@ -35,7 +35,7 @@ def test_a_pod_is_evicted_and_its_replacement_seen(control_plane: ControlPlane, 
     pods = run_deployment(client, "web", 2)
     two_nodes(client)
     moved = move_of(pods[0], "default/Deployment/web")
-    report = executor(control_plane).execute(plan(action(moved)))
+    report = runner(control_plane).execute(plan(action(moved)))
     (done,) = report.actions
     assert (done.result, report.stopped, report.evicted) == (Result.DONE, None, 1)
     (pod,) = done.pods
@@ -70,7 +70,7 @@ def test_several_budgets_are_named_as_the_reason(control_plane: ControlPlane, cl
         answer = read_error(error)
     assert answer.blocked
     assert answer.blocked.reason is Reason.SEVERAL_BUDGETS
-    report = executor(control_plane).execute(plan(action(move_of(pods[0], "default/Deployment/web"))))
+    report = runner(control_plane).execute(plan(action(move_of(pods[0], "default/Deployment/web"))))
     assert report.actions[0].blocked
     assert report.actions[0].blocked.reason is Reason.SEVERAL_BUDGETS
     assert meta["uid"] in uids(client, "web")
@@ -82,7 +82,7 @@ def test_a_closed_budget_refuses_the_unit_before_anything_is_touched(
     pods = run_deployment(client, "web", 3)
     with_budget(client, "web", "web", 2, allowed=1)
     moves = [move_of(p, "default/Deployment/web") for p in pods[:2]]
-    report = executor(control_plane).execute(plan(action(*moves, gang=True)))
+    report = runner(control_plane).execute(plan(action(*moves, gang=True)))
     (refused,) = report.actions
     assert refused.result is Result.REFUSED
     assert refused.blocked
@@ -95,7 +95,7 @@ def test_the_servers_own_dry_run_refuses_a_unit_whole(control_plane: ControlPlan
     pods = run_deployment(client, "web", 2)
     closed = run_deployment(client, "db", 1)
     moves = [move_of(pods[0], "default/Deployment/web"), move_of(closed[0], "default/Deployment/db")]
-    acting = executor(control_plane)
+    acting = runner(control_plane)
     before = acting.observe()
     with_budget(client, "db", "db", 1, allowed=0)
     acting.observe = lambda: before  # a cache that has not seen the budget yet
@@ -127,7 +127,7 @@ def test_a_gang_broken_by_a_budget_race_is_finished(control_plane: ControlPlane,
             client.patch("PodDisruptionBudget", "gang", {"spec": {"minAvailable": 0}})
         REAL.sleep(seconds)
 
-    acting = executor(control_plane, transport, limits=serial())
+    acting = runner(control_plane, transport, limits=serial())
     acting.clock = replace(REAL, sleep=open_at_the_second_wait)
     report = acting.execute(plan(action(*moves, gang=True)))
     (done,) = report.actions
@@ -141,7 +141,7 @@ def test_a_replacement_that_does_not_come_up_ends_the_plan(control_plane: Contro
     client.patch("Node", "n1", {"spec": {"unschedulable": True}})
     first = action(move_of(bad[0], "default/Deployment/bad"), wave=1)
     second = action(move_of(good[0], "default/Deployment/good"), wave=2)
-    report = executor(control_plane, limits=replace(QUICK, ready=0.5)).execute(plan(first, second))
+    report = runner(control_plane, limits=replace(QUICK, ready=0.5)).execute(plan(first, second))
     assert report.stopped
     assert report.stopped.reason is Reason.CIRCUIT_OPEN
     assert [a.result for a in report.actions] == [Result.DONE, Result.NOT_REACHED]

@@ -17,7 +17,7 @@ from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.policy import Policy
 from execution.fakes import Fence
-from execution.live import QUICK, Dying, Killed, client_of, executor, run_deployment, serial, uids
+from execution.live import QUICK, Dying, Killed, client_of, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
 
 MEMBERS = 3
@@ -43,8 +43,8 @@ class Remembering:
     def __init__(
         self, plane: ControlPlane, transport: Transport | None = None, limits: ExecutionLimits = QUICK
     ) -> None:
-        self.executor = executor(plane, transport, limits=limits, keep=self._keep)
-        self._store = LedgerStore(self.executor.writer, "default")
+        self.runner = runner(plane, transport, limits=limits, keep=self._keep)
+        self._store = LedgerStore(self.runner.writer, "default")
         self.ledger = self._store.load(LedgerRules.of(Policy()))
 
     def _keep(self, plan_name: str, outcomes: Sequence[ActionOutcome]) -> None:
@@ -65,10 +65,10 @@ def test_no_kill_point_leaves_a_unit_half_done(control_plane: ControlPlane, clie
         unit = gang(client, f"gang-{point}")
         dying = Dying(real, point, after=after)
         with pytest.raises(Killed):
-            Remembering(control_plane, dying, serial()).executor.execute(plan(unit, name=f"plan-{point}"))
+            Remembering(control_plane, dying, serial()).runner.execute(plan(unit, name=f"plan-{point}"))
 
         heir = Remembering(control_plane)
-        heir.executor.resume()
+        heir.runner.resume()
 
         before = {m.uid for m in unit.pods}
         remembered = {e.uid for e in heir.ledger.entries} & before
@@ -84,9 +84,9 @@ def test_no_kill_point_leaves_a_unit_half_done(control_plane: ControlPlane, clie
 def test_what_was_not_begun_is_dropped_for_its_plan_is_old(control_plane: ControlPlane, client: ApiClient) -> None:
     unit = gang(client, "gang")
     with pytest.raises(Killed):
-        executor(control_plane, Dying(client_of(control_plane), 1, after=False), limits=serial()).execute(plan(unit))
+        runner(control_plane, Dying(client_of(control_plane), 1, after=False), limits=serial()).execute(plan(unit))
     assert len(intents(client)) == 1
-    assert executor(control_plane).resume() == ()
+    assert runner(control_plane).resume() == ()
     assert intents(client) == {}
     assert uids(client, "gang") == {m.uid for m in unit.pods}
 
@@ -94,8 +94,8 @@ def test_what_was_not_begun_is_dropped_for_its_plan_is_old(control_plane: Contro
 def test_a_resumed_unit_is_reported_as_such(control_plane: ControlPlane, client: ApiClient) -> None:
     unit = gang(client, "gang")
     with pytest.raises(Killed):
-        executor(control_plane, Dying(client_of(control_plane), 2, after=False), limits=serial()).execute(plan(unit))
-    (outcome,) = executor(control_plane).resume()
+        runner(control_plane, Dying(client_of(control_plane), 2, after=False), limits=serial()).execute(plan(unit))
+    (outcome,) = runner(control_plane).resume()
     assert (outcome.result, outcome.resumed) == (Result.DONE, True)
     assert all(pod.evicted for pod in outcome.pods)
 
@@ -103,7 +103,7 @@ def test_a_resumed_unit_is_reported_as_such(control_plane: ControlPlane, client:
 def test_a_leader_deposed_midway_stops_and_its_heir_finishes(control_plane: ControlPlane, client: ApiClient) -> None:
     unit = gang(client, "gang")
     fence = Fence()
-    acting = executor(control_plane, leadership=fence, limits=serial())
+    acting = runner(control_plane, leadership=fence, limits=serial())
     sent = acting.writer.evict
 
     def depose_after_the_first(namespace: str, pod: str, uid: str, *, dry_run: bool = False) -> bytes:
@@ -119,6 +119,6 @@ def test_a_leader_deposed_midway_stops_and_its_heir_finishes(control_plane: Cont
     assert report.evicted == 1
     assert len(uids(client, "gang") & {m.uid for m in unit.pods}) == MEMBERS - 1
 
-    (outcome,) = executor(control_plane).resume()
+    (outcome,) = runner(control_plane).resume()
     assert outcome.result is Result.DONE
     assert uids(client, "gang").isdisjoint(m.uid for m in unit.pods)

@@ -13,7 +13,6 @@ from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Transport
 from descheduler.contract import Landing, Scenario, StrategyArgs, land
 from descheduler.controller.revalidate import second_validation
-from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import Result
 from descheduler.execution.steering import Steering
 from descheduler.kube.client.answers import error_of
@@ -23,12 +22,13 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.rights import MissingRight
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.policy import load_policy
 from descheduler.scheduler import prepare
 from execution.fakes import Fence
-from execution.live import QUICK, Dying, Killed, Racing, client_of, deployment, executor, run_deployment, serial, uids
+from execution.live import QUICK, Dying, Killed, Racing, client_of, deployment, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
 from planning.scenes import planned
 from planning.told import Told
@@ -97,7 +97,7 @@ def test_without_steering_it_comes_back_and_with_it_it_lands_as_foreseen(
 ) -> None:
     first = replace(steered(client), steer=())
     fuller_node(client)
-    acting = executor(control_plane)
+    acting = runner(control_plane)
     stays = foreseen(acting.observe(), first, steering=False)
     assert isinstance(stays, Blocked)
     assert stays.reason is Reason.WOULD_STAY
@@ -110,7 +110,7 @@ def test_without_steering_it_comes_back_and_with_it_it_lands_as_foreseen(
     assert [snapshot.nodes[n].name for n in landing.nodes] == ["n2"]
     at_eviction: list[list[dict[str, str]]] = []
     transport = Racing(client_of(control_plane), 1, lambda: at_eviction.append(taints(client, "n1")))
-    report = executor(control_plane, transport).execute(plan(again, name="again"))
+    report = runner(control_plane, transport).execute(plan(again, name="again"))
     assert at_eviction == [[OURS]]
     assert (report.actions[0].result, report.stopped) == (Result.DONE, None)
     assert report.actions[0].pods[0].landed == "n2"
@@ -129,7 +129,7 @@ def test_the_intent_comes_before_the_taint_and_the_taint_before_the_eviction(
             writes.append((path.rpartition("/")[2], len(intents(client)), len(taints(client, "n1"))))
 
     transport = Watched(client_of(control_plane), note)
-    assert executor(control_plane, transport, limits=serial()).execute(plan(unit)).stopped is None
+    assert runner(control_plane, transport, limits=serial()).execute(plan(unit)).stopped is None
     last = [(name, opened, tainted) for name, opened, tainted in writes]
     assert last == [
         ("configmaps", 0, 0),
@@ -159,7 +159,7 @@ def test_taints_of_others_are_kept_also_when_they_come_between(control_plane: Co
             during.append(taints(client, "n1"))
 
     transport = Watched(client_of(control_plane), note)
-    report = executor(control_plane, transport, limits=serial()).execute(plan(unit))
+    report = runner(control_plane, transport, limits=serial()).execute(plan(unit))
     assert report.actions[0].result is Result.DONE
     assert during == [[THEIRS, late, OURS]]
     assert taints(client, "n1") == [THEIRS, late]
@@ -172,14 +172,14 @@ def test_a_node_keeps_its_taint_until_the_last_unit_that_needs_it_is_done(
     for interrupted in units:  # each by a process of its own, right after the eviction
         dying = Dying(client_of(control_plane), 3 if interrupted is units[0] else 2, after=False)
         with pytest.raises(Killed):
-            executor(control_plane, dying, limits=serial()).execute(plan(interrupted, name=interrupted.id))
+            runner(control_plane, dying, limits=serial()).execute(plan(interrupted, name=interrupted.id))
     assert len(intents(client)) == 2
     assert taints(client, "n1") == [OURS]
-    heir = executor(control_plane)
+    heir = runner(control_plane)
     first, second = heir.intents.load()
-    heir.steering.close([first])
+    heir.context().close([first])
     assert taints(client, "n1") == [OURS]
-    heir.steering.close([second])
+    heir.context().close([second])
     assert taints(client, "n1") == []
 
 
@@ -189,7 +189,7 @@ def test_a_deposed_leader_writes_no_taint_and_its_heir_takes_it_away(
     unit = steered(client, replicas=2, name="gang")
     client.create_node("n2")
     fence = Fence()
-    acting = executor(control_plane, leadership=fence, limits=serial())
+    acting = runner(control_plane, leadership=fence, limits=serial())
     tainted = acting.writer.taint
 
     def depose_after_the_taint(*given: Any) -> None:
@@ -203,12 +203,12 @@ def test_a_deposed_leader_writes_no_taint_and_its_heir_takes_it_away(
     assert report.evicted == 0
     assert taints(client, "n1") == [OURS]
     with pytest.raises(LeadershipLost):
-        acting.steering.close(acting.intents.load())
+        acting.context().close(acting.intents.load())
     with pytest.raises(LeadershipLost):
-        Steering(acting.writer, acting.intents).taint("n2")
+        Steering(acting.writer).taint("n2")
     assert taints(client, "n1") == [OURS]
 
-    assert executor(control_plane).resume() == ()
+    assert runner(control_plane).resume() == ()
     assert taints(client, "n1") == []
     assert intents(client) == {}
     assert uids(client, "gang") == {m.uid for m in unit.pods}
@@ -219,16 +219,16 @@ def test_a_unit_whose_node_cannot_be_tainted_stays(control_plane: ControlPlane, 
 
     def forbid(method: str, path: str) -> None:
         if method == "PATCH":
-            said = (
+            body = (
                 b'{"kind":"Status","message":"nodes \\"n1\\" is forbidden: User \\"x\\" cannot patch resource nodes"}'
             )
-            raise error_of(403, said, method, path)
+            raise error_of(403, body, method, path)
 
-    report = executor(control_plane, Watched(client_of(control_plane), forbid), limits=serial()).execute(plan(*units))
+    report = runner(control_plane, Watched(client_of(control_plane), forbid), limits=serial()).execute(plan(*units))
     stays, goes = sorted(report.actions, key=lambda a: a.result.value, reverse=True)
     assert (stays.result, goes.result, report.stopped) == (Result.REFUSED, Result.DONE, None)
     assert stays.blocked
-    assert (stays.blocked.reason, stays.blocked.by) == (Reason.API_REFUSED, PERMISSIONS)
+    assert (stays.blocked.reason, type(stays.blocked)) == (Reason.API_REFUSED, MissingRight)
     assert uids(client, "web") == {units[0].pods[0].uid}
     assert intents(client) == {}
 
@@ -246,13 +246,13 @@ def test_a_taint_that_may_yet_come_to_be_stays_announced(control_plane: ControlP
                 raise Unreachable("timed out")
             return answer
 
-    report = executor(control_plane, Deaf(), limits=serial()).execute(plan(unit))
+    report = runner(control_plane, Deaf(), limits=serial()).execute(plan(unit))
     assert report.actions[0].result is Result.REFUSED
     assert report.stopped
     assert report.stopped.reason is Reason.UNFINISHED
     assert len(intents(client)) == 1
     assert uids(client, "web") == {unit.pods[0].uid}
-    assert executor(control_plane).resume() == ()
+    assert runner(control_plane).resume() == ()
     assert taints(client, "n1") == []
 
 
@@ -261,7 +261,7 @@ def test_a_replacement_that_finds_no_node_does_not_keep_the_taint(
 ) -> None:
     unit = steered(client)
     client.patch("Node", "n1", {"spec": {"unschedulable": True}})
-    report = executor(control_plane, limits=replace(QUICK, ready=0.5)).execute(plan(unit))
+    report = runner(control_plane, limits=replace(QUICK, ready=0.5)).execute(plan(unit))
     assert report.stopped
     assert report.stopped.reason is Reason.CIRCUIT_OPEN
     assert [t for t in taints(client, "n1") if t["key"] == VACATING.key] == []
@@ -273,7 +273,7 @@ def test_a_process_that_is_to_end_waits_until_replacements_have_a_node(
 ) -> None:
     unit = steered(client)
     fuller_node(client)
-    acting = executor(control_plane)
+    acting = runner(control_plane)
     asked: list[bool] = []
 
     def stopping() -> bool:
@@ -290,11 +290,11 @@ def test_a_process_that_is_to_end_waits_until_replacements_have_a_node(
 def test_a_plan_that_steers_is_carried_out_as_it_foresaw(control_plane: ControlPlane, client: ApiClient) -> None:
     (pod,) = run_deployment(client, "web", 1)
     fuller_node(client)
-    acting = executor(control_plane)
+    acting = runner(control_plane)
     snapshot = acting.observe()
-    told = [ChosenStrategy(Told(((pod["metadata"]["name"], ()),)), StrategyArgs())]
-    assert planned(snapshot, [], told, PlanningSettings(), snapshot.taken_at).actions == ()
-    document = planned(snapshot, [], told, PlanningSettings(landing=LandingMode.STEERED), snapshot.taken_at)
+    proposing = [ChosenStrategy(Told(((pod["metadata"]["name"], ()),)), StrategyArgs())]
+    assert planned(snapshot, [], proposing, PlanningSettings(), snapshot.taken_at).actions == ()
+    document = planned(snapshot, [], proposing, PlanningSettings(landing=LandingMode.STEERED), snapshot.taken_at)
     (decided,) = document.actions
     assert (decided.steer, decided.pods[0].destination) == (("n1",), "n2")
 

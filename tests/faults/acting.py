@@ -79,7 +79,7 @@ class Acting:
             seams=Seams(
                 lambda: unsynced(self.cache.freshness()), lambda _: self._observe(), self._decide, nothing_more
             ),
-            executor=PlanRunner(writer, IntentStore(writer, "default"), snapshots.take, clock, rng),
+            runner=PlanRunner(writer, IntentStore(writer, "default"), snapshots.take, clock, rng),
             ledgers=LedgerStore(writer, "default"),
             elector=self.elector,
             reports=Reports(),

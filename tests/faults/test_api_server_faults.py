@@ -11,6 +11,7 @@ import pytest
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.witness import Witness, witnessed
+from descheduler.kube.client.backoff import Backoff
 from faults.acting import GANG, WEB, Acting, build, close_the_node_in_use, standing
 from faults.proxy import Answered, ApiProxy, Decide, Expired, Fault, Lost, Old, Request, Watched
 
@@ -99,7 +100,7 @@ TROUBLES = (
 def quick() -> Iterator[None]:
     """What is followed is asked for again soon: the server is ours."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("descheduler.kube.client.backoff._FIRST", 0.1)
+        patch.setitem(Backoff.__init__.__kwdefaults__, "first", 0.1)
         yield
 
 

@@ -11,16 +11,19 @@ import pytest
 
 from controlplane.client import ApiClient, ApiStatusError, condition
 from controlplane.cluster import ControlPlane
+from controlplane.definitions import apply_crds
+from controlplane.reserving import NAME as SCHEDULER
+from controlplane.reserving import ReservingScheduler, reservations
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.wire import ConfigMap, Lease, LeaseSpec, Meta
 from descheduler.apiwrite.writer import ClusterWriter, Happening, LeaseWriter
-from descheduler.execution.executors.eviction import PERMISSIONS
 from descheduler.execution.outcomes import Result
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.errors import Forbidden
 from descheduler.model.nodes import VACATING
-from execution.live import client_of, executor, run_deployment, uids
+from descheduler.model.rights import MissingRight, Right
+from execution.live import client_of, run_deployment, runner, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 
@@ -37,16 +40,19 @@ def install(plane: ControlPlane, overlay: str) -> KubeClient:
     return connect(plane.kubeconfig(f"{NAMESPACE}-{overlay}", token=token))
 
 
-class OnlyNodes:
-    """Requests for nodes go as the account that is tested, all others as somebody who may do everything."""
+class Only:
+    """Requests below `path` go as the account that is tested, all others as somebody who may do everything."""
 
-    def __init__(self, account: KubeClient, admin: KubeClient, patched: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, path: str, account: KubeClient, admin: KubeClient, patched: Callable[[], object] = lambda: None
+    ) -> None:
+        self._path = path
         self._account = account
         self._admin = admin
         self._patched = patched
 
     def request(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> bytes:
-        who = self._account if path.startswith("/api/v1/nodes") else self._admin
+        who = self._account if path.startswith(self._path) else self._admin
         answer = who.request(method, path, body, **rest)
         if method == "PATCH":
             self._patched()
@@ -106,13 +112,13 @@ def test_active_can_evict_and_tell(control_plane: ControlPlane, client: ApiClien
 def test_who_may_not_steer_changes_no_node(control_plane: ControlPlane, client: ApiClient, overlay: str) -> None:
     (pod,) = run_deployment(client, "web", 1)
     unit = replace(action(move_of(pod, "default/Deployment/web")), steer=("n1",))
-    report = executor(control_plane, OnlyNodes(install(control_plane, overlay), client_of(control_plane))).execute(
-        plan(unit)
-    )
+    report = runner(
+        control_plane, Only("/api/v1/nodes", install(control_plane, overlay), client_of(control_plane))
+    ).execute(plan(unit))
     (stays,) = report.actions
     assert stays.result is Result.REFUSED
-    assert stays.blocked
-    assert stays.blocked.by == PERMISSIONS
+    assert isinstance(stays.blocked, MissingRight)
+    assert stays.blocked.right == Right("", "nodes", "patch")
     assert "patch nodes" in stays.blocked.detail
     assert uids(client, "web") == {pod["metadata"]["uid"]}
 
@@ -122,11 +128,35 @@ def test_who_may_steer_taints_and_cleans_up(control_plane: ControlPlane, client:
     unit = replace(action(move_of(pod, "default/Deployment/web")), steer=("n1",))
     account = install(control_plane, "active-steering")
     tainted: list[object] = []
-    transport = OnlyNodes(account, client_of(control_plane), lambda: tainted.append(client.get("Node", "n1")["spec"]))
-    report = executor(control_plane, transport).execute(plan(unit))
+    transport = Only(
+        "/api/v1/nodes", account, client_of(control_plane), lambda: tainted.append(client.get("Node", "n1")["spec"])
+    )
+    report = runner(control_plane, transport).execute(plan(unit))
     assert report.actions[0].result is Result.DONE
     assert tainted[0] == {"taints": [{"key": VACATING.key, "effect": VACATING.effect}]}
     assert not client.get("Node", "n1")["spec"].get("taints")
+
+
+@pytest.mark.parametrize(("overlay", "result"), [("active", Result.REFUSED), ("active-reserve", Result.DONE)])
+def test_reserving_needs_its_own_rights_and_no_others(
+    control_plane: ControlPlane, client: ApiClient, overlay: str, result: Result
+) -> None:
+    apply_crds(client)
+    account = install(control_plane, overlay)
+    with ReservingScheduler(control_plane):
+        (pod,) = run_deployment(client, "web", 1, SCHEDULER)
+        client.create_node("n2")
+        client.wait_for_nodes()
+        unit = action(move_of(pod, "default/Deployment/web"), executor="reserve")
+        transport = Only("/apis/scheduling.koordinator.sh", account, client_of(control_plane))
+        (outcome,) = runner(control_plane, transport).execute(plan(unit)).actions
+    assert outcome.result is result
+    if result is Result.REFUSED:
+        assert isinstance(outcome.blocked, MissingRight)
+        assert outcome.blocked.right == Right("scheduling.koordinator.sh", "reservations", "create")
+    else:
+        assert outcome.pods[0].landed == "n2"
+    assert reservations(client) == []
 
 
 @pytest.mark.parametrize("overlay", ["dry-run", "active"])

@@ -10,14 +10,18 @@ import pytest
 import yaml
 
 from descheduler.execution import intents
+from descheduler.execution.executors.evict import Evict
+from descheduler.execution.executors.reserve import Reserve
 from descheduler.execution.limits import ExecutionLimits
+from descheduler.execution.steering import STEERING
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.learning import store as ledger_store
 from descheduler.policy import load_policy
 from manifests.kustomize import MANIFESTS, Object, named, of_kind, render
 
-OVERLAYS = ["dry-run", "active", "active-steering"]
-OWN_RIGHTS = ("descheduler-evict", "descheduler-steer")
+MORE_RIGHTS = {"active-steering": STEERING, "active-reserve": Reserve.rights}
+OVERLAYS = ["dry-run", "active", *MORE_RIGHTS]
+OWN_RIGHTS = ("descheduler-evict", "descheduler-steer", "descheduler-reserve")
 
 
 def rules(overlay: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -72,12 +76,20 @@ def test_active_adds_the_eviction_api_and_events_and_nothing_else() -> None:
     }
 
 
-def test_steering_adds_the_patching_of_nodes_and_nothing_else() -> None:
-    assert set(rules("active-steering")) - set(rules("active")) == {("", "nodes", "patch", ())}
+def test_active_grants_what_evicting_needs() -> None:
+    assert {(r.group, r.resource, r.verb, ()) for r in Evict.rights} <= set(rules("active"))
 
 
-def test_no_rule_has_a_wildcard() -> None:
-    assert all("*" not in (g, r, v) for g, r, v, _ in rules("active-steering"))
+@pytest.mark.parametrize("overlay", MORE_RIGHTS)
+def test_what_acts_in_another_way_is_granted_what_it_needs_and_nothing_else(overlay: str) -> None:
+    needed = {(r.group, r.resource, r.verb, ()) for r in MORE_RIGHTS[overlay]}
+    assert set(rules(overlay)) - set(rules("active")) == needed - set(rules("active"))
+    assert needed - set(rules("active"))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_rule_has_a_wildcard(overlay: str) -> None:
+    assert all("*" not in (g, r, v) for g, r, v, _ in rules(overlay))
 
 
 def test_overlays_differ_only_in_mode_and_rights() -> None:
@@ -85,10 +97,10 @@ def test_overlays_differ_only_in_mode_and_rights() -> None:
         objects = [o for o in render(overlay) if o["metadata"]["name"] not in OWN_RIGHTS]
         return [o if o["kind"] != "Deployment" else {**o, "spec": None} for o in objects]
 
-    assert without_mode("dry-run") == without_mode("active") == without_mode("active-steering")
+    assert all(without_mode(overlay) == without_mode("dry-run") for overlay in OVERLAYS)
     arguments = {overlay: container(overlay)["args"] for overlay in OVERLAYS}
     assert arguments["dry-run"][:-1] == arguments["active"][:-1]
-    assert arguments["active-steering"] == arguments["active"]
+    assert all(arguments[overlay] == arguments["active"] for overlay in MORE_RIGHTS)
     assert (arguments["dry-run"][-1], arguments["active"][-1]) == ("--mode=dry-run", "--mode=active")
 
 

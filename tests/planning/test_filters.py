@@ -291,6 +291,17 @@ def test_every_reason_is_told_on_request_and_the_first_decides() -> None:
     assert filters.blocked(0) == filters.every(0)[0]
 
 
+def test_what_the_executor_cannot_move_is_not_promised() -> None:
+    def only_small(one: Pod) -> Blocked | None:
+        return Blocked(Reason.EXECUTOR, "executor/crane", "too heavy") if one.name == "big" else None
+
+    snapshot = cluster([node("n1")], [pod("big", node="n1"), pod("small", node="n1")])
+    assert judged(snapshot).movable.tolist() == [True, True]
+    filters = judged(snapshot, executor=only_small)
+    assert filters.movable.tolist() == [False, True]
+    assert filters.blocked(0) == Blocked(Reason.EXECUTOR, "executor/crane", "too heavy")
+
+
 def test_evictions_that_would_fail_a_job_are_refused() -> None:
     spent = workload("Job", "j", api_version="batch/v1", backoff_limit=2, failed=2)
     blocked = verdict(plain(owners=[job_owner("j")]), workloads=[spent])

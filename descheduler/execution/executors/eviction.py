@@ -17,121 +17,101 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from random import Random
 
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.rate_limit import RateLimit
 from descheduler.apiwrite.writer import ClusterWriter, read_pod
-from descheduler.kube.client.answers import DISRUPTION_BUDGET, ApiStatus, parse_status
+from descheduler.execution.executors.protocol import ActingTools, DisruptionAnswer, DisruptionVerdict
+from descheduler.kube.client.answers import DISRUPTION_BUDGET, ApiStatus, missing_right, parse_status
+from descheduler.kube.client.backoff import Backoff
 from descheduler.model.errors import ClusterError, Conflict, Forbidden, NotFound, Throttled, Unauthorized
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.rights import Right
 
-PERMISSIONS = "permissions"
-"""Who refuses when a right is missing, which no other pod would be spared."""
+EVICTING = (Right("", "pods/eviction", "create"),)
+"""What every executor needs that evicts."""
 
-_NO_RIGHT = " cannot create resource "  # kubernetes apiserver pkg/endpoints/handlers/responsewriters/errors.go
 _SEVERAL = "more than one PodDisruptionBudget"
-_FIRST_WAIT = 0.5  # seconds before the second attempt; doubles, with jitter
-_LONGEST_WAIT = 15.0
 
 
-class EvictionVerdict(StrEnum):
-    EVICTED = "evicted"
-    GONE = "gone"
-    REFUSED = "refused"
-    THROTTLED = "throttled"
-    UNKNOWN = "unknown"  # the write may or may not have taken effect
-
-
-@dataclass(frozen=True, slots=True)
-class EvictionAnswer:
-    """`blocked` says why when it is not evicted; `retryable`: the same request may succeed later."""
-
-    verdict: EvictionVerdict
-    blocked: Blocked | None = None
-    retryable: bool = False
-    retry_after: float = 0.0
-    attempts: int = 1
-
-    @property
-    def disrupted(self) -> bool:
-        """The pod is, or is about to be, no more."""
-        return self.verdict in (EvictionVerdict.EVICTED, EvictionVerdict.GONE)
-
-
-def read_answer(body: bytes) -> EvictionAnswer:
+def read_answer(body: bytes) -> DisruptionAnswer:
     """Judge the body of a 2xx: a refusal because of several budgets is a `Status` that may come inside a success."""
     status = parse_status(body)
     if status.code >= 400:
         return _by_message(status)
-    return EvictionAnswer(EvictionVerdict.EVICTED)
+    return DisruptionAnswer(DisruptionVerdict.DISRUPTED)
 
 
-def read_error(error: ClusterError) -> EvictionAnswer:
+def read_error(error: ClusterError) -> DisruptionAnswer:
     """Judge an answer that is no success, or none at all."""
     status = parse_status(error.body)
     if _SEVERAL in status.message:
         return _by_message(status)
     match error:
         case NotFound():
-            return EvictionAnswer(EvictionVerdict.GONE)
+            return DisruptionAnswer(DisruptionVerdict.GONE)
         case Conflict():
-            return EvictionAnswer(EvictionVerdict.REFUSED, Blocked(Reason.CHANGED, "Eviction API", status.message))
+            return DisruptionAnswer(DisruptionVerdict.REFUSED, Blocked(Reason.CHANGED, "Eviction API", status.message))
         case Throttled():
-            said = Blocked(Reason.THROTTLED, "API server", status.message)
-            return EvictionAnswer(EvictionVerdict.THROTTLED, said, retryable=True, retry_after=error.retry_after)
-        case Forbidden() if _NO_RIGHT in status.message:
-            return EvictionAnswer(EvictionVerdict.REFUSED, Blocked(Reason.API_REFUSED, PERMISSIONS, str(error)))
-        case Forbidden():  # admission, which may refuse one pod and let another go
-            return EvictionAnswer(
-                EvictionVerdict.REFUSED, Blocked(Reason.API_REFUSED, "admission", status.message or str(error))
-            )
+            blocked = Blocked(Reason.THROTTLED, "API server", status.message)
+            return DisruptionAnswer(DisruptionVerdict.THROTTLED, blocked, retryable=True, retry_after=error.retry_after)
+        case Forbidden():  # admission may refuse one pod and let another go
+            admission = Blocked(Reason.API_REFUSED, "admission", status.message or str(error))
+            return DisruptionAnswer(DisruptionVerdict.REFUSED, missing_right(error) or admission)
         case Unauthorized():
-            return EvictionAnswer(EvictionVerdict.REFUSED, Blocked(Reason.API_REFUSED, "API server", str(error)))
+            return DisruptionAnswer(DisruptionVerdict.REFUSED, Blocked(Reason.API_REFUSED, "API server", str(error)))
     if status.over_budget:
         budgets = "; ".join(c.message for c in status.causes if c.reason == DISRUPTION_BUDGET)
         blocked = Blocked(Reason.DISRUPTION_BUDGET, "Eviction API", budgets or status.message)
-        return EvictionAnswer(EvictionVerdict.REFUSED, blocked, retryable=True, retry_after=status.retry_after or 0.0)
+        return DisruptionAnswer(
+            DisruptionVerdict.REFUSED, blocked, retryable=True, retry_after=status.retry_after or 0.0
+        )
     blocked = Blocked(Reason.API_REFUSED, "API server", str(error))
-    if 400 <= error.status < 500 or "due to conflicts" in status.message:
-        return EvictionAnswer(EvictionVerdict.REFUSED, blocked, retryable=error.status >= 500)
-    return EvictionAnswer(EvictionVerdict.UNKNOWN, blocked, retryable=True)
+    if error.refused or "due to conflicts" in status.message:
+        return DisruptionAnswer(DisruptionVerdict.REFUSED, blocked, retryable=error.status >= 500)
+    return DisruptionAnswer(DisruptionVerdict.UNKNOWN, blocked, retryable=True)
 
 
-def _by_message(status: ApiStatus) -> EvictionAnswer:
-    if _SEVERAL in status.message:
-        return EvictionAnswer(EvictionVerdict.REFUSED, Blocked(Reason.SEVERAL_BUDGETS, "Eviction API", status.message))
-    detail = f"{status.message or status.reason} (HTTP {status.code})"
-    return EvictionAnswer(EvictionVerdict.REFUSED, Blocked(Reason.API_REFUSED, "Eviction API", detail))
+def _by_message(status: ApiStatus) -> DisruptionAnswer:
+    blocked = Blocked(Reason.SEVERAL_BUDGETS, "Eviction API", status.message)
+    if _SEVERAL not in status.message:
+        detail = f"{status.message or status.reason} (HTTP {status.code})"
+        blocked = Blocked(Reason.API_REFUSED, "Eviction API", detail)
+    return DisruptionAnswer(DisruptionVerdict.REFUSED, blocked)
 
 
 class PodEvictor:
-    """Evicts single pods: keeps the pace, waits out throttling, and looks before it repeats a doubtful write.
+    """Evicts single pods: keeps the rate, waits out throttling, and looks before it repeats a doubtful write.
 
     A budget's refusal is an answer, not retried here: whether to insist depends on the unit.
     """
 
     def __init__(
-        self, writer: ClusterWriter, pace: RateLimit, clock: Clock, rng: Random, max_attempts: int = 5
+        self, writer: ClusterWriter, rate: RateLimit, clock: Clock, rng: Random, max_attempts: int = 5
     ) -> None:
         self._writer = writer
-        self._pace = pace
+        self._rate = rate
         self._clock = clock
         self._rng = rng
         self._max_attempts = max_attempts
 
-    def evict(self, move: PodMove, *, dry_run: bool = False) -> EvictionAnswer:
-        """Raises LeadershipLost; every other outcome is an Answer."""
+    @classmethod
+    def of(cls, tools: ActingTools) -> PodEvictor:
+        return cls(tools.writer, tools.rate, tools.clock, tools.rng)
+
+    def evict(self, move: PodMove, *, dry_run: bool = False) -> DisruptionAnswer:
+        """Raises LeadershipLost; every other outcome is an answer."""
+        backoff = Backoff(self._rng, first=0.5, longest=15.0, jitter=(1.0, 1.25))
         answer = self._once(move, dry_run)
         for attempt in range(2, self._max_attempts + 1):
-            if answer.verdict not in (EvictionVerdict.THROTTLED, EvictionVerdict.UNKNOWN):
+            if answer.verdict not in (DisruptionVerdict.THROTTLED, DisruptionVerdict.UNKNOWN):
                 break
-            self._clock.sleep(self._wait(attempt, answer.retry_after))
-            if answer.verdict is EvictionVerdict.UNKNOWN and not dry_run and self._took_effect(move):
-                return EvictionAnswer(EvictionVerdict.EVICTED, attempts=attempt - 1)
+            self._clock.sleep(backoff.failure(answer.retry_after))
+            if answer.verdict is DisruptionVerdict.UNKNOWN and not dry_run and self._took_effect(move):
+                return DisruptionAnswer(DisruptionVerdict.DISRUPTED, attempts=attempt - 1)
             answer = replace(self._once(move, dry_run), attempts=attempt)
         return answer
 
@@ -146,18 +126,14 @@ class PodEvictor:
         except ClusterError:
             return False  # the uid precondition of the next attempt protects a successor
 
-    def _once(self, move: PodMove, dry_run: bool) -> EvictionAnswer:
-        self._pace.take(0.0 if dry_run else 1.0)  # the rate is that of disruptions; max_parallel bounds both
+    def _once(self, move: PodMove, dry_run: bool) -> DisruptionAnswer:
+        self._rate.take(0.0 if dry_run else 1.0)  # the rate is that of disruptions; max_parallel bounds both
         try:
             answer = read_answer(self._writer.evict(move.namespace, move.pod, move.uid, dry_run=dry_run))
         except ClusterError as error:
             answer = read_error(error)
-        if answer.verdict is EvictionVerdict.THROTTLED:
-            self._pace.throttled(answer.retry_after)
+        if answer.verdict is DisruptionVerdict.THROTTLED:
+            self._rate.throttled(answer.retry_after)
         else:
-            self._pace.answered()
+            self._rate.answered()
         return answer
-
-    def _wait(self, attempt: int, retry_after: float) -> float:
-        backed_off = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (attempt - 2))
-        return max(retry_after, backed_off) * self._rng.uniform(1.0, 1.25)

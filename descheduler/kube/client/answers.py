@@ -16,6 +16,8 @@ from descheduler.model.errors import (
     Throttled,
     Unauthorized,
 )
+from descheduler.model.reasons import Reason
+from descheduler.model.rights import MissingRight, Right
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _SHOWN = 300  # of a foreign answer, characters; more says no more and may carry what should not be shown
@@ -110,12 +112,22 @@ def error_of(
     return error
 
 
+def missing_right(error: ClusterError, text: str = "") -> MissingRight | None:
+    """The refusal that a missing right amounts to; None for any other error."""
+    if not isinstance(error, Forbidden) or not error.by_rule:
+        return None
+    right = Right.of(error.verb, error.resource)
+    return MissingRight(Reason.API_REFUSED, "permissions", text or str(error), right)
+
+
 def _typed(status: int, answer: ApiStatus, verb: str, resource: str, what: str, retry_after: str) -> ClusterError:
     match status:
         case 401:
             return Unauthorized(f"the API server does not accept our credentials: {what}")
         case 403:
-            return Forbidden(verb, resource, f"missing permission: {verb} {resource} ({answer.message or 'forbidden'})")
+            # What authorization says (apiserver pkg/endpoints/handlers/responsewriters/errors.go), admission not.
+            text = f"missing permission: {verb} {resource} ({answer.message or 'forbidden'})"
+            return Forbidden(verb, resource, text, by_rule=f" cannot {verb} resource " in answer.message)
         case 404:
             return NotFound(what)
         case 409:

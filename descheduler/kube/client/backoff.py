@@ -1,16 +1,27 @@
-"""Waiting longer after each failure, with jitter so that replicas do not come back in step."""
+"""Waiting longer after each failure, with jitter so that those who wait do not come back in step."""
 
 from __future__ import annotations
 
 import random
 
-_FIRST = 0.8  # seconds; client-go's reflector waits 0.8 to 30 s, doubling
-_LONGEST = 30.0
-
 
 class Backoff:
-    def __init__(self, rng: random.Random) -> None:
+    """Seconds from `first` to `longest`, `growth` times longer after each failure, times a random part of `jitter`.
+
+    The defaults are those of client-go's reflector.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        *,
+        first: float = 0.8,
+        longest: float = 30.0,
+        growth: float = 2.0,
+        jitter: tuple[float, float] = (0.75, 1.5),
+    ) -> None:
         self._rng = rng
+        self._first, self._longest, self._growth, self._jitter = first, longest, growth, jitter
         self.failures = 0
 
     def success(self) -> None:
@@ -18,6 +29,6 @@ class Backoff:
 
     def failure(self, at_least: float = 0.0) -> float:
         """Seconds to wait after one more failure."""
-        base = min(_LONGEST, _FIRST * 2.0 ** min(self.failures, 10))
+        base = min(self._longest, self._first * self._growth ** min(self.failures, 20))
         self.failures += 1
-        return max(at_least, base * self._rng.uniform(0.75, 1.5))
+        return max(at_least, base * self._rng.uniform(*self._jitter))

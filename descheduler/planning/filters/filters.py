@@ -14,6 +14,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.planning.filters.context import Filter, FilterContext
 from descheduler.planning.filters.disruption import budget_filters, consequence_filters, ledger_filters, member_filter
+from descheduler.planning.filters.executor import executor_filter
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
@@ -96,5 +97,6 @@ def build_filters(
     filters.add(quota_filters(context))
     filters.add(ledger_filters(context, filters.movable))
     filters.add(window_filters(context))
+    filters.add(executor_filter(context, filters.movable))
     filters.add(member_filter(context, ~filters.movable))
     return filters

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from descheduler.model.budgets import PriorityClass
 from descheduler.model.errors import PolicyError
+from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import WorkloadKey
@@ -41,6 +42,7 @@ class FilterRules:
     min_age_seconds: float | None  # (o) since status.startTime; an unknown start protects
     prefer_no_eviction_forbids: bool  # noEvictionPolicy: Mandatory; else they only are `Filters.prefers_no_eviction`
     windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open
+    executor: Callable[[Pod], Blocked | None] | None = None  # None: it can move whatever may be moved
     protected_qos: frozenset[str] = frozenset({"LSE", "LSR"})  # (o) Koordinator classes with bound CPUs; SYSTEM always
     autoscaler_opt_outs: bool = True  # safe-to-evict "false" and do-not-disrupt "true" opt out
     honour_evict_annotation: bool = True

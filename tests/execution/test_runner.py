@@ -29,7 +29,7 @@ from execution.plans import action, move, plan
 
 
 class Server:
-    """Pods that an eviction takes away, ConfigMaps with optimistic concurrency, and what it is told to refuse."""
+    """Pods that an eviction takes away, ConfigMaps with optimistic concurrency, and what it refuses."""
 
     def __init__(self, *uids: str) -> None:
         self.pods = set(uids)
@@ -72,7 +72,10 @@ class Server:
         return b"{}"
 
     def _config_map(self, method: str, path: str, sent: dict[str, Any]) -> bytes:
-        name = sent["metadata"]["name"] if sent else path.rpartition("/")[2]
+        name = path.rpartition("/")[2] if method in ("GET", "DELETE") else sent["metadata"]["name"]
+        if method == "DELETE":
+            self.maps.pop(name)
+            return b"{}"
         if method == "GET":
             if name not in self.maps:
                 raise refusal(404)
@@ -312,10 +315,10 @@ def test_units_of_several_pods_are_tried_first_and_single_pods_are_not() -> None
 
 def test_a_pod_that_somebody_else_took_is_not_claimed() -> None:
     server = Server()  # it was there when the plan was checked again, and is not any more
-    told: list[str] = []
-    executor = acting(server, world("a-1"), keep=lambda _, outcomes: told.extend(o.action.id for o in outcomes))
-    (outcome,) = executor.execute(plan(action(move("a-1")))).actions
+    kept: list[str] = []
+    runner = acting(server, world("a-1"), keep=lambda _, outcomes: kept.extend(o.action.id for o in outcomes))
+    (outcome,) = runner.execute(plan(action(move("a-1")))).actions
     assert (outcome.result, outcome.blocked and outcome.blocked.reason) == (Result.REFUSED, Reason.CHANGED)
     assert not outcome.pods[0].evicted
-    assert told == []
+    assert kept == []
     assert not server.maps["descheduler-intents"].get("data")

@@ -12,7 +12,7 @@ from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.learning.ledger import Ledger, LedgerEntry, LedgerRules
-from descheduler.learning.reconciliation import settle
+from descheduler.learning.reconciliation import reconcile
 from descheduler.learning.store import MAX_BYTES, LedgerStore, pack, unpack
 from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import BadAnswer
@@ -102,7 +102,7 @@ def test_the_circuit_opens_when_evicted_pods_stay_pending_and_closes_when_they_r
     assert ledger.in_flight(late) >= {"uid-default-web-0"}
 
     there = [pod(f"web-new{i}", node="n2", created=NOW + 3) for i in range(RULES.pending_limit)]
-    running = settle(ledger, cluster([node("n2")], there), late)
+    running = reconcile(ledger, cluster([node("n2")], there), late)
     assert running.circuit(late) is None
     assert {e.landed for e in running.entries} == {"n2"}
     assert running.entries[0].ready_seconds == pytest.approx(late - NOW)
@@ -112,14 +112,14 @@ def test_the_circuit_opens_when_evicted_pods_stay_pending_and_closes_when_they_r
 def test_pods_that_were_there_before_the_eviction_replace_nothing() -> None:
     ledger = moved(Ledger(), "web-1", "", NOW, ready=None, landed="")
     old = cluster([node("n2")], [pod("web-2", node="n2", created=NOW - 60)])
-    assert settle(ledger, old, NOW + 60).entries[0].waiting
+    assert reconcile(ledger, old, NOW + 60).entries[0].waiting
 
 
 def test_no_replacement_is_awaited_once_the_workload_has_all_it_wants() -> None:
     ledger = moved(Ledger(), "web-1", "", NOW, ready=None, landed="")
     scaled_down = cluster([node("n2")], [], workloads=[workload("ReplicaSet", "web", 0)])
-    assert settle(ledger, scaled_down, NOW + 60).entries[0].waiting
-    assert not settle(ledger, scaled_down, NOW + RULES.settle + 1).entries[0].waiting
+    assert reconcile(ledger, scaled_down, NOW + 60).entries[0].waiting
+    assert not reconcile(ledger, scaled_down, NOW + RULES.settle + 1).entries[0].waiting
 
 
 def judged(ledger: Ledger, hot: bool, now: float) -> Ledger:

@@ -1,0 +1,73 @@
+"""The executor `evict`: pods go by the Eviction API, and the scheduler decides where their replacements run.
+
+Where an action steers, preparing it means to taint the nodes that its replacements should avoid (`steering`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from descheduler.execution.executors.eviction import EVICTING, PodEvictor
+from descheduler.execution.executors.protocol import (
+    ActingTools,
+    DisruptionAnswer,
+    ExecutorArgs,
+    NotPrepared,
+    PodFilter,
+    UnitMover,
+)
+from descheduler.execution.intents import Intent
+from descheduler.execution.steering import Steering, refusal
+from descheduler.model.errors import ClusterError
+from descheduler.model.landing import LandingMode
+from descheduler.model.plan import Action, PodMove
+from descheduler.model.rights import Right
+
+
+class EvictArgs(ExecutorArgs):
+    """Moving by eviction; there is nothing to set."""
+
+
+class Evict:
+    """Moves any pod that may be moved at all."""
+
+    name: ClassVar[str] = "evict"
+    landing: ClassVar[LandingMode] = LandingMode.PREDICTED
+    kinds: ClassVar[tuple[str, ...]] = ()
+    rights: ClassVar[tuple[Right, ...]] = EVICTING
+    Args: ClassVar[type[ExecutorArgs]] = EvictArgs
+
+    def filter(self, _: EvictArgs) -> PodFilter | None:
+        return None
+
+    def mover(self, tools: ActingTools, _: EvictArgs) -> UnitMover:
+        return _Evicting(tools)
+
+
+class _Evicting:
+    def __init__(self, tools: ActingTools) -> None:
+        self._evictor = PodEvictor.of(tools)
+        self._steering = Steering(tools.writer)
+
+    def holds(self, action: Action) -> bool:
+        return bool(action.steer)
+
+    def prepare(self, intent: Intent) -> NotPrepared | None:
+        for node in intent.action.steer:
+            try:
+                self._steering.taint(node)
+            except ClusterError as error:
+                return refusal(node, error)
+        return None
+
+    def disrupt(self, move: PodMove, *, dry_run: bool = False) -> DisruptionAnswer:
+        return self._evictor.evict(move, dry_run=dry_run)
+
+    def disrupted(self, move: PodMove) -> bool:
+        return not self._evictor.is_there(move)
+
+    def release(self, closing: Sequence[Intent], still_open: Sequence[Intent]) -> None:
+        needed = {node for intent in still_open for node in intent.action.steer}
+        for node in sorted({node for intent in closing for node in intent.action.steer} - needed):
+            self._steering.untaint(node)

@@ -1,0 +1,255 @@
+"""The executor `reserve`: Koordinator holds room on the destinations, then pods go by the Eviction API.
+
+Each pod of a unit gets a Reservation (scheduling.koordinator.sh/v1alpha1) that names its destination and belongs to the
+pod's controller, so that the scheduler puts whatever the controller makes next into it. Nothing is evicted before all
+Reservations of the unit are Available where they were planned; when one cannot be had, all are deleted.
+
+| step                              | a crash after it leaves                                               |
+|-----------------------------------|-----------------------------------------------------------------------|
+| the intent                        | nothing but the intent                                                |
+| some or all Reservations          | Reservations that carry the intent's key: whoever resumes deletes them |
+| some evictions                    | the same; the unit is finished first, into what is reserved           |
+| Reservations deleted              | an open intent; there is nothing to delete any more                   |
+
+Only a scheduler that knows Reservations fills them, and a controller must make the replacement: other pods are refused.
+What nobody resumes Koordinator lets expire after `ttl`.
+
+Sources: koordinator apis/scheduling/v1alpha1/reservation_types.go, pkg/util/reservation/reservation.go (a template's
+nodeName pins the node), pkg/descheduler/controllers/migration/reservation/util.go (what a migrating pod reserves).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic import Field
+
+from descheduler.apiwrite.wire import Meta, Wire, decode
+from descheduler.apiwrite.writer import COMPONENT
+from descheduler.contract.types import Duration
+from descheduler.execution.executors.eviction import EVICTING, PodEvictor
+from descheduler.execution.executors.protocol import (
+    ActingTools,
+    DisruptionAnswer,
+    ExecutorArgs,
+    NotPrepared,
+    PodFilter,
+    UnitMover,
+)
+from descheduler.execution.intents import Intent
+from descheduler.kube.client.answers import missing_right
+from descheduler.model.errors import ClusterError, Conflict, NotFound
+from descheduler.model.landing import LandingMode
+from descheduler.model.plan import Action, PodMove
+from descheduler.model.pods import Pod
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.rights import Right
+
+GROUP = "scheduling.koordinator.sh"
+PATH = f"/apis/{GROUP}/v1alpha1/reservations"
+INTENT = "rebalance.descheduler.dev/intent"
+"""Label of a Reservation of ours: the key of the intent that it was made for."""
+MANAGED_BY = "app.kubernetes.io/managed-by"
+ORDER = f"{GROUP}/reservation-order"  # of two that match, the scheduler takes the lower; the migrating pods' first
+_GANGS = ("pod-group.scheduling.sigs.k8s.io", f"gang.{GROUP}/")  # a Reservation that carries these joins the gang
+_ALLOCATED = frozenset(f"{GROUP}/{name}" for name in ("device-allocated", "resource-status", "reservation-allocated"))
+_BY = "executor/reserve"
+_LOOK = 1.0  # seconds between two looks at whether Reservations are available, at most
+
+
+class ReserveArgs(ExecutorArgs):
+    """Moving with a Reservation of Koordinator on the destination first."""
+
+    scheduler_names: tuple[str, ...] = Field(default=("koord-scheduler",), min_length=1)
+    """Schedulers that fill Reservations; pods of others are not moved."""
+    timeout: Duration = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1), le=timedelta(minutes=5))
+    """How long the Reservations of a unit may take to be available; then it stays where it is."""
+    ttl: Duration = Field(default=timedelta(minutes=30), ge=timedelta(minutes=10), le=timedelta(days=1))
+    """How long a Reservation lives at most; it is deleted as soon as the replacements have a node."""
+
+
+class Reserve:
+    """Moves pods whose scheduler fills Reservations, to the node that the plan names."""
+
+    name: ClassVar[str] = "reserve"
+    landing: ClassVar[LandingMode] = LandingMode.DIRECTED
+    kinds: ClassVar[tuple[str, ...]] = (f"{GROUP}/Reservation",)
+    rights: ClassVar[tuple[Right, ...]] = (
+        *EVICTING,
+        *(Right(GROUP, "reservations", verb) for verb in ("list", "create", "delete")),
+    )
+    Args: ClassVar[type[ExecutorArgs]] = ReserveArgs
+
+    def filter(self, args: ReserveArgs) -> PodFilter:
+        def refuses(pod: Pod) -> Blocked | None:
+            if pod.spec.scheduler_name not in args.scheduler_names:
+                return Blocked(Reason.EXECUTOR, _BY, f"{pod.spec.scheduler_name} does not fill Reservations")
+            if pod.controller is None:
+                return Blocked(Reason.EXECUTOR, _BY, "no controller makes its replacement")
+            return None
+
+        return refuses
+
+    def mover(self, tools: ActingTools, args: ReserveArgs) -> UnitMover:
+        return _Reserving(tools, args)
+
+
+class _Condition(Wire, frozen=True):
+    message: str = ""
+
+
+class _Status(Wire, frozen=True):
+    phase: str = ""
+    node_name: str = ""
+    conditions: tuple[_Condition, ...] | None = None
+
+
+class _Reservation(Wire, frozen=True):
+    metadata: Meta = Meta()
+    status: _Status = _Status()
+
+
+class _List(Wire, frozen=True):
+    items: tuple[_Reservation, ...] | None = None
+
+
+class _Reserving:
+    def __init__(self, tools: ActingTools, args: ReserveArgs) -> None:
+        self._tools = tools
+        self._args = args
+        self._evictor = PodEvictor.of(tools)
+
+    def holds(self, _: Action) -> bool:
+        return True
+
+    def prepare(self, intent: Intent) -> NotPrepared | None:
+        wanted: dict[str, str] = {}
+        for position, move in enumerate(intent.action.pods):
+            name = f"{COMPONENT}-{intent.key}-{position}"
+            wanted[name] = move.destination
+            try:
+                blocked = self._reserve(name, intent, move)
+            except ClusterError as error:
+                text = f"Reservation for {move.namespace}/{move.pod} on {move.destination}: {error}"
+                refused = missing_right(error, text) or Blocked(Reason.API_REFUSED, _BY, text)
+                return NotPrepared(refused, certain=error.refused)
+            if blocked is not None:
+                return NotPrepared(blocked)
+        blocked = self._wait(intent, wanted)
+        return None if blocked is None else NotPrepared(blocked)
+
+    def disrupt(self, move: PodMove, *, dry_run: bool = False) -> DisruptionAnswer:
+        return self._evictor.evict(move, dry_run=dry_run)
+
+    def disrupted(self, move: PodMove) -> bool:
+        return not self._evictor.is_there(move)
+
+    def release(self, closing: Sequence[Intent], _: Sequence[Intent]) -> None:
+        for intent in closing:
+            for found in self._found(intent):
+                with suppress(NotFound, Conflict):  # gone, or another object by now
+                    self._tools.writer.delete(f"{PATH}/{found.metadata.name}", found.metadata.uid)
+
+    def _found(self, intent: Intent) -> tuple[_Reservation, ...]:
+        query = {"labelSelector": f"{MANAGED_BY}={COMPONENT},{INTENT}={intent.key}"}
+        try:
+            return decode(self._tools.writer.transport.request("GET", PATH, query=query), _List).items or ()
+        except NotFound:
+            return ()  # the cluster does not serve them any more
+
+    def _reserve(self, name: str, intent: Intent, move: PodMove) -> Blocked | None:
+        """Create the Reservation, which an earlier attempt may have done already; or why the pod needs none."""
+        path = f"/api/v1/namespaces/{move.namespace}/pods/{move.pod}"
+        changed = Blocked(Reason.CHANGED, f"{move.namespace}/{move.pod}", "the pod is gone")
+        try:
+            pod = msgspec.json.decode(self._tools.writer.transport.request("GET", path))
+        except NotFound:
+            return changed
+        owners = [one for one in pod["metadata"].get("ownerReferences", ()) if one.get("controller")]
+        if pod["metadata"]["uid"] != move.uid or not owners:
+            return changed
+        body = _body(name, intent, move, pod, owners[0], round(self._args.ttl.total_seconds()))
+        with suppress(Conflict):  # it is there
+            self._tools.writer.create(PATH, msgspec.json.encode(body))
+        return None
+
+    def _wait(self, intent: Intent, wanted: Mapping[str, str]) -> Blocked | None:
+        """Until all are available at the same moment, each on its node; or why they will not be."""
+        clock = self._tools.clock
+        deadline = clock.steady() + self._args.timeout.total_seconds()
+        while True:
+            try:
+                found = {one.metadata.name: one.status for one in self._found(intent)}
+                waiting = [_state(name, node, found.get(name)) for name, node in wanted.items()]
+            except ClusterError as error:
+                waiting = [str(error)]  # the next look may see; the deadline bounds how many there are
+            if blocked := next((one for one in waiting if isinstance(one, Blocked)), None):
+                return blocked
+            if not any(waiting):
+                return None
+            if self._tools.stopping():
+                return Blocked(Reason.STOPPING)
+            if clock.steady() >= deadline:
+                text = f"not available within {self._args.timeout.total_seconds():.0f} s: {_first(waiting)}"
+                return Blocked(Reason.EXECUTOR, _BY, text)
+            clock.sleep(min(_LOOK, self._tools.limits.observe_every))
+
+
+def _state(name: str, node: str, status: _Status | None) -> str | Blocked:
+    """What a Reservation still waits for, empty when it is available; why it will never be."""
+    if status is None:
+        return Blocked(Reason.EXECUTOR, _BY, f"Reservation {name} is gone")
+    text = "; ".join(one.message for one in status.conditions or () if one.message)
+    match status.phase:
+        case "Available" if status.node_name == node:
+            return ""
+        case "Available":
+            return Blocked(Reason.EXECUTOR, _BY, f"Reservation {name} is on {status.node_name}, not on {node}")
+        case "Succeeded":
+            return Blocked(Reason.EXECUTOR, _BY, f"Reservation {name} was taken by another pod")
+        case "Failed":
+            return Blocked(Reason.EXECUTOR, _BY, f"Reservation {name} on {node} failed: {text or 'no reason given'}")
+    return f"Reservation {name} on {node} is {status.phase or 'Pending'}{f': {text}' if text else ''}"
+
+
+def _first(waiting: Iterable[str | Blocked]) -> str:
+    return next((one for one in waiting if isinstance(one, str) and one), "")
+
+
+def _body(
+    name: str, intent: Intent, move: PodMove, pod: Mapping[str, Any], owner: Mapping[str, Any], ttl: int
+) -> dict[str, Any]:
+    """The Reservation: what the pod asks for, on its destination, for the next pod of its controller."""
+    meta = pod["metadata"]
+    template = {
+        "namespace": move.namespace,
+        "labels": _without_gang(meta.get("labels") or {}),
+        "annotations": _without_gang({k: v for k, v in (meta.get("annotations") or {}).items() if k not in _ALLOCATED}),
+    }
+    return {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": "Reservation",
+        "metadata": {
+            "name": name,
+            "labels": {MANAGED_BY: COMPONENT, INTENT: intent.key, ORDER: str(round(intent.at * 1000))},
+            "annotations": {
+                "rebalance.descheduler.dev/plan": intent.plan,
+                "rebalance.descheduler.dev/action": intent.action.id,
+                "rebalance.descheduler.dev/pod": f"{move.namespace}/{move.pod}",
+            },
+        },
+        "spec": {
+            "template": {"metadata": template, "spec": {**pod["spec"], "nodeName": move.destination}},
+            "owners": [{"controller": {**owner, "namespace": move.namespace}}],
+            "ttl": f"{ttl}s",
+            "allocateOnce": True,
+        },
+    }
+
+
+def _without_gang(marks: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in marks.items() if not key.startswith(_GANGS)}

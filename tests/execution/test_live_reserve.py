@@ -1,0 +1,221 @@
+"""Reserving on a real API server: replacements land where the plan says, or nothing is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controlplane.client import ApiClient
+from controlplane.cluster import ControlPlane
+from controlplane.definitions import apply_crds
+from controlplane.reserving import NAME as SCHEDULER
+from controlplane.reserving import ReservingScheduler, reservations
+from descheduler.apiwrite.transport import Transport
+from descheduler.execution.executors.registry import choose
+from descheduler.execution.executors.reserve import INTENT, ReserveArgs
+from descheduler.execution.outcomes import Result
+from descheduler.execution.runner import PlanRunner
+from descheduler.kube.client.answers import error_of
+from descheduler.model.errors import Unreachable
+from descheduler.model.plan import Action
+from descheduler.model.reasons import Reason
+from descheduler.model.rights import MissingRight, Right
+from execution.live import Racing, client_of, run_deployment, runner, serial, uids
+from execution.plans import action, move_of, plan
+
+QUICKLY = ReserveArgs(timeout=timedelta(seconds=1))
+
+
+@pytest.fixture
+def client(control_plane: ControlPlane) -> Iterator[ApiClient]:
+    """n1, where all starts and which the scheduler prefers once it is empty; `more_nodes` adds the others."""
+    client = control_plane.client
+    apply_crds(client)
+    client.create_node("n1", cpu=8)
+    client.wait_for_nodes("n1")
+    with ReservingScheduler(control_plane):
+        yield client
+
+
+def more_nodes(client: ApiClient) -> None:
+    """n2, which has room, and n3, which has none."""
+    client.create_node("n2", cpu=4)
+    client.create_node("n3", cpu="500m")
+    client.wait_for_nodes()
+
+
+def unit(client: ApiClient, *destinations: str, name: str = "web", how: str = "reserve") -> Action:
+    """A unit of as many pods as there are destinations, all on n1."""
+    pods = run_deployment(client, name, len(destinations), SCHEDULER)
+    if client.get_or_none("Node", "n2") is None:
+        more_nodes(client)
+    moves = [move_of(p, f"default/Deployment/{name}", node) for p, node in zip(pods, destinations, strict=True)]
+    return action(*moves, name=name, gang=len(moves) > 1, executor=how)
+
+
+def reserving(plane: ControlPlane, transport: Transport | None = None) -> PlanRunner:
+    return runner(plane, transport, limits=serial(), executors=lambda name: choose(name, QUICKLY))
+
+
+def intents(client: ApiClient) -> dict[str, str]:
+    return (client.get_or_none("ConfigMap", "descheduler-intents") or {}).get("data") or {}
+
+
+def nodes_of(client: ApiClient, app: str) -> list[str]:
+    return sorted(p["spec"]["nodeName"] for p in client.list("Pod", "default", label_selector=f"app={app}"))
+
+
+class Meddling:
+    """A transport that calls `meddle` with each request before it is sent; what that raises is the answer."""
+
+    def __init__(self, inner: Transport, meddle: Callable[[str, str], None]) -> None:
+        self._inner = inner
+        self._meddle = meddle
+
+    def request(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> bytes:
+        if "dryRun" not in (rest.get("query") or {}):
+            self._meddle(method, path)
+        return self._inner.request(method, path, body, **rest)
+
+
+def test_it_lands_where_it_was_planned_and_without_a_reservation_elsewhere(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    first = unit(client, "n2", how="evict")
+    assert runner(control_plane).execute(plan(first)).actions[0].pods[0].landed == "n1"
+
+    again = unit(client, "n2")
+    at_eviction: list[Any] = []
+    transport = Racing(client_of(control_plane), 1, lambda: at_eviction.extend(reservations(client)))
+    report = reserving(control_plane, transport).execute(plan(again, name="again"))
+    assert (report.actions[0].result, report.stopped) == (Result.DONE, None)
+    assert report.actions[0].pods[0].landed == "n2"
+    (held,) = at_eviction
+    assert held["status"]["phase"] in ("Available", "Succeeded")
+    assert held["spec"]["template"]["spec"]["nodeName"] == held["status"]["nodeName"] == "n2"
+    assert held["metadata"]["annotations"]["rebalance.descheduler.dev/plan"] == "again"
+    assert reservations(client) == []
+    assert intents(client) == {}
+
+
+def test_the_intent_comes_first_and_all_reservations_before_the_first_eviction(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    writes: list[tuple[str, str, int]] = []
+
+    def note(method: str, path: str) -> None:
+        if method != "GET":
+            writes.append((method, path.rsplit("/", 2)[1 if path.endswith("eviction") else 2], len(intents(client))))
+
+    transport = Meddling(client_of(control_plane), note)
+    report = reserving(control_plane, transport).execute(plan(unit(client, "n2", "n2")))
+    assert report.actions[0].result is Result.DONE
+    assert nodes_of(client, "web") == ["n2", "n2"]
+    kinds = [
+        ("intents" if "intents" in what or what == "configmaps" else what.split("-")[0], method, opened)
+        for method, what, opened in writes
+    ]
+    assert kinds[:3] == [("intents", "POST", 0), ("reservations", "POST", 1), ("reservations", "POST", 1)]
+    assert [kind for kind, *_ in kinds[3:]] == ["web", "web", "descheduler", "descheduler", "intents"]
+
+
+def test_when_one_reservation_cannot_be_had_nothing_is_touched(control_plane: ControlPlane, client: ApiClient) -> None:
+    stays, goes = unit(client, "n2", "n3"), unit(client, "n2", name="db")
+    report = reserving(control_plane).execute(plan(stays, goes))
+    assert [outcome.result for outcome in report.actions] == [Result.REFUSED, Result.DONE]
+    blocked = report.actions[0].blocked
+    assert blocked
+    assert blocked.reason is Reason.EXECUTOR
+    assert "not available within 1 s" in blocked.detail
+    assert "node n3 has not 1000m of CPU" in blocked.detail
+    assert uids(client, "web") == {m.uid for m in stays.pods}
+    assert nodes_of(client, "db") == ["n2"]
+    assert reservations(client) == []
+    assert intents(client) == {}
+
+
+def test_a_reservation_that_somebody_takes_away_leaves_the_unit_where_it_is(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    stays = unit(client, "n2", "n3")
+
+    def take(method: str, path: str) -> None:
+        if method == "GET" and path.endswith("/reservations"):
+            for one in reservations(client):
+                client.delete("Reservation", one["metadata"]["name"])
+
+    report = reserving(control_plane, Meddling(client_of(control_plane), take)).execute(plan(stays))
+    assert report.actions[0].result is Result.REFUSED
+    assert uids(client, "web") == {m.uid for m in stays.pods}
+    assert intents(client) == {}
+
+
+def test_who_may_not_reserve_touches_nothing(control_plane: ControlPlane, client: ApiClient) -> None:
+    stays = unit(client, "n2")
+
+    def forbid(method: str, path: str) -> None:
+        if method == "POST" and path.endswith("/reservations"):
+            body = b'{"kind":"Status","message":"User \\"x\\" cannot create resource \\"reservations\\""}'
+            raise error_of(403, body, method, path)
+
+    report = reserving(control_plane, Meddling(client_of(control_plane), forbid)).execute(plan(stays))
+    blocked = report.actions[0].blocked
+    assert isinstance(blocked, MissingRight)
+    assert blocked.right == Right("scheduling.koordinator.sh", "reservations", "create")
+    assert uids(client, "web") == {stays.pods[0].uid}
+    assert intents(client) == {}
+
+
+def test_a_reservation_that_may_yet_come_to_be_stays_announced(control_plane: ControlPlane, client: ApiClient) -> None:
+    stays = unit(client, "n2")
+    real = client_of(control_plane)
+
+    class Deaf:
+        """The write takes effect, the answer is lost."""
+
+        def request(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> bytes:
+            answer = real.request(method, path, body, **rest)
+            if method == "POST" and path.endswith("/reservations"):
+                raise Unreachable("timed out")
+            return answer
+
+    report = reserving(control_plane, Deaf()).execute(plan(stays))
+    assert report.actions[0].result is Result.REFUSED
+    assert report.stopped
+    assert report.stopped.reason is Reason.UNFINISHED
+    (key,) = intents(client)
+    assert [one["metadata"]["labels"][INTENT] for one in reservations(client)] == [key]
+    assert uids(client, "web") == {stays.pods[0].uid}
+    assert reserving(control_plane).resume() == ()
+    assert reservations(client) == []
+    assert intents(client) == {}
+
+
+def test_a_process_that_is_to_end_begins_nothing_while_it_waits(control_plane: ControlPlane, client: ApiClient) -> None:
+    stays = unit(client, "n3")
+    acting = reserving(control_plane)
+    acting.stopping = lambda: bool(reservations(client))
+    report = acting.execute(plan(stays))
+    assert report.actions[0].blocked
+    assert report.actions[0].blocked.reason is Reason.STOPPING
+    assert uids(client, "web") == {stays.pods[0].uid}
+    assert reservations(client) == []
+
+
+def test_reservations_of_others_are_left_alone(control_plane: ControlPlane, client: ApiClient) -> None:
+    goes = unit(client, "n2")
+    theirs = {
+        "apiVersion": "scheduling.koordinator.sh/v1alpha1",
+        "kind": "Reservation",
+        "metadata": {"name": "theirs", "labels": {"app.kubernetes.io/managed-by": "descheduler"}},
+        "spec": {
+            "template": {"spec": {"nodeName": "n1", "containers": [{"name": "a", "image": "b"}]}},
+            "owners": [{"labelSelector": {"matchLabels": {"app": "theirs"}}}],
+        },
+    }
+    client.create(theirs)
+    assert reserving(control_plane).execute(plan(goes)).actions[0].result is Result.DONE
+    assert [one["metadata"]["name"] for one in reservations(client)] == ["theirs"]
