@@ -144,7 +144,7 @@ def _ask(values: Floats, group: NDArray[np.int64], args: IdleGpuArgs, *, by_pod:
     view = _view(values, group, by_pod=by_pod)
     called = np.zeros(len(values), np.bool_)
     for answer in IdleGpu().propose(view, args):
-        if isinstance(answer, Observation) and answer.finding.subject.startswith("workload/"):
+        if isinstance(answer, Observation) and answer.finding.subject.kind == "workload":
             called[[int(view.snapshot.pods[p].name.rpartition("-")[2]) for p in answer.pods]] = True
     return called
 

@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.contract.view import Scenario
-from descheduler.model.arrays import Positions
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.landing import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 
-Accept = Callable[[Positions], NDArray[np.bool_]]
+Accept = Callable[[Positions], Mask]
 """[K] which of K nodes would be good for the pod, in the present state."""
 
 

@@ -254,7 +254,7 @@ class Controller:
     def _notify(self, outcome: ActionOutcome) -> None:
         self.status.beat()
         self.metrics.did(outcome)
-        self.events.tell(outcome)
+        self.events.write(outcome)
 
     # -- time ----------------------------------------------------------------------------
 

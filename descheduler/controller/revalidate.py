@@ -19,6 +19,7 @@ from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.pipeline import planning_settings
 from descheduler.planning import PlanningContext, PlanningInput, PlanningSettings, survey
 from descheduler.planning.problems import ProblemKind
@@ -123,7 +124,7 @@ def _proposal(snapshot: ClusterSnapshot, action: Action) -> Proposal | Blocked:
             return Blocked(Reason.CHANGED, action.unit, f"{gone}, for which it makes room, is gone")
         seats.append(Seat(pod, at[row.node]))
     return Proposal(
-        finding=Finding(action.strategy, action.unit, "", 0.0, 0.0, action.note),
+        finding=Finding(action.strategy, Subject(SubjectKind.UNIT, action.unit), "", 0.0, 0.0, action.note),
         moves=tuple(moves),
         benefit=action.benefit,
         worth=math.inf,

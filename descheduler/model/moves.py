@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from descheduler.model.reasons import Blocked
+from descheduler.model.subjects import Subject
 
-FindingKey = tuple[str, str, str]
+FindingKey = tuple[str, Subject, str]
 """What makes two findings the same one: strategy, subject, resource."""
 
 
@@ -14,14 +15,14 @@ FindingKey = tuple[str, str, str]
 class Finding:
     """What is wrong, with numbers.
 
-    `subject` names the object ("node/n1"); `measure` what is measured ("p95 cpu in the next hour, fraction of
+    `subject` is the object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
     allocatable"); `value` against `threshold`. `since` and `until` are unix seconds of the expected excess, where a
     forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step)
     of `resource` at `quantile`, of which the first `horizon_seconds` count.
     """
 
     strategy: str
-    subject: str
+    subject: Subject
     measure: str
     value: float
     threshold: float

@@ -154,7 +154,7 @@ def _place_check(outcome: Outcome, at: int) -> Check:
     fits = int(state.fits(at).sum())
     elsewhere = [(n, s) for n, s in likely if n != source]
     if not elsewhere:
-        return Check("place", False, state.state.explain_text(at), "room on a node that its rules allow")
+        return Check("place", False, state.explain(at), "room on a node that its rules allow")
     back = sum(s for n, s in likely if n == source)
     names = ", ".join(f"{view.snapshot.nodes[n].name} ({s:.0%})" for n, s in elsewhere[:3])
     text = f"{fits} nodes can take it; the scheduler would most likely pick {names}"

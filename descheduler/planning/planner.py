@@ -16,6 +16,7 @@ from descheduler.model.errors import StrategyError
 from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning.apart import apart
 from descheduler.planning.conformance import fault
 from descheduler.planning.context import PlanningContext
@@ -143,7 +144,7 @@ class _Rounds:
             if blocked is None:
                 ready.append(one)
                 continue
-            finding = Finding(name, f"strategy/{name}", "", 0.0, 0.0, f"strategy {name} did not run")
+            finding = Finding(name, Subject(SubjectKind.STRATEGY, name), "", 0.0, 0.0, f"strategy {name} did not run")
             self.refused.append(Refused(finding, blocked))
         return ready
 

@@ -252,6 +252,14 @@ class WhatIf:
         """The usable devices that the pod holds, as far as it is known which."""
         return self._gpus.holding(pod)
 
+    def gpu_need(self, pod: int) -> GpuNeed | None:
+        """What the pod takes of the GPUs of its node; None when it asks for none."""
+        return self._placement.gpus.need(self._placement.snapshot.pods[pod].spec)
+
+    def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
+        """[S] the same for each distinct spec, `columns.specs`."""
+        return tuple(self._placement.gpus.need(spec) for spec in self._placement.columns.specs)
+
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _question(self, pod: int, at: At, node: int | None = None) -> Question:

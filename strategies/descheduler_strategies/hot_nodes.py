@@ -23,6 +23,7 @@ from descheduler.model.arrays import Floats32
 from descheduler.model.format import span
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 
 DIP = 3  # steps: below the threshold for less than this is noise within one stretch
 MAX_TRIED = 12  # victims tried on one node in one round; more would only search among ever worse ones
@@ -120,7 +121,7 @@ class _Search:
         percent = f"p{self.args.quantile * 100:g} {resource}"
         finding = Finding(
             strategy=HotNodes.name,
-            subject=f"node/{name}",
+            subject=Subject(SubjectKind.NODE, name),
             measure=f"{percent} in the next {ahead}, fraction of allocatable",
             value=value,
             threshold=threshold,
@@ -139,7 +140,7 @@ class _Search:
 
     def left_alone(self, heat: _Heat) -> Blocked | None:
         """Why nothing is tried: too little is known, or the peak passes before a move pays."""
-        loads, subject = self.view.loads[heat.resource], heat.finding.subject
+        loads, subject = self.view.loads[heat.resource], str(heat.finding.subject)
         covered, trust = float(loads.covered[heat.node]), float(loads.confidence[heat.node])
         if covered < self.args.min_coverage:
             return Blocked(Reason.DATA_MISSING, subject, f"{covered:.0%} of its {heat.resource} has history")
@@ -162,7 +163,7 @@ class _Search:
             yield chosen
         level = self._level(heat)
         if level > heat.threshold:
-            reached = Blocked(Reason.NO_CURE, heat.finding.subject, f"at best {level:.0%} with {granted} moves")
+            reached = Blocked(Reason.NO_CURE, str(heat.finding.subject), f"at best {level:.0%} with {granted} moves")
             pods = tuple(self.view.snapshot.columns.pods_on(heat.node).tolist())
             yield Observation(heat.finding, failed if failed is not None and not granted else reached, pods)
 
@@ -173,10 +174,10 @@ class _Search:
         """The best unit to take away now, when `left` may still go, moved in `state`; or why there is none."""
         victims = self._victims(heat)
         if not victims.size:
-            return Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it may be moved")
+            return Blocked(Reason.NO_CURE, str(heat.finding.subject), "no pod on it may be moved")
         level = self._level(heat)
         order = self._rank(victims, self._relief(heat, victims, level), level - heat.threshold, left)
-        refusal = Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it would help")
+        refusal = Blocked(Reason.NO_CURE, str(heat.finding.subject), "no pod on it would help")
         for pod in victims[order][:MAX_TRIED].tolist():
             moved = relocate(
                 self.view, self.state, (pod,), self._cool, max_risk=self.args.max_risk, bad=Reason.DESTINATION_HOT

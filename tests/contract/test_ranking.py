@@ -6,12 +6,19 @@ import numpy as np
 
 from descheduler.contract import ranked, rate
 from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.subjects import Subject, SubjectKind
 
 COSTS = np.array([9.0, 99.0, 0.0])
 
 
 def proposal(pod: int, worth: float, strategy: str = "A", *, follows: bool = False) -> Proposal:
-    return Proposal(Finding(strategy, f"pod/{pod}", "", 0.0, 1.0, ""), (Move(pod, 0),), 1.0, worth, follows=follows)
+    return Proposal(
+        Finding(strategy, Subject(SubjectKind.POD, str(pod)), "", 0.0, 1.0, ""),
+        (Move(pod, 0),),
+        1.0,
+        worth,
+        follows=follows,
+    )
 
 
 def test_most_worth_for_its_cost_comes_first() -> None:

@@ -87,7 +87,7 @@ class Watching:
         return [f"{r.subject}: {r.reason} {r.by} {r.detail}" for r in self.plan.refusals] if self.plan else []
 
     @property
-    def told(self) -> str:
+    def readiness(self) -> str:
         """What the controller says of itself."""
         return self.controller.status.ready.text
 

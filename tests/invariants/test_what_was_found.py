@@ -15,6 +15,7 @@ from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.gangs import resolve
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
 from descheduler.planning.proofs import ProofRules
 from descheduler.policy.planning import ProofPolicy
@@ -22,7 +23,7 @@ from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
-FINDING = Finding("Odd", "node/n1", "whim", 1.0, 0.5, "odd")
+FINDING = Finding("Odd", Subject(SubjectKind.NODE, "n1"), "whim", 1.0, 0.5, "odd")
 
 
 class Odd:

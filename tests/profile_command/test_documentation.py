@@ -32,9 +32,9 @@ def test_the_library_example_runs() -> None:
     session = "\n".join(blocks("pycon"))
     test = doctest.DocTestParser().get_doctest(session, {}, "profiles.md", "docs/profiles.md", 0)
     assert len(test.examples) > 10
-    said: list[str] = []
-    done = doctest.DocTestRunner(verbose=False).run(test, out=said.append)
-    assert done.failed == 0, "".join(said)
+    reported: list[str] = []
+    done = doctest.DocTestRunner(verbose=False).run(test, out=reported.append)
+    assert done.failed == 0, "".join(reported)
 
 
 def test_the_policies_are_valid() -> None:

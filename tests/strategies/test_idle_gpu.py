@@ -16,6 +16,7 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.subjects import SubjectKind
 from descheduler.planning import (
     ChosenStrategy,
     Outcome,
@@ -71,12 +72,12 @@ def documented(outcome: Outcome) -> PlanDocument:
 
 def reported(outcome: Outcome) -> dict[str, float]:
     """GPUs without work by workload."""
-    found = [f for f in outcome.findings.values() if f.subject.startswith("workload/")]
-    return {f.subject.rpartition("/")[2]: f.value for f in found}
+    found = [f for f in outcome.findings.values() if f.subject.kind == SubjectKind.WORKLOAD]
+    return {f.subject.name.rpartition("/")[2]: f.value for f in found}
 
 
 def unknown(outcome: Outcome) -> float:
-    return sum(f.value for f in outcome.findings.values() if f.subject == "gpus/not measured")
+    return sum(f.value for f in outcome.findings.values() if f.subject.kind == SubjectKind.GPUS)
 
 
 def test_a_gpu_that_did_nothing_for_the_window_is_reported_with_its_hours_and_nothing_moves() -> None:

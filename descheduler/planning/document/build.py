@@ -154,7 +154,7 @@ def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Actio
     return FindingRow(
         id=name,
         strategy=finding.strategy,
-        subject=finding.subject,
+        subject=str(finding.subject),
         measure=finding.measure,
         resource=finding.resource,
         value=finding.value,
@@ -222,7 +222,7 @@ def _refusals(outcome: Outcome, ids: dict[FindingKey, str]) -> Iterable[RefusalR
 
 def _refused(outcome: Outcome, refused: Refused, ids: dict[FindingKey, str]) -> RefusalRow:
     if not refused.pods:
-        return _row(refused.blocked, refused.finding.subject, refused.finding, ids)
+        return _row(refused.blocked, str(refused.finding.subject), refused.finding, ids)
     first = outcome.view.snapshot.pods[refused.pods[0]].key
     subject = f"pod/{first}" if len(refused.pods) == 1 else f"unit/{first} and {len(refused.pods) - 1} more"
     return _row(refused.blocked, subject, refused.finding, ids)
@@ -260,7 +260,7 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
     view = outcome.view
     columns = view.snapshot.columns
     every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
-    requested = columns.allocatable - state.state.free(every)
+    requested = columns.allocatable - state.free(every)
     share = requested / np.maximum(columns.allocatable, 1)
     peaks = {r: _peaks(outcome, state, r, every) for r in ("cpu", "memory")}
     gpus = np.zeros(len(every))
@@ -268,7 +268,7 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
         if node.gpus is not None:
             column = columns.resource(node.gpus.resource)
             # Devices that a sharing scheduler alone knows of are no resource of the node.
-            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.state.whole_gpus()[i]
+            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.whole_gpus()[i]
     pods = requested[:, columns.resource("pods")]
     rows = zip(
         np.round(share[:, 0], 4).tolist(), np.round(share[:, 1], 4).tolist(), np.round(peaks["cpu"], 4).tolist(),

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Relocation, Scenario, relocate
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.marginals import Marginals, target
 from descheduler_strategies.gpus.columns import GpuColumns, gpu_columns, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 
-SUBJECT = "gpu/fragmentation"
+SUBJECT = Subject(SubjectKind.GPU, "fragmentation")
 TRIED = 60
 """Units tried for one move at effort 1: landings are what the search spends its time on."""
 
@@ -89,7 +90,7 @@ class _Descent:
 
     def step(self, left: int) -> tuple[Relocation, float] | Blocked:
         """The next unit to move, moved in the state, and what it gains; or why nothing is worth moving."""
-        refused = Blocked(Reason.NO_CURE, SUBJECT, f"no move makes {self._args.min_gain:g} GPUs useful")
+        refused = Blocked(Reason.NO_CURE, str(SUBJECT), f"no move makes {self._args.min_gain:g} GPUs useful")
         best, most = None, self._args.min_gain
         for item, promise in self._promising():
             if promise <= most:

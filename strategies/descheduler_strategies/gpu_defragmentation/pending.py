@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Scenario, relocate
 from descheduler.model.moves import Finding, Observation, Proposal, Seat
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.make_room.admission import admit
 from descheduler.packing.make_room.requests import Admitted, Request
 from descheduler.packing.state import Step
@@ -25,7 +26,7 @@ from descheduler_strategies.gpu_defragmentation.focus import focus
 from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
 from descheduler_strategies.gpus.waiting import Waiting, demand_of, seat, waiting
 
-SUBJECT = "gpu/pending"
+SUBJECT = Subject(SubjectKind.GPU, "pending")
 ATTEMPTS = 3
 OUTWEIGHS = 8.0
 MOST_LEVELS = 4

@@ -43,7 +43,7 @@ class Trial:
             if not isinstance(found, Blocked):
                 return found
             refusal = refusal or found
-        return refusal or Blocked(Reason.NO_GAIN, self._job.name, "no node has a better set left")
+        return refusal or Blocked(Reason.NO_GAIN, str(self._job.subject), "no node has a better set left")
 
     def _tried(self, bar: float) -> Relocation | Blocked:
         """All that must move leaves, and lands where it probably would, on sets of `bar` GB/s at least."""
