@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from descheduler.model.labels import Labels
 from descheduler.model.selectors import LabelSelector
 
 
@@ -38,6 +39,10 @@ class DisruptionBudget:
     @property
     def key(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    def selects(self, labels: Labels) -> bool:
+        """Whether it covers pods of its namespace that have these labels."""
+        return self.selector is not None and self.selector.matches(labels)
 
 
 @dataclass(frozen=True, slots=True)

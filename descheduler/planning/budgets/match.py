@@ -92,11 +92,7 @@ class _Index:
             value = labels.get(key)
             if value is not None:
                 likely.extend(by_value.get(value, ()))
-        return tuple(sorted(p for p in likely if self._selects(p, labels)))
-
-    def _selects(self, position: int, labels: Labels) -> bool:
-        selector = self._budgets[position].selector
-        return selector is not None and selector.matches(labels)
+        return tuple(sorted(p for p in likely if self._budgets[p].selects(labels)))
 
 
 def _exact(requirements: Iterable[Requirement]) -> Iterable[Requirement]:
