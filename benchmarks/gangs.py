@@ -6,9 +6,9 @@ GPUs, drawn by --seed, each within one rack (any nodes, when no rack is large en
 of their own, which move whole or not at all. The cluster becomes the objects that an API server would hand out, a
 policy with GpuDefragmentation (objective pending) plans them, and the moves are replayed with nothing but the files;
 then who has room is counted (`admitted`, `gpus`). Compared with no moves, and with KAI's consolidation rule
-reimplemented (gangs in order, at most 16 victims each, all of which must find a new place). `torn` counts gangs moved or
-admitted in part. `mode` says who decides where pods land (see openb.py); `seconds` runs from the snapshot to the plan
-document.
+reimplemented (gangs in order, at most 16 victims each, all of which must find a new place). `torn` counts gangs moved
+or admitted in part. `mode` says who decides where pods land (see openb.py); `seconds` runs from the snapshot to the
+plan document.
 
 `--bare` runs the search alone beside it (keys `bare_…`); its bound is proven: no plan within K moves admits more (in
 the measure of --worth).

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from descheduler.model.landing import LandingMode
 from descheduler.planning.budgets.budgets import Budgets
-
-if TYPE_CHECKING:
-    from descheduler.planning.prover import Accepted
+from descheduler.planning.proofs import Accepted
 
 
 def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMode) -> list[int]:

@@ -45,7 +45,7 @@ class Turns:
             beside = bool(before.fits(pod, np.array([node], np.int32))[0])
             if beside:
                 before.place(pod, node)
-                beside = before.state.gpus_held(pod) == state.state.gpus_held(pod)
+                beside = before.gpus_held(pod) == state.gpus_held(pod)
             if not beside:
                 needed.update(turn for _, turn in left)
         return frozenset(needed)

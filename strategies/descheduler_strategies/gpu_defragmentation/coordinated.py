@@ -35,7 +35,7 @@ def propose(
     most: int,
 ) -> Iterator[Proposal | Observation]:
     """One proposal for each bundle of at most so many moves in all that holds on the what-if state."""
-    refused = Blocked(Reason.NO_CURE, finding.subject, f"no moves make {args.min_gain:g} GPUs useful for each")
+    refused = Blocked(Reason.NO_CURE, str(finding.subject), f"no moves make {args.min_gain:g} GPUs useful for each")
     stay: set[int] = set()
     left = most
     for attempt in range(ATTEMPTS):

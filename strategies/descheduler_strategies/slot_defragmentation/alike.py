@@ -9,6 +9,7 @@ import numpy as np
 
 from descheduler.contract import RebalanceView
 from descheduler.model.arrays import Ints, Mask, Positions
+from descheduler.model.pods import PodSpec
 from descheduler.packing.rearrange.flows import Flows, fit
 from descheduler.packing.rearrange.ordering import ItemMove, name
 from descheduler.packing.rearrange.patterns import FINEST
@@ -41,17 +42,16 @@ class AlikePods:
 def simple(view: RebalanceView, pods: Positions) -> Mask:
     """[K] pods whose place is a matter of amounts and labels alone: of no gang, and without rules between pods, host
     ports, volumes, GPUs or other devices."""
-    columns = view.snapshot.columns
-    plain = np.array([_plain(view, spec) for spec in range(len(columns.specs))], np.bool_)
+    columns, needs = view.snapshot.columns, view.start.gpu_needs()
+    plain = np.array([n is None and _plain(s) for s, n in zip(columns.specs, needs, strict=True)], np.bool_)
     bound = np.fromiter((bool(view.snapshot.pods[p].claims) for p in pods.tolist()), np.bool_, len(pods))
     out: Mask = plain[columns.pod_spec[pods]] & ~bound & (view.units.unit_index[pods] < 0)
     return out
 
 
-def _plain(view: RebalanceView, row: int) -> bool:
-    spec = view.snapshot.columns.specs[row]
+def _plain(spec: PodSpec) -> bool:
     rules = (spec.affinity.required, spec.anti_affinity.required, spec.spread, spec.host_ports, spec.resource_claims)
-    return not any(rules) and view.start.state.placement.gpus.need(spec) is None
+    return not any(rules)
 
 
 def alike_pods(packing: Packing, pool: Mask, slot: Ints, capacity: Ints, moves: int, effort: float) -> AlikePods:

@@ -20,16 +20,16 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject
 from descheduler.packing.rearrange.flows import fit
 from descheduler.packing.rearrange.rearrangement import Effort, rearrange
 from descheduler.packing.state import Packing, Step
 from descheduler_strategies.directed import ATTEMPTS, bundles, carry_out, single_movers
-from descheduler_strategies.gpus.bundles import moves_left
 from descheduler_strategies.gpus.columns import gpu_columns
 from descheduler_strategies.slot_defragmentation.alike import alike_pods, simple
 from descheduler_strategies.slot_defragmentation.args import NAME, SlotDefragmentationArgs
 
-SUBJECT = "slots/cpu"
+SUBJECT = Subject("slots", "cpu")
 
 
 class SlotDefragmentation:
@@ -46,14 +46,14 @@ class SlotDefragmentation:
         slot = np.zeros(len(view.snapshot.columns.resources), np.int64)
         slot[:2] = amount("cpu", args.slot.cpu), amount("memory", args.slot.memory)
         state = view.what_if()
-        free = int(_slots(state.state.free()[pool], slot).sum())
-        most = moves_left(view, NAME, SUBJECT, args.max_moves)
+        free = int(_slots(state.free()[pool], slot).sum())
+        most = args.max_moves - view.moves_granted(NAME, SUBJECT)
         if free >= args.wanted or most < 1 or not pool.any():
             return
         finding = _finding(args, free)
         if view.landing is not LandingMode.DIRECTED:
             text = "landings are not directed: the scheduler would fill what is opened"
-            yield Observation(finding, Blocked(Reason.NO_CURE, SUBJECT, text))
+            yield Observation(finding, Blocked(Reason.NO_CURE, str(SUBJECT), text))
             return
         yield from _search(view, args, state, pool, slot, finding, most)
 
@@ -80,7 +80,7 @@ def _search(
     finding: Finding,
     most: int,
 ) -> Iterator[Proposal | Observation]:
-    refused = Blocked(Reason.NO_CURE, SUBJECT, f"no {most} moves of pods that are alike open a slot")
+    refused = Blocked(Reason.NO_CURE, str(SUBJECT), f"no {most} moves of pods that are alike open a slot")
     effort = Effort(rounds=max(1, round(100 * args.effort)), nodes=max(1, round(500 * args.effort)))
     stay: set[int] = set()
     left, lacking = most, args.wanted - int(finding.value)
