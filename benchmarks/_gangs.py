@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.packing.make_room.requests import Admitted, Allowance, Demand, Request
-from descheduler.packing.make_room.vacate import Option, Yard
+from descheduler.packing.make_room.demands import Admitted, Allowance, Demand, Request
+from descheduler.packing.make_room.vacate import Option, Vacating
 from descheduler.packing.state import ABSENT, Packing, Step, bits, replay
 
 RACK = 16
@@ -134,14 +134,14 @@ def _scenarios(
     state: Packing, movable: NDArray[np.bool_], request: Request, allowance: Allowance, most: int
 ) -> list[tuple[list[int], list[int]]]:
     """(nodes, victims) of every rack that a gang could have, fewest victims first."""
-    yard = Yard(state, Allowance(most, allowance.group), _whole_groups(movable, allowance))
+    vacating = Vacating(state, Allowance(most, allowance.group), _whole_groups(movable, allowance))
     domain = request.domain if request.domain is not None else np.zeros(len(state.free), np.int32)
     gpus = (state.devices != ABSENT).sum(axis=1) >= request.demand.gpus
     found: list[tuple[int, int, list[int], list[int]]] = []
     for rack in np.unique(domain[domain != ABSENT]).tolist():
         options: list[Option] = []
         for node in np.flatnonzero((domain == rack) & gpus).tolist():
-            made = yard.option(node, 0, request.demand, 1)
+            made = vacating.option(node, 0, request.demand, 1)
             if made is not None and len(made.items) <= most:
                 options.append(made)
         options = sorted(options, key=lambda o: (len(o.items), o.node))[: request.members]

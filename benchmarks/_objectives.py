@@ -72,7 +72,7 @@ def _slots_asked(args: argparse.Namespace, tasks: Sequence[_openb.Row]) -> dict[
 
 
 def _slots_bare(cluster: _openb.Cluster, args: argparse.Namespace) -> Figures:
-    from descheduler.packing.make_room.requests import Demand
+    from descheduler.packing.make_room.demands import Demand
     from descheduler.packing.make_room.slots import open_slots
 
     demand = Demand((args.slot_cpu, args.slot_memory), args.slot_gpus)

@@ -15,7 +15,7 @@ import numpy as np
 
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, Step, bits
-from descheduler.packing.workload import Workload, target_workload
+from descheduler.packing.target_workload import TargetWorkload, target_workload
 
 DATA = Path(os.environ.get("DESCHEDULER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 Row = Mapping[str, str]
@@ -82,7 +82,7 @@ def build(nodes: Path, placed: Sequence[Mapping[str, str]]) -> Cluster:
     return Cluster(packing, names, tuple(p["name"] for p in placed), models)
 
 
-def workload(cluster: Cluster, tasks: Sequence[Mapping[str, str]]) -> Workload:
+def workload(cluster: Cluster, tasks: Sequence[Mapping[str, str]]) -> TargetWorkload:
     """What the task list asks for, on the nodes of the cluster."""
     keys = Counter(_shape_key(task) for task in tasks)
     shapes = sorted(keys)

@@ -19,7 +19,7 @@ import numpy as np
 from descheduler.model.arrays import Ints
 from descheduler.model.errors import UsageError
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.packing.rearrange.flows import Flows
+from descheduler.packing.rearrange.flow_problem import FlowProblem
 from descheduler.packing.rearrange.ordering import ItemMove, name
 from descheduler.packing.state import ABSENT
 
@@ -127,7 +127,7 @@ class Problem:
     (ABSENT: it does not move)."""
 
     fleet: Fleet
-    flows: Flows
+    flows: FlowProblem
     bins: list[tuple[str, int]]
     kind: Ints
     place: Ints
@@ -182,7 +182,7 @@ def problem(fleet: Fleet, moves: int, *, keep_clusters: bool = False) -> Problem
         where = np.array([fleet.cluster[bins[b][0]] for b in places[:, 0].tolist()], dtype=np.int64)
         allowed &= np.array([key[3] for key in kinds], dtype=np.int64).reshape(-1, 1) == where
     shape = np.array([SLOT * _MILLI, 0], dtype=np.int64)
-    flows = Flows(room, places, demand, count, allowed, shape, whole[:, 0] // shape[0], moves)
+    flows = FlowProblem(room, places, demand, count, allowed, shape, whole[:, 0] // shape[0], moves)
     return Problem(fleet, flows, bins, kind, place)
 
 

@@ -59,7 +59,7 @@ def cluster_of(args: argparse.Namespace) -> _openb.Cluster:
 def main() -> None:
     args = arguments()
     from descheduler.packing.make_room.admission import admit
-    from descheduler.packing.make_room.requests import Allowance
+    from descheduler.packing.make_room.demands import Allowance
 
     cluster = cluster_of(args)
     packing = cluster.packing

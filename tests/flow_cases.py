@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from descheduler.packing.rearrange.flows import Budgets, Flows, faults, fit, nothing
+from descheduler.packing.rearrange.flow_problem import FlowProblem, LeaveBudgets, faults, fit, nothing
 from descheduler.packing.rearrange.ordering import ItemMove
 from descheduler.packing.state import ABSENT
 
@@ -20,13 +20,13 @@ def flows(
     *,
     slot: int,
     moves: int,
-    budgets: Budgets | None = None,
+    budgets: LeaveBudgets | None = None,
     group: Sequence[int] | None = None,
-) -> Flows:
+) -> FlowProblem:
     """One resource, every place one bin, and everything may go everywhere."""
     bins = np.column_stack([np.arange(len(room)), np.full(len(room), ABSENT)])
     counted = np.array(count, dtype=np.int64)
-    return Flows(
+    return FlowProblem(
         np.array(room, dtype=np.int64)[:, None],
         bins,
         np.array(demand, dtype=np.int64)[:, None],
@@ -40,7 +40,7 @@ def flows(
     )
 
 
-def drawn(rng: Generator, *, resources: int, items: int, tight: bool, grouped: bool = True) -> Flows:
+def drawn(rng: Generator, *, resources: int, items: int, tight: bool, grouped: bool = True) -> FlowProblem:
     """Two to four sites of one or two bins, up to `items` items of one to four classes; at times budgets and groups."""
     paired = rng.random(int(rng.integers(2, 5))) < 0.5
     places: list[list[int]] = []
@@ -71,7 +71,7 @@ def drawn(rng: Generator, *, resources: int, items: int, tight: bool, grouped: b
     shape = np.concatenate([rng.integers(2, 6, 1), rng.integers(0, 4, resources - 1)])
     members, most = rng.random((1, classes)) < 0.7, rng.integers(0, 3, 1)
     group = np.where(rng.random(classes) < 0.5, 0, ABSENT)
-    return Flows(
+    return FlowProblem(
         room,
         at,
         demand,
@@ -80,12 +80,12 @@ def drawn(rng: Generator, *, resources: int, items: int, tight: bool, grouped: b
         shape,
         rng.integers(1, 4, bins),
         int(rng.integers(1, 6)),
-        Budgets(members, most) if rng.random() < 0.4 else None,
+        LeaveBudgets(members, most) if rng.random() < 0.4 else None,
         group if grouped and rng.random() < 0.4 else None,
     )
 
 
-def most_slots(case: Flows) -> int:
+def most_slots(case: FlowProblem) -> int:
     """The most slots after any change that keeps the rules, whatever the order of its moves."""
     group = np.full(len(case.demand), ABSENT) if case.group is None else case.group
     items = [(c, p) for c, p in np.argwhere(case.count).tolist() for _ in range(int(case.count[c, p]))]
@@ -106,7 +106,7 @@ def most_slots(case: Flows) -> int:
     return best
 
 
-def most_slots_step_by_step(case: Flows) -> int:
+def most_slots_step_by_step(case: FlowProblem) -> int:
     """The most slots that single moves can reach, each with room at its turn (no groups)."""
     capacity = case.room + case.load(case.count)
     none = (0,) * len(case.demand)
@@ -130,7 +130,7 @@ def most_slots_step_by_step(case: Flows) -> int:
     return best
 
 
-def _possible(case: Flows, standing: np.ndarray, room: np.ndarray, spent: tuple[int, ...]) -> list[ItemMove]:
+def _possible(case: FlowProblem, standing: np.ndarray, room: np.ndarray, spent: tuple[int, ...]) -> list[ItemMove]:
     if sum(spent) >= case.moves:
         return []
     made = []

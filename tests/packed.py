@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
-from descheduler.packing.workload import Workload, target_workload
+from descheduler.packing.target_workload import TargetWorkload, target_workload
 
 Demand = tuple[int, int, int, int]
 """CPU, memory, devices, thousandths of each."""
@@ -50,7 +50,7 @@ def packing_of(
     return packing
 
 
-def plain_f(packing: Packing, workload: Workload) -> NDArray[np.float64]:
+def plain_f(packing: Packing, workload: TargetWorkload) -> NDArray[np.float64]:
     """F of each node as the paper defines it: node by node, shape by shape, device by device."""
     values = []
     for node, row in enumerate(packing.devices.tolist()):
@@ -108,7 +108,7 @@ def packings(draw: st.DrawFn, nodes: int = 6, items: int = 24) -> Packing:
 
 
 @st.composite
-def workloads_and_packings(draw: st.DrawFn) -> tuple[Workload, Packing]:
+def workloads_and_packings(draw: st.DrawFn) -> tuple[TargetWorkload, Packing]:
     """A cluster, with a workload of its shapes at random popularity."""
     packing = draw(packings())
     times = draw(st.lists(st.integers(0, 9), min_size=len(DEMANDS), max_size=len(DEMANDS)))

@@ -210,8 +210,8 @@ def _filled(value: ArrayLike, count: int) -> Floats:
 
 def _status(code: int, message: str, bounded: bool) -> SolveStatus:
     """SciPy folds what HiGHS says (HighsModelStatus) into few codes; its number stands in the message only."""
-    told = _HIGHS_STATUS.search(message)
-    number = int(told[1]) if told else 0
+    found = _HIGHS_STATUS.search(message)
+    number = int(found[1]) if found else 0
     if number == _INFEASIBLE_OR_UNBOUNDED and bounded:
         return SolveStatus.INFEASIBLE
     if number in _KNOWN:

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.make_room.requests import Allowance, Demand, Request, movable
+from descheduler.packing.make_room.demands import Allowance, Demand, Request, movable
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, Step, bits
 
 Group = NDArray[np.int32]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.packing.fragmentation.search import lower_fragmentation
 from descheduler.packing.state import Packing, replay
-from descheduler.packing.workload import Workload, placed_workload
+from descheduler.packing.target_workload import TargetWorkload, placed_workload
 from packed import WHOLE, packing_of, plain_f, workloads_and_packings
 
-Case = tuple[Workload, Packing]
+Case = tuple[TargetWorkload, Packing]
 
 
 @given(workloads_and_packings(), st.integers(0, 8))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from descheduler.packing.programme import Infeasible, WorkLimits
 from descheduler.packing.rearrange import compact
-from descheduler.packing.rearrange.columns import binding, choose, generate
-from descheduler.packing.rearrange.flows import Budgets, Change, Flows, faults, nothing
+from descheduler.packing.rearrange.flow_problem import FlowChange, FlowProblem, LeaveBudgets, faults, nothing
+from descheduler.packing.rearrange.pattern_pool import binding, choose, generate
 from descheduler.packing.state import ABSENT
 from flow_cases import drawn, flows, most_slots
 
@@ -56,7 +56,7 @@ def test_items_across_two_bins_count_on_both() -> None:
     bins = np.array([[0, ABSENT], [1, ABSENT], [0, 1], [2, ABSENT], [3, ABSENT], [2, 3]])
     count = np.array([[0, 0, 1, 0, 0, 0]])
     allowed = np.array([[False, False, True, False, False, True]])
-    case = Flows(room, bins, np.array([[3]]), count, allowed, np.array([4]), np.full(4, 9), 1)
+    case = FlowProblem(room, bins, np.array([[3]]), count, allowed, np.array([4]), np.full(4, 9), 1)
     solved = compact.solve(case, WorkLimits())
     assert not isinstance(solved, Infeasible)
     assert solved.slots == 2
@@ -80,7 +80,7 @@ def test_a_group_moves_whole_or_not_at_all() -> None:
 def test_a_budget_limits_what_leaves() -> None:
     members, none, one = np.array([[True]]), np.array([0]), np.array([1])
     for most, slots in ((none, 0), (one, 1)):
-        case = flows([6, 6, 2], [2], [[1, 1, 0]], slot=8, moves=5, budgets=Budgets(members, most))
+        case = flows([6, 6, 2], [2], [[1, 1, 0]], slot=8, moves=5, budgets=LeaveBudgets(members, most))
         pool = generate(case)
         assert pool is not None
         chosen = choose(pool, WorkLimits())
@@ -113,9 +113,9 @@ def test_outside_a_frame_nothing_changes() -> None:
 def test_only_resources_that_can_run_short_are_looked_at() -> None:
     base = flows([6, 2], [2], [[1, 0]], slot=8, moves=1)
 
-    def with_memory(free: int) -> Flows:
+    def with_memory(free: int) -> FlowProblem:
         room = np.column_stack([base.room, np.full(2, free)])
-        return Flows(
+        return FlowProblem(
             room, base.bins, np.array([[2, 4]]), base.count, base.allowed, np.array([8, 0]), base.most, base.moves
         )
 
@@ -126,7 +126,7 @@ def test_only_resources_that_can_run_short_are_looked_at() -> None:
 def test_patterns_are_cut_down_to_what_every_resource_has_room_for() -> None:
     base = flows([6, 9], [2], [[1, 0]], slot=8, moves=1)
     room = np.column_stack([base.room, [0, 3]])
-    case = Flows(room, base.bins, np.array([[2, 4]]), base.count, base.allowed, np.array([8, 0]), base.most, 1)
+    case = FlowProblem(room, base.bins, np.array([[2, 4]]), base.count, base.allowed, np.array([8, 0]), base.most, 1)
     pool = generate(case)
     assert pool is not None
     chosen = choose(pool, WorkLimits())
@@ -141,15 +141,15 @@ def test_amounts_too_fine_for_knapsacks_are_told() -> None:
 
 def test_what_is_wrong_with_a_change_is_said_in_words() -> None:
     case = flows([1, 1], [2], [[1, 0]], slot=8, moves=0)
-    change = Change(np.array([[1, 0]]), np.array([[0, 1]]))
+    change = FlowChange(np.array([[1, 0]]), np.array([[0, 1]]))
     assert faults(case, change) == ["more moves than allowed", "a bin is overfull"]
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
     case = flows([1, 1], [2], [[1, 0]], slot=8, moves=0)
     with pytest.raises(ValueError, match="fit one another"):
-        Flows(case.room, case.bins, case.demand, case.count[:, :1], case.allowed, case.shape, case.most, 0)
+        FlowProblem(case.room, case.bins, case.demand, case.count[:, :1], case.allowed, case.shape, case.most, 0)
     shared = np.array([[0, 1], [1, 2]])
     room, most = np.ones((3, 1), dtype=np.int64), np.full(3, 9)
     with pytest.raises(ValueError, match="two places of two bins"):
-        Flows(room, shared, case.demand, case.count, case.allowed, case.shape, most, 0)
+        FlowProblem(room, shared, case.demand, case.count, case.allowed, case.shape, most, 0)

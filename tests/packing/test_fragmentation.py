@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from descheduler.packing.fragmentation.measure import fragmentation, idle, measure_of
 from descheduler.packing.state import Packing
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 from packed import WHOLE, packing_of, plain_f, workloads_and_packings
 
 Target = tuple[int, int, int, str, float]
@@ -90,9 +90,9 @@ WITH_CPU_ONLY: list[Target] = [
 ]
 
 
-def workload(targets: list[Target], model: str) -> Workload:
+def workload(targets: list[Target], model: str) -> TargetWorkload:
     """The targets, with their weights as they are, for one node of the model."""
-    return Workload(
+    return TargetWorkload(
         cpu=np.array([t[0] for t in targets], np.int64),
         count=np.array([t[2] for t in targets], np.int32),
         milli=np.array([t[1] for t in targets], np.int32),
@@ -139,13 +139,13 @@ def test_a_shape_that_no_node_is_wide_enough_for_loses_all() -> None:
 
 
 @given(workloads_and_packings())
-def test_the_tables_say_what_the_definition_says(case: tuple[Workload, Packing]) -> None:
+def test_the_tables_say_what_the_definition_says(case: tuple[TargetWorkload, Packing]) -> None:
     target, packing = case
     assert fragmentation(packing, target) == pytest.approx(plain_f(packing, target), abs=1e-6)
 
 
 @given(workloads_and_packings())
-def test_f_lies_between_the_floor_of_cpu_only_shapes_and_all_that_is_idle(case: tuple[Workload, Packing]) -> None:
+def test_f_lies_between_the_floor_of_cpu_only_shapes_and_all_that_is_idle(case: tuple[TargetWorkload, Packing]) -> None:
     target, packing = case
     amount = float(fragmentation(packing, target).sum())
     assert target.cpu_only * idle(packing) - 1e-6 <= amount <= idle(packing) + 1e-6

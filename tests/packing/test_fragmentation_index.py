@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Step
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 from packed import workloads_and_packings
 
-Case = tuple[Workload, Packing]
+Case = tuple[TargetWorkload, Packing]
 
 
 def step_of(index: FragmentationIndex, item: int, node: int) -> Step:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from descheduler.packing.programme import Infeasible, WorkLimits
 from descheduler.packing.rearrange import compact
-from descheduler.packing.rearrange.flows import Change, fit, nothing
+from descheduler.packing.rearrange.flow_problem import FlowChange, fit, nothing
 from descheduler.packing.rearrange.neighbourhood import Found, improve
 from descheduler.packing.rearrange.ordering import ItemMove, name, order, replay
-from descheduler.packing.rearrange.rearrangement import Effort, rearrange
+from descheduler.packing.rearrange.rearrangement import RearrangeEffort, rearrange
 from flow_cases import drawn, flows, most_slots_step_by_step
 
 seeds = st.integers(0, 2**32 - 1)
@@ -55,12 +55,12 @@ def test_groups_and_budgets_are_kept_by_the_moves(seed: int) -> None:
 def test_what_must_leave_first_leaves_first() -> None:
     # The 3 can go to the second bin only once the 4 has left it for the third.
     case = flows([0, 0, 4], [3, 4], [[1, 0, 0], [0, 1, 0]], slot=3, moves=2)
-    ordered = order(case, Change(np.array([[1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 0], [0, 0, 1]])))
+    ordered = order(case, FlowChange(np.array([[1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 0], [0, 0, 1]])))
     assert ordered.whole
     assert ordered.moves == (ItemMove(1, 1, 2), ItemMove(0, 0, 1))
 
 
-swapped = Change(np.array([[1, 0, 0], [0, 2, 0]]), np.array([[0, 1, 0], [2, 0, 0]]))
+swapped = FlowChange(np.array([[1, 0, 0], [0, 2, 0]]), np.array([[0, 1, 0], [2, 0, 0]]))
 
 
 def test_a_circle_goes_round_a_spare_place_while_moves_are_left() -> None:
@@ -138,9 +138,9 @@ def test_the_same_flows_give_the_same_moves(seed: int) -> None:
 @given(seeds)
 def test_neighbourhoods_only_ever_gain_and_stay_executable(seed: int) -> None:
     case = drawn(np.random.default_rng(seed), resources=2, items=8, tight=True, grouped=False)
-    still = Change(np.zeros_like(case.count), np.zeros_like(case.count))
+    still = FlowChange(np.zeros_like(case.count), np.zeros_like(case.count))
     start = Found(still, (), int(case.slots(still).sum()))
-    found = improve(case, start, ceiling=99, rounds=6, limits=Effort().limits, bins=4)
+    found = improve(case, start, ceiling=99, rounds=6, limits=RearrangeEffort().limits, bins=4)
     after = replay(case, found.moves)
     assert found.slots == fit(after, case.shape, case.most).sum() >= start.slots
     assert len(found.moves) <= case.moves

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from descheduler.packing.make_room.admission import admit
-from descheduler.packing.make_room.requests import Admitted, Allowance, Demand, Effort, Request, slots
+from descheduler.packing.make_room.demands import Admitted, Allowance, Demand, Request, RoomEffort, slots
 from descheduler.packing.make_room.slots import open_slots
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, replay
 from packing import slots_cases as cases
 
-BY_CHOICE = Effort(exact=0)
+BY_CHOICE = RoomEffort(exact=0)
 """As large packings are solved."""
 seeds = st.integers(0, 10_000)
 
@@ -116,21 +116,21 @@ def test_gangs_of_many_racks_are_never_torn(seed: int) -> None:
     assert found.worth == len(found.admitted) <= found.bound + 1e-9
 
 
-@pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
-def test_the_node_with_fewest_pods_is_vacated(effort: Effort) -> None:
+@pytest.mark.parametrize("effort", [RoomEffort(), BY_CHOICE], ids=["exact", "by choice"])
+def test_the_node_with_fewest_pods_is_vacated(effort: RoomEffort) -> None:
     found = open_slots(fleet([3, 1, 2, 3]), Demand((50,), 4), 2, effort=effort)
     assert (found.before, found.after, found.bound, found.nodes) == (0, 1, 1, (1,))
     assert [s.source for s in found.steps] == [1]
 
 
-@pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
-def test_no_pod_moves_where_nothing_is_gained(effort: Effort) -> None:
+@pytest.mark.parametrize("effort", [RoomEffort(), BY_CHOICE], ids=["exact", "by choice"])
+def test_no_pod_moves_where_nothing_is_gained(effort: RoomEffort) -> None:
     found = open_slots(fleet([3, 3, 3]), Demand((50,), 4), 2, effort=effort)
     assert (found.steps, found.after, found.bound) == ((), 0, 0)
 
 
-@pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
-def test_a_gang_gets_one_rack_or_nothing(effort: Effort) -> None:
+@pytest.mark.parametrize("effort", [RoomEffort(), BY_CHOICE], ids=["exact", "by choice"])
+def test_a_gang_gets_one_rack_or_nothing(effort: RoomEffort) -> None:
     racks = np.array([0, 0, 0, 1, 1, 1], np.int32)
     request = Request(Demand((50,), 4), members=2, domain=racks)
     state = fleet([1, 3, 3, 1, 2, 3])
@@ -141,8 +141,8 @@ def test_a_gang_gets_one_rack_or_nothing(effort: Effort) -> None:
     assert anywhere.places == ((0, 3),)
 
 
-@pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
-def test_a_moved_gang_moves_whole_and_counts_whole(effort: Effort) -> None:
+@pytest.mark.parametrize("effort", [RoomEffort(), BY_CHOICE], ids=["exact", "by choice"])
+def test_a_moved_gang_moves_whole_and_counts_whole(effort: RoomEffort) -> None:
     state = fleet([1, 2, 2, 2])
     group = np.full(7, ABSENT, np.int32)
     group[[0, 1]] = 0  # the pod of node 0 and one of node 1
@@ -153,8 +153,8 @@ def test_a_moved_gang_moves_whole_and_counts_whole(effort: Effort) -> None:
     assert len({s.item in (0, 1) for s in found.steps}) == 1
 
 
-@pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
-def test_a_disruption_budget_is_kept(effort: Effort) -> None:
+@pytest.mark.parametrize("effort", [RoomEffort(), BY_CHOICE], ids=["exact", "by choice"])
+def test_a_disruption_budget_is_kept(effort: RoomEffort) -> None:
     state = fleet([2, 2, 3, 3])
     budget = np.zeros(10, np.int32)
     demand = Demand((50,), 4)
@@ -185,8 +185,8 @@ def test_nothing_asked_for_is_nothing_done() -> None:
     assert admit(fleet([1, 1]), [], 5) == Admitted()
 
 
-@pytest.mark.parametrize("effort", [Effort(), BY_CHOICE], ids=["exact", "by choice"])
-def test_requests_of_many_shapes_share_a_node(effort: Effort) -> None:
+@pytest.mark.parametrize("effort", [RoomEffort(), BY_CHOICE], ids=["exact", "by choice"])
+def test_requests_of_many_shapes_share_a_node(effort: RoomEffort) -> None:
     requests = [Request(Demand((cpu,), 1)) for cpu in (5, 6, 7, 8)]
     found = admit(fleet([0, 4]), requests, 0, effort)
     assert (found.admitted, found.places) == ((0, 1, 2, 3), ((0,),) * 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from descheduler.packing.workload import placed_workload, target_workload
+from descheduler.packing.target_workload import placed_workload, target_workload
 from packed import packing_of, shapes_of
 
 

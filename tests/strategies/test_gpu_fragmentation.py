@@ -20,7 +20,7 @@ from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.fragmentation import propose
 from descheduler_strategies.gpu_defragmentation.target import target
-from descheduler_strategies.gpus.columns import gpu_columns, gpu_pool
+from descheduler_strategies.gpus.gpu_packing import gpu_packing, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 from generated.synthetic_gpus import GpuPlan, synthetic_gpus
 from planning.scenes import outcome
@@ -81,7 +81,7 @@ def test_what_is_promised_is_what_the_measure_says_afterwards(seed: int) -> None
     view = view_of(synthetic_gpus(GpuPlan(48, 380, seed)))
     pool = gpu_pool(view, ())
     waits = pending_with_gpus(view)
-    before = gpu_columns(view, view.what_if(), pool, waits)
+    before = gpu_packing(view, view.what_if(), pool, waits)
     workload = target(view, before, (), waits)
     assert workload is not None
     found = proposals(view, args(maxMoves=12))

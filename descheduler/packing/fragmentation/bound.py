@@ -12,13 +12,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from descheduler.model.arrays import Indices
-from descheduler.packing.fragmentation.exact import exact_gains
+from descheduler.packing.fragmentation.cell_knapsacks import exact_gains
 from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.measure import fragmentation
-from descheduler.packing.fragmentation.pricing import Prices, answer
+from descheduler.packing.fragmentation.pricing import Prices, priced_nodes
 from descheduler.packing.fragmentation.relaxed import Relaxed, relaxed_of
 from descheduler.packing.state import Packing, Step, replay
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 
 STEEPEST, MILDEST = 0.2, 0.004
 """Prices of CPU that are tried, in thousandths of a device for a unit of CPU, the largest and the smallest but none."""
@@ -32,7 +32,7 @@ PATIENCE, SHORTER, MOMENTUM = 8, 0.6, 0.42
 
 
 def fragmentation_bound(
-    packing: Packing, workload: Workload, moves: float, steps: Iterable[Step] = (), effort: int = PROOF
+    packing: Packing, workload: TargetWorkload, moves: float, steps: Iterable[Step] = (), effort: int = PROOF
 ) -> float | None:
     """No plan with moves whose costs sum to at most `moves` ends with an F (thousandths) below.
 
@@ -57,7 +57,7 @@ def lowest_reachable(relaxed: Relaxed, prices: Prices, moves: float) -> float:
     return float(relaxed.value.sum()) - moves * prices.move - most
 
 
-def alike(packing: Packing, workload: Workload) -> Indices:
+def alike(packing: Packing, workload: TargetWorkload) -> Indices:
     """[S] shapes that differ only in what the relaxation does not see have one price."""
     shapes = packing.shapes
     seen = np.stack([shapes.amounts[:, workload.column], shapes.count, shapes.milli], axis=1)
@@ -80,7 +80,7 @@ def good_prices(relaxed: Relaxed, same: Indices, moves: float, plan: Fragmentati
     best, bound = point, -np.inf
     step, last, stalled = 1.0, np.zeros(size + 1), 0
     for _ in range(effort):
-        found = answer(relaxed, Prices(point[same], float(point[-1]), cpu))
+        found = priced_nodes(relaxed, Prices(point[same], float(point[-1]), cpu))
         value = start - moves * point[-1] - found.total
         if value > bound:
             best, bound, stalled = point, value, 0

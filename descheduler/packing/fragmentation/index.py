@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
 from descheduler.packing.fragmentation.measure import Measure, measure_of
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, Step
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 
 BATCH = 256
 """Nodes whose columns are made together at the start: what keeps the arrays within the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Patterns:
+class DevicePatterns:
     """Q ways to take devices: `count` [Q] of `milli` [Q] each, at `position` [Q] or (ABSENT) where they fit best.
 
     A shape that shares one device can do so at any of the D positions, unless a scheduler that packs chooses devices;
@@ -69,7 +69,7 @@ class Patterns:
         return rows - chosen * self.milli[which, None]
 
 
-def patterns_of(shapes: Shapes, width: int, packed: bool) -> Patterns:
+def patterns_of(shapes: Shapes, width: int, packed: bool) -> DevicePatterns:
     """The patterns of the shapes on nodes of up to `width` devices; `packed`: nobody but the scheduler chooses one."""
     keys = np.stack([shapes.count, shapes.milli], axis=1)
     distinct, which = np.unique(keys, axis=0, return_inverse=True)
@@ -77,7 +77,7 @@ def patterns_of(shapes: Shapes, width: int, packed: bool) -> Patterns:
     first = np.cumsum(times) - times
     index = np.repeat(np.arange(len(distinct)), times)
     position = np.where(times[index] > 1, np.arange(len(index)) - first[index], ABSENT)
-    return Patterns(
+    return DevicePatterns(
         count=distinct[index, 0],
         milli=distinct[index, 1],
         position=position,
@@ -94,7 +94,7 @@ class Ways:
     `shared` those with one for each device, whose ways are `several` [shared × D]."""
 
     shapes: Shapes
-    patterns: Patterns
+    patterns: DevicePatterns
     shape: Indices
     pattern: Indices
     first: Indices
@@ -137,7 +137,7 @@ class FragmentationIndex:
 
     __slots__ = ("_at", "_ways", "column", "enter", "leave", "measure", "packed", "packing", "place", "unit", "value")
 
-    def __init__(self, packing: Packing, workload: Workload, *, packed: bool = False, unit: int = 1) -> None:
+    def __init__(self, packing: Packing, workload: TargetWorkload, *, packed: bool = False, unit: int = 1) -> None:
         width = packing.devices.shape[1]
         nodes, shapes = len(packing.free), len(packing.shapes)
         self.packing = packing.copy()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats, Ints
 from descheduler.packing.state import WHOLE, Packing
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,7 +72,7 @@ class Measure:
         return np.asarray(sums[:, -1] * self.total - np.einsum("xd,xd->x", sums, weight))
 
 
-def measure_of(workload: Workload, width: int) -> Measure:
+def measure_of(workload: TargetWorkload, width: int) -> Measure:
     """The tables for nodes of up to `width` devices."""
     kinds, kind = np.unique(workload.allowed, axis=1, return_inverse=True)
     steps, demands = np.unique(workload.cpu), np.unique(workload.milli[workload.count > 0])
@@ -93,7 +93,7 @@ def measure_of(workload: Workload, width: int) -> Measure:
     )
 
 
-def fragmentation(packing: Packing, workload: Workload) -> Floats:
+def fragmentation(packing: Packing, workload: TargetWorkload) -> Floats:
     """[N] F of each node, in thousandths of devices."""
     measure = measure_of(workload, packing.devices.shape[1])
     return measure(packing.free[:, workload.column], packing.devices, measure.kind)

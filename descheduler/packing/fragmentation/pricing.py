@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from descheduler.model.arrays import Floats, Indices
-from descheduler.packing.fragmentation.relaxed import Group, Relaxed
+from descheduler.packing.fragmentation.relaxed import NodeGroup, Relaxed
 
 _SAME = 1e-9
 
@@ -24,7 +24,7 @@ class Prices:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Answer:
+class PricedNodes:
     """What all nodes together gain at most (`total`), the cost of the moves that attain it, and how many items of each
     shape are taken more than given away (`surplus` [S])."""
 
@@ -34,7 +34,7 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Solved:
+class PricedGroup:
     """A group at the prices: `best` [Q + 1, J, Θ] of a rest and which class comes first (`choice`, -1 none); `ways`
     [rows, J, Θ]; `paid` [T] for giving a type away; `levels` [N, J] the value at each level, `value` [N] the largest;
     the level and price of CPU where it is attained."""
@@ -49,7 +49,7 @@ class Solved:
     price: Indices
 
 
-def _rest(group: Group, relaxed: Relaxed, prices: Prices) -> tuple[Floats, NDArray[np.int32]]:
+def _rest(group: NodeGroup, relaxed: Relaxed, prices: Prices) -> tuple[Floats, NDArray[np.int32]]:
     """What a rest of a device is worth with the best that can be added to it."""
     classes = group.classes[relaxed.milli[group.classes] > 0]
     income = prices.host[classes, None] * relaxed.share[classes, None]
@@ -77,7 +77,7 @@ def _rest(group: Group, relaxed: Relaxed, prices: Prices) -> tuple[Floats, NDArr
     return best, choice
 
 
-def solve(group: Group, relaxed: Relaxed, prices: Prices) -> Solved:
+def solve(group: NodeGroup, relaxed: Relaxed, prices: Prices) -> PricedGroup:
     parts, theta = relaxed.parts, prices.cpu
     best, choice = _rest(group, relaxed, prices)
     paid = prices.move * parts.cost + prices.host[parts.shape] * parts.share
@@ -97,10 +97,10 @@ def solve(group: Group, relaxed: Relaxed, prices: Prices) -> Solved:
     least = np.take_along_axis(total, at[:, :, None], axis=2)[:, :, 0]
     level = least.argmax(axis=1)
     rows = np.arange(len(level))
-    return Solved(best, choice, ways, paid, least, least[rows, level], level, at[rows, level])
+    return PricedGroup(best, choice, ways, paid, least, least[rows, level], level, at[rows, level])
 
 
-def loose_income(group: Group, relaxed: Relaxed, prices: Prices) -> tuple[float, int]:
+def loose_income(group: NodeGroup, relaxed: Relaxed, prices: Prices) -> tuple[float, int]:
     """The most that a unit of CPU earns with a shape without devices, and which shape that is."""
     classes = group.classes[(relaxed.milli[group.classes] == 0) & (relaxed.cpu[group.classes] > 0)]
     if not len(classes):
@@ -121,7 +121,7 @@ class _Made:
     amount: Floats
 
 
-def _make(group: Group, relaxed: Relaxed, prices: Prices, solved: Solved, price: Indices) -> _Made:
+def _make(group: NodeGroup, relaxed: Relaxed, prices: Prices, solved: PricedGroup, price: Indices) -> _Made:
     """At the chosen level of each node and the prices of CPU [N]."""
     parts, level, size = relaxed.parts, solved.level, len(group.nodes)
     grouped = group.devices.tocoo()
@@ -167,7 +167,7 @@ def _make(group: Group, relaxed: Relaxed, prices: Prices, solved: Solved, price:
     return _Made(cost, used, np.concatenate(entry), np.concatenate(shape), np.concatenate(amount))
 
 
-def answer(relaxed: Relaxed, prices: Prices) -> Answer:
+def priced_nodes(relaxed: Relaxed, prices: Prices) -> PricedNodes:
     """The nodes at these prices; where the CPU falls between two rearrangements of a node, their mixture."""
     total, cost, surplus = 0.0, 0.0, np.zeros(len(prices.host))
     for group in relaxed.groups:
@@ -183,4 +183,4 @@ def answer(relaxed: Relaxed, prices: Prices) -> Answer:
         for made, part in ((one, (1 - share) * (value > 0)), (two, share * (value > 0))):
             cost += float(made.cost @ part)
             surplus += np.bincount(made.shape, made.amount * part[made.entry], len(surplus))
-    return Answer(total, cost, surplus)
+    return PricedNodes(total, cost, surplus)

@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 
 from descheduler.model.arrays import Floats, Indices, Ints, Mask
 from descheduler.packing.state import ABSENT, WHOLE, Packing
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 
 MOST_WAYS = 4096
 """A device whose items can stay in more ways than this is not worth a bound."""
@@ -44,7 +44,7 @@ class Parts:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Group:
+class NodeGroup:
     """N nodes that may take the same shapes for the same workload, with equally many devices.
 
     `usable` [J, Q + 1] minus F of a device with so many units left, at each level of CPU; `need` [J] CPU that must stay
@@ -75,7 +75,7 @@ class Relaxed:
     """
 
     parts: Parts
-    groups: tuple[Group, ...]
+    groups: tuple[NodeGroup, ...]
     value: Floats
     unit: int
     cpu: Floats
@@ -84,7 +84,7 @@ class Relaxed:
     supply: Ints
 
 
-def relaxed_of(packing: Packing, workload: Workload, value: Floats) -> Relaxed | None:
+def relaxed_of(packing: Packing, workload: TargetWorkload, value: Floats) -> Relaxed | None:
     """The relaxation, with F of each node now (`value` [N]); None where a device's items can stay in too many ways."""
     shapes = packing.shapes
     unit = math.gcd(WHOLE, *shapes.milli.tolist(), *np.maximum(packing.devices, 0).reshape(-1).tolist())
@@ -136,7 +136,9 @@ def _standing(packing: Packing, placed: Indices, kind: Indices) -> _Standing:
     return found
 
 
-def _group(packing: Packing, workload: Workload, relaxed: Relaxed, nodes: Indices, stands: _Standing) -> Group | None:
+def _group(
+    packing: Packing, workload: TargetWorkload, relaxed: Relaxed, nodes: Indices, stands: _Standing
+) -> NodeGroup | None:
     parts, unit = relaxed.parts, relaxed.unit
     allowed = packing.shapes.allowed[:, nodes[0]]
     width = int((packing.devices[nodes[0]] != ABSENT).sum())
@@ -164,7 +166,7 @@ def _group(packing: Packing, workload: Workload, relaxed: Relaxed, nodes: Indice
     placed = packing.node != ABSENT
     np.add.at(used, packing.node[placed], relaxed.cpu[packing.shape[placed]])
     need, usable = _usable(workload, int(nodes[0]), width, unit)
-    return Group(
+    return NodeGroup(
         nodes=nodes,
         usable=usable,
         need=need,
@@ -194,7 +196,7 @@ def _counts(entries: list[tuple[int, int, int]], shape: tuple[int, int]) -> csr_
     return csr_array((np.asarray(values, np.float64), (rows, columns)), shape=shape)
 
 
-def _usable(workload: Workload, node: int, width: int, unit: int) -> tuple[Floats, Floats]:
+def _usable(workload: TargetWorkload, node: int, width: int, unit: int) -> tuple[Floats, Floats]:
     """Levels of CPU [J] that its shapes with devices need, and what of a device's rest counts at each [J, Q + 1]."""
     able = workload.allowed[:, node] & (workload.count > 0) & (workload.count <= width)
     need = np.concatenate([[0.0], np.unique(workload.cpu[able])])

@@ -14,13 +14,13 @@ import numpy as np
 
 from descheduler.model.arrays import Indices
 from descheduler.packing.fragmentation.bound import alike
-from descheduler.packing.fragmentation.choice import Worth, chosen, market, paying
-from descheduler.packing.fragmentation.columns import Beam, Classes, Growth, classes_of, identical, made
+from descheduler.packing.fragmentation.carry_out import carry_out
+from descheduler.packing.fragmentation.column_market import Worth, chosen, market, paying
 from descheduler.packing.fragmentation.descent import descend
 from descheduler.packing.fragmentation.index import FragmentationIndex
-from descheduler.packing.fragmentation.order import carry_out
+from descheduler.packing.fragmentation.node_columns import Beam, Growth, ItemClasses, classes_of, identical, made
 from descheduler.packing.state import Packing, Step
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 
 EFFORT = 2
 """Rounds of columns: beyond, the plans hardly gain."""
@@ -42,7 +42,7 @@ class Repacking:
 
 def lower_fragmentation(
     packing: Packing,
-    workload: Workload,
+    workload: TargetWorkload,
     moves: float,
     effort: int = EFFORT,
     *,
@@ -97,7 +97,7 @@ def _coordinated(
     return index, steps + descend(index, able, packing.cost, left)
 
 
-def _first_worth(descended: FragmentationIndex, classes: Classes) -> Worth:
+def _first_worth(descended: FragmentationIndex, classes: ItemClasses) -> Worth:
     """Where the descent ended, a class is hosted for the least rise of F, and a move costs nothing: what would pay only
     so is sorted out by the prices of the mixture, but what was never grown cannot come back."""
     host = np.full(len(classes.shapes), np.inf)

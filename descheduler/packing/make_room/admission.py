@@ -9,10 +9,10 @@ from itertools import combinations
 
 import numpy as np
 
-from descheduler.packing.make_room.choice import Family
-from descheduler.packing.make_room.draft import Grant
-from descheduler.packing.make_room.grants import Wanted
-from descheduler.packing.make_room.requests import Admitted, Allowance, Demand, Effort, Request
+from descheduler.packing.make_room.assignments import Wanted
+from descheduler.packing.make_room.demands import Admitted, Allowance, Demand, Request, RoomEffort
+from descheduler.packing.make_room.draft import Assignment
+from descheduler.packing.make_room.node_choice import RequestClass
 from descheduler.packing.make_room.solve import solve
 from descheduler.packing.state import ABSENT, Packing, Step, bits, replay
 
@@ -23,7 +23,7 @@ TURNS = 8
 
 
 def admit(
-    packing: Packing, requests: Sequence[Request], moves: int | Allowance, effort: Effort | None = None
+    packing: Packing, requests: Sequence[Request], moves: int | Allowance, effort: RoomEffort | None = None
 ) -> Admitted:
     """The requests of most worth that fit once at most `moves` pods have moved; no more moves than needed.
 
@@ -35,13 +35,13 @@ def admit(
     for turn in range(TURNS if requests else 0):
         served = {s.request for s in found}
         waiting = [at for at in range(len(requests)) if at not in served]
-        answer = solve(state, families_of(requests, waiting), allowance, effort or Effort(), prove=not turn)
+        answer = solve(state, request_classes_of(requests, waiting), allowance, effort or RoomEffort(), prove=not turn)
         bound = bound if turn else answer.bound
-        if not answer.draft.grants:
+        if not answer.draft.assignments:
             break
         steps += answer.draft.steps
         state = _without(replay(state, answer.draft.steps), answer.draft.steps)
-        found += _seat(state, requests, answer.draft.grants)
+        found += _seat(state, requests, answer.draft.assignments)
         allowance = _less(allowance, answer.draft.steps)
         worth = sum(requests[s.request].worth for s in found)
         if worth >= bound - 1e-6 or not any(_mixes(packing, requests[at].demand) for at in waiting):
@@ -88,11 +88,11 @@ def _less(allowance: Allowance, steps: Sequence[Step]) -> Allowance:
     return replace(allowance, moves=allowance.moves - len(steps), allowed=tuple(allowed))
 
 
-def families_of(requests: Sequence[Request], positions: Sequence[int]) -> Wanted:
+def request_classes_of(requests: Sequence[Request], positions: Sequence[int]) -> Wanted:
     """Those of the requests, alike ones together."""
     kinds: dict[tuple[object, ...], int] = {}
     demands: list[Demand] = []
-    families: list[Family] = []
+    request_classes: list[RequestClass] = []
     members: list[list[int]] = []
     alike: dict[tuple[object, ...], int] = {}
     for at in positions:
@@ -102,22 +102,22 @@ def families_of(requests: Sequence[Request], positions: Sequence[int]) -> Wanted
         if kind == len(demands):
             demands.append(demand)
         where = None if request.domain is None else request.domain.tobytes()
-        family = alike.setdefault((kind, request.members, request.worth, where), len(families))
-        if family == len(families):
-            families.append(Family(kind, request.members, request.worth, 0, request.domain))
+        request_class = alike.setdefault((kind, request.members, request.worth, where), len(request_classes))
+        if request_class == len(request_classes):
+            request_classes.append(RequestClass(kind, request.members, request.worth, 0, request.domain))
             members.append([])
-        members[family].append(at)
-    counted = tuple(replace(f, copies=len(p)) for f, p in zip(families, members, strict=True))
+        members[request_class].append(at)
+    counted = tuple(replace(f, copies=len(p)) for f, p in zip(request_classes, members, strict=True))
     return Wanted(tuple(demands), counted, tuple(tuple(p) for p in members))
 
 
-def _seat(state: Packing, requests: Sequence[Request], grants: Sequence[Grant]) -> list[_Seated]:
+def _seat(state: Packing, requests: Sequence[Request], assignments: Sequence[Assignment]) -> list[_Seated]:
     """Devices for every member, whose room is taken from `state`.
 
     Raises:
         ValueError: members find no room (never for what `solve` answers).
     """
-    placed = sorted((r, seats) for g in grants for r, seats in zip(g.requests, g.seats, strict=True))
+    placed = sorted((r, seats) for g in assignments for r, seats in zip(g.requests, g.seats, strict=True))
     by_node: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for request, seats in placed:
         for j, node in enumerate(seats):

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.packing.make_room.order import ordered
+from descheduler.packing.make_room.demands import Allowance
 from descheduler.packing.make_room.place import Places
-from descheduler.packing.make_room.requests import Allowance
+from descheduler.packing.make_room.step_order import ordered
 from descheduler.packing.make_room.vacate import Option
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Step
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Grant:
+class Assignment:
     """Requests that stand or fall together, since they share nodes.
 
     `requests` positions; `seats` the node of each member of each; `options` the nodes opened (or free anyhow) for them.
@@ -34,15 +34,15 @@ class Grant:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Draft:
-    """What can be done: `grants`, in `steps` that can be done in order."""
+    """What can be done: `assignments`, in `steps` that can be done in order."""
 
-    grants: tuple[Grant, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
     steps: tuple[Step, ...] = ()
     places: Places | None = None
 
     @property
     def worth(self) -> float:
-        return sum(g.worth for g in self.grants)
+        return sum(g.worth for g in self.assignments)
 
     @property
     def key(self) -> tuple[float, int]:
@@ -67,9 +67,9 @@ class Realiser:
         self.allowance = allowance
         self.kind_of = kind_of
 
-    def attempt(self, grants: Sequence[Grant], hosts: Sequence[Option]) -> Attempt:
-        """All grants if they find places, else without those that stand in the way of most."""
-        left = list(grants)
+    def attempt(self, assignments: Sequence[Assignment], hosts: Sequence[Option]) -> Attempt:
+        """All assignments if they find places, else without those that stand in the way of most."""
+        left = list(assignments)
         first: tuple[int, ...] | None = None
         while True:
             made, lost = self.lay(left, hosts if left else ())  # for nobody nothing has to move
@@ -79,33 +79,35 @@ class Realiser:
                 return Attempt(made, first)
             left.remove(self._worst(left, lost))
 
-    def lay(self, grants: Sequence[Grant], hosts: Sequence[Option]) -> tuple[Draft | None, list[int]]:
-        """Places for everything that the grants move; items that find none."""
-        made, lost, used = self._lay(grants, hosts)
+    def lay(self, assignments: Sequence[Assignment], hosts: Sequence[Option]) -> tuple[Draft | None, list[int]]:
+        """Places for everything that the assignments move; items that find none."""
+        made, lost, used = self._lay(assignments, hosts)
         if made is not None and len(used) < len(hosts):
-            again, lost, _ = self._lay(grants, used)
+            again, lost, _ = self._lay(assignments, used)
             made = again or made
         return made, lost if made is None else []
 
-    def add(self, draft: Draft, grant: Grant) -> Draft | None:
-        """One grant more, with what stood already kept as it is where it can be."""
+    def add(self, draft: Draft, assignment: Assignment) -> Draft | None:
+        """One assignment more, with what stood already kept as it is where it can be."""
         moving = {s.item for s in draft.steps}
-        items = grant.items - moving
+        items = assignment.items - moving
         if draft.places is None or not self._allowed(moving | items):
             return None
         places = draft.places.copy()
-        displaced = places.close(o.node for o in grant.options)
+        displaced = places.close(o.node for o in assignment.options)
         if places.place([*displaced, *items]):
             return None
         order = ordered(self.packing, places.steps())
-        return None if order is None else Draft((*draft.grants, grant), order, places)
+        return None if order is None else Draft((*draft.assignments, assignment), order, places)
 
-    def _lay(self, grants: Sequence[Grant], hosts: Sequence[Option]) -> tuple[Draft | None, list[int], list[Option]]:
-        items = {i for g in grants for i in g.items} | {i for h in hosts for i in h.items}
+    def _lay(
+        self, assignments: Sequence[Assignment], hosts: Sequence[Option]
+    ) -> tuple[Draft | None, list[int], list[Option]]:
+        items = {i for g in assignments for i in g.items} | {i for h in hosts for i in h.items}
         if not self._allowed(items):
             return None, [], []
         places = Places(self.packing, self._typical(items))
-        places.close([*(o.node for g in grants for o in g.options), *(h.node for h in hosts)])
+        places.close([*(o.node for g in assignments for o in g.options), *(h.node for h in hosts)])
         other = places.copy()
         lost = places.place(items)
         if lost and len(alternative := other.place(items, shares_first=True)) < len(lost):
@@ -117,7 +119,7 @@ class Realiser:
         if order is None:
             return None, [s.item for s in seated], used
         # a draft that hosts is not added to: what its hosts took in cannot be told apart from what was placed
-        return Draft(tuple(grants), order, None if seated else places), [], used
+        return Draft(tuple(assignments), order, None if seated else places), [], used
 
     def _host(self, lost: list[int], hosts: Sequence[Option]) -> tuple[list[Step], list[int], list[Option]]:
         """Seats, on nodes vacated for them, of items that found no place elsewhere."""
@@ -162,7 +164,7 @@ class Realiser:
         used = Counter(int(self.allowance.budget[i]) for i in items)
         return all(n <= self.allowance.allowed[b] for b, n in used.items() if b != ABSENT)
 
-    def _worst(self, grants: Sequence[Grant], lost: Sequence[int]) -> Grant:
-        """The grant that moves most of what finds no place, then the one that moves most for its worth."""
+    def _worst(self, assignments: Sequence[Assignment], lost: Sequence[int]) -> Assignment:
+        """The assignment that moves most of what finds no place, then the one that moves most for its worth."""
         gone = set(lost)
-        return max(grants, key=lambda g: (len(g.items & gone), len(g.items) / g.worth))
+        return max(assignments, key=lambda g: (len(g.items & gone), len(g.items) / g.worth))

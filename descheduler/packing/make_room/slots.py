@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from descheduler.model.arrays import Mask
-from descheduler.packing.make_room.choice import Family
-from descheduler.packing.make_room.grants import Wanted
-from descheduler.packing.make_room.requests import Allowance, Demand, Effort, Opened, slots
+from descheduler.packing.make_room.assignments import Wanted
+from descheduler.packing.make_room.demands import Allowance, Demand, Opened, RoomEffort, slots
+from descheduler.packing.make_room.node_choice import RequestClass
 from descheduler.packing.make_room.solve import solve
 from descheduler.packing.state import ABSENT, Packing, replay
 
@@ -21,7 +21,7 @@ def open_slots(
     demand: Demand,
     moves: int | Allowance,
     nodes: Mask | None = None,
-    effort: Effort | None = None,
+    effort: RoomEffort | None = None,
 ) -> Opened:
     """As many slots of the demand as `moves` moved pods can open, on `nodes` [N] if given; no more moves than needed.
 
@@ -35,8 +35,8 @@ def open_slots(
     most = _most(packing, demand)
     if not most:
         return Opened((), 0, 0, 0)
-    wanted = Wanted((demand,), (Family(0, 1, 1.0, most),), (range(most),))
-    answer = solve(packing, wanted, allowance, effort or Effort())
+    wanted = Wanted((demand,), (RequestClass(0, 1, 1.0, most),), (range(most),))
+    answer = solve(packing, wanted, allowance, effort or RoomEffort())
     steps = answer.draft.steps
     then = slots(replay(packing, steps), demand)
     if then.sum() <= before:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.packing.make_room.choice import Question, bound, choose
+from descheduler.packing.make_room.assignments import Wanted, assignments_of
+from descheduler.packing.make_room.demands import Allowance, RoomEffort, slots
 from descheduler.packing.make_room.draft import Draft, Realiser
-from descheduler.packing.make_room.exact import size, solve_exactly, sound
-from descheduler.packing.make_room.grants import Wanted, grants_of
 from descheduler.packing.make_room.greedy import price, serve_greedily
-from descheduler.packing.make_room.requests import Allowance, Effort, slots
-from descheduler.packing.make_room.room import Room, rooms
-from descheduler.packing.make_room.vacate import Option, Yard
+from descheduler.packing.make_room.host_room import HostRoom, rooms
+from descheduler.packing.make_room.node_choice import RoomProblem, bound, choose
+from descheduler.packing.make_room.pod_programme import size, solve_exactly, sound
+from descheduler.packing.make_room.vacate import Option, Vacating
 from descheduler.packing.state import Packing
 
 HOSTS = 12
@@ -23,59 +23,65 @@ UNITS = 16
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Answer:
+class RoomPlan:
     draft: Draft
     bound: float
 
 
-def solve(packing: Packing, wanted: Wanted, allowance: Allowance, effort: Effort, *, prove: bool = True) -> Answer:
+def solve(
+    packing: Packing, wanted: Wanted, allowance: Allowance, effort: RoomEffort, *, prove: bool = True
+) -> RoomPlan:
     """The best draft found, and what no plan within the limits exceeds (as good as nothing, unless to `prove`)."""
-    yard = Yard(packing, allowance)
-    options, complete = candidates(packing, yard, wanted, allowance)
+    vacating = Vacating(packing, allowance)
+    options, complete = candidates(packing, vacating, wanted, allowance)
     if not options:
-        return Answer(Draft(), 0.0 if complete else wanted.worth)
-    if sound(packing) and size(packing, yard.able, len(wanted.demands)) <= effort.exact:
-        exact = _exactly(packing, yard, wanted, allowance, effort)
+        return RoomPlan(Draft(), 0.0 if complete else wanted.worth)
+    if sound(packing) and size(packing, vacating.able, len(wanted.demands)) <= effort.exact:
+        exact = _exactly(packing, vacating, wanted, allowance, effort)
         if exact is not None:
             return exact
-    strict, lenient = rooms(packing, yard, allowance, options, len(wanted.demands))
-    asked = Question(packing, yard.able, allowance, wanted.demands, wanted.families, options)
+    strict, lenient = rooms(packing, vacating, allowance, options, len(wanted.demands))
+    asked = RoomProblem(packing, vacating.able, allowance, wanted.demands, wanted.request_classes, options)
     most = min(wanted.worth, bound(asked, lenient, 0) if complete and prove else np.inf)
     realiser = Realiser(packing, allowance, strict.kind_of)
-    best = _rounds(realiser, yard, asked, wanted, (strict, lenient), effort, most)
+    best = _rounds(realiser, vacating, asked, wanted, (strict, lenient), effort, most)
     best = max(best, serve_greedily(realiser, asked, wanted, Draft()), key=lambda d: d.key) if not best.worth else best
     if best.worth < most * (1 - effort.gap) - 1e-6 and complete and prove and effort.nodes:
         most = min(most, bound(asked, lenient, effort.nodes // 4))
-    return Answer(best, max(most, best.worth))
+    return RoomPlan(best, max(most, best.worth))
 
 
-def _exactly(packing: Packing, yard: Yard, wanted: Wanted, allowance: Allowance, effort: Effort) -> Answer | None:
+def _exactly(
+    packing: Packing, vacating: Vacating, wanted: Wanted, allowance: Allowance, effort: RoomEffort
+) -> RoomPlan | None:
     """The answer of the exact programme, if it came to an end."""
-    asked = Question(packing, yard.able, allowance, wanted.demands, wanted.families, ())
+    asked = RoomProblem(packing, vacating.able, allowance, wanted.demands, wanted.request_classes, ())
     found = solve_exactly(asked, 50 * effort.nodes)
     if found is None:
         return None
-    grants, _ = grants_of(replace(asked, options=found.options), wanted, found.choice, len(wanted.demands))
-    return Answer(Draft(tuple(grants), found.steps), max(found.bound, found.choice.worth))
+    assignments, _ = assignments_of(replace(asked, options=found.options), wanted, found.choice, len(wanted.demands))
+    return RoomPlan(Draft(tuple(assignments), found.steps), max(found.bound, found.choice.worth))
 
 
-def candidates(packing: Packing, yard: Yard, wanted: Wanted, allowance: Allowance) -> tuple[tuple[Option, ...], bool]:
+def candidates(
+    packing: Packing, vacating: Vacating, wanted: Wanted, allowance: Allowance
+) -> tuple[tuple[Option, ...], bool]:
     """Options of every node and demand, free ones included; whether none was left out that could matter."""
     found: list[Option] = []
     complete = True
-    uneven = len(np.unique(packing.cost[yard.able])) > 1
+    uneven = len(np.unique(packing.cost[vacating.able])) > 1
     for kind, demand in enumerate(wanted.demands):
-        need = sum(f.members * f.copies for f in wanted.families if f.kind == kind)
+        need = sum(f.members * f.copies for f in wanted.request_classes if f.kind == kind)
         now = slots(packing, demand)
         for node in np.flatnonzero(demand.mask(len(now))).tolist():
             free = min(int(now[node]), need)
             if free:
                 found.append(Option(node, kind, free, (), 0.0, 0))
             for units in range(free + 1, min(need, free + UNITS) + 1):
-                made = yard.option(node, kind, demand, units)
+                made = vacating.option(node, kind, demand, units)
                 if made is None or made.least > allowance.moves:
                     break
-                cheaper = yard.option(node, kind, demand, units, by_cost=True) if uneven else None
+                cheaper = vacating.option(node, kind, demand, units, by_cost=True) if uneven else None
                 found += [o for o in _distinct(made, cheaper) if len(o.items) <= allowance.moves]
                 complete = complete and units < free + UNITS
     return tuple(found), complete
@@ -87,17 +93,17 @@ def _distinct(fewest: Option, cheapest: Option | None) -> list[Option]:
 
 def _rounds(
     realiser: Realiser,
-    yard: Yard,
-    asked: Question,
+    vacating: Vacating,
+    asked: RoomProblem,
     wanted: Wanted,
-    rooms_: tuple[Room, Room],
-    effort: Effort,
+    rooms_: tuple[HostRoom, HostRoom],
+    effort: RoomEffort,
     most: float,
 ) -> Draft:
     """Choose, make it real, and where pods found no place, choose again with less room to reckon with."""
     strict, lenient = rooms_
     own = len(wanted.demands)
-    hosts = _cheap_hosts(yard, strict, lenient, realiser.allowance)
+    hosts = _cheap_hosts(vacating, strict, lenient, realiser.allowance)
     hosting = replace(
         asked,
         options=(*asked.options, *hosts),
@@ -111,8 +117,8 @@ def _rounds(
         choice = choose(hosting, replace(strict, margin=margin), effort.nodes // 4, most=most, own=own)
         if choice is None or choice.worth <= best.worth + 1e-9:
             break
-        grants, used = grants_of(hosting, wanted, choice, own)
-        attempt = realiser.attempt(grants, used)
+        assignments, used = assignments_of(hosting, wanted, choice, own)
+        attempt = realiser.attempt(assignments, used)
         draft = serve_greedily(realiser, asked, wanted, attempt.draft)
         best = max(best, draft, key=lambda d: d.key)
         if not attempt.lost:
@@ -123,18 +129,18 @@ def _rounds(
     return best
 
 
-def _cheap_hosts(yard: Yard, strict: Room, lenient: Room, allowance: Allowance) -> list[Option]:
+def _cheap_hosts(vacating: Vacating, strict: HostRoom, lenient: HostRoom, allowance: Allowance) -> list[Option]:
     """Of each kind, the few nodes where room for the largest of it is made with fewest moves."""
     found: list[Option] = []
     for kind, demand in strict.hosted.items():
         alike = {k for k, d in lenient.hosted.items() if d.gpus == demand.gpus}
         cheap = sorted((h for h in lenient.hosting if h.kind in alike and h.units == 1 and h.items), key=price)
-        made = [yard.option(h.node, kind, demand, 1) for h in cheap[:HOSTS]]
+        made = [vacating.option(h.node, kind, demand, 1) for h in cheap[:HOSTS]]
         found += [o for o in made if o is not None and len(o.items) <= allowance.moves]
     return found
 
 
-def _largest(packing: Packing, room: Room, item: int) -> int:
+def _largest(packing: Packing, room: HostRoom, item: int) -> int:
     """The group of nodes that has most whole devices among those that could take the item."""
     allowed = packing.shapes.allowed[packing.shape[item]]
     whole_ = (packing.devices == 1000).sum(axis=1) * allowed

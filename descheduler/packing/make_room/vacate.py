@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints
 from descheduler.packing.make_room.cover import cover
-from descheduler.packing.make_room.requests import Allowance, Demand, movable
+from descheduler.packing.make_room.demands import Allowance, Demand, movable
 from descheduler.packing.state import ABSENT, WHOLE, Packing, bits
 
 LEAVES = 400
@@ -51,7 +51,7 @@ class Bundles:
     devices: Ints
 
 
-class Yard:
+class Vacating:
     """The movable items of a packing by node; opened once, asked for many nodes."""
 
     def __init__(self, packing: Packing, limits: Allowance, able: NDArray[np.bool_] | None = None) -> None:

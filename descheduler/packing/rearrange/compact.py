@@ -17,7 +17,7 @@ import numpy as np
 
 from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.programme import Infeasible, Programme, Solution, WorkLimits
-from descheduler.packing.rearrange.flows import Change, Flows, fit, limited
+from descheduler.packing.rearrange.flow_problem import FlowChange, FlowProblem, fit, limited
 from descheduler.packing.state import ABSENT
 
 
@@ -26,22 +26,27 @@ class Frame:
     """What stays as it is: outside the places of `open` [P] the change equals `around`."""
 
     open: Mask
-    around: Change
+    around: FlowChange
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Solved:
+class CompactSolution:
     """A change, and how many slots no change can exceed (inside the frame that was given)."""
 
-    change: Change
+    change: FlowChange
     slots: int
     bound: float
     solution: Solution
 
 
 def solve(
-    flows: Flows, limits: WorkLimits, *, frame: Frame | None = None, barred: Mask | None = None, ceiling: float = np.inf
-) -> Solved | Infeasible:
+    flows: FlowProblem,
+    limits: WorkLimits,
+    *,
+    frame: Frame | None = None,
+    barred: Mask | None = None,
+    ceiling: float = np.inf,
+) -> CompactSolution | Infeasible:
     """The best change within the limits.
 
     `barred` [C, P] what a place does not take; `ceiling` a proven bound on the slots in all, which ends the search as
@@ -65,20 +70,20 @@ def solve(
     found = programme.solve(limits)
     if isinstance(found, Infeasible):
         return found
-    change = Change(np.zeros_like(flows.count), np.zeros_like(flows.count))
+    change = FlowChange(np.zeros_like(flows.count), np.zeros_like(flows.count))
     change.out[out_class, out_place] = found.values[out].astype(np.int64)
     change.into[in_class, in_place] = found.values[into].astype(np.int64)
     change = flows.settled(change)
-    return Solved(change, int(flows.slots(change).sum()), found.bound + epsilon * flows.moves, found)
+    return CompactSolution(change, int(flows.slots(change).sum()), found.bound + epsilon * flows.moves, found)
 
 
-def _most(flows: Flows) -> Ints:
+def _most(flows: FlowProblem) -> Ints:
     """[B] slots that could ever be: everything movable gone."""
     most = fit(flows.room + flows.load(flows.count), flows.shape, flows.most)
     return np.where(flows.frozen, 0, most)
 
 
-def _ranges(flows: Flows, frame: Frame | None, barred: Mask | None) -> tuple[Ints, Ints, Ints, Ints]:
+def _ranges(flows: FlowProblem, frame: Frame | None, barred: Mask | None) -> tuple[Ints, Ints, Ints, Ints]:
     """[C, P] the most and the least that may leave and enter each place."""
     first, second = flows.bins.T
     ever = flows.room + flows.load(flows.count)
@@ -106,7 +111,7 @@ def _ranges(flows: Flows, frame: Frame | None, barred: Mask | None) -> tuple[Int
     )
 
 
-def _balance(programme: Programme, flows: Flows, out: tuple[Ints, Ints], into: tuple[Ints, Ints]) -> None:
+def _balance(programme: Programme, flows: FlowProblem, out: tuple[Ints, Ints], into: tuple[Ints, Ints]) -> None:
     """As many enter as leave; the limits on what leaves; the groups."""
     (out_class, out_column), (in_class, in_column) = out, into
     programme.constrain(
@@ -134,7 +139,7 @@ def _balance(programme: Programme, flows: Flows, out: tuple[Ints, Ints], into: t
 
 def _capacity(
     programme: Programme,
-    flows: Flows,
+    flows: FlowProblem,
     out: tuple[Ints, Ints, Ints],
     into: tuple[Ints, Ints, Ints],
     gained: Ints,

@@ -14,7 +14,7 @@ import numpy as np
 from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.programme import Infeasible, SolveStatus, WorkLimits
 from descheduler.packing.rearrange import compact
-from descheduler.packing.rearrange.flows import Change, Flows
+from descheduler.packing.rearrange.flow_problem import FlowChange, FlowProblem
 from descheduler.packing.rearrange.ordering import ItemMove, order
 from descheduler.packing.state import ABSENT
 
@@ -23,13 +23,13 @@ from descheduler.packing.state import ABSENT
 class Found:
     """A change, its moves in order, the slots after it, and whether the same work always ends here."""
 
-    change: Change
+    change: FlowChange
     moves: tuple[ItemMove, ...]
     slots: int
     repeatable: bool = True
 
 
-def improve(flows: Flows, start: Found, ceiling: int, rounds: int, limits: WorkLimits, bins: int = 48) -> Found:
+def improve(flows: FlowProblem, start: Found, ceiling: int, rounds: int, limits: WorkLimits, bins: int = 48) -> Found:
     """The best found in `rounds` neighbourhoods of about `bins` bins each, or once `ceiling` slots are reached."""
     best = start
     fruitless = 0
@@ -45,7 +45,7 @@ def improve(flows: Flows, start: Found, ceiling: int, rounds: int, limits: WorkL
 
 
 def attempt(
-    flows: Flows,
+    flows: FlowProblem,
     limits: WorkLimits,
     best: Found,
     *,
@@ -84,7 +84,7 @@ def attempt(
     return replace(best, repeatable=repeatable)
 
 
-def _worth(slots: int, change: Change) -> tuple[int, int]:
+def _worth(slots: int, change: FlowChange) -> tuple[int, int]:
     return slots, -change.moves
 
 
@@ -92,7 +92,7 @@ _SPREADS = 5
 """Ways to choose what is freed, by turns."""
 
 
-def _open(flows: Flows, change: Change, number: int, bins: int) -> Mask:
+def _open(flows: FlowProblem, change: FlowChange, number: int, bins: int) -> Mask:
     """[P] the places of the sites that round `number` frees: some that could gain a slot, some that could take what
     leaves, and some that the change moves already."""
     room = flows.room + flows.load(change.out) - flows.load(change.into)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.model.arrays import Ints, Mask
-from descheduler.packing.rearrange.flows import Change, Flows
+from descheduler.packing.rearrange.flow_problem import FlowChange, FlowProblem
 from descheduler.packing.state import ABSENT
 
 
@@ -31,7 +31,7 @@ class Ordered:
     """`moves` that can be made in this order, and what of the change is `left` because it waits in a circle."""
 
     moves: tuple[ItemMove, ...]
-    left: Change
+    left: FlowChange
 
     @property
     def whole(self) -> bool:
@@ -41,7 +41,7 @@ class Ordered:
 
 @dataclass(eq=False, slots=True)
 class _State:
-    flows: Flows
+    flows: FlowProblem
     room: Ints
     out: Ints
     into: Ints
@@ -88,7 +88,7 @@ class _State:
         self.out[move.kind, move.target] += 1
 
 
-def order(flows: Flows, change: Change) -> Ordered:
+def order(flows: FlowProblem, change: FlowChange) -> Ordered:
     """The moves of a change in an order that can be carried out; moves beyond the change's own only within limits."""
     change = flows.settled(change)
     stay = np.minimum(change.out, change.into)
@@ -110,10 +110,10 @@ def order(flows: Flows, change: Change) -> Ordered:
         if move is None:
             break
         state.detour(move)
-    return Ordered(tuple(state.moves), Change(state.out, state.into))
+    return Ordered(tuple(state.moves), FlowChange(state.out, state.into))
 
 
-def replay(flows: Flows, moves: Sequence[ItemMove]) -> Ints:
+def replay(flows: FlowProblem, moves: Sequence[ItemMove]) -> Ints:
     """[B, R] the room after the moves.
 
     Raises:
@@ -187,7 +187,7 @@ def _blocked(state: _State) -> Mask:
     return blocked
 
 
-def _same_site(flows: Flows, move: ItemMove) -> bool:
+def _same_site(flows: FlowProblem, move: ItemMove) -> bool:
     first, second = int(flows.bins[move.source, 0]), int(flows.bins[move.target, 0])
     return first == second or int(flows.partner[first]) == second
 

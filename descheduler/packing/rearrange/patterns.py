@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats, Ints, Mask
-from descheduler.packing.rearrange.flows import Flows
+from descheduler.packing.rearrange.flow_problem import FlowProblem
 from descheduler.packing.state import ABSENT
 
 NEVER = -1e9
@@ -30,7 +30,7 @@ FINEST_PAIR = 192
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Patterns:
+class SitePatterns:
     """N patterns: `site` [N], `out` and `into` [N, 3, C] on the site's first bin, second bin and both, `slots` [N]."""
 
     site: Ints
@@ -41,14 +41,14 @@ class Patterns:
     def __len__(self) -> int:
         return len(self.site)
 
-    def pick(self, which: Ints | Mask) -> Patterns:
+    def pick(self, which: Ints | Mask) -> SitePatterns:
         """Those of them."""
-        return Patterns(self.site[which], self.out[which], self.into[which], self.slots[which])
+        return SitePatterns(self.site[which], self.out[which], self.into[which], self.slots[which])
 
 
-def joined(parts: list[Patterns]) -> Patterns:
+def joined(parts: list[SitePatterns]) -> SitePatterns:
     """One after the other."""
-    return Patterns(*(np.concatenate([getattr(part, name) for part in parts]) for name in Patterns.__slots__))
+    return SitePatterns(*(np.concatenate([getattr(part, name) for part in parts]) for name in SitePatterns.__slots__))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -77,7 +77,7 @@ class Ground:
         return bool(self.count[2].any() or self.kinds[self.kind[2]].any())
 
 
-def ground(flows: Flows, resource: int) -> Ground | None:
+def ground(flows: FlowProblem, resource: int) -> Ground | None:
     """The sites as the resource shows them; None where the amounts are too fine for knapsacks."""
     firsts = np.flatnonzero((flows.partner == ABSENT) | (np.arange(len(flows.room)) < flows.partner))
     bins = np.column_stack([firsts, flows.partner[firsts]])
@@ -105,7 +105,7 @@ def ground(flows: Flows, resource: int) -> Ground | None:
     return made if width <= (FINEST_PAIR if made.paired else FINEST) else None
 
 
-def _places(flows: Flows, bins: Ints) -> Ints:
+def _places(flows: FlowProblem, bins: Ints) -> Ints:
     pair = flows.bins[:, 1] != ABSENT
     alone = np.full(len(flows.room) + 1, ABSENT)
     both = alone.copy()
@@ -114,7 +114,7 @@ def _places(flows: Flows, bins: Ints) -> Ints:
     return np.column_stack([alone[bins[:, 0]], alone[bins[:, 1]], both[bins[:, 0]]])
 
 
-def _stuck(flows: Flows, bins: Ints) -> Mask:
+def _stuck(flows: FlowProblem, bins: Ints) -> Mask:
     """[S, 3] places that touch an overcommitted bin."""
     frozen = np.append(flows.frozen, False)[bins]
     return np.column_stack([frozen, frozen.any(axis=1)])
@@ -141,7 +141,7 @@ class Priced:
     """The best of every site: `value` [S] of the best pattern, and the pattern itself."""
 
     value: Floats
-    patterns: Patterns
+    patterns: SitePatterns
 
 
 def price(g: Ground, cost: Floats, worth: Floats) -> Priced:
@@ -162,7 +162,7 @@ def price(g: Ground, cost: Floats, worth: Floats) -> Priced:
         total += across.value
     best = total.argmax(axis=1)
     rows = np.arange(sites)
-    made = Patterns(
+    made = SitePatterns(
         rows,
         np.zeros((sites, 3, len(g.size)), dtype=np.int64),
         np.zeros((sites, 3, len(g.size)), dtype=np.int64),

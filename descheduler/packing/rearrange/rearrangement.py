@@ -1,7 +1,7 @@
 """The whole way: from flows to moves in order, with a proven bound on what any plan could gain.
 
-Patterns first (`columns`): their bound is tight and their plans are nearly always as good as it. What they leave open
-(several resources that run short, amounts too fine, moves in a circle) goes to one programme where it is small
+Patterns first (`pattern_pool`): their bound is tight and their plans are nearly always as good as it. What they leave
+open (several resources that run short, amounts too fine, moves in a circle) goes to one programme where it is small
 enough, and to neighbourhoods else.
 """
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from descheduler.model.arrays import Ints, Mask
 from descheduler.packing.programme import Infeasible, SolveStatus, WorkLimits
-from descheduler.packing.rearrange.columns import PatternPool, choose, generate
-from descheduler.packing.rearrange.flows import Flows, fit, nothing
+from descheduler.packing.rearrange.flow_problem import FlowProblem, fit, nothing
 from descheduler.packing.rearrange.neighbourhood import Found, attempt, improve
 from descheduler.packing.rearrange.ordering import ItemMove, Ordered, order
+from descheduler.packing.rearrange.pattern_pool import PatternPool, choose, generate
 from descheduler.packing.state import ABSENT
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class RearrangeEffort:
     """How much work a search may do, in counts, so that the answer is the same on every machine.
 
     `rounds` of pricing; `nodes` of branch and bound in one programme; `repairs`: plans that may be thrown away because
     their moves wait in a circle; `neighbourhoods` solved at most; `whole`: unknowns up to which the flows are solved
-    as one programme. `seconds` of one programme is a safety net, and told when it held.
+    as one programme. `seconds` of one programme is a safety net, and `repeatable` says whether it held.
     """
 
     rounds: int = 100
@@ -59,12 +59,12 @@ class Rearrangement:
         return max(0, ceiling - self.slots) / max(1, ceiling)
 
 
-def rearrange(flows: Flows, effort: Effort | None = None) -> Rearrangement:
+def rearrange(flows: FlowProblem, effort: RearrangeEffort | None = None) -> Rearrangement:
     """The best plan found within the effort; at worst no move at all.
 
     Every prefix of the moves can be carried out, and a group moves whole once all moves are made.
     """
-    effort = effort or Effort()
+    effort = effort or RearrangeEffort()
     still = nothing(flows)
     best = Found(still, (), int(flows.slots(still).sum()))
     if not flows.count.any():
@@ -82,7 +82,7 @@ def rearrange(flows: Flows, effort: Effort | None = None) -> Rearrangement:
     return Rearrangement(best.moves, best.slots, bound, best.repeatable)
 
 
-def _by_patterns(pool: PatternPool, best: Found, effort: Effort) -> Found:
+def _by_patterns(pool: PatternPool, best: Found, effort: RearrangeEffort) -> Found:
     barred: list[Ints] = []
     repeatable = best.repeatable
     for _ in range(effort.repairs):
@@ -112,7 +112,7 @@ def _whole(bound: float) -> int:
     return int(np.floor(bound + 1e-6))
 
 
-def _roughly(flows: Flows) -> float:
+def _roughly(flows: FlowProblem) -> float:
     """A bound without prices: all that is free together, and no bin beyond what it could hold empty."""
     usable = np.where(flows.frozen[:, None], 0, flows.room)
     asked = flows.shape > 0

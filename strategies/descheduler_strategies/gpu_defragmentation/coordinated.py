@@ -19,18 +19,18 @@ from descheduler.packing.fragmentation.bound import fragmentation_bound
 from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.search import EFFORT, lower_fragmentation
 from descheduler.packing.state import WHOLE, Step
-from descheduler.packing.workload import Workload
+from descheduler.packing.target_workload import TargetWorkload
 from descheduler_strategies.directed import ATTEMPTS, bundles, carry_out, single_movers
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
-from descheduler_strategies.gpus.columns import GpuColumns, gpu_columns
+from descheduler_strategies.gpus.gpu_packing import GpuPacking, gpu_packing
 
 
 def propose(
     view: RebalanceView,
     args: GpuDefragmentationArgs,
-    columns: GpuColumns,
+    columns: GpuPacking,
     state: Scenario,
-    workload: Workload,
+    workload: TargetWorkload,
     finding: Finding,
     most: int,
 ) -> Iterator[Proposal | Observation]:
@@ -62,7 +62,7 @@ def propose(
             break
         stay.update(carried.failed)
         state, refused = carried.state, next(iter(carried.failed.values()))
-        columns = gpu_columns(view, state, columns.pool)
+        columns = gpu_packing(view, state, columns.pool)
     if left == most:
         yield Observation(finding, refused)
 
@@ -75,7 +75,7 @@ def _fall(index: FragmentationIndex, steps: Sequence[Step]) -> float:
     return before - float(index.value.sum())
 
 
-def _bound(columns: GpuColumns, workload: Workload, most: int, steps: Sequence[Step]) -> float | None:
+def _bound(columns: GpuPacking, workload: TargetWorkload, most: int, steps: Sequence[Step]) -> float | None:
     """F (in GPUs) below which no plan of so many moves ends, those of gangs included; None when nothing is proven."""
     packing = replace(columns.packing, cost=np.ones(len(columns.pods)))
     bound = fragmentation_bound(packing, workload, most, steps)

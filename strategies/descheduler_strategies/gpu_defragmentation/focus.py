@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints, Mask
-from descheduler.packing.make_room.requests import Demand
+from descheduler.packing.make_room.demands import Demand
 from descheduler.packing.state import WHOLE, Packing
 
 CANDIDATES = 192

@@ -24,7 +24,7 @@ from descheduler.packing.state import WHOLE
 from descheduler_strategies.gpu_defragmentation import coordinated
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.target import target
-from descheduler_strategies.gpus.columns import GpuColumns, gpu_columns, gpu_pool
+from descheduler_strategies.gpus.gpu_packing import GpuPacking, gpu_packing, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 
 SUBJECT = Subject(SubjectKind.GPU, "fragmentation")
@@ -38,7 +38,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     most = args.max_moves - view.moves_granted(NAME, SUBJECT)
     state = view.what_if()
     waits = [] if args.workload else pending_with_gpus(view)
-    columns = gpu_columns(view, state, pool, waits)
+    columns = gpu_packing(view, state, pool, waits)
     workload = target(view, columns, args.workload, waits)
     if workload is None or not pool.any():
         return
@@ -87,7 +87,7 @@ class _Descent:
         self,
         view: RebalanceView,
         args: GpuDefragmentationArgs,
-        columns: GpuColumns,
+        columns: GpuPacking,
         state: Scenario,
         index: FragmentationIndex,
     ) -> None:

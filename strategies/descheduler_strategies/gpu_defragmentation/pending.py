@@ -19,12 +19,12 @@ from descheduler.model.moves import Finding, Observation, Proposal, Seat
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.make_room.admission import admit
-from descheduler.packing.make_room.requests import Admitted, Request
+from descheduler.packing.make_room.demands import Admitted, Request
 from descheduler.packing.state import Step
 from descheduler_strategies.directed import found_places
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import focus
-from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
+from descheduler_strategies.gpus.gpu_packing import GpuPacking, allowance_of, effort_of, gpu_packing, gpu_pool
 from descheduler_strategies.gpus.waiting import Waiting, demand_of, seat, waiting
 
 SUBJECT = Subject(SubjectKind.GPU, "pending")
@@ -116,7 +116,7 @@ def _starts(state: Scenario, one: Waiting, pool: NDArray[np.bool_]) -> Iterable[
     return [(int(fits[i]),) for i in sorted(first.tolist())]
 
 
-def _requests(left: Sequence[Waiting], columns: GpuColumns) -> list[Request]:
+def _requests(left: Sequence[Waiting], columns: GpuPacking) -> list[Request]:
     """Worth is counted in GPUs; one of a higher priority outweighs several of the next lower one."""
     levels = sorted({one.priority for one in left})
     out: list[Request] = []
@@ -129,17 +129,17 @@ def _requests(left: Sequence[Waiting], columns: GpuColumns) -> list[Request]:
 
 def _columns(
     view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], left: Sequence[Waiting], effort: float
-) -> tuple[GpuColumns, bool]:
+) -> tuple[GpuPacking, bool]:
     """What the search works on, and whether that is the whole pool."""
     pods = [pod for one in left for pod in one.pods]
-    columns = gpu_columns(view, state, pool, pods)
+    columns = gpu_packing(view, state, pool, pods)
     near = np.zeros(len(pool), np.bool_)
     for one in left:
         demand, members = demand_of(one, columns.packing.shapes, columns.shape_of, pool)
         near |= focus(columns.packing, demand, pool, effort * max(1.0, members / 32))
     if near[pool].all():
         return columns, True
-    return gpu_columns(view, state, near, pods), False
+    return gpu_packing(view, state, near, pods), False
 
 
 def _finding(left: Sequence[Waiting], bound: float | None) -> Finding:
@@ -156,7 +156,7 @@ def _finding(left: Sequence[Waiting], bound: float | None) -> Finding:
     )
 
 
-def _entries(view: RebalanceView, left: Sequence[Waiting], columns: GpuColumns, found: Admitted) -> list[_Entry]:
+def _entries(view: RebalanceView, left: Sequence[Waiting], columns: GpuPacking, found: Admitted) -> list[_Entry]:
     """The answer in parts that do not touch: requests that share a node are one, with the pods that leave for them."""
     groups: list[tuple[list[int], set[int]]] = []
     for i, places in enumerate(found.places):
@@ -172,7 +172,7 @@ def _entries(view: RebalanceView, left: Sequence[Waiting], columns: GpuColumns, 
 def _entry(
     view: RebalanceView,
     left: Sequence[Waiting],
-    columns: GpuColumns,
+    columns: GpuPacking,
     found: Admitted,
     who: list[int],
     nodes: set[int],

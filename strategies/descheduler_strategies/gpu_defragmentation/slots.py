@@ -19,12 +19,12 @@ from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
-from descheduler.packing.make_room.requests import Demand, Opened
+from descheduler.packing.make_room.demands import Demand, Opened
 from descheduler.packing.make_room.slots import open_slots
 from descheduler_strategies.directed import found_places
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import fewest_moves, focus, most_openable
-from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
+from descheduler_strategies.gpus.gpu_packing import GpuPacking, allowance_of, effort_of, gpu_packing, gpu_pool
 
 TRIED = 16
 """Nodes looked at, for each slot that may be opened, besides those that the search chose."""
@@ -40,12 +40,12 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     slots_left = args.max_slots - len(view.granted_for(NAME, subject))
     if free >= args.wanted or most < 1 or slots_left < 1:
         return
-    columns = gpu_columns(view, state, shape.pool)
+    columns = gpu_packing(view, state, shape.pool)
     demand = shape.demand(columns)
     bound = most_openable(fewest_moves(columns.packing, demand), demand.mask(len(shape.pool)), most)
     near = focus(columns.packing, demand, shape.pool, args.effort)
     if not near[shape.pool].all():
-        columns = gpu_columns(view, state, near)
+        columns = gpu_packing(view, state, near)
         demand = shape.demand(columns)
     opened = open_slots(columns.packing, demand, allowance_of(view, columns, most), effort=effort_of(args.effort))
     if near[shape.pool].all():
@@ -84,7 +84,7 @@ class _Shape:
         self.pool = gpu_pool(view, args.pools)
         self.nodes = np.flatnonzero(self.pool & (columns.allocatable >= self.need).all(axis=1)).astype(np.int32)
 
-    def demand(self, columns: GpuColumns) -> Demand:
+    def demand(self, columns: GpuPacking) -> Demand:
         """The slot as a search sees it."""
         able = np.zeros(len(self.view.snapshot.nodes), np.bool_)
         able[self.nodes] = True
@@ -128,7 +128,7 @@ def _candidates(
     args: GpuDefragmentationArgs,
     shape: _Shape,
     state: Scenario,
-    columns: GpuColumns,
+    columns: GpuPacking,
     opened: Opened,
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
     """(node, pods that leave it), cheapest first: what the search chose, and the nodes that hold the least."""

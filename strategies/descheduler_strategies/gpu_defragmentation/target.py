@@ -9,14 +9,14 @@ import numpy as np
 from descheduler.contract import RebalanceView
 from descheduler.model.quantity import amount
 from descheduler.packing.state import WHOLE, Shapes
-from descheduler.packing.workload import Workload, target_workload
+from descheduler.packing.target_workload import TargetWorkload, target_workload
 from descheduler_strategies.gpu_defragmentation.args import TargetShape
-from descheduler_strategies.gpus.columns import GpuColumns
+from descheduler_strategies.gpus.gpu_packing import GpuPacking
 
 
 def target(
-    view: RebalanceView, columns: GpuColumns, given: Sequence[TargetShape], waits: Sequence[int] = ()
-) -> Workload | None:
+    view: RebalanceView, columns: GpuPacking, given: Sequence[TargetShape], waits: Sequence[int] = ()
+) -> TargetWorkload | None:
     """The shapes as given, or the GPU pods of the pool and those of `waits`, who want to be there; None without any.
 
     CPU-only shapes are left out: idle GPUs are lost to them wherever they are, so they only add a floor to the measure.

@@ -14,7 +14,7 @@ from descheduler.model.moves import Seat
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.packing.make_room.requests import Demand
+from descheduler.packing.make_room.demands import Demand
 from descheduler.packing.state import ABSENT, Shapes
 from descheduler_strategies.gpu_defragmentation.args import PendingChoice
 
@@ -145,21 +145,21 @@ def demand_of(one: Waiting, shapes: Shapes, shape_of: dict[int, int], pool: NDAr
     ), len(rows)
 
 
-def seat(state: Scenario, one: Waiting, wished: Sequence[int], pool: NDArray[np.bool_]) -> tuple[Seat, ...] | int:
-    """Give every member a node on which it fits, wished ones first, and place it in `state`.
+def seat(state: Scenario, one: Waiting, preferred: Sequence[int], pool: NDArray[np.bool_]) -> tuple[Seat, ...] | int:
+    """Give every member a node on which it fits, preferred ones first, and place it in `state`.
 
     Returns the seats, or the member that finds none.
     """
-    hope = list(wished)
+    left = list(preferred)
     seats: list[Seat] = []
-    inside = _domain(one, wished)
+    inside = _domain(one, preferred)
     for pod in one.pods:
         fits = state.fits(pod)
         if inside is not None:
             fits = fits & inside
-        node = next((n for n in hope if fits[n]), -1)
+        node = next((n for n in left if fits[n]), -1)
         if node >= 0:
-            hope.remove(node)
+            left.remove(node)
         else:
             able = np.flatnonzero(fits & pool) if state.gpu_need(pod) is not None else np.flatnonzero(fits)
             if not len(able):
@@ -170,8 +170,8 @@ def seat(state: Scenario, one: Waiting, wished: Sequence[int], pool: NDArray[np.
     return tuple(seats)
 
 
-def _domain(one: Waiting, wished: Sequence[int]) -> NDArray[np.bool_] | None:
-    if one.domain is None or not wished:
+def _domain(one: Waiting, preferred: Sequence[int]) -> NDArray[np.bool_] | None:
+    if one.domain is None or not preferred:
         return None
-    same: NDArray[np.bool_] = one.domain == one.domain[wished[0]]
+    same: NDArray[np.bool_] = one.domain == one.domain[preferred[0]]
     return same

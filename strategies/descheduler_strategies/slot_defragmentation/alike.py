@@ -10,7 +10,7 @@ import numpy as np
 from descheduler.contract import RebalanceView
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.pods import PodSpec
-from descheduler.packing.rearrange.flows import Flows, fit
+from descheduler.packing.rearrange.flow_problem import FlowProblem, fit
 from descheduler.packing.rearrange.ordering import ItemMove, name
 from descheduler.packing.rearrange.patterns import FINEST
 from descheduler.packing.state import ABSENT, Packing, Step
@@ -24,7 +24,7 @@ class AlikePods:
     """The flows, and what their numbers stand for: `nodes` [B] of the snapshot; `kind` and `place` [P] of each item of
     the packing (ABSENT: it does not move). `exact`: they are the whole pool, and nothing was rounded."""
 
-    flows: Flows
+    flows: FlowProblem
     nodes: Positions
     kind: Ints
     place: Ints
@@ -74,7 +74,7 @@ def alike_pods(packing: Packing, pool: Mask, slot: Ints, capacity: Ints, moves: 
     shape = slot[asked].copy()
     unit = _unit(int((room[:, 0] + count.T @ demand[:, 0]).max(initial=0)), demand[:, 0], int(shape[0]))
     demand[:, 0], room[:, 0], shape[0] = -(-demand[:, 0] // unit), room[:, 0] // unit, shape[0] // unit
-    flows = Flows(
+    flows = FlowProblem(
         room=room,
         bins=np.column_stack([np.arange(len(nodes)), np.full(len(nodes), ABSENT)]),
         demand=demand,

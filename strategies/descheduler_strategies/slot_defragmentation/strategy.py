@@ -21,11 +21,11 @@ from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject
-from descheduler.packing.rearrange.flows import fit
-from descheduler.packing.rearrange.rearrangement import Effort, rearrange
+from descheduler.packing.rearrange.flow_problem import fit
+from descheduler.packing.rearrange.rearrangement import RearrangeEffort, rearrange
 from descheduler.packing.state import Packing, Step
 from descheduler_strategies.directed import ATTEMPTS, bundles, carry_out, single_movers
-from descheduler_strategies.gpus.columns import gpu_columns
+from descheduler_strategies.gpus.gpu_packing import gpu_packing
 from descheduler_strategies.slot_defragmentation.alike import alike_pods, simple
 from descheduler_strategies.slot_defragmentation.args import NAME, SlotDefragmentationArgs
 
@@ -81,11 +81,11 @@ def _search(
     most: int,
 ) -> Iterator[Proposal | Observation]:
     refused = Blocked(Reason.NO_CURE, str(SUBJECT), f"no {most} moves of pods that are alike open a slot")
-    effort = Effort(rounds=max(1, round(100 * args.effort)), nodes=max(1, round(500 * args.effort)))
+    effort = RearrangeEffort(rounds=max(1, round(100 * args.effort)), nodes=max(1, round(500 * args.effort)))
     stay: set[int] = set()
     left, lacking = most, args.wanted - int(finding.value)
     for _ in range(ATTEMPTS):
-        columns = gpu_columns(view, state, pool)
+        columns = gpu_packing(view, state, pool)
         asked = slot[columns.kept]
         shapes = replace(columns.packing.shapes, allowed=columns.packing.shapes.allowed & pool)
         able = single_movers(view, columns.pods, stay) & simple(view, columns.pods)

@@ -18,7 +18,7 @@ from descheduler.packing.state import Packing, Shapes
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Workload:
+class TargetWorkload:
     """M distinct target shapes.
 
     `cpu` [M] in the units of the packing's `column`; `count` [M] devices and `milli` [M] thousandths of each (both 0
@@ -43,7 +43,7 @@ class Workload:
 
 def target_workload(
     shapes: Shapes, times: Sequence[int] | Floats | Ints, *, column: int = 0, cpu_only: bool = True
-) -> Workload:
+) -> TargetWorkload:
     """The shapes, each seen so many `times` [S] (or with so much weight), as a workload whose weights sum to 1.
 
     Shapes that differ only in resources other than `column` (CPU) are one; with `cpu_only` unset, shapes without
@@ -60,7 +60,7 @@ def target_workload(
     keys = np.stack([shapes.amounts[kept, column], shapes.count[kept], shapes.milli[kept], which.reshape(-1)], axis=1)
     distinct, inverse = np.unique(keys, axis=0, return_inverse=True)
     weight = np.bincount(inverse.reshape(-1), weights=seen[kept], minlength=len(distinct))
-    return Workload(
+    return TargetWorkload(
         cpu=distinct[:, 0].astype(np.int64),
         count=distinct[:, 1].astype(np.int32),
         milli=distinct[:, 2].astype(np.int32),
@@ -70,7 +70,7 @@ def target_workload(
     )
 
 
-def placed_workload(packing: Packing, *, column: int = 0, cpu_only: bool = True) -> Workload:
+def placed_workload(packing: Packing, *, column: int = 0, cpu_only: bool = True) -> TargetWorkload:
     """What the items of the packing ask for, whether they stand somewhere or not."""
     times = np.bincount(packing.shape, minlength=len(packing.shapes))
     return target_workload(packing.shapes, times, column=column, cpu_only=cpu_only)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.packing.make_room.choice import Choice, Question, prices, serve, whole
-from descheduler.packing.make_room.order import ordered
-from descheduler.packing.make_room.requests import Allowance, Demand
+from descheduler.packing.make_room.demands import Allowance, Demand
+from descheduler.packing.make_room.node_choice import NodeChoice, RoomProblem, prices, serve, whole
 from descheduler.packing.make_room.rows import Rows
+from descheduler.packing.make_room.step_order import ordered
 from descheduler.packing.make_room.vacate import Option
 from descheduler.packing.programme import Infeasible, Programme, Solution, SolveStatus, WorkLimits
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Step, bits
@@ -28,7 +28,7 @@ CUTS = 8
 class Exact:
     """`choice` over `options` (one member each), the `steps` in order, and the bound that was proven."""
 
-    choice: Choice
+    choice: NodeChoice
     options: tuple[Option, ...]
     steps: tuple[Step, ...]
     bound: float
@@ -49,7 +49,7 @@ def sound(packing: Packing) -> bool:
     return bool((packing.free >= 0).all() and (packing.devices >= ABSENT).all())
 
 
-def solve_exactly(asked: Question, nodes: int) -> Exact | None:
+def solve_exactly(asked: RoomProblem, nodes: int) -> Exact | None:
     """The best end that can be reached in order, or None when none was found within `nodes` of all search trees."""
     build = _Build(asked)
     build.run()
@@ -59,7 +59,7 @@ def solve_exactly(asked: Question, nodes: int) -> Exact | None:
         if isinstance(answer, Infeasible):
             return None
         nodes -= answer.nodes
-        proven = min(proven, whole(answer.bound + build.tie * asked.allowance.moves, asked.families))
+        proven = min(proven, whole(answer.bound + build.tie * asked.allowance.moves, asked.request_classes))
         steps = ordered(asked.packing, build.steps(answer))
         if steps is not None:
             return Exact(build.choice(answer), build.options, steps, proven)
@@ -71,7 +71,7 @@ def solve_exactly(asked: Question, nodes: int) -> Exact | None:
 
 @dataclass(eq=False, slots=True)
 class _Build:
-    asked: Question
+    asked: RoomProblem
     programme: Programme = field(default_factory=lambda: Programme(maximise=True))
     rows: Rows = field(default_factory=Rows)
     tie: float = 0.0
@@ -86,13 +86,13 @@ class _Build:
     def run(self) -> None:
         asked, packing = self.asked, self.asked.packing
         shapes = packing.shapes
-        self.tie = 0.4 * min(f.worth for f in asked.families) / (asked.allowance.moves + 1)
+        self.tie = 0.4 * min(f.worth for f in asked.request_classes) / (asked.allowance.moves + 1)
         self.options = tuple(
             Option(n, kind, 1, (), 0.0, 0)
             for kind, demand in enumerate(asked.demands)
             for n in np.flatnonzero(demand.mask(len(packing.free))).tolist()
         )
-        need = float(sum(f.members * f.copies for f in asked.families))
+        need = float(sum(f.members * f.copies for f in asked.request_classes))
         columns = serve(self.programme, asked, self.options, upper=need)
         self.served = columns.served
         self.members = {(o.kind, o.node): int(c) for o, c in zip(self.options, columns.option, strict=True)}
@@ -231,7 +231,7 @@ class _Build:
             made.append(Step(item, int(packing.node[item]), n, sum(1 << d for d in held)))
         return made
 
-    def choice(self, answer: Solution) -> Choice:
+    def choice(self, answer: Solution) -> NodeChoice:
         """Which members stand where: every option as often as it has members."""
         taken = tuple(
             i
@@ -239,8 +239,8 @@ class _Build:
             for _ in range(round(float(answer.values[self.members[o.kind, o.node]])))
         )
         served = tuple({d: n for d, c in s.items() if (n := round(float(answer.values[c])))} for s in self.served)
-        worth = sum(f.worth * sum(s.values()) for f, s in zip(self.asked.families, served, strict=True))
-        return Choice(taken, served, worth, answer.status is SolveStatus.OPTIMAL)
+        worth = sum(f.worth * sum(s.values()) for f, s in zip(self.asked.request_classes, served, strict=True))
+        return NodeChoice(taken, served, worth, answer.status is SolveStatus.OPTIMAL)
 
     def cut(self, answer: Solution) -> None:
         """Forbid exactly these moves."""

@@ -19,7 +19,7 @@ from descheduler.packing.state import ABSENT
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Budgets:
+class LeaveBudgets:
     """Q limits on what may move at once (disruption budgets): of the classes `members` [Q, C] no more than `most` [Q]
     items leave their places."""
 
@@ -28,7 +28,7 @@ class Budgets:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Flows:
+class FlowProblem:
     """B bins, R resources, P places, C classes of alike items.
 
     `room` [B, R] free now (a bin that is overcommitted in any resource is left as it is); `bins` [P, 2] of each place,
@@ -50,7 +50,7 @@ class Flows:
     shape: Ints
     most: Ints
     moves: int
-    budgets: Budgets | None = None
+    budgets: LeaveBudgets | None = None
     group: Ints | None = None
     detours: bool = True
     partner: Ints = field(init=False, repr=False)
@@ -92,22 +92,22 @@ class Flows:
         np.add.at(total, self.bins[pair, 1], each[pair])
         return total
 
-    def slots(self, change: Change) -> Ints:
+    def slots(self, change: FlowChange) -> Ints:
         """[B] slots of the shape after the change; none in an overcommitted bin."""
         after = self.room - self.load(change.into) + self.load(change.out)
         return np.where(self.frozen, 0, fit(after, self.shape, self.most))
 
-    def settled(self, change: Change) -> Change:
+    def settled(self, change: FlowChange) -> FlowChange:
         """The same, without items that would leave a place which another of their class enters; those of a group may:
         they restart where they are."""
         both = np.minimum(change.out, change.into)
         if self.group is not None:
             both[self.group != ABSENT] = 0
-        return Change(change.out - both, change.into - both)
+        return FlowChange(change.out - both, change.into - both)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Change:
+class FlowChange:
     """`out` and `into` [C, P]: items of each class that leave and enter each place; as many enter as leave."""
 
     out: Ints
@@ -119,9 +119,9 @@ class Change:
         return int(self.out.sum())
 
 
-def nothing(flows: Flows) -> Change:
+def nothing(flows: FlowProblem) -> FlowChange:
     """The change that moves no item."""
-    return Change(np.zeros_like(flows.count), np.zeros_like(flows.count))
+    return FlowChange(np.zeros_like(flows.count), np.zeros_like(flows.count))
 
 
 def fit(room: Ints, shape: Ints, most: Ints) -> Ints:
@@ -131,11 +131,11 @@ def fit(room: Ints, shape: Ints, most: Ints) -> Ints:
     return fitting
 
 
-def faults(flows: Flows, change: Change) -> list[str]:
+def faults(flows: FlowProblem, change: FlowChange) -> list[str]:
     """What is wrong with a change, in words; empty when it keeps every rule (the order of its moves left aside)."""
     after = flows.room + flows.load(change.out) - flows.load(change.into)
     touched = (flows.load(change.out) + flows.load(change.into)).any(axis=1)
-    said = {
+    found = {
         "more leave than stand there": bool((change.out > flows.count).any() or (change.out < 0).any()),
         "items enter where they may not": bool((change.into > 0)[~flows.allowed].any() or (change.into < 0).any()),
         "not as many enter as leave": bool((change.out.sum(axis=1) != change.into.sum(axis=1)).any()),
@@ -145,13 +145,13 @@ def faults(flows: Flows, change: Change) -> list[str]:
     }
     leaving = change.out.sum(axis=1)
     if flows.budgets is not None:
-        said["a budget is overdrawn"] = bool((flows.budgets.members @ leaving > flows.budgets.most).any())
+        found["a budget is overdrawn"] = bool((flows.budgets.members @ leaving > flows.budgets.most).any())
     if flows.group is not None:
-        said["a group is torn"] = any(
+        found["a group is torn"] = any(
             leaving[flows.group == g].sum() not in (0, flows.count[flows.group == g].sum())
             for g in np.unique(flows.group[flows.group != ABSENT]).tolist()
         )
-    return [words for words, wrong in said.items() if wrong]
+    return [text for text, wrong in found.items() if wrong]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -165,7 +165,7 @@ class Limited:
     size: Ints
 
 
-def limited(flows: Flows) -> Limited:
+def limited(flows: FlowProblem) -> Limited:
     """The limits of the flows as rows."""
     classes = len(flows.demand)
     weight, most = np.ones((1, classes)), np.array([float(flows.moves)])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from descheduler.model.arrays import Indices
-from descheduler.packing.fragmentation.columns import ColumnPool
 from descheduler.packing.fragmentation.descent import best_moves
 from descheduler.packing.fragmentation.index import FragmentationIndex
+from descheduler.packing.fragmentation.node_columns import ColumnPool
 from descheduler.packing.state import ABSENT, Step
 
 Offers = dict[int, list[tuple[int, int]]]

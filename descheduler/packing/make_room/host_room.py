@@ -1,4 +1,4 @@
-"""Where moved pods could go, added up over alike nodes: the relaxed half of the programme of `room.choice`.
+"""Where moved pods could go, added up over alike nodes: the relaxed half of the programme of `node_choice`.
 
 Nodes of one group have as many devices and take the same shapes. Demands of many devices, for which few nodes have
 room, are seated node by node.
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Mask
-from descheduler.packing.make_room.requests import Allowance, Demand, slots
-from descheduler.packing.make_room.vacate import Option, Yard
+from descheduler.packing.make_room.demands import Allowance, Demand, slots
+from descheduler.packing.make_room.vacate import Option, Vacating
 from descheduler.packing.state import ABSENT, Packing
 
 GROUPS = 40
@@ -25,7 +25,7 @@ SCARCE = 4
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Room:
+class HostRoom:
     """`strict`: only chosen options move pods, nodes opened take none. Otherwise lenient: whatever could be done.
 
     `group` [N]; `moving` shapes that may move; `able` [P]; `hosting` options for moved pods of scarce shapes, of kinds
@@ -45,30 +45,30 @@ class Room:
 
 
 def rooms(
-    packing: Packing, yard: Yard, allowance: Allowance, options: Sequence[Option], kinds: int
-) -> tuple[Room, Room]:
+    packing: Packing, vacating: Vacating, allowance: Allowance, options: Sequence[Option], kinds: int
+) -> tuple[HostRoom, HostRoom]:
     """The strict and the lenient room."""
     victims = sorted({i for o in options for i in o.items})
     taken = np.unique(packing.shape[victims]).astype(np.int64)
-    every = np.unique(packing.shape[np.flatnonzero(yard.able)]).astype(np.int64)
+    every = np.unique(packing.shape[np.flatnonzero(vacating.able)]).astype(np.int64)
     group = _groups(packing, every)
     room = {s: slots(packing, _demand(packing, [s], np.min)) for s in taken.tolist() if packing.shapes.count[s] > 1}
     most = Counter(int(packing.shape[i]) for i in victims)
     return (
-        _strict(packing, yard, group, taken, _scarce(packing, room, most, 1 << 30), room, kinds),
-        _lenient(packing, yard, group, every, _scarce(packing, room, most, allowance.moves), kinds),
+        _strict(packing, vacating, group, taken, _scarce(packing, room, most, 1 << 30), room, kinds),
+        _lenient(packing, vacating, group, every, _scarce(packing, room, most, allowance.moves), kinds),
     )
 
 
 def _strict(
     packing: Packing,
-    yard: Yard,
+    vacating: Vacating,
     group: NDArray[np.int64],
     taken: NDArray[np.int64],
     scarce: list[int],
     room: dict[int, NDArray[np.int64]],
     kinds: int,
-) -> Room:
+) -> HostRoom:
     """A kind for each scarce shape, hosted where there is room as things are."""
     kind_of = {s: kinds + i for i, s in enumerate(scarce)}
     hosted = {kind_of[s]: _demand(packing, [s], np.max) for s in scarce}
@@ -76,12 +76,17 @@ def _strict(
         Option(n, kind_of[s], int(room[s][n]), (), 0.0, 0) for s in scarce for n in np.flatnonzero(room[s]).tolist()
     ]
     margin = np.zeros(int(group.max(initial=0)) + 1)
-    return Room(True, yard.able, group, taken, tuple(ready), hosted, kind_of, margin)
+    return HostRoom(True, vacating.able, group, taken, tuple(ready), hosted, kind_of, margin)
 
 
 def _lenient(
-    packing: Packing, yard: Yard, group: NDArray[np.int64], every: NDArray[np.int64], scarce: list[int], kinds: int
-) -> Room:
+    packing: Packing,
+    vacating: Vacating,
+    group: NDArray[np.int64],
+    every: NDArray[np.int64],
+    scarce: list[int],
+    kinds: int,
+) -> HostRoom:
     """A kind for scarce shapes of as many devices, of the least amounts, hosted wherever room could be made."""
     counts = sorted({int(packing.shapes.count[s]) for s in scarce})
     kind_of = {s: kinds + counts.index(int(packing.shapes.count[s])) for s in scarce}
@@ -89,9 +94,9 @@ def _lenient(
         k: _demand(packing, [s for s in scarce if kind_of[s] == k], np.min) for k in sorted(set(kind_of.values()))
     }
     devices = (packing.devices != ABSENT).sum(axis=1)
-    possible = [o for k, d in hosted.items() for o in _hosts(yard, k, d, devices)]
+    possible = [o for k, d in hosted.items() for o in _hosts(vacating, k, d, devices)]
     margin = np.zeros(int(group.max(initial=0)) + 1)
-    return Room(False, yard.able, group, every, tuple(possible), hosted, kind_of, margin)
+    return HostRoom(False, vacating.able, group, every, tuple(possible), hosted, kind_of, margin)
 
 
 def _scarce(packing: Packing, room: dict[int, NDArray[np.int64]], most: Counter[int], moves: int) -> list[int]:
@@ -112,11 +117,11 @@ def _demand(packing: Packing, alike: list[int], pick: Callable[..., NDArray[np.i
     return Demand(amounts, int(shapes.count[alike[0]]), milli, np.asarray(shapes.allowed[alike].any(axis=0)))
 
 
-def _hosts(yard: Yard, kind: int, demand: Demand, devices: NDArray[np.int64]) -> Iterable[Option]:
+def _hosts(vacating: Vacating, kind: int, demand: Demand, devices: NDArray[np.int64]) -> Iterable[Option]:
     """Every number of members on every node, at the least that it can cost."""
     for node in np.flatnonzero(demand.mask(len(devices)) & (devices >= demand.gpus)).tolist():
         for units in range(1, int(devices[node]) // demand.gpus + 1):
-            found = yard.option(node, kind, demand, units)
+            found = vacating.option(node, kind, demand, units)
             if found is None:
                 break
             yield found

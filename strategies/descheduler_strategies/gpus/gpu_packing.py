@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Positions
 from descheduler.model.units import DisruptionMode
-from descheduler.packing.make_room.requests import Allowance, Effort
+from descheduler.packing.make_room.demands import Allowance, RoomEffort
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
 _Key = tuple[bytes, int, int, bytes]
@@ -24,7 +24,7 @@ PLAIN_NODES = 64
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class GpuColumns:
+class GpuPacking:
     """The packing's nodes are the snapshot's; item i of it is the pod `pods[i]` of the snapshot.
 
     `pool` [N] nodes with GPUs that the strategy looks at; `kept` the resource columns of the packing's amounts;
@@ -38,7 +38,7 @@ class GpuColumns:
     shape_of: dict[int, int]
 
 
-def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], extra: Iterable[int] = ()) -> GpuColumns:
+def gpu_packing(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], extra: Iterable[int] = ()) -> GpuPacking:
     """The pods on nodes of `pool` [N] as items; `extra` (pending ones) as shapes only.
 
     They may move to nodes of the pool, and to the emptiest nodes that have no GPUs.
@@ -59,7 +59,7 @@ def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], e
         movable=view.movable[here],
         cost=_costs(view, here),
     )
-    return GpuColumns(packing, here, pool, kept, shape_of)
+    return GpuPacking(packing, here, pool, kept, shape_of)
 
 
 def _pods_on(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_]) -> Positions:
@@ -165,7 +165,7 @@ def gpu_pool(view: RebalanceView, pools: Sequence[str]) -> NDArray[np.bool_]:
     return out
 
 
-def allowance_of(view: RebalanceView, columns: GpuColumns, moves: int) -> Allowance:
+def allowance_of(view: RebalanceView, columns: GpuPacking, moves: int) -> Allowance:
     """At most so many moves; gangs that move whole are groups, one that is not all here does not move."""
     group = np.full(len(columns.pods), ABSENT, np.int32)
     place = {pod: i for i, pod in enumerate(columns.pods.tolist())}
@@ -177,9 +177,9 @@ def allowance_of(view: RebalanceView, columns: GpuColumns, moves: int) -> Allowa
     return Allowance(moves=moves, group=group)
 
 
-def effort_of(effort: float) -> Effort:
+def effort_of(effort: float) -> RoomEffort:
     """The search's budget of work, scaled: a fraction of its own, for a plan is made every few minutes."""
-    usual = Effort()
+    usual = RoomEffort()
     return replace(
         usual,
         nodes=max(1, round(usual.nodes * effort / 20)),

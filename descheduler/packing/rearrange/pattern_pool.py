@@ -18,8 +18,8 @@ import numpy as np
 
 from descheduler.model.arrays import Floats, Ints
 from descheduler.packing.programme import Infeasible, Programme, Solution, SolveStatus, WorkLimits
-from descheduler.packing.rearrange.flows import Change, Flows, Limited, fit, limited, nothing
-from descheduler.packing.rearrange.patterns import Ground, Patterns, ground, joined, price
+from descheduler.packing.rearrange.flow_problem import FlowChange, FlowProblem, Limited, fit, limited, nothing
+from descheduler.packing.rearrange.patterns import Ground, SitePatterns, ground, joined, price
 from descheduler.packing.state import ABSENT
 
 _NEW = 1e-7
@@ -34,10 +34,10 @@ _EPSILON = 1e-3
 class PatternPool:
     """The patterns found for `flows`, and the proven `bound` on the slots of any change."""
 
-    flows: Flows
+    flows: FlowProblem
     ground: Ground
     rows: Limited
-    patterns: Patterns
+    patterns: SitePatterns
     bound: float
     rounds: int
 
@@ -53,12 +53,12 @@ class PickedPatterns:
     ends here."""
 
     picked: Ints
-    change: Change
+    change: FlowChange
     slots: int
     repeatable: bool
 
 
-def binding(flows: Flows) -> Ints:
+def binding(flows: FlowProblem) -> Ints:
     """Resources that could ever run short, the one that decides first.
 
     Whatever stands in a bin keeps a ratio between two resources; where a bin has more of the second than the ratio
@@ -79,7 +79,7 @@ def binding(flows: Flows) -> Ints:
     return np.concatenate([[best], rest[rest != best]]).astype(np.int64)
 
 
-def generate(flows: Flows, rounds: int = 100) -> PatternPool | None:
+def generate(flows: FlowProblem, rounds: int = 100) -> PatternPool | None:
     """Patterns by pricing, until none is missing or `rounds` are done; None where amounts are too fine.
 
     With more than one binding resource the bound leaves out all but one (it holds, but may be out of reach), and the
@@ -202,15 +202,15 @@ def _master(pool: PatternPool, *, relaxed: bool, barred: list[Ints] | None = Non
     return _Master(programme, columns, out.shape[1], len(rows.most), len(rows.size))
 
 
-def _still(flows: Flows, g: Ground) -> Patterns:
+def _still(flows: FlowProblem, g: Ground) -> SitePatterns:
     """Every site as it is."""
     now = np.append(flows.slots(nothing(flows)), 0)
     empty = np.zeros((len(g.place), 3, len(g.size)), dtype=np.int64)
     slots = np.where(g.bin == ABSENT, 0, now[g.bin]).sum(axis=1)
-    return Patterns(np.arange(len(g.place)), empty, empty.copy(), slots)
+    return SitePatterns(np.arange(len(g.place)), empty, empty.copy(), slots)
 
 
-def _cut_down(flows: Flows, g: Ground, patterns: Patterns) -> Patterns:
+def _cut_down(flows: FlowProblem, g: Ground, patterns: SitePatterns) -> SitePatterns:
     """The patterns without the entering items that find no room in some resource, and with the slots that do."""
     into = patterns.into.copy()
     rows = np.arange(len(patterns))
@@ -233,13 +233,13 @@ def _cut_down(flows: Flows, g: Ground, patterns: Patterns) -> Patterns:
         where, which = np.divmod(both.argmax(axis=1), len(flows.demand))
         into[short, np.where(where == 0, side[short], 2), which] -= 1
     held = fit(left.reshape(-1, left.shape[2]), flows.shape, np.where(bins == ABSENT, 0, g.most[patterns.site]).ravel())
-    return Patterns(patterns.site, patterns.out, into, held.reshape(-1, 2).sum(axis=1))
+    return SitePatterns(patterns.site, patterns.out, into, held.reshape(-1, 2).sum(axis=1))
 
 
-def _change(pool: PatternPool, patterns: Patterns) -> Change:
+def _change(pool: PatternPool, patterns: SitePatterns) -> FlowChange:
     """The patterns as a change; places that were offered and not needed are dropped, those of busy sites first."""
     flows, g = pool.flows, pool.ground
-    change = Change(np.zeros_like(flows.count), np.zeros_like(flows.count))
+    change = FlowChange(np.zeros_like(flows.count), np.zeros_like(flows.count))
     for side in range(3):
         place = g.place[patterns.site, side]
         real = place != ABSENT

@@ -70,7 +70,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class RoomEffort:
     """How hard to search, in work and never in seconds.
 
     `nodes` of a branch-and-bound tree; `rounds` in which a choice that finds no places is corrected; `exact` the

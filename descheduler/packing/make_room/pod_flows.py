@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints
-from descheduler.packing.make_room.requests import Demand
-from descheduler.packing.make_room.room import Room
+from descheduler.packing.make_room.demands import Demand
+from descheduler.packing.make_room.host_room import HostRoom
 from descheduler.packing.make_room.rows import Rows, Terms
 from descheduler.packing.make_room.vacate import Option
 from descheduler.packing.programme import Programme
@@ -20,7 +20,7 @@ from descheduler.packing.state import ABSENT, WHOLE, Packing
 
 
 @dataclass(eq=False, slots=True)
-class Flows:
+class PodFlows:
     """Columns for what leaves (`out`) and comes in (`into`), by (shape, group), and the rows that tie them.
 
     `victims` what the options take from each, as terms of their columns. Options of kinds from `own` on open their
@@ -31,7 +31,7 @@ class Flows:
     packing: Packing
     options: Sequence[Option]
     option: list[int]
-    room: Room
+    room: HostRoom
     demands: Sequence[Demand]
     own: int
     rows: Rows = field(default_factory=Rows)

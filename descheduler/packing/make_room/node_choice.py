@@ -1,6 +1,6 @@
 """Which nodes to open for which requests, as a programme over whole nodes.
 
-Binaries say which option of which node is taken, integers how many requests of a family are served in which domain.
+Binaries say which option of which node is taken, integers how many requests of a class are served in which domain.
 Where the moved pods go is a relaxation (`room.room`): room of alike nodes is added up. In its strict form (`search`)
 the answer is a proposal that has to find real places; in its lenient form its value is a bound that no plan within the
 limits exceeds, however it chooses, helping moves on other nodes included.
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Ints, Mask
-from descheduler.packing.make_room.devices import add_room
-from descheduler.packing.make_room.requests import Allowance, Demand
-from descheduler.packing.make_room.room import Room
+from descheduler.packing.make_room.demands import Allowance, Demand
+from descheduler.packing.make_room.device_room import add_room
+from descheduler.packing.make_room.host_room import HostRoom
 from descheduler.packing.make_room.rows import Rows
 from descheduler.packing.make_room.vacate import Option
 from descheduler.packing.programme import Infeasible, Programme, SolveStatus, WorkLimits
@@ -26,7 +26,7 @@ from descheduler.packing.state import ABSENT, WHOLE, Packing
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Family:
+class RequestClass:
     """`copies` requests that are alike: `members` of demand `kind`, worth `worth` each, in one of `domain` [N]."""
 
     kind: int
@@ -37,20 +37,20 @@ class Family:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Question:
+class RoomProblem:
     """What is there and what is wanted; `options` are the candidates to open, those that cost nothing included."""
 
     packing: Packing
     able: Mask
     allowance: Allowance
     demands: tuple[Demand, ...]
-    families: tuple[Family, ...]
+    request_classes: tuple[RequestClass, ...]
     options: tuple[Option, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """`taken` positions of options; `served` requests of each family in each domain (ABSENT: anywhere)."""
+class NodeChoice:
+    """`taken` positions of options; `served` requests of each class in each domain (ABSENT: anywhere)."""
 
     taken: tuple[int, ...]
     served: tuple[dict[int, int], ...]
@@ -60,41 +60,42 @@ class Choice:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Seating:
-    """`option` columns of the options; `served` of each family, the column of each domain."""
+    """`option` columns of the options; `served` of each class, the column of each domain."""
 
     option: Ints
     served: list[dict[int, int]]
 
 
 def choose(
-    asked: Question, room: Room, nodes: int, *, most: float | None = None, own: int | None = None
-) -> Choice | None:
+    asked: RoomProblem, room: HostRoom, nodes: int, *, most: float | None = None, own: int | None = None
+) -> NodeChoice | None:
     """The most worth, then the fewest moves; None when the search found nothing.
 
     `most` is a bound known before. Options of kinds from `own` on do not serve requests: they host moved pods.
     """
     programme = Programme(maximise=True)
-    tie = 0.4 * min(f.worth for f in asked.families) / (asked.allowance.moves + 1)
+    tie = 0.4 * min(f.worth for f in asked.request_classes) / (asked.allowance.moves + 1)
     columns = serve(programme, asked, asked.options, most=most)
     _moves(programme, asked, columns.option, tie)
     _budgets(programme, asked, columns.option, strict=True)
     _exclusive(programme, asked, columns.option)
     add_room(programme, asked.packing, asked.options, columns.option, room, asked.demands, own=own)
-    limit = sum(f.worth * f.copies for f in asked.families) if most is None or not np.isfinite(most) else most
-    gap = 0.4 * min(f.worth for f in asked.families) / max(limit, 1e-9)
+    limit = sum(f.worth * f.copies for f in asked.request_classes) if most is None or not np.isfinite(most) else most
+    gap = 0.4 * min(f.worth for f in asked.request_classes) / max(limit, 1e-9)
     answer = programme.solve(WorkLimits(nodes=nodes, gap=gap, seconds=60.0))
     if isinstance(answer, Infeasible):
         return None
     values = answer.values
     served = tuple(
-        {domain: n for domain, c in family.items() if (n := round(float(values[c])))} for family in columns.served
+        {domain: n for domain, c in request_class.items() if (n := round(float(values[c])))}
+        for request_class in columns.served
     )
-    worth = sum(f.worth * sum(s.values()) for f, s in zip(asked.families, served, strict=True))
+    worth = sum(f.worth * sum(s.values()) for f, s in zip(asked.request_classes, served, strict=True))
     taken = tuple(np.flatnonzero(values[columns.option] > 0.5).tolist())
-    return Choice(taken, served, worth, answer.status is SolveStatus.OPTIMAL)
+    return NodeChoice(taken, served, worth, answer.status is SolveStatus.OPTIMAL)
 
 
-def bound(asked: Question, room: Room, nodes: int) -> float:
+def bound(asked: RoomProblem, room: HostRoom, nodes: int) -> float:
     """No plan within the limits is worth more; `nodes` 0 takes the linear relaxation."""
     programme = Programme(maximise=True)
     columns = serve(programme, asked, asked.options)
@@ -104,19 +105,19 @@ def bound(asked: Question, room: Room, nodes: int) -> float:
     answer = programme.solve(WorkLimits(nodes=max(nodes, 1), gap=0.0, seconds=60.0), relaxed=nodes == 0)
     if isinstance(answer, Infeasible):
         return 0.0 if answer.proven else np.inf
-    return whole(answer.bound, asked.families)
+    return whole(answer.bound, asked.request_classes)
 
 
-def whole(value: float, families: Sequence[Family]) -> float:
+def whole(value: float, request_classes: Sequence[RequestClass]) -> float:
     """The value rounded down to what sums of the worths can reach, when they are all multiples of the least."""
-    unit = min(f.worth for f in families)
-    even = all(abs(f.worth / unit - round(f.worth / unit)) < 1e-9 for f in families)
+    unit = min(f.worth for f in request_classes)
+    even = all(abs(f.worth / unit - round(f.worth / unit)) < 1e-9 for f in request_classes)
     return float(np.floor(value / unit + 1e-6) * unit) if even and np.isfinite(value) else value
 
 
 def serve(
     programme: Programme,
-    asked: Question,
+    asked: RoomProblem,
     options: Sequence[Option],
     *,
     upper: float = 1.0,
@@ -125,29 +126,29 @@ def serve(
     """Requests served need members seated, in their domain. `upper` how often an option can be taken."""
     option = programme.add(len(options), upper=upper)
     served: list[dict[int, int]] = []
-    for family in asked.families:
+    for request_class in asked.request_classes:
         where = (
             [ABSENT]
-            if family.domain is None
-            else sorted({int(family.domain[o.node]) for o in options if o.kind == family.kind} - {ABSENT})
+            if request_class.domain is None
+            else sorted({int(request_class.domain[o.node]) for o in options if o.kind == request_class.kind} - {ABSENT})
         )
-        block = programme.add(len(where), upper=float(family.copies), cost=family.worth)
+        block = programme.add(len(where), upper=float(request_class.copies), cost=request_class.worth)
         served.append(dict(zip(where, block.tolist(), strict=True)))
-        if len(where) > 1 and np.isfinite(family.copies):
-            programme.constrain(1, 0, block, upper=float(family.copies))
+        if len(where) > 1 and np.isfinite(request_class.copies):
+            programme.constrain(1, 0, block, upper=float(request_class.copies))
     rows = Rows()
     for kind in range(len(asked.demands)):
         _seats(rows, asked, options, kind, option, served)
     rows.put(programme)
     if most is not None and np.isfinite(most):
-        pairs = [(c, f.worth) for f, s in zip(asked.families, served, strict=True) for c in s.values()]
+        pairs = [(c, f.worth) for f, s in zip(asked.request_classes, served, strict=True) for c in s.values()]
         programme.constrain(1, 0, [c for c, _ in pairs], [w for _, w in pairs], upper=most + 1e-6)
     return Seating(option, served)
 
 
 def _seats(
     rows: Rows,
-    asked: Question,
+    asked: RoomProblem,
     options: Sequence[Option],
     kind: int,
     option: Ints,
@@ -155,16 +156,16 @@ def _seats(
 ) -> None:
     """Members of requests served <= members seated: in all, and in every domain of every level."""
     mine = [(int(option[i]), o) for i, o in enumerate(options) if o.kind == kind]
-    families = [(f, s) for f, s in zip(asked.families, served, strict=True) if f.kind == kind]
+    request_classes = [(f, s) for f, s in zip(asked.request_classes, served, strict=True) if f.kind == kind]
     total = [(c, -float(o.units)) for c, o in mine]
-    rows.add([*total, *((c, float(f.members)) for f, s in families for c in s.values())], upper=0.0)
-    levels = {id(f.domain): f.domain for f, _ in families if f.domain is not None}
+    rows.add([*total, *((c, float(f.members)) for f, s in request_classes for c in s.values())], upper=0.0)
+    levels = {id(f.domain): f.domain for f, _ in request_classes if f.domain is not None}
     for level in levels.values():
         there: dict[int, list[tuple[int, float]]] = defaultdict(list)
         for c, o in mine:
             there[int(level[o.node])].append((c, -float(o.units)))
         wanted: dict[int, list[tuple[int, float]]] = defaultdict(list)
-        for f, s in families:
+        for f, s in request_classes:
             for d, c in s.items():
                 wanted[_outer(level, f.domain, d)].append((c, float(f.members)))
         for domain in sorted(set(there) - {ABSENT}):
@@ -181,7 +182,7 @@ def _outer(level: NDArray[np.int32], inner: NDArray[np.int32] | None, domain: in
     return int(found[0]) if len(found) == 1 else ABSENT
 
 
-def _moves(programme: Programme, asked: Question, option: Ints, tie: float) -> None:
+def _moves(programme: Programme, asked: RoomProblem, option: Ints, tie: float) -> None:
     """At most so many moves, the cheapest; a gang that several options move is counted once."""
     group, price = asked.allowance.group, prices(asked)
     alone = [_alone(o, group) for o in asked.options]
@@ -203,7 +204,7 @@ def _moves(programme: Programme, asked: Question, option: Ints, tie: float) -> N
     rows.put(programme)
 
 
-def prices(asked: Question) -> NDArray[np.float64]:
+def prices(asked: RoomProblem) -> NDArray[np.float64]:
     """[P] what a move costs, so that no plan costs more than its number of moves, and none comes for nothing."""
     cost = asked.packing.cost
     return np.asarray(0.01 + 0.99 * cost / max(float(cost.max(initial=0.0)), 1e-12))
@@ -217,7 +218,7 @@ def _gangs(option: Option, group: NDArray[np.int32] | None) -> list[int]:
     return [] if group is None else sorted({int(group[i]) for i in option.items} - {ABSENT})
 
 
-def _budgets(programme: Programme, asked: Question, option: Ints, *, strict: bool) -> None:
+def _budgets(programme: Programme, asked: RoomProblem, option: Ints, *, strict: bool) -> None:
     """Disruption budgets: of each, only so many items move (counted once per option)."""
     budget = asked.allowance.budget
     if budget is None:
@@ -234,14 +235,14 @@ def _budgets(programme: Programme, asked: Question, option: Ints, *, strict: boo
     rows.put(programme)
 
 
-def _exclusive(programme: Programme, asked: Question, option: Ints) -> None:
+def _exclusive(programme: Programme, asked: RoomProblem, option: Ints) -> None:
     """One option per node: the cheapest sets of two would count the same room twice."""
     _, row = np.unique([o.node for o in asked.options], return_inverse=True)
     if len(row):
         programme.constrain(int(row.max()) + 1, row, option, upper=1.0)
 
 
-def _least(programme: Programme, asked: Question, option: Ints, room: Room) -> tuple[Ints, Ints]:
+def _least(programme: Programme, asked: RoomProblem, option: Ints, room: HostRoom) -> tuple[Ints, Ints]:
     """What hosting costs at least. Returns the columns of all moves together, and of `room.hosting`.
 
     On a node, one kind's options exclude each other; demands of more than half of its devices exclude each other,

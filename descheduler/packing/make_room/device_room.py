@@ -13,9 +13,9 @@ from itertools import combinations
 import numpy as np
 
 from descheduler.model.arrays import Ints
-from descheduler.packing.make_room.flows import Flows
-from descheduler.packing.make_room.requests import Demand
-from descheduler.packing.make_room.room import Room
+from descheduler.packing.make_room.demands import Demand
+from descheduler.packing.make_room.host_room import HostRoom
+from descheduler.packing.make_room.pod_flows import PodFlows
 from descheduler.packing.make_room.rows import Terms
 from descheduler.packing.make_room.vacate import Option
 from descheduler.packing.programme import Programme
@@ -32,7 +32,7 @@ def add_room(
     packing: Packing,
     options: Sequence[Option],
     option: Ints,
-    room: Room,
+    room: HostRoom,
     demands: Sequence[Demand],
     *,
     moves: Ints | None = None,
@@ -44,7 +44,7 @@ def add_room(
     Options of kinds from `own` on open their node for moved pods alone.
     """
     kinds = len(demands) if own is None else own
-    flows = Flows(programme, packing, options, option.tolist(), room, demands, kinds)
+    flows = PodFlows(programme, packing, options, option.tolist(), room, demands, kinds)
     flows.run(moves, hosts)
     devices = _Devices(flows)
     if room.strict or devices.countable():
@@ -54,7 +54,7 @@ def add_room(
 
 @dataclass(eq=False, slots=True)
 class _Devices:
-    flows: Flows
+    flows: PodFlows
 
     def countable(self) -> bool:
         """Whether devices can be counted without wronging any plan: nodes opened use all of theirs."""

@@ -23,7 +23,7 @@ SAME = 1e-6
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Classes:
+class ItemClasses:
     """M classes of items that are moved alike: `of` [S] the class of a shape, `shapes` one for each class."""
 
     of: Indices
@@ -95,14 +95,14 @@ def identical(packing: Packing) -> Indices:
     return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def classes_of(packing: Packing, alike: Indices) -> Classes:
+def classes_of(packing: Packing, alike: Indices) -> ItemClasses:
     """Shapes that are `alike` [S] as one class, for which its most frequent shape stands."""
     times = np.bincount(packing.shape[packing.node != ABSENT], minlength=len(packing.shapes))
     order = np.lexsort((-times, alike))
     chosen = order[np.unique(alike[order], return_index=True)[1]]
     shapes = packing.shapes
     picked = Shapes(shapes.amounts[chosen], shapes.count[chosen], shapes.milli[chosen], shapes.allowed[chosen])
-    return Classes(alike, picked)
+    return ItemClasses(alike, picked)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,7 +122,7 @@ class _Front:
 class Growth:
     """Grows columns of a packing at prices `host` [M] and `paid` [P] (what a node pays for giving an item away)."""
 
-    def __init__(self, index: FragmentationIndex, classes: Classes, host: Floats, paid: Floats, beam: Beam) -> None:
+    def __init__(self, index: FragmentationIndex, classes: ItemClasses, host: Floats, paid: Floats, beam: Beam) -> None:
         packing = index.packing
         width = packing.devices.shape[1]
         self._index, self._classes, self._host, self._paid, self._beam = index, classes, host, paid, beam

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from descheduler.packing.make_room.requests import Allowance, Demand, Request, movable, slots
+from descheduler.packing.make_room.demands import Allowance, Demand, Request, movable, slots
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes
 
 

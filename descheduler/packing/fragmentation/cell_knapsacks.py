@@ -12,7 +12,7 @@ import numpy as np
 
 from descheduler.model.arrays import Floats, Indices, Ints
 from descheduler.packing.fragmentation.pricing import Prices, solve
-from descheduler.packing.fragmentation.relaxed import Group, Relaxed
+from descheduler.packing.fragmentation.relaxed import NodeGroup, Relaxed
 
 CELLS = 640
 """Cells of the largest node."""
@@ -27,7 +27,7 @@ class _Tables:
     loose: Floats
 
 
-def _tables(group: Group, relaxed: Relaxed, prices: Prices) -> _Tables:
+def _tables(group: NodeGroup, relaxed: Relaxed, prices: Prices) -> _Tables:
     cell = max(1.0, float(group.room.max()) / CELLS)
     width = int(group.room.max() / cell) + 1
     milli, share = relaxed.milli[group.classes], relaxed.share[group.classes]
@@ -64,7 +64,7 @@ def _undominated(milli: Ints, cells: Indices, income: Floats) -> list[int]:
 class _Devices:
     """What a device is worth at a level with so many cells, as the cells at which it rises; made when first asked."""
 
-    def __init__(self, group: Group, tables: _Tables, gone: Floats) -> None:
+    def __init__(self, group: NodeGroup, tables: _Tables, gone: Floats) -> None:
         self._group, self._tables, self._gone = group, tables, gone
         self._kept = np.floor(group.kept / tables.cell).astype(np.intp)
         self._ends = np.append(group.first[1:], len(group.left))
@@ -87,7 +87,7 @@ class _Devices:
         return self._made[key]
 
 
-def exact_gains(group: Group, relaxed: Relaxed, prices: Prices) -> Floats:
+def exact_gains(group: NodeGroup, relaxed: Relaxed, prices: Prices) -> Floats:
     """[N] no rearrangement of the node of the group gains more at these prices."""
     priced = solve(group, relaxed, prices)
     tables = _tables(group, relaxed, prices)
@@ -108,7 +108,7 @@ def exact_gains(group: Group, relaxed: Relaxed, prices: Prices) -> Floats:
     return found
 
 
-def _loose(group: Group, relaxed: Relaxed, tables: _Tables, paid: Floats, row: int) -> Floats:
+def _loose(group: NodeGroup, relaxed: Relaxed, tables: _Tables, paid: Floats, row: int) -> Floats:
     """[X + 1] what items without devices are worth in so many cells: each stays, or is given away."""
     worth, parts = tables.loose.copy(), relaxed.parts
     for at in range(group.loose.indptr[row], group.loose.indptr[row + 1]):

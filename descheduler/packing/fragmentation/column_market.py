@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.model.arrays import Floats, Indices
-from descheduler.packing.fragmentation.columns import ColumnPool
+from descheduler.packing.fragmentation.node_columns import ColumnPool
 from descheduler.packing.programme import Infeasible, Programme, Solution, WorkLimits
 from descheduler.packing.state import ABSENT, Packing
 
