@@ -63,6 +63,7 @@ class Outcome:
     observed: Mapping[FindingKey, Refused]
     final: Scenario
     problems: tuple[Problem, ...]
+    without_history: tuple[Blocked, ...] = ()  # the strategies that did not run for want of it, in `by`
 
     @property
     def view(self) -> RebalanceView:
@@ -87,6 +88,7 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
         observed={key: seen for found in rounds.observed.values() for key, seen in found.items()},
         final=rounds.prover.state,
         problems=(*context.problems, *rounds.problems),
+        without_history=tuple(rounds.without_history),
     )
 
 
@@ -108,6 +110,7 @@ class _Rounds:
         self.refused: list[Refused] = []
         self.observed: dict[int, dict[FindingKey, Refused]] = {}  # what each strategy left alone when it was asked last
         self.problems: list[Problem] = []
+        self.without_history: list[Blocked] = []
         self._context = context
         self._exhausted = False
 
@@ -137,6 +140,7 @@ class _Rounds:
             blocked = one.paused
             if lacking and blocked is None:
                 blocked = Blocked(Reason.DATA_MISSING, name, f"no usable history of {', '.join(lacking)}")
+                self.without_history.append(blocked)
             if blocked is None:
                 ready.append(one)
                 continue

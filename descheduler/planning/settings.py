@@ -82,6 +82,12 @@ def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[Cho
     )
 
 
+def _landing(policy: Policy, landing: LandingMode) -> LandingMode:
+    """Where the executor names the node there is nothing to steer."""
+    steered = policy.acting.steering and landing is LandingMode.PREDICTED
+    return LandingMode.STEERED if steered else landing
+
+
 def input_of(
     policy: Policy,
     snapshot: ClusterSnapshot,
@@ -104,12 +110,6 @@ def input_of(
         moved_last_hour=moved_last_hour,
         histories=histories or {},
     )
-
-
-def _landing(policy: Policy, landing: LandingMode) -> LandingMode:
-    """Where the executor names the node there is nothing to steer."""
-    steered = policy.acting.steering and landing is LandingMode.PREDICTED
-    return LandingMode.STEERED if steered else landing
 
 
 def _topology(written: TopologyPolicy) -> TopologyRules:

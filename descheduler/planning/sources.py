@@ -78,7 +78,7 @@ def _signal(profiles: SignalProfiles, rules: FreshnessRules, now: float) -> Sour
         detail = detail or "no series"
     elif state is SourceState.STALE:
         detail = f"newest point is {age:.0f} s old" if now > profiles.origin else f"{age:.0f} s from the future"
-    return SourceRow(f"history/{profiles.signal}", state, age, len(profiles.keys), detail)
+    return SourceRow.of_signal(profiles.signal, state, age, len(profiles.keys), detail)
 
 
 def missing(signals: Iterable[str], usable: Mapping[str, SignalProfiles]) -> tuple[str, ...]:
