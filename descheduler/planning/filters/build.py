@@ -19,7 +19,7 @@ from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_ev
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
-from descheduler.planning.filters.window import window_filters
+from descheduler.planning.filters.windows import window_filters
 
 __all__ = ["FilterRules", "Filters", "LedgerView", "build_filters"]
 
