@@ -21,32 +21,34 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
     Budgets are charged in order: an action that is let through leaves less for those after it.
     """
     verdicts: dict[str, Blocked | None] = {}
-    left = {budget.key: budget.allowed for budget in snapshot.budgets}
-    by_namespace: dict[str, list[DisruptionBudget]] = {}
-    for budget in snapshot.budgets:
-        by_namespace.setdefault(budget.namespace, []).append(budget)
+    left = {budget.key: budget.allowance() for budget in snapshot.budgets}
+    budgets = _by_namespace(snapshot)
     for action in actions:
         pods = [_find(snapshot, move) for move in action.pods]
-        blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None) or _waited_for(
-            snapshot, action
-        )
+        blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None)
+        blocked = blocked or _waited_for(snapshot, action)
         if blocked is None:
-            blocked = _charge(left, by_namespace, [pod for pod in pods if pod is not None])
+            blocked = _charge(left, budgets, [pod for pod in pods if pod is not None])
         verdicts[action.id] = blocked
     return verdicts
 
 
 def budgets_of(snapshot: ClusterSnapshot, moves: Iterable[PodMove]) -> Mapping[str, str]:
     """Key of the first budget that covers each pod, by uid; pods that none covers are left out."""
-    by_namespace: dict[str, list[DisruptionBudget]] = {}
-    for budget in snapshot.budgets:
-        by_namespace.setdefault(budget.namespace, []).append(budget)
+    budgets = _by_namespace(snapshot)
     found: dict[str, str] = {}
     for move in moves:
         pod = _find(snapshot, move)
-        if pod is not None:
-            keys = (budget.key for budget in by_namespace.get(pod.namespace, ()) if _covers(budget, pod))
-            found.update((move.uid, key) for key in list(keys)[:1])
+        first = next((b for b in budgets.get(move.namespace, ()) if pod is not None and b.selects(pod.labels)), None)
+        if first is not None:
+            found[move.uid] = first.key
+    return found
+
+
+def _by_namespace(snapshot: ClusterSnapshot) -> Mapping[str, list[DisruptionBudget]]:
+    found: dict[str, list[DisruptionBudget]] = {}
+    for budget in snapshot.budgets:
+        found.setdefault(budget.namespace, []).append(budget)
     return found
 
 
@@ -81,28 +83,16 @@ def _waited_for(snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
 def _charge(left: dict[str, int], budgets: Mapping[str, list[DisruptionBudget]], pods: Iterable[Pod]) -> Blocked | None:
     need: dict[str, int] = {}
     for pod in pods:
-        matching = [b for b in budgets.get(pod.namespace, ()) if _covers(b, pod)]
+        matching = [b for b in budgets.get(pod.namespace, ()) if b.selects(pod.labels)]
         if len(matching) > 1:
             return Blocked(Reason.SEVERAL_BUDGETS, pod.key, ", ".join(b.key for b in matching))
         for budget in matching:
             if budget.stale:
                 return Blocked(Reason.BUDGET_STALE, budget.key)
-            need[budget.key] = need.get(budget.key, 0) + _costs(budget, pod)
+            need[budget.key] = need.get(budget.key, 0) + (not budget.exempts(pod))
     for key, count in need.items():
         if count > left[key]:
             return Blocked(Reason.DISRUPTION_BUDGET, key, f"{count} needed, {left[key]} left")
     for key, count in need.items():
         left[key] -= count
     return None
-
-
-def _covers(budget: DisruptionBudget, pod: Pod) -> bool:
-    return budget.selector is not None and budget.selector.matches(pod.labels)
-
-
-def _costs(budget: DisruptionBudget, pod: Pod) -> int:
-    """0 for an unready pod whose eviction the budget does not count (policy/v1 unhealthyPodEvictionPolicy)."""
-    if pod.ready:
-        return 1
-    healthy = budget.desired_healthy > 0 and budget.current_healthy >= budget.desired_healthy
-    return 0 if budget.unhealthy_policy == "AlwaysAllow" or healthy else 1

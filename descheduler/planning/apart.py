@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from descheduler.planning.prover import Accepted
+from descheduler.planning.proofs import Accepted
 
 
 def apart(accepted: Sequence[Accepted]) -> list[tuple[int, ...]]:

@@ -109,7 +109,7 @@ def test_other_suffixes_and_places_are_refused(doc: export.ProfilesDocument, tmp
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"version": 2}, "a later version, 2; this program reads 1"),
         ({"format": "something"}, "its format is 'something'"),
@@ -117,10 +117,10 @@ def test_other_suffixes_and_places_are_refused(doc: export.ProfilesDocument, tmp
     ],
 )
 def test_foreign_later_and_damaged_documents_are_refused(
-    doc: export.ProfilesDocument, change: dict[str, object], said: str
+    doc: export.ProfilesDocument, change: dict[str, object], message: str
 ) -> None:
     data = json.dumps({**json.loads(export.to_json(doc)), **change}).encode()
-    with pytest.raises(DocumentError, match=said):
+    with pytest.raises(DocumentError, match=message):
         export.from_json(data)
 
 

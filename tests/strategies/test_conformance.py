@@ -56,11 +56,11 @@ class TestEveryStrategy:
     def test_leaves_the_view_as_it_was(self, name: str, scene: Scene) -> None:
         view = view_of(scene)
         every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
-        free = view.start.state.free(every).copy()
+        free = view.start.free(every).copy()
         vectors = {r: view.start.vectors(r, every).copy() for r in view.loads}
         movable = view.movable.copy()
         answers(name, view)
-        assert (view.start.state.free(every) == free).all()
+        assert (view.start.free(every) == free).all()
         assert all((view.start.vectors(r, every) == v).all() for r, v in vectors.items())
         assert (view.movable == movable).all()
 

@@ -7,21 +7,21 @@ falls by enough. A pod that promises less than another one keeps is never tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
+from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Relocation, Scenario, relocate
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.marginals import Marginals, target
-from descheduler_strategies.gpus.bundles import Bundle, moves_left, relocate
 from descheduler_strategies.gpus.columns import GpuColumns, gpu_columns, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 
-SUBJECT = "gpu/fragmentation"
+SUBJECT = Subject(SubjectKind.GPU, "fragmentation")
 TRIED = 60
 """Units tried for one move at effort 1: landings are what the search spends its time on."""
 
@@ -29,7 +29,7 @@ TRIED = 60
 def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Proposal | Observation]:
     """One proposal a unit, each lowering the measure where its pods would really land."""
     pool = gpu_pool(view, args.pools)
-    most = moves_left(view, NAME, SUBJECT, args.max_moves)
+    most = args.max_moves - view.moves_granted(NAME, SUBJECT)
     state = view.what_if()
     waits = [] if args.workload else pending_with_gpus(view)
     columns = gpu_columns(view, state, pool, waits)
@@ -88,9 +88,9 @@ class _Descent:
         self._place = {pod: i for i, pod in enumerate(columns.pods.tolist())}
         self._tries = max(1, round(TRIED * args.effort))
 
-    def step(self, left: int) -> tuple[Bundle, float] | Blocked:
+    def step(self, left: int) -> tuple[Relocation, float] | Blocked:
         """The next unit to move, moved in the state, and what it gains; or why nothing is worth moving."""
-        refused = Blocked(Reason.NO_CURE, SUBJECT, f"no move makes {self._args.min_gain:g} GPUs useful")
+        refused = Blocked(Reason.NO_CURE, str(SUBJECT), f"no move makes {self._args.min_gain:g} GPUs useful")
         best, most = None, self._args.min_gain
         for item, promise in self._promising():
             if promise <= most:
@@ -126,7 +126,7 @@ class _Descent:
             if len(seen) >= self._tries:
                 return
 
-    def _try(self, item: int) -> tuple[Bundle, float] | Blocked:
+    def _try(self, item: int) -> tuple[Relocation, float] | Blocked:
         """Where the unit would land, and what that gains. Pods that are no items are not counted (they hold no GPU)."""
         least = self._args.min_gain if len(self._view.moving(int(self._pods[item]))) == 1 else None
         bundle = relocate(
@@ -136,6 +136,7 @@ class _Descent:
             self._accept(item, least),
             max_risk=self._args.max_risk,
             bad=Reason.NO_GAIN,
+            more_avoided=MOST_AVOIDED,
         )
         if isinstance(bundle, Blocked):
             return bundle
@@ -145,7 +146,7 @@ class _Descent:
             return Blocked(Reason.GANG_MEMBER_BLOCKED, f"pod/{key}", "is outside the pools that this looks at")
         return bundle, self.marginals.gain({self._place[pod]: node for pod, node in bundle.landed.items()})
 
-    def _accept(self, item: int, least: float | None) -> Callable[[Scenario], Accept]:
+    def _accept(self, item: int, least: float | None) -> AcceptIn:
         """Accepts nodes on which the pod gains at least so much; anywhere for a unit of several, judged as a whole."""
 
         def good(nodes: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -153,4 +154,4 @@ class _Descent:
                 return np.ones(len(nodes), np.bool_)
             return self.marginals.gains(item, nodes) >= least
 
-        return lambda _state: good
+        return lambda _state, _pod: good
