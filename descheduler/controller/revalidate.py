@@ -15,6 +15,7 @@ from dataclasses import replace
 from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.reconciliation import reconcile
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
@@ -98,15 +99,18 @@ def _blind(context: PlanningContext, signals: Sequence[str]) -> Blocked | None:
 
 
 def _judged(prover: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
-    proposal = _proposal(snapshot, action)
+    proposal = _proposal(snapshot, action, directed=prover.view.landing is LandingMode.DIRECTED)
     if isinstance(proposal, Blocked):
         return proposal
     verdict = prover.judge(proposal)
     return verdict if isinstance(verdict, Blocked) else None
 
 
-def _proposal(snapshot: ClusterSnapshot, action: Action) -> Proposal | Blocked:
-    """What the action was when it was proposed, in the positions of this snapshot."""
+def _proposal(snapshot: ClusterSnapshot, action: Action, *, directed: bool) -> Proposal | Blocked:
+    """What the action was when it was proposed, in the positions of this snapshot.
+
+    Where the executor names the node it will be the planned one, which alone must be good then.
+    """
     at = snapshot.node_index
     moves: list[Move] = []
     for one in action.pods:
@@ -115,7 +119,8 @@ def _proposal(snapshot: ClusterSnapshot, action: Action) -> Proposal | Blocked:
             return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is gone")
         if snapshot.pods[pod].node != one.source:
             return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is not on {one.source}")
-        moves.append(Move(pod, at.get(one.source, -1), (at[one.destination],) if one.destination in at else ()))
+        destinations = (at[one.destination],) if one.destination in at else ()
+        moves.append(Move(pod, at.get(one.source, -1), destinations, only=directed))
     seats: list[Seat] = []
     for row in action.room_for:
         pod = snapshot.pod_index.get((row.namespace, row.pod), -1)

@@ -22,31 +22,33 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
     """
     verdicts: dict[str, Blocked | None] = {}
     left = {budget.key: budget.allowance() for budget in snapshot.budgets}
-    by_namespace: dict[str, list[DisruptionBudget]] = {}
-    for budget in snapshot.budgets:
-        by_namespace.setdefault(budget.namespace, []).append(budget)
+    budgets = _by_namespace(snapshot)
     for action in actions:
         pods = [_find(snapshot, move) for move in action.pods]
-        blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None) or _waited_for(
-            snapshot, action
-        )
+        blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None)
+        blocked = blocked or _waited_for(snapshot, action)
         if blocked is None:
-            blocked = _charge(left, by_namespace, [pod for pod in pods if pod is not None])
+            blocked = _charge(left, budgets, [pod for pod in pods if pod is not None])
         verdicts[action.id] = blocked
     return verdicts
 
 
 def budgets_of(snapshot: ClusterSnapshot, moves: Iterable[PodMove]) -> Mapping[str, str]:
     """Key of the first budget that covers each pod, by uid; pods that none covers are left out."""
-    by_namespace: dict[str, list[DisruptionBudget]] = {}
-    for budget in snapshot.budgets:
-        by_namespace.setdefault(budget.namespace, []).append(budget)
+    budgets = _by_namespace(snapshot)
     found: dict[str, str] = {}
     for move in moves:
         pod = _find(snapshot, move)
-        if pod is not None:
-            keys = (budget.key for budget in by_namespace.get(pod.namespace, ()) if budget.selects(pod.labels))
-            found.update((move.uid, key) for key in list(keys)[:1])
+        first = next((b for b in budgets.get(move.namespace, ()) if pod is not None and b.selects(pod.labels)), None)
+        if first is not None:
+            found[move.uid] = first.key
+    return found
+
+
+def _by_namespace(snapshot: ClusterSnapshot) -> Mapping[str, list[DisruptionBudget]]:
+    found: dict[str, list[DisruptionBudget]] = {}
+    for budget in snapshot.budgets:
+        found.setdefault(budget.namespace, []).append(budget)
     return found
 
 

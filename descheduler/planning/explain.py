@@ -44,6 +44,7 @@ REMEDY: dict[Reason, str] = {
     Reason.SEVERAL_BUDGETS: "one budget for the pod, not several",
     Reason.FAILURE_BUDGET: "a higher backoffLimit, or a podFailurePolicy that ignores DisruptionTarget",
     Reason.QUOTA: "a larger quota, or less in it and nothing that waits for it",
+    Reason.EXECUTOR: "another acting.executor in the policy, or what its detail names",
     Reason.NOT_RUNNING: "the pod to run",
 }
 """What would have to change, for reasons that somebody can do something about."""

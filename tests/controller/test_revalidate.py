@@ -12,7 +12,7 @@ from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
-from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.snapshot import ClusterSnapshot, Freshness
 from descheduler.policy import Policy, default_policy, load_policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
@@ -185,3 +185,18 @@ def test_a_gang_that_grew_is_not_torn() -> None:
     there = members(3, "g", labels={GROUP_LABEL: "train"})
     found = reasons(snap(there, [group("train", 3)]), action(move("g-0"), move("g-1"), gang=True))
     assert found == [Reason.GANG_WOULD_TEAR]
+
+
+def test_where_the_executor_names_the_node_the_planned_one_must_still_do() -> None:
+    kind = "scheduling.koordinator.sh/Reservation"
+    reserving = load_policy(HEAD + "acting: {executor: reserve}\nstrategies: []\n")
+
+    def verdict(free: str) -> Reason | None:
+        one = pod("web-1", cpu="4", node="n1")
+        moving = replace(one, spec=replace(one.spec, scheduler_name="koord-scheduler"))
+        nodes = [node("n1"), node("n2", cpu=free), node("n3", cpu="16")]
+        snapshot = cluster(nodes, [moving], freshness={kind: Freshness(kind, NOW)})
+        return reasons(snapshot, action(move("web-1", destination="n2"), executor="reserve"), policy=reserving)[0]
+
+    assert verdict("8") is None
+    assert verdict("2") is Reason.NO_GAIN  # n3 would do, but nothing is reserved there

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from descheduler.contract import available, load
+from descheduler.contract import EXECUTORS, available, load
 from descheduler.policy import Policy, json_schema, load_policy
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +27,13 @@ def test_every_installed_strategy_is_in_it_with_its_arguments() -> None:
     items = schema["properties"]["strategies"]["items"]["oneOf"]
     assert [item["title"] for item in items] == sorted(available())
     assert "thresholds" in schema["$defs"]["HotNodesArgs"]["properties"]
+
+
+def test_every_installed_executor_is_in_it_with_its_arguments() -> None:
+    schema = json_schema()
+    acting = schema["$defs"]["ActingPolicy"]["properties"]
+    assert acting["executor"]["enum"] == list(acting["executors"]["properties"]) == sorted(EXECUTORS.available())
+    assert "schedulerNames" in schema["$defs"]["ReserveArgs"]["properties"]
 
 
 def test_every_reference_has_a_target() -> None:
@@ -50,6 +57,8 @@ def test_every_setting_says_what_it_does() -> None:
     models = _models(Policy)
     for name in available():
         models |= _models(load(name).Args)
+    for name in EXECUTORS.available():
+        models |= _models(EXECUTORS.load(name).Args)
     silent = [
         f"{model.__name__}.{name}"
         for model in models
