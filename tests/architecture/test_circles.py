@@ -9,6 +9,7 @@ import pytest
 
 from architecture.source import imports
 
+
 def circle(graph: Mapping[str, Set[str]]) -> tuple[str, ...]:
     """One circle of the graph, its first module last again; empty when there is none."""
     try:
