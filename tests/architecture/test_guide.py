@@ -8,6 +8,7 @@ from pathlib import Path
 
 from architecture.source import ROOT
 from descheduler.model.moves import Proposal
+from descheduler.planning.conformance import fault
 from planning.scenes import hot_node, outcome
 
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -33,4 +34,6 @@ def test_its_strategy_empties_the_node_that_it_is_given(tmp_path: Path) -> None:
     answers = list(module.RetiringNodes().propose(view, module.RetiringArgs(nodes=("n1",), most=1)))
     proposals = [answer for answer in answers if isinstance(answer, Proposal)]
     assert [[view.snapshot.nodes[move.source].name for move in p.moves] for p in proposals] == [["n1"]]
+    assert [str(p.finding.subject) for p in proposals] == ["node/n1"]
+    assert [fault(answer, view.snapshot) for answer in answers] == [""] * len(answers)
     assert not list(module.RetiringNodes().propose(view, module.RetiringArgs()))
