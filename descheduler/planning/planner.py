@@ -13,11 +13,10 @@ from typing import Any
 
 from descheduler.contract import RebalanceView, Scenario, Strategy, StrategyArgs, ranked
 from descheduler.model.errors import StrategyError
-from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
-from descheduler.planning.apart import apart
+from descheduler.planning.apart import waves_of
 from descheduler.planning.conformance import fault
 from descheduler.planning.context import PlanningContext
 from descheduler.planning.problems import Problem, ProblemKind
@@ -77,8 +76,7 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
     if not context.stops:
         rounds.run(chosen)
     accepted = tuple(rounds.prover.accepted)
-    strangers = apart(accepted) if context.settings.landing is LandingMode.STEERED else None
-    waves = context.budgets.waves([one.restarting for one in accepted], apart=strangers)
+    waves = waves_of(context.budgets, accepted, context.settings.landing)
     return Outcome(
         context=context,
         findings=rounds.findings,

@@ -41,7 +41,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes."""
+    """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes.
+
+    `needs` are the positions of those accepted before that must have left before it has its places.
+    """
 
     proposal: Proposal
     restarting: tuple[int, ...]
@@ -50,3 +53,4 @@ class Accepted:
     cost: float
     stage: int = 1
     stages: int = 1
+    needs: frozenset[int] = frozenset()

@@ -14,12 +14,14 @@ import numpy as np
 
 from descheduler.contract import Accept, Relocation, Scenario, land_all
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.apart import apart
+from descheduler.planning.apart import waves_of
 from descheduler.planning.context import PlanningContext
 from descheduler.planning.proofs import Accepted, Proof
+from descheduler.planning.turns import Turns, in_turn
 
 
 class Prover:
@@ -35,6 +37,7 @@ class Prover:
         self._margin = context.settings.costs.margin
         self._moved: set[int] = set()
         self._seated: set[int] = set()
+        self._turns = Turns()
         # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
         self._taken = Counter(
             view.units.of(p).name for p in context.given.in_flight if view.snapshot.pods[p].deleting is None
@@ -55,14 +58,16 @@ class Prover:
         restarting = [self._restarting(part) for part in moved]
         costs = [float(self.view.costs[list(part)].sum()) for part in restarting]
         stages = _split(proposal, parts, costs)
-        attempt = self.state
+        attempt, turns = self.state, self._turns.fork()
         proofs: list[tuple[Proof, ...]] = []
-        for stage in stages:
+        needs: list[frozenset[int]] = []
+        for turn, stage in enumerate(stages, start=len(self.accepted)):
             relocated = self._relocated(stage, attempt)
             if isinstance(relocated, Blocked):
                 return relocated
             attempt = relocated.state
             proofs.append(_proofs(relocated))
+            needs.append(self._needs(turn, stage, proofs[-1], attempt, turns))
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
@@ -71,39 +76,60 @@ class Prover:
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
-            Accepted(stage, also, proved, taken, price, i, len(parts))
-            for i, (stage, also, proved, taken, price) in enumerate(
-                zip(stages, restarting, proofs, charges, costs, strict=True), start=1
+            Accepted(stage, also, proved, taken, price, i, len(parts), after)
+            for i, (stage, also, proved, taken, price, after) in enumerate(
+                zip(stages, restarting, proofs, charges, costs, needs, strict=True), start=1
             )
         )
         crowded = self._crowded(accepted)
         if crowded is not None:
             self._budgets = before
             return crowded
+        self._turns = turns
         self._take(proposal, accepted, attempt)
         return accepted
 
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
-        """Actions that must keep apart (`steering`) may need more waves than there may be."""
+        """Actions that must keep apart, or wait for one another, may need more waves than there may be."""
         most = self._budgets.limits.waves
-        if most is None or not self.view.steering:
+        if most is None or self.view.landing is LandingMode.PREDICTED:
             return None
-        every = [*self.accepted, *new]
-        waves = self._budgets.waves([one.restarting for one in every], apart=apart(every))
-        if max(waves) < most:
+        if max(waves_of(self._budgets, [*self.accepted, *new], self.view.landing)) < most:
             return None
+        if self.view.landing is LandingMode.DIRECTED:
+            return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")
         return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
 
     def _stages(self, proposal: Proposal) -> tuple[tuple[Move, ...], ...]:
-        """The moves in one part, or in as many as budgets need; what must move together stays together."""
+        """The moves in one part, or in as many as budgets need; what must move together stays together.
+
+        Where landings are directed, who needs a place that an earlier move frees goes in a later part.
+        """
         if not proposal.staged:
             return (proposal.moves,)
         units: dict[tuple[int, ...], list[Move]] = {}
         for move in proposal.moves:
             units.setdefault(self.view.moving(move.pod), []).append(move)
         parts = list(units.values())
-        divided = self._budgets.divide([self._restarting(tuple(m.pod for m in part)) for part in parts])
-        return tuple(tuple(move for at in stage for move in parts[at]) for stage in divided)
+        runs = [list(range(len(parts)))]
+        if self.view.landing is LandingMode.DIRECTED:
+            runs = in_turn(self.state, [[(m.pod, m.source, next(iter(m.destinations), -1)) for m in p] for p in parts])
+        restarting = [self._restarting(tuple(m.pod for m in part)) for part in parts]
+        return tuple(
+            tuple(move for at in stage for move in parts[run[at]])
+            for run in runs
+            for stage in self._budgets.divide([restarting[at] for at in run])
+        )
+
+    def _needs(
+        self, turn: int, stage: Proposal, proofs: tuple[Proof, ...], reached: Scenario, turns: Turns
+    ) -> frozenset[int]:
+        """Which accepted actions must have left before this one; known only where landings are directed."""
+        if self.view.landing is not LandingMode.DIRECTED:
+            return frozenset()
+        needs = frozenset(turn for proof in proofs for turn in turns.needs(reached, proof.pod, proof.node))
+        turns.leave(turn, ((move.pod, move.source) for move in stage.moves))
+        return needs
 
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
         self.state = state

@@ -1,8 +1,8 @@
 """Objective `fragmentation`: lower FGD's measure, the idle GPUs that a pod drawn from the workload could not use.
 
-Where a replacement lands is the scheduler's choice, so the search walks along what the scheduler would do: the pod that
-promises most if it lands best is tried first, and moves if, where it would really land, the measure of the cluster
-falls by enough. A pod that promises less than another one keeps is never tried.
+Where the scheduler chooses the node, the search walks along what it would do: the pod that promises most if it lands
+best is tried first, and moves if, where it would really land, the measure of the cluster falls by enough. A pod that
+promises less than another one keeps is never tried. Where landings are directed, `coordinated` searches instead.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Relocation, Scenario, relocate
+from descheduler.model.arrays import Floats
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
+from descheduler.packing.fragmentation.index import FragmentationIndex
+from descheduler.packing.fragmentation.measure import idle
+from descheduler.packing.state import WHOLE
+from descheduler_strategies.gpu_defragmentation import coordinated
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
-from descheduler_strategies.gpu_defragmentation.marginals import Marginals, target
+from descheduler_strategies.gpu_defragmentation.target import target
 from descheduler_strategies.gpus.columns import GpuColumns, gpu_columns, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 
@@ -34,10 +40,15 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     waits = [] if args.workload else pending_with_gpus(view)
     columns = gpu_columns(view, state, pool, waits)
     workload = target(view, columns, args.workload, waits)
-    if workload is None:
+    if workload is None or not pool.any():
         return
-    descent = _Descent(view, args, columns, state, Marginals(columns.packing, workload, pool))
-    finding = _finding(descent.marginals, float(args.min_gain))
+    index = FragmentationIndex(columns.packing, workload, packed=True, unit=WHOLE)
+    finding = _finding(index, float(args.min_gain))
+    if view.landing is LandingMode.DIRECTED:
+        if most > 0:
+            yield from coordinated.propose(view, args, columns, state, workload, finding, most)
+        return
+    descent = _Descent(view, args, columns, state, index)
     moves = 0
     while moves < most:
         found = descent.step(most - moves)
@@ -57,15 +68,15 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
         )
 
 
-def _finding(marginals: Marginals, threshold: float) -> Finding:
-    value, idle = marginals.value, marginals.idle
+def _finding(index: FragmentationIndex, threshold: float) -> Finding:
+    value, idle_gpus = float(index.value.sum()), idle(index.packing) / WHOLE
     return Finding(
         strategy=NAME,
         subject=SUBJECT,
         measure="idle GPUs that a pod of the workload could not use, on average over the workload (F)",
         value=value,
         threshold=min(value, threshold),
-        text=f"{value:.1f} of {idle:.1f} idle GPUs are of no use to the workload, on average",
+        text=f"{value:.1f} of {idle_gpus:.1f} idle GPUs are of no use to the workload, on average",
     )
 
 
@@ -78,9 +89,11 @@ class _Descent:
         args: GpuDefragmentationArgs,
         columns: GpuColumns,
         state: Scenario,
-        marginals: Marginals,
+        index: FragmentationIndex,
     ) -> None:
-        self.marginals = marginals
+        packing = index.packing
+        self._index = index
+        self._stays = ~packing.movable | (packing.shapes.count[packing.shape] == 0)
         self._view = view
         self._args = args
         self._state = state
@@ -100,7 +113,7 @@ class _Descent:
             tried = self._try(item)
             if isinstance(tried, Blocked):
                 refused = tried
-                self.marginals.stay(item)
+                self._stays[item] = True
             elif tried[1] > most:
                 best, most = tried, tried[1]
         if best is None:
@@ -108,15 +121,16 @@ class _Descent:
         bundle, gain = best
         landed = {move.pod: move.destinations[0] for move in bundle.moves}
         self._state.apply(bundle.moves, landed)
-        self.marginals.move({self._place[pod]: node for pod, node in landed.items()})
+        self._index.land({self._place[pod]: node for pod, node in landed.items()})
+        self._stays[[self._place[pod] for pod in landed]] = True
         return bundle, gain
 
     def _promising(self) -> Iterator[tuple[int, float]]:
         """Items by what they gain if they land best; of those that are alike on one node only the first."""
-        promise = self.marginals.promise()
+        index, packing = self._index, self._index.packing
+        promise = np.where(self._stays, -np.inf, -index.leave - index.enter.min(axis=1)[packing.shape])
         order = np.argsort(-promise, kind="stable")[: 8 * self._tries]
         seen: set[tuple[int, int]] = set()
-        packing = self.marginals.packing
         for item in order.tolist():
             alike = (int(packing.shape[item]), int(packing.node[item]))
             if alike in seen:
@@ -144,7 +158,7 @@ class _Descent:
         if strangers:
             key = self._view.snapshot.pods[strangers[0]].key
             return Blocked(Reason.GANG_MEMBER_BLOCKED, f"pod/{key}", "is outside the pools that this looks at")
-        return bundle, self.marginals.gain({self._place[pod]: node for pod, node in bundle.landed.items()})
+        return bundle, self._index.gain({self._place[pod]: node for pod, node in bundle.landed.items()})
 
     def _accept(self, item: int, least: float | None) -> AcceptIn:
         """Accepts nodes on which the pod gains at least so much; anywhere for a unit of several, judged as a whole."""
@@ -152,6 +166,8 @@ class _Descent:
         def good(nodes: NDArray[np.int32]) -> NDArray[np.bool_]:
             if least is None:
                 return np.ones(len(nodes), np.bool_)
-            return self.marginals.gains(item, nodes) >= least
+            index = self._index
+            gains: Floats = -index.leave[item] - index.enter[index.packing.shape[item], nodes]
+            return gains >= least
 
         return lambda _state, _pod: good
