@@ -8,9 +8,8 @@ from pathlib import Path
 
 from architecture.source import ROOT
 from descheduler.model.moves import Proposal
-from planning.cases import hot_node, outcome
 from descheduler.planning.conformance import fault
-from planning.scenes import hot_node, outcome
+from planning.cases import hot_node, outcome
 
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 _PATH = re.compile(r"`((?:descheduler|profiling|strategies|tests|manifests|docs)/[a-z0-9_./-]+)`")
