@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 import pytest
+from planning.scenes import planned
 
 from builders import cluster, node, pod
 from descheduler.contract import RebalanceView, StrategyArgs
@@ -14,8 +15,7 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
-from planning.scenes import planned
+from descheduler.planning.budgets.limits import DisruptionLimits
 
 Route = tuple[str, int, int]
 """Pod, from, to."""
