@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 import pytest
-from planning.scenes import planned
 
 from builders import cluster, node, pod
 from descheduler.contract import RebalanceView, StrategyArgs
@@ -16,6 +15,7 @@ from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
+from planning.cases import planned
 
 Route = tuple[str, int, int]
 """Pod, from, to."""

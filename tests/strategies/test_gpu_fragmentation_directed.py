@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from planning.scenes import gpus, outcome, planned
 
 from builders import budget, cluster, node, pod, spec
 from descheduler.contract import RebalanceView
@@ -24,6 +23,7 @@ from descheduler_strategies.gpu_defragmentation.target import target
 from descheduler_strategies.gpus.columns import gpu_columns, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 from generated.synthetic_gpus import GpuPlan, synthetic_gpus
+from planning.cases import gpus, outcome, planned
 
 FREE = DisruptionLimits(per_workload=None)
 DIRECTED = PlanningSettings(limits=FREE, landing=LandingMode.DIRECTED)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from planning.scenes import outcome, planned
 
 from builders import amounts, budget, cluster, node, pod, spec
 from descheduler.contract import RebalanceView
@@ -20,6 +19,7 @@ from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler_strategies.slot_defragmentation import SlotDefragmentation
 from descheduler_strategies.slot_defragmentation.args import SlotDefragmentationArgs
+from planning.cases import outcome, planned
 
 DIRECTED = PlanningSettings(limits=DisruptionLimits(per_workload=None), landing=LandingMode.DIRECTED)
 
