@@ -56,6 +56,7 @@ class PodCosts:
 
     @property
     def total(self) -> NDArray[np.float64]:
+        """[P] weighted resource-seconds."""
         return self.restart + self.warm_up + self.lost_work
 
 
