@@ -1,5 +1,5 @@
 """Virtual machines and their hosts in the format of bytedance/DRL-based-VM-Rescheduling (and VMR2L): read, measured,
-turned into flows, and a plan replayed with nothing but the file.
+as the nodes and pods of a cluster, turned into flows, and plans replayed with nothing but the file.
 
 The `free_*` of a file are not read: what is free follows from where the VMs stand.
 """
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import _wire
 import msgspec
 import numpy as np
 
 from descheduler.model.arrays import Ints
 from descheduler.model.errors import UsageError
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.rearrange.flows import Flows
 from descheduler.packing.rearrange.ordering import ItemMove, name
 from descheduler.packing.state import ABSENT
@@ -233,6 +235,65 @@ def replayed(fleet: Fleet, rows: Sequence[tuple[str, str, str, str]]) -> Outcome
         at[vm] = target
     free = [max(0.0, amount) for (host, _), amount in cpu.items() if host in active]
     return Outcome(sum(free), int(sum(amount // SLOT for amount in free)), fault)
+
+
+def snapshot(fleet: Fleet) -> ClusterSnapshot:
+    """Hosts as nodes, whatever their NUMA domains, and virtual machines as pods; those that may not migrate are pods of
+    nobody, which nothing moves."""
+    nodes, pods = [], []
+    for host in fleet.hosts:
+        cpu = round(sum(domain.total_cpu for domain in host.numa) * _MILLI)
+        made = _wire.node(host.node_id, cpu, int(sum(domain.memory_huge_total_mb for domain in host.numa)))
+        made["spec"] = {} if host.status == "ACTIVE" else {"unschedulable": True}
+        nodes.append(made)
+    for vm in fleet.vms:
+        cpu = round(sum(share.cpu for share in vm.numa) * _MILLI)
+        pod = _wire.pod(vm.instance_id, cpu, int(np.ceil(sum(share.mem_mb for share in vm.numa))), on=vm.host_id)
+        if not vm.allow_migration:
+            del pod["metadata"]["ownerReferences"]
+        pods.append(pod)
+    return _wire.snapshot(nodes, pods)
+
+
+def replayed_whole(fleet: Fleet, waves: Iterable[Iterable[tuple[str, str, str]]]) -> Outcome:
+    """The fleet after waves of moves (vm, from_host, to_host), hosts taken whole: a slot may be on both domains.
+
+    Each VM is on both hosts until its wave is over.
+    """
+    cpu = {host.node_id: sum(d.total_cpu for d in host.numa) for host in fleet.hosts}
+    mem = {host.node_id: sum(d.memory_huge_total_mb for d in host.numa) for host in fleet.hosts}
+    need = {vm.instance_id: (sum(s.cpu for s in vm.numa), sum(s.mem_mb for s in vm.numa)) for vm in fleet.vms}
+    at = {vm.instance_id: vm.host_id for vm in fleet.vms}
+    for vm, host in at.items():
+        cpu[host] -= need[vm][0]
+        mem[host] -= need[vm][1]
+    movable = {vm.instance_id for vm in fleet.vms if vm.allow_migration}
+    active = {host.node_id for host in fleet.hosts if host.status == "ACTIVE"}
+    fault = ""
+    for wave in waves:
+        left: list[tuple[str, str]] = []
+        for vm, source, target in wave:
+            if vm not in movable or target not in active or at[vm] != source:
+                fault = fault or f"{vm} may not go from {source} to {target}"
+            cpu[target] -= need[vm][0]
+            mem[target] -= need[vm][1]
+            if cpu[target] < -1e-9 or mem[target] < -1e-9:
+                fault = fault or f"no room for {vm} on {target}"
+            left.append((vm, source))
+            at[vm] = target
+        for vm, source in left:
+            cpu[source] += need[vm][0]
+            mem[source] += need[vm][1]
+    free = [max(0.0, amount) for host, amount in cpu.items() if host in active]
+    return Outcome(sum(free), int(sum(amount // SLOT for amount in free)), fault)
+
+
+def write_whole(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """The moves of a plan as CSV, in order."""
+    with path.open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(("vm", "from_host", "to_host"))
+        writer.writerows(rows)
 
 
 def write(path: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:

@@ -49,9 +49,9 @@ def main() -> None:
 
 
 def measure(scratch: Path, series: int, days: int, server_side: bool, compress: bool) -> dict[str, _common.Figure]:
-    from descheduler_profiling.history.client import HistoryClient
     from descheduler_profiling.history.collect import collect_with_notes, fingerprint
-    from descheduler_profiling.history.sessions import Connection
+    from descheduler_profiling.history.prometheus.client import HistoryClient
+    from descheduler_profiling.history.prometheus.sessions import Connection
     from descheduler_profiling.history.signals import RollUp, builtin_signals
     from descheduler_profiling.history.store import HistoryStore
 

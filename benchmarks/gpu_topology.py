@@ -250,7 +250,7 @@ def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devi
     """The plan that the program makes, with no limit but the number of moves."""
     from descheduler.gangs import resolve
     from descheduler.model.landing import LandingMode
-    from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide
+    from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
     from descheduler.planning.budgets.budgets import DisruptionLimits
     from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
     from descheduler_strategies.gpu_topology.strategy import GpuTopology
@@ -258,10 +258,8 @@ def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devi
     landing = LandingMode.STEERED if steering else LandingMode.PREDICTED
     settings = PlanningSettings(limits=DisruptionLimits(None, None, None, moves, None), landing=landing)
     args = GpuTopologyArgs.model_validate({"max_moves": moves, "devices": devices, "min_score": 1.0})
-    outcome = decide(
-        PlanningInput(snapshot, resolve(snapshot), {}, NOW), [ChosenStrategy(GpuTopology(), args)], settings
-    )
-    return build_document(outcome, settings, NOW)
+    context = survey(PlanningInput(snapshot, resolve(snapshot), {}, NOW), settings)
+    return build_document(decide(context, [ChosenStrategy(GpuTopology(), args)]))
 
 
 def _rings() -> Rings:

@@ -144,7 +144,7 @@ def _ask(values: Floats, group: NDArray[np.int64], args: IdleGpuArgs, *, by_pod:
     view = _view(values, group, by_pod=by_pod)
     called = np.zeros(len(values), np.bool_)
     for answer in IdleGpu().propose(view, args):
-        if isinstance(answer, Observation) and answer.finding.subject.startswith("workload/"):
+        if isinstance(answer, Observation) and answer.finding.subject.kind == "workload":
             called[[int(view.snapshot.pods[p].name.rpartition("-")[2]) for p in answer.pods]] = True
     return called
 
@@ -152,7 +152,7 @@ def _ask(values: Floats, group: NDArray[np.int64], args: IdleGpuArgs, *, by_pod:
 def _view(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> RebalanceView:
     """What planning shows to the strategy."""
     from descheduler.gangs import resolve
-    from descheduler.planning import PlanningInput, PlanningSettings, decide
+    from descheduler.planning import PlanningInput, PlanningSettings, survey
     from descheduler_profiling.build import build
     from descheduler_profiling.settings import ProfileSettings
 
@@ -161,7 +161,7 @@ def _view(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> Rebalanc
     history = _history(values, group, by_pod=by_pod)
     profiles = {"gpu": build(history, ProfileSettings(select=False))}
     given = PlanningInput(snapshot, resolve(snapshot), profiles, float(now), histories={"gpu": history})
-    return decide(given, [], PlanningSettings()).view
+    return survey(given, PlanningSettings()).view
 
 
 def _history(values: Floats, group: NDArray[np.int64], *, by_pod: bool) -> History:

@@ -49,9 +49,8 @@ def main() -> None:
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     args = parser.parse_args()
 
-    from descheduler.gangs import resolve
-    from descheduler.planning import PlanningInput, build_document, decide
-    from descheduler.planning.settings import chosen, settings_of
+    from descheduler.planning import build_document, decide, survey
+    from descheduler.planning.settings import chosen, input_of, settings_of
     from descheduler_profiling.build import build
     from generated.synthetic import NOW
 
@@ -64,10 +63,8 @@ def main() -> None:
     gc.freeze()
 
     began = time.perf_counter()
-    units = resolve(snapshot)
-    settings = settings_of(policy, snapshot)
-    outcome = decide(PlanningInput(snapshot, units, profiles, float(NOW)), chosen(policy), settings)
-    plan = build_document(outcome, settings, float(NOW))
+    context = survey(input_of(policy, snapshot, profiles, float(NOW)), settings_of(policy, snapshot))
+    plan = build_document(decide(context, chosen(policy)))
     seconds = time.perf_counter() - began
 
     figures = {

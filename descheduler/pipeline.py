@@ -6,18 +6,18 @@ Nothing here writes to a cluster; acting begins where a plan document ends.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from descheduler.execution.executors.registry import ChosenExecutor, choose
-from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
-from descheduler.planning import PlanningInput, build_document, decide
+from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
-from descheduler.planning.planner import Outcome, PlanningSettings
-from descheduler.planning.settings import ExecutorTraits, chosen, settings_of, when_unset
+from descheduler.planning.problems import Problem
+from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
@@ -35,6 +35,18 @@ class Memory:
     in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
     moved_last_hour: int = 0
     paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan, and what the controller goes by that its document holds as texts alone.
+
+    `problems` by kind; `without_history` has the strategies that did not run for want of it, in `by`.
+    """
+
+    plan: PlanDocument
+    problems: tuple[Problem, ...] = ()
+    without_history: tuple[Blocked, ...] = ()
 
 
 def profile(observed: Observed, previous: Mapping[str, SignalProfiles] | None = None) -> dict[str, SignalProfiles]:
@@ -80,32 +92,30 @@ def executor_of(policy: Policy, name: str = "") -> ChosenExecutor:
 
 def outcome_of(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
-) -> tuple[Outcome, PlanningSettings]:
+) -> Outcome:
     """The decision with everything behind it, for those who explain it."""
     memory = memory or Memory()
-    settings = planning_settings(policy, observed.snapshot)
-    units = resolve(observed.snapshot, when_unset=when_unset(policy))
-    in_flight = tuple(i for i, pod in enumerate(observed.snapshot.pods) if pod.uid in memory.in_flight)
-    given = PlanningInput(
-        snapshot=observed.snapshot,
-        units=units,
-        profiles=profiles,
-        now=observed.now,
+    given = input_of(
+        policy,
+        observed.snapshot,
+        profiles,
+        observed.now,
         ledger=memory.ledger,
-        in_flight=in_flight,
-        recent=memory.moved_last_hour,
+        in_flight=memory.in_flight,
+        moved_last_hour=memory.moved_last_hour,
         histories=observed.histories,
     )
-    return decide(given, chosen(policy, memory.paused), settings), settings
+    return decide(survey(given, planning_settings(policy, observed.snapshot)), chosen(policy, memory.paused))
 
 
-def plan(
-    observed: Observed,
-    policy: Policy,
-    profiles: Mapping[str, SignalProfiles] | None = None,
-    memory: Memory | None = None,
-) -> PlanDocument:
-    """From what was seen to the plan document. Same input, same plan."""
-    outcome, settings = outcome_of(observed, policy, profile(observed) if profiles is None else profiles, memory)
-    document = build_document(outcome, settings, observed.now)
-    return replace(document, problems=(*observed.problems, *document.problems)) if observed.problems else document
+def decide_on(
+    observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
+) -> Decision:
+    """From what was seen to the plan. Same input, same plan."""
+    outcome = outcome_of(observed, policy, profiles, memory)
+    return Decision(build_document(outcome), outcome.problems, outcome.without_history)
+
+
+def plan(observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles] | None = None) -> PlanDocument:
+    """The plan document by itself; profiles are made for it unless they are given."""
+    return decide_on(observed, policy, profile(observed) if profiles is None else profiles).plan

@@ -8,15 +8,10 @@ from typing import Annotated
 
 import typer
 
+from descheduler.report.formats import FORMATS
 
-class PlanFormat(StrEnum):
-    """How a plan is written."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-    HTML = "html"
+PlanFormat = StrEnum("PlanFormat", {name: name for name in FORMATS})  # type: ignore[misc]  # members at run time
+TABLE = PlanFormat("table")
 
 
 Kubeconfig = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from descheduler.model.plan import PlanDocument
-
-PLAIN_WIDTHS = {"table": 160, "wide": 260}  # of a table that nobody's terminal limits
 
 
 def write(data: bytes, file: Path | None) -> None:
@@ -30,34 +27,29 @@ def write(data: bytes, file: Path | None) -> None:
         raise UsageError(f"{file}: cannot be written: {error.strerror or error}") from error
 
 
-def write_table(render: Callable[[Console], None], file: Path | None, width: int) -> None:
-    """Write what `render` prints: in colour where somebody watches, else as plain text of a width."""
+def write_table(render: Callable[[Console], None], file: Path | None, *, wide: bool = True) -> None:
+    """Write what `render` prints: in colour where somebody watches, else as plain text."""
     from rich.console import Console
+
+    from descheduler.report.cells import plain
 
     console = Console(highlight=False)
     if file is None and console.is_terminal:
         render(console)
         return
-    text = io.StringIO()
-    render(Console(file=text, width=width, no_color=True, highlight=False, force_terminal=False))
-    write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()).encode(), file)
+    write(plain(render, wide=wide).encode(), file)
 
 
 def write_plan(plan: PlanDocument, form: str, file: Path | None, *, hints: tuple[str, ...] = ()) -> None:
-    """Write a plan as table, wide, json, yaml or html; `hints` stand under a table on a terminal."""
-    from descheduler.report import to_html, to_json, to_yaml
+    """Write a plan in one of the report's formats; tables have colours, and `hints` under them, on a terminal."""
+    from descheduler.report.formats import written
 
-    match form:
-        case "json":
-            write(to_json(plan, indent=2) + b"\n", file)
-        case "yaml":
-            write(to_yaml(plan).encode(), file)
-        case "html":
-            write(to_html(plan).encode(), file)
-        case _:
-            from descheduler.report.table import render
+    if form not in ("table", "wide"):
+        write(written(plan, form), file)
+        return
+    from descheduler.report.table import render
 
-            def shown(console: Console) -> None:
-                render(plan, console, wide=form == "wide", hints=hints if console.is_terminal else ())
+    def shown(console: Console) -> None:
+        render(plan, console, wide=form == "wide", hints=hints if console.is_terminal else ())
 
-            write_table(shown, file, PLAIN_WIDTHS[form])
+    write_table(shown, file, wide=form == "wide")

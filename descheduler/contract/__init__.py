@@ -7,7 +7,9 @@ units and a what-if state; it never evicts, logs a decision, reads the clock or 
 from descheduler.contract.arguments import PluginArgs
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
+from descheduler.contract.ranking import ranked, rate
 from descheduler.contract.registry import API_VERSION, EXECUTORS, available, load
+from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
 from descheduler.contract.strategy import Strategy, StrategyArgs
 from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
 
@@ -15,15 +17,22 @@ __all__ = [
     "API_VERSION",
     "EXECUTORS",
     "GPU_WEIGHT",
+    "MOST_AVOIDED",
     "Accept",
+    "AcceptIn",
     "Landing",
     "NodeLoads",
     "PluginArgs",
     "RebalanceView",
+    "Relocation",
     "Scenario",
     "Strategy",
     "StrategyArgs",
     "available",
     "land",
+    "land_all",
     "load",
+    "ranked",
+    "rate",
+    "relocate",
 ]

@@ -11,26 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.contract.view import Scenario
-from descheduler.model.arrays import Positions
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.landing import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 
-Accept = Callable[[Positions], NDArray[np.bool_]]
+Accept = Callable[[Positions], Mask]
 """[K] which of K nodes would be good for the pod, in the present state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
     """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
-    all."""
+    all. `candidates` nodes besides the source have room."""
 
     nodes: tuple[int, ...]
     share: float
     likely: tuple[tuple[int, float], ...]
+    candidates: int
 
 
 def land(
@@ -50,11 +50,11 @@ def land(
     key = f"pod/{snapshot.pods[pod].key}"
     if state.mode is LandingMode.DIRECTED:
         return _directed(state, pod, source, key, accept, bad, wished)
-    likely = state.landing(pod, source)
+    room, likely = state.outlook(pod, source)
     if all(node == source for node, _ in likely):
-        if likely and int(state.fits(pod).sum()) > 1:
+        if likely and len(room) > 1:
             return Blocked(Reason.WOULD_STAY, key, "other nodes could take it, its own scores best")
-        return Blocked(Reason.NO_PLACE, key, state.state.explain_text(pod))
+        return Blocked(Reason.NO_PLACE, key, state.explain(pod))
     nodes = np.array([node for node, _ in likely], np.int32)
     shares = np.array([share for _, share in likely])
     back = float(shares[nodes == source].sum())
@@ -65,7 +65,7 @@ def land(
     if share < 1.0 - max_risk:
         name = snapshot.nodes[int(nodes[int(np.argmin(good))])].name
         return Blocked(bad, f"node/{name}", f"{key} would probably land there")
-    return Landing(tuple(nodes[good].tolist()), share, likely)
+    return Landing(tuple(nodes[good].tolist()), share, likely, len(room) - int((room == source).sum()))
 
 
 def _directed(
@@ -75,12 +75,12 @@ def _directed(
     room = state.fits(pod)
     room[source] = False
     if not room.any():
-        return Blocked(Reason.NO_PLACE, key, state.state.explain_text(pod))
-    free = np.flatnonzero(room)
-    preferred = free[np.argsort(-state.state.scores(pod, free), kind="stable")]
+        return Blocked(Reason.NO_PLACE, key, state.explain(pod))
+    free = np.flatnonzero(room).astype(np.int32)
+    preferred = free[np.argsort(-state.scores(pod, free), kind="stable")]
     order = dict.fromkeys((*wished, *preferred.tolist()))
     nodes = np.array([node for node in order if room[node]], np.int32)
     good = nodes[accept(nodes)].tolist()
     if not good:
         return Blocked(bad, key, f"{len(nodes)} nodes have room, none of them would be good")
-    return Landing(tuple(good), 1.0, ((good[0], 1.0),))
+    return Landing(tuple(good), 1.0, ((good[0], 1.0),), len(free))

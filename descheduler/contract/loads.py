@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from descheduler.model.arrays import Floats32, Ints, Positions
+from descheduler.model.arrays import Floats, Floats32, Ints, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler_profiling.layout import Bucket
@@ -78,7 +77,7 @@ class NodeLoads:
         sums[:, : self.profiles.layout.points] += constant[:, None]
         return sums
 
-    def _coverage(self, snapshot: ClusterSnapshot, requests: NDArray[np.float64]) -> tuple[Floats32, Floats32, float]:
+    def _coverage(self, snapshot: ClusterSnapshot, requests: Floats) -> tuple[Floats32, Floats32, float]:
         columns = snapshot.columns
         pods = columns.order
         nodes, weight, row = columns.pod_node[pods], requests[pods], self.pod_row[pods]

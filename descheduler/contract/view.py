@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.contract.loads import NodeLoads
 from descheduler.gangs import Units
-from descheduler.model.arrays import Floats32, Positions
+from descheduler.model.arrays import Floats, Floats32, Indices, Ints, Ints32, Mask, Positions
 from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.scheduler import WhatIf
+from descheduler.model.subjects import Subject
+from descheduler.scheduler import GpuNeed, WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler_profiling.series import History
 
@@ -36,10 +36,10 @@ class RebalanceView:
     snapshot: ClusterSnapshot
     units: Units
     loads: Mapping[str, NodeLoads]  # by resource
-    movable: NDArray[np.bool_]
-    costs: NDArray[np.float64]
+    movable: Mask
+    costs: Floats
     pools: tuple[str, ...]
-    pool_of: NDArray[np.int32]
+    pool_of: Positions
     blocked: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
@@ -66,18 +66,22 @@ class RebalanceView:
         unit = self.units.of(pod)
         return float(self.costs[list(unit.restarting(pod))].sum())
 
-    def granted_for(self, strategy: str, subject: str) -> tuple[Proposal, ...]:
+    def granted_for(self, strategy: str, subject: Subject) -> tuple[Proposal, ...]:
         """What this plan grants for a finding so far: what limits of one plan have to count."""
         return tuple(p for p in self.granted if p.finding.strategy == strategy and p.finding.subject == subject)
+
+    def moves_granted(self, strategy: str, subject: Subject) -> int:
+        """How many pods this plan moves for a finding so far."""
+        return sum(len(proposal.moves) for proposal in self.granted_for(strategy, subject))
 
     def moving(self, pod: int) -> tuple[int, ...]:
         """The pods that must move together with this one."""
         return self.units.of(pod).moving(pod)
 
-    def destinations(self) -> NDArray[np.bool_]:
+    def destinations(self) -> Mask:
         """[N] nodes that may receive pods at all: ready, schedulable, real."""
         virtual = np.fromiter((n.virtual for n in self.snapshot.nodes), np.bool_, len(self.snapshot.nodes))
-        ready: NDArray[np.bool_] = self.snapshot.columns.node_ready & ~virtual
+        ready: Mask = self.snapshot.columns.node_ready & ~virtual
         return ready
 
 
@@ -102,11 +106,6 @@ class Scenario:
         twin._steered = self._steered
         twin._changed = {resource: dict(nodes) for resource, nodes in self._changed.items()}
         return twin
-
-    @property
-    def state(self) -> WhatIf:
-        """The placement state underneath."""
-        return self._state
 
     def remove(self, pod: int) -> None:
         """The pod leaves its node."""
@@ -140,11 +139,67 @@ class Scenario:
         self._steered = frozenset(nodes) if self.mode is LandingMode.STEERED else frozenset()
 
     def node_of(self, pod: int) -> int:
+        """Position of the pod's node, -1 when it has none."""
         return self._state.node_of(pod)
 
-    def fits(self, pod: int, nodes: Positions | None = None) -> NDArray[np.bool_]:
+    @property
+    def moved(self) -> Mapping[int, int]:
+        """Pods whose place differs from the snapshot's, and where they are now (-1: nowhere)."""
+        return self._state.moved
+
+    def fits(self, pod: int, nodes: Positions | None = None) -> Mask:
         """[N] or [K]: may the scheduler put the pod there now?"""
         return self._state.fits(pod, nodes)
+
+    def possible(self, pod: int) -> Mask:
+        """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
+        return self._state.possible(pod)
+
+    def free(self, nodes: Positions | Indices | None = None) -> Ints:
+        """[N, R] or [K, R]: allocatable minus requested, by the columns of `snapshot.columns.resources`."""
+        return self._state.free(nodes)
+
+    def whole_gpus(self) -> Ints:
+        """[N] GPU devices of which nobody holds any part."""
+        return self._state.whole_gpus()
+
+    def gpu_milli(self) -> Ints32:
+        """[N, D] thousandths free of each GPU device, -1 where a node has no such device."""
+        return self._state.gpu_milli()
+
+    def gpus_held(self, pod: int) -> tuple[int, ...]:
+        """Indices of the usable devices that the pod holds, as far as it is known which."""
+        return self._state.gpus_held(pod)
+
+    def gpu_need(self, pod: int) -> GpuNeed | None:
+        """What the pod takes of the GPUs of its node: `count` devices, `milli` of each; None when it asks for none."""
+        return self._state.gpu_need(pod)
+
+    def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
+        """[S] the same for each distinct spec of a pod, `snapshot.columns.specs`."""
+        return self._state.gpu_needs()
+
+    def scores(self, pod: int, nodes: Positions) -> Floats:
+        """[K] the scheduler's summed scores of the pod on nodes, -inf where it does not fit."""
+        return self._state.scores(pod, nodes)
+
+    def explain(self, pod: int) -> str:
+        """Why the pod fits nowhere, in the scheduler's own words: "0/5 nodes are available: 3 Insufficient cpu, …"."""
+        return self._state.explain_text(pod)
+
+    def outlook(self, pod: int, source: int = -1) -> tuple[Indices, tuple[tuple[int, float], ...]]:
+        """[F] the nodes on which the pod fits now, ascending, and the `landing` among them."""
+        steering = self.mode is LandingMode.STEERED
+        steered = self._steered | {source} if steering and source >= 0 else self._steered
+        room, likely = self._state.outlook(pod, steered)
+        total, kept = 0.0, 0
+        for _, share in likely[:MOST_LIKELY]:
+            total, kept = total + share, kept + 1
+            if total >= 0.95:
+                break
+        if kept == MOST_LIKELY and total > 0:  # many alike: the first of them stand for all
+            return room, tuple((node, share / total) for node, share in likely[:kept])
+        return room, likely[:kept]
 
     def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
         """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
@@ -153,17 +208,7 @@ class Scenario:
         Nodes are left out when those before them already hold 95 % of the probability, or are MOST_LIKELY many; what
         was left out counts as lost, unless so many nodes are alike that the first stand for all.
         """
-        steering = self.mode is LandingMode.STEERED
-        steered = self._steered | {source} if steering and source >= 0 else self._steered
-        likely = self._state.likely(pod, steered)
-        total, kept = 0.0, 0
-        for _, share in likely[:MOST_LIKELY]:
-            total, kept = total + share, kept + 1
-            if total >= 0.95:
-                break
-        if kept == MOST_LIKELY and total > 0:  # many alike: the first of them stand for all
-            return tuple((node, share / total) for node, share in likely[:kept])
-        return likely[:kept]
+        return self.outlook(pod, source)[1]
 
     def vectors(self, resource: str, nodes: Positions) -> Floats32:
         """[K, D] forecast vectors of nodes in this state."""

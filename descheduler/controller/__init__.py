@@ -1,5 +1,5 @@
 """The controller: the pipeline run again and again in a cluster, by the one replica that leads.
 
 `loop` one cycle and the next; `status` why it is ready or not; `metrics`, `reports` and `web` what it shows; `reload`
-the policy while it runs; `events` what it tells the cluster's users; `run` puts it all together.
+the policy while it runs; `events` what it writes for the cluster's users; `run` puts it all together.
 """

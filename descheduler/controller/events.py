@@ -1,4 +1,4 @@
-"""What the controller tells the users of the cluster: one event on each pod that it moved or, acting, had to leave."""
+"""Events for the users of the cluster: one event on each pod that it moved or, acting, had to leave."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Events:
         """The plan whose actions are carried out next: its findings explain them."""
         self._texts = {f.id: f.text for f in plan.findings}
 
-    def tell(self, outcome: ActionOutcome) -> None:
+    def write(self, outcome: ActionOutcome) -> None:
         """The events of one action."""
         for pod in outcome.pods:
             happening = self._happening(outcome, pod)

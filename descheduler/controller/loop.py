@@ -36,8 +36,8 @@ from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.observe import Observed
-from descheduler.pipeline import Memory, executor_of
-from descheduler.planning.sources import unreadable
+from descheduler.pipeline import Decision, Memory, executor_of
+from descheduler.planning.problems import ProblemKind
 from descheduler.policy import Policy, policy_hash
 
 log = structlog.get_logger(__name__)
@@ -49,14 +49,14 @@ _HOUR = 3600.0
 class Seams:
     """What a cycle is made of, by those who can.
 
-    `gate` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
+    `unsynced` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
     raise DeschedulerError's kinds; `revalidate` makes the check before every wave of a plan, from what tells the ledger
     as it then is.
     """
 
-    gate: Callable[[], Blocked | None]
+    unsynced: Callable[[], Blocked | None]
     observe: Callable[[Policy], Observed]
-    decide: Callable[[Observed, Policy, Memory], PlanDocument]
+    decide: Callable[[Observed, Policy, Memory], Decision]
     revalidate: Callable[[Policy, PlanDocument, Callable[[], Ledger]], Revalidate]
 
 
@@ -115,17 +115,17 @@ class Controller:
         self.metrics.active.set(active)
         if not self._leads():
             return "standby"
-        blocked = self.seams.gate()
+        blocked = self.seams.unsynced()
         if blocked is not None:
             raise Paused(blocked)
         self._remember(policy)
         if active:
             self._resume()
-        plan = self._plan(policy)
-        executed = self._execute(plan, policy) if active else None
+        decision = self._decide(policy)
+        executed = self._execute(decision.plan, policy) if active else None
         if active:
             self.ledgers.save(self._ledger)
-        lacking = without_history(plan) or without_right(executed)
+        lacking = without_history(decision) or without_right(executed)
         if lacking is not None:  # what could be done without it has been
             raise Paused(lacking)
         return "acted" if executed else "planned"
@@ -174,7 +174,7 @@ class Controller:
             return True
         self._term = None
         if self.elector.problem:
-            blocked = self.seams.gate()  # all that is missing is told at once
+            blocked = self.seams.unsynced()  # all that is missing is reported at once
             also = f"; {blocked.detail}" if blocked is not None else ""
             raise Paused(Blocked(Reason.NOT_LEADING, "lease", self.elector.problem + also))
         return False
@@ -194,7 +194,7 @@ class Controller:
         if open_units:
             raise Paused(Blocked(Reason.UNFINISHED, ", ".join(open_units)))
 
-    def _plan(self, policy: Policy) -> PlanDocument:
+    def _decide(self, policy: Policy) -> Decision:
         with self._stage("observe", "observing"):
             observed = self.seams.observe(policy)
         now = observed.now
@@ -207,8 +207,9 @@ class Controller:
             paused=self._ledger.paused(now),
         )
         with self._stage("decide", "deciding"):
-            plan = self.seams.decide(observed, policy, memory)
-        lacking = set(plan.problems).difference(unreadable(observed.snapshot))
+            decision = self.seams.decide(observed, policy, memory)
+        plan = decision.plan
+        lacking = [problem for problem in decision.problems if problem.kind is not ProblemKind.OBJECT]
         if not plan.acting_blocked and not lacking:
             self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
         self.reports.add(plan)
@@ -219,7 +220,7 @@ class Controller:
         self.status.note("plan", "; ".join(plan.problems))
         if plan.acting_blocked:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
-        return plan
+        return decision
 
     def _execute(self, plan: PlanDocument, policy: Policy) -> ExecutionReport | None:
         """Carry the plan out, unless the circuit is open; None when nothing was tried."""
@@ -253,7 +254,7 @@ class Controller:
     def _notify(self, outcome: ActionOutcome) -> None:
         self.status.beat()
         self.metrics.did(outcome)
-        self.events.tell(outcome)
+        self.events.write(outcome)
 
     # -- time ----------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.freshness import SourceState
 
 _CYCLE = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 _NAMESPACE = "descheduler"
@@ -91,9 +92,9 @@ class Metrics:
         _show(self.planned, _count((a.strategy,) for a in plan.actions for _ in a.pods))
         _show(self.refusals, _count((r.reason,) for r in plan.refusals for _ in range(r.count)))
         self.problems.set(len(plan.problems))
-        history = {s.name.removeprefix("history/"): s for s in plan.sources if s.name.startswith("history/")}
-        _show(self.history_age, {(signal,): row.age_seconds for signal, row in history.items()})
-        _show(self.history_fresh, {(signal,): float(row.state == "fresh") for signal, row in history.items()})
+        history = [row for row in plan.sources if row.signal]
+        _show(self.history_age, {(row.signal,): row.age_seconds for row in history})
+        _show(self.history_fresh, {(row.signal,): float(row.state == SourceState.FRESH) for row in history})
 
     def did(self, outcome: ActionOutcome) -> None:
         """One action is over (its replacements may still be on their way)."""

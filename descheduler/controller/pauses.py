@@ -15,11 +15,12 @@ from descheduler.model.errors import (
     PolicyError,
     UsageError,
 )
-from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.rights import MissingRight
 from descheduler.model.snapshot import Freshness
 from descheduler.observe.freshness import unread
+from descheduler.pipeline import Decision
+from descheduler.planning.problems import ProblemKind
 
 
 class Paused(DeschedulerError):
@@ -58,14 +59,14 @@ def unsynced(freshness: Mapping[str, Freshness]) -> Blocked | None:
     return Blocked(Reason.DATA_MISSING, "API server", why) if why else None
 
 
-def without_history(plan: PlanDocument) -> Blocked | None:
-    """Why strategies of the plan could not run for want of usable history; None when all had what they need."""
-    silent = [r for r in plan.refusals if r.reason == Reason.DATA_MISSING.value and r.subject.startswith("strategy/")]
-    if not silent:
+def without_history(decision: Decision) -> Blocked | None:
+    """Why strategies could not run for want of usable history; None when all had what they need."""
+    if not decision.without_history:
         return None
-    names = ", ".join(dict.fromkeys(r.strategy or r.subject.removeprefix("strategy/") for r in silent))
-    problems = "; ".join(p for p in plan.problems if p.startswith("history of ")) or silent[0].detail
-    return Blocked(Reason.DATA_MISSING, "history", f"{names} cannot run: {problems}")
+    names = ", ".join(dict.fromkeys(one.by for one in decision.without_history))
+    problems = "; ".join(one.text for one in decision.problems if one.kind is ProblemKind.SIGNAL)
+    detail = problems or decision.without_history[0].detail
+    return Blocked(Reason.DATA_MISSING, "history", f"{names} cannot run: {detail}")
 
 
 def without_right(report: ExecutionReport | None) -> Blocked | None:

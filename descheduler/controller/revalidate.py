@@ -1,6 +1,6 @@
 """The second validation before a wave: does what the plan decided still hold, by all that is known now?
 
-Every action of the wave goes through the trial that accepted it once more: filters, gangs, budgets, and the proof of
+Every action of the wave goes before the prover that accepted it once more: filters, gangs, budgets, and the proof of
 re-placement, on a fresh snapshot, with what the ledger remembers by now and the profiles in force, all of the wave
 taken together. Its destination must still take it, still be likely, and still stay cool. What it is worth was weighed
 when the plan was made.
@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from descheduler.execution.plan_run import Revalidate
-from descheduler.gangs import resolve
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.reconciliation import reconcile
 from descheduler.model.landing import LandingMode
@@ -21,11 +20,12 @@ from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.pipeline import planning_settings
-from descheduler.planning import Outcome, PlanningInput, PlanningSettings
-from descheduler.planning.planner import survey
+from descheduler.planning import PlanningContext, PlanningInput, PlanningSettings, survey
+from descheduler.planning.problems import ProblemKind
 from descheduler.planning.prover import Prover
-from descheduler.planning.settings import chosen, when_unset
+from descheduler.planning.settings import chosen, input_of
 from descheduler.planning.sources import missing
 from descheduler.policy import Policy
 from descheduler_profiling.profiles import SignalProfiles
@@ -51,14 +51,13 @@ def second_validation(
         now = snapshot.taken_at
         ledger = reconcile(remembered(), snapshot, now)
         settings = _settings(policy, snapshot)
-        given = _input(snapshot, policy, ledger, plan, profiles or {})
-        outcome = survey(given, settings)
-        stopped = ledger.circuit(now) or _stopped(outcome)
-        trial = Prover(outcome.view, outcome.budgets, settings.proof, settings.costs.margin, given.in_flight)
+        context = survey(_input(snapshot, policy, ledger, plan, profiles or {}), settings)
+        stopped = ledger.circuit(now) or _stopped(context)
+        prover = Prover(context)
         verdicts: dict[str, Blocked | None] = {}
         for action in actions:
             needed = signals.get(action.strategy, ())
-            verdicts[action.id] = stopped or _blind(outcome, needed) or _judged(trial, snapshot, action, settings)
+            verdicts[action.id] = stopped or _blind(context, needed) or _judged(prover, snapshot, action)
         return verdicts
 
     return revalidate
@@ -76,36 +75,34 @@ def _input(
     snapshot: ClusterSnapshot, policy: Policy, ledger: Ledger, plan: str, profiles: Mapping[str, SignalProfiles]
 ) -> PlanningInput:
     now = snapshot.taken_at
-    flying = ledger.in_flight(now)
-    others = replace(ledger, entries=tuple(e for e in ledger.entries if e.plan != plan)) if plan else ledger
-    return PlanningInput(
-        snapshot=snapshot,
-        units=resolve(snapshot, when_unset=when_unset(policy)),
-        profiles=profiles,
-        now=now,
-        ledger=others,
-        in_flight=tuple(i for i, pod in enumerate(snapshot.pods) if pod.uid in flying) if flying else (),
-        recent=ledger.moved_within(_HOUR, now),
+    return input_of(
+        policy,
+        snapshot,
+        profiles,
+        now,
+        ledger=replace(ledger, entries=tuple(e for e in ledger.entries if e.plan != plan)) if plan else ledger,
+        in_flight=ledger.in_flight(now),
+        moved_last_hour=ledger.moved_within(_HOUR, now),
     )
 
 
-def _stopped(outcome: Outcome) -> Blocked | None:
-    return Blocked(Reason.DATA_STALE, "second validation", "; ".join(outcome.stops)) if outcome.stops else None
+def _stopped(context: PlanningContext) -> Blocked | None:
+    return Blocked(Reason.DATA_STALE, "second validation", "; ".join(context.stops)) if context.stops else None
 
 
-def _blind(outcome: Outcome, signals: Sequence[str]) -> Blocked | None:
-    lacking = missing(signals, outcome.sources.usable)
+def _blind(context: PlanningContext, signals: Sequence[str]) -> Blocked | None:
+    lacking = missing(signals, context.sources.usable)
     if not lacking:
         return None
-    said = [p for p in outcome.problems if any(p.startswith(f"history of {name} ") for name in lacking)]
-    return Blocked(Reason.DATA_STALE, "history", "; ".join(said) or f"no usable history of {', '.join(lacking)}")
+    why = [p.text for p in context.problems if p.kind is ProblemKind.SIGNAL and p.name in lacking]
+    return Blocked(Reason.DATA_STALE, "history", "; ".join(why) or f"no usable history of {', '.join(lacking)}")
 
 
-def _judged(trial: Prover, snapshot: ClusterSnapshot, action: Action, settings: PlanningSettings) -> Blocked | None:
-    proposal = _proposal(snapshot, action, directed=settings.landing is LandingMode.DIRECTED)
+def _judged(prover: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
+    proposal = _proposal(snapshot, action, directed=prover.view.landing is LandingMode.DIRECTED)
     if isinstance(proposal, Blocked):
         return proposal
-    verdict = trial.judge(proposal)
+    verdict = prover.judge(proposal)
     return verdict if isinstance(verdict, Blocked) else None
 
 
@@ -132,7 +129,7 @@ def _proposal(snapshot: ClusterSnapshot, action: Action, *, directed: bool) -> P
             return Blocked(Reason.CHANGED, action.unit, f"{gone}, for which it makes room, is gone")
         seats.append(Seat(pod, at[row.node]))
     return Proposal(
-        finding=Finding(action.strategy, action.unit, "", 0.0, 0.0, action.note),
+        finding=Finding(action.strategy, Subject(SubjectKind.UNIT, action.unit), "", 0.0, 0.0, action.note),
         moves=tuple(moves),
         benefit=action.benefit,
         worth=math.inf,

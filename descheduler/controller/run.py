@@ -47,9 +47,10 @@ from descheduler.model.plan import PlanDocument
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, WatchedCluster
-from descheduler.pipeline import Memory, plan, profile
+from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
-from descheduler.publish.profiles import Published, served
+from descheduler.publish.published import Published
+from descheduler.publish.recommendations import served
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
@@ -148,7 +149,7 @@ def _assemble(
         Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
     )
     real = Seams(
-        gate=lambda: unsynced(cache.freshness()),
+        unsynced=lambda: unsynced(cache.freshness()),
         observe=partial(observe, source),
         decide=deciding,
         revalidate=deciding.again,
@@ -175,11 +176,11 @@ class _Deciding:
         self._published = published
         self._profiles: dict[str, SignalProfiles] | None = None
 
-    def __call__(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
+    def __call__(self, observed: Observed, policy: Policy, memory: Memory) -> Decision:
         self._profiles = profile(observed, self._profiles)
-        document = plan(observed, policy, self._profiles, memory)
+        decision = decide_on(observed, policy, self._profiles, memory)
         self._published.update(policy, observed.snapshot, self._profiles, observed.now)
-        return document
+        return decision
 
     def again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
         """The check before every wave of a plan, by the profiles that it was made with."""
@@ -238,7 +239,7 @@ def _signals(stop: threading.Event) -> Iterator[None]:
 
 
 def _report_page(document: PlanDocument) -> str:
-    from descheduler.report import to_html  # with it come libraries that draw: half a second, and only for pages
+    from descheduler.report.html import to_html  # with it come libraries that draw: half a second, and only for pages
 
     return to_html(document)
 

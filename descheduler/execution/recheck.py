@@ -13,7 +13,6 @@ from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning.budgets.match import allowance, exempt
 
 
 def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str, Blocked | None]:
@@ -22,7 +21,7 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
     Budgets are charged in order: an action that is let through leaves less for those after it.
     """
     verdicts: dict[str, Blocked | None] = {}
-    left = {budget.key: allowance(budget) for budget in snapshot.budgets}
+    left = {budget.key: budget.allowance() for budget in snapshot.budgets}
     budgets = _by_namespace(snapshot)
     for action in actions:
         pods = [_find(snapshot, move) for move in action.pods]
@@ -90,7 +89,7 @@ def _charge(left: dict[str, int], budgets: Mapping[str, list[DisruptionBudget]],
         for budget in matching:
             if budget.stale:
                 return Blocked(Reason.BUDGET_STALE, budget.key)
-            need[budget.key] = need.get(budget.key, 0) + (not exempt(pod, budget))
+            need[budget.key] = need.get(budget.key, 0) + (not budget.exempts(pod))
     for key, count in need.items():
         if count > left[key]:
             return Blocked(Reason.DISRUPTION_BUDGET, key, f"{count} needed, {left[key]} left")

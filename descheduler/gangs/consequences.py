@@ -18,7 +18,6 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence
 from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
 
-DEFAULT_BACKOFF_LIMIT = 6  # batch/v1 defaults
 INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
 _REPLICATED_JOB = "jobset.sigs.k8s.io/replicatedjob-name"
 _ORDER = (
@@ -125,17 +124,14 @@ class Effects:
         return Effect(Consequence.GROUP_RESTARTS if restarts else Consequence.FAILS)
 
 
-def failures_left(job: Workload) -> int | None:
+def evictions_left(job: Workload) -> int | None:
     """How many of its pods may still be evicted before a Job fails; None: as many as one likes."""
-    if job.kind != "Job" or job.ignores_disruption:
-        return None
-    limit = DEFAULT_BACKOFF_LIMIT if job.backoff_limit is None else job.backoff_limit
-    return max(0, limit - job.failed)
+    return None if job.kind != "Job" or job.ignores_disruption else job.failures_left
 
 
 def _exhausted(job: Workload, evicted: Sequence[Pod]) -> str:
     """Why the failures that these evictions add are too many, empty when they are not."""
-    left = failures_left(job)
+    left = evictions_left(job)
     if left is not None and len(evicted) > left:
         return f"{job.failed} failures, {len(evicted)} more, backoffLimit {job.failed + left}"
     limit = job.backoff_limit_per_index

@@ -9,7 +9,7 @@ from descheduler.model.distinct import shared
 from descheduler.model.objects import CustomObject
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
+from descheduler.model.workloads import OwnerRef, Workload
 
 
 class Lookup:
@@ -43,30 +43,12 @@ class Lookup:
         key = (namespace, id(shared(owners)))  # the snapshot keeps it alive
         found = self._chains.get(key)
         if found is None:
-            found = self._chains[key] = tuple(self._climb(namespace, owners))
+            found = self._chains[key] = self.snapshot.controllers(namespace, owners)
         return found
-
-    def _climb(self, namespace: str, owners: tuple[OwnerRef, ...]) -> list[OwnerRef]:
-        chain: list[OwnerRef] = []
-        seen: set[str] = set()
-        above = _controller(owners)
-        while above is not None and above.uid not in seen:
-            seen.add(above.uid)
-            chain.append(above)
-            above = self._above(namespace, above)
-        return chain
-
-    def _above(self, namespace: str, owner: OwnerRef) -> OwnerRef | None:
-        workload = self.workload(namespace, owner)
-        if workload is not None:
-            return workload.controller
-        custom = self.snapshot.custom(group_of(owner), owner.kind, namespace, owner.name)
-        return _controller(custom.owners) if custom is not None else None
 
     def workload(self, namespace: str, owner: OwnerRef) -> Workload | None:
         """The built-in controller that a reference names; one of another API group is not it."""
-        found = self.snapshot.workloads.get(WorkloadKey(namespace, owner.kind, owner.name))
-        return found if found is not None and found.api_version.partition("/")[0] == group_of(owner) else None
+        return self.snapshot.workload(namespace, owner)
 
     @cached_property
     def queued(self) -> Mapping[str, tuple[CustomObject, ...]]:
@@ -81,12 +63,7 @@ class Lookup:
 
 def group_of(owner: OwnerRef) -> str:
     """The API group that a reference names, empty for core."""
-    group, slash, _ = owner.api_version.partition("/")
-    return group if slash else ""
-
-
-def _controller(owners: tuple[OwnerRef, ...]) -> OwnerRef | None:
-    return next((o for o in owners if o.controller), None)
+    return owner.group
 
 
 def _finished(workload: CustomObject) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from descheduler.model.plan import Action, FindingRow, PlanDocument
+from descheduler.model.subjects import Subject, SubjectKind
 
 _SAME = 1e-6
 
@@ -83,8 +84,8 @@ def values_of(plan: PlanDocument) -> Mapping[str, float]:
 
 def silent(plan: PlanDocument) -> frozenset[str]:
     """Strategies that did not look (paused, or without data): that they found nothing says nothing."""
-    rows = (row for row in plan.refusals if row.subject.startswith("strategy/"))
-    return frozenset(row.strategy or row.subject.removeprefix("strategy/") for row in rows)
+    subjects = (Subject.read(row.subject) for row in plan.refusals)
+    return frozenset(subject.name for subject in subjects if subject.kind == SubjectKind.STRATEGY)
 
 
 def reached(goals: Iterable[Goal], now: float | None, eased_share: float) -> bool:

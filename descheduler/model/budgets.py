@@ -1,10 +1,12 @@
-"""PodDisruptionBudgets and priority classes."""
+"""PodDisruptionBudgets, what they allow, and priority classes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from descheduler.model.labels import Labels
+from descheduler.model.pods import Phase, Pod
+from descheduler.model.quantity import part_of
 from descheduler.model.selectors import LabelSelector
 
 
@@ -41,8 +43,51 @@ class DisruptionBudget:
         return f"{self.namespace}/{self.name}"
 
     def selects(self, labels: Labels) -> bool:
-        """Whether it covers pods of its namespace that have these labels."""
+        """Whether it counts pods of its namespace with these labels."""
         return self.selector is not None and self.selector.matches(labels)
+
+    def allowance(self, healthy: int | None = None) -> int:
+        """How many pods it lets be disrupted now: its status, but never more than its spec ever allows.
+
+        `healthy` pods are there by the snapshot (None: not counted). A status that has not caught up with a pod that
+        just became unhealthy allows no more than those leave.
+        """
+        allowed = self.allowed if self.at_best is None else min(self.allowed, self.at_best)
+        if healthy is not None and self.expected > 0:
+            allowed = min(allowed, healthy - self.desired_healthy)
+        return max(0, allowed)
+
+    @property
+    def at_best(self) -> int | None:
+        """How many it allows when every pod is healthy; None when its status does not count its pods yet.
+
+        Percentages round up, of both kinds (kubernetes pkg/controller/disruption, `getExpectedPodCount`).
+        """
+        if self.expected <= 0:
+            return None
+        if self.max_unavailable:
+            return min(self.expected, _scaled(self.max_unavailable, self.expected, unreadable=0))
+        if self.min_available:
+            return max(0, self.expected - _scaled(self.min_available, self.expected, unreadable=self.expected))
+        return None
+
+    def exempts(self, pod: Pod) -> bool:
+        """Whether the Eviction API evicts the pod without asking it (registry/core/pod/storage/eviction.go).
+
+        A pod that is not ready takes nothing from the healthy ones: by `AlwaysAllow` always, by the default
+        `IfHealthyBudget` while as many as wanted are healthy.
+        """
+        if pod.phase is Phase.PENDING or pod.terminal:
+            return True
+        if pod.ready:
+            return False
+        return self.unhealthy_policy == "AlwaysAllow" or 0 < self.desired_healthy <= self.current_healthy
+
+
+def _scaled(written: str, total: int, unreadable: int) -> int:
+    """`3` or `25%` of `total`."""
+    found = part_of(written, total)
+    return unreadable if found is None else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from descheduler.model.reasons import Blocked
+from descheduler.model.subjects import Subject
+
+FindingKey = tuple[str, Subject, str]
+"""What makes two findings the same one: strategy, subject, resource."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What is wrong, with numbers.
 
-    `subject` names the object ("node/n1"); `measure` what is measured ("p95 cpu in the next hour, fraction of
+    `subject` is the object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
     allocatable"); `value` against `threshold`. `since` and `until` are unix seconds of the expected excess, where a
     forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step)
     of `resource` at `quantile`, of which the first `horizon_seconds` count.
     """
 
     strategy: str
-    subject: str
+    subject: Subject
     measure: str
     value: float
     threshold: float
@@ -33,6 +37,11 @@ class Finding:
     horizon_seconds: float = 0.0
     bound: float | None = None  # the best value that any plan within the same limits could reach, where proven
     numbers: tuple[tuple[str, float], ...] = ()  # further ones, each by a name with its unit: ("idle GPU-hours", 12.5)
+
+    @property
+    def key(self) -> FindingKey:
+        """By which the finding is known within a plan."""
+        return (self.strategy, self.subject, self.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,8 @@ class Proposal:
     pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
     besides the sources and those of the seats, that replacements had better leave free: where the policy says
     `acting.steering`, they are steered away from all of these while the moves are under way. `staged`: where budgets
-    do not let all of it go at once, its units may go in several waves, one after the other.
+    do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it rests on the
+    proposal of its strategy before it, and is judged after that one whatever it is worth.
     """
 
     finding: Finding
@@ -76,6 +86,7 @@ class Proposal:
     seats: tuple[Seat, ...] = ()
     avoid: tuple[int, ...] = ()
     staged: bool = False
+    follows: bool = False
 
     @property
     def vacating(self) -> tuple[int, ...]:

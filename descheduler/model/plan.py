@@ -15,6 +15,9 @@ PLAN_FORMAT = "descheduler/plan"
 PLAN_VERSION = 1
 
 
+_HISTORY = "history/"  # before the name of a signal, where sources are listed
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRow:
     """One kind or signal that the plan rests on; `state`: fresh, stale, partial, absent. Age at planning time."""
@@ -24,6 +27,16 @@ class SourceRow:
     age_seconds: float
     items: int
     detail: str = ""
+
+    @classmethod
+    def of_signal(cls, signal: str, state: str, age_seconds: float, workloads: int, detail: str) -> SourceRow:
+        """The row of a signal's history."""
+        return cls(f"{_HISTORY}{signal}", state, age_seconds, workloads, detail)
+
+    @property
+    def signal(self) -> str:
+        """The signal whose history it is, empty for a kind of the cluster."""
+        return self.name.removeprefix(_HISTORY) if self.name.startswith(_HISTORY) else ""
 
 
 @dataclass(frozen=True, slots=True)

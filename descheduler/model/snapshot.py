@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -76,27 +76,28 @@ class ClusterSnapshot:
 
     def root(self, pod: Pod) -> WorkloadKey:
         """The topmost controller of the pod that is known here; the pod itself when nothing owns it."""
-        owner = pod.controller
-        if owner is None:
-            return WorkloadKey(pod.namespace, "Pod", pod.name)
-        return self._root_of(pod.namespace, owner)
+        above = self.controllers(pod.namespace, pod.owners)
+        kind, name = (above[-1].kind, above[-1].name) if above else ("Pod", pod.name)
+        return WorkloadKey(pod.namespace, kind, name)
 
-    def _root_of(self, namespace: str, owner: OwnerRef) -> WorkloadKey:
-        seen: set[str] = set()
-        while True:
-            key = WorkloadKey(namespace, owner.kind, owner.name)
-            above = self._controller_of(key, owner.api_version)
-            if above is None or owner.uid in seen:
-                return key
-            seen.add(owner.uid)
-            owner = above
+    def controllers(self, namespace: str, owners: Iterable[OwnerRef]) -> tuple[OwnerRef, ...]:
+        """The controllers above whoever has these owners, nearest first, as far as they are known here."""
+        chain: dict[str, OwnerRef] = {}  # by uid: references that go in a circle end
+        above = _controller(owners)
+        while above is not None and above.uid not in chain:
+            chain[above.uid] = above
+            workload = self.workload(namespace, above)
+            if workload is not None:
+                above = workload.controller
+            else:
+                custom = self.custom(above.group, above.kind, namespace, above.name)
+                above = _controller(custom.owners) if custom is not None else None
+        return tuple(chain.values())
 
-    def _controller_of(self, key: WorkloadKey, api_version: str) -> OwnerRef | None:
-        workload = self.workloads.get(key)
-        if workload is not None:
-            return workload.controller
-        custom = self.custom(api_version.rpartition("/")[0], key.kind, key.namespace, key.name)
-        return next((o for o in custom.owners if o.controller), None) if custom else None
+    def workload(self, namespace: str, owner: OwnerRef) -> Workload | None:
+        """The built-in controller that a reference names; one of another API group is not it."""
+        found = self.workloads.get(WorkloadKey(namespace, owner.kind, owner.name))
+        return found if found is not None and found.api_version.rpartition("/")[0] == owner.group else None
 
     def custom(self, group: str, kind: str, namespace: str, name: str) -> CustomObject | None:
         """One object of an optional API, or None."""
@@ -115,3 +116,7 @@ class ClusterSnapshot:
     def pod_index(self) -> dict[tuple[str, str], int]:
         """(namespace, name) to position."""
         return {(pod.namespace, pod.name): i for i, pod in enumerate(self.pods)}
+
+
+def _controller(owners: Iterable[OwnerRef]) -> OwnerRef | None:
+    return next((o for o in owners if o.controller), None)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from descheduler.model.labels import Labels
 from descheduler.model.selectors import LabelSelector
 
+DEFAULT_BACKOFF_LIMIT = 6
+"""Of a Job that does not say (batch/v1 defaults)."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class WorkloadKey:
@@ -29,6 +32,11 @@ class OwnerRef:
     name: str
     uid: str
     controller: bool = False
+
+    @property
+    def group(self) -> str:
+        """The API group that the reference names, empty for core."""
+        return self.api_version.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,12 @@ class Workload:
     ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
     backoff_limit_per_index: int | None = None
     deadline: float | None = None
+
+    @property
+    def failures_left(self) -> int:
+        """How many more pods of a Job may fail before it fails."""
+        limit = DEFAULT_BACKOFF_LIMIT if self.backoff_limit is None else self.backoff_limit
+        return max(0, limit - self.failed)
 
     @property
     def key(self) -> WorkloadKey:

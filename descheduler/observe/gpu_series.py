@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from descheduler.kube.devices.observed import ObservedGpu, node_names, observed_gpu, with_observed
 from descheduler.model.errors import HistoryPartial
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler_profiling.history.client import HistoryClient
+from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import render
 
 LABELS = (

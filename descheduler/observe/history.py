@@ -14,10 +14,10 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.gpu_series import located, worth_asking
 from descheduler.observe.signals import wanted_signals
 from descheduler.policy import Policy
-from descheduler.policy.convert import history_connection, history_signals
 from descheduler.policy.hints import hint_at
-from descheduler_profiling.history.client import HistoryClient
+from descheduler.policy.history_source import history_connection, history_signals
 from descheduler_profiling.history.collect import collect
+from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Signal, builtin_signals
 from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.series import History

@@ -18,7 +18,6 @@ class Observed:
     snapshot: ClusterSnapshot
     histories: Mapping[str, History]
     now: float
-    problems: tuple[str, ...] = ()
 
 
 class ClusterSource(Protocol):

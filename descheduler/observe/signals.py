@@ -6,11 +6,12 @@ from descheduler.contract import load
 from descheduler.model.errors import StrategyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy import Policy
+from descheduler_profiling.history.signals import builtin_signals
 
 BASIC = ("cpu", "memory")
 """Signals that are read whatever the strategies ask for: destinations must stay cool."""
 
-OF_GPUS = frozenset({"gpu", "gpu_memory"})
+OF_GPUS = frozenset(name for name, signal in builtin_signals().items() if signal.of_gpus)
 """Signals that no cluster without GPUs has: what a strategy would merely like is not asked for there."""
 
 

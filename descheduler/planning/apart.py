@@ -1,16 +1,27 @@
-"""Which actions may not share a wave because one steers away from where the other's pods are expected."""
+"""The waves of accepted actions, and which of them may not share one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from descheduler.planning.prover import Accepted
+from descheduler.model.landing import LandingMode
+from descheduler.planning.budgets.budgets import Budgets
+from descheduler.planning.proofs import Accepted
+
+
+def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMode) -> list[int]:
+    """The wave of each action. Directed moves wait for those whose places they need, and stages for one another; all
+    others keep the order in which they were accepted."""
+    restarting = [one.restarting for one in accepted]
+    if landing is LandingMode.DIRECTED:
+        after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
+        return budgets.waves(restarting, after=after, apart=[one.needs for one in accepted])
+    return budgets.waves(restarting, apart=apart(accepted) if landing is LandingMode.STEERED else None)
 
 
 def apart(accepted: Sequence[Accepted]) -> list[tuple[int, ...]]:
-    """For each action the positions of earlier ones that it must not share a wave with.
+    """For each action the positions of earlier ones that it must not share a wave with, because one steers away from
+    where the other's pods are expected.
 
     Landings are foreseen with the taints of one action, and in a wave all its actions' taints are there at once. A
     further taint on a node where a pod is not expected anyway changes nothing: TaintToleration lowers that node alone

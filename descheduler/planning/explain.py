@@ -18,7 +18,7 @@ from descheduler.model.format import quantity
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.units import Unit
-from descheduler.planning.planner import Outcome, PlanningSettings
+from descheduler.planning.planner import Outcome
 
 REMEDY: dict[Reason, str] = {
     Reason.SYSTEM_CRITICAL: "a lower priority class, or protections.systemCritical: false",
@@ -69,26 +69,26 @@ class Explanation:
     checks: tuple[Check, ...]
 
 
-def explain(outcome: Outcome, settings: PlanningSettings, kind: str, name: str) -> Explanation:
+def explain(outcome: Outcome, kind: str, name: str) -> Explanation:
     """Explain a `pod`, `node`, `gang` or `workload` by name. Raises UsageError when there is none of that name."""
-    kinds: dict[str, Callable[[Outcome, PlanningSettings, str], Explanation]] = {
+    kinds: dict[str, Callable[[Outcome, str], Explanation]] = {
         "pod": _pod,
         "node": _node,
         "gang": _gang,
         "workload": _workload,
     }
-    return kinds[kind](outcome, settings, name)
+    return kinds[kind](outcome, name)
 
 
-def _pod(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
+def _pod(outcome: Outcome, name: str) -> Explanation:
     view = outcome.view
     at = _position([p.key for p in view.snapshot.pods], name, "pod")
     pod, unit = view.snapshot.pods[at], view.units.of(at)
-    stops = outcome.filters.every(at)
+    stops = outcome.context.filters.every(at)
     checks = [_about(outcome, pod, at), *_unit_checks(outcome, unit)]
     checks += [_stop(blocked) for blocked in stops] or [Check("filters", True, "every filter lets it go")]
     checks += list(_budget_checks(outcome, at))
-    checks += list(_load_checks(outcome, settings, at))
+    checks += list(_load_checks(outcome, at))
     if pod.node:
         checks.append(_place_check(outcome, at))
     checks.append(_decision(outcome, {at}))
@@ -120,15 +120,15 @@ def _stop(blocked: Blocked) -> Check:
 
 
 def _budget_checks(outcome: Outcome, at: int) -> Iterator[Check]:
-    for position in outcome.filters.matches.of(at):
+    for position in outcome.context.filters.matches.of(at):
         budget = outcome.view.snapshot.budgets[position]
         health = f"{budget.current_healthy} healthy, {budget.desired_healthy} wanted"
         text = f"{budget.key} allows {budget.allowed} now ({health})"
         yield Check("budget", budget.allowed > 0 and not budget.stale, text)
 
 
-def _load_checks(outcome: Outcome, settings: PlanningSettings, at: int) -> Iterator[Check]:
-    rules = settings.proof
+def _load_checks(outcome: Outcome, at: int) -> Iterator[Check]:
+    rules = outcome.context.settings.proof
     for resource, loads in outcome.view.loads.items():
         if loads.pod_row[at] < 0:
             yield Check(
@@ -155,7 +155,7 @@ def _place_check(outcome: Outcome, at: int) -> Check:
     fits = int(state.fits(at).sum())
     elsewhere = [(n, s) for n, s in likely if n != source]
     if not elsewhere:
-        return Check("place", False, state.state.explain_text(at), "room on a node that its rules allow")
+        return Check("place", False, state.explain(at), "room on a node that its rules allow")
     back = sum(s for n, s in likely if n == source)
     names = ", ".join(f"{view.snapshot.nodes[n].name} ({s:.0%})" for n, s in elsewhere[:3])
     text = f"{fits} nodes can take it; the scheduler would most likely pick {names}"
@@ -177,11 +177,11 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
     return Check("plan", None, "no strategy asks for it to move")
 
 
-def _node(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
+def _node(outcome: Outcome, name: str) -> Explanation:
     view = outcome.view
     at = _position([n.name for n in view.snapshot.nodes], name, "node")
     node, one = view.snapshot.nodes[at], np.array([at], np.int32)
-    rules = settings.proof
+    rules = outcome.context.settings.proof
     checks = [Check("node", node.ready and not node.unschedulable, _state(node.ready, node.unschedulable))]
     for resource, loads in view.loads.items():
         before = float(view.start.hottest(resource, one, rules.quantile, rules.horizon_seconds)[0])
@@ -196,7 +196,7 @@ def _node(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanatio
     checks.append(_movable(outcome, pods))
     found = [f for f in outcome.findings.values() if at in f.nodes]
     for finding in found:
-        seen = outcome.observed.get((finding.strategy, finding.subject, finding.resource))
+        seen = outcome.observed.get(finding.key)
         checks.append(Check("finding", False, finding.text + (f"; {seen.blocked}" if seen else "")))
     checks.append(_decision(outcome, set(pods)))
     verdict = "; ".join(f.text for f in found) if found else "no strategy finds anything wrong with it"
@@ -207,7 +207,7 @@ def _state(ready: bool, cordoned: bool) -> str:
     return "ready" + (", cordoned" if cordoned else "") if ready else "not ready"
 
 
-def _gang(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
+def _gang(outcome: Outcome, name: str) -> Explanation:
     view = outcome.view
     names = {unit.name: unit for unit in view.units.gangs}
     short = {n.partition(":")[2]: n for n in names}
@@ -217,11 +217,11 @@ def _gang(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanatio
     checks.append(Check("members", None, ", ".join(f"{n} on {node}" for node, n in sorted(where.items()))))
     checks.append(_movable(outcome, unit.members))
     checks.append(_decision(outcome, set(unit.members)))
-    blocked = next((b for b in map(outcome.filters.blocked, unit.members) if b is not None), None)
+    blocked = next((b for b in map(outcome.context.filters.blocked, unit.members) if b is not None), None)
     return Explanation(f"gang {unit.name}", f"it stays: {blocked}" if blocked else "it may move", tuple(checks))
 
 
-def _workload(outcome: Outcome, settings: PlanningSettings, name: str) -> Explanation:
+def _workload(outcome: Outcome, name: str) -> Explanation:
     columns = outcome.view.snapshot.columns
     at = _position([str(key) for key in columns.workloads], name, "workload")
     pods = np.flatnonzero(columns.pod_workload == at).tolist()
@@ -241,7 +241,7 @@ def _workload(outcome: Outcome, settings: PlanningSettings, name: str) -> Explan
 
 def _movable(outcome: Outcome, pods: Iterable[int]) -> Check:
     pods = list(pods)
-    reasons = Counter(b.reason for b in map(outcome.filters.blocked, pods) if b is not None)
+    reasons = Counter(b.reason for b in map(outcome.context.filters.blocked, pods) if b is not None)
     free = len(pods) - sum(reasons.values())
     stays = "; ".join(f"{n}: {EXPLANATION[reason]}" for reason, n in reasons.most_common())
     return Check("pods", free > 0, f"{free} of {len(pods)} may move" + (f"; {stays}" if stays else ""))

@@ -7,84 +7,41 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from descheduler.contract import RebalanceView, Scenario, land
+from descheduler.contract import Accept, Relocation, Scenario, land_all
+from descheduler.model.arrays import Mask, Positions
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.apart import apart
-from descheduler.planning.budgets.budgets import Budgets, Charge
-from descheduler.policy.planning import ProofPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class ProofRules:
-    """When a destination is good: its forecast quantile within the horizon stays under `max_load` (by resource).
-
-    `max_risk` is the accepted probability that a pod lands on its source or on a node that it would make hot.
-    """
-
-    max_load: Mapping[str, float]
-    quantile: float
-    horizon_seconds: float
-    max_risk: float
-
-    @classmethod
-    def of(cls, proof: ProofPolicy) -> Self:
-        return cls(dict(proof.max_load), proof.quantile, proof.horizon.total_seconds(), proof.max_risk)
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes."""
-
-    pod: int
-    node: int
-    share: float
-    candidates: int
-    likely: tuple[tuple[int, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes."""
-
-    proposal: Proposal
-    restarting: tuple[int, ...]
-    proofs: tuple[Proof, ...]
-    charges: tuple[Charge, ...]
-    cost: float
-    stage: int = 1
-    stages: int = 1
+from descheduler.planning.apart import waves_of
+from descheduler.planning.context import PlanningContext
+from descheduler.planning.proofs import Accepted, Proof
+from descheduler.planning.turns import Turns, in_turn
 
 
 class Prover:
     """The state of one plan in the making: what is accepted so far, and the budgets it uses."""
 
-    def __init__(
-        self,
-        view: RebalanceView,
-        budgets: Budgets,
-        rules: ProofRules,
-        margin: float,
-        in_flight: Collection[int] = (),
-    ) -> None:
+    def __init__(self, context: PlanningContext) -> None:
+        view = context.view
         self.view = view
         self.state = view.what_if()
-        self.budgets = budgets
         self.accepted: list[Accepted] = []
-        self._rules = rules
-        self._margin = margin
+        self._budgets = context.budgets.fork()
+        self._rules = context.settings.proof
+        self._margin = context.settings.costs.margin
         self._moved: set[int] = set()
         self._seated: set[int] = set()
+        self._turns = Turns()
         # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
-        self._taken = Counter(view.units.of(p).name for p in in_flight if view.snapshot.pods[p].deleting is None)
+        self._taken = Counter(
+            view.units.of(p).name for p in context.given.in_flight if view.snapshot.pods[p].deleting is None
+        )
 
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
@@ -101,57 +58,80 @@ class Prover:
         restarting = [self._restarting(part) for part in moved]
         costs = [float(self.view.costs[list(part)].sum()) for part in restarting]
         stages = _split(proposal, parts, costs)
-        attempt = self.state.fork()
+        attempt, turns = self.state, self._turns.fork()
         proofs: list[tuple[Proof, ...]] = []
-        for stage in stages:
-            proved = self._prove(stage, attempt)
-            if isinstance(proved, Blocked):
-                return proved
-            proofs.append(proved)
+        needs: list[frozenset[int]] = []
+        for turn, stage in enumerate(stages, start=len(self.accepted)):
+            relocated = self._relocated(stage, attempt)
+            if isinstance(relocated, Blocked):
+                return relocated
+            attempt = relocated.state
+            proofs.append(_proofs(relocated))
+            needs.append(self._needs(turn, stage, proofs[-1], attempt, turns))
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
-        before = self.budgets.fork()
-        charges = self.budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
+        before = self._budgets.fork()
+        charges = self._budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
-            Accepted(stage, also, proved, taken, price, i, len(parts))
-            for i, (stage, also, proved, taken, price) in enumerate(
-                zip(stages, restarting, proofs, charges, costs, strict=True), start=1
+            Accepted(stage, also, proved, taken, price, i, len(parts), after)
+            for i, (stage, also, proved, taken, price, after) in enumerate(
+                zip(stages, restarting, proofs, charges, costs, needs, strict=True), start=1
             )
         )
         crowded = self._crowded(accepted)
         if crowded is not None:
-            self.budgets = before
+            self._budgets = before
             return crowded
+        self._turns = turns
         self._take(proposal, accepted, attempt)
         return accepted
 
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
-        """Actions that must keep apart (`steering`) may need more waves than there may be."""
-        most = self.budgets.limits.waves
-        if most is None or not self.view.steering:
+        """Actions that must keep apart, or wait for one another, may need more waves than there may be."""
+        most = self._budgets.limits.waves
+        if most is None or self.view.landing is LandingMode.PREDICTED:
             return None
-        every = [*self.accepted, *new]
-        waves = self.budgets.waves([one.restarting for one in every], apart=apart(every))
-        if max(waves) < most:
+        if max(waves_of(self._budgets, [*self.accepted, *new], self.view.landing)) < most:
             return None
+        if self.view.landing is LandingMode.DIRECTED:
+            return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")
         return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
 
     def _stages(self, proposal: Proposal) -> tuple[tuple[Move, ...], ...]:
-        """The moves in one part, or in as many as budgets need; what must move together stays together."""
+        """The moves in one part, or in as many as budgets need; what must move together stays together.
+
+        Where landings are directed, who needs a place that an earlier move frees goes in a later part.
+        """
         if not proposal.staged:
             return (proposal.moves,)
         units: dict[tuple[int, ...], list[Move]] = {}
         for move in proposal.moves:
             units.setdefault(self.view.moving(move.pod), []).append(move)
         parts = list(units.values())
-        divided = self.budgets.divide([self._restarting(tuple(m.pod for m in part)) for part in parts])
-        return tuple(tuple(move for at in stage for move in parts[at]) for stage in divided)
+        runs = [list(range(len(parts)))]
+        if self.view.landing is LandingMode.DIRECTED:
+            runs = in_turn(self.state, [[(m.pod, m.source, next(iter(m.destinations), -1)) for m in p] for p in parts])
+        restarting = [self._restarting(tuple(m.pod for m in part)) for part in parts]
+        return tuple(
+            tuple(move for at in stage for move in parts[run[at]])
+            for run in runs
+            for stage in self._budgets.divide([restarting[at] for at in run])
+        )
+
+    def _needs(
+        self, turn: int, stage: Proposal, proofs: tuple[Proof, ...], reached: Scenario, turns: Turns
+    ) -> frozenset[int]:
+        """Which accepted actions must have left before this one; known only where landings are directed."""
+        if self.view.landing is not LandingMode.DIRECTED:
+            return frozenset()
+        needs = frozenset(turn for proof in proofs for turn in turns.needs(reached, proof.pod, proof.node))
+        turns.leave(turn, ((move.pod, move.source) for move in stage.moves))
+        return needs
 
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
-        state.steer(())
         self.state = state
         self.accepted.extend(accepted)
         self._seated.update(seat.pod for seat in proposal.seats)
@@ -207,18 +187,17 @@ class Prover:
             every.update(dict.fromkeys(self.view.units.of(pod).restarting(pod)))
         return tuple(every)
 
-    def _prove(self, proposal: Proposal, attempt: Scenario) -> tuple[Proof, ...] | Blocked:
-        attempt.steer(proposal.vacating)  # its own nodes alone: what is not in its wave is over, or not begun
-        for move in proposal.moves:
-            attempt.remove(move.pod)
-        proofs: list[Proof] = []
-        for move in proposal.moves:
-            proof = self._place(move, attempt)
-            if isinstance(proof, Blocked):
-                return proof
-            attempt.place(proof.pod, proof.node)
-            proofs.append(proof)
-        return tuple(proofs)
+    def _relocated(self, proposal: Proposal, state: Scenario) -> Relocation | Blocked:
+        """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so."""
+        return land_all(
+            self.view.snapshot,
+            state,
+            proposal.moves,
+            self._cool,
+            max_risk=self._rules.max_risk,
+            bad=Reason.DESTINATION_HOT,
+            avoid=proposal.vacating,  # its own nodes alone: what is not in its wave is over, or not begun
+        )
 
     def _seat(self, proposal: Proposal, attempt: Scenario) -> Blocked | None:
         """Set the room of the pending pods aside, so that nothing later in the plan takes it; or say who finds none.
@@ -237,35 +216,25 @@ class Prover:
             attempt.reserve(seat.pod, seat.node)
         return None
 
-    def _place(self, move: Move, attempt: Scenario) -> Proof | Blocked:
-        """The node on which the pod will most likely be, if what is likely is also good; the wished one if it is."""
-        landing = land(
-            self.view.snapshot,
-            attempt,
-            move.pod,
-            move.source,
-            lambda nodes: self._good(move, nodes, attempt),
-            self._rules.max_risk,
-            Reason.NO_GAIN if move.only else Reason.DESTINATION_HOT,
-            move.destinations,
-        )
-        if isinstance(landing, Blocked):
-            return landing
-        node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
-        fits = attempt.fits(move.pod)
-        return Proof(move.pod, node, landing.share, int(fits.sum()) - int(fits[move.source]), landing.likely)
+    def _cool(self, state: Scenario, pod: int) -> Accept:
+        """Accepts nodes that stay under the limit of every resource with the pod on them."""
 
-    def _good(self, move: Move, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
-        cool = self._cool(move.pod, nodes, attempt)
-        return cool & np.isin(nodes, move.destinations) if move.only else cool
+        def accept(nodes: Positions) -> Mask:
+            cool = np.ones(len(nodes), np.bool_)
+            for resource, limit in self._rules.max_load.items():
+                if resource in self.view.loads:
+                    level = state.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
+                    cool &= level <= limit
+            return cool
 
-    def _cool(self, pod: int, nodes: NDArray[np.int32], attempt: Scenario) -> NDArray[np.bool_]:
-        cool = np.ones(len(nodes), np.bool_)
-        for resource, limit in self._rules.max_load.items():
-            if resource in self.view.loads:
-                level = attempt.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
-                cool &= level <= limit
-        return cool
+        return accept
+
+
+def _proofs(relocated: Relocation) -> tuple[Proof, ...]:
+    return tuple(
+        Proof(move.pod, move.destinations[0], landing.share, landing.candidates, landing.likely)
+        for move, landing in zip(relocated.moves, relocated.landings, strict=True)
+    )
 
 
 def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequence[float]) -> list[Proposal]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from descheduler.contract import load
+from descheduler.gangs import resolve
 from descheduler.model.landing import LandingMode
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -13,14 +14,17 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.context import PlanningInput, PlanningSettings, PoolRule
 from descheduler.planning.costs import CostModel
-from descheduler.planning.filters.rules import FilterRules
-from descheduler.planning.planner import ChosenStrategy, PlanningSettings, PoolRule
-from descheduler.planning.prover import ProofRules
+from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.planner import ChosenStrategy
+from descheduler.planning.proofs import ProofRules
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.scheduler import Scoring
 from descheduler.topology import LinkRow, TopologyRules
+from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.series import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,28 @@ def _landing(policy: Policy, landing: LandingMode) -> LandingMode:
     return LandingMode.STEERED if steered else landing
 
 
-def when_unset(policy: Policy) -> DisruptionMode:
-    """How gangs move whose objects do not say."""
-    return DisruptionMode(policy.gangs.when_unset)
+def input_of(
+    policy: Policy,
+    snapshot: ClusterSnapshot,
+    profiles: Mapping[str, SignalProfiles],
+    now: float,
+    *,
+    ledger: LedgerView | None = None,
+    in_flight: Collection[str] = (),
+    moved_last_hour: int = 0,
+    histories: Mapping[str, History] | None = None,
+) -> PlanningInput:
+    """What a plan under the policy is made from; `in_flight` are uids of pods whose replacement is not ready yet."""
+    return PlanningInput(
+        snapshot=snapshot,
+        units=resolve(snapshot, when_unset=DisruptionMode(policy.gangs.when_unset)),
+        profiles=profiles,
+        now=now,
+        ledger=ledger,
+        in_flight=tuple(i for i, pod in enumerate(snapshot.pods) if pod.uid in in_flight) if in_flight else (),
+        moved_last_hour=moved_last_hour,
+        histories=histories or {},
+    )
 
 
 def _topology(written: TopologyPolicy) -> TopologyRules:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules, SourceState, kind_states, state_of
+from descheduler.planning.problems import Problem, ProblemKind
 from descheduler_profiling.profiles import SignalProfiles
 
 _NAMED = 10  # unreadable objects that are named one by one
@@ -20,7 +21,7 @@ class Sources:
     rows: tuple[SourceRow, ...]
     usable: Mapping[str, SignalProfiles]
     stops: tuple[str, ...] = ()
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[Problem, ...] = field(default=())
 
 
 def judge_sources(
@@ -32,14 +33,14 @@ def judge_sources(
     rows = [SourceRow(one.kind, one.state, one.age, sizes.get(one.kind, 0), one.error) for one in kinds]
     stops = tuple(one.stop for one in kinds if one.stop)
     usable: dict[str, SignalProfiles] = {}
-    problems = list(unreadable(snapshot))
+    problems = [Problem(ProblemKind.OBJECT, text) for text in unreadable(snapshot)]
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
         rows.append(row)
         if row.state == SourceState.FRESH:
             usable[name] = signal
         else:
-            problems.append(f"history of {name} is {row.state}: {row.detail}")
+            problems.append(Problem(ProblemKind.SIGNAL, f"history of {name} is {row.state}: {row.detail}", name))
     return Sources(tuple(rows), usable, stops, tuple(problems))
 
 
@@ -77,7 +78,7 @@ def _signal(profiles: SignalProfiles, rules: FreshnessRules, now: float) -> Sour
         detail = detail or "no series"
     elif state is SourceState.STALE:
         detail = f"newest point is {age:.0f} s old" if now > profiles.origin else f"{age:.0f} s from the future"
-    return SourceRow(f"history/{profiles.signal}", state, age, len(profiles.keys), detail)
+    return SourceRow.of_signal(profiles.signal, state, age, len(profiles.keys), detail)
 
 
 def missing(signals: Iterable[str], usable: Mapping[str, SignalProfiles]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from descheduler.model.format import duration
-from descheduler.policy.document import Loc
+from descheduler.policy.marked_yaml import Loc
 
 Schema = Mapping[str, Any]
 
@@ -60,12 +60,12 @@ def allowed_words(schema: Schema, loc: Loc) -> list[str]:
     return words
 
 
-def sentence(kind: str, said: str, context: Mapping[str, Any]) -> str:
+def sentence(kind: str, message: str, context: Mapping[str, Any]) -> str:
     """A pydantic error as a short sentence of one style."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind in ("value_error", "assertion_error"):
-        return str(context.get("error", said))
+        return str(context.get("error", message))
     for limit, word in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
         if limit in context:
             return f"must be {word} {_plain(context[limit])}"
@@ -74,7 +74,7 @@ def sentence(kind: str, said: str, context: Mapping[str, Any]) -> str:
             return "must not be empty"
         bound = "at least" if kind == "too_short" else "at most"
         return f"needs {bound} {context.get('min_length', context.get('max_length'))}"
-    return said[:1].lower() + said[1:]
+    return message[:1].lower() + message[1:]
 
 
 def _plain(value: object) -> str:

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES, Registry
 from descheduler.model.errors import DeschedulerError, PolicyError
-from descheduler.policy.document import Document, Json, Loc, Problem, path_of
 from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
+from descheduler.policy.marked_yaml import Json, Loc, MarkedYaml, Problem, path_of
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
 from descheduler.policy.schema import policy_schema, schema_of
 
@@ -29,7 +29,7 @@ def load_policy(source: Path | str, name: str = "") -> Policy:
         PolicyError: with every problem, each as `file:line:column: path: message`, in the order of the text.
     """
     name = name or (str(source) if isinstance(source, Path) else "policy")
-    return _Reading(Document(_text(source, name))).policy(name)
+    return _Reading(MarkedYaml(_text(source, name))).policy(name)
 
 
 def default_policy_text() -> str:
@@ -68,7 +68,7 @@ def _text(source: Path | str, name: str) -> str:
 class _Reading:
     """One document on its way to a policy, collecting problems."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: MarkedYaml) -> None:
         self.document = document
         self.problems = list(document.problems)
 
@@ -184,7 +184,7 @@ class _Reading:
             return None
 
     def _invalid(
-        self, kind: str, said: str, context: dict[str, Any], loc: Loc, base: Loc, schema: dict[str, Any]
+        self, kind: str, message: str, context: dict[str, Any], loc: Loc, base: Loc, schema: dict[str, Any]
     ) -> None:
         """One error of the validator, put where it is in the text."""
         inside = self._written(loc, base)
@@ -195,12 +195,12 @@ class _Reading:
             words = allowed_words(schema, inside)
             value = self._value((*base, *inside))
             hint = did_you_mean(str(value), words)
-            text = f"must be one of {', '.join(words)}" if words else sentence(kind, said, context)
+            text = f"must be one of {', '.join(words)}" if words else sentence(kind, message, context)
             self._add((*base, *inside), f"{text}, not {value}{hint}", at_value=True)
         elif kind == "missing":
-            self._add((*base, *inside), sentence(kind, said, context))
+            self._add((*base, *inside), sentence(kind, message, context))
         else:
-            self._add((*base, *inside), sentence(kind, said, context), at_value=True)
+            self._add((*base, *inside), sentence(kind, message, context), at_value=True)
 
     def _written(self, loc: Loc, base: Loc) -> Loc:
         """A validator's location without what is not in the text: tags of unions, `[key]` of mappings."""

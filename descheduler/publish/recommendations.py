@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
 from descheduler.apiwrite.wire import Meta, Wire, decode, encode
 from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
+from descheduler.kube.client.connection import KubeClient
+from descheduler.kube.client.discovery import discover
+from descheduler.kube.convert.kinds import Kind
+from descheduler.kube.convert.wire import CustomWire
+from descheduler.kube.convert.workloads import convert_custom
 from descheduler.model.errors import ClusterError, Conflict, NotFound, Throttled
 from descheduler.model.quantity import parse_quantity
 from descheduler.model.workloads import WorkloadKey
+from descheduler.publish.advice import Advice
 
 API_VERSION = "analysis.koordinator.sh/v1alpha1"
 COLLECTION = "recommendations"
@@ -29,20 +36,15 @@ _REFRESH = 3600.0  # ... unless it is this old (seconds): its time tells readers
 _NAME_LENGTH = 253
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What to recommend for one workload.
-
-    `amounts` are by resource (cores, bytes), for one replica; None: what is there stays as it is. `pod` is one of its
-    pods, whose containers the amounts are divided among.
-    """
-
-    workload: WorkloadKey
-    api_version: str
-    uid: str
-    pod: str
-    amounts: Mapping[str, float] | None
-    note: str = ""
+RECOMMENDATION = Kind(
+    key="analysis.koordinator.sh/Recommendation",
+    group=API_VERSION.partition("/")[0],
+    versions=(API_VERSION.partition("/")[2],),
+    name="Recommendation",
+    plural="recommendations",
+    wire=CustomWire,
+    convert=lambda version: partial(convert_custom, kind="Recommendation", api_version=version),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,12 @@ class Recommendations:
         return decode(self._writer.transport.request("GET", path), _Pod).spec.containers
 
 
+def served(client: KubeClient, writer: ClusterWriter) -> Callable[[], Recommendations | None]:
+    """Asks the cluster, each time, whether it has the API."""
+    kept = Recommendations(writer)
+    return lambda: kept if discover(client, (RECOMMENDATION,)).served else None
+
+
 def name_of(workload: WorkloadKey) -> str:
     """The object's name: kind and name; one that is too long ends in a hash of it."""
     name = f"{workload.kind.lower()}-{workload.name}"
@@ -272,11 +280,11 @@ def _holds(there: Recommendation, amounts: Mapping[str, float], now: float) -> b
         return False
     try:
         age = now - datetime.fromisoformat(status.update_time).timestamp()
-        said = {
+        written = {
             resource: sum(_amount(c.resources, resource) for c in status.pod_status.container_statuses)
             for resource in amounts
         }
     except ValueError:
         return False  # somebody wrote something else into it
-    near = all(abs(said[r] - amount) <= _TOLERANCE * max(amount, 0.001) for r, amount in amounts.items())
+    near = all(abs(written[r] - amount) <= _TOLERANCE * max(amount, 0.001) for r, amount in amounts.items())
     return near and 0 <= age < _REFRESH

@@ -1,13 +1,17 @@
-"""Tables of the terminal: one look for all of them."""
+"""Tables of the terminal: one look for all of them, in colour or as plain text."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from typing import Any
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+PLAIN_WIDTH, WIDE_WIDTH = 160, 260  # of tables that nobody's terminal limits
 
 
 class _Table(Table):
@@ -24,3 +28,11 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
         justify = "right" if column in right else "left"
         made.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     return made
+
+
+def plain(draw: Callable[[Console], None], *, wide: bool = False) -> str:
+    """What `draw` prints, without colours and without blanks at the ends of lines."""
+    text = io.StringIO()
+    width = WIDE_WIDTH if wide else PLAIN_WIDTH
+    draw(Console(file=text, width=width, no_color=True, highlight=False, force_terminal=False))
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

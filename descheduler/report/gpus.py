@@ -172,8 +172,8 @@ def _cell(
         if hold.pod in marked:
             classes.append(marked[hold.pod].split()[0])
             break
-    said = "; ".join(_said(hold, marked) for hold in holds)
-    title = f"a GPU of {row.name}, which one is not known: {said}" if guessed else f"{name}: {said}"
+    text = "; ".join(_hold_text(hold, marked) for hold in holds)
+    title = f"a GPU of {row.name}, which one is not known: {text}" if guessed else f"{name}: {text}"
     if index in row.unhealthy:
         classes.append("broken")
         title += "; unhealthy"
@@ -182,7 +182,7 @@ def _cell(
     )
 
 
-def _said(hold: GpuHold, marked: dict[str, str]) -> str:
+def _hold_text(hold: GpuHold, marked: dict[str, str]) -> str:
     part = "" if hold.milli == _WHOLE else f"{hold.milli / _WHOLE:.0%} "
     source = f", says {hold.source}" if hold.source else ""
     if hold.milli < _WHOLE and not hold.source:

@@ -33,6 +33,11 @@ def to_json(plan: PlanDocument, *, indent: int = 0) -> bytes:
     return msgspec.json.format(data, indent=indent) if indent else data
 
 
+def to_indented_json(plan: PlanDocument) -> bytes:
+    """The document as JSON for people; raises as `to_json` does."""
+    return to_json(plan, indent=2) + b"\n"
+
+
 def from_json(data: bytes | str) -> PlanDocument:
     """The document that `to_json` wrote.
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from descheduler.model import format as fmt
 from descheduler.model.plan import Action, BudgetRow, FindingRow, PlanDocument, PodMove
 from descheduler.report import table_gpus, words
+from descheduler.report.cells import plain
 from descheduler.report.cells import table as _table
 
 _OUTCOME = {"cured": "green", "eased": "yellow", "unanswered": "red", "left-alone": "cyan"}
@@ -22,6 +23,15 @@ def render(plan: PlanDocument, console: Console, *, wide: bool = False, hints: I
     """Print the plan. `wide` adds columns, the data it rests on and every refusal; `hints` are next steps to offer."""
     for part in _parts(plan, wide, tuple(hints)):
         console.print(part)
+
+
+def to_text(plan: PlanDocument, *, wide: bool = False) -> str:
+    """The same as plain text."""
+    return plain(lambda console: render(plan, console, wide=wide), wide=wide)
+
+
+def to_wide_text(plan: PlanDocument) -> str:
+    return to_text(plan, wide=True)
 
 
 def _parts(plan: PlanDocument, wide: bool, hints: tuple[str, ...]) -> Iterable[RenderableType]:

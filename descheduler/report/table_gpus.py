@@ -29,9 +29,9 @@ def render(plan: PlanDocument, found: GpuMap, *, wide: bool) -> RenderableType:
     left = len(strips) - len(shown)
     if left:
         parts.append(Text(f"{fmt.plural(left, 'further node')} changes: -o wide", style="dim"))
-    said = gpus.steering(found)
-    if said and (shown or wide):
-        parts.append(Text(words.sentence(said), style="dim"))
+    steering = gpus.steering(found)
+    if steering and (shown or wide):
+        parts.append(Text(words.sentence(steering), style="dim"))
     return Group(*parts)
 
 

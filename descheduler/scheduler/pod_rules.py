@@ -62,11 +62,6 @@ class Rules:
     anti: tuple[Counter, ...]
     others: tuple[Counter, ...]
 
-    @property
-    def topological(self) -> bool:
-        """Whether other pods elsewhere may matter."""
-        return bool(self.spread or self.affinity or self.anti or self.others)
-
 
 class Compiler:
     """Works out spread, affinity and port rules; caches what classes share."""

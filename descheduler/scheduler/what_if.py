@@ -164,32 +164,6 @@ class WhatIf:
             ok = ok & mask
         return ok
 
-    def fits_many(self, pods: NDArray[np.integer]) -> Mask:
-        """[K, N] `fits` of many pods; pods that the scheduler cannot tell apart are judged once."""
-        out = np.empty((len(pods), len(self._placement.snapshot.nodes)), np.bool_)
-        known: dict[tuple[int, int, int], Mask] = {}
-        for i, pod in enumerate(np.asarray(pods).tolist()):
-            key = self._same(pod)
-            found = known.get(key)
-            if found is None:
-                found = known[key] = self._everywhere(pod, key)
-            out[i] = found
-            node = self.node_of(pod)
-            if node >= 0 and key[1] < 0:
-                out[i, node] = self.fits(pod, np.array([node]))[0]
-        return out
-
-    def _same(self, pod: int) -> tuple[int, int, int]:
-        """(class, node, pod) with -1 where it makes no difference except on the pod's own node."""
-        cls = int(self._placement.classes.of_pod[pod])
-        rules = self._placement.rules(cls)
-        # Some rules do not count terminating pods, so taking one away is not taking away one of its siblings.
-        own = bool(self._placement.snapshot.pods[pod].claims) or bool(self._placement.terminating[pod])
-        return cls, self.node_of(pod) if rules.topological else -1, pod if own else -1
-
-    def _everywhere(self, pod: int, key: tuple[int, int, int]) -> Mask:
-        return self._fits(self._question(pod, _ALL, self.node_of(pod) if key[1] >= 0 or key[2] >= 0 else -1))
-
     def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:
         """[N] or [K]: the first predicate that fails on each node, `Predicate.OK` (0) where none does."""
         question = self._question(pod, _at(nodes))
@@ -245,8 +219,14 @@ class WhatIf:
 
         `steered` nodes are judged as if they carried our taint (`VACATING`).
         """
+        return self.outlook(pod, steered)[1]
+
+    def outlook(
+        self, pod: int, steered: Collection[int] = ()
+    ) -> tuple[NDArray[np.intp], tuple[tuple[int, float], ...]]:
+        """[F] the nodes on which the pod fits now, ascending, and `likely` among them."""
         feasible, totals = self._totals(pod, steered)
-        return likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
+        return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
     def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[Indices, Ints]:
         feasible = np.flatnonzero(self.fits(pod))
@@ -260,12 +240,6 @@ class WhatIf:
         at = _at(nodes)
         return np.stack([row[at] for row in self._rows[:-2]], axis=1)
 
-    def free_of(self, resource: str, nodes: Nodes = None) -> Ints:
-        """[N] or [K] what is free of one resource, in its unit as in `free`; zeros when nobody has it."""
-        column = self._placement.columns.resource(resource)
-        row = self._rows[column] if column >= 0 else np.zeros(len(self._placement.snapshot.nodes), np.int64)
-        return row[_at(nodes)].copy()
-
     def whole_gpus(self) -> Ints:
         """[N] wholly free GPU devices."""
         return self._gpus.whole()
@@ -277,6 +251,14 @@ class WhatIf:
     def gpus_held(self, pod: int) -> Devices:
         """The usable devices that the pod holds, as far as it is known which."""
         return self._gpus.holding(pod)
+
+    def gpu_need(self, pod: int) -> GpuNeed | None:
+        """What the pod takes of the GPUs of its node; None when it asks for none."""
+        return self._placement.gpus.need(self._placement.snapshot.pods[pod].spec)
+
+    def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
+        """[S] the same for each distinct spec, `columns.specs`."""
+        return tuple(self._placement.gpus.need(spec) for spec in self._placement.columns.specs)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy as np
 from descheduler.model.arrays import Floats16, Floats32
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
-from descheduler_profiling.confidence import trust
+from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import Features, features
 from descheduler_profiling.layout import Layout, layout
@@ -20,7 +20,7 @@ from descheduler_profiling.points import vectors
 from descheduler_profiling.profiles import SignalProfiles, packed
 from descheduler_profiling.quantiles import curve, sampled_peak
 from descheduler_profiling.race import MODELS
-from descheduler_profiling.selection import Judged, judge
+from descheduler_profiling.selection import Selection, select
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, ProfileSettings
 
@@ -105,15 +105,15 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     settings, plan = chunk.settings, chunk.plan
     cleaned = clean(chunk.values[start:stop], settings.absurd)
     values = cleaned.values
-    confidence, why = trust(cleaned, chunk.step, settings.min_history)
+    confidence, why = confidence_of(cleaned, chunk.step, settings.min_history)
     if values.shape[1] == 0:
         return _nothing(len(values), plan, settings, why)
     made = features(values, chunk.step, plan.steps, settings.half_life)
     added = vectors(values, made, plan, max(1, DAY // chunk.step))
-    judged = _judged(values, made, plan, settings, added, _before(chunk, start, stop))
+    selected = _selected(values, made, plan, settings, added, _before(chunk, start, stop))
     levels = _levels(settings)
-    highest = peaks(values, judged.curves[levels.index(0.95)], judged.curves[levels.index(0.99)], chunk.step)
-    curves = np.maximum.accumulate(judged.curves[_rising(settings)], axis=0)[_back(settings)]
+    highest = peaks(values, selected.curves[levels.index(0.95)], selected.curves[levels.index(0.99)], chunk.step)
+    curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
     forecasts = curves.transpose(1, 0, 2)
     if settings.limit is not None:
         limit = np.float32(settings.limit)
@@ -134,24 +134,26 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
         shapes=shapes,
         scales=scales,
         peaks=highest,
-        shares=judged.weights[:asked].transpose(1, 0, 2),
-        losses=judged.losses[:asked].transpose(1, 0, 2),
-        coverage=judged.coverage[:asked].transpose(1, 0, 2),
+        shares=selected.weights[:asked].transpose(1, 0, 2),
+        losses=selected.losses[:asked].transpose(1, 0, 2),
+        coverage=selected.coverage[:asked].transpose(1, 0, 2),
         why=why,
     )
 
 
-def _judged(
+def _selected(
     values: Floats32, made: Features, plan: Layout, settings: ProfileSettings, added: Floats32, before: Floats32 | None
-) -> Judged:
+) -> Selection:
     """The race; or, without selection, what the vectors themselves say."""
     levels = _levels(settings)
     if settings.select:
-        return judge(values, made, plan, levels, before)
+        return select(values, made, plan, levels, before)
     curves = np.stack([curve(plan, added, q) for q in levels])
     shape = curves.shape[:2]
     untested = np.full((*shape, len(MODELS)), np.nan, np.float32)
-    return Judged(curves, np.zeros_like(untested), untested, np.full((*shape, len(plan.buckets)), np.nan, np.float32))
+    return Selection(
+        curves, np.zeros_like(untested), untested, np.full((*shape, len(plan.buckets)), np.nan, np.float32)
+    )
 
 
 def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:
@@ -166,7 +168,7 @@ def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:
 
 
 def _levels(settings: ProfileSettings) -> list[float]:
-    """Quantiles that are judged: those asked for, then those that peaks are made of."""
+    """Quantiles for which models race: those asked for, then those that peaks are made of."""
     return [*settings.quantiles, *(q for q in (0.95, 0.99) if q not in settings.quantiles)]
 
 

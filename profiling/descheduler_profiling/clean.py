@@ -20,7 +20,7 @@ class Cleaned:
 
 
 def clean(values: Floats32, absurd: float, spike: float = 1000.0) -> Cleaned:
-    """Negative, infinite and absurd samples become gaps.
+    """Values [S, T], in the unit of their signal, in which negative, infinite and absurd samples become gaps.
 
     Absurd is more than `absurd`, or more than `spike` times the 99th percentile of the row and alone (fewer than one
     sample in a thousand): the mark of a counter reset read as an increase, not of load.

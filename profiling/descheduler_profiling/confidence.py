@@ -11,7 +11,7 @@ WEEK = 7 * 86400
 FEWEST = 4  # samples without which nothing is said
 
 
-def trust(cleaned: Cleaned, step: int, min_history: int) -> tuple[Floats32, tuple[str, ...]]:
+def confidence_of(cleaned: Cleaned, step: int, min_history: int) -> tuple[Floats32, tuple[str, ...]]:
     """Confidence [S] in 0..1 and, where it is not 1, the reason.
 
     The share of a week that was measured; 0 with fewer than four samples or none in the last hour; a tenth less where

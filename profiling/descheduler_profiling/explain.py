@@ -135,13 +135,13 @@ def _trials(
             history, keys=tuple(history.keys[i] for i in rows), values=seen[rows], replicas=history.replicas[rows]
         )
         made = build(past, settings)
-        told = np.stack([_fit(made.forecast(np.array([own]), q)[0], steps) for q in settings.quantiles])
-        forecasts.setdefault(OURS, []).append(told if made.confidence[own] > 0 else np.full_like(told, np.nan))
+        promised = np.stack([_fit(made.forecast(np.array([own]), q)[0], steps) for q in settings.quantiles])
+        forecasts.setdefault(OURS, []).append(promised if made.confidence[own] > 0 else np.full_like(promised, np.nan))
         for name, rule in _rules(history.signal):
             levels = rule(seen[row : row + 1], history.step, settings.quantiles)
-            forecasts.setdefault(name, []).append(np.broadcast_to(levels[:, None], told.shape))
-    for name, all_told in forecasts.items():
-        yield _trial(name, np.stack(all_told), outcomes, buckets, settings.quantiles)
+            forecasts.setdefault(name, []).append(np.broadcast_to(levels[:, None], promised.shape))
+    for name, promises in forecasts.items():
+        yield _trial(name, np.stack(promises), outcomes, buckets, settings.quantiles)
 
 
 def _companions(count: int, row: int, chunk: int) -> tuple[NDArray[np.int64], int]:
@@ -198,19 +198,19 @@ def _first(levels: Floats32) -> Floats32:
 
 
 def _trial(
-    name: str, told: Floats32, outcomes: Floats32, buckets: NDArray[np.int64], quantiles: tuple[float, ...]
+    name: str, promised: Floats32, outcomes: Floats32, buckets: NDArray[np.int64], quantiles: tuple[float, ...]
 ) -> Backtest:
     """Score forecasts [O, Q, H] against outcomes [O, H]."""
     levels = np.array(quantiles, np.float32)[None, :, None]
-    known = np.isfinite(outcomes)[:, None, :] & np.isfinite(told)
-    short = outcomes[:, None, :] - told
+    known = np.isfinite(outcomes)[:, None, :] & np.isfinite(promised)
+    short = outcomes[:, None, :] - promised
     loss = np.where(short > 0, levels * short, (levels - 1) * short)
     shape = (len(quantiles), int(buckets[-1]) + 1)
     out = [np.full(shape, np.nan, np.float32) for _ in range(3)]
     for bucket in range(shape[1]):
         here = known & (buckets == bucket)[None, None, :]
         count = here.sum(axis=(0, 2))
-        for into, what in zip(out, (loss, short <= 0, told), strict=True):
+        for into, what in zip(out, (loss, short <= 0, promised), strict=True):
             total = np.where(here, what, 0).sum(axis=(0, 2), dtype=np.float64)
             into[:, bucket] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return Backtest(name, out[0], out[1], out[2])

@@ -1,4 +1,4 @@
-"""Profiles as documents for other programs: JSON, CSV, and Parquet where pyarrow is installed.
+"""Profiles as documents for other programs, and as JSON and CSV; `export_files` writes them by suffix.
 
 One versioned document holds the profiles of any number of signals: for each workload the quantiles of usage within each
 horizon, and the largest usage of the next hour and the next day. A workload without a profile is there with confidence
@@ -11,19 +11,17 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32
-from descheduler.model.errors import DocumentError, UsageError
+from descheduler.model.errors import DocumentError
 from descheduler_profiling.profiles import SignalProfiles
 
 FORMAT = "descheduler-profiles"
 VERSION = 1
-_SUFFIXES = (".json", ".csv", ".parquet")
 
 Numbers = list[list[float]]
 
@@ -213,51 +211,3 @@ def to_csv(doc: ProfilesDocument) -> str:
         values = (getattr(row, name) for name in Row.__slots__)
         writer.writerow(["" if value is None else value for value in values])
     return out.getvalue()
-
-
-def check_path(path: Path) -> None:
-    """Find out before any work whether `write` can write such a file. Raises UsageError as it does."""
-    if path.suffix not in _SUFFIXES:
-        raise UsageError(f"{path}: profiles are written as {', '.join(_SUFFIXES)}, not {path.suffix or 'a folder'}")
-    if path.suffix == ".parquet":
-        from descheduler_profiling.export_parquet import pyarrow_modules
-
-        pyarrow_modules()
-
-
-def write(doc: ProfilesDocument, path: Path) -> None:
-    """Write to a `.json`, `.csv` or `.parquet` file, replacing it.
-
-    Raises:
-        UsageError: another suffix, a file that cannot be written, or Parquet without pyarrow.
-    """
-    check_path(path)
-    try:
-        match path.suffix:
-            case ".json":
-                path.write_bytes(to_json(doc, indent=1) + b"\n")
-            case ".csv":
-                path.write_text(to_csv(doc), encoding="utf-8")
-            case _:
-                from descheduler_profiling.export_parquet import write_parquet
-
-                write_parquet(doc, path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def read(path: Path) -> ProfilesDocument:
-    """Read a `.json` or `.parquet` file that `write` made.
-
-    Raises:
-        UsageError: it cannot be read, or is Parquet and there is no pyarrow.
-        DocumentError: not such a document, of a later version, or damaged.
-    """
-    try:
-        if path.suffix == ".parquet":
-            from descheduler_profiling.export_parquet import read_parquet
-
-            return read_parquet(path)
-        return from_json(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error

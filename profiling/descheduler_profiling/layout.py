@@ -79,7 +79,7 @@ class Layout:
         return np.searchsorted([b.last for b in self.buckets], leads).astype(np.int64)
 
     def point_index(self, leads: Ints) -> Ints:
-        """Index of the nearest point at or after each lead."""
+        """Index [L] of the nearest point at or after each lead [L] (steps from now)."""
         return np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1).astype(np.int64)
 
 

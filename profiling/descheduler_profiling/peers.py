@@ -43,7 +43,7 @@ class Histogram:
         return np.asarray(self.first * (g ** np.arange(self.buckets + 1) - 1) / (g - 1), np.float64)
 
     def bucket(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Bucket of each value."""
+        """Bucket of each value, of any shape [...] -> [...]."""
         g = self.growth
         inside = np.maximum(values, self.first)
         index = np.floor(np.log(inside * (g - 1) / self.first + 1) / math.log(g))

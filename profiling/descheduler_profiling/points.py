@@ -48,7 +48,7 @@ def vectors(values: Floats32, made: Features, plan: Layout, min_seen: int) -> Fl
 
 
 def fit_bucket(values: Floats32, made: Features, bucket: Bucket, min_seen: int) -> Fit:
-    """Fit one bucket at its past origins and return the errors made there."""
+    """Fit one bucket to values [S, T] at its past origins; the fit has the errors made there [S, N], in their unit."""
     columns = values.shape[1]
     origins = np.repeat(columns - 1 - bucket.ages, bucket.leads.shape[1])
     targets = origins + bucket.leads.ravel()
@@ -80,9 +80,9 @@ def _ridge(x: Floats32, y: Floats32, usable: NDArray[np.bool_]) -> Floats32:
         return np.zeros((x.shape[0], features), np.float32)
     pooled_gram = gram[heavy].mean(axis=0) + RIDGE * eye
     pooled = np.linalg.solve(pooled_gram, cross[heavy].mean(axis=0))
-    trust = np.where(alive, TOWARDS_ALL + 20.0 / count, 1e6)[:, None, None]
-    left = gram + trust * pooled_gram
-    right = cross + trust[:, :, 0] * (pooled_gram @ pooled)
+    pull = np.where(alive, TOWARDS_ALL + 20.0 / count, 1e6)[:, None, None]
+    left = gram + pull * pooled_gram
+    right = cross + pull[:, :, 0] * (pooled_gram @ pooled)
     beta: Floats32 = np.linalg.solve(left, right[..., None])[..., 0].astype(np.float32)
     return beta
 

@@ -85,7 +85,7 @@ def interpolated(plan: Layout, vectors: Floats32, leads: Ints) -> Floats32:
 
 
 def upper(samples: Floats32, q: float) -> Floats32:
-    """Conformal quantile over the last axis: the ceil((n + 1) q)-th smallest of n, at most the largest.
+    """Conformal quantile over the last axis, [..., n] -> [...]: the ceil((n + 1) q)-th smallest, at most the largest.
 
     Levels drift, so past errors are a little smaller than coming ones: a fifth of the misses is kept in hand.
     """

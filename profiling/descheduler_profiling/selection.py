@@ -18,13 +18,13 @@ from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS, PAST, Samples, known_blocks, margins, ranked, samples
 
 # Exponent of the losses: of the mean of the last two days, and of the geometric mean of all.
-TRUST = 16.0
+SHARPNESS = 16.0
 DOUBT = 4.0  # days of backtest at which evidence counts half
 HYSTERESIS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Selection:
     """Per quantile Q and row S: `curves` [Q, S, H], model `weights` and mean `losses` [Q, S, M] (pinball in the unit
     of the signal, NaN where untested), and the `coverage` [Q, S, B] of the blend in the backtest."""
 
@@ -34,14 +34,14 @@ class Judged:
     coverage: Floats32
 
 
-def judge(
+def select(
     values: Floats32,
     made: Features,
     plan: Layout,
     levels: Sequence[float],
     before: Floats32 | None = None,
     past: int = PAST,
-) -> Judged:
+) -> Selection:
     """Race all models on cleaned values [S, T]; `before` [Q, S, M] are the weights of an earlier build."""
     rows = values.shape[0]
     per_day = max(1, 86400 // plan.step)
@@ -53,12 +53,12 @@ def judge(
     shape = (len(levels), rows, len(MODELS))
     curves = np.empty((*shape, per_day), np.float32)
     losses = np.empty((*shape, past), np.float32)
-    said = []
+    promised = []
     pasts = {name: _past(s, days, blocks, past) for name, s in sets.items()}
     for m, model in enumerate(MODELS):
         chosen = sets[model.samples]
         margin = margins(model, sorted_sets[model.samples], levels, past)
-        said.append(margin[:, :, 1:])
+        promised.append(margin[:, :, 1:])
         for i, level in enumerate(levels):
             losses[i, :, m] = _losses(pasts[model.samples], margin[i, :, 1:], level)
         now = np.repeat(np.nan_to_num(margin[:, :, 0]), per_day // blocks, axis=-1)
@@ -67,12 +67,12 @@ def judge(
         np.add(chosen.ahead, now, out=curves[:, :, m])
     weights = _weights(losses, before)
     blend = np.maximum(np.einsum("qsm,qsmh->qsh", weights, curves), np.float32(0))
-    coverage = _coverage(pasts, said, weights, plan)
+    coverage = _coverage(pasts, promised, weights, plan)
     tested = np.isfinite(losses)
     mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
     mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
     steps = min(plan.steps, per_day)
-    return Judged(blend[..., :steps], weights, mean.astype(np.float32), coverage)
+    return Selection(blend[..., :steps], weights, mean.astype(np.float32), coverage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     """Weights [Q, S, M] from losses [Q, S, M, J], newest day first."""
     known = np.isfinite(losses)
     some = known.sum(axis=(2, 3)) > 0
-    # A day counts only where every model was tested on it: no model is judged by an easier set of days.
+    # A day counts only where every model was tested on it: no model is tested on an easier set of days.
     fair = known.all(axis=2, keepdims=True)
     fair = np.where(fair.sum(axis=3, keepdims=True) > 0, fair, known)
     filled = np.where(fair, losses, np.float32(0))
@@ -137,9 +137,9 @@ def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     lately = fair & (np.arange(days) < 2)
     count = lately.sum(axis=-1)
     mean = np.where(lately, losses, np.float32(0)).sum(axis=-1) / np.maximum(count, 1)
-    score = -np.float32(TRUST) * np.log(np.where(count > 0, mean, size[..., 0]) + little)
+    score = -np.float32(SHARPNESS) * np.log(np.where(count > 0, mean, size[..., 0]) + little)
     logs = np.where(fair, np.log(filled + little[..., None]), 0).sum(axis=-1) / np.maximum(fair.sum(axis=-1), 1)
-    score -= np.float32(TRUST) * logs
+    score -= np.float32(SHARPNESS) * logs
     # Few days prove little: the fewer, the nearer to an average of all.
     tested = (fair.sum(axis=2) > 0).sum(axis=-1, keepdims=True)
     score = score * (tested / (tested + np.float32(DOUBT))).astype(np.float32)
@@ -154,7 +154,7 @@ def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     return weights.astype(np.float32)
 
 
-def _coverage(pasts: dict[str, _Past], said: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
+def _coverage(pasts: dict[str, _Past], promised: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
     """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
 
     Weights sum to one, so the error of the blend is the weighted sum of the errors.
@@ -169,7 +169,7 @@ def _coverage(pasts: dict[str, _Past], said: list[Floats32], weights: Floats32, 
         error = np.zeros(usage.samples.shape, np.float32)
         for m, model in enumerate(MODELS):
             of_model = pasts[model.samples]
-            part = of_model.samples - np.nan_to_num(said[m][i])[..., None]
+            part = of_model.samples - np.nan_to_num(promised[m][i])[..., None]
             if of_model.scale is not None:
                 part *= of_model.scale
             if of_model.known is not None:

@@ -9,7 +9,7 @@ left alone, and said so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
 
@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from descheduler.contract import Accept, NodeLoads, RebalanceView, Scenario, StrategyArgs, land
+from descheduler.contract import Accept, NodeLoads, RebalanceView, Scenario, StrategyArgs, relocate
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.arrays import Floats32
 from descheduler.model.format import span
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 
 DIP = 3  # steps: below the threshold for less than this is noise within one stretch
 MAX_TRIED = 12  # victims tried on one node in one round; more would only search among ever worse ones
@@ -120,7 +121,7 @@ class _Search:
         percent = f"p{self.args.quantile * 100:g} {resource}"
         finding = Finding(
             strategy=HotNodes.name,
-            subject=f"node/{name}",
+            subject=Subject(SubjectKind.NODE, name),
             measure=f"{percent} in the next {ahead}, fraction of allocatable",
             value=value,
             threshold=threshold,
@@ -139,7 +140,7 @@ class _Search:
 
     def left_alone(self, heat: _Heat) -> Blocked | None:
         """Why nothing is tried: too little is known, or the peak passes before a move pays."""
-        loads, subject = self.view.loads[heat.resource], heat.finding.subject
+        loads, subject = self.view.loads[heat.resource], str(heat.finding.subject)
         covered, trust = float(loads.covered[heat.node]), float(loads.confidence[heat.node])
         if covered < self.args.min_coverage:
             return Blocked(Reason.DATA_MISSING, subject, f"{covered:.0%} of its {heat.resource} has history")
@@ -162,7 +163,7 @@ class _Search:
             yield chosen
         level = self._level(heat)
         if level > heat.threshold:
-            reached = Blocked(Reason.NO_CURE, heat.finding.subject, f"at best {level:.0%} with {granted} moves")
+            reached = Blocked(Reason.NO_CURE, str(heat.finding.subject), f"at best {level:.0%} with {granted} moves")
             pods = tuple(self.view.snapshot.columns.pods_on(heat.node).tolist())
             yield Observation(heat.finding, failed if failed is not None and not granted else reached, pods)
 
@@ -173,17 +174,19 @@ class _Search:
         """The best unit to take away now, when `left` may still go, moved in `state`; or why there is none."""
         victims = self._victims(heat)
         if not victims.size:
-            return Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it may be moved")
+            return Blocked(Reason.NO_CURE, str(heat.finding.subject), "no pod on it may be moved")
         level = self._level(heat)
         order = self._rank(victims, self._relief(heat, victims, level), level - heat.threshold, left)
-        refusal = Blocked(Reason.NO_CURE, heat.finding.subject, "no pod on it would help")
+        refusal = Blocked(Reason.NO_CURE, str(heat.finding.subject), "no pod on it would help")
         for pod in victims[order][:MAX_TRIED].tolist():
-            landed = self._land(heat, self.view.moving(pod))
-            if isinstance(landed, Blocked):
-                refusal = landed
+            moved = relocate(
+                self.view, self.state, (pod,), self._cool, max_risk=self.args.max_risk, bad=Reason.DESTINATION_HOT
+            )
+            if isinstance(moved, Blocked):
+                refusal = moved
                 continue
-            moves = tuple(Move(p, self.state.node_of(p), (node,)) for p, node in landed.items())
-            self.state.apply(moves, landed)
+            self.state = moved.state
+            moves = tuple(replace(move, destinations=move.destinations[:1]) for move in moved.moves)
             return self._proposal(heat, moves, level, self._level(heat))
         return refusal
 
@@ -213,23 +216,6 @@ class _Search:
         enough = relief >= excess / max(1, left)
         order = np.lexsort((victims, relief, np.where(enough, cost / np.maximum(useful, 1e-9), -relief), ~enough))
         return order[useful[order] > 0.02 * excess]
-
-    def _land(self, heat: _Heat, members: tuple[int, ...]) -> dict[int, int] | Blocked:
-        """Where each pod of the unit goes: where the scheduler would probably put it, if that stays cool."""
-        attempt = self.state.fork()
-        attempt.steer(self.state.node_of(pod) for pod in members)
-        for pod in members:
-            attempt.remove(pod)
-        landed: dict[int, int] = {}
-        for pod in members:
-            source = self.state.node_of(pod)
-            cool = self._cool(attempt, pod)
-            landing = land(self.view.snapshot, attempt, pod, source, cool, self.args.max_risk, Reason.DESTINATION_HOT)
-            if isinstance(landing, Blocked):
-                return landing
-            attempt.place(pod, landing.nodes[0])
-            landed[pod] = landing.nodes[0]
-        return landed
 
     def _cool(self, attempt: Scenario, pod: int) -> Accept:
         """Accepts nodes that stay `headroom` below every threshold with the pod on them."""

@@ -12,7 +12,7 @@ ALIASES = ("NDArray", "Mask", "Floats", "Floats32", "Floats16", "Ints", "Ints32"
 _ARRAY = re.compile(rf"\b({'|'.join(ALIASES)})\b")
 
 AWAITED = ("descheduler.contract", "descheduler.packing", "descheduler.planning")
-AWAITED += ("descheduler_profiling", "descheduler_strategies")
+AWAITED += ("descheduler_strategies",)
 """Packages whose shapes are still to be written down."""
 
 

@@ -12,7 +12,6 @@ from architecture.source import imports
 AWAITED = frozenset(
     {
         ("descheduler.planning.apart", "descheduler.planning.prover"),
-        ("descheduler_profiling.export_parquet", "descheduler_profiling.export"),
     }
 )
 """Imports that close a circle, and are to go."""

@@ -101,12 +101,12 @@ def test_a_policy_with_mistakes_is_told_all_of_them_with_their_places(tmp_path: 
         "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\nintervall: 5m\n"
         "limits: {perNode: -1}\nstrategies:\n  - HotNode: {}\n"
     )
-    said = refused("plan", "--example", "--policy", str(file))
-    assert f"{file}:3:1" in said
-    assert "interval" in said
-    assert ":4:" in said
-    assert "did you mean" in said
-    assert "HotNodes" in said
+    written = refused("plan", "--example", "--policy", str(file))
+    assert f"{file}:3:1" in written
+    assert "interval" in written
+    assert ":4:" in written
+    assert "did you mean" in written
+    assert "HotNodes" in written
 
 
 def test_the_default_policy_is_valid(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_a_foreign_or_broken_recording_is_one_clear_error(content: bytes, tmp_pa
 def test_an_api_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(kubeconfig("https://127.0.0.1:9"))
-    said = refused("plan", "--kubeconfig", str(config), "--prometheus", "http://127.0.0.1:9", code=1)
-    assert "127.0.0.1:9" in said
+    written = refused("plan", "--kubeconfig", str(config), "--prometheus", "http://127.0.0.1:9", code=1)
+    assert "127.0.0.1:9" in written
 
 
 def test_a_kubeconfig_that_is_not_there_is_named() -> None:
@@ -155,8 +155,8 @@ def test_a_kubeconfig_that_is_not_there_is_named() -> None:
 
 
 def test_help_names_every_command() -> None:
-    said = run("--help").stdout
-    assert all(name in said for name in ("plan", "record", "run", "explain", "policy", "profile"))
+    written = run("--help").stdout
+    assert all(name in written for name in ("plan", "record", "run", "explain", "policy", "profile"))
 
 
 def moves(plan: dict[str, Any]) -> list[list[tuple[str, str, str]]]:

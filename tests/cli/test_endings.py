@@ -74,9 +74,9 @@ def test_every_failure_has_its_exit_code_and_no_traceback(
 
 def test_a_missing_permission_is_named_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     ended(Forbidden("list", "poddisruptionbudgets.policy", "missing permissions: list poddisruptionbudgets.policy"))
-    said = capsys.readouterr().err
-    assert "list poddisruptionbudgets.policy" in said
-    assert "ClusterRole" in said
+    written = capsys.readouterr().err
+    assert "list poddisruptionbudgets.policy" in written
+    assert "ClusterRole" in written
 
 
 def test_all_problems_of_a_policy_are_lines_that_an_editor_can_jump_to(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,10 +88,10 @@ def test_verbose_shows_the_traceback_with_its_cause(capsys: pytest.CaptureFixtur
     error = DeschedulerError("what we say")
     error.__cause__ = OSError("what happened")
     ended(error, verbose=1)
-    said = capsys.readouterr().err
-    assert "Traceback" in said
-    assert "what happened" in said
-    assert "error: what we say" in said
+    written = capsys.readouterr().err
+    assert "Traceback" in written
+    assert "what happened" in written
+    assert "error: what we say" in written
 
 
 def test_a_command_that_succeeds_says_nothing_of_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,8 @@ from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
-from descheduler.pipeline import Memory
+from descheduler.pipeline import Decision, Memory
+from descheduler.planning.problems import Problem
 from descheduler.policy import Policy
 from descheduler.policy.acting import ActingPolicy
 from execution.fakes import Scripted, Time, refusal
@@ -66,8 +67,10 @@ class Stage:
         default_factory=lambda: cluster([node("n1"), node("n2")], [pod("web-1", node="n1")])
     )
     plan: PlanDocument = field(default_factory=plan)
-    gate: Blocked | None = None
-    decide: Callable[[Observed, Policy, Memory], PlanDocument] | None = None
+    unsynced: Blocked | None = None
+    decide: Callable[[Observed, Policy, Memory], Decision] | None = None
+    problems: tuple[Problem, ...] = ()
+    without_history: tuple[Blocked, ...] = ()
     observe: Callable[[Policy], Observed] | None = None
     elector: Elector | None = None
     leadership: Leadership = field(default_factory=Unelected)
@@ -90,7 +93,7 @@ class Stage:
             self.path.write_text(POLICY)
         return Controller(
             watch=PolicyWatch(self.path, clock.wall),
-            seams=Seams(lambda: self.gate, self._observe, self._decide, nothing_more),
+            seams=Seams(lambda: self.unsynced, self._observe, self._decide, nothing_more),
             runner=runner,
             ledgers=LedgerStore(writer, "default"),
             elector=self.elector,
@@ -108,9 +111,11 @@ class Stage:
             return self.observe(policy)
         return Observed(self.snapshot, {}, self.time.clock.wall())
 
-    def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
+    def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> Decision:
         self.memories.append(memory)
-        return self.plan if self.decide is None else self.decide(observed, policy, memory)
+        if self.decide is not None:
+            return self.decide(observed, policy, memory)
+        return Decision(self.plan, self.problems, self.without_history)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

@@ -21,7 +21,7 @@ from descheduler.kube.client.connection import connect
 from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.plan import PlanDocument
 from descheduler.observe import Observed
-from descheduler.pipeline import Memory
+from descheduler.pipeline import Decision, Memory
 from descheduler.policy import Policy
 from execution.live import run_deployment, uids, with_budget
 from execution.plans import action, move_of, plan
@@ -81,9 +81,9 @@ class Running:
             snapshot = read_cluster(reader, clock=time.time)
             return Observed(snapshot, {}, snapshot.taken_at)
 
-        def decide(_: Observed, __: Policy, memory: Memory) -> PlanDocument:
+        def decide(_: Observed, __: Policy, memory: Memory) -> Decision:
             self.planned.append(memory)
-            return self.plan()
+            return Decision(self.plan())
 
         def seams(real: Seams) -> Seams:
             return replace(real, observe=observe, decide=decide)

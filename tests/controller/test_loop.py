@@ -13,6 +13,7 @@ from builders import cluster, node, pod
 from controller.stages import POLICY, Stage, value
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.writer import LeaseWriter
+from descheduler.learning.ledger import Ledger
 from descheduler.model.errors import (
     ClusterError,
     DeschedulerError,
@@ -21,7 +22,9 @@ from descheduler.model.errors import (
     Unreachable,
     UsageError,
 )
+from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.planning.problems import Problem, ProblemKind
 from execution.fakes import Fence, Scripted
 from execution.plans import action, move, plan
 
@@ -95,7 +98,7 @@ def test_what_cannot_be_read_pauses_with_the_reason(
 
 
 def test_caches_that_are_not_synced_stop_everything(stage: Stage) -> None:
-    stage.gate = Blocked(Reason.DATA_MISSING, "API server", "still reading pods")
+    stage.unsynced = Blocked(Reason.DATA_MISSING, "API server", "still reading pods")
     controller = stage.controller()
     assert controller.cycle() == "paused"
     assert "still reading pods" in controller.status.ready.text
@@ -132,6 +135,42 @@ def test_a_failed_strategy_is_said_and_stops_nothing(stage: Stage) -> None:
     assert controller.status.ready.ok
     assert "HotNodes: division by zero" in controller.status.ready.text
     assert value(controller.metrics, "plan_problems") == 1
+
+
+def test_strategies_that_lack_history_pause_the_controller_and_the_others_go_on(stage: Stage) -> None:
+    stage.plan, stage.mode = plan(action(move("web-1"))), "active"
+    stage.without_history = (Blocked(Reason.DATA_MISSING, "HotNodes", "no usable history of cpu"),)
+    controller = stage.controller()
+    assert controller.cycle() == "paused"
+    assert "HotNodes cannot run: no usable history of cpu" in controller.status.ready.text
+    assert "POST eviction" in writes(stage)
+
+    why = Problem(ProblemKind.SIGNAL, "history of cpu is stale: newest point is 2000 s old", "cpu")
+    stage.problems = (Problem(ProblemKind.OBJECT, "pod shop/odd: no containers"), why)
+    assert controller.cycle() == "paused"
+    assert f"HotNodes cannot run: {why.text}" in controller.status.ready.text
+
+    stage.problems = stage.without_history = ()
+    controller.cycle()
+    assert controller.status.ready.ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "judged"), [(ProblemKind.OBJECT, 1), (ProblemKind.SIGNAL, 0), (ProblemKind.STRATEGY, 0)]
+)
+def test_a_plan_that_lacks_data_proves_nothing_about_earlier_moves(
+    stage: Stage, kind: ProblemKind, judged: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[PlanDocument] = []
+
+    def judge(ledger: Ledger, found: PlanDocument, now: float) -> Ledger:
+        seen.append(found)
+        return ledger
+
+    monkeypatch.setattr(Ledger, "judge", judge)
+    stage.problems = (Problem(kind, "something is wrong"),)
+    assert stage.controller().cycle() == "planned"
+    assert len(seen) == judged
 
 
 def test_a_bad_new_policy_keeps_the_old_one_and_says_so(stage: Stage) -> None:

@@ -39,7 +39,7 @@ def reasons(
     return [blocked.reason if (blocked := verdicts[a.id]) else None for a in actions]
 
 
-def scene(free: str, *more: str, closed: bool = True) -> ClusterSnapshot:
+def two_nodes(free: str, *more: str, closed: bool = True) -> ClusterSnapshot:
     """web-1 and web-2 of 4 cores each on n1, which is `closed`; n2 has `free` cores."""
     pods = [pod(name, cpu="4", node="n1") for name in ("web-1", "web-2", *more)]
     nodes = [node("n1", unschedulable=closed), node("n2", cpu=free)]
@@ -53,20 +53,20 @@ def moved(name: str, successor: str, ready: float | None = 1.0, plan_name: str =
 
 
 def test_what_still_holds_may_go_on() -> None:
-    assert reasons(scene("16"), action(move("web-1"))) == [None]
+    assert reasons(two_nodes("16"), action(move("web-1"))) == [None]
 
 
 def test_a_place_that_is_gone_stops_the_move() -> None:
-    assert reasons(scene("2"), action(move("web-1"))) == [Reason.NO_PLACE]
+    assert reasons(two_nodes("2"), action(move("web-1"))) == [Reason.NO_PLACE]
 
 
 def test_two_moves_do_not_share_one_place() -> None:
-    assert reasons(scene("6"), action(move("web-1")), action(move("web-2"))) == [None, Reason.NO_PLACE]
+    assert reasons(two_nodes("6"), action(move("web-1")), action(move("web-2"))) == [None, Reason.NO_PLACE]
 
 
 def test_a_bundle_without_room_for_all_leaves_its_room_to_others() -> None:
     bundle = action(move("web-1"), move("web-2"))
-    assert reasons(scene("6", "web-3"), bundle, action(move("web-3"))) == [Reason.NO_PLACE, None]
+    assert reasons(two_nodes("6", "web-3"), bundle, action(move("web-3"))) == [Reason.NO_PLACE, None]
 
 
 def test_a_pod_that_opted_out_since_stays() -> None:
@@ -80,20 +80,20 @@ def test_a_pod_that_is_gone_is_a_change() -> None:
 
 
 def test_a_pod_that_would_come_back_stays() -> None:
-    assert reasons(scene("16", closed=False), action(move("web-1"))) == [Reason.WOULD_STAY]
+    assert reasons(two_nodes("16", closed=False), action(move("web-1"))) == [Reason.WOULD_STAY]
 
 
 def test_a_pod_of_the_same_name_is_another() -> None:
-    assert reasons(scene("16"), action(move("web-1", uid="former"))) == [Reason.CHANGED]
+    assert reasons(two_nodes("16"), action(move("web-1", uid="former"))) == [Reason.CHANGED]
 
 
 def test_a_pod_that_was_moved_meanwhile_cools_down() -> None:
-    assert reasons(scene("16"), action(move("web-1")), ledger=moved("web-0", "web-1")) == [Reason.COOLDOWN]
+    assert reasons(two_nodes("16"), action(move("web-1")), ledger=moved("web-0", "web-1")) == [Reason.COOLDOWN]
 
 
 def test_what_the_same_plan_moved_before_brings_no_cooldown() -> None:
     before = moved("web-0", "web-2", plan_name="plan-1")
-    assert reasons(scene("16"), action(move("web-1")), ledger=before) == [None]
+    assert reasons(two_nodes("16"), action(move("web-1")), ledger=before) == [None]
 
 
 def test_a_replacement_that_is_not_ready_is_not_moved_again() -> None:
@@ -108,9 +108,9 @@ def test_the_ledger_is_asked_at_the_time_of_the_check() -> None:
     known = [Ledger()]
     check = second_validation(default_policy(), lambda: known[-1], "plan-1")
     actions = [action(move("web-1"))]
-    assert set(check(scene("16"), actions).values()) == {None}
+    assert set(check(two_nodes("16"), actions).values()) == {None}
     known.append(moved("web-0", "web-1"))
-    (blocked,) = check(scene("16"), actions).values()
+    (blocked,) = check(two_nodes("16"), actions).values()
     assert blocked is not None
     assert blocked.reason is Reason.COOLDOWN
 
@@ -118,24 +118,26 @@ def test_the_ledger_is_asked_at_the_time_of_the_check() -> None:
 def test_what_the_hour_allows_may_be_used_up_meanwhile() -> None:
     policy = load_policy(HEAD + "limits: {perHour: 1}\n")
     other = moved("api-0", "api-1", plan_name="plan-1")
-    assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=other) == [Reason.HOUR_LIMIT]
-    assert reasons(scene("16"), action(move("web-1")), policy=policy) == [None]
+    assert reasons(two_nodes("16"), action(move("web-1")), policy=policy, ledger=other) == [Reason.HOUR_LIMIT]
+    assert reasons(two_nodes("16"), action(move("web-1")), policy=policy) == [None]
 
 
 def test_a_circuit_that_opens_between_two_waves_stops_the_rest() -> None:
     policy = load_policy(HEAD + "acting: {pendingLimit: 1, pendingAfter: 1m}\n")
     late = moved("api-0", "", ready=None, ago=90.0)
-    assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=late) == [None]  # rules of another policy
+    assert reasons(two_nodes("16"), action(move("web-1")), policy=policy, ledger=late) == [
+        None
+    ]  # rules of another policy
     late = replace(late, rules=LedgerRules.of(policy))
-    assert reasons(scene("16"), action(move("web-1")), policy=policy, ledger=late) == [Reason.CIRCUIT_OPEN]
+    assert reasons(two_nodes("16"), action(move("web-1")), policy=policy, ledger=late) == [Reason.CIRCUIT_OPEN]
 
 
 def test_a_window_that_closed_between_two_waves_stops_the_rest() -> None:
     at = datetime.fromtimestamp(NOW, UTC)
     opened = f"{at.minute} {at.hour} * * *"
     policy = load_policy(HEAD + f'windows: [{{schedule: "{opened}", duration: 10m}}]\n')
-    assert reasons(replace(scene("16"), taken_at=NOW + 300), action(move("web-1")), policy=policy) == [None]
-    closed = replace(scene("16"), taken_at=NOW + 900)
+    assert reasons(replace(two_nodes("16"), taken_at=NOW + 300), action(move("web-1")), policy=policy) == [None]
+    closed = replace(two_nodes("16"), taken_at=NOW + 900)
     assert reasons(closed, action(move("web-1")), policy=policy) == [Reason.OUTSIDE_WINDOW]
 
 

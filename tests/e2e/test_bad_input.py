@@ -25,7 +25,7 @@ from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.processes import free_port
 from controlplane.prometheus import PrometheusServer, Series
-from e2e import scene
+from e2e import hot_node
 from manifests.kustomize import render
 
 COMMAND = str(Path(sys.executable).with_name("descheduler"))
@@ -55,9 +55,9 @@ def world(
     prometheus_server: StartPrometheus,
 ) -> World:
     plane = module_control_plane
-    scene.build_cluster(plane.client)
-    now = scene.now()
-    history = tuple(scene.history(plane.client.list("Pod", "default"), now))
+    hot_node.build_cluster(plane.client)
+    now = hot_node.now()
+    history = tuple(hot_node.history(plane.client.list("Pod", "default"), now))
     for found in sorted(render("active"), key=lambda o: o["kind"] != "Namespace"):
         if found["kind"] != "Deployment":
             plane.client.apply(found)
@@ -68,7 +68,7 @@ def world(
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
     path = tmp_path / "policy.yaml"
-    path.write_text(scene.POLICY)
+    path.write_text(hot_node.POLICY)
     return path
 
 
@@ -84,7 +84,7 @@ def uids(world: World) -> set[str]:
     return {p["metadata"]["uid"] for p in world.client.list("Pod", "default")}
 
 
-def told(
+def message_of(
     world: World, policy: Path, *options: str, env: Mapping[str, str] | None = None, code: int = 1, **changed: object
 ) -> str:
     """What `descheduler plan` says on stderr, having ended with `code` and without a traceback."""
@@ -134,47 +134,47 @@ def elsewhere(plane: ControlPlane, folder: Path, **changed: str) -> Path:
 
 def test_an_api_server_that_does_not_answer(world: World, policy: Path, tmp_path: Path) -> None:
     server = f"https://127.0.0.1:{free_port()}"
-    said = told(world, policy, kubeconfig=elsewhere(world.plane, tmp_path, server=server))
-    assert said.startswith(f"error: no answer from {server}")
-    assert len(said.splitlines()) == 1
+    message = message_of(world, policy, kubeconfig=elsewhere(world.plane, tmp_path, server=server))
+    assert message.startswith(f"error: no answer from {server}")
+    assert len(message.splitlines()) == 1
 
 
 def test_credentials_that_the_api_server_refuses(world: World, policy: Path, tmp_path: Path) -> None:
-    said = told(world, policy, kubeconfig=elsewhere(world.plane, tmp_path, token="wrong"))
-    assert "does not accept our credentials" in said
-    assert len(said.splitlines()) == 1
+    message = message_of(world, policy, kubeconfig=elsewhere(world.plane, tmp_path, token="wrong"))
+    assert "does not accept our credentials" in message
+    assert len(message.splitlines()) == 1
 
 
 def test_all_missing_permissions_are_named_with_verb_and_resource(world: World, policy: Path) -> None:
-    said = told(world, policy, kubeconfig=world.plane.kubeconfig("nobody"))
+    message = message_of(world, policy, kubeconfig=world.plane.kubeconfig("nobody"))
     for rule in ("list nodes", "list pods", "list poddisruptionbudgets.policy", "list deployments.apps"):
-        assert rule in said
-    assert len(said.splitlines()) <= 2
+        assert rule in message
+    assert len(message.splitlines()) <= 2
 
 
 # -- Prometheus --------------------------------------------------------------------------
 
 
 def test_a_prometheus_that_does_not_answer(world: World, policy: Path) -> None:
-    said = told(world, policy, prometheus=NOWHERE)
-    assert NOWHERE in said
-    assert len(said.splitlines()) == 1
+    message = message_of(world, policy, prometheus=NOWHERE)
+    assert NOWHERE in message
+    assert len(message.splitlines()) == 1
 
 
 def test_no_prometheus_at_all(world: World, policy: Path) -> None:
-    said = told(world, policy, code=2, prometheus="")
-    assert "--prometheus" in said
-    assert len(said.splitlines()) == 1
+    message = message_of(world, policy, code=2, prometheus="")
+    assert "--prometheus" in message
+    assert len(message.splitlines()) == 1
 
 
 def test_credentials_that_prometheus_refuses(
     world: World, policy: Path, prometheus_server: StartPrometheus, tmp_path: Path
 ) -> None:
     guarded = prometheus_server(world.history[:2], basic_auth=True)
-    said = told(world, policy, prometheus=guarded.url)
-    assert "401" in said
-    assert guarded.url in said
-    assert len(said.splitlines()) == 1
+    message = message_of(world, policy, prometheus=guarded.url)
+    assert "401" in message
+    assert guarded.url in message
+    assert len(message.splitlines()) == 1
 
 
 # -- history -----------------------------------------------------------------------------
@@ -218,7 +218,8 @@ def test_a_history_of_an_hour_moves_nothing(world: World, policy: Path, promethe
 
 def test_a_history_without_memory_moves_nothing(world: World, policy: Path, prometheus_server: StartPrometheus) -> None:
     done = plan(
-        replace(world, prometheus=prometheus_server([s for s in world.history if s.name != scene.MEMORY]).url), policy
+        replace(world, prometheus=prometheus_server([s for s in world.history if s.name != hot_node.MEMORY]).url),
+        policy,
     )
     assert done.returncode == 1
     assert "memory" in done.stderr
@@ -267,7 +268,7 @@ def test_an_absurd_pod_is_named_and_its_node_takes_nothing(world: World, policy:
 
 
 def absurd_pod() -> dict[str, Any]:
-    pod = scene.member("absurd", 0)
+    pod = hot_node.member("absurd", 0)
     pod["metadata"]["name"] = "absurd"
     del pod["spec"]["schedulingGroup"]
     pod["spec"]["nodeName"] = "cool-1"
@@ -292,13 +293,15 @@ def test_an_absurd_node_is_named_and_takes_nothing(world: World, policy: Path) -
 def test_mistakes_in_a_policy_are_all_told_with_their_places(world: World, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(
-        scene.POLICY.replace("interval", "intervall").replace("HotNodes", "HotNode").replace("waveTimeout", "waveTime")
+        hot_node.POLICY.replace("interval", "intervall")
+        .replace("HotNodes", "HotNode")
+        .replace("waveTimeout", "waveTime")
     )
-    said = told(world, path, code=2)
-    lines = said.splitlines()
+    message = message_of(world, path, code=2)
+    lines = message.splitlines()
     assert all(line.startswith(f"{path}:") for line in lines)
     for wrong, right in (("intervall", "interval"), ("HotNode", "HotNodes"), ("waveTime", "waveTimeout")):
-        assert any(wrong in line and right in line for line in lines), said
+        assert any(wrong in line and right in line for line in lines), message
 
 
 PLUG_IN = """\
@@ -328,9 +331,9 @@ class Broken:
 def test_a_plug_in_that_raises_is_named_and_others_go_on(
     world: World, policy: Path, tmp_path: Path, where: dict[str, str], code: int
 ) -> None:
-    document, said = with_plug_in(world, policy, tmp_path, code, **where)
-    assert "Broken" in said
-    assert "Traceback" not in said
+    document, message = with_plug_in(world, policy, tmp_path, code, **where)
+    assert "Broken" in message
+    assert "Traceback" not in message
     if code == 1:  # it could be loaded, so that there is a plan
         assert document is not None
         assert pods_moved(document), "HotNodes goes on"
@@ -378,11 +381,11 @@ class Controller:
     def wait_until_unready(self, client: ApiClient) -> str:
         """What /readyz says once it says no."""
 
-        def told() -> str:
+        def reported() -> str:
             code, text = self.get("/readyz")
             return text if code == 503 else ""
 
-        return client.wait_for(told, timeout=60, what="the controller to be unready", every=0.2)
+        return client.wait_for(reported, timeout=60, what="the controller to be unready", every=0.2)
 
 
 @contextmanager
@@ -408,12 +411,12 @@ def paused(world: World, policy: Path, *words: str, **changed: object) -> None:
     """A controller in such a world is alive, but not ready, and its reason has all `words`."""
     with running(replace(world, **changed), policy) as controller:  # type: ignore[arg-type]
 
-        def told() -> bool:
+        def reported() -> bool:
             code, text = controller.get("/readyz")
             return code == 503 and all(word in text for word in words)
 
         try:
-            world.client.wait_for(told, timeout=60, what=f"a reason with {words}", every=0.2)
+            world.client.wait_for(reported, timeout=60, what=f"a reason with {words}", every=0.2)
         except TimeoutError as never:
             never.add_note(controller.get("/readyz")[1])
             raise
@@ -456,12 +459,12 @@ def test_a_controller_names_a_plug_in_that_raises_and_goes_on(world: World, poli
     env = {"PYTHONPATH": str(tmp_path / "plugins")}
     with running(world, policy, mode="dry-run", env=env) as controller:
 
-        def told() -> bool:
+        def reported() -> bool:
             code, text = controller.get("/readyz")
             return code == 200 and "Broken" in text and "out of ideas" in text
 
         try:
-            world.client.wait_for(told, timeout=60, what="the plug-in to be named", every=0.2)
+            world.client.wait_for(reported, timeout=60, what="the plug-in to be named", every=0.2)
         except TimeoutError as never:
             never.add_note(controller.get("/readyz")[1])
             raise
@@ -478,9 +481,9 @@ def test_a_prometheus_that_goes_away_pauses_a_running_controller(
     with running(replace(world, prometheus=server.url), policy, mode="dry-run") as controller:
         world.client.wait_for(lambda: controller.get("/readyz")[0] == 200, timeout=60, what="readiness", every=0.2)
         server.kill()
-        told = controller.wait_until_unready(world.client)
-        assert "history" in told
-        assert server.url in told
+        readiness = controller.wait_until_unready(world.client)
+        assert "history" in readiness
+        assert server.url in readiness
         server.restart()
         world.client.wait_for(lambda: controller.get("/readyz")[0] == 200, timeout=60, what="recovery", every=0.2)
 
@@ -491,11 +494,11 @@ def test_a_policy_that_becomes_invalid_leaves_the_former_in_force_and_is_told(wo
         world.client.wait_for(lambda: controller.get("/readyz")[0] == 200, timeout=60, what="readiness", every=0.2)
         policy.write_text(good.replace("HotNodes", "HotNode"))
 
-        def told() -> bool:
+        def reported() -> bool:
             code, text = controller.get("/readyz")
             return code == 200 and "HotNode" in text and f"{policy}:" in text
 
-        world.client.wait_for(told, timeout=60, what="the bad policy to be told", every=0.2)
+        world.client.wait_for(reported, timeout=60, what="the bad policy to be reported", every=0.2)
         assert "descheduler_policy_reload_success 0.0" in controller.get("/metrics")[1]
         policy.write_text(good)
         world.client.wait_for(
@@ -514,11 +517,11 @@ def test_acting_without_the_right_to_evict_names_it_and_moves_nothing(world: Wor
         world.client.apply(bound(kind, role, space))
     with running(replace(world, kubeconfig=world.plane.kubeconfig("descheduler")), policy) as controller:
 
-        def told() -> bool:
+        def reported() -> bool:
             return "create pods/eviction" in controller.get("/readyz")[1]
 
         try:
-            world.client.wait_for(told, timeout=60, what="the missing right to be named", every=0.2)
+            world.client.wait_for(reported, timeout=60, what="the missing right to be named", every=0.2)
         except TimeoutError as never:
             never.add_note(controller.get("/readyz")[1])
             raise

@@ -13,31 +13,31 @@ import pytest
 
 from controlplane.cluster import ControlPlane
 from controlplane.prometheus import PrometheusServer
-from e2e import scene
+from e2e import hot_node
 from e2e.world import COMMAND, World
 
 
 @pytest.fixture
 def world(control_plane: ControlPlane, prometheus_server: Callable[..., PrometheusServer], tmp_path: Path) -> World:
     client = control_plane.client
-    scene.build_cluster(client)
+    hot_node.build_cluster(client)
     pods = client.list("Pod", "default")
-    server = prometheus_server(list(scene.history(pods, scene.now())))
+    server = prometheus_server(list(hot_node.history(pods, hot_node.now())))
     policy = tmp_path / "policy.yaml"
-    policy.write_text(scene.POLICY)
+    policy.write_text(hot_node.POLICY)
     return World(control_plane, server.url, policy, tmp_path)
 
 
 @contextmanager
 def watched(world: World) -> Iterator[dict[str, int]]:
     """The fewest ready pods of each app that were ever seen."""
-    least = {"web": 6, "held": 1, scene.GANG: 2}
+    least = {"web": 6, "held": 1, hot_node.GANG: 2}
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(0.05):
             for app in least:
-                least[app] = min(least[app], scene.ready(world.client, app))
+                least[app] = min(least[app], hot_node.ready(world.client, app))
 
     thread = threading.Thread(target=look, name="watcher")
     thread.start()
@@ -63,15 +63,15 @@ def test_the_controller_cools_a_node_before_it_is_hot(world: World) -> None:
     with watched(world) as least, world.running("active", kubeconfig):
         world.client.wait_for(
             lambda: (
-                len(scene.pods_on(world.client, "hot", "web")) <= 6 - len(planned)
-                and scene.ready(world.client, "web") == 6
+                len(hot_node.pods_on(world.client, "hot", "web")) <= 6 - len(planned)
+                and hot_node.ready(world.client, "web") == 6
             ),
             timeout=120,
             what="the planned pods to be on other nodes, all ready",
         )
     assert least["web"] >= 5  # what its budget demands at every moment
     assert least["held"] == 1
-    assert least[scene.GANG] == 2
+    assert least[hot_node.GANG] == 2
     gone = planned - {p["metadata"]["name"] for p in world.client.list("Pod", "default")}
     assert gone == planned  # what the dry run said is what was done
 

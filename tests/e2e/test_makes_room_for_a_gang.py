@@ -18,7 +18,7 @@ from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
 from controlplane.prometheus import PrometheusServer
 from controlplane.witness import witnessed
-from e2e import scene
+from e2e import hot_node
 from e2e.world import Pages, World
 from execution.live import Object, deployment
 from kube.device_objects import koordinator_device, koordinator_gpu
@@ -45,7 +45,7 @@ def world(control_plane: ControlPlane, prometheus_server: Callable[..., Promethe
     build_cluster(client)
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
-    history = scene.history(client.list("Pod", "default"), scene.now(), rising=())
+    history = hot_node.history(client.list("Pod", "default"), hot_node.now(), rising=())
     return World(control_plane, prometheus_server(list(history)).url, policy, tmp_path)
 
 
@@ -58,7 +58,7 @@ def build_cluster(client: ApiClient) -> None:
         client.wait_for_pods(count, label_selector=f"app={app}")
         client.patch("Node", node, {"spec": {"unschedulable": True}})
     add_node(client, "g4")
-    client.apply({**scene.group("running", 2), "spec": whole(2)})
+    client.apply({**hot_node.group("running", 2), "spec": whole(2)})
     client.apply(gpu_workload("running", 2, gpus=2, group="running"))
     client.wait_for_pods(2, label_selector="app=running")
     for node, _ in SPREAD.values():
@@ -108,7 +108,7 @@ def tell_devices(client: ApiClient) -> None:
 
 def wait_in_vain(client: ApiClient) -> None:
     """The gang that wants two whole nodes, and the scheduler's word that there are none."""
-    client.apply({**scene.group("big", 2), "spec": whole(2)})
+    client.apply({**hot_node.group("big", 2), "spec": whole(2)})
     job = {
         "parallelism": 2,
         "completions": 2,
@@ -148,8 +148,8 @@ def test_a_pending_gang_runs_after_the_moves_that_the_report_had_named(world: Wo
     kubeconfig = world.install("active-steering")
     told = world.plan(kubeconfig)
     with witnessed(world.plane) as witness, world.running("active", kubeconfig) as pages:
-        client.wait_for(lambda: scene.ready(client, "big") == 2, timeout=180, what="the gang to run")
-        client.wait_for(lambda: sum(scene.ready(client, app) for app in SPREAD) == 8, timeout=60, what="the others")
+        client.wait_for(lambda: hot_node.ready(client, "big") == 2, timeout=180, what="the gang to run")
+        client.wait_for(lambda: sum(hot_node.ready(client, app) for app in SPREAD) == 8, timeout=60, what="the others")
         outcomes = client.wait_for(lambda: executed(pages), timeout=60, what="the report")
         client.wait_for(lambda: not tainted(client), timeout=60, what="the taints to be gone")
 

@@ -14,7 +14,7 @@ from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.prometheus import PrometheusServer
 from controlplane.witness import witnessed
-from e2e import scene
+from e2e import hot_node
 from e2e.world import Pages, World
 from execution.live import Object, deployment
 
@@ -27,9 +27,9 @@ BUDGETS = {"solving": 2, "training": 1}
 def world(control_plane: ControlPlane, prometheus_server: Callable[..., PrometheusServer], tmp_path: Path) -> World:
     client = control_plane.client
     build_cluster(client)
-    history = scene.history(client.list("Pod", "default"), scene.now(), rising=("solver", "trainer"))
+    history = hot_node.history(client.list("Pod", "default"), hot_node.now(), rising=("solver", "trainer"))
     policy = tmp_path / "policy.yaml"
-    policy.write_text(scene.POLICY)
+    policy.write_text(hot_node.POLICY)
     return World(control_plane, prometheus_server(list(history)).url, policy, tmp_path)
 
 
@@ -38,7 +38,7 @@ def build_cluster(client: ApiClient) -> None:
     client.create_node("hot", cpu="11", memory="64Gi")
     client.wait_for_nodes("hot")
     for gang in ("solver", "trainer"):
-        client.apply({**scene.group(gang, SIZES[gang]), "spec": whole(SIZES[gang])})
+        client.apply({**hot_node.group(gang, SIZES[gang]), "spec": whole(SIZES[gang])})
     client.apply(workload("solver", "solving", "2", group="solver"))
     client.apply(workload("reader", "solving", "500m"))
     client.apply(workload("trainer", "training", "2", group="trainer"))
@@ -86,7 +86,7 @@ def test_a_gang_moves_whole_and_another_that_its_budget_holds_stays_whole(world:
     before = {app: uids(client, app) for app in SIZES}
     with witnessed(world.plane, "budget") as witness, world.running("active", kubeconfig) as pages:
         client.wait_for(
-            lambda: before["solver"].isdisjoint(uids(client, "solver")) and scene.ready(client, "solver") == 3,
+            lambda: before["solver"].isdisjoint(uids(client, "solver")) and hot_node.ready(client, "solver") == 3,
             timeout=120,
             what="the whole gang to be elsewhere, and ready",
         )
@@ -97,7 +97,7 @@ def test_a_gang_moves_whole_and_another_that_its_budget_holds_stays_whole(world:
     assert witness.gone == before["solver"]  # each of them once, and nobody else
     assert witness.least["solving"] >= BUDGETS["solving"]
     assert "training" not in witness.least  # never one less
-    assert not scene.pods_on(client, "hot", "solver")
+    assert not hot_node.pods_on(client, "hot", "solver")
     assert uids(client, "trainer") == before["trainer"]
 
     (action,) = plan["actions"]

@@ -14,7 +14,7 @@ from controlplane.cluster import ControlPlane
 from controlplane.identities import write_kubeconfig
 from controlplane.prometheus import PrometheusServer
 from controlplane.witness import witnessed
-from e2e import scene
+from e2e import hot_node
 from e2e.world import World
 from faults.proxy import Answered, ApiProxy, Expired, Fault, Lost, Old, Request, Watched
 from history.proxy import Fault as HistoryFault
@@ -67,8 +67,8 @@ class Weather:
 @pytest.fixture
 def server(control_plane: ControlPlane, prometheus_server: Callable[..., PrometheusServer]) -> Iterator[FaultyProxy]:
     client = control_plane.client
-    scene.build_cluster(client)
-    made = FaultyProxy(prometheus_server(list(scene.history(client.list("Pod", "default"), scene.now()))).url)
+    hot_node.build_cluster(client)
+    made = FaultyProxy(prometheus_server(list(hot_node.history(client.list("Pod", "default"), hot_node.now()))).url)
     yield made
     made.close()
 
@@ -86,7 +86,7 @@ def test_after_a_storm_the_same_process_does_what_is_right(
 ) -> None:
     client, weather = control_plane.client, Weather(seed)
     policy = tmp_path / "policy.yaml"
-    policy.write_text(scene.POLICY)
+    policy.write_text(hot_node.POLICY)
     world = World(control_plane, server.url, policy, tmp_path)
     world.install("active")
     token = control_plane.service_account_token("descheduler", "descheduler")
@@ -109,5 +109,5 @@ def test_after_a_storm_the_same_process_does_what_is_right(
             raise
     assert witness.gone < web  # each of them once, no replacement, and nobody else
     assert witness.least.get("web", 6) >= 5
-    assert not {"held", scene.GANG} & witness.least.keys()
+    assert not {"held", hot_node.GANG} & witness.least.keys()
     assert not client.get("ConfigMap", "descheduler-intents", "descheduler").get("data")

@@ -39,6 +39,7 @@ from descheduler.learning.store import LedgerStore
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.observe import Observed
+from descheduler.pipeline import Decision
 from descheduler.policy import Policy
 from execution.live import Dying, Killed, client_of, deployment, uids
 from execution.plans import action, move_of, plan
@@ -69,7 +70,7 @@ class Process:
         policy.write_text(_SERIAL)
         self.controller = Controller(
             watch=PolicyWatch(policy, time.time),
-            seams=Seams(lambda: None, lambda _: self._observed(), lambda *_: self._plan, nothing_more),
+            seams=Seams(lambda: None, lambda _: self._observed(), lambda *_: Decision(self._plan), nothing_more),
             runner=PlanRunner(
                 writer,
                 IntentStore(writer, "default"),

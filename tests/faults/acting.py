@@ -27,11 +27,11 @@ from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import connect
 from descheduler.learning.store import LedgerStore
-from descheduler.model.plan import Action, PlanDocument, PodMove
-from descheduler.model.reasons import Blocked
+from descheduler.model.plan import Action, PodMove
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
 from descheduler.observe.live import FreshSnapshots
+from descheduler.pipeline import Decision
 from execution.live import deployment, with_budget
 from execution.plans import action, move, plan
 from faults.proxy import ApiProxy
@@ -105,16 +105,13 @@ class Acting:
         self.cache.stop()
         self._client.close()
 
-    def _gate(self) -> Blocked | None:
-        return unsynced(self.cache.freshness())
-
     def _observe(self) -> Observed:
         snapshot = self.cache.snapshot()
         return Observed(snapshot, {}, snapshot.taken_at)
 
-    def _decide(self, observed: Observed, *_: object) -> PlanDocument:
+    def _decide(self, observed: Observed, *_: object) -> Decision:
         self._plans += 1
-        return plan(*_away(observed.snapshot, self.source), name=f"plan-{self._plans}-{time.time_ns()}")
+        return Decision(plan(*_away(observed.snapshot, self.source), name=f"plan-{self._plans}-{time.time_ns()}"))
 
 
 def _away(snapshot: ClusterSnapshot, source: str) -> Sequence[Action]:

@@ -214,9 +214,9 @@ def _handler(proxy: ApiProxy) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             request = Request(self.command, parts.path, {k: v[0] for k, v in parse_qs(parts.query).items()})
             match proxy.fault_of(request):
-                case Answered() as told:
-                    retry = {} if told.retry_after is None else {"Retry-After": str(told.retry_after)}
-                    self._answer(told.code, told.body, retry)
+                case Answered() as answer:
+                    retry = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+                    self._answer(answer.code, answer.body, retry)
                 case Lost(effective, after):
                     if effective:
                         with self._forwarded(body) as answer:

@@ -105,22 +105,22 @@ def quick() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def scene(module_control_plane: ControlPlane) -> ControlPlane:
+def plane(module_control_plane: ControlPlane) -> ControlPlane:
     build(module_control_plane.client)
     return module_control_plane
 
 
 @pytest.fixture(scope="module")
-def proxy(scene: ControlPlane) -> Iterator[ApiProxy]:
-    made = ApiProxy(scene.server, scene.ca_file)
+def proxy(plane: ControlPlane) -> Iterator[ApiProxy]:
+    made = ApiProxy(plane.server, plane.ca_file)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def acting(scene: ControlPlane, proxy: ApiProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
+def acting(plane: ControlPlane, proxy: ApiProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
     """One controller for all of them: none of these faults needs a new one."""
-    made = Acting(scene, proxy, tmp_path_factory.mktemp("acting"))
+    made = Acting(plane, proxy, tmp_path_factory.mktemp("acting"))
     assert made.cache.wait_synced(30)
     yield made
     made.close()
@@ -151,12 +151,12 @@ def assert_moved_once(client: ApiClient, witness: Witness, before: set[str]) -> 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=[t.name.replace(" ", "-") for t in TROUBLES])
 def test_nothing_wrong_is_evicted_and_it_goes_on_by_itself(
-    scene: ControlPlane, proxy: ApiProxy, acting: Acting, trouble: Trouble
+    plane: ControlPlane, proxy: ApiProxy, acting: Acting, trouble: Trouble
 ) -> None:
-    client = scene.client
+    client = plane.client
     acting.source = close_the_node_in_use(client)
     before = set(standing(client))
-    with witnessed(scene) as witness:
+    with witnessed(plane) as witness:
         with proxy.failing(trouble.decide, trouble.times, trouble.lasting):
             if trouble.name.startswith(("watch", "slow", "every", "410", "stale")):
                 proxy.break_watches("/api/v1/pods")
@@ -171,12 +171,12 @@ def test_nothing_wrong_is_evicted_and_it_goes_on_by_itself(
 
 @pytest.mark.parametrize("jump", [-7200.0, 7200.0], ids=["back", "ahead"])
 def test_a_wall_clock_that_jumps_and_is_set_right_again(
-    scene: ControlPlane, proxy: ApiProxy, acting: Acting, jump: float
+    plane: ControlPlane, proxy: ApiProxy, acting: Acting, jump: float
 ) -> None:
-    client = scene.client
+    client = plane.client
     acting.source = close_the_node_in_use(client)
     before = set(standing(client))
-    with witnessed(scene) as witness:
+    with witnessed(plane) as witness:
         acting.time.offset = jump
         try:
             until_moved(client, acting, before, 1.5)

@@ -11,33 +11,33 @@ from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.prometheus import PrometheusServer
 from controlplane.witness import witnessed
-from e2e import scene
+from e2e import hot_node
 from faults.acting import Acting
 from faults.proxy import ApiProxy
 from faults.watching import Answer, Lying, Samples, Watching
 from history.proxy import Decide, Fault
 
-POLICY = scene.POLICY + "history: {timeout: 1s}\nfreshness: {maxAge: 1h}\n"
+POLICY = hot_node.POLICY + "history: {timeout: 1s}\nfreshness: {maxAge: 1h}\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
     """Repeats follow at once: they are bounded in number, and the server is ours."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("descheduler_profiling.history.client._BACKOFF", 0.01)
-        patch.setattr("descheduler_profiling.history.client._GRACE", 0.0)
+        patch.setattr("descheduler_profiling.history.prometheus.client._BACKOFF", 0.01)
+        patch.setattr("descheduler_profiling.history.prometheus.client._GRACE", 0.0)
         yield
 
 
 @pytest.fixture(scope="module")
 def client(module_control_plane: ControlPlane) -> ApiClient:
-    scene.build_cluster(module_control_plane.client)
+    hot_node.build_cluster(module_control_plane.client)
     return module_control_plane.client
 
 
 @pytest.fixture(scope="module")
 def prometheus(client: ApiClient, prometheus_server: Callable[..., PrometheusServer]) -> Iterator[Lying]:
-    server = prometheus_server(list(scene.history(client.list("Pod", "default"), scene.now())))
+    server = prometheus_server(list(hot_node.history(client.list("Pod", "default"), hot_node.now())))
     made = Lying(server.url)
     yield made
     made.close()
@@ -138,7 +138,7 @@ HARMLESS = (
 @pytest.fixture(scope="module")
 def truth(controller: Watching) -> set[str]:
     """What is to be moved, by a server that is well."""
-    assert controller.cycle("dry-run") == "planned", controller.told
+    assert controller.cycle("dry-run") == "planned", controller.readiness
     assert controller.moved, controller.refusals
     assert all(name.startswith("web-") for name in controller.moved)
     return controller.moved
@@ -150,7 +150,7 @@ def assert_recovers(controller: Watching, server: Lying, truth: set[str]) -> Non
     for _ in range(3):
         if controller.cycle("dry-run") == "planned" and controller.moved:
             break
-    assert controller.moved == truth, controller.told
+    assert controller.moved == truth, controller.readiness
 
 
 @pytest.mark.usefixtures("well")
@@ -162,13 +162,13 @@ def test_nothing_is_evicted_while_the_server_fails_or_lies_and_all_is_right_once
         controller.forget()
         trouble.begin(prometheus)
         assert controller.cycle("active") in ("paused", "planned")
-        assert trouble.says in controller.told
+        assert trouble.says in controller.readiness
         assert any(request.is_range for request in prometheus.seen), "the fault was not met"
         assert_recovers(controller, prometheus, truth)
         # Now it knows the truth, and can tell even those lies that are possible.
         trouble.begin(prometheus)
         assert controller.cycle("active") == "paused"
-        assert "history" in controller.told
+        assert "history" in controller.readiness
         assert any(request.is_range for request in prometheus.seen), "the fault was not met"
         assert_recovers(controller, prometheus, truth)
     assert not witness.gone
@@ -191,8 +191,8 @@ def test_a_server_that_is_well_again_is_acted_on(
 ) -> None:
     web = {p["metadata"]["uid"] for p in client.list("Pod", "default", label_selector="app=web")}
     with witnessed(module_control_plane) as witness:
-        assert controller.cycle("active") == "acted", controller.told
+        assert controller.cycle("active") == "acted", controller.readiness
         client.wait_for(lambda: witness.gone, what="an eviction")
     assert witness.gone < web
     assert witness.least["web"] >= 5
-    assert scene.ready(client, scene.GANG) == 2
+    assert hot_node.ready(client, hot_node.GANG) == 2

@@ -15,7 +15,7 @@ from descheduler.model.plan import PlanDocument
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import WatchedCluster
-from descheduler.pipeline import Memory, plan, profile
+from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
 from descheduler_profiling.profiles import SignalProfiles
 from faults.acting import Acting
@@ -61,7 +61,7 @@ class Watching:
         self._profiles: dict[str, SignalProfiles] = {}
         self._reader = self._made()
         seams = self.controller.seams
-        self.controller.seams = Seams(seams.gate, self._observe, self._decide, self._again)
+        self.controller.seams = Seams(seams.unsynced, self._observe, self._decide, self._again)
 
     def forget(self) -> None:
         """Like a controller that was started just now: nothing of the history is known."""
@@ -87,7 +87,7 @@ class Watching:
         return [f"{r.subject}: {r.reason} {r.by} {r.detail}" for r in self.plan.refusals] if self.plan else []
 
     @property
-    def told(self) -> str:
+    def readiness(self) -> str:
         """What the controller says of itself."""
         return self.controller.status.ready.text
 
@@ -98,10 +98,11 @@ class Watching:
         cluster = WatchedCluster(self.acting.cache, self.acting.time.clock.wall)
         return observe(Source(cluster, self._reader), policy)
 
-    def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> PlanDocument:
+    def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> Decision:
         self._profiles = profile(observed, self._profiles)
-        self.plan = plan(observed, policy, self._profiles, memory)
-        return self.plan
+        decision = decide_on(observed, policy, self._profiles, memory)
+        self.plan = decision.plan
+        return decision
 
     def _again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
         return second_validation(policy, remembered, document.id, self._profiles)

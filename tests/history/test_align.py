@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from descheduler_profiling.history.align import to_matrix, unit_factors
 from descheduler_profiling.history.grid import Grid, runs, window
-from descheduler_profiling.history.wire import Series
+from descheduler_profiling.history.prometheus.wire import Series
 
 GRID = Grid(3000, 300, 8)
 samples = st.lists(

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
-from descheduler_profiling.history.client import HistoryClient
-from descheduler_profiling.history.failures import TooMuch, judge
 from descheduler_profiling.history.grid import Grid
-from descheduler_profiling.history.sessions import Connection
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.failures import TooMuch, failure_of
+from descheduler_profiling.history.prometheus.sessions import Connection
 from history.certificates import authority
 from history.proxy import Fault, FaultyProxy
 from history.world import client
@@ -164,7 +164,7 @@ def test_an_answer_that_is_always_cut_is_partial(server: FaultyProxy) -> None:
 
 
 def test_a_slow_server_is_given_up_on_in_time(server: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("descheduler_profiling.history.client._GRACE", 0.0)
+    monkeypatch.setattr("descheduler_profiling.history.prometheus.client._GRACE", 0.0)
     server.decide = lambda _: Fault("slow")
     with client(server.url, timeout=0.2) as asking, pytest.raises(TooMuch, match=r"longer than 0\.2 s") as caught:
         asking.query("up", 1)
@@ -199,7 +199,7 @@ def test_a_slow_server_is_given_up_on_in_time(server: FaultyProxy, monkeypatch: 
 def test_refusals_say_what_to_check_and_limits_what_to_do(
     status: int, body: str, error: type[HistoryError], message: str
 ) -> None:
-    failure = judge(status, "application/json", "", body.encode(), "http://p")
+    failure = failure_of(status, "application/json", "", body.encode(), "http://p")
     assert failure is not None
     assert type(failure.error) is error
     assert message in str(failure.error)
@@ -207,7 +207,7 @@ def test_refusals_say_what_to_check_and_limits_what_to_do(
 
 
 def test_a_login_page_is_no_prometheus() -> None:
-    failure = judge(200, "text/html; charset=utf-8", "", b"<html>", "http://p")
+    failure = failure_of(200, "text/html; charset=utf-8", "", b"<html>", "http://p")
     assert failure is not None
     assert "login page" in str(failure.error)
 

@@ -13,11 +13,11 @@ import pytest
 from controlplane.prometheus import BASIC_AUTH, PrometheusServer, Series
 from descheduler.model.errors import HistoryRefused
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.collect import collect, collect_with_notes
-from descheduler_profiling.history.failures import TooMuch
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.failures import TooMuch
+from descheduler_profiling.history.prometheus.sessions import Connection
 from descheduler_profiling.history.serial import history_from_bytes, history_to_bytes
-from descheduler_profiling.history.sessions import Connection
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal, with_overrides
 from descheduler_profiling.history.store import HistoryStore
 from history.world import DAY, END, NOW, STEP, client, cpu_counter, gauge, owned_by, times
@@ -453,9 +453,9 @@ def test_a_recording_gives_back_what_the_live_run_saw(prometheus_server: Start) 
 
 
 def test_progress_is_told_in_columns(prometheus_server: Start) -> None:
-    told: list[tuple[str, int, int]] = []
-    read(prometheus_server(shop()), [SIGNALS["cpu"]], progress=lambda *at: told.append(at))
-    assert told[-1] == ("cpu", 276, 276)
+    seen: list[tuple[str, int, int]] = []
+    read(prometheus_server(shop()), [SIGNALS["cpu"]], progress=lambda *at: seen.append(at))
+    assert seen[-1] == ("cpu", 276, 276)
 
 
 def test_a_server_that_says_otherwise_than_before_is_read_again_and_relied_on_when_it_says_the_same_twice(

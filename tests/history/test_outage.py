@@ -157,7 +157,7 @@ def test_partial_answers_are_known_as_partial_and_asked_for_again(
 
 
 def test_a_slow_server_is_asked_for_less_and_given_up_on(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("descheduler_profiling.history.client._GRACE", 0.0)
+    monkeypatch.setattr("descheduler_profiling.history.prometheus.client._GRACE", 0.0)
     proxy.decide = ranges(4, Fault("slow"))
     history = read(proxy.url, timeout=1.0, max_concurrency=1)
     assert not history.complete

@@ -86,14 +86,14 @@ def test_the_servers_workloads_take_the_name_that_most_of_their_pods_have_with_u
         "c": WorkloadKey("ns", "Job", "y"),
     }
     owners = Owners(lambda _, pod: ours.get(pod))
-    owners.tell([("ns", pod, "RayCluster", "x-raycluster") for pod in [*ours, "gone"]])
+    owners.learn_reported([("ns", pod, "RayCluster", "x-raycluster") for pod in [*ours, "gone"]])
     assert owners.pod("ns", "gone") == WorkloadKey("ns", "RayJob", "x")
     assert owners.workload("ns", "RayCluster", "x-raycluster") == WorkloadKey("ns", "RayJob", "x")
 
 
 def test_what_the_server_remembers_of_a_past_pod_beats_its_name() -> None:
     owners = Owners(nobody)
-    owners.tell([("ns", "web-6d4cf56db6-x7k2p", "statefulset", "odd")])
+    owners.learn_reported([("ns", "web-6d4cf56db6-x7k2p", "statefulset", "odd")])
     assert owners.pod("ns", "web-6d4cf56db6-x7k2p") == WorkloadKey("ns", "StatefulSet", "odd")
 
 

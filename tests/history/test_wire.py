@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused
-from descheduler_profiling.history.wire import decode_answer
+from descheduler_profiling.history.prometheus.wire import decode_answer
 
 
 def answer(result: object, kind: str = "matrix", **more: object) -> bytes:

@@ -10,8 +10,8 @@ import numpy as np
 
 from controlplane.prometheus import Series
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.history.client import HistoryClient
-from descheduler_profiling.history.sessions import Connection
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.sessions import Connection
 
 STEP = 300
 NOW = 1_750_000_200  # 90 s behind the newest column: 1_750_000_200 - 90 -> 1_749_999_900

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Move, Proposal, Seat
+from descheduler.model.subjects import Subject
 
 
 class RecklessArgs(StrategyArgs):
@@ -42,7 +43,7 @@ class Reckless:
             )
             if not moves:
                 continue
-            finding = Finding(self.name, f"whim/{i}", "whim", 1.0, 0.5, "it felt like it")
+            finding = Finding(self.name, Subject("whim", str(i)), "whim", 1.0, 0.5, "it felt like it")
             yield Proposal(
                 finding,
                 moves,

@@ -12,9 +12,9 @@ from descheduler.gangs import resolve
 from descheduler.model.landing import LandingMode
 from descheduler.model.plan import PlanDocument
 from descheduler.observe.freshness import FreshnessRules
-from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide
+from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
 from descheduler.planning.budgets.budgets import DisruptionLimits
-from descheduler.planning.prover import ProofRules
+from descheduler.planning.proofs import ProofRules
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import FreshnessPolicy, ProofPolicy
 from descheduler.scheduler import Scoring
@@ -69,7 +69,7 @@ def planned(
         cluster.in_flight,
         cluster.moved_last_hour,
     )
-    return build_document(decide(given, chosen, settings), settings, cluster.now)
+    return build_document(decide(survey(given, settings), chosen))
 
 
 def check(

@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 
 from descheduler.contract import Scenario
+from descheduler.model.arrays import Indices
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import PlanningSettings
 from descheduler.planning.budgets.budgets import Budgets
@@ -27,14 +29,14 @@ def kinds(pool: UsagePool, seeds: int) -> Counter[str]:
     return Counter(v.kind for seed in range(seeds) for v in examine(seed, pool).violations)
 
 
-def anywhere(self: Scenario, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
+def anywhere(self: Scenario, pod: int, source: int = -1) -> tuple[Indices, tuple[tuple[int, float], ...]]:
     """Every node is as likely as any other, whatever the rules say."""
-    nodes = len(self.state.placement.snapshot.nodes)
-    return tuple((n, 1.0 / nodes) for n in range(nodes))
+    nodes = len(self.fits(pod))
+    return np.arange(nodes), tuple((n, 1.0 / nodes) for n in range(nodes))
 
 
 def test_it_sees_pods_placed_where_the_scheduler_would_not(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Scenario, "landing", anywhere)
+    monkeypatch.setattr(Scenario, "outlook", anywhere)
     found = kinds(pool, 150)
     assert found["predicate"] > 10
     assert found["capacity"] > 0

@@ -15,14 +15,15 @@ from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.gangs import resolve
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide
-from descheduler.planning.prover import ProofRules
+from descheduler.model.subjects import Subject, SubjectKind
+from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
+from descheduler.planning.proofs import ProofRules
 from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
-FINDING = Finding("Odd", "node/n1", "whim", 1.0, 0.5, "odd")
+FINDING = Finding("Odd", Subject(SubjectKind.NODE, "n1"), "whim", 1.0, 0.5, "odd")
 
 
 class Odd:
@@ -97,7 +98,7 @@ def test_a_pod_that_is_being_moved_is_not_moved_again_and_is_missing_from_its_ga
     def moved(in_flight: tuple[int, ...], asked: int) -> list[str]:
         whim = ChosenStrategy(Odd(bundle(Move(asked, 0))), StrategyArgs())
         given = PlanningInput(snapshot, resolve(snapshot), {}, NOW, in_flight=in_flight)
-        return [p.pod for a in build_document(decide(given, [whim], settings), settings, NOW).actions for p in a.pods]
+        return [p.pod for a in build_document(decide(survey(given, settings), [whim])).actions for p in a.pods]
 
     assert moved((), 0) == ["exec-0"]
     assert moved((0,), 0) == []  # exec-0 was evicted a moment ago

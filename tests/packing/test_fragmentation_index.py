@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.measure import fragmentation
-from descheduler.packing.state import ABSENT, Packing, Step
+from descheduler.packing.state import ABSENT, WHOLE, Packing, Step
 from descheduler.packing.workload import Workload
 from packed import workloads_and_packings
 
@@ -76,3 +76,33 @@ def test_a_shared_device_is_entered_where_it_hurts_least(case: Case) -> None:
             other.take(item, node, 1 << place)
             ends.append(float(fragmentation(other, target).sum()))
         assert min(ends) - float(index.value.sum()) == pytest.approx(float(index.enter[shape, node]), abs=1e-6)
+
+
+@given(workloads_and_packings(), st.lists(st.tuples(st.integers(0, 23), st.integers(0, 5)), max_size=4))
+def test_items_that_land_together_gain_what_was_foretold(case: Case, wishes: list[tuple[int, int]]) -> None:
+    """Under a scheduler that packs, told in whole devices; the index is then as if it were made anew."""
+    target, packing = case
+    index = FragmentationIndex(packing, target, packed=True, unit=WHOLE)
+    landed: dict[int, int] = {}
+    state = packing.copy()
+    for item, node in ((i % len(packing.node), n % len(packing.free)) for i, n in wishes):
+        shape = int(packing.shape[item])
+        if item not in landed and packing.node[item] != ABSENT and state.fits(shape)[node]:
+            state.take(item, node, state.choose(shape, node))
+            landed[item] = node
+    before, gain = float(index.value.sum()), index.gain(landed)
+    index.land(landed)
+    anew = FragmentationIndex(index.packing, target, packed=True, unit=WHOLE)
+    assert before - float(index.value.sum()) == pytest.approx(gain, abs=1e-6)
+    assert np.array_equal(index.value, anew.value)
+    assert np.array_equal(index.enter, anew.enter)
+    assert index.value * WHOLE == pytest.approx(fragmentation(index.packing, target), abs=1e-6)
+
+
+@given(workloads_and_packings())
+def test_whoever_may_choose_the_device_comes_in_at_no_more_than_a_scheduler_that_packs(case: Case) -> None:
+    target, packing = case
+    chosen, packed = FragmentationIndex(packing, target), FragmentationIndex(packing, target, packed=True)
+    assert np.array_equal(np.isfinite(chosen.enter), np.isfinite(packed.enter))
+    assert (chosen.enter[np.isfinite(chosen.enter)] <= packed.enter[np.isfinite(packed.enter)] + 1e-6).all()
+    assert np.array_equal(chosen.leave, packed.leave)

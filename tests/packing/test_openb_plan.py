@@ -1,4 +1,4 @@
-"""Whoever reads the plan of openb.py and does its moves in order gets the F that it told."""
+"""Whoever reads the plan of openb.py and does its moves in order gets the F that it reports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,21 +53,22 @@ def f_after(nodes: list[Row], pods: list[Row], tasks: list[Row], plan: list[Row]
     return total / 1000
 
 
-def openb(*arguments: str) -> dict[str, float]:
+def openb(*arguments: str) -> dict[str, Any]:
     command = [sys.executable, str(BENCHMARKS / "openb.py"), "--json", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
-def checked(nodes: Path, state: Path, tasks: Path, moves: int, plan: Path) -> dict[str, float]:
-    files = ["--nodes", str(nodes), "--state", str(state), "--pods", str(tasks)]
-    told = openb(*files, "--moves", str(moves), "--plan-out", str(plan))
-    assert f_after(rows(nodes), rows(state), rows(tasks), []) == pytest.approx(told["f_start"], rel=1e-5)
-    assert f_after(rows(nodes), rows(state), rows(tasks), rows(plan)) == pytest.approx(told["f_end"], rel=1e-5)
-    assert len(rows(plan)) == told["moves"] <= moves
-    assert told["bound"] <= told["f_end"] <= told["f_start"]
-    return told
+def checked(nodes: Path, state: Path, tasks: Path, moves: int, plan: Path, *more: str) -> dict[str, Any]:
+    files = ["--nodes", str(nodes), "--state", str(state), "--pods", str(tasks), *more]
+    figures = openb(*files, "--moves", str(moves), "--plan-out", str(plan))
+    assert f_after(rows(nodes), rows(state), rows(tasks), []) == pytest.approx(figures["f_start"], rel=1e-5)
+    assert f_after(rows(nodes), rows(state), rows(tasks), rows(plan)) == pytest.approx(figures["f_end"], rel=1e-5)
+    assert len(rows(plan)) == figures["moves"] <= moves
+    assert figures["f_end"] <= figures["f_start"] + 1e-6
+    assert figures["executable"]
+    return figures
 
 
 def test_a_small_cluster_recomputed_from_its_plan(tmp_path: Path) -> None:
@@ -79,13 +81,21 @@ def test_a_small_cluster_recomputed_from_its_plan(tmp_path: Path) -> None:
         f"b{i},n{i},8000,16000,1,1000,,{(i + 1) % 4}" for i in range(5)
     ]
     (tmp_path / "pods.csv").write_text("\n".join([header, *pods]), encoding="utf-8")
-    told = checked(tmp_path / "nodes.csv", tmp_path / "pods.csv", tmp_path / "tasks.csv", 6, tmp_path / "plan.csv")
-    assert told["f_end"] < told["f_start"]
+    files = tmp_path / "nodes.csv", tmp_path / "pods.csv", tmp_path / "tasks.csv"
+    directed = checked(*files, 6, tmp_path / "plan.csv", "--bare")
+    assert directed["mode"] == "directed"
+    assert directed["bound"] <= directed["f_end"] < directed["f_start"]
+    assert directed["bare_f_end"] <= directed["f_end"] + 1e-6, "the bare search chooses the devices too"
+    packed = checked(*files, 6, tmp_path / "packed.csv", "--mode", "predicted", "--scoring", "MostAllocated")
+    assert packed["mode"] == "predicted"
+    assert packed["f_end"] < packed["f_start"]
+    spread = checked(*files, 6, tmp_path / "spread.csv", "--mode", "predicted")
+    assert spread["moves"] <= packed["moves"], "a scheduler that spreads undoes what is packed"
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA}: no such folder (DESCHEDULER_DATA names another)")
 def test_the_traced_cluster_recomputed_from_its_plan(tmp_path: Path) -> None:
     state = DATA / "states" / "state-default-least-42-pods.csv"
     nodes, tasks = DATA / "openb_node_list_gpu_node.csv", DATA / "openb_pod_list_default.csv"
-    told = checked(nodes, state, tasks, 40, tmp_path / "plan.csv")
-    assert told["f_start"] == pytest.approx(546.7, abs=0.05)
+    figures = checked(nodes, state, tasks, 40, tmp_path / "plan.csv")
+    assert figures["f_start"] == pytest.approx(546.7, abs=0.05)

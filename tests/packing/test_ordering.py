@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,6 +71,16 @@ def test_a_circle_goes_round_a_spare_place_while_moves_are_left() -> None:
     assert len(ordered.moves) == 4
     assert replay(case, ordered.moves).ravel().tolist() == [0, 0, 4]
     assert sum(2 in (move.source, move.target) for move in ordered.moves) == 2
+
+
+def test_no_item_goes_twice_where_it_may_not() -> None:
+    case = replace(flows([0, 0, 4], [4, 2], [[1, 0, 0], [0, 2, 0]], slot=9, moves=4), detours=False)
+    assert not order(case, swapped).moves
+
+
+def test_nothing_that_can_move_is_nothing_to_gain() -> None:
+    found = rearrange(flows([4, 9], [4], [[0, 0]], slot=4, moves=2))
+    assert (found.moves, found.slots, found.bound) == ((), 3, 3)
 
 
 def test_a_circle_without_a_move_to_spare_is_told() -> None:

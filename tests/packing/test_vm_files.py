@@ -24,7 +24,11 @@ def load() -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["_vms"] = module
-    spec.loader.exec_module(module)
+    sys.path.append(str(BENCHMARKS))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
     return module
 
 
@@ -132,15 +136,24 @@ def test_the_command_writes_the_plan_and_its_figures(tmp_path: Path) -> None:
     machines = [vm("a", "g", 4, 0), vm("big", "g", 28, 0), vm("full", "g", 44, 1)]
     path = write(tmp_path / "a.json", [host("g"), host("i", cpu=4)], machines)
     plan = tmp_path / "plan.csv"
+    bare = tmp_path / "bare.csv"
     command = [sys.executable, str(BENCHMARKS / "vm_rescheduling.py"), "--case"]
-    given = [str(path), "--moves", "1", "--json", "--plan-out", str(plan)]
+    given = [str(path), "--moves", "1", "--json", "--plan-out", str(plan), "--bare", "--bare-plan-out", str(bare)]
     done = subprocess.run([*command, *given], capture_output=True, text=True, check=True)
     figures = json.loads(done.stdout.splitlines()[-1])
-    assert {"fr_start", "fr_end", "seconds", "executable", "moves", "bound", "gap", "peak_mib"} <= figures.keys()
+    assert {"mode", "fr_start", "fr_end", "seconds", "executable", "moves", "bound", "peak_mib"} <= figures.keys()
     assert (figures["fr_start"], figures["fr_end"], figures["executable"]) == (1.0, 0.2, True)
-    header, row = plan.read_text().splitlines()
+    assert (figures["bare_fr_start"], figures["bare_fr_end"], figures["bare_executable"]) == (1.0, 0.2, True)
+    assert plan.read_text().splitlines() == ["vm,from_host,to_host", "a,g,i"]
+    header, row = bare.read_text().splitlines()
     assert header == "vm,from_host,to_host,numa"
     assert row in ("a,g,i,0", "a,g,i,1")
+
+    elsewhere = subprocess.run(
+        [*command, *given[:4], "--mode", "predicted"], capture_output=True, text=True, check=True
+    )
+    figures = json.loads(elsewhere.stdout.splitlines()[-1])
+    assert (figures["mode"], figures["moves"], figures["fr_end"]) == ("predicted", 0, 1.0)
 
     missing = subprocess.run([*command, str(tmp_path / "none.json")], capture_output=True, text=True)
     assert missing.returncode == 1

@@ -10,7 +10,15 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.freshness import FreshnessRules
-from descheduler.planning import ChosenStrategy, Outcome, PlanningInput, PlanningSettings, build_document, decide
+from descheduler.planning import (
+    ChosenStrategy,
+    Outcome,
+    PlanningInput,
+    PlanningSettings,
+    build_document,
+    decide,
+    survey,
+)
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import FreshnessPolicy
 from descheduler_profiling.build import build
@@ -39,7 +47,8 @@ def outcome(
     now: float = NOW,
 ) -> Outcome:
     profiles = {h.signal: build(h) for h in histories}
-    return decide(PlanningInput(snapshot, resolve(snapshot), profiles, now), chosen, settings or PlanningSettings())
+    given = PlanningInput(snapshot, resolve(snapshot), profiles, now)
+    return decide(survey(given, settings or PlanningSettings()), chosen)
 
 
 def planned(
@@ -49,8 +58,7 @@ def planned(
     settings: PlanningSettings | None = None,
     now: float = NOW,
 ) -> PlanDocument:
-    settings = settings or PlanningSettings()
-    return build_document(outcome(snapshot, histories, chosen, settings, now), settings, now)
+    return build_document(outcome(snapshot, histories, chosen, settings, now))
 
 
 def hot(**changes: object) -> ChosenStrategy:

@@ -17,7 +17,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.budgets import Budgets, Charge, DisruptionLimits
-from descheduler.planning.budgets.match import allowance, allowed_at_best, match_budgets
+from descheduler.planning.budgets.match import match_budgets
 from gang_builders import core_group, job_owner
 
 WEB = {"app": "web"}
@@ -109,8 +109,8 @@ def test_pods_that_are_not_ready_take_from_a_budget_only_when_it_lacks_healthy_o
 )
 def test_what_a_budget_allows_at_best(written: dict[str, str], expected: int, best: int | None) -> None:
     found = budget("b", WEB, 5, expected=expected, **written)
-    assert allowed_at_best(found) == best
-    assert allowance(found) == (5 if best is None else min(5, best))
+    assert found.at_best == best
+    assert found.allowance() == (5 if best is None else min(5, best))
 
 
 def test_a_set_that_no_budget_could_ever_allow_is_told_so() -> None:

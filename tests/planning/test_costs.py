@@ -28,7 +28,7 @@ def test_a_pod_that_would_rather_stay_costs_ten_times_as_much_in_every_part() ->
 
 def test_a_plan_is_made_with_what_reluctant_pods_cost() -> None:
     snapshot = cluster([node("n1")], [pod("a-1", "2", node="n1", annotations=SHY), pod("b-1", "2", node="n1")])
-    costs = outcome(snapshot).costs.total
+    costs = outcome(snapshot).context.costs.total
     assert costs[0] == pytest.approx(RELUCTANCE * costs[1])
 
 

@@ -13,7 +13,7 @@ from planning.scenes import SPARSE, hot, hot_node, outcome
 def explained(kind: str, name: str) -> Explanation:
     held = [pod(f"api-{i}", cpu="100m", node="n1", labels={"app": "api"}) for i in range(2)]
     snapshot, histories = hot_node(pods=held, budgets=[budget("api", {"app": "api"}, allowed=0)])
-    return explain(outcome(snapshot, histories, [hot(minCoverage=0.5)], SPARSE), SPARSE, kind, name)
+    return explain(outcome(snapshot, histories, [hot(minCoverage=0.5)], SPARSE), kind, name)
 
 
 def check(explanation: Explanation, name: str) -> Check:

@@ -15,6 +15,7 @@ from descheduler.model.moves import Finding, Move, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.model.plan_gpus import GpuHold, GpuMap, GpuNodeRow
 from descheduler.model.pods import GpuRequest
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.scheduler import Scoring
 from planning.scenes import gpus, planned, scattered_gpus
@@ -32,7 +33,12 @@ class _Vacate:
     def propose(self, view: RebalanceView, args: StrategyArgs) -> Iterable[Proposal]:
         pod_ = view.snapshot.pod_index["default", "a-0"]
         if view.start.node_of(pod_) == 0:
-            yield Proposal(Finding(self.name, "gpu/slots", "free slots", 0, 1, ""), (Move(pod_, 0, (2,)),), 1.0, 1e9)
+            yield Proposal(
+                Finding(self.name, Subject(SubjectKind.GPU, "slots"), "free slots", 0, 1, ""),
+                (Move(pod_, 0, (2,)),),
+                1.0,
+                1e9,
+            )
 
 
 def the_map(document: PlanDocument) -> GpuMap:

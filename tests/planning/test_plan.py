@@ -15,7 +15,7 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.budgets import DisruptionLimits
-from descheduler.planning.prover import ProofRules
+from descheduler.planning.proofs import ProofRules
 from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
 from histories import history, peaking

@@ -10,6 +10,7 @@ from builders import budget, cluster, node, pod
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.scheduler import Scoring
@@ -33,7 +34,9 @@ class Vacate:
     def propose(self, view: RebalanceView, args: StrategyArgs) -> Iterable[Proposal | Observation]:
         here = view.snapshot.columns.pods_on(0).tolist()
         moves = tuple(Move(pod, 0) for pod in here if view.movable[pod])
-        finding = Finding("Vacate", "node/n1", "pods on n1", float(len(here)), 0.0, "n1 is to be empty")
+        finding = Finding(
+            "Vacate", Subject(SubjectKind.NODE, "n1"), "pods on n1", float(len(here)), 0.0, "n1 is to be empty"
+        )
         if moves:
             yield Proposal(finding, moves, -float(len(moves)), 1e9, "empties n1", staged=self._staged)
 

@@ -12,6 +12,7 @@ from descheduler.model.nodes import Node
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.subjects import Subject
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.budgets import DisruptionLimits
 from descheduler.planning.settings import settings_of
@@ -98,7 +99,7 @@ def test_an_action_that_would_need_a_wave_too_many_is_refused() -> None:
 
 
 def test_sources_seats_and_what_is_avoided_are_kept_free() -> None:
-    finding = Finding("Told", "x", "", 0.0, 1.0, "")
+    finding = Finding("Told", Subject.read("pod/x"), "", 0.0, 1.0, "")
     proposal = Proposal(finding, (Move(0, 3), Move(1, 2)), 1.0, 1.0, seats=(Seat(9, 5), Seat(8, 2)), avoid=(0,))
     assert proposal.vacating == (0, 2, 3, 5)
 

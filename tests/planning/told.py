@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.subjects import Subject, SubjectKind
 
 
 @dataclass(frozen=True)
@@ -23,5 +24,5 @@ class Told:
         for i, (name, avoid) in enumerate(self.bundles):
             at = view.snapshot.pod_index["default", name]
             if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
-                finding = Finding("Told", f"pod/{name}", "", 0.0, 1.0, name)
+                finding = Finding("Told", Subject(SubjectKind.POD, name), "", 0.0, 1.0, name)
                 yield Proposal(finding, (Move(at, view.start.node_of(at)),), 1.0, 1e9 / (i + 1), avoid=avoid)

@@ -84,7 +84,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("limits: {per_node: 3}", "limits.per_node: is not a known key (did you mean perNode?)"),
         ("limits: {perNode: -1}", "limits.perNode: must be at least 0"),
@@ -115,12 +115,12 @@ def test_all_problems_come_at_once_in_the_order_of_the_text() -> None:
         ("mode: active\nmode: dry-run", "mode: is given twice, first in line 3"),
     ],
 )
-def test_what_is_wrong_is_said(line: str, said: str) -> None:
-    assert any(said in problem for problem in problems(HEAD + line)), problems(HEAD + line)
+def test_what_is_wrong_is_said(line: str, message: str) -> None:
+    assert any(message in problem for problem in problems(HEAD + line)), problems(HEAD + line)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "p.yaml:1:1: is empty"),
         ("a: [", "p.yaml:1:5: is not YAML"),
@@ -134,8 +134,8 @@ def test_what_is_wrong_is_said(line: str, said: str) -> None:
         ("x" * (2 << 20), "is larger than 1 MiB"),
     ],
 )
-def test_what_is_no_policy_is_said(text: str, said: str) -> None:
-    assert any(said in problem for problem in problems(text)), problems(text)
+def test_what_is_no_policy_is_said(text: str, message: str) -> None:
+    assert any(message in problem for problem in problems(text)), problems(text)
 
 
 def test_an_expanding_bomb_of_anchors_is_refused() -> None:

@@ -18,7 +18,7 @@ def problem(line: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (
             '- {schedule: "0 25 * * *", duration: 1h}',
@@ -50,8 +50,8 @@ def problem(line: str) -> str:
         ),
     ],
 )
-def test_a_mistake_in_a_window_has_its_place(line: str, said: str) -> None:
-    assert problem(line) == said
+def test_a_mistake_in_a_window_has_its_place(line: str, message: str) -> None:
+    assert problem(line) == message
 
 
 def test_a_whole_window_is_read() -> None:

@@ -25,7 +25,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.report.profiles.document import profile_document
 from descheduler.report.profiles.page import to_html
 from descheduler.report.profiles.table import render_explanation
-from descheduler_profiling import export
+from descheduler_profiling import export, export_files
 from descheduler_profiling.build import build
 from descheduler_profiling.explain import explain
 from descheduler_profiling.history.serial import history_to_bytes
@@ -56,23 +56,23 @@ def recorded(path: Path, made: History) -> Path:
 def test_a_profile_is_explained_to_people() -> None:
     done = run("explain", CHECKOUT, "--example")
     assert done.returncode == 0, done.stderr
-    for said in (CHECKOUT, "Confidence 1.00", "Tried at 8 past instants", "VPA histogram", "Koordinator", "p99"):
-        assert said in done.stdout
+    for message in (CHECKOUT, "Confidence 1.00", "Tried at 8 past instants", "VPA histogram", "Koordinator", "p99"):
+        assert message in done.stdout
     assert "\x1b[" not in done.stdout
 
 
 def test_the_json_holds_history_forecast_and_trials() -> None:
     done = run("explain", CHECKOUT, "--example", "-o", "json")
-    told = json.loads(done.stdout)
-    assert (told["format"], told["version"]) == ("descheduler-profile-explanation", 1)
+    document = json.loads(done.stdout)
+    assert (document["format"], document["version"]) == ("descheduler-profile-explanation", 1)
     made = example().histories["cpu"]
     row = made.keys.index(WorkloadKey("shop", "Deployment", "checkout"))
-    np.testing.assert_allclose(told["history"], made.values[row], rtol=1e-5)
-    assert np.array(told["curves"]).shape == (3, 288)
-    ours = next(rule for rule in told["rules"] if rule["ours"])
-    others = [rule for rule in told["rules"] if not rule["ours"]]
+    np.testing.assert_allclose(document["history"], made.values[row], rtol=1e-5)
+    assert np.array(document["curves"]).shape == (3, 288)
+    ours = next(rule for rule in document["rules"] if rule["ours"])
+    others = [rule for rule in document["rules"] if not rule["ours"]]
     assert ours["dayLoss"][1] < min(rule["dayLoss"][1] for rule in others)
-    assert told["usage"][0][1] < told["usage"][1][1] <= told["usage"][2][1]
+    assert document["usage"][0][1] < document["usage"][1][1] <= document["usage"][2][1]
 
 
 def test_the_same_input_is_explained_the_same() -> None:
@@ -82,7 +82,7 @@ def test_the_same_input_is_explained_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("shop/Deployment/chekout", "--example"), f"did you mean {CHECKOUT}"),
         (("shop/StatefulSet/checkout", "--example"), f"did you mean {CHECKOUT}"),
@@ -91,8 +91,8 @@ def test_the_same_input_is_explained_the_same() -> None:
         ((CHECKOUT, "--example", "--prometheus", "http://x"), "leave --prometheus out"),
     ],
 )
-def test_what_cannot_be_explained_is_said_with_what_was_meant(words: tuple[str, ...], said: str) -> None:
-    assert said in refused("explain", *words)
+def test_what_cannot_be_explained_is_said_with_what_was_meant(words: tuple[str, ...], message: str) -> None:
+    assert message in refused("explain", *words)
 
 
 def test_less_than_the_whole_name_will_do_where_one_fits() -> None:
@@ -124,7 +124,7 @@ def test_profiles_are_exported_and_read_back(tmp_path: Path, suffix: str) -> Non
     if suffix == ".csv":
         assert to.read_text().startswith("namespace,kind,name,signal")
         return
-    doc = export.read(to)
+    doc = export_files.read(to)
     assert [signal.signal for signal in doc.signals] == ["cpu", "gpu"]
     assert [len(signal.workloads) for signal in doc.signals] == [31, 6]
     assert doc.created == example().taken_at

@@ -16,8 +16,8 @@ from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import load_policy
-from descheduler.publish.profiles import served
-from descheduler.publish.recommendations import Advice
+from descheduler.publish.advice import Advice
+from descheduler.publish.recommendations import served
 from execution.live import client_of, run_deployment
 
 TEXT = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text()
@@ -32,9 +32,9 @@ def test_the_library_example_runs() -> None:
     session = "\n".join(blocks("pycon"))
     test = doctest.DocTestParser().get_doctest(session, {}, "profiles.md", "docs/profiles.md", 0)
     assert len(test.examples) > 10
-    said: list[str] = []
-    done = doctest.DocTestRunner(verbose=False).run(test, out=said.append)
-    assert done.failed == 0, "".join(said)
+    reported: list[str] = []
+    done = doctest.DocTestRunner(verbose=False).run(test, out=reported.append)
+    assert done.failed == 0, "".join(reported)
 
 
 def test_the_policies_are_valid() -> None:

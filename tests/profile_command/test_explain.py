@@ -80,18 +80,18 @@ def test_signals_other_than_cpu_and_memory_have_no_histogram_to_compare_with() -
 
 def test_a_short_history_is_explained_without_a_trial() -> None:
     made = history("cpu", {WEB: 1.0, DB: 2.0}, days=1)
-    told = explained(made)
-    assert (told.trials, told.origins) == ((), ())
-    assert told.untried == "there are not two days to try it on"
+    found = explained(made)
+    assert (found.trials, found.origins) == ((), ())
+    assert found.untried == "there are not two days to try it on"
 
 
 def test_without_a_profile_there_are_no_numbers() -> None:
-    told = explained(history("cpu", {WEB: np.full(2016, np.nan, np.float32), DB: 1.0}))
-    assert told.profile.confidence == 0
-    assert told.profile.why
-    assert told.trials == ()
-    assert np.isnan(told.curves).all()
-    assert np.isnan(told.profile.table).all()
+    found = explained(history("cpu", {WEB: np.full(2016, np.nan, np.float32), DB: 1.0}))
+    assert found.profile.confidence == 0
+    assert found.profile.why
+    assert found.trials == ()
+    assert np.isnan(found.curves).all()
+    assert np.isnan(found.profile.table).all()
 
 
 @settings(max_examples=15, deadline=None)
@@ -104,7 +104,7 @@ def test_without_a_profile_there_are_no_numbers() -> None:
 )
 def test_whatever_the_values_are_they_are_explained(values: np.ndarray) -> None:
     made = replace(history("cpu", {WEB: 1.0, DB: 1.0}), values=values)
-    told = explained(made)
-    for trial in told.trials:
-        assert trial.loss.shape == (3, len(told.profile.horizons))
+    found = explained(made)
+    for trial in found.trials:
+        assert trial.loss.shape == (3, len(found.profile.horizons))
         assert not (trial.coverage > 1).any()

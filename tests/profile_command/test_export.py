@@ -14,7 +14,7 @@ import pytest
 
 from descheduler.model.errors import DocumentError, UsageError
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling import export
+from descheduler_profiling import export, export_files
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from histories import history, peaking
@@ -67,14 +67,14 @@ def test_usage_of_many_is_that_of_each(profiles: list[SignalProfiles]) -> None:
 @pytest.mark.parametrize("suffix", [".json", ".parquet"])
 def test_what_was_written_is_read_back(doc: export.ProfilesDocument, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"profiles{suffix}"
-    export.write(doc, path)
-    assert export.read(path) == doc
+    export_files.write(doc, path)
+    assert export_files.read(path) == doc
 
 
 def test_parquet_is_a_long_table_that_others_can_read(doc: export.ProfilesDocument, tmp_path: Path) -> None:
     import pyarrow.parquet as parquet
 
-    export.write(doc, tmp_path / "profiles.parquet")
+    export_files.write(doc, tmp_path / "profiles.parquet")
     table = parquet.read_table(tmp_path / "profiles.parquet")
     assert table.num_rows == 4 * 3 * 4  # workloads, quantiles, horizons
     assert {"namespace", "signal", "quantile", "horizon_seconds", "usage", "peak_day"} <= set(table.column_names)
@@ -95,21 +95,21 @@ def test_parquet_without_pyarrow_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"descheduler\[parquet\]"):
-        export.write(doc, tmp_path / "profiles.parquet")
+        export_files.write(doc, tmp_path / "profiles.parquet")
     assert not (tmp_path / "profiles.parquet").exists()
 
 
 def test_other_suffixes_and_places_are_refused(doc: export.ProfilesDocument, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.json, \.csv, \.parquet, not \.xls"):
-        export.write(doc, tmp_path / "profiles.xls")
+        export_files.write(doc, tmp_path / "profiles.xls")
     with pytest.raises(UsageError, match="cannot be written: No such file"):
-        export.write(doc, tmp_path / "nowhere" / "profiles.json")
+        export_files.write(doc, tmp_path / "nowhere" / "profiles.json")
     with pytest.raises(UsageError, match="cannot be read"):
-        export.read(tmp_path / "absent.json")
+        export_files.read(tmp_path / "absent.json")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"version": 2}, "a later version, 2; this program reads 1"),
         ({"format": "something"}, "its format is 'something'"),
@@ -117,10 +117,10 @@ def test_other_suffixes_and_places_are_refused(doc: export.ProfilesDocument, tmp
     ],
 )
 def test_foreign_later_and_damaged_documents_are_refused(
-    doc: export.ProfilesDocument, change: dict[str, object], said: str
+    doc: export.ProfilesDocument, change: dict[str, object], message: str
 ) -> None:
     data = json.dumps({**json.loads(export.to_json(doc)), **change}).encode()
-    with pytest.raises(DocumentError, match=said):
+    with pytest.raises(DocumentError, match=message):
         export.from_json(data)
 
 
@@ -131,11 +131,11 @@ def test_foreign_parquet_is_refused(doc: export.ProfilesDocument, tmp_path: Path
     path = tmp_path / "x.parquet"
     path.write_bytes(b"PAR1 no, it is not")
     with pytest.raises(DocumentError, match="not a Parquet file"):
-        export.read(path)
+        export_files.read(path)
     parquet.write_table(arrow.table({"a": [1]}), path)
     with pytest.raises(DocumentError, match="no profiles of ours"):
-        export.read(path)
+        export_files.read(path)
     meta = {b"descheduler": export.to_json(msgspec.structs.replace(doc, signals=doc.signals))}
     parquet.write_table(arrow.table({"a": [1]}).replace_schema_metadata(meta), path)
     with pytest.raises(DocumentError, match="columns are not those of profiles"):
-        export.read(path)
+        export_files.read(path)

@@ -82,14 +82,14 @@ def ask(
 def test_a_signal_of_the_policy_is_read_profiled_and_explained(ask: Ask) -> None:
     done = ask("explain", "default/Deployment/web", "--signal", "queue", "-o", "json")
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    assert (told["signal"], told["unit"], told["complete"]) == ("queue", "messages", True)
-    measured = [value for value in told["history"] if value is not None]
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert (document["signal"], document["unit"], document["complete"]) == ("queue", "messages", True)
+    measured = [value for value in document["history"] if value is not None]
     assert len(measured) > 0.98 * DAYS * 288
     assert set(measured) == {40.0, 200.0}, "the fuller queue of the two replicas"
-    assert told["usage"][1][1] == pytest.approx(200.0, rel=0.2), "the next hour is within the full ones"
-    assert told["confidence"] > 0.3
-    assert {rule["rule"] for rule in told["rules"]} == {"this profile", "flat percentile"}
+    assert document["usage"][1][1] == pytest.approx(200.0, rel=0.2), "the next hour is within the full ones"
+    assert document["confidence"] > 0.3
+    assert {rule["rule"] for rule in document["rules"]} == {"this profile", "flat percentile"}
 
 
 def test_series_of_workloads_are_taken_as_they_are(ask: Ask) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from descheduler.model.plan import PlanDocument
-from descheduler.report import from_json, to_html
+from descheduler.report.html import to_html
+from descheduler.report.serial import from_json
 from report.plans import blocked_plan, empty_plan, large_plan, plan
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from descheduler.model.plan import PlanDocument
-from descheduler.report import from_json, to_html, to_json
 from descheduler.report.gpus import blocks, view
-from descheduler.report.html import MAX_BYTES
+from descheduler.report.html import MAX_BYTES, to_html
+from descheduler.report.serial import from_json, to_json
 from descheduler.report.table import render
 from report.gpu_plans import CHAT, gpu_map, gpu_plan, hold, large_gpu_plan, row
 from report.plans import plan

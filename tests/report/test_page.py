@@ -9,8 +9,8 @@ import pytest
 
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
-from descheduler.report import from_json, to_html, to_json
-from descheduler.report.html import MAX_BYTES
+from descheduler.report.html import MAX_BYTES, to_html
+from descheduler.report.serial import from_json, to_json
 from report.plans import blocked_plan, empty_plan, findings, large_plan, plan, refusal
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from descheduler.model.errors import DocumentError
 from descheduler.model.plan import SourceRow
-from descheduler.report import from_json, to_json, to_yaml
+from descheduler.report.serial import from_json, to_json, to_yaml
 from report.plans import blocked_plan, empty_plan, large_plan, plan
 
 
@@ -41,7 +41,7 @@ def test_a_number_that_is_none_is_refused_by_name(wrong: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"", "not a plan document"),
         (b"not json", "not a plan document"),
@@ -54,8 +54,8 @@ def test_a_number_that_is_none_is_refused_by_name(wrong: float) -> None:
         (b'{"format": "descheduler/plan", "version": 1}', "is damaged"),
     ],
 )
-def test_what_is_no_plan_is_one_clear_error(data: bytes, said: str) -> None:
-    with pytest.raises(DocumentError, match=said):
+def test_what_is_no_plan_is_one_clear_error(data: bytes, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
         from_json(data)
 
 

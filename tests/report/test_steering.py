@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from descheduler.report import to_html, to_json
+from descheduler.report.html import to_html
+from descheduler.report.serial import to_json
 from report.plans import plan
 from report.test_table import printed
 

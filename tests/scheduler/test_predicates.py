@@ -338,8 +338,7 @@ class TestMoves:
         snapshot = cluster([node("a")], [replace(done, phase=done.phase.SUCCEEDED)])
         state = prepare(snapshot).what_if()
         assert state.node_of(0) == -1
-        assert state.free_of("cpu").tolist() == [32_000]
-        assert state.free_of("example.com/none").tolist() == [0]
+        assert state.free()[:, snapshot.columns.resource("cpu")].tolist() == [32_000]
 
 
 class TestLanding:

@@ -10,8 +10,10 @@ import pytest
 from builders import budget, cluster, pod
 from descheduler.contract import RebalanceView, StrategyArgs, available, load
 from descheduler.model.errors import StrategyError
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning import PlanningSettings
 from descheduler_profiling.series import History
 from planning.scenes import hot_node, outcome, scattered_gpus
 
@@ -37,8 +39,8 @@ def everything() -> tuple[ClusterSnapshot, list[History]]:
 SCENES: list[Scene] = [hot_node, guarded, gpu_scene, everything]
 
 
-def view_of(scene: Scene) -> RebalanceView:
-    return outcome(*scene()).view
+def view_of(scene: Scene, landing: LandingMode) -> RebalanceView:
+    return outcome(*scene(), settings=PlanningSettings(landing=landing)).view
 
 
 def answers(name: str, view: RebalanceView) -> list[Proposal | Observation]:
@@ -48,24 +50,25 @@ def answers(name: str, view: RebalanceView) -> list[Proposal | Observation]:
 
 @pytest.mark.parametrize("name", sorted(available()))
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("landing", LandingMode)
 class TestEveryStrategy:
-    def test_answers_the_same_when_asked_again(self, name: str, scene: Scene) -> None:
-        view = view_of(scene)
+    def test_answers_the_same_when_asked_again(self, name: str, scene: Scene, landing: LandingMode) -> None:
+        view = view_of(scene, landing)
         assert answers(name, view) == answers(name, view)
 
-    def test_leaves_the_view_as_it_was(self, name: str, scene: Scene) -> None:
-        view = view_of(scene)
+    def test_leaves_the_view_as_it_was(self, name: str, scene: Scene, landing: LandingMode) -> None:
+        view = view_of(scene, landing)
         every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
-        free = view.start.state.free(every).copy()
+        free = view.start.free(every).copy()
         vectors = {r: view.start.vectors(r, every).copy() for r in view.loads}
         movable = view.movable.copy()
         answers(name, view)
-        assert (view.start.state.free(every) == free).all()
+        assert (view.start.free(every) == free).all()
         assert all((view.start.vectors(r, every) == v).all() for r, v in vectors.items())
         assert (view.movable == movable).all()
 
-    def test_moves_only_what_may_move_and_whole_units(self, name: str, scene: Scene) -> None:
-        view = view_of(scene)
+    def test_moves_only_what_may_move_and_whole_units(self, name: str, scene: Scene, landing: LandingMode) -> None:
+        view = view_of(scene, landing)
         for proposal in (a for a in answers(name, view) if isinstance(a, Proposal)):
             moved = {move.pod for move in proposal.moves}
             assert moved, "a proposal without moves"
@@ -76,8 +79,8 @@ class TestEveryStrategy:
                 assert move.source not in move.destinations
                 assert set(view.moving(move.pod)) <= moved
 
-    def test_promises_a_positive_benefit(self, name: str, scene: Scene) -> None:
-        view = view_of(scene)
+    def test_promises_a_positive_benefit(self, name: str, scene: Scene, landing: LandingMode) -> None:
+        view = view_of(scene, landing)
         for proposal in (a for a in answers(name, view) if isinstance(a, Proposal)):
             assert proposal.benefit > 0
             assert proposal.worth > 0

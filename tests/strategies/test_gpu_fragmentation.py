@@ -12,12 +12,14 @@ from descheduler.model.moves import Observation, Proposal
 from descheduler.model.pods import GpuRequest
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.measure import fragmentation
+from descheduler.packing.state import WHOLE
 from descheduler.planning import PlanningSettings
 from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.fragmentation import propose
-from descheduler_strategies.gpu_defragmentation.marginals import Marginals, target
+from descheduler_strategies.gpu_defragmentation.target import target
 from descheduler_strategies.gpus.columns import gpu_columns, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 from generated.synthetic_gpus import GpuPlan, synthetic_gpus
@@ -85,17 +87,17 @@ def test_what_is_promised_is_what_the_measure_says_afterwards(seed: int) -> None
     found = proposals(view, args(maxMoves=12))
     assert found
     state = view.what_if()
-    marginals = Marginals(before.packing, workload, pool)
-    promised = marginals.value
+    index = FragmentationIndex(before.packing, workload, packed=True, unit=WHOLE)
+    promised = index.value.sum()
     at = {pod: i for i, pod in enumerate(before.pods.tolist())}
     for proposal in found:
         landed = {move.pod: move.destinations[0] for move in proposal.moves}
         state.apply(proposal.moves, landed)
-        marginals.move({at[pod]: target_node for pod, target_node in landed.items()})
+        index.land({at[pod]: target_node for pod, target_node in landed.items()})
         promised += proposal.benefit
-    assert marginals.value == pytest.approx(promised)
-    whole = fragmentation(marginals.packing, workload)[pool].sum() / 1000.0
-    assert marginals.value == pytest.approx(whole)
+    assert index.value.sum() == pytest.approx(promised)
+    whole = fragmentation(index.packing, workload)[pool].sum() / WHOLE
+    assert index.value.sum() == pytest.approx(whole)
 
 
 def test_no_more_pods_move_than_allowed_and_gangs_move_whole() -> None:

@@ -168,7 +168,7 @@ class TestWhoChoosesTheDevice:
         strange = node("x1", cpu="96", gpu=8, model="X9000")
         (found,) = asked(jobs([strange, mesh("v1")], [job("train-0", "x1", (0, 6))]))
         assert isinstance(found, Observation)
-        assert (found.finding.subject, found.blocked.reason) == ("gpu/links", Reason.DATA_MISSING)
+        assert (str(found.finding.subject), found.blocked.reason) == ("gpu/links", Reason.DATA_MISSING)
 
     def test_flat_links_need_no_places(self) -> None:
         flat = node("a1", cpu="96", gpu=8, model="NVIDIA-A100-SXM4-80GB")
@@ -394,10 +394,10 @@ def test_the_replacement_of_a_pod_has_the_finding_of_its_job() -> None:
     snapshot = scene()
     renamed = [replace(p, name="train-xyz", uid="another") if p.name == "train-0" else p for p in snapshot.pods]
     (after,) = asked(jobs(snapshot.nodes, renamed))
-    assert before.finding.subject == after.finding.subject == "workload/default/Job/train"
+    assert str(before.finding.subject) == str(after.finding.subject) == "workload/default/Job/train"
 
 
 def test_several_pods_of_one_workload_are_told_apart() -> None:
     pods = [job(f"train-{i}", "v1", held) for i, held in enumerate([(0, 6), (1, 7)])]
     found = asked(jobs([mesh("v1"), mesh("v2")], pods))
-    assert {a.finding.subject for a in found} == {"pod/default/train-0", "pod/default/train-1"}
+    assert {str(a.finding.subject) for a in found} == {"pod/default/train-0", "pod/default/train-1"}

@@ -16,7 +16,16 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import ChosenStrategy, Outcome, PlanningInput, PlanningSettings, build_document, decide
+from descheduler.model.subjects import SubjectKind
+from descheduler.planning import (
+    ChosenStrategy,
+    Outcome,
+    PlanningInput,
+    PlanningSettings,
+    build_document,
+    decide,
+    survey,
+)
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
 from descheduler_strategies.idle_gpu.strategy import IdleGpu, IdleGpuArgs
@@ -54,21 +63,21 @@ def decided(snapshot: ClusterSnapshot, histories: Iterable[History], **args: obj
     profiles = {name: build(h) for name, h in by_signal.items()}
     given = PlanningInput(snapshot, resolve(snapshot), profiles, NOW, histories=by_signal)
     chosen = [ChosenStrategy(IdleGpu(), IdleGpuArgs.model_validate({"window": "30m", **args}))]
-    return decide(given, chosen, PlanningSettings())
+    return decide(survey(given, PlanningSettings()), chosen)
 
 
 def documented(outcome: Outcome) -> PlanDocument:
-    return build_document(outcome, PlanningSettings(), NOW)
+    return build_document(outcome)
 
 
 def reported(outcome: Outcome) -> dict[str, float]:
     """GPUs without work by workload."""
-    found = [f for f in outcome.findings.values() if f.subject.startswith("workload/")]
-    return {f.subject.rpartition("/")[2]: f.value for f in found}
+    found = [f for f in outcome.findings.values() if f.subject.kind == SubjectKind.WORKLOAD]
+    return {f.subject.name.rpartition("/")[2]: f.value for f in found}
 
 
 def unknown(outcome: Outcome) -> float:
-    return sum(f.value for f in outcome.findings.values() if f.subject == "gpus/not measured")
+    return sum(f.value for f in outcome.findings.values() if f.subject.kind == SubjectKind.GPUS)
 
 
 def test_a_gpu_that_did_nothing_for_the_window_is_reported_with_its_hours_and_nothing_moves() -> None:
@@ -170,7 +179,7 @@ def test_partial_and_stale_history_is_not_used() -> None:
         outcome = scene(pods, history_, act="evict")
         assert reported(outcome) == {}
         assert unknown(outcome) == 1
-        assert outcome.accepted == []
+        assert outcome.accepted == ()
 
 
 def test_gaps_in_the_window_make_a_pod_unknown() -> None:
@@ -227,7 +236,7 @@ class TestEvicting:
     def test_what_would_open_a_free_node_stays(self) -> None:
         pods = [pod("lab-0", gpu=2, node="g1"), pod("fill-0", cpu="80", node="g1")]
         outcome = scene(pods, gpu_history({"lab": idle(600)}), act="evict")
-        assert outcome.accepted == []
+        assert outcome.accepted == ()
         assert {r.blocked.reason for r in outcome.observed.values()} == {Reason.CLOSES_SLOT}
 
     def test_a_gang_with_a_busy_member_stays(self) -> None:

@@ -45,9 +45,9 @@ def explain(
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
         in_force = read_policy(policy, options)
         observed = read(options, in_force)
-        outcome, settings = outcome_of(observed, in_force, profile(observed))
-        _show(explain(outcome, settings, subject.value, name))
-        for problem in (*outcome.stops, *outcome.problems):
+        outcome = outcome_of(observed, in_force, profile(observed))
+        _show(explain(outcome, subject.value, name))
+        for problem in (*outcome.context.stops, *(problem.text for problem in outcome.problems)):
             typer.echo(f"error: {problem}", err=True)  # the explanation rests on less than it should
 
 

@@ -9,12 +9,12 @@ import typer
 
 from descheduler.cli import failures
 from descheduler.cli.options import (
+    TABLE,
     Context,
     Example,
     Kubeconfig,
     OutputFile,
     OutputFormat,
-    PlanFormat,
     PolicyFile,
     Prometheus,
     Recorded,
@@ -33,7 +33,7 @@ def plan(
     example: Example = False,
     prometheus: Prometheus = None,
     policy: PolicyFile = None,
-    output: OutputFormat = PlanFormat.TABLE,
+    output: OutputFormat = TABLE,
     output_file: OutputFile = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan is not empty.")] = False,
     verbose: Verbose = 0,

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import OutputFile, OutputFormat, PlanFormat, Verbose
+from descheduler.cli.options import TABLE, OutputFile, OutputFormat, Verbose
 
 
 def show(
     file: Annotated[Path, typer.Argument(metavar="PLAN.json", help="A plan written by `plan -o json`.")],
-    output: OutputFormat = PlanFormat.TABLE,
+    output: OutputFormat = TABLE,
     output_file: OutputFile = None,
     verbose: Verbose = 0,
 ) -> None:
@@ -21,7 +21,7 @@ def show(
     with failures.reported(verbose):
         from descheduler.cli.output import write_plan
         from descheduler.model.errors import UsageError
-        from descheduler.report import from_json
+        from descheduler.report.serial import from_json
 
         try:
             data = file.read_bytes()

@@ -87,6 +87,6 @@ def _launcher(members: Sequence[Pod], lookup: Lookup) -> Consequence:
     for pod in members:
         owner = pod.controller
         job = lookup.workload(pod.namespace, owner) if owner is not None and owner.kind == "Job" else None
-        if job is not None and job.failed + 1 > (6 if job.backoff_limit is None else job.backoff_limit):
+        if job is not None and not job.failures_left:
             return Consequence.FAILS
     return Consequence.GROUP_RESTARTS

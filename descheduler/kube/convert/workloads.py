@@ -19,9 +19,7 @@ from descheduler.kube.convert.wire import (
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.labels import Labels
 from descheduler.model.objects import CustomObject
-from descheduler.model.workloads import Workload
-
-_DEFAULT_BACKOFF_LIMIT = 6  # batch/v1 defaults
+from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def _or(value: int | None, absent: int) -> int:
 
 def _backoff_limit(spec: WorkloadSpecWire) -> int:
     # A limit for each index stands in for the one of the whole Job, which is then the largest number unless given.
-    return _or(spec.backoff_limit, _DEFAULT_BACKOFF_LIMIT if spec.backoff_limit_per_index is None else 2**31 - 1)
+    return _or(spec.backoff_limit, DEFAULT_BACKOFF_LIMIT if spec.backoff_limit_per_index is None else 2**31 - 1)
 
 
 def _deadline(wire: WorkloadWire) -> float | None:

@@ -62,7 +62,6 @@ _MODEL_LABELS = (
 _REPLICAS = "nvidia.com/gpu.replicas"
 _MEMORY = "nvidia.com/gpu.memory"  # MiB of each device
 _SHARES = "nvidia.com/gpu.shared"
-_MIG = "nvidia.com/mig-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +124,6 @@ def node_gpus(allocatable: Amounts, labels: Mapping[str, str]) -> NodeGpus | Non
                 steerable=not sliced,
             )
     return None
-
-
-def mig_profile(resource: str) -> str:
-    """ "1g.10gb" of `nvidia.com/mig-1g.10gb`, empty for any other resource."""
-    return resource.removeprefix(_MIG) if resource.startswith(_MIG) else ""
 
 
 def gpu_request(requests: Mapping[str, Decimal], annotations: Mapping[str, str]) -> GpuRequest | None:

@@ -45,7 +45,7 @@ def fragmentation_bound(
     if relaxed is None:
         return None
     prices = good_prices(relaxed, alike(packing, workload), moves, after, effort)
-    return min(lowest_reachable(relaxed, prices, moves), float(now.sum()), float(after.value.sum()))
+    return max(0.0, min(lowest_reachable(relaxed, prices, moves), float(now.sum()), float(after.value.sum())))
 
 
 def lowest_reachable(relaxed: Relaxed, prices: Prices, moves: float) -> float:

@@ -126,7 +126,7 @@ class Growth:
         packing = index.packing
         width = packing.devices.shape[1]
         self._index, self._classes, self._host, self._paid, self._beam = index, classes, host, paid, beam
-        self._ways: Ways = ways_of(classes.shapes, width)
+        self._ways: Ways = ways_of(classes.shapes, width, index.packed)
         able = np.flatnonzero(np.isfinite(paid) & (packing.node != ABSENT))
         order = able[np.argsort(packing.node[able], kind="stable")]
         count = np.bincount(packing.node[order], minlength=len(packing.free))

@@ -7,7 +7,7 @@ so that two entries of F, two columns of `enter`, and `leave` of the items on bo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,9 @@ BATCH = 256
 class Patterns:
     """Q ways to take devices: `count` [Q] of `milli` [Q] each, at `position` [Q] or (ABSENT) where they fit best.
 
-    A shape that shares one device can do so at any of the D positions; all other shapes take the fullest devices with
-    room, as `Packing.choose` does: those are the `loose`; `only` [Q, D] is the position of the others. `start` [S] the
-    first pattern of a shape, which has one or, when `shared` [S], D.
+    A shape that shares one device can do so at any of the D positions, unless a scheduler that packs chooses devices;
+    all other shapes take the fullest devices with room, as `Packing.choose` does: those are the `loose`; `only` [Q, D]
+    is the position of the others. `start` [S] the first pattern of a shape, which has one or, when `shared` [S], D.
     """
 
     count: NDArray[np.int32]
@@ -69,12 +69,11 @@ class Patterns:
         return rows - chosen * self.milli[which, None]
 
 
-def patterns_of(shapes: Shapes, width: int) -> Patterns:
-    """The patterns of the shapes on nodes of up to `width` devices."""
-    shared = (shapes.count == 1) & (shapes.milli < WHOLE)
+def patterns_of(shapes: Shapes, width: int, packed: bool) -> Patterns:
+    """The patterns of the shapes on nodes of up to `width` devices; `packed`: nobody but the scheduler chooses one."""
     keys = np.stack([shapes.count, shapes.milli], axis=1)
     distinct, which = np.unique(keys, axis=0, return_inverse=True)
-    times = np.where((distinct[:, 0] == 1) & (distinct[:, 1] < WHOLE), width, 1)
+    times = np.where((distinct[:, 0] == 1) & (distinct[:, 1] < WHOLE) & (not packed), width, 1)
     first = np.cumsum(times) - times
     index = np.repeat(np.arange(len(distinct)), times)
     position = np.where(times[index] > 1, np.arange(len(index)) - first[index], ABSENT)
@@ -85,7 +84,7 @@ def patterns_of(shapes: Shapes, width: int) -> Patterns:
         loose=np.flatnonzero(position == ABSENT),
         only=position[:, None] == np.arange(width),
         start=first[which.reshape(-1)],
-        shared=shared & (width > 1),
+        shared=times[which.reshape(-1)] > 1,
     )
 
 
@@ -118,9 +117,9 @@ class Ways:
         return x, way, measure.value(row[x, self.shape[way]], upper, lower, sums)
 
 
-def ways_of(shapes: Shapes, width: int) -> Ways:
-    """The ways on nodes of up to `width` devices."""
-    patterns = patterns_of(shapes, width)
+def ways_of(shapes: Shapes, width: int, packed: bool) -> Ways:
+    """The ways on nodes of up to `width` devices; `packed` as in `patterns_of`."""
+    patterns = patterns_of(shapes, width, packed)
     many = np.where(patterns.shared, width, 1)
     first = np.cumsum(many) - many
     shape = np.repeat(np.arange(len(shapes)), many)
@@ -130,21 +129,22 @@ def ways_of(shapes: Shapes, width: int) -> Ways:
 
 
 class FragmentationIndex:
-    """A packing of its own (`packing`), with F of each node (`value` [N]) and the marginals.
+    """A packing of its own (`packing`), with F of each node (`value` [N]) and the marginals, in `unit` thousandths.
 
-    `place` [S, N] the position at which a shape that shares a device comes in at the least F.
+    `place` [S, N] the position at which a shape that shares a device comes in at the least F; with `packed` it comes
+    to the device that a scheduler which packs would choose (`Packing.choose`).
     """
 
-    __slots__ = ("_at", "_ways", "column", "enter", "leave", "measure", "packing", "place", "value")
+    __slots__ = ("_at", "_ways", "column", "enter", "leave", "measure", "packed", "packing", "place", "unit", "value")
 
-    def __init__(self, packing: Packing, workload: Workload) -> None:
+    def __init__(self, packing: Packing, workload: Workload, *, packed: bool = False, unit: int = 1) -> None:
         width = packing.devices.shape[1]
         nodes, shapes = len(packing.free), len(packing.shapes)
         self.packing = packing.copy()
-        self.column = workload.column
+        self.packed, self.unit, self.column = packed, unit, workload.column
         self.measure: Measure = measure_of(workload, width)
-        self._ways = ways_of(packing.shapes, width)
-        self.value: Floats = self.measure(packing.free[:, self.column], packing.devices, self.measure.kind)
+        self._ways = ways_of(packing.shapes, width, packed)
+        self.value: Floats = np.zeros(nodes)
         self.enter: Floats = np.full((shapes, nodes), np.inf)
         self.place: NDArray[np.int8] = np.full((shapes, nodes), ABSENT, np.int8)
         self.leave: Floats = np.zeros(len(packing.node))
@@ -158,7 +158,8 @@ class FragmentationIndex:
     def copy(self) -> FragmentationIndex:
         """The same, to be changed on its own."""
         other = FragmentationIndex.__new__(FragmentationIndex)
-        other.packing, other.column = self.packing.copy(), self.column
+        other.packing = self.packing.copy()
+        other.packed, other.unit, other.column = self.packed, self.unit, self.column
         other.measure, other._ways = self.measure, self._ways
         other.value, other.enter = self.value.copy(), self.enter.copy()
         other.place, other.leave = self.place.copy(), self.leave.copy()
@@ -183,11 +184,39 @@ class FragmentationIndex:
         touched = [step.target] if step.source in (ABSENT, step.target) else [step.source, step.target]
         self.refresh(np.array(touched))
 
+    def gain(self, landed: Mapping[int, int]) -> float:
+        """By how much F falls when the items all leave and then come, in order, to the nodes that `landed` names."""
+        state = self._after(landed)
+        nodes = self._touched(landed)
+        nodes = nodes[(state.devices[nodes] != ABSENT).any(axis=1)]
+        return float(self.value[nodes].sum() - self._of(state, nodes).sum())
+
+    def land(self, landed: Mapping[int, int]) -> None:
+        """Take it as done that the items all left and came to their nodes, on the devices of `Packing.choose`."""
+        nodes = self._touched(landed)
+        for item, node in landed.items():
+            self._at[int(self.packing.node[item])].remove(item)
+            self._at[node].append(item)
+        self.packing = self._after(landed)
+        self.refresh(nodes)
+
+    def _touched(self, landed: Mapping[int, int]) -> Indices:
+        return np.array(sorted({*(int(self.packing.node[i]) for i in landed), *landed.values()}), np.intp)
+
+    def _after(self, landed: Mapping[int, int]) -> Packing:
+        state = self.packing.copy()
+        for item in landed:
+            state.give(item)
+        for item, node in landed.items():
+            state.take(item, node, state.choose(int(state.shape[item]), node))
+        return state
+
+    def _of(self, state: Packing, nodes: Indices) -> Floats:
+        return self.measure(state.free[nodes, self.column], state.devices[nodes], self.measure.kind[nodes]) / self.unit
+
     def refresh(self, nodes: Indices) -> None:
         """Make all that depends on these nodes [X] anew."""
-        packing, measure = self.packing, self.measure
-        cpu, kind = packing.free[nodes, self.column], measure.kind[nodes]
-        self.value[nodes] = measure(cpu, packing.devices[nodes], kind)
+        self.value[nodes] = self._of(self.packing, nodes)
         self._leaving(nodes)
         self._entering(nodes)
 
@@ -198,13 +227,13 @@ class FragmentationIndex:
         holds = packing.held[items, None] >> np.arange(packing.devices.shape[1]) & 1
         after = packing.devices[node] + (holds * shapes.milli[shape, None]).astype(np.int32)
         cpu = packing.free[node, self.column] + shapes.amounts[shape, self.column]
-        self.leave[items] = self.measure(cpu, after, self.measure.kind[node]) - self.value[node]
+        self.leave[items] = self.measure(cpu, after, self.measure.kind[node]) / self.unit - self.value[node]
 
     def _entering(self, nodes: Indices) -> None:
         packing, ways = self.packing, self._ways
         x, way, value = ways.value(self.measure, self.column, nodes, packing.free[nodes], packing.devices[nodes])
         found = np.full((len(nodes), len(ways.shape)), np.inf)
-        found[x, way] = value - self.value[nodes[x]]
+        found[x, way] = value / self.unit - self.value[nodes[x]]
         if len(ways.shared):
             several = found[:, ways.several].reshape(len(nodes), len(ways.shared), -1)
             best = several.argmin(axis=2)

@@ -52,7 +52,7 @@ def _pass(
             node, held = offer
             if node == source or not np.isfinite(index.enter[shape, node]):
                 continue
-            best = held == ABSENT or not exactly
+            best = held == ABSENT or index.packed or not exactly
             step = Step(item, source, node, index.held(shape, node) if best else held)
             if packing.room(step):
                 index.move(step)

@@ -1,9 +1,9 @@
-"""Fewer fragments with at most so many moves: the search that strategies call.
+"""Fewer fragments with at most so many moves, each to a node that is named.
 
 Steepest descent is quick, and stops where no single move pays. What pays only together (two items leave a node, a
 large one takes the place of a small one) is found by prices: at first those of the state that the descent ends in,
 then those of the best mixture of what is known. Columns that pay at these prices are grown, some rounds; an integer
-programme chooses among them, and descent uses what is left of the budget. The better of both plans is told.
+programme chooses among them, and descent uses what is left of the budget. The better of both plans is the answer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.model.arrays import Indices
-from descheduler.packing.fragmentation.bound import alike, fragmentation_bound
+from descheduler.packing.fragmentation.bound import alike
 from descheduler.packing.fragmentation.choice import Worth, chosen, market, paying
 from descheduler.packing.fragmentation.columns import Beam, Classes, Growth, classes_of, identical, made
 from descheduler.packing.fragmentation.descent import descend
@@ -32,27 +32,29 @@ MOST_CLASSES = 512
 
 @dataclass(frozen=True, slots=True)
 class Repacking:
-    """Moves in an order in which each finds room, and F (thousandths of devices) before, after, and after each step.
-
-    `bound`: proven, no plan within the budget ends below it; None when nothing was proven.
-    """
+    """Moves in an order in which each finds room, and F (thousandths of devices) before, after, and after each step."""
 
     steps: tuple[Step, ...]
     f_start: float
     f_end: float
     after: tuple[float, ...]
-    bound: float | None = None
 
 
 def lower_fragmentation(
-    packing: Packing, workload: Workload, moves: float, effort: int = EFFORT, *, prove: bool = False
+    packing: Packing,
+    workload: Workload,
+    moves: float,
+    effort: int = EFFORT,
+    *,
+    prove: bool = False,
+    packed: bool = False,
 ) -> Repacking:
     """Lower F by moving items whose costs sum to at most `moves`; each item moves at most once.
 
     `effort` bounds the work by counting, never by the clock: the same arguments give the same moves. With 0 only the
-    descent is made. `prove` gives the bound as well, for three times as much work again; the plan is the same.
+    descent is made. `packed`: a scheduler that packs chooses the devices on the new node, not the plan.
     """
-    start = FragmentationIndex(packing, workload)
+    start = FragmentationIndex(packing, workload, packed=packed)
     index = start.copy()
     steps = descend(index, packing.movable.copy(), packing.cost, moves)
     if effort and steps:
@@ -62,7 +64,7 @@ def lower_fragmentation(
         other, together = _coordinated(start, index, steps, same, moves, effort)
         if other.value.sum() < index.value.sum():
             steps = together
-    return _told(start, steps, fragmentation_bound(packing, workload, moves, steps) if prove else None)
+    return _measured(start, steps)
 
 
 def _coordinated(
@@ -103,7 +105,7 @@ def _first_worth(descended: FragmentationIndex, classes: Classes) -> Worth:
     return Worth(np.zeros(len(descended.value)), np.where(np.isfinite(host), host, 0.0), 0.0)
 
 
-def _told(start: FragmentationIndex, steps: list[Step], bound: float | None) -> Repacking:
+def _measured(start: FragmentationIndex, steps: list[Step]) -> Repacking:
     state, measure, column = start.packing.copy(), start.measure, start.column
     value = start.value.copy()
     after = []
@@ -113,4 +115,4 @@ def _told(start: FragmentationIndex, steps: list[Step], bound: float | None) -> 
         value[nodes] = measure(state.free[nodes, column], state.devices[nodes], measure.kind[nodes])
         after.append(float(value.sum()))
     first = float(start.value.sum())
-    return Repacking(tuple(steps), first, after[-1] if after else first, tuple(after), bound)
+    return Repacking(tuple(steps), first, after[-1] if after else first, tuple(after))

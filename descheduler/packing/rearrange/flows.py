@@ -36,7 +36,7 @@ class Flows:
     every bin of its place; `count` [C, P] movable items; `allowed` [C, P] where they may go. `shape` [R] of the slots
     to gain, at most `most` [B] in a bin; `moves` that may be made at most. `group` [C] classes with the same number
     move whole or not at all, though some of it may come back to where it was; ABSENT for those that need not (None: no
-    class does).
+    class does). `detours`: an item may go to a spare place first, where moves wait for one another in a circle.
 
     Raises:
         ValueError: shapes that do not fit one another, a demand below 0, a bin in two pairs.
@@ -52,6 +52,7 @@ class Flows:
     moves: int
     budgets: Budgets | None = None
     group: Ints | None = None
+    detours: bool = True
     partner: Ints = field(init=False, repr=False)
     """[B] the other bin of the site, or ABSENT."""
 

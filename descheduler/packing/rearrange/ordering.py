@@ -196,7 +196,7 @@ def _spare(state: _State) -> ItemMove | None:
     """A move to a place outside the change that lets a blocked bin go on; None without one, or without moves left."""
     flows = state.flows
     left = flows.moves - int(state.spent.sum()) - int(state.into.sum())
-    if left < 1:
+    if left < 1 or not flows.detours:
         return None
     blocked = _blocked(state)
     waiting = np.any((state.coming > 0) | (flows.load(state.out) > 0), axis=1)

@@ -67,6 +67,8 @@ def rearrange(flows: Flows, effort: Effort | None = None) -> Rearrangement:
     effort = effort or Effort()
     still = nothing(flows)
     best = Found(still, (), int(flows.slots(still).sum()))
+    if not flows.count.any():
+        return Rearrangement((), best.slots, best.slots)
     pool = generate(flows, effort.rounds)
     bound = _roughly(flows) if pool is None else pool.bound
     if pool is not None:

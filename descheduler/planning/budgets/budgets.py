@@ -16,12 +16,12 @@ from typing import Self
 import numpy as np
 
 from descheduler.gangs import Lookup, Units
-from descheduler.gangs.consequences import failures_left
+from descheduler.gangs.consequences import evictions_left
 from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.budgets.match import Matches, allowance, allowed_at_best, exempt, match_budgets
+from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.policy.planning import LimitsPolicy
 
 
@@ -242,7 +242,7 @@ class _Rules:
             for at in self._matches.of(pod):
                 budget = self._snapshot.budgets[at]
                 known = pods[pod].deleting is not None or pods[pod].name in budget.disrupting
-                if not known and not exempt(pods[pod], budget):
+                if not known and not budget.exempts(pods[pod]):
                     self.standing[("budget", at)] += 1
             job = self._job(pod)
             if job is not None:
@@ -303,7 +303,7 @@ class _Rules:
         job = self._lookup.workload(self._snapshot.pods[pod].namespace, owner)
         if job is None or (job.controller is not None and job.controller.kind == "JobSet"):
             return None
-        left = failures_left(job)
+        left = evictions_left(job)
         return None if left is None else (str(job.key), left)
 
     def momentary(self, pods: Collection[int]) -> list[_Need] | Blocked:
@@ -321,13 +321,11 @@ class _Rules:
             if pod in self._gone:
                 continue
             for at in self._matches.of(pod):
-                if not exempt(self._snapshot.pods[pod], self._snapshot.budgets[at]):
+                if not self._snapshot.budgets[at].exempts(self._snapshot.pods[pod]):
                     counts[at] += 1
         budgets, healthy = self._snapshot.budgets, self._matches.healthy
         return [
-            _Need(
-                ("budget", at), budgets[at].key, Reason.DISRUPTION_BUDGET, n, allowance(budgets[at], int(healthy[at]))
-            )
+            _Need(("budget", at), budgets[at].key, Reason.DISRUPTION_BUDGET, n, budgets[at].allowance(int(healthy[at])))
             for at, n in sorted(counts.items())
         ]
 
@@ -360,7 +358,7 @@ class _Rules:
         detail = f"{need.amount} would be disrupted together, {max(0, need.cap - standing)} may be"
         kind, at = need.key
         if kind == "budget" and isinstance(at, int):
-            best = allowed_at_best(self._snapshot.budgets[at])
+            best = self._snapshot.budgets[at].at_best
             if best is not None and best < need.amount:
                 detail += f"; even with all pods healthy only {best}"
         return Blocked(need.reason, need.name, detail)

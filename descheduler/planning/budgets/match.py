@@ -1,4 +1,4 @@
-"""Which PodDisruptionBudgets match which pods, and what each of them still allows."""
+"""Which PodDisruptionBudgets match which pods; what a budget allows is said by the budget itself."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from descheduler.model.budgets import DisruptionBudget
 from descheduler.model.labels import Labels
-from descheduler.model.pods import Phase, Pod
-from descheduler.model.quantity import part_of
 from descheduler.model.selectors import Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -92,7 +90,10 @@ class _Index:
             value = labels.get(key)
             if value is not None:
                 likely.extend(by_value.get(value, ()))
-        return tuple(sorted(p for p in likely if self._budgets[p].selects(labels)))
+        return tuple(sorted(p for p in likely if self._selects(p, labels)))
+
+    def _selects(self, position: int, labels: Labels) -> bool:
+        return self._budgets[position].selects(labels)
 
 
 def _exact(requirements: Iterable[Requirement]) -> Iterable[Requirement]:
@@ -104,51 +105,3 @@ def _indices(budgets: Sequence[DisruptionBudget]) -> Mapping[str, _Index]:
     for position, budget in enumerate(budgets):
         by_namespace.setdefault(budget.namespace, []).append(position)
     return {ns: _Index(found, [budgets[p] for p in found]) for ns, found in by_namespace.items()}
-
-
-def allowance(budget: DisruptionBudget, healthy: int | None = None) -> int:
-    """How many pods the budget lets be disrupted now: its status, but never more than its spec ever allows.
-
-    `healthy` pods are there by the snapshot (None: not counted). A status that has not caught up with a pod that just
-    became unhealthy allows no more than those leave.
-    """
-    ever = allowed_at_best(budget)
-    allowed = budget.allowed if ever is None else min(budget.allowed, ever)
-    if healthy is not None and budget.expected > 0:
-        allowed = min(allowed, healthy - budget.desired_healthy)
-    return max(0, allowed)
-
-
-def allowed_at_best(budget: DisruptionBudget) -> int | None:
-    """How many it allows when every pod is healthy; None when its status does not count its pods yet.
-
-    Percentages round up, of both kinds (kubernetes pkg/controller/disruption, `getExpectedPodCount`).
-    """
-    if budget.expected <= 0:
-        return None
-    if budget.max_unavailable:
-        return min(budget.expected, _scaled(budget.max_unavailable, budget.expected, unreadable=0))
-    if budget.min_available:
-        return max(0, budget.expected - _scaled(budget.min_available, budget.expected, unreadable=budget.expected))
-    return None
-
-
-def _scaled(written: str, total: int, unreadable: int) -> int:
-    """`3` or `25%` of `total`."""
-    found = part_of(written, total)
-    return unreadable if found is None else found
-
-
-def exempt(pod: Pod, budget: DisruptionBudget) -> bool:
-    """Whether the Eviction API evicts the pod without asking the budget (registry/core/pod/storage/eviction.go).
-
-    A pod that is not ready takes nothing from the healthy ones: by `AlwaysAllow` always, by the default
-    `IfHealthyBudget` while as many as wanted are healthy.
-    """
-    if pod.phase is Phase.PENDING or pod.terminal:
-        return True
-    if pod.ready:
-        return False
-    if budget.unhealthy_policy == "AlwaysAllow":
-        return True
-    return 0 < budget.desired_healthy <= budget.current_healthy

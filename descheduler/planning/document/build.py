@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler import __version__
 from descheduler.contract import Scenario
+from descheduler.model.arrays import Floats, Positions
 from descheduler.model.format import quantity
-from descheduler.model.moves import Finding, Seat
+from descheduler.model.moves import Finding, FindingKey, Seat
 from descheduler.model.plan import (
     PLAN_FORMAT,
     PLAN_VERSION,
@@ -32,8 +32,8 @@ from descheduler.model.plan import (
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
-from descheduler.planning.planner import Outcome, PlanningSettings, Refused
-from descheduler.planning.prover import Accepted, Proof
+from descheduler.planning.planner import Outcome, Refused
+from descheduler.planning.proofs import Accepted, Proof
 
 LEFT_ALONE = frozenset({Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY})
 FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL, Reason.TERMINAL, Reason.TERMINATING})
@@ -41,65 +41,61 @@ FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL
 CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
 
 
-def build_document(outcome: Outcome, settings: PlanningSettings, created: float) -> PlanDocument:
-    """The document of an outcome; `created` in unix seconds."""
+def build_document(outcome: Outcome) -> PlanDocument:
+    """The document of an outcome, created when its data was seen."""
+    settings = outcome.context.settings
     ids = {key: f"f{i + 1}" for i, key in enumerate(outcome.findings)}
-    actions = tuple(_action(outcome, settings, a, i, ids) for i, a in enumerate(outcome.accepted))
-    nodes = tuple(_nodes(outcome, settings))
+    actions = tuple(_action(outcome, a, i, ids) for i, a in enumerate(outcome.accepted))
+    nodes = tuple(_nodes(outcome))
     refusals = tuple(_refusals(outcome, ids))
     findings = tuple(_finding(outcome, f, ids[key], actions) for key, f in outcome.findings.items())
     document = PlanDocument(
         format=PLAN_FORMAT,
         version=PLAN_VERSION,
         id="",
-        created=created,
+        created=outcome.context.given.now,
         product=__version__,
         cluster=outcome.view.snapshot.cluster,
         policy_hash=settings.policy_hash,
         horizon_seconds=int(settings.proof.horizon_seconds),
-        sources=outcome.sources.rows,
+        sources=outcome.context.sources.rows,
         findings=findings,
         actions=actions,
         refusals=refusals,
         nodes=nodes,
-        summary=_summary(outcome, settings, nodes, actions),
-        problems=tuple(outcome.problems),
-        acting_blocked="; ".join(outcome.stops),
+        summary=_summary(outcome, nodes, actions),
+        problems=tuple(problem.text for problem in outcome.problems),
+        acting_blocked="; ".join(outcome.context.stops),
         gpus=gpu_map(outcome),
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
 
 
-def _key(finding: Finding) -> tuple[str, str, str]:
-    return (finding.strategy, finding.subject, finding.resource)
-
-
 def _action(
     outcome: Outcome,
-    settings: PlanningSettings,
     accepted: Accepted,
     position: int,
-    ids: dict[tuple[str, str, str], str],
+    ids: dict[FindingKey, str],
 ) -> Action:
     view, proposal = outcome.view, accepted.proposal
     pods = [move.pod for move in proposal.moves]
     unit = view.units.of(pods[0])
     restarting = list(accepted.restarting)
     parts = {
-        "restart": float(outcome.costs.restart[restarting].sum()),
-        "warm-up": float(outcome.costs.warm_up[restarting].sum()),
-        "lost work": float(outcome.costs.lost_work[restarting].sum()),
+        "restart": float(outcome.context.costs.restart[restarting].sum()),
+        "warm-up": float(outcome.context.costs.warm_up[restarting].sum()),
+        "lost work": float(outcome.context.costs.lost_work[restarting].sum()),
     }
     return Action(
         id=f"a{position + 1}",
         wave=outcome.waves[position],
         strategy=proposal.finding.strategy,
-        finding=ids[_key(proposal.finding)],
+        finding=ids[proposal.finding.key],
         unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
         gang=unit.gang,
-        executor=settings.executor,
-        pods=tuple(_pod(outcome, settings, proof) for proof in accepted.proofs),
+        executor=outcome.context.settings.executor,
+        pods=tuple(_pod(outcome, proof) for proof in accepted.proofs),
         benefit=proposal.benefit,
         worth=proposal.worth,
         cost=CostRow(accepted.cost, parts, f"{accepted.cost:.0f} core-seconds against {proposal.worth:.0f} gained"),
@@ -119,13 +115,13 @@ def _seat(snapshot: ClusterSnapshot, seat: Seat) -> SeatRow:
     return SeatRow(pod.namespace, pod.name, snapshot.nodes[seat.node].name)
 
 
-def _pod(outcome: Outcome, settings: PlanningSettings, proof: Proof) -> PodMove:
+def _pod(outcome: Outcome, proof: Proof) -> PodMove:
     view = outcome.view
     pod = view.snapshot.pods[proof.pod]
     columns = view.snapshot.columns
     target = view.snapshot.nodes[proof.node].name
     others = [view.snapshot.nodes[n].name for n, _ in proof.likely if n != proof.node]
-    rules, one = settings.proof, np.array([proof.node], np.int32)
+    rules, one = outcome.context.settings.proof, np.array([proof.node], np.int32)
     peaks = {
         resource: float(level)
         for resource in view.loads
@@ -158,7 +154,7 @@ def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Actio
     return FindingRow(
         id=name,
         strategy=finding.strategy,
-        subject=finding.subject,
+        subject=str(finding.subject),
         measure=finding.measure,
         resource=finding.resource,
         value=finding.value,
@@ -197,11 +193,11 @@ def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> s
         return "cured"
     if moved:
         return "eased"
-    seen = outcome.observed.get(_key(finding))
+    seen = outcome.observed.get(finding.key)
     return "left-alone" if seen is not None and seen.blocked.reason in LEFT_ALONE else "unanswered"
 
 
-def _refusals(outcome: Outcome, ids: dict[tuple[str, str, str], str]) -> Iterable[RefusalRow]:
+def _refusals(outcome: Outcome, ids: dict[FindingKey, str]) -> Iterable[RefusalRow]:
     """Proposals that failed, findings left alone, and the pods on the nodes concerned that no filter lets go."""
     for refused in outcome.refused:
         yield _refused(outcome, refused, ids)
@@ -212,29 +208,27 @@ def _refusals(outcome: Outcome, ids: dict[tuple[str, str, str], str]) -> Iterabl
         seen_here: dict[tuple[Reason, str], list[int]] = {}
         for node in finding.nodes:
             for pod in outcome.view.snapshot.columns.pods_on(node).tolist():
-                blocked = outcome.filters.blocked(pod)
+                blocked = outcome.context.filters.blocked(pod)
                 if blocked is not None and pod not in seen:
                     seen.add(pod)
                     by = "" if blocked.reason in FOLDED else f"{blocked.by}|{pod}"
                     seen_here.setdefault((blocked.reason, by), []).append(pod)
         for pods in seen_here.values():
-            blocked = outcome.filters.blocked(pods[0])
+            blocked = outcome.context.filters.blocked(pods[0])
             if blocked is not None:
                 subject = f"pod/{outcome.view.snapshot.pods[pods[0]].key}"
                 yield _row(blocked, subject, outcome.findings[key], ids, len(pods))
 
 
-def _refused(outcome: Outcome, refused: Refused, ids: dict[tuple[str, str, str], str]) -> RefusalRow:
+def _refused(outcome: Outcome, refused: Refused, ids: dict[FindingKey, str]) -> RefusalRow:
     if not refused.pods:
-        return _row(refused.blocked, refused.finding.subject, refused.finding, ids)
+        return _row(refused.blocked, str(refused.finding.subject), refused.finding, ids)
     first = outcome.view.snapshot.pods[refused.pods[0]].key
     subject = f"pod/{first}" if len(refused.pods) == 1 else f"unit/{first} and {len(refused.pods) - 1} more"
     return _row(refused.blocked, subject, refused.finding, ids)
 
 
-def _row(
-    blocked: Blocked, subject: str, finding: Finding, ids: dict[tuple[str, str, str], str], count: int = 1
-) -> RefusalRow:
+def _row(blocked: Blocked, subject: str, finding: Finding, ids: dict[FindingKey, str], count: int = 1) -> RefusalRow:
     return RefusalRow(
         reason=blocked.reason.value,
         explanation=EXPLANATION[blocked.reason],
@@ -242,14 +236,14 @@ def _row(
         by=blocked.by,
         detail=blocked.detail,
         strategy=finding.strategy,
-        finding=ids.get(_key(finding), ""),
+        finding=ids.get(finding.key, ""),
         count=count,
     )
 
 
-def _nodes(outcome: Outcome, settings: PlanningSettings) -> Iterable[NodeRow]:
+def _nodes(outcome: Outcome) -> Iterable[NodeRow]:
     view = outcome.view
-    before, after = _uses(outcome, view.start, settings), _uses(outcome, outcome.final, settings)
+    before, after = _uses(outcome, view.start), _uses(outcome, outcome.final)
     for i, node in enumerate(view.snapshot.nodes):
         yield NodeRow(
             name=node.name,
@@ -261,22 +255,20 @@ def _nodes(outcome: Outcome, settings: PlanningSettings) -> Iterable[NodeRow]:
         )
 
 
-def _uses(
-    outcome: Outcome, state: Scenario, settings: PlanningSettings
-) -> list[tuple[float, float, float, float, float, int]]:
+def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, float, float, int]]:
     """One tuple a node, in the order of NodeUse."""
     view = outcome.view
     columns = view.snapshot.columns
     every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
-    requested = columns.allocatable - state.state.free(every)
+    requested = columns.allocatable - state.free(every)
     share = requested / np.maximum(columns.allocatable, 1)
-    peaks = {r: _peaks(outcome, state, r, settings, every) for r in ("cpu", "memory")}
+    peaks = {r: _peaks(outcome, state, r, every) for r in ("cpu", "memory")}
     gpus = np.zeros(len(every))
     for i, node in enumerate(view.snapshot.nodes):
         if node.gpus is not None:
             column = columns.resource(node.gpus.resource)
             # Devices that a sharing scheduler alone knows of are no resource of the node.
-            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.state.whole_gpus()[i]
+            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.whole_gpus()[i]
     pods = requested[:, columns.resource("pods")]
     rows = zip(
         np.round(share[:, 0], 4).tolist(), np.round(share[:, 1], 4).tolist(), np.round(peaks["cpu"], 4).tolist(),
@@ -285,26 +277,22 @@ def _uses(
     return list(rows)
 
 
-def _peaks(
-    outcome: Outcome, state: Scenario, resource: str, settings: PlanningSettings, every: NDArray[np.int32]
-) -> NDArray[np.float64]:
+def _peaks(outcome: Outcome, state: Scenario, resource: str, every: Positions) -> Floats:
     """[N] forecast peaks as fractions, -1 where unknown; the snapshot's own are computed once, only changes anew."""
     loads = outcome.view.loads.get(resource)
     if loads is None:
         return np.full(len(every), -1.0)
-    rules = settings.proof
+    rules = outcome.context.settings.proof
     steps = max(1, int(rules.horizon_seconds // loads.profiles.step))
-    out: NDArray[np.float64] = loads.curves(rules.quantile)[:, :steps].max(axis=1).astype(np.float64)
+    out: Floats = loads.curves(rules.quantile)[:, :steps].max(axis=1).astype(np.float64)
     changed = state.changed(resource)
     if changed.size:
         out[changed] = state.hottest(resource, changed, rules.quantile, rules.horizon_seconds)
     return out
 
 
-def _summary(
-    outcome: Outcome, settings: PlanningSettings, nodes: tuple[NodeRow, ...], actions: tuple[Action, ...]
-) -> dict[str, float]:
-    limits = settings.proof.max_load
+def _summary(outcome: Outcome, nodes: tuple[NodeRow, ...], actions: tuple[Action, ...]) -> dict[str, float]:
+    limits = outcome.context.settings.proof.max_load
     hot = {
         when: float(sum(_hot(getattr(n, when), limits.get("cpu", 2.0), limits.get("memory", 2.0)) for n in nodes))
         for when in ("before", "after")

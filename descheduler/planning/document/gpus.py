@@ -32,10 +32,10 @@ class _Free:
 
     @staticmethod
     def of(view: RebalanceView, state: Scenario) -> _Free:
-        milli = state.state.gpu_milli()
-        amounts = state.state.free()[:, :2]
+        milli = state.gpu_milli()
+        amounts = state.free()[:, :2]
         return _Free(
-            np.maximum(state.state.whole_gpus(), 0),
+            np.maximum(state.whole_gpus(), 0),
             np.where((milli > 0) & (milli < WHOLE), milli, 0).sum(axis=1, dtype=np.int64),
             ~view.destinations() | (amounts < _least(view, state)).any(axis=1),
         )
@@ -85,8 +85,8 @@ def _gangs(view: RebalanceView, gpus: int, before: _Free, after: _Free) -> Itera
 
 def _least(view: RebalanceView, state: Scenario) -> NDArray[np.int64]:
     """[2] the least CPU and the least memory that any GPU pod of the cluster asks for."""
-    columns, gpus = view.snapshot.columns, state.state.placement.gpus
-    asking = np.fromiter((gpus.need(spec) is not None for spec in columns.specs), np.bool_, len(columns.specs))
+    columns = view.snapshot.columns
+    asking = np.array([need is not None for need in state.gpu_needs()], np.bool_)
     if not asking.any():
         return np.zeros(2, np.int64)
     least: NDArray[np.int64] = columns.spec_requests[asking, :2].min(axis=0)
@@ -95,11 +95,11 @@ def _least(view: RebalanceView, state: Scenario) -> NDArray[np.int64]:
 
 def _changed(outcome: Outcome) -> Mask:
     """[N] nodes that a pod with GPUs leaves or comes to."""
-    columns, final = outcome.view.snapshot.columns, outcome.final.state
+    columns, final = outcome.view.snapshot.columns, outcome.final
     out = np.zeros(len(outcome.view.snapshot.nodes), np.bool_)
     for pod, to in final.moved.items():
         source = int(columns.pod_node[pod])
-        if to != source and final.placement.gpus.need(columns.specs[columns.pod_spec[pod]]) is not None:
+        if to != source and final.gpu_need(pod) is not None:
             out[[node for node in (source, to) if node >= 0]] = True
     return out
 
@@ -148,7 +148,7 @@ def _holds(view: RebalanceView, state: Scenario, node: int, seated: Sequence[int
     """Who holds devices of the node in this state, or will: by device, then by name; those of untold devices last."""
     columns = view.snapshot.columns
     there = [p for p in columns.pods_on(node).tolist() if state.node_of(p) == node]
-    there += [p for p, to in state.state.moved.items() if to == node and columns.pod_node[p] != node]
+    there += [p for p, to in state.moved.items() if to == node and columns.pod_node[p] != node]
     there += seated
     holds = [hold for pod in there for hold in _of_pod(view, state, node, pod)]
     gpus = view.snapshot.nodes[node].gpus
@@ -161,8 +161,8 @@ def _holds(view: RebalanceView, state: Scenario, node: int, seated: Sequence[int
 def _of_pod(view: RebalanceView, state: Scenario, node: int, pod: int) -> Iterable[GpuHold]:
     """What one pod holds: one row, or one for each size of part where it holds several."""
     columns, one = view.snapshot.columns, view.snapshot.pods[pod]
-    need = state.state.placement.gpus.need(columns.specs[columns.pod_spec[pod]])
-    devices = state.state.gpus_held(pod)
+    need = state.gpu_need(pod)
+    devices = state.gpus_held(pod)
     workload = str(columns.workloads[columns.pod_workload[pod]])
     if not devices:
         if need is not None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Mask
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode, Unit
-from descheduler.planning.budgets.match import allowance, allowed_at_best, exempt
 from descheduler.planning.filters.context import Filter, FilterContext
 
 _REFUSED = {
@@ -97,11 +96,11 @@ def budget_filters(context: FilterContext) -> Iterator[Filter]:
     yield Filter(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, context.name(i), names(i)))
     stale = np.array([*(b.stale for b in budgets), False], np.bool_)[matches.first]
     yield Filter(Reason.BUDGET_STALE, stale, lambda i: Blocked(Reason.BUDGET_STALE, budgets[matches.first[i]].key))
-    none_left = (allowance(b, n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True))
+    none_left = (b.allowance(n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True))
     spent = np.array([*none_left, False], np.bool_)[matches.first]
     for position in np.flatnonzero(spent).tolist():
         if not context.pods[position].ready:
-            spent[position] = not exempt(context.pods[position], budgets[matches.first[position]])
+            spent[position] = not budgets[matches.first[position]].exempts(context.pods[position])
     yield Filter(Reason.DISRUPTION_BUDGET, spent, lambda i: _spent(context, i))
     yield from _of_units(context, _too_large(context))
 
@@ -109,7 +108,7 @@ def budget_filters(context: FilterContext) -> Iterator[Filter]:
 def _spent(context: FilterContext, pod: int) -> Blocked:
     budget = context.snapshot.budgets[context.matches.first[pod]]
     healthy = f"{budget.current_healthy} healthy, {budget.desired_healthy} wanted"
-    never = "; it never allows any" if allowed_at_best(budget) == 0 else ""
+    never = "; it never allows any" if budget.at_best == 0 else ""
     return Blocked(Reason.DISRUPTION_BUDGET, budget.key, f"allows 0 now ({healthy}){never}")
 
 
@@ -123,11 +122,11 @@ def _too_large(context: FilterContext) -> dict[int, Blocked]:
             at
             for pod in unit.amplified
             for at in context.matches.of(pod)
-            if not exempt(context.pods[pod], context.snapshot.budgets[at])
+            if not context.snapshot.budgets[at].exempts(context.pods[pod])
         )
         for at, n in sorted(asked.items()):
             budget = context.snapshot.budgets[at]
-            most = allowance(budget, int(context.matches.healthy[at]))
+            most = budget.allowance(int(context.matches.healthy[at]))
             if n > most:
                 detail = f"{unit.name} moves whole, {n} pods, and {most} may be disrupted"
                 out.setdefault(i, Blocked(Reason.DISRUPTION_BUDGET, budget.key, detail))

@@ -56,12 +56,10 @@ def verdict(doc: ProfileDocument) -> str:
     q = min(range(len(doc.quantiles)), key=lambda i: abs(doc.quantiles[i] - 0.95))
     covered = f"at {level(doc.quantiles[q])} it covered {share(mine.day_coverage[q])} of what came"
     rivals = [(rule.rule, rule.day_loss[q]) for rule in doc.rules if not rule.ours]
-    told = [(name, loss) for name, loss in rivals if loss is not None]
+    compared = [(name, loss) for name, loss in rivals if loss is not None]
     loss = mine.day_loss[q]
-    if loss is None or not told:
+    if loss is None or not compared:
         return f"Tried at {len(doc.tried_at)} past instants, a day ahead: {covered}."
-    name, best = min(told, key=lambda one: one[1])
-    compared = f"{abs(1 - loss / best):.0%} {'less' if loss <= best else 'more'} loss than" if best > 0 else "beside"
-    return (
-        f"Tried at {len(doc.tried_at)} past instants, a day ahead: {covered}, with {compared} the next best ({name})."
-    )
+    name, best = min(compared, key=lambda one: one[1])
+    beside = f"{abs(1 - loss / best):.0%} {'less' if loss <= best else 'more'} loss than" if best > 0 else "beside"
+    return f"Tried at {len(doc.tried_at)} past instants, a day ahead: {covered}, with {beside} the next best ({name})."

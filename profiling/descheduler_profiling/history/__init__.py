@@ -1,7 +1,6 @@
 """Reading the history of signals from Prometheus and its kin, and keeping it.
 
-`sessions` how to reach a server; `client` one query, with retries; `wire` its answer, decoded; `chunks` a long range
-as many small queries; `signals` what to ask; `probe` which of several queries the server can answer; `align` answers
-on one clock; `rollup` pods to workloads; `collect` all of it, once in full and then by appending; `store` on disk;
-`serial` in recordings.
+`signals` what to ask; `prometheus` the server; `align` answers on one clock, which `grid` defines; `rollup` pods to
+workloads, whose `owners` are; `collect` all of it, once in full and then by `update`; `agreement` whether the server
+still says the same; `ring` what is kept, `store` on disk, `view` as series, `serial` in recordings; `defaults` of it.
 """

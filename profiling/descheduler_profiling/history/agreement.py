@@ -18,7 +18,7 @@ _TINY = 1e-6
 _SHARE = 0.25  # of all values: a few workloads may go by another name when their pods are gone
 
 
-class Said:
+class EarlierAnswer:
     """What `ring` holds of its last `columns` columns now, to be compared with what it will hold."""
 
     def __init__(self, ring: Ring, columns: int) -> None:
@@ -41,5 +41,5 @@ class Said:
         apart = np.abs(np.where(both, before - after, 0.0)) > _TINY + _NEAR * np.where(
             both, np.maximum(np.abs(before), np.abs(after)), 0.0
         )
-        told = int(np.count_nonzero(was | there))
-        return told > 0 and int(np.count_nonzero((was != there) | apart)) > _SHARE * told
+        measured = int(np.count_nonzero(was | there))
+        return measured > 0 and int(np.count_nonzero((was != there) | apart)) > _SHARE * measured

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.history.grid import Grid
+from descheduler_profiling.history.prometheus.wire import Series
 from descheduler_profiling.history.signals import Conversion
-from descheduler_profiling.history.wire import Series
 
 _ON_CLOCK = 1.0  # seconds by which a sample may miss its column
 _LARGEST = 1e30  # what float32 sums still hold

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from descheduler.model.errors import HistoryError
-from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.defaults import STEP
 from descheduler_profiling.history.grid import Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
-from descheduler_profiling.history.probe import hello
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.probe import hello
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.signals import Signal
 from descheduler_profiling.history.store import HistoryStore
@@ -108,20 +108,20 @@ def collect_with_notes(
     for signal in asked:
         print_ = fingerprint(client, signal, step, match)
         loaded = store.load(signal.name, print_)
-        told = Notes(signal.name, rebuilt=loaded.reason)
+        noted = Notes(signal.name, rebuilt=loaded.reason)
         if clock_problem:
-            told.problems.append(clock_problem)
+            noted.problems.append(clock_problem)
         ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
         unread = int((~ring.read).sum())
-        task = Task(client, signal, grid, owners, told, match, progress)
+        task = Task(client, signal, grid, owners, noted, match, progress)
         recent = update(task, ring)
         ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
         failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
         if failed:
-            told.remarks.append(failed)
-        histories[signal.name] = to_history(signal, ring, recent, owners, told)
-        notes[signal.name] = told
+            noted.remarks.append(failed)
+        histories[signal.name] = to_history(signal, ring, recent, owners, noted)
+        notes[signal.name] = noted
     return Collection(histories, notes)
 
 
@@ -157,15 +157,15 @@ def _from_store(
     known = False
     for signal in signals:
         loaded = store.load(signal.name, fingerprint(client, signal, grid.step, match))
-        told = Notes(signal.name, problems=[str(error)])
+        noted = Notes(signal.name, problems=[str(error)])
         if loaded.ring is not None:
             known = True
             ring = loaded.ring.moved_to(grid)
             ring.settle()
-            histories[signal.name] = to_history(signal, ring, None, owners, told)
+            histories[signal.name] = to_history(signal, ring, None, owners, noted)
         else:
-            histories[signal.name] = empty(signal.name, signal.unit, grid.step, tuple(told.problems))
-        notes[signal.name] = told
+            histories[signal.name] = empty(signal.name, signal.unit, grid.step, tuple(noted.problems))
+        notes[signal.name] = noted
     if not known:
         raise error
     return Collection(histories, notes)

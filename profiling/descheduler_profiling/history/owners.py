@@ -40,7 +40,7 @@ class Owners:
         self._pods: dict[tuple[str, str], WorkloadKey] = {}
         self._present: dict[tuple[str, str], WorkloadKey | None] = {}
         self._aliases: dict[tuple[str, str, str], WorkloadKey] = {}
-        self._told: dict[tuple[str, str], tuple[str, str]] = {}
+        self._reported: dict[tuple[str, str], tuple[str, str]] = {}
         self._known: dict[tuple[str, str], set[str]] = defaultdict(set)
         for key in known:
             self.learn(key)
@@ -63,7 +63,7 @@ class Owners:
         at = (namespace, pod)
         found = self._pods.get(at)
         if found is None:
-            found = self.present(namespace, pod) or self._as_told(namespace, pod) or self._by_name(namespace, pod)
+            found = self.present(namespace, pod) or self._as_reported(namespace, pod) or self._by_name(namespace, pod)
             self._pods[at] = found
         return found
 
@@ -74,24 +74,24 @@ class Owners:
             self.present(namespace, pod)
         return [self.pod(namespace, pod) for namespace, pod in listed]
 
-    def tell(self, told: Iterable[tuple[str, str, str, str]]) -> None:
+    def learn_reported(self, reported: Iterable[tuple[str, str, str, str]]) -> None:
         """Learn from the server's (namespace, pod, type, workload) whose the pods of the past were.
 
         Where such a pod exists, we also learn by majority what the server's workloads are called by us.
         """
-        told = list(told)
-        self._told.update(((namespace, pod), (kind, name)) for namespace, pod, kind, name in told)
+        reported = list(reported)
+        self._reported.update(((namespace, pod), (kind, name)) for namespace, pod, kind, name in reported)
         votes: dict[tuple[str, str, str], Counter[WorkloadKey]] = defaultdict(Counter)
-        for namespace, pod, kind, name in told:
+        for namespace, pod, kind, name in reported:
             ours = self.present(namespace, pod)
             if ours is not None:
                 votes[namespace, kind, name][ours] += 1
         for theirs, counted in votes.items():
             self._aliases[theirs] = min(counted, key=lambda key: (-counted[key], key))
 
-    def _as_told(self, namespace: str, pod: str) -> WorkloadKey | None:
-        told = self._told.get((namespace, pod))
-        return None if told is None else self.workload(namespace, *told)
+    def _as_reported(self, namespace: str, pod: str) -> WorkloadKey | None:
+        reported = self._reported.get((namespace, pod))
+        return None if reported is None else self.workload(namespace, *reported)
 
     def workload(self, namespace: str, kind: str, name: str) -> WorkloadKey:
         """Our key of a workload as the server names it."""

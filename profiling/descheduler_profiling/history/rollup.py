@@ -15,7 +15,7 @@ _K = TypeVar("_K", bound=Hashable)
 
 
 def group(keys: Sequence[_K]) -> tuple[list[_K], NDArray[np.intp]]:
-    """The distinct keys in order of appearance, and for each of the given ones its number among them."""
+    """The distinct keys [K] in order of appearance, and for each of the given ones [P] its number among them [P]."""
     numbers: dict[_K, int] = {}
     index = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.intp, len(keys))
     return list(numbers), index

@@ -89,7 +89,7 @@ class Signal:
     `aggregation`: how the replicas of a workload become one. `ceiling`: larger values are no measurements.
     `roll_up_on_server`: whether a long range is asked for by workload; `auto` does so where single pods would be too
     much to carry, because the join costs the server twice the work. `by_pod`: the last hour of single pods is handed
-    on.
+    on. `of_gpus`: no cluster without GPUs has it.
     """
 
     name: str
@@ -99,7 +99,9 @@ class Signal:
     aggregation: Aggregation = "mean"
     ceiling: float = CEILING
     roll_up_on_server: RollUp = "auto"
-    by_pod: bool = field(default=False, repr=False)  # no part of the question that a kept history answers
+    # No part of the question that a kept history answers:
+    by_pod: bool = field(default=False, repr=False)
+    of_gpus: bool = field(default=False, repr=False)
 
     def rolled_up(self, query: Query) -> tuple[Query, ...]:
         """The forms of a pod query that the server answers by workload; none where labels differ from the owner's."""
@@ -214,6 +216,7 @@ def builtin_signals() -> dict[str, Signal]:
             conversion="ratio",
             ceiling=100.0,
             by_pod=True,
+            of_gpus=True,
         ),
         Signal(
             "gpu_memory",
@@ -222,6 +225,7 @@ def builtin_signals() -> dict[str, Signal]:
             conversion="mebibytes",
             ceiling=2.0**47,
             by_pod=True,
+            of_gpus=True,
         ),
         Signal("psi_cpu", "fraction", _psi("cpu", "cpu"), ceiling=1.5),
         Signal("psi_memory", "fraction", _psi("memory", "mem"), ceiling=1.5),

@@ -14,17 +14,17 @@ import numpy as np
 from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.history.agreement import Said
+from descheduler_profiling.history.agreement import EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
-from descheduler_profiling.history.chunks import Hole, RangeReader
-from descheduler_profiling.history.client import HistoryClient
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.owners import Owners
-from descheduler_profiling.history.probe import Bulk, Choice, Prober
+from descheduler_profiling.history.prometheus.chunks import Hole, RangeReader
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.probe import Bulk, Choice, Prober
+from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
-from descheduler_profiling.history.wire import QueryAnswer
 
 RECENT_SECONDS = 3600
 _SHORTEST_WINDOW = 300  # rate() needs four scrapes of a minute
@@ -80,7 +80,7 @@ def update(task: Task, ring: Ring) -> Recent | None:
     for key in ring.keys:
         task.owners.learn(key)
     prober = Prober(task.client, task.grid, task.window_seconds, task.match)
-    said = Said(ring, _recent_columns(task))
+    earlier = EarlierAnswer(ring, _recent_columns(task))
     try:
         choice = _known(task, ring) or prober.choose(task.signal)
         recent, holes = _read_recent(task, choice, ring)
@@ -88,7 +88,7 @@ def update(task: Task, ring: Ring) -> Recent | None:
             choice = prober.choose(task.signal)  # e.g. an exporter was upgraded and has new names
             recent, holes = _read_recent(task, choice, ring)
         ring.query = task.notes.query = choice.text
-        if said.differs(ring):
+        if earlier.differs(ring):
             ring.read[: ring.grid.count - recent.values.shape[1]] = False
             task.notes.problems.append(f"{task.client.connection.name} {_OTHERWISE}")
         past = ring.unread(ring.grid.count - recent.values.shape[1])
@@ -175,7 +175,7 @@ def _learn_owners(task: Task, past: list[Grid]) -> None:
                     break
         except HistoryError as error:
             task.notes.remarks.append(f"owners of past pods are told by names: {error}")
-        task.owners.tell(rows)
+        task.owners.learn_reported(rows)
         if rows:
             return
 

@@ -8,25 +8,25 @@ member of the gang then has a node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
+from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Scenario, relocate
 from descheduler.model.moves import Finding, Observation, Proposal, Seat
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.make_room.admission import admit
 from descheduler.packing.make_room.requests import Admitted, Request
 from descheduler.packing.state import Step
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import focus
-from descheduler_strategies.gpus.bundles import moves_left, relocate
 from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
 from descheduler_strategies.gpus.waiting import Waiting, demand_of, seat, waiting
 
-SUBJECT = "gpu/pending"
+SUBJECT = Subject(SubjectKind.GPU, "pending")
 ATTEMPTS = 3
 OUTWEIGHS = 8.0
 MOST_LEVELS = 4
@@ -40,7 +40,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     """
     pool = gpu_pool(view, args.pools)
     state = view.what_if()
-    most = moves_left(view, NAME, SUBJECT, args.max_moves)
+    most = args.max_moves - view.moves_granted(NAME, SUBJECT)
     left = [one for one in waiting(view, args.pending) if not _has_room(state, one, pool)]
     if not left or most < 1:
         return
@@ -194,7 +194,14 @@ def _let_in(
     if not entry.leaving:
         return Blocked(Reason.NO_CURE, f"gang/{entry.who[0].name}", "has room by its amounts, but rules keep it out")
     bundle = relocate(
-        view, state, entry.leaving, _spared(entry.kept), avoid=avoid, max_risk=args.max_risk, bad=Reason.CLOSES_SLOT
+        view,
+        state,
+        entry.leaving,
+        _spared(entry.kept),
+        max_risk=args.max_risk,
+        bad=Reason.CLOSES_SLOT,
+        avoid=avoid,
+        more_avoided=MOST_AVOIDED,
     )
     if isinstance(bundle, Blocked):
         return bundle
@@ -203,7 +210,7 @@ def _let_in(
         taken = seat(bundle.state, one, places, pool)
         if isinstance(taken, int):
             key = view.snapshot.pods[taken].key
-            return Blocked(Reason.NO_CURE, f"pod/{key}", bundle.state.state.explain_text(taken))
+            return Blocked(Reason.NO_CURE, f"pod/{key}", bundle.state.explain(taken))
         seats += taken
     gpus = sum(one.gpus for one in entry.who)
     on = ", ".join(sorted({view.snapshot.nodes[s.node].name for s in seats})[:4])
@@ -219,7 +226,7 @@ def _let_in(
     )
 
 
-def _spared(nodes: Sequence[int]) -> Callable[[Scenario], Accept]:
+def _spared(nodes: Sequence[int]) -> AcceptIn:
     """Accepts nodes that nobody waits for."""
     kept = np.array(nodes, np.int32)
-    return lambda _state: lambda at: ~np.isin(at, kept)
+    return lambda _state, _pod: lambda at: ~np.isin(at, kept)

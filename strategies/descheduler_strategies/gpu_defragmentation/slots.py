@@ -13,16 +13,16 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario
+from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, Accept, RebalanceView, Scenario, relocate
 from descheduler.model.arrays import Ints
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.make_room.requests import Demand, Opened
 from descheduler.packing.make_room.slots import open_slots
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import fewest_moves, focus, most_openable
-from descheduler_strategies.gpus.bundles import moves_left, relocate
 from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
 
 TRIED = 16
@@ -34,8 +34,8 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     shape = _Shape(view, args)
     state = view.what_if()
     free = shape.slots(state) if shape.column >= 0 else args.wanted
-    subject = f"gpu/{args.resource}"
-    most = moves_left(view, NAME, subject, args.max_moves)
+    subject = Subject(SubjectKind.GPU, args.resource)
+    most = args.max_moves - view.moves_granted(NAME, subject)
     slots_left = args.max_slots - len(view.granted_for(NAME, subject))
     if free >= args.wanted or most < 1 or slots_left < 1:
         return
@@ -96,12 +96,12 @@ class _Shape:
     def per_node(self, state: Scenario, nodes: NDArray[np.int32]) -> Ints:
         """[K] free slots of each node: by amounts, and by devices that nobody holds a part of."""
         asked = np.flatnonzero(self.need > 0)
-        counts = (state.state.free(nodes)[:, asked] // self.need[asked]).min(axis=1)
-        whole = state.state.whole_gpus()[nodes] // self.args.slot.gpus
+        counts = (state.free(nodes)[:, asked] // self.need[asked]).min(axis=1)
+        whole = state.whole_gpus()[nodes] // self.args.slot.gpus
         least: Ints = np.maximum(np.minimum(counts, whole), 0)
         return least
 
-    def spared(self, state: Scenario) -> Accept:
+    def spared(self, state: Scenario, _: int) -> Accept:
         """Accepts nodes on which a pod closes no free slot."""
         return lambda nodes: ~np.isin(nodes, self.nodes) | (self.per_node(state, nodes) == 0)
 
@@ -111,7 +111,7 @@ class _Shape:
         beside = f" with {slot.cpu} cores" if slot.cpu != "0" else ""
         return Finding(
             strategy=NAME,
-            subject=f"gpu/{self.args.resource}",
+            subject=Subject(SubjectKind.GPU, self.args.resource),
             measure=f"free slots of {slot.gpus} {self.args.resource}{beside} on one node",
             value=float(free),
             threshold=float(self.args.wanted),
@@ -162,7 +162,7 @@ def _cheapest(view: RebalanceView, args: GpuDefragmentationArgs, shape: _Shape, 
 
 def _fewest(held: Ints, shape: _Shape, state: Scenario, node: int) -> int:
     """How many of the pods that hold so many GPUs each must leave at least before the slot's GPUs are free."""
-    free = int(state.state.free(np.array([node], np.int32))[0, shape.column])
+    free = int(state.free(np.array([node], np.int32))[0, shape.column])
     lacking = int(shape.need[shape.column]) - free
     return int(np.searchsorted(np.cumsum(-np.sort(-held)), lacking)) + 1 if lacking > 0 else 0
 
@@ -199,7 +199,16 @@ def _vacate(
     together = {member for pod in leaving for member in view.moving(pod)}
     if len(together) > min(args.max_moves_per_slot, left) or not leaving:
         return Blocked(Reason.NO_CURE, f"node/{name}", "needs more moves than allowed")
-    bundle = relocate(view, state, leaving, shape.spared, avoid=(node,), max_risk=args.max_risk, bad=Reason.CLOSES_SLOT)
+    bundle = relocate(
+        view,
+        state,
+        leaving,
+        shape.spared,
+        max_risk=args.max_risk,
+        bad=Reason.CLOSES_SLOT,
+        avoid=(node,),
+        more_avoided=MOST_AVOIDED,
+    )
     if isinstance(bundle, Blocked):
         return bundle
     before, after = shape.slots(state), shape.slots(bundle.state)

@@ -10,6 +10,7 @@ import numpy as np
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Ints, Mask
 from descheduler.model.moves import Finding
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.model.units import DisruptionMode, Unit
 from descheduler.topology import Spread, spread
 from descheduler_strategies.gpu_topology.args import NAME, GpuTopologyArgs
@@ -25,7 +26,7 @@ class Job:
     `room` [N] how many members each node could hold.
     """
 
-    name: str
+    subject: Subject
     holdings: tuple[Holding, ...]
     leaving: tuple[int, ...]
     width: float
@@ -89,14 +90,16 @@ class Jobs:
 
     def _single(self, pod: int) -> Job:
         held = self._held((pod,))
-        return Job(self._named(pod), held, (pod,), held[0].bandwidth, held[0].score, 1.0)
+        return Job(self._subject(pod), held, (pod,), held[0].bandwidth, held[0].score, 1.0)
 
-    def _named(self, pod: int) -> str:
+    def _subject(self, pod: int) -> Subject:
         """The workload of a pod alone in it, so that what becomes of its replacement is seen; else the pod."""
         columns = self._view.snapshot.columns
         workload = int(columns.pod_workload[pod])
         alone = self._several[workload] == 1 and self._view.snapshot.pods[pod].controller is not None
-        return f"workload/{columns.workloads[workload]}" if alone else f"pod/{self._view.snapshot.pods[pod].key}"
+        if alone:
+            return Subject(SubjectKind.WORKLOAD, str(columns.workloads[workload]))
+        return Subject(SubjectKind.POD, self._view.snapshot.pods[pod].key)
 
     def _of_gang(self, unit: Unit, members: Sequence[int]) -> Iterator[Job]:
         columns = self._view.snapshot.columns
@@ -111,11 +114,11 @@ class Jobs:
             links = min(h.score for h in held) if whole else 1.0
             width = min(h.bandwidth for h in held)
             network = self.closeness(found.used, found)
-            yield Job(f"gang/{unit.name}", held, leaving, width, links, network, level, found, room)
+            yield Job(Subject(SubjectKind.GANG, unit.name), held, leaving, width, links, network, level, found, room)
         if not whole and level < 0:
             for one in (h for h in held if h.count > 1):
-                name = f"pod/{self._view.snapshot.pods[one.pod].key}"
-                yield Job(name, (one,), (one.pod,), one.bandwidth, one.score, 1.0)
+                subject = Subject(SubjectKind.POD, self._view.snapshot.pods[one.pod].key)
+                yield Job(subject, (one,), (one.pod,), one.bandwidth, one.score, 1.0)
 
     def _held(self, pods: Sequence[int]) -> tuple[Holding, ...]:
         held = tuple(self._sets.holding(p) for p in pods)
@@ -144,7 +147,7 @@ class Jobs:
     def _room(self, members: Sequence[int]) -> Ints:
         """[N] how many of the gang's largest member each node holds once all members are gone."""
         columns = self._view.snapshot.columns
-        attempt = self._state.state.fork()
+        attempt = self._state.fork()
         for pod in members:
             attempt.remove(pod)
         largest = max(members, key=lambda p: (self._sets.count(p), -p))
@@ -205,11 +208,11 @@ def finding_of(view: RebalanceView, args: GpuTopologyArgs, job: Job, remaining: 
                 numbers.append((f"domains of {name}", float(used)))
     return Finding(
         strategy=NAME,
-        subject=job.name,
+        subject=job.subject,
         measure="bandwidth between its GPUs, fraction of the best for its size",
         value=job.score,
         threshold=args.min_score,
-        text=f"{job.name}: {'; '.join(parts)}",
+        text=f"{job.subject}: {'; '.join(parts)}",
         nodes=tuple(sorted({int(view.snapshot.columns.pod_node[p]) for p in job.pods})),
         numbers=tuple(numbers),
     )

@@ -55,7 +55,7 @@ class DeviceSets:
             n.gpus.model or next((d.model for d in n.gpus.devices), "") if n.gpus else "" for n in view.snapshot.nodes
         ]
         self._model_of = np.unique(models, return_inverse=True)[1]  # [N]
-        self._needs = [view.start.state.placement.gpus.need(spec) for spec in view.snapshot.columns.specs]
+        self._needs = view.start.gpu_needs()
         self._left = self._links.usable.copy()  # [N] bits that no located pod of the snapshot holds any part of
         for at, node in enumerate(view.snapshot.nodes):
             if node.gpus is not None:
@@ -123,7 +123,7 @@ class DeviceSets:
     def _taken(self, state: Scenario, mates: Collection[int]) -> Mask:
         """[N] nodes on which pods with GPUs are to arrive, other than the mates."""
         out = np.zeros(len(self._left), np.bool_)
-        for pod, node in state.state.moved.items():
+        for pod, node in state.moved.items():
             if node >= 0 and pod not in mates and self.count(pod):
                 out[node] |= node != self._view.snapshot.columns.pod_node[pod]
         return out
@@ -132,7 +132,7 @@ class DeviceSets:
         """[N] what may be free in a state: what pods that left held is free again, what they took is not known."""
         left = self._left
         columns = self._view.snapshot.columns
-        moved = [p for p in state.state.moved if self._view.snapshot.pods[p].gpu_indices]
+        moved = [p for p in state.moved if self._view.snapshot.pods[p].gpu_indices]
         if not moved:
             return left
         left = left.copy()

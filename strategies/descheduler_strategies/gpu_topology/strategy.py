@@ -15,17 +15,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from descheduler.contract import GPU_WEIGHT, RebalanceView, StrategyArgs
+from descheduler.contract import GPU_WEIGHT, RebalanceView, Relocation, StrategyArgs, rate
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.topology import Board
 from descheduler_strategies.gpu_topology.args import NAME, GpuTopologyArgs
 from descheduler_strategies.gpu_topology.jobs import Job, Jobs, finding_of
 from descheduler_strategies.gpu_topology.sets import DeviceSets
 from descheduler_strategies.gpu_topology.time import Outlook, Outlooks, saved, speed_up
 from descheduler_strategies.gpu_topology.trial import Trial
-from descheduler_strategies.gpus.bundles import Bundle
 
 Answer = Proposal | Observation
 _Alike = tuple[PodSpec, Board | None, float, int]
@@ -59,7 +59,7 @@ class GpuTopology:
 class _Gain:
     """What a job would gain with `bundle`, worked out when so many pods had `moved`."""
 
-    bundle: Bundle
+    bundle: Relocation
     ratio: float
     worth: float
     note: str
@@ -76,7 +76,7 @@ class _Entry:
     gain: _Gain | None = None
 
     def __lt__(self, other: _Entry) -> bool:
-        return (self.key, self.job.name) < (other.key, other.job.name)
+        return (self.key, str(self.job.subject)) < (other.key, str(other.job.subject))
 
 
 class _Search:
@@ -89,9 +89,9 @@ class _Search:
         self.sets = DeviceSets(view, best=args.devices == "best")
         self.jobs = Jobs(view, args, self.sets, self.state)
         self.outlooks = Outlooks(view, args)
-        self.moved = sum(1 for pod in self.state.state.moved if self.sets.count(pod))
-        self.rate = float("inf")
+        self.moved = sum(1 for pod in self.state.moved if self.sets.count(pod))
         self.tried = 0
+        self.proposed = 0
         self.none: dict[_Alike, Blocked | None] = {}
         self.failed: Counter[_Alike] = Counter()
 
@@ -145,10 +145,10 @@ class _Search:
                 return self.view.blocked(pod) or Blocked(Reason.SUPERSEDED, key, "its move was refused in this plan")
         ahead = f"{outlook.seconds / 60:.0f} min left ({outlook.source})"
         if outlook.seconds < self.args.min_remaining.total_seconds():
-            return Blocked(Reason.NOT_WORTH_IT, job.name, f"about to end: {ahead}")
+            return Blocked(Reason.NOT_WORTH_IT, str(job.subject), f"about to end: {ahead}")
         most, cost = self._worth(job, outlook, job.score), self._cost(job)
         if most <= cost:
-            return Blocked(Reason.NOT_WORTH_IT, job.name, f"worth {most:.0f} at most, cost {cost:.0f}; {ahead}")
+            return Blocked(Reason.NOT_WORTH_IT, str(job.subject), f"worth {most:.0f} at most, cost {cost:.0f}; {ahead}")
         if self.moved + len(job.leaving) > self.args.max_moves:
             return Blocked(Reason.CYCLE_LIMIT, f"{NAME}.maxMoves", f"{self.moved} moves are proposed already")
         return None
@@ -172,7 +172,7 @@ class _Search:
         ratio, width = trial.gained(bundle)
         worth, cost = self._worth(job, outlook, ratio), self._cost(job)
         if ratio >= 1.0 or worth <= cost:
-            return Blocked(Reason.NOT_WORTH_IT, job.name, f"worth {worth:.0f}, cost {cost:.0f}")
+            return Blocked(Reason.NOT_WORTH_IT, str(job.subject), f"worth {worth:.0f}, cost {cost:.0f}")
         note = trial.note(width, speed_up(outlook.communication, ratio), outlook)
         gain = _Gain(bundle, ratio, worth, note, self.moved)
         return replace(entry, key=max(entry.key, -self._rate(job, worth)), gain=gain)
@@ -196,38 +196,33 @@ class _Search:
         return self.none[alike]
 
     def _taken(self, entry: _Entry) -> Proposal:
-        """The proposal of an entry whose gain is worked out; done in `state`.
-
-        Proposals are judged by their worth for their cost. None says more than the one before it, so that they are
-        judged in the order in which they were tried.
-        """
+        """The proposal of an entry whose gain is worked out; done in `state`."""
         gain, job = entry.gain, entry.job
         if gain is None:
             raise ValueError("nothing is worked out yet")
-        self.rate = min(self.rate * (1.0 - 1e-9), self._rate(job, gain.worth))
         self.moved += len(gain.bundle.moves)
+        self.proposed += 1
         self.state = gain.bundle.state
-        self.state.steer(())
         return Proposal(
             finding=finding_of(self.view, self.args, job, entry.outlook.seconds),
             moves=tuple(replace(move, only=True) for move in gain.bundle.moves),
             benefit=job.score / gain.ratio - job.score,
-            worth=self.rate * (self._own_cost(job) + 1.0),
+            worth=gain.worth,
             note=gain.note,
             avoid=gain.bundle.avoid,
+            follows=self.proposed > 1,  # what one takes, the next did not find
         )
 
     def _rate(self, job: Job, worth: float) -> float:
-        return worth / (self._own_cost(job) + 1.0)
-
-    def _own_cost(self, job: Job) -> float:
-        return float(self.view.costs[list(job.leaving)].sum())
+        return rate(worth, float(self.view.costs[list(job.leaving)].sum()))
 
     def _rest(self, jobs: Sequence[Job], blocked: Blocked) -> Observation:
         """Jobs that are badly placed, in one line."""
         value = float(len(jobs))
         text = f"{value:.0f} more jobs are badly placed"
-        finding = Finding(NAME, f"gpu/{blocked.reason}", "further jobs that are badly placed", value, 0.0, text)
+        finding = Finding(
+            NAME, Subject(SubjectKind.GPU, blocked.reason), "further jobs that are badly placed", value, 0.0, text
+        )
         return Observation(finding, blocked, tuple(p for job in jobs for p in job.pods))
 
     def _unknown(self) -> Iterator[Observation]:
@@ -241,5 +236,5 @@ class _Search:
             if pods:
                 value = float(len(set(pods)))
                 text = f"{value:.0f} pods cannot be judged: {why}"
-                finding = Finding(NAME, f"gpu/{kind}", "pods that cannot be judged", value, 0.0, text)
+                finding = Finding(NAME, Subject(SubjectKind.GPU, kind), "pods that cannot be judged", value, 0.0, text)
                 yield Observation(finding, Blocked(Reason.DATA_MISSING, f"gpu/{kind}", why), tuple(sorted(set(pods))))

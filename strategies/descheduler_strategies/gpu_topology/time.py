@@ -9,11 +9,10 @@ from datetime import datetime
 
 from descheduler.contract import RebalanceView
 from descheduler.contract.types import parse_duration
-from descheduler.gangs.lookup import Lookup, group_of
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.model.workloads import OwnerRef, Workload
+from descheduler.model.workloads import Workload
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 
 PREFIX = "rebalance.descheduler.dev/"
@@ -48,12 +47,11 @@ def saved(seconds: float, factor: float) -> float:
 
 
 class Outlooks:
-    """Outlooks of pods; look-ups of controllers are shared."""
+    """Outlooks of the pods of a view."""
 
     def __init__(self, view: RebalanceView, args: GpuTopologyArgs) -> None:
         self._view = view
         self._args = args
-        self._lookup = Lookup(view.snapshot)
 
     def of(self, pods: Sequence[int]) -> Outlook | Blocked:
         """What is known of the job of these pods: it ends with the last of them. DATA_MISSING: an unreadable mark."""
@@ -89,15 +87,12 @@ class Outlooks:
         return self._args.remaining.total_seconds(), "policy, for want of anything better"
 
     def _above(self, pod: Pod) -> Iterator[Workload | CustomObject]:
-        for owner in self._lookup.chain(pod.namespace, pod.owners):
-            found = self._object(pod.namespace, owner)
-            if found is not None:
-                yield found
-
-    def _object(self, namespace: str, owner: OwnerRef) -> Workload | CustomObject | None:
-        return self._lookup.workload(namespace, owner) or self._view.snapshot.custom(
-            group_of(owner), owner.kind, namespace, owner.name
-        )
+        snapshot = self._view.snapshot
+        for owner in snapshot.controllers(pod.namespace, pod.owners):
+            found = snapshot.workload(pod.namespace, owner)
+            above = found or snapshot.custom(owner.group, owner.kind, pod.namespace, owner.name)
+            if above is not None:
+                yield above
 
 
 def _mark(marks: Sequence[Mapping[str, str]], key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.contract import Accept, RebalanceView, Scenario
+from descheduler.contract import MOST_AVOIDED, Accept, RebalanceView, Relocation, Scenario, relocate
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.topology import room_by_domain
@@ -13,7 +13,6 @@ from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 from descheduler_strategies.gpu_topology.jobs import Job, Jobs
 from descheduler_strategies.gpu_topology.sets import DeviceSets
 from descheduler_strategies.gpu_topology.time import Outlook
-from descheduler_strategies.gpus.bundles import Bundle, relocate
 
 
 class Trial:
@@ -32,7 +31,7 @@ class Trial:
         self._widths: dict[int, dict[int, float]] = {}
         self._bar = 0.0
 
-    def best(self) -> Bundle | Blocked:
+    def best(self) -> Relocation | Blocked:
         """The moves that gain most; or why there are none.
 
         Without steering all better nodes are good, and the scheduler chooses among them. With it, the widest sets are
@@ -44,9 +43,9 @@ class Trial:
             if not isinstance(found, Blocked):
                 return found
             refusal = refusal or found
-        return refusal or Blocked(Reason.NO_GAIN, self._job.name, "no node has a better set left")
+        return refusal or Blocked(Reason.NO_GAIN, str(self._job.subject), "no node has a better set left")
 
-    def _tried(self, bar: float) -> Bundle | Blocked:
+    def _tried(self, bar: float) -> Relocation | Blocked:
         """All that must move leaves, and lands where it probably would, on sets of `bar` GB/s at least."""
         self._bar = bar
         self._widths.clear()
@@ -57,11 +56,10 @@ class Trial:
             self._accept,
             max_risk=self._args.max_risk,
             bad=Reason.NO_GAIN,
+            more_avoided=MOST_AVOIDED,
         )
 
-    def _accept(self, attempt: Scenario) -> Accept:
-        pod = next(p for p in self._job.leaving if attempt.node_of(p) < 0)
-
+    def _accept(self, attempt: Scenario, pod: int) -> Accept:
         def accept(nodes: Positions) -> Mask:
             good = self._good(attempt, pod, nodes)
             if self._job.level >= 0 and pod in self._held:
@@ -121,7 +119,7 @@ class Trial:
         widths = self._sets.widths(attempt, self._held[pod], nodes, self._job.leaving)
         return sorted({w for w in widths.tolist() if w > 0 and w >= self._job.width}, reverse=True) or [0.0]
 
-    def gained(self, bundle: Bundle) -> tuple[float, float]:
+    def gained(self, bundle: Relocation) -> tuple[float, float]:
         """Old bandwidth over new, and the new one of the narrowest set, each pod on the worst of its good nodes."""
         job = self._job
         held = [move for move in bundle.moves if move.pod in self._held]

@@ -47,11 +47,11 @@ def gpu_columns(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_], e
     asked = [*here.tolist(), *extra]
     kept = _plain(view)
     shapes, shape_of = _shapes(view, state, asked, kept, pool | _plain_nodes(view, state))
-    devices = np.where(pool[:, None], state.state.gpu_milli(), ABSENT).astype(np.int32)
+    devices = np.where(pool[:, None], state.gpu_milli(), ABSENT).astype(np.int32)
     nodes = np.array([state.node_of(p) for p in here.tolist()], np.int32)
     packing = Packing(
         shapes=shapes,
-        free=np.ascontiguousarray(state.state.free()[:, kept]),
+        free=np.ascontiguousarray(state.free()[:, kept]),
         devices=devices,
         shape=np.array([shape_of[p] for p in here.tolist()], np.int32),
         node=nodes,
@@ -66,7 +66,7 @@ def _pods_on(view: RebalanceView, state: Scenario, pool: NDArray[np.bool_]) -> P
     """Pods that stand on a node of the pool in this state, ascending; pending ones that were given a seat too."""
     columns = view.snapshot.columns
     at = np.where(columns.pod_live, columns.pod_node, ABSENT)
-    for pod, node in state.state.moved.items():
+    for pod, node in state.moved.items():
         at[pod] = node
     found: Positions = np.flatnonzero((at >= 0) & pool[at]).astype(np.int32)
     return found
@@ -85,7 +85,7 @@ def _plain_nodes(view: RebalanceView, state: Scenario) -> NDArray[np.bool_]:
     nodes = view.snapshot.nodes
     without = np.flatnonzero(np.fromiter((node.gpus is None for node in nodes), np.bool_, len(nodes)))
     out = np.zeros(len(nodes), np.bool_)
-    out[without[np.argsort(-state.state.free(without)[:, 0], kind="stable")][:PLAIN_NODES]] = True
+    out[without[np.argsort(-state.free(without)[:, 0], kind="stable")][:PLAIN_NODES]] = True
     return out
 
 
@@ -111,8 +111,8 @@ def _shapes(
         near = (spec, pod if view.snapshot.pods[pod].claims else -1)
         row = known.get(near)
         if row is None:
-            may = state.state.possible(pod) & ready
-            need = state.state.placement.gpus.need(columns.specs[spec])
+            may = state.possible(pod) & ready
+            need = state.gpu_need(pod)
             count, milli = (need.count, need.milli) if need is not None else (0, 0)
             key = (columns.spec_requests[spec, kept].tobytes(), count, min(milli, WHOLE), may.tobytes())
             row = known[near] = rows.setdefault(key, len(rows))
@@ -143,7 +143,7 @@ def _held(
     for i, (pod, node) in enumerate(zip(pods.tolist(), nodes.tolist(), strict=True)):
         if not shapes.count[shape[i]]:
             continue
-        found = state.state.gpus_held(pod)
+        found = state.gpus_held(pod)
         if not found:
             lost.append(i)
         for device in found:

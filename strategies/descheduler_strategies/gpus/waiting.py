@@ -161,7 +161,7 @@ def seat(state: Scenario, one: Waiting, wished: Sequence[int], pool: NDArray[np.
         if node >= 0:
             hope.remove(node)
         else:
-            able = np.flatnonzero(fits & pool) if pod_has_gpus(state, pod) else np.flatnonzero(fits)
+            able = np.flatnonzero(fits & pool) if state.gpu_need(pod) is not None else np.flatnonzero(fits)
             if not len(able):
                 return pod
             node = int(able[0])
@@ -175,9 +175,3 @@ def _domain(one: Waiting, wished: Sequence[int]) -> NDArray[np.bool_] | None:
         return None
     same: NDArray[np.bool_] = one.domain == one.domain[wished[0]]
     return same
-
-
-def pod_has_gpus(state: Scenario, pod: int) -> bool:
-    """Whether the pod asks for GPUs at all."""
-    placement = state.state.placement
-    return placement.gpus.need(placement.snapshot.pods[pod].spec) is not None

@@ -49,8 +49,7 @@ class Activity:
 
 def holders(view: RebalanceView, pools: tuple[str, ...] = ()) -> Holders:
     """The live pods with GPUs on nodes of the pools (all when empty), ascending."""
-    columns, gpus = view.snapshot.columns, view.start.state.placement.gpus
-    needs = [gpus.need(spec) for spec in columns.specs]
+    columns, needs = view.snapshot.columns, view.start.gpu_needs()
     amounts = np.array([need.count * min(need.milli, WHOLE) / WHOLE if need else 0.0 for need in needs], np.float64)
     devices = np.array([need.count if need else 0 for need in needs], np.int64)
     if not amounts.size:

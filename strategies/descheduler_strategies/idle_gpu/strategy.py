@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario, StrategyArgs, land
+from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario, StrategyArgs, relocate
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.arrays import Floats32, Mask
 from descheduler.model.format import span
-from descheduler.model.moves import Finding, Move, Observation, Proposal
+from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.idle_gpu.activity import Holders, activity, holders
 
 
@@ -180,7 +181,7 @@ def _finding(view: RebalanceView, args: IdleGpuArgs, seen: _Idle, group: _Group,
     since = float(seen.since[group.rows].min())
     return Finding(
         strategy=IdleGpu.name,
-        subject=f"workload/{group.workload}",
+        subject=Subject(SubjectKind.WORKLOAD, group.workload),
         measure=f"GPUs without work for {window}",
         value=gpus,
         threshold=0.0,
@@ -205,7 +206,7 @@ def _rest(args: IdleGpuArgs, seen: _Idle, groups: list[_Group]) -> Observation:
     window = span(args.window.total_seconds())
     finding = Finding(
         strategy=IdleGpu.name,
-        subject="workloads/others",
+        subject=Subject(SubjectKind.WORKLOADS, "others"),
         measure=f"GPUs without work for {window}",
         value=gpus,
         threshold=0.0,
@@ -222,7 +223,7 @@ def _unmeasured(view: RebalanceView, args: IdleGpuArgs, seen: _Idle) -> Observat
     pods = int(seen.unknown.sum())
     finding = Finding(
         strategy=IdleGpu.name,
-        subject="gpus/not measured",
+        subject=Subject(SubjectKind.GPUS, "not measured"),
         measure="GPUs of which it is not known whether they work",
         value=gpus,
         threshold=0.0,
@@ -257,7 +258,7 @@ class _Search:
         if self.args.act == "report":
             yield Observation(finding, Blocked(Reason.REPORT_ONLY, IdleGpu.name, "act: report"), pods)
             return
-        moved, refusal = 0, Blocked(Reason.NO_CURE, finding.subject, "no idle pod of it may be moved")
+        moved, refusal = 0, Blocked(Reason.NO_CURE, str(finding.subject), "no idle pod of it may be moved")
         done: set[int] = set()
         for pod in pods:
             if pod in done or not self.view.movable[pod]:
@@ -280,32 +281,21 @@ class _Search:
             key = view.snapshot.pods[busy[0]].key
             return Blocked(Reason.NO_CURE, f"pod/{key}", "would restart with it, and is not known to be idle")
         if len(members) > self.left:
-            return Blocked(Reason.NO_CURE, finding.subject, f"more than {self.args.max_moves} moves")
-        attempt = self.state.fork()
-        sources = {p: attempt.node_of(p) for p in members}
-        for p in members:
-            attempt.remove(p)
-        moves, landed = [], {}
-        for p in members:
-            found = land(
-                view.snapshot, attempt, p, sources[p], self._in_use(attempt), self.args.max_risk, Reason.CLOSES_SLOT
-            )
-            if isinstance(found, Blocked):
-                return found
-            attempt.place(p, found.nodes[0])
-            landed[p] = found.nodes[0]
-            moves.append(Move(p, sources[p], found.nodes))
-        self.state.apply(moves, landed)
-        self.left -= len(moves)
+            return Blocked(Reason.NO_CURE, str(finding.subject), f"more than {self.args.max_moves} moves")
+        moved = relocate(view, self.state, (pod,), self._in_use, max_risk=self.args.max_risk, bad=Reason.CLOSES_SLOT)
+        if isinstance(moved, Blocked):
+            return moved
+        self.state = moved.state
+        self.left -= len(moved.moves)
         gpus = sum(self.gpus.get(p, 0.0) for p in members)
         return Proposal(
             finding=finding,
-            moves=tuple(moves),
+            moves=moved.moves,
             benefit=-gpus,  # so many fewer without work
             worth=gpus * GPU_WEIGHT * self.args.freed_worth.total_seconds(),
             note=f"restarts what is idle on {gpus:g} GPUs, on a node in use",
         )
 
-    def _in_use(self, state: Scenario) -> Accept:
+    def _in_use(self, state: Scenario, _: int) -> Accept:
         """Accepts nodes on which some GPU is held already: an idle pod must not open a free node."""
-        return lambda nodes: state.state.whole_gpus()[nodes] < self.count[nodes]
+        return lambda nodes: state.whole_gpus()[nodes] < self.count[nodes]

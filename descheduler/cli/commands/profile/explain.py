@@ -56,7 +56,7 @@ def _explain(
     options: SourceOptions, policy_file: Path | None, signal: str, name: str, form: ExplainFormat, file: Path | None
 ) -> int:
     """The exit code: 1 when there is no profile, or its data is not whole (it is explained all the same)."""
-    from descheduler.cli.output import PLAIN_WIDTHS, write, write_table
+    from descheduler.cli.output import write, write_table
     from descheduler.cli.source import read, read_policy
     from descheduler.pipeline import profile, profile_settings
     from descheduler.report.profiles import document as documents
@@ -79,7 +79,7 @@ def _explain(
         case _:
             from descheduler.report.profiles.table import render_explanation
 
-            write_table(lambda console: render_explanation(doc, console), file, PLAIN_WIDTHS["wide"])
+            write_table(lambda console: render_explanation(doc, console), file)
     if not doc.known:
         typer.echo(f"error: there is no profile of {signal} of {doc.workload}: {doc.why}", err=True)
     return report_problems([made]) or (0 if doc.known else failures.FAILED)

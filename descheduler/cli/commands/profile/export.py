@@ -29,13 +29,13 @@ def export(
     """Write the profiles of all workloads for other programs. Signals: cpu and memory."""
     with failures.reported(verbose):
         from descheduler.cli.source import SourceOptions
-        from descheduler_profiling import export
+        from descheduler_profiling import export_files
 
-        export.check_path(to)
+        export_files.check_path(to)
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
         signals = tuple(signal or ("cpu", "memory"))
         doc, made = profiles_document(options, policy, signals, namespace)
-        export.write(doc, to)
+        export_files.write(doc, to)
         count = sum(len(one.workloads) for one in doc.signals)
         typer.echo(f"{count} profiles of {', '.join(signals)} written to {to}", err=True)
         failures.leave(report_problems(made))

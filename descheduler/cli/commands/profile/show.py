@@ -36,7 +36,7 @@ def show(
 ) -> None:
     """List workloads with the quantiles of their use by horizon, the confidence and the model. Signal: cpu."""
     with failures.reported(verbose):
-        from descheduler.cli.output import PLAIN_WIDTHS, write, write_table
+        from descheduler.cli.output import write, write_table
         from descheduler.cli.source import SourceOptions
         from descheduler.report.profiles.table import render_profiles
         from descheduler_profiling import export
@@ -50,6 +50,5 @@ def show(
                 write(export.to_csv(doc).encode(), output_file)
             case _:
                 wide = output is ListFormat.WIDE
-                width = PLAIN_WIDTHS["wide"]
-                write_table(lambda console: render_profiles(doc, console, wide=wide), output_file, width)
+                write_table(lambda console: render_profiles(doc, console, wide=wide), output_file)
         failures.leave(report_problems(made))

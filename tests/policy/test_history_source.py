@@ -8,8 +8,8 @@ import pytest
 
 from descheduler.model.errors import UsageError
 from descheduler.policy import load_policy
-from descheduler.policy.convert import history_connection, history_signals
 from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.history_source import history_connection, history_signals
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 

@@ -65,7 +65,7 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
-class Document:
+class MarkedYaml:
     """One YAML document: `data`, and the marks of its keys and values. `problems` when it is no usable data."""
 
     def __init__(self, text: str) -> None:
@@ -106,7 +106,7 @@ class Document:
         except yaml.MarkedYAMLError as error:
             where = error.problem_mark or error.context_mark
             mark = Mark(where.line + 1, where.column + 1) if where else Mark()
-            self._problem(mark, (), _said(error))
+            self._problem(mark, (), _syntax_text(error))
             return None
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
@@ -202,8 +202,8 @@ def _mark(node: yaml.Node) -> Mark:
     return Mark(where.line + 1, where.column + 1) if where else Mark()
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
-    said = error.problem or "is not YAML"
-    if "\\t" in said:
-        said += " (indent with spaces)"
-    return f"is not YAML: {error.context + ': ' if error.context else ''}{said}"
+def _syntax_text(error: yaml.MarkedYAMLError) -> str:
+    text = error.problem or "is not YAML"
+    if "\\t" in text:
+        text += " (indent with spaces)"
+    return f"is not YAML: {error.context + ': ' if error.context else ''}{text}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -13,37 +12,20 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from descheduler.apiwrite.writer import ClusterWriter
-from descheduler.kube.client.connection import KubeClient
-from descheduler.kube.client.discovery import discover
-from descheduler.kube.convert.kinds import Kind
-from descheduler.kube.convert.wire import CustomWire
-from descheduler.kube.convert.workloads import convert_custom
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.format import horizon
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy
 from descheduler.policy.publish import PublishPolicy
-from descheduler.publish.recommendations import API_VERSION, Advice, Recommendations, Written
+from descheduler.publish.advice import Advice, Profiles, advice_of, chosen
+from descheduler.publish.recommendations import API_VERSION, Written
 from descheduler_profiling.export import usage as usage_of
-from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
 _LABELS = ("namespace", "kind", "workload", "signal")
 
-Profiles = Mapping[str, SignalProfiles]
 Samples = tuple[tuple[tuple[str, ...], float], ...]
-
-RECOMMENDATION = Kind(
-    key="analysis.koordinator.sh/Recommendation",
-    group=API_VERSION.partition("/")[0],
-    versions=(API_VERSION.partition("/")[2],),
-    name="Recommendation",
-    plural="recommendations",
-    wire=CustomWire,
-    convert=lambda version: partial(convert_custom, kind="Recommendation", api_version=version),
-)
 
 
 class Publisher(Protocol):
@@ -104,13 +86,13 @@ class Published(Collector):
     def _recommend(self, advice: list[Advice], now: float) -> tuple[int, int, int, int]:
         writer = self._recommendations()
         if writer is None:
-            self._tell((f"the cluster has no {API_VERSION}: recommendations are not written",))
+            self._log_new((f"the cluster has no {API_VERSION}: recommendations are not written",))
             return (0, 0, 0, 0)
         done = writer.publish(advice, now)
-        self._tell(done.problems)
+        self._log_new(done.problems)
         return done.written, done.unchanged, done.deleted, len(done.problems)
 
-    def _tell(self, problems: tuple[str, ...]) -> None:
+    def _log_new(self, problems: tuple[str, ...]) -> None:
         """Log what is new; the same sentence in every cycle would say no more."""
         for problem in problems:
             if problem not in self._problems:
@@ -145,21 +127,6 @@ class Published(Collector):
         yield failed
 
 
-def served(client: KubeClient, writer: ClusterWriter) -> Callable[[], Recommendations | None]:
-    """Asks the cluster, each time, whether it has the API."""
-    kept = Recommendations(writer)
-    return lambda: kept if discover(client, (RECOMMENDATION,)).served else None
-
-
-def chosen(publish: PublishPolicy, profiles: Profiles) -> tuple[list[WorkloadKey], int]:
-    """The workloads that the policy names, by name, and how many there are beyond its limit."""
-    if not publish.workloads:
-        return [], 0
-    signals = [profiles[signal] for signal in publish.signals if signal in profiles]
-    keys = sorted({key for one in signals for key in one.keys if publish.names(key)})
-    return keys[: publish.max_workloads], max(0, len(keys) - publish.max_workloads)
-
-
 def _samples(publish: PublishPolicy, profiles: Profiles, keys: Sequence[WorkloadKey]) -> tuple[Samples, Samples]:
     usage: list[tuple[tuple[str, ...], float]] = []
     confidence: list[tuple[tuple[str, ...], float]] = []
@@ -178,48 +145,3 @@ def _samples(publish: PublishPolicy, profiles: Profiles, keys: Sequence[Workload
             for i, values in zip(known.tolist(), table, strict=True):
                 usage += [((*labels[i], f"{q:g}", name), value) for name, value in zip(names, values, strict=True)]
     return tuple(usage), tuple(confidence)
-
-
-def advice_of(
-    publish: PublishPolicy, snapshot: ClusterSnapshot, profiles: Profiles, keys: Sequence[WorkloadKey]
-) -> list[Advice]:
-    """What to recommend to those workloads that have a pod: CPU at the worst time of the day ahead, memory at its peak.
-
-    Without a trustworthy profile of both, nothing: a recommendation that is there stays, and its time tells its age.
-    """
-    first: dict[WorkloadKey, str] = {}
-    for pod in snapshot.pods:
-        if not pod.terminal:
-            first.setdefault(snapshot.root(pod), pod.name)
-    out = []
-    for key in keys:
-        if key not in first:
-            continue
-        workload = snapshot.workloads.get(key)
-        amounts, confidence = _amounts(publish, profiles, key)
-        wanted = publish.recommendations
-        note = f"p{100 * wanted.quantile:g} of the next 24 h + {wanted.margin:.0%}, confidence {confidence:.2f}"
-        version, uid = (workload.api_version, workload.uid) if workload else ("", "")
-        out.append(Advice(key, version, uid, first[key], amounts, note))
-    return out
-
-
-def _amounts(publish: PublishPolicy, profiles: Profiles, key: WorkloadKey) -> tuple[dict[str, float] | None, float]:
-    wanted = publish.recommendations
-    out: dict[str, float] = {}
-    confidence = 1.0
-    for signal in ("cpu", "memory"):
-        made = profiles.get(signal)
-        row = made.row(key) if made is not None and made.complete else -1
-        if made is None or row < 0:
-            return None, 0.0
-        confidence = min(confidence, float(made.confidence[row]))
-        built = wanted.quantile in made.quantiles
-        curve = (
-            made.forecast(np.array([row]), wanted.quantile) if built else made.curve(made.vectors[row], wanted.quantile)
-        )
-        most = float(curve.max(initial=0.0))
-        if signal == "memory":
-            most = max(most, float(made.peaks[row, 1]))
-        out[signal] = most * (1.0 + wanted.margin)
-    return (out if confidence > 0 and confidence >= wanted.min_confidence else None), confidence

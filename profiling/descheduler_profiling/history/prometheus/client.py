@@ -19,10 +19,10 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from descheduler.model.errors import HistoryError, HistoryPartial, HistoryUnreachable
-from descheduler_profiling.history.failures import Failure, TooMuch, judge
 from descheduler_profiling.history.grid import Grid
-from descheduler_profiling.history.sessions import Connection, credentials, make_session
-from descheduler_profiling.history.wire import QueryAnswer, decode_answer
+from descheduler_profiling.history.prometheus.failures import Failure, TooMuch, failure_of
+from descheduler_profiling.history.prometheus.sessions import Connection, credentials, make_session
+from descheduler_profiling.history.prometheus.wire import QueryAnswer, decode_answer
 
 _CONNECT_TIMEOUT = 10.0
 _GRACE = 5.0  # the server is told the time limit and should give up first: its answer says why
@@ -172,7 +172,7 @@ class HistoryClient:
     def _understand(self, response: requests.Response, body: bytes) -> QueryAnswer | Failure:
         headers = response.headers
         begun = self.stopwatch()
-        failure = judge(
+        failure = failure_of(
             response.status_code,
             headers.get("Content-Type", ""),
             headers.get("Retry-After", ""),

@@ -15,8 +15,9 @@ from descheduler.model.errors import Forbidden, LeadershipLost, PolicyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy, load_policy
-from descheduler.publish.profiles import Published, Publisher, advice_of
-from descheduler.publish.recommendations import Advice, Written
+from descheduler.publish.advice import Advice, advice_of
+from descheduler.publish.published import Published, Publisher
+from descheduler.publish.recommendations import Written
 from descheduler_profiling.build import build
 from descheduler_profiling.export import usage
 from descheduler_profiling.profiles import SignalProfiles
@@ -198,7 +199,7 @@ def test_a_cluster_without_the_api_gets_metrics_alone(
 
 
 @pytest.mark.parametrize(
-    ("publish", "said"),
+    ("publish", "message"),
     [
         ("{workloads: [shop/web]}", "publish.workloads[0]: must be namespace/Kind/name"),
         ("{signals: [cpuu]}", "no signal is named cpuu (did you mean cpu?)"),
@@ -206,10 +207,10 @@ def test_a_cluster_without_the_api_gets_metrics_alone(
         ("{recommendations: {on: true}}", "publish.recommendations.on: is not a known key"),
     ],
 )
-def test_mistakes_in_the_policy_are_told_with_their_place(publish: str, said: str) -> None:
+def test_mistakes_in_the_policy_are_told_with_their_place(publish: str, message: str) -> None:
     with pytest.raises(PolicyError) as error:
         policy(publish)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_signal_of_ones_own_may_be_published() -> None:

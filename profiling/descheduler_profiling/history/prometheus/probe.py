@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
-from descheduler_profiling.history.client import HistoryClient
-from descheduler_profiling.history.failures import TooMuch
 from descheduler_profiling.history.grid import Grid
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.signals import OWNER_QUERIES, Query, Signal, render
 
 _UNOWNED = 0.02  # share of pods without a known owner above which the server's own roll-up loses too much

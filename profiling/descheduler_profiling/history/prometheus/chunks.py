@@ -13,10 +13,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from descheduler.model.errors import HistoryError, HistoryRefused, HistoryUnreachable
-from descheduler_profiling.history.client import HistoryClient
-from descheduler_profiling.history.failures import TooMuch
 from descheduler_profiling.history.grid import Grid
-from descheduler_profiling.history.wire import QueryAnswer
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.failures import TooMuch
+from descheduler_profiling.history.prometheus.wire import QueryAnswer
 
 MAX_POINTS = 11_000
 _SLOW_SPLITS = 3  # a server that times out on an eighth of the range is ill, not overloaded by us

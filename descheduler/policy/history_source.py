@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from descheduler.model.errors import UsageError
 from descheduler.policy.history import HistoryPolicy, NamedSignal
-from descheduler_profiling.history.sessions import Connection
+from descheduler_profiling.history.prometheus.sessions import Connection
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal, with_overrides
 
 

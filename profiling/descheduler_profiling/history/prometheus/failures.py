@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
-from descheduler_profiling.history.wire import decode_envelope
+from descheduler_profiling.history.prometheus.wire import decode_envelope
 
 
 class TooMuch(HistoryError):
@@ -41,31 +41,31 @@ _SLOW = re.compile(r"timed? ?out|timeout|deadline exceeded|canceled", re.IGNOREC
 Meaning = Literal["refused", "again", "much", "slow"]
 
 
-def judge(status: int, content_type: str, retry_after: str, body: bytes, where: str) -> Failure | None:
+def failure_of(status: int, content_type: str, retry_after: str, body: bytes, where: str) -> Failure | None:
     """The failure that an answer stands for, or None for a result. `where`: the address, for the message."""
-    said = _said(body, content_type)
+    text = _text(body, content_type)
     if status in (401, 403):
         which = "does not know us (401): check token or password" if status == 401 else "forbids the query (403)"
-        return Failure(HistoryRefused(f"{where} {which}; it says: {said}"))
+        return Failure(HistoryRefused(f"{where} {which}; it says: {text}"))
     if 300 <= status < 400:
-        return Failure(HistoryRefused(f"{where} redirects ({status}): give the address that it redirects to, {said}"))
+        return Failure(HistoryRefused(f"{where} redirects ({status}): give the address that it redirects to, {text}"))
     if status in (404, 405, 501):
         hint = "check the path prefix (Mimir /prometheus, VictoriaMetrics /select/0/prometheus)"
         hint = hint if status == 404 else "check the query method (GET or POST)"
-        return Failure(HistoryRefused(f"{where} has no such query API ({status}): {hint}; it says: {said}"))
+        return Failure(HistoryRefused(f"{where} has no such query API ({status}): {hint}; it says: {text}"))
     if status == 200 and content_type and "json" not in content_type and not body.lstrip().startswith(b"{"):
         return Failure(
             HistoryRefused(f"{where} answers {content_type}, not JSON: is it a login page or a user interface?")
         )
     if status == 200:
         return None
-    return _of_meaning(_meaning(status, said), status, said, retry_after, where)
+    return _of_meaning(_meaning(status, text), status, text, retry_after, where)
 
 
-def _meaning(status: int, said: str) -> Meaning:
-    if _LIMIT.search(said) or status == 413:
+def _meaning(status: int, text: str) -> Meaning:
+    if _LIMIT.search(text) or status == 413:
         return "much"
-    if status in (422, 500, 503, 504) and _SLOW.search(said):
+    if status in (422, 500, 503, 504) and _SLOW.search(text):
         return "slow"
     if status == 504:
         return "slow"
@@ -74,16 +74,16 @@ def _meaning(status: int, said: str) -> Meaning:
     return "refused"
 
 
-def _of_meaning(meaning: Meaning, status: int, said: str, retry_after: str, where: str) -> Failure:
+def _of_meaning(meaning: Meaning, status: int, text: str, retry_after: str, where: str) -> Failure:
     if meaning in ("much", "slow"):
-        return Failure(TooMuch(f"{where} finds the query too large ({status}): {said}", slow=meaning == "slow"))
+        return Failure(TooMuch(f"{where} finds the query too large ({status}): {text}", slow=meaning == "slow"))
     if meaning == "again":
         wait = min(float(retry_after), 120.0) if retry_after.isdigit() else 0.0
-        return Failure(HistoryUnreachable(f"{where} does not answer now ({status}): {said}"), again=True, wait=wait)
-    return Failure(HistoryRefused(f"{where} rejects the query ({status}): {said}"))
+        return Failure(HistoryUnreachable(f"{where} does not answer now ({status}): {text}"), again=True, wait=wait)
+    return Failure(HistoryRefused(f"{where} rejects the query ({status}): {text}"))
 
 
-def _said(body: bytes, content_type: str) -> str:
+def _text(body: bytes, content_type: str) -> str:
     """The server's own words, short."""
     if "json" in content_type or body.lstrip().startswith(b"{"):
         try:

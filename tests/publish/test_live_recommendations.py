@@ -13,8 +13,8 @@ from descheduler.apiwrite.transport import Leadership, Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.model.errors import Forbidden, LeadershipLost
 from descheduler.model.workloads import WorkloadKey
-from descheduler.publish.profiles import served
-from descheduler.publish.recommendations import API_VERSION, MANAGED_BY, Advice, Recommendations, Written, name_of
+from descheduler.publish.advice import Advice
+from descheduler.publish.recommendations import API_VERSION, MANAGED_BY, Recommendations, Written, name_of, served
 from execution.fakes import Fence
 from execution.live import client_of, deployment, run_deployment
 

@@ -1,0 +1,93 @@
+"""The product's own path: a policy and a snapshot go in, a plan document comes out, and its moves are put in order."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from _wire import NOW
+
+if TYPE_CHECKING:
+    from descheduler.model.plan import PlanDocument, PodMove
+    from descheduler.model.snapshot import ClusterSnapshot
+
+MODES = ("directed", "predicted", "steered")
+
+
+def add_mode(parser: argparse.ArgumentParser) -> None:
+    """Flags --mode and --scoring."""
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        default="directed",
+        help="who decides where moved pods land: the executor, or the scheduler without or with steering",
+    )
+    parser.add_argument(
+        "--scoring",
+        choices=("LeastAllocated", "MostAllocated"),
+        default="LeastAllocated",
+        help="how the cluster's scheduler scores nodes (default %(default)s)",
+    )
+
+
+def policy_of(strategy: str, arguments: dict[str, Any], args: argparse.Namespace) -> str:
+    """A policy that runs one strategy, with no limits but the strategy's own."""
+    return yaml.safe_dump(
+        {
+            "apiVersion": "rebalance.descheduler.dev/v1alpha1",
+            "kind": "DeschedulerPolicy",
+            "schedulers": {"default-scheduler": args.scoring},
+            "acting": {"steering": args.mode == "steered"},
+            "limits": dict.fromkeys(("perNode", "perNamespace", "perWorkload", "perCycle", "perHour")),
+            "proof": {"maxLoad": {}},
+            "strategies": [{strategy: arguments}],
+        }
+    )
+
+
+def planned(snapshot: ClusterSnapshot, policy_text: str, mode: str) -> PlanDocument:
+    """The plan of the pipeline.
+
+    Raises:
+        SystemExit: a strategy failed.
+    """
+    from descheduler.pipeline import Observed, plan
+    from descheduler.policy import load_policy
+
+    policy = load_policy(policy_text, "the benchmark")
+    observed = Observed(snapshot, {}, NOW)
+    made = _directed(observed, policy) if mode == "directed" else plan(observed, policy, {})
+    if made.problems:
+        raise SystemExit("; ".join(made.problems))
+    return made
+
+
+def _directed(observed: Any, policy: Any) -> PlanDocument:
+    """The same where the executor names the node: no policy can say so yet."""
+    from descheduler.gangs import resolve
+    from descheduler.model.landing import LandingMode
+    from descheduler.planning import PlanningInput, build_document, decide
+    from descheduler.planning.settings import chosen, settings_of, when_unset
+
+    settings = replace(settings_of(policy, observed.snapshot), landing=LandingMode.DIRECTED)
+    units = resolve(observed.snapshot, when_unset=when_unset(policy))
+    given = PlanningInput(observed.snapshot, units, {}, observed.now)
+    return build_document(decide(given, chosen(policy), settings), settings, observed.now)
+
+
+def waves(plan: PlanDocument) -> Iterator[list[PodMove]]:
+    """The moves of each wave, in order."""
+    by_wave: defaultdict[int, list[PodMove]] = defaultdict(list)
+    for action in plan.actions:
+        by_wave[action.wave] += action.pods
+    for wave in sorted(by_wave):
+        yield by_wave[wave]
+
+
+def bound_of(plan: PlanDocument) -> float | None:
+    """The bound that the plan's only finding proves, if any."""
+    return next((finding.bound for finding in plan.findings), None)

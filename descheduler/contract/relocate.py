@@ -1,0 +1,151 @@
+"""Pods leave, then each lands: how strategies try a move, and how planning proves one.
+
+A search on arrays may say who should leave; where a pod then lands is mostly the scheduler's choice. So pods move in a
+state only through here: all of them leave, each lands by the rule of `land` among those that landed before it, and if
+one has no good landing, nothing has moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from descheduler.contract.landing import Accept, Landing, land
+from descheduler.contract.view import RebalanceView, Scenario
+from descheduler.model.arrays import Mask, Positions
+from descheduler.model.landing import LandingMode
+from descheduler.model.moves import Move
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+
+AcceptIn = Callable[[Scenario, int], Accept]
+"""Which nodes are good for a pod in the state reached so far: asked once a pod, when all have left."""
+
+MOST_AVOIDED = 24
+"""What callers allow as `more_avoided`: each node that is steered away from costs two writes."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Relocation:
+    """`moves` in the order in which they landed, each with its good nodes, the one where it is expected first.
+
+    `landings` belong to the moves one by one. `state` has all of it done. `avoid` are the nodes that, beside the
+    sources, must be steered away from for it to come out like this.
+    """
+
+    moves: tuple[Move, ...]
+    landings: tuple[Landing, ...]
+    state: Scenario
+    avoid: tuple[int, ...] = ()
+
+    @property
+    def landed(self) -> dict[int, int]:
+        """Where each pod is expected."""
+        return {move.pod: move.destinations[0] for move in self.moves}
+
+
+def relocate(
+    view: RebalanceView,
+    state: Scenario,
+    pods: Iterable[int],
+    accept: AcceptIn,
+    *,
+    max_risk: float,
+    bad: Reason,
+    wished: Mapping[int, Sequence[int]] | None = None,
+    avoid: Sequence[int] = (),
+    more_avoided: int = 0,
+) -> Relocation | Blocked:
+    """The pods, and all that must move with them, leave; then each lands. `state` itself is left as it was.
+
+    `wished` nodes of a pod, best first, come before others that are good and likely. For the rest see `land_all`.
+    A pod that may not move, or has no node to leave, holds all back.
+    """
+    leaving = dict.fromkeys(member for pod in pods for member in view.moving(pod))
+    wishes = wished or {}
+    moves = tuple(Move(pod, state.node_of(pod), tuple(wishes.get(pod, ()))) for pod in leaving)
+    held = next((blocked for move in moves if (blocked := _held_back(view, move)) is not None), None)
+    if held is not None:
+        return held
+    return land_all(
+        view.snapshot, state, moves, accept, max_risk=max_risk, bad=bad, avoid=avoid, more_avoided=more_avoided
+    )
+
+
+def land_all(
+    snapshot: ClusterSnapshot,
+    state: Scenario,
+    moves: Sequence[Move],
+    accept: AcceptIn,
+    *,
+    max_risk: float,
+    bad: Reason,
+    avoid: Sequence[int] = (),
+    more_avoided: int = 0,
+) -> Relocation | Blocked:
+    """Exactly these moves, done in a fork of `state`: all leave, then each lands, in their order.
+
+    A destination of a move is a wish, unless the move has `only` these. `max_risk` and `bad` are those of `land`.
+    `avoid` are nodes that, beside the sources, are steered away from where steering is on. Nodes that would attract a
+    pod without being good are added to them, up to so many together as `more_avoided` says.
+    """
+    attempt = state.fork()
+    for move in moves:
+        attempt.remove(move.pod)
+    sources = {move.source for move in moves}
+    done = Relocation((), (), attempt, tuple(avoid))
+    attempt.steer({*sources, *avoid})
+    for move in moves:
+        good, reason = accept(attempt, move.pod), bad
+        if move.only:
+            good, reason = _among(good, move.destinations), Reason.NO_GAIN
+        while True:
+            landing = land(snapshot, attempt, move.pod, move.source, good, max_risk, reason, move.destinations)
+            if not isinstance(landing, Blocked):
+                break
+            wider = _wider(done, move, sources, good, more_avoided)
+            if wider is None:
+                return landing
+            done = wider
+            attempt.steer({*sources, *done.avoid})
+        node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
+        attempt.place(move.pod, node)
+        nodes = (node, *(n for n in landing.nodes if n != node))
+        done = replace(done, moves=(*done.moves, replace(move, destinations=nodes)), landings=(*done.landings, landing))
+    attempt.steer(())
+    return done
+
+
+def _wider(done: Relocation, move: Move, sources: set[int], good: Accept, most: int) -> Relocation | None:
+    """What is avoided too when the nodes that attract the pod without being good are; None where that does not help.
+
+    A taint makes only its node less attractive, so those that landed before stay where they are as long as none of
+    them is on a node that is added.
+    """
+    if not most or done.state.mode is not LandingMode.STEERED:
+        return None
+    likely = np.array([node for node, _ in done.state.landing(move.pod, move.source)], np.int32)
+    if not len(likely):
+        return None
+    steered = {*sources, *done.avoid}
+    more = [node for node in likely[~good(likely)].tolist() if node not in steered]
+    if not more or len(done.avoid) + len(more) > most or set(more) & set(done.landed.values()):
+        return None
+    return replace(done, avoid=(*done.avoid, *more))
+
+
+def _among(good: Accept, nodes: Sequence[int]) -> Accept:
+    def accept(at: Positions) -> Mask:
+        found: Mask = good(at) & np.isin(at, nodes)
+        return found
+
+    return accept
+
+
+def _held_back(view: RebalanceView, move: Move) -> Blocked | None:
+    key = f"pod/{view.snapshot.pods[move.pod].key}"
+    if not view.movable[move.pod]:
+        return view.blocked(move.pod) or Blocked(Reason.NO_CURE, key, "was refused before in this plan")
+    return Blocked(Reason.NOT_RUNNING, key, "has no node to leave") if move.source < 0 else view.blocked(move.pod)

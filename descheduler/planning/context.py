@@ -1,0 +1,164 @@
+"""All that a plan is made by, before anything is proposed: what was seen, what the policy says, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from descheduler.contract import NodeLoads, RebalanceView, Scenario
+from descheduler.gangs import Units
+from descheduler.model.arrays import Positions
+from descheduler.model.landing import LandingMode
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.freshness import FreshnessRules
+from descheduler.planning.budgets.budgets import Budgets, DisruptionLimits
+from descheduler.planning.budgets.match import match_budgets
+from descheduler.planning.costs import CostModel, PodCosts, pod_costs
+from descheduler.planning.filters.filters import Filters, build_filters
+from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.problems import Problem, ProblemKind
+from descheduler.planning.proofs import ProofRules
+from descheduler.planning.sources import Sources, judge_sources
+from descheduler.policy.history import HistoryPolicy
+from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
+from descheduler.policy.protections import Protections
+from descheduler.scheduler import Scoring, prepare
+from descheduler.topology import TopologyRules, read_topology
+from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.series import History
+
+SIGNAL_OF = {"cpu": "cpu", "memory": "memory"}
+"""The history signal that measures the use of a schedulable resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRule:
+    """A named group of nodes; the first pool whose selector matches holds the node."""
+
+    name: str
+    selector: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningSettings:
+    """All that the policy says about planning, as plain values; what is left out is as in an empty policy."""
+
+    filters: FilterRules = field(default_factory=lambda: FilterRules.of(Protections()))
+    limits: DisruptionLimits = field(default_factory=lambda: DisruptionLimits.of(LimitsPolicy()))
+    costs: CostModel = field(default_factory=lambda: CostModel.of(CostPolicy()))
+    proof: ProofRules = field(default_factory=lambda: ProofRules.of(ProofPolicy()))
+    freshness: FreshnessRules = field(default_factory=lambda: FreshnessRules.of(FreshnessPolicy(), HistoryPolicy()))
+    pools: tuple[PoolRule, ...] = ()
+    scoring: Mapping[str, Scoring] = field(default_factory=dict)  # by scheduler name
+    topology: TopologyRules = field(default_factory=TopologyRules)
+    rounds: int = 3
+    policy_hash: str = ""
+    executor: str = "evict"
+    landing: LandingMode = LandingMode.PREDICTED
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningInput:
+    """What a plan is made from. `now` in unix seconds; `moved_last_hour` counts towards the hourly limit."""
+
+    snapshot: ClusterSnapshot
+    units: Units
+    profiles: Mapping[str, SignalProfiles]
+    now: float
+    ledger: LedgerView | None = None
+    in_flight: tuple[int, ...] = ()
+    moved_last_hour: int = 0
+    histories: Mapping[str, History] = field(default_factory=dict)  # what the profiles were built from
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningContext:
+    """What proposals are judged by. Nothing in it changes: whoever makes a plan charges a fork of the budgets."""
+
+    given: PlanningInput
+    settings: PlanningSettings
+    view: RebalanceView
+    filters: Filters
+    budgets: Budgets
+    costs: PodCosts
+    sources: Sources
+    problems: tuple[Problem, ...]
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Why nothing may be executed at all; empty when it may."""
+        return self.sources.stops
+
+
+def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
+    """Work out everything that a plan is judged by."""
+    sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
+    loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
+    matches = match_budgets(given.snapshot)
+    filters = build_filters(
+        given.snapshot,
+        given.units,
+        settings.filters,
+        now=given.now,
+        ledger=given.ledger,
+        matches=matches,
+        in_flight=given.in_flight,
+    )
+    costs = pod_costs(given.snapshot, settings.costs, filters.prefers_no_eviction)
+    budgets = Budgets.of(
+        given.snapshot,
+        given.units,
+        settings.limits,
+        in_flight=given.in_flight,
+        moved_last_hour=given.moved_last_hour,
+        matches=matches,
+    )
+    state = prepare(given.snapshot, scoring=settings.scoring).what_if()
+    pools, pool_of = assign_pools(given.snapshot, settings.pools)
+    view = RebalanceView(
+        snapshot=given.snapshot,
+        units=given.units,
+        loads=loads,
+        movable=filters.movable,
+        costs=costs.total,
+        pools=pools,
+        pool_of=pool_of,
+        blocked=filters.blocked,
+        together=filters.together,
+        start=Scenario(loads, state, mode=settings.landing),
+        topology=read_topology(given.snapshot, settings.topology),
+        usage={name: given.histories[name] for name in sources.usable if name in given.histories},
+    )
+    links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in view.topology.problems)
+    return PlanningContext(given, settings, view, filters, budgets, costs, sources, (*sources.problems, *links))
+
+
+def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> tuple[dict[str, NodeLoads], Sources]:
+    """Loads of the resources whose history may be used; a signal that too few pods have is not."""
+    loads: dict[str, NodeLoads] = {}
+    usable, problems = dict(sources.usable), list(sources.problems)
+    for resource, signal in SIGNAL_OF.items():
+        if signal not in usable:
+            continue
+        made = NodeLoads(resource, snapshot, usable[signal], floor=0.05)
+        if made.coverage >= min_coverage:
+            loads[resource] = made
+            continue
+        del usable[signal]
+        text = f"history of {signal} covers {made.coverage:.0%} of the pods, {min_coverage:.0%} is wanted"
+        problems.append(Problem(ProblemKind.SIGNAL, text, signal))
+    return loads, replace(sources, usable=usable, problems=tuple(problems))
+
+
+def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[PoolRule]) -> tuple[tuple[str, ...], Positions]:
+    """Names of the pools, the last one being `default`, and each node's position among them [N]."""
+    names = (*(pool.name for pool in pools), "default")
+    out = np.full(len(snapshot.nodes), len(pools), np.int32)
+    for i, node in enumerate(snapshot.nodes):
+        for at, pool in enumerate(pools):
+            if all(node.labels.get(k) == v for k, v in pool.selector.items()):
+                out[i] = at
+                break
+    return names, out

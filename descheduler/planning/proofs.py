@@ -1,0 +1,56 @@
+"""What is proved of a proposal, by which rules, and what is accepted with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from descheduler.model.moves import Proposal
+from descheduler.planning.budgets.budgets import Charge
+from descheduler.policy.planning import ProofPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRules:
+    """When a destination is good: its forecast quantile within the horizon stays under `max_load` (by resource).
+
+    `max_risk` is the accepted probability that a pod lands on its source or on a node that it would make hot.
+    """
+
+    max_load: Mapping[str, float]
+    quantile: float
+    horizon_seconds: float
+    max_risk: float
+
+    @classmethod
+    def of(cls, proof: ProofPolicy) -> Self:
+        return cls(dict(proof.max_load), proof.quantile, proof.horizon.total_seconds(), proof.max_risk)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes."""
+
+    pod: int
+    node: int
+    share: float
+    candidates: int
+    likely: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes.
+
+    `needs` are the positions of those accepted before that must have left before it has its places.
+    """
+
+    proposal: Proposal
+    restarting: tuple[int, ...]
+    proofs: tuple[Proof, ...]
+    charges: tuple[Charge, ...]
+    cost: float
+    stage: int = 1
+    stages: int = 1
+    needs: frozenset[int] = frozenset()

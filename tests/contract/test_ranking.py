@@ -1,0 +1,44 @@
+"""The order in which proposals are judged, which strategies may rely on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from descheduler.contract import ranked, rate
+from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.subjects import Subject, SubjectKind
+
+COSTS = np.array([9.0, 99.0, 0.0])
+
+
+def proposal(pod: int, worth: float, strategy: str = "A", *, follows: bool = False) -> Proposal:
+    return Proposal(
+        Finding(strategy, Subject(SubjectKind.POD, str(pod)), "", 0.0, 1.0, ""),
+        (Move(pod, 0),),
+        1.0,
+        worth,
+        follows=follows,
+    )
+
+
+def test_most_worth_for_its_cost_comes_first() -> None:
+    cheap, dear, free = proposal(0, 100.0), proposal(1, 500.0), proposal(2, 7.0)
+    assert ranked([dear, free, cheap], COSTS) == [cheap, free, dear]
+    assert rate(100.0, 9.0) == 10.0
+
+
+def test_what_ties_goes_by_the_name_of_its_strategy_and_what_it_is_about() -> None:
+    one, two, three = proposal(0, 10.0, "B"), proposal(0, 10.0, "A"), proposal(2, 1.0, "A")
+    assert ranked([one, two, three], COSTS) == [two, three, one]
+
+
+def test_one_that_follows_comes_after_the_one_that_it_rests_on_though_it_is_worth_more() -> None:
+    first, second = proposal(1, 100.0), proposal(0, 100.0, follows=True)
+    assert ranked([first, second], COSTS) == [first, second]
+    assert ranked([first, proposal(0, 100.0)], COSTS) == [proposal(0, 100.0), first]
+
+
+def test_it_follows_its_own_strategy_alone() -> None:
+    other, first, second = proposal(2, 1e6, "B"), proposal(1, 100.0), proposal(0, 100.0, follows=True)
+    assert ranked([first, second, other], COSTS) == [other, first, second]
+    assert ranked([proposal(1, 100.0, "B"), second], COSTS) == [second, proposal(1, 100.0, "B")]
