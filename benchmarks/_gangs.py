@@ -1,16 +1,22 @@
-"""Racks, a queue of pending gangs, running gangs, and the two rules that gangs.py compares with."""
+"""Racks, a queue of pending gangs, running gangs, as arrays and as the objects of a cluster; a plan for them measured
+with nothing but the files; and the two rules that gangs.py compares with."""
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import _openb
+import _product
+import _wire
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.plan import PlanDocument
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.make_room.requests import Admitted, Allowance, Demand, Request
 from descheduler.packing.make_room.vacate import Option, Yard
 from descheduler.packing.state import ABSENT, Packing, Step, bits, replay
@@ -171,6 +177,126 @@ def _relocate(state: Packing, nodes: Sequence[int], items: Sequence[int]) -> tup
     return made, steps
 
 
+Row = dict[str, str]
+LABEL, WITHIN, RACK_LABEL = (
+    "scheduling.x-k8s.io/pod-group",
+    "kueue.x-k8s.io/podset-required-topology",
+    "trace.example/rack",
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Trace:
+    """The cluster and its gangs by names: rows of `nodes` and of placed `pods`, `rack` of each node, the running gang
+    (`group`) of each pod, and the `pending` gangs: members, (cpu, memory) of each, whether all must be in one rack."""
+
+    nodes: list[Row]
+    pods: list[Row]
+    rack: dict[str, str]
+    group: dict[str, str]
+    pending: dict[str, tuple[int, tuple[int, int], bool]]
+
+    def snapshot(self) -> ClusterSnapshot:
+        """As it would be recorded: gangs are those of scheduler-plugins, racks a node label."""
+        nodes = [_openb.wire_node(n, **{RACK_LABEL: self.rack[n["sn"]]}) for n in self.nodes]
+        pods = [_openb.wire_pod(p, labels=_label(self.group.get(p["name"]))) for p in self.pods]
+        sizes = Counter(self.group.values())
+        for gang, (members, (cpu, memory), together) in self.pending.items():
+            sizes[gang] = members
+            notes = {WITHIN: RACK_LABEL} if together else {}
+            pods += [
+                _wire.pod(f"{gang}-{m:02d}", cpu, memory, gpus=GPUS, labels=_label(gang), annotations=notes)
+                for m in range(members)
+            ]
+        groups = [{"metadata": _wire.meta(g, "trace"), "spec": {"minMember": n}} for g, n in sorted(sizes.items())]
+        return _wire.snapshot(nodes, pods, {"scheduling.x-k8s.io/PodGroup": groups})
+
+    def measured(self, plan: PlanDocument, *, directed: bool) -> tuple[set[str], int, bool]:
+        """Which pending gangs have room after the plan's moves, how many gangs were torn, and whether all found room.
+
+        Those that the plan names nodes for take them; then the others, in the order of the queue, what is left.
+        """
+        state = _openb.Replay.of(self.nodes, self.pods)
+        for wave in _product.waves(plan):
+            state.wave([(one.pod, one.source, one.destination) for one in wave], directed=directed)
+        moved = Counter(self.group[name] for name, *_ in state.moves if name in self.group)
+        sizes = Counter(self.group.values())
+        torn = sum(count != sizes[gang] for gang, count in moved.items())
+        seats: dict[str, list[str]] = {}
+        for action in plan.actions:
+            for seat in action.room_for:
+                seats.setdefault(seat.pod.rpartition("-")[0], []).append(seat.node)
+        admitted: set[str] = set()
+        for gang in sorted(self.pending, key=lambda name: (name not in seats, name)):
+            members, _, together = self.pending[gang]
+            nodes = seats.get(gang) or self._nodes(state, gang)
+            if gang in seats:
+                torn += len(nodes) != members or (together and len({self.rack[n] for n in nodes}) > 1)
+            if nodes and all(self._take(state, gang, node) for node in nodes):
+                admitted.add(gang)
+        return admitted, torn, not state.fault and admitted >= set(seats)
+
+    def _nodes(self, state: _openb.Replay, gang: str) -> list[str]:
+        """Nodes on which all members fit, in the first rack that has them; empty: nowhere."""
+        members, _, together = self.pending[gang]
+        able = [name for name in state.free if self._fits(state, gang, name)]
+        for rack in sorted({self.rack[n] for n in able}, key=int) if together else [""]:
+            found = [n for n in able if not together or self.rack[n] == rack]
+            if len(found) >= members:
+                return found[:members]
+        return []
+
+    def _fits(self, state: _openb.Replay, gang: str, node: str) -> bool:
+        cpu, memory = self.pending[gang][1]
+        free = state.free[node]
+        return free[0] >= cpu and free[1] >= memory and free[2:].count(_wire.WHOLE) >= GPUS
+
+    def _take(self, state: _openb.Replay, gang: str, node: str) -> bool:
+        fits, free = self._fits(state, gang, node), state.free[node]
+        free[0] -= self.pending[gang][1][0]
+        free[1] -= self.pending[gang][1][1]
+        for at in [at for at, left in enumerate(free[2:]) if left == _wire.WHOLE][:GPUS]:
+            free[2 + at] = 0
+        return fits
+
+
+def _label(gang: str | None) -> dict[str, str]:
+    return {LABEL: gang} if gang else {}
+
+
+def trace(
+    cluster: _openb.Cluster, servers: Sequence[Row], group: NDArray[np.int32], requests: Sequence[Request]
+) -> Trace:
+    """The arrays by names; `servers` are the rows of the node list."""
+    packing, known = cluster.packing, {s["sn"]: s for s in servers}
+    rack = racks(cluster.models)
+    pods = []
+    for i in np.flatnonzero(packing.node != ABSENT).tolist():
+        shape = int(packing.shape[i])
+        cpu, memory = packing.shapes.amounts[shape].tolist()
+        pods.append(
+            {
+                "name": cluster.pods[i],
+                "node": cluster.nodes[packing.node[i]],
+                "cpu_milli": str(cpu),
+                "memory_mib": str(memory),
+                "num_gpu": str(packing.shapes.count[shape]),
+                "gpu_milli": str(packing.shapes.milli[shape]),
+                "gpu_indices": "-".join(map(str, bits(int(packing.held[i])).tolist())),
+            }
+        )
+    return Trace(
+        nodes=[known[name] for name in cluster.nodes],
+        pods=pods,
+        rack=dict(zip(cluster.nodes, map(str, rack.tolist()), strict=True)),
+        group={cluster.pods[i]: f"running-{group[i]:03d}" for i in np.flatnonzero(group != ABSENT).tolist()},
+        pending={
+            f"gang-{at:03d}": (r.members, (r.demand.amounts[0], r.demand.amounts[1]), r.domain is not None)
+            for at, r in enumerate(requests)
+        },
+    )
+
+
 def torn(found: Admitted, requests: Sequence[Request], group: NDArray[np.int32] | None) -> int:
     """Gangs moved in part, or seated in part or outside one rack."""
     count = 0
@@ -203,7 +329,7 @@ def executable(packing: Packing, found: Admitted, requests: Sequence[Request]) -
 
 def write(path: Path, cluster: _openb.Cluster, found: Admitted) -> None:
     """The moves in order, then the members of the admitted gangs, which come from nowhere."""
-    _openb.write_steps(path, cluster, found.steps)
+    _openb.write_moves(path, _openb.moves_of(cluster, found.steps))
     with path.open("a", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         for at, seats, held in zip(found.admitted, found.places, found.held, strict=True):

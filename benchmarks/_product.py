@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from _wire import NOW
+from _wire import NOW, SCHEDULER
 
 if TYPE_CHECKING:
     from descheduler.model.plan import PlanDocument, PodMove
@@ -40,8 +39,11 @@ def policy_of(strategy: str, arguments: dict[str, Any], args: argparse.Namespace
         {
             "apiVersion": "rebalance.descheduler.dev/v1alpha1",
             "kind": "DeschedulerPolicy",
-            "schedulers": {"default-scheduler": args.scoring},
-            "acting": {"steering": args.mode == "steered"},
+            "schedulers": {SCHEDULER: args.scoring},
+            "acting": {
+                "executor": "reserve" if args.mode == "directed" else "evict",
+                "steering": args.mode == "steered",
+            },
             "limits": dict.fromkeys(("perNode", "perNamespace", "perWorkload", "perCycle", "perHour")),
             "proof": {"maxLoad": {}},
             "strategies": [{strategy: arguments}],
@@ -49,7 +51,7 @@ def policy_of(strategy: str, arguments: dict[str, Any], args: argparse.Namespace
     )
 
 
-def planned(snapshot: ClusterSnapshot, policy_text: str, mode: str) -> PlanDocument:
+def planned(snapshot: ClusterSnapshot, policy_text: str) -> PlanDocument:
     """The plan of the pipeline.
 
     Raises:
@@ -58,25 +60,10 @@ def planned(snapshot: ClusterSnapshot, policy_text: str, mode: str) -> PlanDocum
     from descheduler.pipeline import Observed, plan
     from descheduler.policy import load_policy
 
-    policy = load_policy(policy_text, "the benchmark")
-    observed = Observed(snapshot, {}, NOW)
-    made = _directed(observed, policy) if mode == "directed" else plan(observed, policy, {})
+    made = plan(Observed(snapshot, {}, NOW), load_policy(policy_text, "the benchmark"), {})
     if made.problems:
         raise SystemExit("; ".join(made.problems))
     return made
-
-
-def _directed(observed: Any, policy: Any) -> PlanDocument:
-    """The same where the executor names the node: no policy can say so yet."""
-    from descheduler.gangs import resolve
-    from descheduler.model.landing import LandingMode
-    from descheduler.planning import PlanningInput, build_document, decide
-    from descheduler.planning.settings import chosen, settings_of, when_unset
-
-    settings = replace(settings_of(policy, observed.snapshot), landing=LandingMode.DIRECTED)
-    units = resolve(observed.snapshot, when_unset=when_unset(policy))
-    given = PlanningInput(observed.snapshot, units, {}, observed.now)
-    return build_document(decide(given, chosen(policy), settings), settings, observed.now)
 
 
 def waves(plan: PlanDocument) -> Iterator[list[PodMove]]:

@@ -13,6 +13,9 @@ CREATED = "2025-10-01T08:00:00Z"
 GPU, COUNT, MILLI = "nvidia.com/gpu", "alibabacloud.com/gpu-count", "alibabacloud.com/gpu-milli"
 INDEX, MODEL = "alibabacloud.com/gpu-index", "alibabacloud.com/gpu-card-model"
 WHOLE = 1000
+RESERVATIONS = "scheduling.koordinator.sh/Reservation"
+SCHEDULER = "koord-scheduler"
+"""Of all pods: one that fills Reservations, so that landings can be directed."""
 
 Json = dict[str, Any]
 
@@ -64,15 +67,20 @@ def pod(
     container = {"name": "main", "image": "trace:1", "resources": {"requests": asks}}
     return {
         "metadata": described,
-        "spec": {"containers": [container], **({"nodeName": on} if on else {}), **spec},
+        "spec": {"containers": [container], "schedulerName": SCHEDULER, **({"nodeName": on} if on else {}), **spec},
         "status": running,
     }
 
 
-def snapshot(nodes: Iterable[Json], pods: Iterable[Json], **more: Iterable[Json]) -> ClusterSnapshot:
-    """The cluster, converted as a recording is; further kinds by their keys, "/" written as "__"."""
-    others = {key.replace("__", "/"): tuple(found) for key, found in more.items()}
-    spaces = [{"metadata": meta("trace")}]
-    return cluster_objects(
-        {"nodes": nodes, "pods": pods, "namespaces": spaces, **others}, taken_at=NOW, cluster="trace"
-    ).snapshot()
+def snapshot(
+    nodes: Iterable[Json], pods: Iterable[Json], more: Mapping[str, Iterable[Json]] | None = None
+) -> ClusterSnapshot:
+    """The cluster, converted as a recording is; `more` are further kinds by their keys. Reservations are served."""
+    kinds = {
+        "nodes": nodes,
+        "pods": pods,
+        "namespaces": [{"metadata": meta("trace")}],
+        RESERVATIONS: (),
+        **(more or {}),
+    }
+    return cluster_objects(kinds, taken_at=NOW, cluster="trace").snapshot()

@@ -3,9 +3,15 @@
 A steady state of openb with the `multigpu50` tasks (made as openb_state.py does, from --seed, or read from --state);
 racks are slices of 16 nodes of one model in the order of the node list. Pending gangs have 2, 4, 8 or 16 members of 8
 GPUs, drawn by --seed, each within one rack (any nodes, when no rack is large enough). Placed 8-GPU pods stand in gangs
-of their own, which move whole or not at all. Compared with no moves, and with KAI's consolidation rule reimplemented
-(gangs in order, at most 16 victims each, all of which must find a new place). `bound` is proven: no plan within K moves
-admits more (in the measure of --worth). `torn` counts gangs moved or admitted in part.
+of their own, which move whole or not at all. The cluster becomes the objects that an API server would hand out, a
+policy with GpuDefragmentation (objective pending) plans them, and the moves are replayed with nothing but the files;
+then who has room is counted (`admitted`, `gpus`). Compared with no moves, and with KAI's consolidation rule
+reimplemented (gangs in order, at most 16 victims each, all of which must find a new place). `torn` counts gangs moved
+or admitted in part. `mode` says who decides where pods land (see openb.py); `seconds` runs from the snapshot to the
+plan document.
+
+`--bare` runs the search alone beside it (keys `bare_…`); its bound is proven: no plan within K moves admits more (in
+the measure of --worth).
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from pathlib import Path
 import _common
 import _gangs
 import _openb
+import _product
 import numpy as np
 import openb_state
 
@@ -25,6 +32,8 @@ TASKS = "openb_pod_list_multigpu50.csv"
 
 def arguments() -> argparse.Namespace:
     parser = _common.parser(__doc__ or "")
+    _product.add_mode(parser)
+    parser.add_argument("--bare", action="store_true", help="run the search alone as well")
     parser.add_argument("--seed", type=int, default=43)
     parser.add_argument("--state", help="placed pods (default: made from --seed, --scheduler, --nodes and --pods)")
     parser.add_argument("--scheduler", choices=sorted(openb_state.SCORES), default="least")
@@ -35,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--running", type=float, default=1.0, help="share of placed 8-GPU pods in gangs")
     parser.add_argument("--worth", choices=("gangs", "gpus"), default="gangs", help="what is maximised")
     parser.add_argument("--moves", type=int, nargs="+", default=[0, 35, 70, 140, 350])
-    parser.add_argument("--plan-out", type=Path, help="the moves and seats for the last of --moves")
+    parser.add_argument("--plan-out", type=Path, help="bare: the moves and seats for the last of --moves")
     return parser.parse_args()
 
 
@@ -59,8 +68,11 @@ def main() -> None:
     requests = _gangs.queue(_openb.rows(_openb.find(args.pods)), args.gangs, rack, args.worth == "gpus", rng)
     group = _gangs.running(packing, args.running, rng)
     gpus = [r.members * _gangs.GPUS for r in requests]
+    trace = _gangs.trace(cluster, _openb.rows(_openb.find(args.nodes)), group, requests)
+    snapshot = trace.snapshot()
     none = _gangs.consolidation(packing, requests, Allowance(0, group), 0)
     figures: dict[str, _common.Figure] = {
+        "mode": args.mode,
         "pending": len(requests),
         "pending_gpus": sum(gpus),
         "running_gangs": int(group.max(initial=-1)) + 1,
@@ -70,21 +82,41 @@ def main() -> None:
     for moves in args.moves:
         at = f"_{moves}" if len(args.moves) > 1 else ""
         kai = _gangs.consolidation(packing, requests, Allowance(moves, group), _gangs.VICTIMS)
-        began, cpu = time.perf_counter(), time.process_time()
-        found = admit(packing, requests, Allowance(moves, group))
         figures |= {
             f"admitted_kai{at}": len(kai.admitted),
             f"gpus_kai{at}": sum(gpus[i] for i in kai.admitted),
             f"moves_kai{at}": len(kai.steps),
-            f"admitted{at}": len(found.admitted),
-            f"gpus{at}": sum(gpus[i] for i in found.admitted),
-            f"moves{at}": len(found.steps),
-            f"bound{at}": found.bound,
-            f"optimal{at}": found.optimal,
-            f"torn{at}": _gangs.torn(found, requests, group),
-            f"executable{at}": _gangs.executable(packing, found, requests),
-            f"seconds{at}": time.perf_counter() - began,
-            f"cpu_seconds{at}": time.process_time() - cpu,
+        }
+        if moves:
+            asked = {"objective": "pending", "maxMoves": moves, "slotWorth": "52w"}
+            policy = _product.policy_of("GpuDefragmentation", asked, args)
+            began, cpu = time.perf_counter(), time.process_time()
+            plan = _product.planned(snapshot, policy)
+            seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+            admitted, torn, executable = trace.measured(plan, directed=args.mode == "directed")
+            figures |= {
+                f"admitted{at}": len(admitted),
+                f"gpus{at}": sum(n for n, gang in zip(gpus, trace.pending, strict=True) if gang in admitted),
+                f"moves{at}": int(plan.summary["moves"]),
+                f"torn{at}": torn,
+                f"executable{at}": executable,
+                f"seconds{at}": seconds,
+                f"cpu_seconds{at}": cpu_seconds,
+            }
+        if not args.bare:
+            continue
+        began, cpu = time.perf_counter(), time.process_time()
+        found = admit(packing, requests, Allowance(moves, group))
+        figures |= {
+            f"bare_admitted{at}": len(found.admitted),
+            f"bare_gpus{at}": sum(gpus[i] for i in found.admitted),
+            f"bare_moves{at}": len(found.steps),
+            f"bare_bound{at}": found.bound,
+            f"bare_optimal{at}": found.optimal,
+            f"bare_torn{at}": _gangs.torn(found, requests, group),
+            f"bare_executable{at}": _gangs.executable(packing, found, requests),
+            f"bare_seconds{at}": time.perf_counter() - began,
+            f"bare_cpu_seconds{at}": time.process_time() - cpu,
         }
         if args.plan_out:
             _gangs.write(args.plan_out, cluster, found)

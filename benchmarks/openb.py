@@ -47,7 +47,7 @@ def main() -> None:
     asked = objective.asked(args, tasks) | {"maxMoves": args.moves, "slotWorth": "52w"}
     policy = _product.policy_of("GpuDefragmentation", asked, args)
     began, worked = time.perf_counter(), time.process_time()
-    plan = _product.planned(snapshot, policy, args.mode)
+    plan = _product.planned(snapshot, policy)
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
 
     state = _openb.Replay.of(nodes, pods)

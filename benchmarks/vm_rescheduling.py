@@ -53,7 +53,7 @@ def main() -> None:
     policy = _product.policy_of("SlotDefragmentation", asked, args)
     snapshot = _vms.snapshot(fleet)
     began, worked = time.perf_counter(), time.process_time()
-    plan = _product.planned(snapshot, policy, args.mode)
+    plan = _product.planned(snapshot, policy)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - worked
     waves = [[(one.pod, one.source, one.destination) for one in wave] for wave in _product.waves(plan)]
     rows = [row for wave in waves for row in wave]

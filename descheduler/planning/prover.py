@@ -67,7 +67,7 @@ class Prover:
                 return relocated
             attempt = relocated.state
             proofs.append(_proofs(relocated))
-            needs.append(self._needs(turn, stage, proofs[-1], attempt, turns))
+            needs.append(self._needs(turn, relocated, turns))
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
@@ -91,12 +91,12 @@ class Prover:
 
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
         """Actions that must keep apart, or wait for one another, may need more waves than there may be."""
-        most = self._budgets.limits.waves
-        if most is None or self.view.landing is LandingMode.PREDICTED:
+        most, landing = self._budgets.limits.waves, self.view.landing
+        if most is None or landing is LandingMode.PREDICTED:
             return None
-        if max(waves_of(self._budgets, [*self.accepted, *new], self.view.landing)) < most:
+        if max(waves_of(self._budgets, [*self.accepted, *new], landing)) < most:
             return None
-        if self.view.landing is LandingMode.DIRECTED:
+        if landing is LandingMode.DIRECTED:
             return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")
         return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
 
@@ -121,14 +121,12 @@ class Prover:
             for stage in self._budgets.divide([restarting[at] for at in run])
         )
 
-    def _needs(
-        self, turn: int, stage: Proposal, proofs: tuple[Proof, ...], reached: Scenario, turns: Turns
-    ) -> frozenset[int]:
+    def _needs(self, turn: int, made: Relocation, turns: Turns) -> frozenset[int]:
         """Which accepted actions must have left before this one; known only where landings are directed."""
         if self.view.landing is not LandingMode.DIRECTED:
             return frozenset()
-        needs = frozenset(turn for proof in proofs for turn in turns.needs(reached, proof.pod, proof.node))
-        turns.leave(turn, ((move.pod, move.source) for move in stage.moves))
+        needs = frozenset(at for pod, node in made.landed.items() for at in turns.needs(made.state, pod, node))
+        turns.leave(turn, ((move.pod, move.source) for move in made.moves))
         return needs
 
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:

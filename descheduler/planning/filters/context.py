@@ -95,7 +95,7 @@ class FilterContext:
         return _spread([test(v) for v in self.looks.namespaces.values], self.looks.namespaces.rows)
 
     def by_owner(self, test: Callable[[Pod], bool]) -> Mask:
-        """[P] pods whose owners pass: `test` is given one pod for each distinct controller and may look at those only."""
+        """[P] pods whose owners pass: `test` sees one pod for each controller, and looks at its owners."""
         return _spread([test(p) for p in self.looks.first_of_owner], self.looks.owners.rows)
 
     def by_spec(self, values: list[bool]) -> Mask:
