@@ -68,15 +68,13 @@ def planned(snapshot: ClusterSnapshot, policy_text: str, mode: str) -> PlanDocum
 
 def _directed(observed: Any, policy: Any) -> PlanDocument:
     """The same where the executor names the node: no policy can say so yet."""
-    from descheduler.gangs import resolve
     from descheduler.model.landing import LandingMode
-    from descheduler.planning import PlanningInput, build_document, decide
-    from descheduler.planning.settings import chosen, settings_of, when_unset
+    from descheduler.planning import build_document, decide, survey
+    from descheduler.planning.settings import chosen, input_of, settings_of
 
     settings = replace(settings_of(policy, observed.snapshot), landing=LandingMode.DIRECTED)
-    units = resolve(observed.snapshot, when_unset=when_unset(policy))
-    given = PlanningInput(observed.snapshot, units, {}, observed.now)
-    return build_document(decide(given, chosen(policy), settings), settings, observed.now)
+    context = survey(input_of(policy, observed.snapshot, {}, observed.now), settings)
+    return build_document(decide(context, chosen(policy)))
 
 
 def waves(plan: PlanDocument) -> Iterator[list[PodMove]]:
