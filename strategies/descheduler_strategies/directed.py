@@ -10,6 +10,7 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.dependence import independent
@@ -31,6 +32,13 @@ def single_movers(view: RebalanceView, pods: Positions, stay: Iterable[int] = ()
         taken[unit.name] += 1
         out[at] = unit.restarting(pod) == (pod,) and taken[unit.name] <= unit.slack
     return out
+
+
+def found_places(view: RebalanceView, pods: Positions, steps: Iterable[Step]) -> dict[int, tuple[int, ...]]:
+    """The node that a search found for each pod, where the executor can be told; elsewhere nothing is wished for."""
+    if view.landing is not LandingMode.DIRECTED:
+        return {}
+    return {int(pods[step.item]): (step.target,) for step in steps}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ member of the gang then has a node.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.make_room.admission import admit
 from descheduler.packing.make_room.requests import Admitted, Request
 from descheduler.packing.state import Step
+from descheduler_strategies.directed import found_places
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import focus
 from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
@@ -52,7 +53,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
         found = admit(columns.packing, _requests(left, columns), allowance, effort_of(args.effort))
         finding = finding or _finding(left, found.bound if whole else None)
         failed: list[int] = []
-        for entry in _entries(left, columns, found):
+        for entry in _entries(view, left, columns, found):
             result = _let_in(view, args, state, pool, entry, finding)
             if isinstance(result, Blocked):
                 refused = result
@@ -84,11 +85,13 @@ def _without(movable: NDArray[np.bool_], pods: Sequence[int]) -> NDArray[np.bool
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Those who are let in together because they share a node; `places` of each one's members; who has to leave."""
+    """Those who are let in together because they share a node; `places` of each one's members; who has to leave, and
+    where for, where that can be said."""
 
     who: tuple[Waiting, ...]
     places: tuple[tuple[int, ...], ...]
     leaving: tuple[int, ...]
+    wished: Mapping[int, Sequence[int]]
     kept: tuple[int, ...]  # nodes on which anybody, of this entry or another, gets a place
 
 
@@ -153,7 +156,7 @@ def _finding(left: Sequence[Waiting], bound: float | None) -> Finding:
     )
 
 
-def _entries(left: Sequence[Waiting], columns: GpuColumns, found: Admitted) -> list[_Entry]:
+def _entries(view: RebalanceView, left: Sequence[Waiting], columns: GpuColumns, found: Admitted) -> list[_Entry]:
     """The answer in parts that do not touch: requests that share a node are one, with the pods that leave for them."""
     groups: list[tuple[list[int], set[int]]] = []
     for i, places in enumerate(found.places):
@@ -163,10 +166,17 @@ def _entries(left: Sequence[Waiting], columns: GpuColumns, found: Admitted) -> l
             groups.remove(group)
             nodes |= group[1]
         groups.append((sorted([i, *(j for g in touching for j in g[0])]), nodes))
-    return sorted((_entry(left, columns, found, *group) for group in groups), key=lambda e: left.index(e.who[0]))
+    return sorted((_entry(view, left, columns, found, *group) for group in groups), key=lambda e: left.index(e.who[0]))
 
 
-def _entry(left: Sequence[Waiting], columns: GpuColumns, found: Admitted, who: list[int], nodes: set[int]) -> _Entry:
+def _entry(
+    view: RebalanceView,
+    left: Sequence[Waiting],
+    columns: GpuColumns,
+    found: Admitted,
+    who: list[int],
+    nodes: set[int],
+) -> _Entry:
     wanted = set(nodes)
     chosen: list[Step] = []
     for step in reversed(found.steps):  # those that only make room for another leave before it, so they come later here
@@ -177,6 +187,7 @@ def _entry(left: Sequence[Waiting], columns: GpuColumns, found: Admitted, who: l
         who=tuple(left[found.admitted[i]] for i in who),
         places=tuple(found.places[i] for i in who),
         leaving=tuple(int(columns.pods[step.item]) for step in reversed(chosen)),
+        wished=found_places(view, columns.pods, chosen),
         kept=tuple(sorted({node for places in found.places for node in places})),
     )
 
@@ -200,6 +211,7 @@ def _let_in(
         _spared(entry.kept),
         max_risk=args.max_risk,
         bad=Reason.CLOSES_SLOT,
+        wished=entry.wished,
         avoid=avoid,
         more_avoided=MOST_AVOIDED,
     )

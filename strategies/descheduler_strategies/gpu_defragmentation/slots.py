@@ -7,7 +7,7 @@ or nothing, and it counts only if the slots of the cluster really rise, with eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -21,6 +21,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.make_room.requests import Demand, Opened
 from descheduler.packing.make_room.slots import open_slots
+from descheduler_strategies.directed import found_places
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import fewest_moves, focus, most_openable
 from descheduler_strategies.gpus.columns import GpuColumns, allowance_of, effort_of, gpu_columns, gpu_pool
@@ -52,10 +53,11 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     finding = shape.finding(free, free + bound)
     last = Blocked(Reason.NO_CURE, args.resource, "no node can be vacated within the limits")
     count = moves = 0
+    places = found_places(view, columns.pods, opened.steps)
     for node, leaving in _candidates(view, args, shape, state, columns, opened):
         if free + count >= args.wanted or count >= slots_left:
             break
-        result = _vacate(view, args, shape, state, node, leaving, finding, most - moves)
+        result = _vacate(view, args, shape, state, node, leaving, places, finding, most - moves)
         if isinstance(result, Blocked):
             last = result
             continue
@@ -191,6 +193,7 @@ def _vacate(
     state: Scenario,
     node: int,
     leaving: Sequence[int],
+    places: Mapping[int, Sequence[int]],
     finding: Finding,
     left: int,
 ) -> Proposal | Blocked:
@@ -206,6 +209,7 @@ def _vacate(
         shape.spared,
         max_risk=args.max_risk,
         bad=Reason.CLOSES_SLOT,
+        wished=places,
         avoid=(node,),
         more_avoided=MOST_AVOIDED,
     )
