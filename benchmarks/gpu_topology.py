@@ -251,7 +251,7 @@ def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devi
     from descheduler.gangs import resolve
     from descheduler.model.landing import LandingMode
     from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
-    from descheduler.planning.budgets.budgets import DisruptionLimits
+    from descheduler.planning.budgets.limits import DisruptionLimits
     from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
     from descheduler_strategies.gpu_topology.strategy import GpuTopology
 

@@ -222,7 +222,7 @@ class Scenario:
         return out
 
     def changed(self, resource: str) -> Positions:
-        """Nodes whose load differs from the snapshot's."""
+        """[K] positions of the nodes whose load differs from the snapshot's, ascending."""
         return np.array(sorted(self._changed[resource]), np.int32)
 
     def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats32:

@@ -31,6 +31,7 @@ class ExecutionContext:
     executors: Callable[[str], ChosenExecutor]
     keep: Callable[[str, Sequence[ActionOutcome]], None]
     notify: Callable[[ActionOutcome], None]
+    _chosen: dict[str, ChosenExecutor] = field(default_factory=dict)
     _movers: dict[str, UnitMover] = field(default_factory=dict)
 
     @property
@@ -54,10 +55,16 @@ class ExecutionContext:
         """Whether the process was asked to end."""
         return self.tools.stopping()
 
+    def executor(self, name: str) -> ChosenExecutor:
+        """The executor of that name, looked up once. Raises ExecutorError."""
+        if name not in self._chosen:
+            self._chosen[name] = self.executors(name)
+        return self._chosen[name]
+
     def mover(self, executor: str) -> UnitMover:
         """Who moves units by that executor. Raises ExecutorError."""
         if executor not in self._movers:
-            self._movers[executor] = self.executors(executor).mover(self.tools)
+            self._movers[executor] = self.executor(executor).mover(self.tools)
         return self._movers[executor]
 
     def holds(self, intent: Intent) -> bool:

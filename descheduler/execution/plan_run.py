@@ -82,7 +82,7 @@ class PlanRun:
     def _unable(self, action: Action, snapshot: ClusterSnapshot) -> Blocked | None:
         """Set where there is nobody who could move the unit."""
         try:
-            return self._context.executors(action.executor).unserved(snapshot)
+            return self._context.executor(action.executor).unserved(snapshot)
         except ExecutorError as error:
             return Blocked(Reason.EXECUTOR, f"executor/{action.executor}", str(error))
 

@@ -20,6 +20,8 @@ class SubjectKind(StrEnum):
     """An objective of the GPUs of the cluster, or a resource of theirs."""
     GPUS = "gpus"
     """Devices that are not named one by one."""
+    SLOTS = "slots"
+    """Free slots of a shape, by the resource that counts."""
     STRATEGY = "strategy"
 
 

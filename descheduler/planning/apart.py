@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from descheduler.model.landing import LandingMode
-from descheduler.planning.budgets.budgets import Budgets
+from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.proofs import Accepted
 
 

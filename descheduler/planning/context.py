@@ -13,10 +13,11 @@ from descheduler.model.arrays import Positions
 from descheduler.model.landing import LandingMode
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules
-from descheduler.planning.budgets.budgets import Budgets, DisruptionLimits
+from descheduler.planning.budgets.charging import Budgets
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
-from descheduler.planning.filters.filters import Filters, build_filters
+from descheduler.planning.filters.build import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules

@@ -3,7 +3,7 @@
 cost(pod) = value x (restart + warm-up + lost work): value is the pod's cores, with a GPU worth `GPU_WEIGHT` cores;
 lost work is what its kind of workload has not yet saved (half a checkpoint interval for batch work, nothing for a
 stateless replica). A unit costs what all pods that restart with it cost together. A pod that prefers not to be evicted
-costs `RELUCTANCE` times as much, so that it moves after all others, and only for what is worth that much.
+costs `NO_EVICTION_FACTOR` times as much, so that it moves after all others, and only for what is worth that much.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from descheduler.contract import GPU_WEIGHT
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy.planning import CostPolicy
 
-RELUCTANCE = 10.0  # ours: dearer than what tells two ordinary pods on a node apart, yet a large benefit still wins
+NO_EVICTION_FACTOR = (
+    10.0  # ours: dearer than what tells two ordinary pods on a node apart, yet a large benefit still wins
+)
 _FLOOR_CORES = 0.1  # a pod that asks for nothing still interrupts somebody
 
 
@@ -54,6 +56,7 @@ class PodCosts:
 
     @property
     def total(self) -> NDArray[np.float64]:
+        """[P] weighted resource-seconds."""
         return self.restart + self.warm_up + self.lost_work
 
 
@@ -66,7 +69,7 @@ def pod_costs(
     gpus = np.array([s.gpu.devices if s.gpu else 0.0 for s in columns.specs])
     value = (np.maximum(cores, _FLOOR_CORES) + GPU_WEIGHT * gpus)[columns.pod_spec]
     if prefers_no_eviction is not None:
-        value = np.where(prefers_no_eviction, RELUCTANCE * value, value)
+        value = np.where(prefers_no_eviction, NO_EVICTION_FACTOR * value, value)
     lost = np.array([model.lost_work_seconds.get(key.kind, 0.0) for key in columns.workloads])
     extra = np.array([model.stateful_seconds * (key.kind == "StatefulSet") for key in columns.workloads])
     of = columns.pod_workload

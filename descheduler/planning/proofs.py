@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from descheduler.model.moves import Proposal
-from descheduler.planning.budgets.budgets import Charge
+from descheduler.planning.budgets.charging import Charge
 from descheduler.policy.planning import ProofPolicy
 
 

@@ -13,7 +13,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.observe.freshness import FreshnessRules
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningInput, PlanningSettings, PoolRule
 from descheduler.planning.costs import CostModel
 from descheduler.planning.filters.rules import FilterRules, LedgerView

@@ -22,7 +22,7 @@ from descheduler_profiling.quantiles import curve, sampled_peak
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.selection import Selection, select
 from descheduler_profiling.series import History
-from descheduler_profiling.settings import DAY, ProfileSettings
+from descheduler_profiling.settings import DAY, HOUR, ProfileSettings
 
 CACHED = 64  # rows that are worked on at once, so that the arrays of the race stay in the cache
 
@@ -119,7 +119,7 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
         limit = np.float32(settings.limit)
         added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
         forecasts, highest = np.minimum(forecasts, limit), np.minimum(highest, limit)
-    for index, seconds in enumerate((3600.0, float(DAY))):
+    for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(highest[:, index] - sampled_peak(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
     unknown = confidence == 0

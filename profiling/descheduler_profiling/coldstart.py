@@ -15,7 +15,7 @@ import numpy as np
 
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.profiles import SignalProfiles, packed
-from descheduler_profiling.settings import Likeness, ProfileSettings
+from descheduler_profiling.settings import WEEK, Likeness, ProfileSettings
 
 DONORS = 5
 CONFIDENCE = 0.3  # the most that a borrowed profile is worth
@@ -26,7 +26,7 @@ def borrowed(made: SignalProfiles, settings: ProfileSettings) -> SignalProfiles:
     """The profiles with those of young workloads filled from their like, where `settings.likeness` says which are."""
     if not settings.likeness or not len(made.keys):
         return made
-    least = settings.min_history / (7 * 86400)
+    least = settings.min_history / WEEK
     known = [settings.likeness.get(key) for key in made.keys]
     young = [row for row in np.flatnonzero(made.confidence < least).tolist() if known[row] is not None]
     donors = [row for row in np.flatnonzero(made.confidence >= MATURE).tolist() if known[row] is not None]

@@ -6,8 +6,8 @@ import numpy as np
 
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.clean import Cleaned
+from descheduler_profiling.settings import HOUR, WEEK
 
-WEEK = 7 * 86400
 FEWEST = 4  # samples without which nothing is said
 
 
@@ -22,7 +22,7 @@ def confidence_of(cleaned: Cleaned, step: int, min_history: int) -> tuple[Floats
     seconds = measured * step
     confidence = np.clip(seconds / WEEK, 0, 1).astype(np.float32)
     confidence[seconds >= 0.95 * WEEK] = 1
-    recent = np.isfinite(values[:, -max(1, 3600 // step) :]).sum(axis=1) > 0
+    recent = np.isfinite(values[:, -max(1, HOUR // step) :]).sum(axis=1) > 0
     confidence[dropped > 0] *= np.float32(0.9)
     confidence[(measured < FEWEST) | ~recent] = 0
     why = []
@@ -33,7 +33,7 @@ def confidence_of(cleaned: Cleaned, step: int, min_history: int) -> tuple[Floats
         elif not recent[row]:
             reasons.append("nothing measured in the last hour")
         elif seconds[row] < min_history or confidence[row] < 0.9:
-            reasons.append(f"{seconds[row] / 3600:.1f} h measured")
+            reasons.append(f"{seconds[row] / HOUR:.1f} h measured")
         if dropped[row]:
             reasons.append(f"{dropped[row]} samples dropped (negative, infinite or absurd)")
         why.append(", ".join(reasons))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
+from descheduler_profiling.settings import DAY, HOUR
 
 NAMES = ("season", "exact", "season_now", "hour", "day")
 SMOOTH = 7  # slots over which a day's usage is averaged before it enters the seasonal profile
@@ -55,14 +56,14 @@ def features(values: Floats32, step: int, ahead: int, half_life: float) -> Featu
 
     `half_life` of the seasonal profile in seconds.
     """
-    per_hour, per_day = max(1, 3600 // step), max(1, 86400 // step)
+    per_hour, per_day = max(1, HOUR // step), max(1, DAY // step)
     filled, first = fill(values)
     smooth = centred(filled, max(1, min(SMOOTH, per_day // 12)))
-    season = seasonal(smooth, first, per_day, ahead, half_life / 86400.0)
+    season = seasonal(smooth, first, per_day, ahead, half_life / DAY)
     sums = running(filled)
     return Features(
         season=season,
-        exact=seasonal(filled, first, per_day, ahead, half_life / 86400.0),
+        exact=seasonal(filled, first, per_day, ahead, half_life / DAY),
         season_now=trailing(running(season[:, : values.shape[1]]), per_hour),
         hour=trailing(sums, per_hour),
         day=trailing(sums, per_day),

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from descheduler.model.arrays import Ints
+from descheduler_profiling.settings import WEEK
 
 # Past origins per bucket, and leads sampled at each: 36 x (3 + 9 + 6 + 12) samples, 104 points and two for peaks are
 # 1,186 float32, 90 MiB for 20,000 workloads.
@@ -111,7 +112,7 @@ def _samples(first: int, last: int, index: int, history_steps: int, step: int) -
     """Ages [K] and leads [K, J] of the samples of one bucket; leads are staggered so that all phases are met."""
     count = min(LEADS[min(index, len(LEADS) - 1)], last - first + 1)
     stride = (last - first + 1) / count
-    room = max(1, min(history_steps, 7 * 86400 // step) - 1)
+    room = max(1, min(history_steps, WEEK // step) - 1)
     # A week over 36 is no divisor of a day: the origins meet many times of the day.
     spacing = room / ORIGINS
     k = np.arange(ORIGINS)

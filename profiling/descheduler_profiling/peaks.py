@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from descheduler.model.arrays import Floats32
+from descheduler_profiling.settings import DAY, HOUR
 
 HOUR_LEVELS = {
     "largest of an hour": 0.14,
@@ -35,7 +36,7 @@ def peaks(values: Floats32, p95: Floats32, p99: Floats32, step: int) -> Floats32
     rows = values.shape[0]
     if values.shape[1] == 0:
         return np.zeros((rows, 2), np.float32)
-    hour, per_day = max(1, 3600 // step), max(1, 86400 // step)
+    hour, per_day = max(1, HOUR // step), max(1, DAY // step)
     mean = _mean(values)
     level = p95[:, :hour].max(axis=1)
     near = (

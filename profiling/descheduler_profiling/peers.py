@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32
+from descheduler_profiling.settings import DAY, HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,6 @@ class Histogram:
         return out
 
 
-HOUR = 3600.0
 VPA_CPU = Histogram(largest=1000.0, first=0.01, half_life=24 * HOUR, weight=0.1, epsilon=0.001 * 0.1)
 VPA_MEMORY = Histogram(largest=1e12, first=1e7, half_life=24 * HOUR, weight=1.0, epsilon=0.001 * 0.1)
 KOORDINATOR_CPU = Histogram(largest=1024.0, first=0.025, half_life=12 * HOUR, epsilon=0.001)
@@ -99,7 +99,7 @@ def vpa_target(values: Floats32, step: int, memory: bool = False) -> Floats32:
 
 
 def _memory_step(step: int, memory: bool) -> tuple[int, tuple[float, ...]]:
-    return (86400 if memory else step), (VPA_TARGET,)
+    return (DAY if memory else step), (VPA_TARGET,)
 
 
 def koordinator_peak(values: Floats32, step: int, memory: bool = False) -> Floats32:
@@ -111,7 +111,7 @@ def koordinator_peak(values: Floats32, step: int, memory: bool = False) -> Float
 
 def daily_peaks(values: Floats32, step: int) -> Floats32:
     """[S, days]: the largest sample of each 24 h counted back from the end (VPA's memory aggregation interval)."""
-    per_day = max(1, 86400 // step)
+    per_day = max(1, DAY // step)
     days = -(-values.shape[1] // per_day)
     padded = np.full((values.shape[0], days * per_day), -np.inf, np.float32)
     padded[:, days * per_day - values.shape[1] :] = np.where(np.isfinite(values), values, -np.inf)
@@ -135,7 +135,7 @@ def flat_quantile(values: Floats32, step: int, q: float, seconds: int) -> Floats
     return np.where(count > 0, mixed, 0.0).astype(np.float32)
 
 
-def n_sigma(values: Floats32, step: int, sigmas: float = 5.0, seconds: int = 86400) -> Floats32:
+def n_sigma(values: Floats32, step: int, sigmas: float = 5.0, seconds: int = DAY) -> Floats32:
     """Mean plus `sigmas` standard deviations [S] of the last so many seconds."""
     tail = values[:, -max(1, seconds // step) :]
     known = np.isfinite(tail)

@@ -13,6 +13,7 @@ import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.layout import Bucket, Layout
+from descheduler_profiling.settings import HOUR
 
 RESERVE = 0.2
 
@@ -48,7 +49,7 @@ def peak(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> F
 
 def _excess(plan: Layout, vectors: Floats32, horizon_seconds: float) -> Floats32:
     """What to add for spikes [...]: that of an hour up to an hour, that of a day at a day, between in log time."""
-    share = np.float32(np.clip(math.log(max(horizon_seconds, 1.0) / 3600.0) / math.log(24.0), 0.0, 1.0))
+    share = np.float32(np.clip(math.log(max(horizon_seconds, 1.0) / HOUR) / math.log(24.0), 0.0, 1.0))
     squares = np.maximum(vectors[..., plan.excess : plan.excess + 2], np.float32(0))
     out: Floats32 = np.sqrt((1 - share) * squares[..., 0] + share * squares[..., 1])
     return out

@@ -16,6 +16,7 @@ from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.features import Features
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS, PAST, Samples, known_blocks, margins, ranked, samples
+from descheduler_profiling.settings import DAY
 
 # Exponent of the losses: of the mean of the last two days, and of the geometric mean of all.
 SHARPNESS = 16.0
@@ -44,7 +45,7 @@ def select(
 ) -> Selection:
     """Race all models on cleaned values [S, T]; `before` [Q, S, M] are the weights of an earlier build."""
     rows = values.shape[0]
-    per_day = max(1, 86400 // plan.step)
+    per_day = max(1, DAY // plan.step)
     blocks = known_blocks(per_day)
     sets = samples(values, made, per_day)
     sorted_sets = {name: ranked(s.values, per_day, blocks) for name, s in sets.items()}

@@ -10,6 +10,7 @@ from descheduler_profiling.history.defaults import CEILING
 
 HOUR = 3600
 DAY = 24 * HOUR
+WEEK = 7 * DAY
 QUANTILES = (0.5, 0.95, 0.99)
 
 

@@ -11,8 +11,7 @@ from architecture.source import modules, tree
 ALIASES = ("NDArray", "Mask", "Floats", "Floats32", "Floats16", "Ints", "Ints32", "Positions", "Indices")
 _ARRAY = re.compile(rf"\b({'|'.join(ALIASES)})\b")
 
-AWAITED = ("descheduler.contract", "descheduler.packing", "descheduler.planning")
-AWAITED += ("descheduler_strategies",)
+AWAITED = ("descheduler.packing",)
 """Packages whose shapes are still to be written down."""
 
 

@@ -12,7 +12,7 @@ from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning import PlanningSettings
 from gang_builders import core_group
-from planning.scenes import outcome
+from planning.cases import outcome
 
 WEB = 2
 """Its position: pods are sorted by name."""

@@ -20,7 +20,7 @@ from descheduler_profiling.series import History
 from execution.plans import action, move
 from gang_builders import GROUP_LABEL, group, members, snap
 from histories import history, peaking
-from planning.scenes import hot, hot_node, planned
+from planning.cases import hot, hot_node, planned
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 HOT = load_policy(HEAD + "strategies: [{HotNodes: {thresholds: {cpu: 75%}}}]\n")

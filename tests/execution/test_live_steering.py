@@ -30,8 +30,8 @@ from descheduler.scheduler import prepare
 from execution.fakes import Fence
 from execution.live import QUICK, Dying, Killed, Racing, client_of, deployment, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
-from planning.scenes import planned
-from planning.told import Told
+from planning.cases import planned
+from planning.proposing import Proposing
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 OURS = {"key": VACATING.key, "effect": VACATING.effect}
@@ -292,7 +292,7 @@ def test_a_plan_that_steers_is_carried_out_as_it_foresaw(control_plane: ControlP
     fuller_node(client)
     acting = runner(control_plane)
     snapshot = acting.observe()
-    proposing = [ChosenStrategy(Told(((pod["metadata"]["name"], ()),)), StrategyArgs())]
+    proposing = [ChosenStrategy(Proposing(((pod["metadata"]["name"], ()),)), StrategyArgs())]
     assert planned(snapshot, [], proposing, PlanningSettings(), snapshot.taken_at).actions == ()
     document = planned(snapshot, [], proposing, PlanningSettings(landing=LandingMode.STEERED), snapshot.taken_at)
     (decided,) = document.actions

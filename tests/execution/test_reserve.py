@@ -18,8 +18,8 @@ from descheduler.planning.planner import ChosenStrategy
 from descheduler.policy import load_policy
 from execution.plans import action, move, plan
 from execution.test_runner import Server, acting, ids, world
-from planning.scenes import planned
-from planning.told import Told
+from planning.cases import planned
+from planning.proposing import Proposing
 
 KIND = "scheduling.koordinator.sh/Reservation"
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
@@ -82,7 +82,7 @@ def test_where_reservations_are_not_served_any_more_nothing_is_touched() -> None
 def test_a_plan_names_the_nodes_and_promises_only_what_can_be_reserved() -> None:
     ours, theirs = of_scheduler("koord-scheduler"), of_scheduler("default-scheduler", "db-1")
     snapshot = served(cluster([node("n1"), node("n2")], [ours, theirs, pod("filler", cpu="5", node="n2")]))
-    proposing = [ChosenStrategy(Told((("web-1", ()), ("db-1", ()))), StrategyArgs())]
+    proposing = [ChosenStrategy(Proposing((("web-1", ()), ("db-1", ()))), StrategyArgs())]
 
     def under(how: str) -> PlanDocument:
         settings = planning_settings(load_policy(HEAD + f"acting: {{executor: {how}}}\n"), snapshot)

@@ -10,7 +10,7 @@ from random import Random
 from descheduler.learning.ledger import Ledger, LedgerEntry, LedgerRules
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning.filters.windows import Window
+from descheduler.planning.filters.schedule import Window
 from descheduler.policy import Policy
 
 HOUR = 3600.0

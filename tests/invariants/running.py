@@ -13,7 +13,7 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.plan import PlanDocument
 from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.proofs import ProofRules
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import FreshnessPolicy, ProofPolicy

@@ -13,7 +13,7 @@ from descheduler.contract import Scenario
 from descheduler.model.arrays import Indices
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import PlanningSettings
-from descheduler.planning.budgets.budgets import Budgets
+from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.prover import Prover
 from generated.clusters import RandomCluster, random_cluster
 from generated.usage import UsagePool
@@ -68,7 +68,7 @@ def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytes
 def test_it_sees_what_was_moved_too_soon_or_would_not_be_let_in_again(
     pool: UsagePool, monkeypatch: pytest.MonkeyPatch, which: str, kind: str
 ) -> None:
-    monkeypatch.setattr(f"descheduler.planning.filters.filters.{which}", lambda *_: ())
+    monkeypatch.setattr(f"descheduler.planning.filters.build.{which}", lambda *_: ())
     assert kinds(pool, 150)[kind] > 0
 
 

@@ -20,7 +20,7 @@ from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings
 from descheduler.planning.proofs import ProofRules
 from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
-from planning.scenes import gpus, planned, scattered_gpus
+from planning.cases import gpus, planned, scattered_gpus
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 FINDING = Finding("Odd", Subject(SubjectKind.NODE, "n1"), "whim", 1.0, 0.5, "odd")

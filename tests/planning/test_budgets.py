@@ -16,7 +16,8 @@ from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning.budgets.budgets import Budgets, Charge, DisruptionLimits
+from descheduler.planning.budgets.charging import Budgets, Charge
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from gang_builders import core_group, job_owner
 
@@ -28,7 +29,7 @@ def pods_of(app: str, n: int, on: str = "n1", **rest: object) -> list[Pod]:
     return [pod(f"{app}-{i}", node=on, labels={"app": app}, **rest) for i in range(n)]  # type: ignore[arg-type]
 
 
-def scene(pods: Sequence[Pod], *budgets: DisruptionBudget, **rest: object) -> ClusterSnapshot:
+def picture(pods: Sequence[Pod], *budgets: DisruptionBudget, **rest: object) -> ClusterSnapshot:
     return cluster([node("n1"), node("n2")], pods, budgets, **rest)  # type: ignore[arg-type]
 
 
@@ -47,39 +48,39 @@ def granted(answer: tuple[Charge, ...] | Blocked) -> tuple[Charge, ...]:
 
 
 def test_a_set_is_granted_whole_or_not_at_all() -> None:
-    budgets = fresh(scene([*pods_of("web", 4)], budget("b", WEB, 2)))
+    budgets = fresh(picture([*pods_of("web", 4)], budget("b", WEB, 2)))
     assert refusal(budgets.charge((0, 1, 2))) == (Reason.DISRUPTION_BUDGET, "default/b")
     assert granted(budgets.charge((0, 1))) == (Charge("default/b", "PodDisruptionBudget", 2, 2),)
 
 
 def test_a_full_budget_opens_the_next_wave() -> None:
-    budgets = fresh(scene(pods_of("web", 4), budget("b", WEB, 2)))
+    budgets = fresh(picture(pods_of("web", 4), budget("b", WEB, 2)))
     used = [granted(budgets.charge((i,)))[0].used for i in range(4)]
     assert used == [1, 2, 1, 2]
     assert budgets.waves([(0,), (1,), (2,), (3,)]) == [0, 0, 1, 1]
 
 
 def test_waves_are_bounded_when_the_policy_says_so() -> None:
-    budgets = fresh(scene(pods_of("web", 3), budget("b", WEB, 1)), DisruptionLimits(per_workload=None, waves=2))
+    budgets = fresh(picture(pods_of("web", 3), budget("b", WEB, 1)), DisruptionLimits(per_workload=None, waves=2))
     granted(budgets.charge((0,)))
     granted(budgets.charge((1,)))
     assert refusal(budgets.charge((2,))) == (Reason.DISRUPTION_BUDGET, "default/b")
 
 
 def test_what_restarts_is_charged_and_not_only_what_is_evicted() -> None:
-    budgets = fresh(scene(pods_of("web", 3), budget("b", WEB, 2)))
+    budgets = fresh(picture(pods_of("web", 3), budget("b", WEB, 2)))
     assert refusal(budgets.charge((0, 1, 2), evicted=(0,))) == (Reason.DISRUPTION_BUDGET, "default/b")
 
 
 def test_several_budgets_stop_an_eviction_but_are_all_charged_for_a_restart() -> None:
-    snapshot = scene([*pods_of("api", 1), *pods_of("web", 1)], budget("b", WEB, 1), budget("c", WEB, 1))
+    snapshot = picture([*pods_of("api", 1), *pods_of("web", 1)], budget("b", WEB, 1), budget("c", WEB, 1))
     assert refusal(fresh(snapshot).charge((1,))) == (Reason.SEVERAL_BUDGETS, "pod/default/web-0")
     assert [c.name for c in granted(fresh(snapshot).charge((0, 1), evicted=(0,)))] == ["default/b", "default/c"]
 
 
 def test_a_stale_budget_grants_nothing() -> None:
     stale = budget("b", WEB, 2, generation=3, observed_generation=2)
-    assert refusal(fresh(scene(pods_of("web", 1), stale)).charge((0,))) == (Reason.BUDGET_STALE, "default/b")
+    assert refusal(fresh(picture(pods_of("web", 1), stale)).charge((0,))) == (Reason.BUDGET_STALE, "default/b")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_stale_budget_grants_nothing() -> None:
 def test_pods_that_are_not_ready_take_from_a_budget_only_when_it_lacks_healthy_ones(
     rest: dict[str, object], takes: bool
 ) -> None:
-    budgets = fresh(scene(pods_of("web", 1, ready=False), budget("b", WEB, 0, **rest)))
+    budgets = fresh(picture(pods_of("web", 1, ready=False), budget("b", WEB, 0, **rest)))
     assert isinstance(budgets.charge((0,)), Blocked) is takes
 
 
@@ -115,7 +116,7 @@ def test_what_a_budget_allows_at_best(written: dict[str, str], expected: int, be
 
 def test_a_set_that_no_budget_could_ever_allow_is_told_so() -> None:
     found = budget("b", WEB, 1, max_unavailable="25%", expected=4)
-    answer = fresh(scene(pods_of("web", 4), found)).charge((0, 1))
+    answer = fresh(picture(pods_of("web", 4), found)).charge((0, 1))
     assert isinstance(answer, Blocked)
     assert answer.detail == "2 would be disrupted together, 1 may be; even with all pods healthy only 1"
 
@@ -130,14 +131,14 @@ LIMITS = {
 
 @pytest.mark.parametrize(("limits", "reason", "by"), LIMITS.values(), ids=LIMITS.keys())
 def test_limits_add_up_over_the_cycle(limits: DisruptionLimits, reason: Reason, by: str) -> None:
-    budgets = fresh(scene([*pods_of("api", 1), *pods_of("web", 3)]), limits)
+    budgets = fresh(picture([*pods_of("api", 1), *pods_of("web", 3)]), limits)
     assert refusal(budgets.charge((0, 1, 2))) == (reason, by)
     granted(budgets.charge((0, 1)))
     assert refusal(budgets.charge((2,))) == (reason, by)
 
 
 def test_moves_of_the_last_hour_count() -> None:
-    budgets = fresh(scene(pods_of("web", 3)), DisruptionLimits(per_workload=None, per_hour=5), moved_last_hour=4)
+    budgets = fresh(picture(pods_of("web", 3)), DisruptionLimits(per_workload=None, per_hour=5), moved_last_hour=4)
     assert granted(budgets.charge((0,))) == (Charge("per hour", "limit", 5, 5),)
     assert refusal(budgets.charge((1,))) == (Reason.HOUR_LIMIT, "per hour")
 
@@ -146,7 +147,7 @@ def test_moves_of_the_last_hour_count() -> None:
     ("written", "size", "together"), [("10%", 30, 3), ("10%", 9, 1), (2, 30, 2), ("3", 30, 3), ("0%", 5, 1)]
 )
 def test_a_workload_loses_a_share_of_its_pods_at_a_time(written: int | str, size: int, together: int) -> None:
-    budgets = fresh(scene(pods_of("web", size)), DisruptionLimits(per_workload=written))
+    budgets = fresh(picture(pods_of("web", size)), DisruptionLimits(per_workload=written))
     waves = budgets.waves([(i,) for i in range(together + 1)])
     assert waves == [0] * together + [1]
     assert refusal(budgets.charge(range(together + 1)))[0] is Reason.WORKLOAD_LIMIT
@@ -154,37 +155,37 @@ def test_a_workload_loses_a_share_of_its_pods_at_a_time(written: int | str, size
 
 def test_a_gang_that_moves_whole_counts_as_one_of_its_workload() -> None:
     pods = pods_of("web", 4, pod_group="g")
-    budgets = fresh(scene(pods, objects=[core_group("g", 4, "PodGroup")]), DisruptionLimits(per_workload=1))
+    budgets = fresh(picture(pods, objects=[core_group("g", 4, "PodGroup")]), DisruptionLimits(per_workload=1))
     assert granted(budgets.charge((0, 1, 2, 3))) == (Charge("workload/default/ReplicaSet/web", "limit", 1, 1),)
 
 
 def test_pods_on_their_way_out_count_against_their_workload() -> None:
     pods = [pod("web-9", node="n1", deleting=NOW), *pods_of("web", 3)]
-    assert refusal(fresh(scene(pods), DisruptionLimits(per_workload=1)).charge((0,)))[0] is Reason.WORKLOAD_LIMIT
-    flying = fresh(scene(pods_of("web", 3)), DisruptionLimits(per_workload=1), in_flight=(2,))
+    assert refusal(fresh(picture(pods), DisruptionLimits(per_workload=1)).charge((0,)))[0] is Reason.WORKLOAD_LIMIT
+    flying = fresh(picture(pods_of("web", 3)), DisruptionLimits(per_workload=1), in_flight=(2,))
     assert refusal(flying.charge((0,)))[0] is Reason.WORKLOAD_LIMIT
 
 
 def test_evictions_in_flight_count_against_their_budget_unless_it_knows_of_them() -> None:
     pods = pods_of("web", 3)
-    assert refusal(fresh(scene(pods, budget("b", WEB, 1)), in_flight=(0,)).charge((1,))) == (
+    assert refusal(fresh(picture(pods, budget("b", WEB, 1)), in_flight=(0,)).charge((1,))) == (
         Reason.DISRUPTION_BUDGET,
         "default/b",
     )
-    granted(fresh(scene(pods, budget("b", WEB, 1, disrupting=("web-0",))), in_flight=(0,)).charge((1,)))
+    granted(fresh(picture(pods, budget("b", WEB, 1, disrupting=("web-0",))), in_flight=(0,)).charge((1,)))
 
 
 def test_failures_of_a_job_add_up() -> None:
     job = workload("Job", "j", 4, api_version="batch/v1", backoff_limit=3, failed=1)
     pods = [pod(f"j-{i}", node="n1", owners=[job_owner("j")]) for i in range(4)]
-    budgets = fresh(scene(pods, workloads=[job]))
+    budgets = fresh(picture(pods, workloads=[job]))
     assert granted(budgets.charge((0,))) == (Charge("failures/default/Job/j", "limit", 2, 1),)
     granted(budgets.charge((1,)))
     assert refusal(budgets.charge((2,))) == (Reason.FAILURE_BUDGET, "failures/default/Job/j")
 
 
 def test_a_fork_leaves_the_original_alone() -> None:
-    budgets = fresh(scene(pods_of("web", 3)), DisruptionLimits(per_workload=None, per_cycle=2))
+    budgets = fresh(picture(pods_of("web", 3)), DisruptionLimits(per_workload=None, per_cycle=2))
     twin = budgets.fork()
     granted(twin.charge((0, 1)))
     assert refusal(twin.charge((2,)))[0] is Reason.CYCLE_LIMIT
@@ -193,14 +194,14 @@ def test_a_fork_leaves_the_original_alone() -> None:
 
 def test_a_refused_set_leaves_nothing_behind() -> None:
     budgets = fresh(
-        scene([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 0)), DisruptionLimits(None, None, None, 1)
+        picture([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 0)), DisruptionLimits(None, None, None, 1)
     )
     assert refusal(budgets.charge((0, 1)))[0] is Reason.DISRUPTION_BUDGET
     assert granted(budgets.charge((0,)))[0].used == 1
 
 
 def test_a_bundle_waits_only_for_those_it_relies_on_when_they_are_known() -> None:
-    snapshot = scene([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 1))
+    snapshot = picture([*pods_of("api", 1), *pods_of("web", 2)], budget("b", WEB, 1))
     bundles = [(1,), (2,), (0,)]
     assert fresh(snapshot).waves(bundles) == [0, 1, 1]
     assert fresh(snapshot).waves(bundles, after=[(), (), ()]) == [0, 1, 0]
@@ -209,7 +210,7 @@ def test_a_bundle_waits_only_for_those_it_relies_on_when_they_are_known() -> Non
 
 def test_waves_refuse_what_was_never_granted() -> None:
     with pytest.raises(ValueError, match="never granted"):
-        fresh(scene(pods_of("web", 2), budget("b", WEB, 1))).waves([(0, 1)])
+        fresh(picture(pods_of("web", 2), budget("b", WEB, 1))).waves([(0, 1)])
 
 
 SELECTORS = {
@@ -231,7 +232,7 @@ def test_budgets_match_by_selector_within_their_namespace(selector: LabelSelecto
         pod("web-1", node="n1", labels={"app": "web", "tier": "x"}),
         pod("web-0", node="n1", namespace="other", labels={"app": "web", "tier": "x"}),
     ]
-    matches = match_budgets(scene(pods, DisruptionBudget("default", "b", selector)))
+    matches = match_budgets(picture(pods, DisruptionBudget("default", "b", selector)))
     assert {i for i in range(4) if matches.of(i)} == expected
     assert matches.count.tolist() == [int(i in expected) for i in range(4)]
 

@@ -9,9 +9,9 @@ import pytest
 
 from builders import cluster, node, pod
 from descheduler.model.labels import Labels
-from descheduler.planning.costs import RELUCTANCE, CostModel, pod_costs
+from descheduler.planning.costs import NO_EVICTION_FACTOR, CostModel, pod_costs
 from descheduler.policy.planning import CostPolicy
-from planning.scenes import hot, hot_node, outcome, planned
+from planning.cases import hot, hot_node, outcome, planned
 
 SHY = {"descheduler.alpha.kubernetes.io/prefer-no-eviction": ""}
 
@@ -22,14 +22,14 @@ def test_a_pod_that_would_rather_stay_costs_ten_times_as_much_in_every_part() ->
     shy = pod_costs(snapshot, CostModel.of(CostPolicy()), np.array([True, False]))
     for part in ("restart", "warm_up", "lost_work", "total"):
         before, after = getattr(plain, part), getattr(shy, part)
-        assert after[0] == pytest.approx(RELUCTANCE * before[0])
+        assert after[0] == pytest.approx(NO_EVICTION_FACTOR * before[0])
         assert after[1] == before[1]
 
 
-def test_a_plan_is_made_with_what_reluctant_pods_cost() -> None:
+def test_a_plan_is_made_with_what_pods_cost_that_prefer_no_eviction() -> None:
     snapshot = cluster([node("n1")], [pod("a-1", "2", node="n1", annotations=SHY), pod("b-1", "2", node="n1")])
     costs = outcome(snapshot).context.costs.total
-    assert costs[0] == pytest.approx(RELUCTANCE * costs[1])
+    assert costs[0] == pytest.approx(NO_EVICTION_FACTOR * costs[1])
 
 
 def test_the_pod_that_would_rather_stay_is_not_the_one_that_goes() -> None:

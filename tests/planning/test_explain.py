@@ -7,7 +7,7 @@ import pytest
 from builders import budget, pod
 from descheduler.model.errors import UsageError
 from descheduler.planning.explain import Check, Explanation, explain
-from planning.scenes import SPARSE, hot, hot_node, outcome
+from planning.cases import SPARSE, hot, hot_node, outcome
 
 
 def explained(kind: str, name: str) -> Explanation:

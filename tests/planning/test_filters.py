@@ -16,7 +16,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
-from descheduler.planning.filters.filters import REASONS, FilterRules, Filters, LedgerView, build_filters
+from descheduler.planning.filters.build import REASONS, FilterRules, Filters, LedgerView, build_filters
 from descheduler.policy.protections import Protections
 from gang_builders import custom, job_owner
 

@@ -14,7 +14,7 @@ from descheduler.model.pods import Phase
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
-from descheduler.planning.filters.filters import FilterRules, Filters, build_filters
+from descheduler.planning.filters.build import FilterRules, Filters, build_filters
 from descheduler.policy.protections import Protections
 from gang_builders import GROUP_LABEL, core_group, custom, group, members, snap
 

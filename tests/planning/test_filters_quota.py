@@ -13,7 +13,7 @@ from descheduler.model.labels import Labels
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.filters.filters import FilterRules, Filters, build_filters
+from descheduler.planning.filters.build import FilterRules, Filters, build_filters
 from descheduler.policy.protections import Protections
 from gang_builders import core_group, custom
 
@@ -72,7 +72,7 @@ class Case:
 
     pods: list[Pod]
     quotas: list[CustomObject]
-    said: str = ""
+    text: str = ""
 
 
 PLUGINS = {
@@ -162,7 +162,7 @@ PLUGINS = {
 @pytest.mark.parametrize("case", PLUGINS.values(), ids=PLUGINS.keys())
 def test_quotas_of_scheduler_plugins(case: Case) -> None:
     found = refused(case.pods, case.quotas)
-    assert (found.detail if found else "") == case.said
+    assert (found.detail if found else "") == case.text
     assert found is None or found.reason is Reason.QUOTA
 
 
@@ -236,7 +236,7 @@ KOORD = {
 @pytest.mark.parametrize("case", KOORD.values(), ids=KOORD.keys())
 def test_quotas_of_koordinator(case: Case) -> None:
     found = refused(case.pods, case.quotas)
-    assert (found.detail if found else "") == case.said
+    assert (found.detail if found else "") == case.text
 
 
 FULL = plugins(min=ROOM, max={"cpu": "4", "memory": "100Gi"})
@@ -276,8 +276,8 @@ def test_a_gang_that_moves_whole_frees_more_than_one_place() -> None:
 
 
 def test_an_annotation_that_asks_for_eviction_does_not_lift_a_quota() -> None:
-    willing = running(annotations={"descheduler.alpha.kubernetes.io/evict": "true"})
-    assert refused([willing], [plugins(min=ROOM, max={})]) is not None
+    asking = running(annotations={"descheduler.alpha.kubernetes.io/evict": "true"})
+    assert refused([asking], [plugins(min=ROOM, max={})]) is not None
 
 
 def test_a_cluster_without_pods_has_no_refusals() -> None:

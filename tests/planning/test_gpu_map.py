@@ -18,7 +18,7 @@ from descheduler.model.pods import GpuRequest
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.scheduler import Scoring
-from planning.scenes import gpus, planned, scattered_gpus
+from planning.cases import gpus, planned, scattered_gpus
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 
@@ -79,8 +79,8 @@ def test_nothing_is_said_twice_of_nodes_that_do_not_change() -> None:
 
 
 def test_counted_gpus_have_no_device_and_told_ones_have_their_source() -> None:
-    told = replace(pod("a-0", gpu=2, node="g1"), gpu_indices=(3, 5), gpu_source=GpuSource.STATUS)
-    document = planned(cluster([node("g1", gpu=8)], [told, pod("b-0", gpu=1, node="g1")]))
+    located = replace(pod("a-0", gpu=2, node="g1"), gpu_indices=(3, 5), gpu_source=GpuSource.STATUS)
+    document = planned(cluster([node("g1", gpu=8)], [located, pod("b-0", gpu=1, node="g1")]))
     assert row(document, "g1").before == (
         GpuHold("default/a-0", "default/ReplicaSet/a", 2, 1000, (3, 5), "status"),
         GpuHold("default/b-0", "default/ReplicaSet/b", 1),
@@ -160,6 +160,6 @@ def test_the_largest_gang_is_told_by_network_level() -> None:
     snapshot = scattered_gpus()
     nodes = [replace(n, labels=n.labels.with_({"topology.kubernetes.io/zone": zones[n.name]})) for n in snapshot.nodes]
     document = planned(cluster(nodes, snapshot.pods), [], [gpus(wanted=1)], PACKING)
-    told = {g.level: (g.gpus, g.before, g.after) for g in the_map(document).gangs}
-    assert told["zone"] == (8, 0, 1)
-    assert told["node"] == (8, 0, 1)
+    largest = {g.level: (g.gpus, g.before, g.after) for g in the_map(document).gangs}
+    assert largest["zone"] == (8, 0, 1)
+    assert largest["node"] == (8, 0, 1)

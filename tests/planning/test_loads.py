@@ -9,7 +9,7 @@ from builders import cluster, key, node, pod
 from descheduler.contract import NodeLoads
 from descheduler_profiling.build import build
 from histories import history, peaking
-from planning.scenes import hot_node, outcome
+from planning.cases import hot_node, outcome
 
 HOUR = 3600.0
 

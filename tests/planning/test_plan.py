@@ -14,12 +14,12 @@ from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.proofs import ProofRules
 from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
 from histories import history, peaking
-from planning.scenes import SPARSE, gpus, hot, hot_node, planned, scattered_gpus
+from planning.cases import SPARSE, gpus, hot, hot_node, planned, scattered_gpus
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 

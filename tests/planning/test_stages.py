@@ -12,9 +12,9 @@ from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.scheduler import Scoring
-from planning.scenes import planned
+from planning.cases import planned
 
 PACKING = PlanningSettings(
     limits=DisruptionLimits(per_workload=None), scoring={"default-scheduler": Scoring.MOST_ALLOCATED}

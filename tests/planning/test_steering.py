@@ -14,13 +14,13 @@ from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.settings import settings_of
 from descheduler.policy import default_policy, load_policy
 from descheduler_profiling.series import History
 from histories import history, peaking
-from planning.scenes import hot, planned
-from planning.told import Told
+from planning.cases import hot, planned
+from planning.proposing import Proposing
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 STEERING = PlanningSettings(landing=LandingMode.STEERED)
@@ -61,12 +61,12 @@ def test_it_is_off_unless_the_policy_says_so() -> None:
     assert settings_of(steering, snapshot).landing is LandingMode.STEERED
 
 
-def told(
+def proposed(
     snapshot: ClusterSnapshot, *bundles: tuple[str, tuple[int, ...]], steering: bool = True, waves: int | None = None
 ) -> PlanDocument:
     mode = LandingMode.STEERED if steering else LandingMode.PREDICTED
     settings = PlanningSettings(landing=mode, limits=DisruptionLimits(per_workload=None, waves=waves))
-    return planned(snapshot, [], [ChosenStrategy(Told(bundles), StrategyArgs())], settings, NOW)
+    return planned(snapshot, [], [ChosenStrategy(Proposing(bundles), StrategyArgs())], settings, NOW)
 
 
 def chain(*more: Node) -> ClusterSnapshot:
@@ -77,43 +77,43 @@ def chain(*more: Node) -> ClusterSnapshot:
 
 
 def test_actions_that_steer_away_from_each_others_destinations_share_no_wave() -> None:
-    apart = told(chain(), ("a-0", ()), ("c-0", ()))
+    apart = proposed(chain(), ("a-0", ()), ("c-0", ()))
     first, second = apart.actions
     assert [m.destination for m in first.pods] == ["n2"]
     assert second.steer == ("n2",)
     assert first.wave < second.wave
-    together = told(chain(), ("a-0", ()), ("c-0", ()), steering=False)
+    together = proposed(chain(), ("a-0", ()), ("c-0", ()), steering=False)
     assert {a.wave for a in together.actions} == {0}
-    strangers = told(chain(node("n3", cpu="12")), ("a-0", ()), ("b-0", ()))
+    strangers = proposed(chain(node("n3", cpu="12")), ("a-0", ()), ("b-0", ()))
     assert [a.steer for a in strangers.actions] == [("n0",), ("n1",)]
     assert {a.wave for a in strangers.actions} == {0}
 
 
 def test_an_action_that_would_need_a_wave_too_many_is_refused() -> None:
-    document = told(chain(), ("a-0", ()), ("c-0", ()), waves=1)
+    document = proposed(chain(), ("a-0", ()), ("c-0", ()), waves=1)
     assert [a.pods[0].pod for a in document.actions] == ["a-0"]
     assert [(r.reason, r.by) for r in document.refusals if r.subject == "pod/default/c-0"] == [
         (Reason.WOULD_STAY.value, "steering")
     ]
-    assert len(told(chain(), ("a-0", ()), ("c-0", ()), waves=2).actions) == 2
+    assert len(proposed(chain(), ("a-0", ()), ("c-0", ()), waves=2).actions) == 2
 
 
 def test_sources_seats_and_what_is_avoided_are_kept_free() -> None:
-    finding = Finding("Told", Subject.read("pod/x"), "", 0.0, 1.0, "")
+    finding = Finding("Proposing", Subject.read("pod/x"), "", 0.0, 1.0, "")
     proposal = Proposal(finding, (Move(0, 3), Move(1, 2)), 1.0, 1.0, seats=(Seat(9, 5), Seat(8, 2)), avoid=(0,))
     assert proposal.vacating == (0, 2, 3, 5)
 
 
 def test_what_a_proposal_avoids_is_foreseen_and_announced() -> None:
-    (action,) = told(chain(), ("a-0", (2,))).actions
+    (action,) = proposed(chain(), ("a-0", (2,))).actions
     assert action.steer == ("n0", "n2")
     assert [m.destination for m in action.pods] == ["n1"]
-    (plain,) = told(chain(), ("a-0", (2,)), steering=False).actions
+    (plain,) = proposed(chain(), ("a-0", (2,)), steering=False).actions
     assert plain.steer == ()
     assert [m.destination for m in plain.pods] == ["n2"]
 
 
 def test_a_strategy_that_avoids_a_node_that_there_is_not_is_refused() -> None:
-    document = told(chain(), ("a-0", (7,)))
+    document = proposed(chain(), ("a-0", (7,)))
     assert document.actions == ()
-    assert document.problems == ("strategy Told: avoids a node that there is not",)
+    assert document.problems == ("strategy Proposing: avoids a node that there is not",)

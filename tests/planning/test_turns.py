@@ -14,8 +14,8 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
-from planning.scenes import planned
+from descheduler.planning.budgets.limits import DisruptionLimits
+from planning.cases import planned
 
 Route = tuple[str, int, int]
 """Pod, from, to."""

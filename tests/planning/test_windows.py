@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from builders import cluster, node, pod
 from descheduler.gangs import resolve
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.planning.filters.filters import FilterRules, build_filters
-from descheduler.planning.filters.windows import Opening, Window, open_windows
+from descheduler.planning.filters.build import FilterRules, build_filters
+from descheduler.planning.filters.schedule import Opening, Window, open_windows
 from descheduler.planning.settings import settings_of
 from descheduler.policy import load_policy
 from descheduler.policy.protections import Protections
@@ -149,8 +149,8 @@ def test_a_window_is_for_the_namespaces_that_it_names() -> None:
 
 
 def test_an_annotation_that_asks_for_eviction_does_not_open_a_window() -> None:
-    willing = pod("web-1", node="n1", annotations={"descheduler.alpha.kubernetes.io/evict": "true"})
-    snapshot = cluster([node("n1"), node("n2")], [willing])
+    asking = pod("web-1", node="n1", annotations={"descheduler.alpha.kubernetes.io/evict": "true"})
+    snapshot = cluster([node("n1"), node("n2")], [asking])
     filters = build_filters(
         snapshot,
         resolve(snapshot),

@@ -15,9 +15,9 @@ from descheduler.model.moves import Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import PlanningSettings
 from descheduler_profiling.series import History
-from planning.scenes import hot_node, outcome, scattered_gpus
+from planning.cases import hot_node, outcome, scattered_gpus
 
-Scene = Callable[[], tuple[ClusterSnapshot, list[History]]]
+Case = Callable[[], tuple[ClusterSnapshot, list[History]]]
 
 
 def guarded() -> tuple[ClusterSnapshot, list[History]]:
@@ -26,7 +26,7 @@ def guarded() -> tuple[ClusterSnapshot, list[History]]:
     return hot_node(pods=held, budgets=[budget("api", {"app": "api"}, allowed=0)])
 
 
-def gpu_scene() -> tuple[ClusterSnapshot, list[History]]:
+def scattered() -> tuple[ClusterSnapshot, list[History]]:
     return scattered_gpus(), []
 
 
@@ -36,11 +36,11 @@ def everything() -> tuple[ClusterSnapshot, list[History]]:
     return cluster([*snapshot.nodes, *other.nodes], [*snapshot.pods, *other.pods]), histories
 
 
-SCENES: list[Scene] = [hot_node, guarded, gpu_scene, everything]
+CASES: list[Case] = [hot_node, guarded, scattered, everything]
 
 
-def view_of(scene: Scene, landing: LandingMode) -> RebalanceView:
-    return outcome(*scene(), settings=PlanningSettings(landing=landing)).view
+def view_of(case: Case, landing: LandingMode) -> RebalanceView:
+    return outcome(*case(), settings=PlanningSettings(landing=landing)).view
 
 
 def answers(name: str, view: RebalanceView) -> list[Proposal | Observation]:
@@ -49,15 +49,15 @@ def answers(name: str, view: RebalanceView) -> list[Proposal | Observation]:
 
 
 @pytest.mark.parametrize("name", sorted(available()))
-@pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda s: s.__name__)
 @pytest.mark.parametrize("landing", LandingMode)
 class TestEveryStrategy:
-    def test_answers_the_same_when_asked_again(self, name: str, scene: Scene, landing: LandingMode) -> None:
-        view = view_of(scene, landing)
+    def test_answers_the_same_when_asked_again(self, name: str, case: Case, landing: LandingMode) -> None:
+        view = view_of(case, landing)
         assert answers(name, view) == answers(name, view)
 
-    def test_leaves_the_view_as_it_was(self, name: str, scene: Scene, landing: LandingMode) -> None:
-        view = view_of(scene, landing)
+    def test_leaves_the_view_as_it_was(self, name: str, case: Case, landing: LandingMode) -> None:
+        view = view_of(case, landing)
         every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
         free = view.start.free(every).copy()
         vectors = {r: view.start.vectors(r, every).copy() for r in view.loads}
@@ -67,8 +67,8 @@ class TestEveryStrategy:
         assert all((view.start.vectors(r, every) == v).all() for r, v in vectors.items())
         assert (view.movable == movable).all()
 
-    def test_moves_only_what_may_move_and_whole_units(self, name: str, scene: Scene, landing: LandingMode) -> None:
-        view = view_of(scene, landing)
+    def test_moves_only_what_may_move_and_whole_units(self, name: str, case: Case, landing: LandingMode) -> None:
+        view = view_of(case, landing)
         for proposal in (a for a in answers(name, view) if isinstance(a, Proposal)):
             moved = {move.pod for move in proposal.moves}
             assert moved, "a proposal without moves"
@@ -79,8 +79,8 @@ class TestEveryStrategy:
                 assert move.source not in move.destinations
                 assert set(view.moving(move.pod)) <= moved
 
-    def test_promises_a_positive_benefit(self, name: str, scene: Scene, landing: LandingMode) -> None:
-        view = view_of(scene, landing)
+    def test_promises_a_positive_benefit(self, name: str, case: Case, landing: LandingMode) -> None:
+        view = view_of(case, landing)
         for proposal in (a for a in answers(name, view) if isinstance(a, Proposal)):
             assert proposal.benefit > 0
             assert proposal.worth > 0

@@ -23,7 +23,7 @@ from descheduler_strategies.gpu_defragmentation.target import target
 from descheduler_strategies.gpus.gpu_packing import gpu_packing, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 from generated.synthetic_gpus import GpuPlan, synthetic_gpus
-from planning.scenes import outcome
+from planning.cases import outcome
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})
 SPREADING = PlanningSettings()

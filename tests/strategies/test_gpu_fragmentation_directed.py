@@ -15,7 +15,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.packing.state import WHOLE
 from descheduler.planning import PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.fragmentation import propose
@@ -23,7 +23,7 @@ from descheduler_strategies.gpu_defragmentation.target import target
 from descheduler_strategies.gpus.gpu_packing import gpu_packing, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 from generated.synthetic_gpus import GpuPlan, synthetic_gpus
-from planning.scenes import gpus, outcome, planned
+from planning.cases import gpus, outcome, planned
 
 FREE = DisruptionLimits(per_workload=None)
 DIRECTED = PlanningSettings(limits=FREE, landing=LandingMode.DIRECTED)

@@ -23,7 +23,7 @@ from descheduler.scheduler import Scoring
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation
 from generated.synthetic_gpus import RACK, GpuPlan, synthetic_gpus
-from planning.scenes import outcome, planned
+from planning.cases import outcome, planned
 
 GANG = "scheduling.x-k8s.io/pod-group"
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED, "gpu-packer": Scoring.MOST_ALLOCATED})

@@ -21,12 +21,12 @@ from descheduler.model.reasons import Reason
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.topology import LinkRow, TopologyRules, read_topology, set_of
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 from descheduler_strategies.gpu_topology.strategy import GpuTopology
 from gang_builders import GROUP_LABEL, core_group, custom, group
-from planning.scenes import outcome, planned
+from planning.cases import outcome, planned
 
 V100 = "Tesla-V100-SXM2-32GB"
 HOUR = 3600.0

@@ -9,12 +9,12 @@ from dataclasses import replace
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 from descheduler_strategies.gpu_topology.strategy import GpuTopology
 from kube.device_objects import DEVICES, GPU, koordinator_device, koordinator_gpu, status_of
 from kube.wire_objects import Json, container, meta, node
-from planning.scenes import planned
+from planning.cases import planned
 
 PAIRS = [{"minors": [i, i + 1], "gpuLinkType": "NVLink", "ringBusBandwidth": "400Gi"} for i in range(0, 8, 2)]
 

@@ -52,7 +52,7 @@ def gpu_history(
     return replace(made, replicas=counts, pods=tuple(("default", n) for n in named), recent=recent.astype(np.float32))
 
 
-def scene(pods: Iterable[Pod], *histories: History, **args: object) -> Outcome:
+def judged(pods: Iterable[Pod], *histories: History, **args: object) -> Outcome:
     nodes = [node(f"g{i}", cpu="96", memory="768Gi", gpu=8) for i in (1, 2, 3)]
     snapshot = cluster(nodes, pods)
     return decided(snapshot, histories, **args)
@@ -81,7 +81,7 @@ def unknown(outcome: Outcome) -> float:
 
 
 def test_a_gpu_that_did_nothing_for_the_window_is_reported_with_its_hours_and_nothing_moves() -> None:
-    outcome = scene([pod("lab-0", gpu=2, node="g1")], gpu_history({"lab": idle(180)}))
+    outcome = judged([pod("lab-0", gpu=2, node="g1")], gpu_history({"lab": idle(180)}))
     (finding,) = documented(outcome).findings
     assert finding.value == 2
     assert finding.numbers["idle GPU-hours"] == pytest.approx(6.0)
@@ -102,7 +102,7 @@ def test_a_gpu_that_did_nothing_for_the_window_is_reported_with_its_hours_and_no
     ],
 )
 def test_the_largest_activity_of_the_window_decides(row: Row, found: dict[str, float]) -> None:
-    outcome = scene([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": row}))
+    outcome = judged([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": row}))
     assert reported(outcome) == found
 
 
@@ -110,23 +110,23 @@ def test_one_short_burst_is_forgiven_where_a_quantile_decides() -> None:
     burst = idle(600)
     burst[-3] = 0.5
     pods = [pod("lab-0", gpu=1, node="g1")]
-    assert reported(scene(pods, gpu_history({"lab": burst}))) == {}
-    assert reported(scene(pods, gpu_history({"lab": burst}), window="2h", quantile=0.9)) == {"lab": 1.0}
+    assert reported(judged(pods, gpu_history({"lab": burst}))) == {}
+    assert reported(judged(pods, gpu_history({"lab": burst}), window="2h", quantile=0.9)) == {"lab": 1.0}
 
 
 def test_a_pod_that_may_still_be_loading_is_left_out() -> None:
     young = [pod("lab-0", gpu=1, node="g1", created=NOW - 50 * 60)]
-    outcome = scene(young, gpu_history({"lab": idle(600)}))
+    outcome = judged(young, gpu_history({"lab": idle(600)}))
     assert reported(outcome) == {}
     assert unknown(outcome) == 0
-    assert reported(scene(young, gpu_history({"lab": idle(600)}), grace="30m")) == {"lab": 1.0}
+    assert reported(judged(young, gpu_history({"lab": idle(600)}), grace="30m")) == {"lab": 1.0}
 
 
 def test_an_idle_replica_among_busy_ones_is_seen_where_pods_are_measured_one_by_one() -> None:
     pods = [pod(f"web-{i}", gpu=1, node="g1") for i in range(3)]
     mean = np.full(len(grid()), 0.5, np.float32)
     single = {"web-0": idle(600), "web-1": mean * 1.5, "web-2": mean * 1.5}
-    outcome = scene(pods, gpu_history({"web": mean}, {"web": 3}, single))
+    outcome = judged(pods, gpu_history({"web": mean}, {"web": 3}, single))
     assert reported(outcome) == {"web": 1.0}
     (finding,) = outcome.findings.values()
     # Of the time before the last hour only the mean is known.
@@ -140,7 +140,7 @@ def test_an_idle_replica_among_busy_ones_is_seen_where_pods_are_measured_one_by_
 )
 def test_the_mean_of_replicas_bounds_each_of_them(level: float, idle_gpus: float, unclear: float) -> None:
     pods = [pod(f"web-{i}", gpu=1, node="g1") for i in range(4)]
-    outcome = scene(pods, gpu_history({"web": np.full(len(grid()), level, np.float32)}, {"web": 4}))
+    outcome = judged(pods, gpu_history({"web": np.full(len(grid()), level, np.float32)}, {"web": 4}))
     assert sum(reported(outcome).values()) == idle_gpus
     assert unknown(outcome) == unclear
 
@@ -151,20 +151,20 @@ def test_a_busy_gpu_among_eight_is_not_taken_for_idle() -> None:
     for level, found, unclear in ((0.3 / 8, 0.0, 8.0), (0.004, 8.0, 0.0)):
         mean = np.full(len(grid()), level, np.float32)
         for single in (None, {"lab-0": mean}):
-            outcome = scene(lab, gpu_history({"lab": mean}, pods=single))
+            outcome = judged(lab, gpu_history({"lab": mean}, pods=single))
             assert sum(reported(outcome).values()) == found
             assert unknown(outcome) == unclear
 
 
 def test_a_replica_that_is_missing_from_the_mean_is_not_known() -> None:
     pods = [pod(f"web-{i}", gpu=1, node="g1") for i in range(4)]
-    outcome = scene(pods, gpu_history({"web": idle(600)}, {"web": 3}))
+    outcome = judged(pods, gpu_history({"web": idle(600)}, {"web": 3}))
     assert reported(outcome) == {}
     assert unknown(outcome) == 4
 
 
 def test_without_history_it_says_so_and_proposes_nothing() -> None:
-    outcome = scene([pod("lab-0", gpu=3, node="g1")], act="evict")
+    outcome = judged([pod("lab-0", gpu=3, node="g1")], act="evict")
     document = documented(outcome)
     assert [f.value for f in document.findings] == [3.0]
     assert [r.reason for r in document.refusals] == [Reason.DATA_MISSING.value]
@@ -176,7 +176,7 @@ def test_partial_and_stale_history_is_not_used() -> None:
     whole = gpu_history({"lab": idle(600)})
     late = replace(whole, start=whole.start - 3600)
     for history_ in (replace(whole, complete=False, problems=("a day is missing",)), late):
-        outcome = scene(pods, history_, act="evict")
+        outcome = judged(pods, history_, act="evict")
         assert reported(outcome) == {}
         assert unknown(outcome) == 1
         assert outcome.accepted == ()
@@ -185,13 +185,13 @@ def test_partial_and_stale_history_is_not_used() -> None:
 def test_gaps_in_the_window_make_a_pod_unknown() -> None:
     row = idle(600)
     row[-4:-2] = np.nan
-    outcome = scene([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": row}))
+    outcome = judged([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": row}))
     assert reported(outcome) == {}
     assert unknown(outcome) == 1
 
 
 def test_a_pod_that_no_series_names_is_unknown() -> None:
-    outcome = scene([pod("lab-0", gpu=1, node="g1"), pod("web-0", gpu=1, node="g2")], gpu_history({"lab": idle(600)}))
+    outcome = judged([pod("lab-0", gpu=1, node="g1"), pod("web-0", gpu=1, node="g2")], gpu_history({"lab": idle(600)}))
     assert reported(outcome) == {"lab": 1.0}
     assert unknown(outcome) == 1
 
@@ -202,19 +202,19 @@ def test_memory_that_changes_is_a_sign_of_work() -> None:
     flat = np.full(len(grid()), 4e10, np.float32)
     for row, found in ((rising, {}), (flat, {"lab": 1.0})):
         memory = history("gpu_memory", {key("ReplicaSet", "lab"): row})
-        outcome = scene([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": idle(600)}), memory)
+        outcome = judged([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": idle(600)}), memory)
         assert reported(outcome) == found
 
 
 def test_only_so_many_workloads_are_told_one_by_one_and_no_gpu_is_lost() -> None:
     pods = [pod(f"w{i}-0", gpu=1, node=f"g{1 + i // 8}") for i in range(12)]
-    outcome = scene(pods, gpu_history({f"w{i}": idle(60 + 30 * i) for i in range(12)}), max_findings=3)
+    outcome = judged(pods, gpu_history({f"w{i}": idle(60 + 30 * i) for i in range(12)}), max_findings=3)
     assert list(reported(outcome)) == ["w11", "w10", "w9"]
     assert sum(f.value for f in outcome.findings.values()) == 12
 
 
 def test_pools_limit_what_is_looked_at() -> None:
-    outcome = scene([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": idle(600)}), pools=["elsewhere"])
+    outcome = judged([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": idle(600)}), pools=["elsewhere"])
     assert outcome.findings == {}
 
 
@@ -224,7 +224,7 @@ class TestEvicting:
         busy = gpu_history({"lab": idle(600), "web": 0.9})
         answers = IdleGpu().propose(
             # g3 is empty: an idle pod must not open it.
-            scene([*pods, pod("fill-0", cpu="80", node="g3")], busy).view,
+            judged([*pods, pod("fill-0", cpu="80", node="g3")], busy).view,
             IdleGpuArgs(act="evict"),
         )
         (proposal,) = answers
@@ -235,7 +235,7 @@ class TestEvicting:
 
     def test_what_would_open_a_free_node_stays(self) -> None:
         pods = [pod("lab-0", gpu=2, node="g1"), pod("fill-0", cpu="80", node="g1")]
-        outcome = scene(pods, gpu_history({"lab": idle(600)}), act="evict")
+        outcome = judged(pods, gpu_history({"lab": idle(600)}), act="evict")
         assert outcome.accepted == ()
         assert {r.blocked.reason for r in outcome.observed.values()} == {Reason.CLOSES_SLOT}
 
@@ -254,14 +254,14 @@ class TestEvicting:
 
     def test_no_more_pods_than_allowed(self) -> None:
         pods = [pod(f"w{i}-0", gpu=1, node="g1") for i in range(6)] + [pod("web-0", gpu=1, node="g2")]
-        outcome = scene(
+        outcome = judged(
             pods, gpu_history({**{f"w{i}": idle(600) for i in range(6)}, "web": 0.9}), act="evict", max_moves=2
         )
         assert len(outcome.accepted) <= 2
 
 
 def test_observations_name_their_pods() -> None:
-    outcome = scene([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": idle(600)}))
+    outcome = judged([pod("lab-0", gpu=1, node="g1")], gpu_history({"lab": idle(600)}))
     (answer,) = IdleGpu().propose(outcome.view, IdleGpuArgs())
     assert isinstance(answer, Observation)
     assert answer.pods == (0,)

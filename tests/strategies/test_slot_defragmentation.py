@@ -16,10 +16,10 @@ from descheduler.model.pods import HostPort, PodSpec
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from descheduler.planning.budgets.budgets import DisruptionLimits
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler_strategies.slot_defragmentation import SlotDefragmentation
 from descheduler_strategies.slot_defragmentation.args import SlotDefragmentationArgs
-from planning.scenes import outcome, planned
+from planning.cases import outcome, planned
 
 DIRECTED = PlanningSettings(limits=DisruptionLimits(per_workload=None), landing=LandingMode.DIRECTED)
 

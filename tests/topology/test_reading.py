@@ -12,7 +12,7 @@ from descheduler.model.errors import PolicyError
 from descheduler.planning.settings import settings_of
 from descheduler.policy import load_policy
 from descheduler.topology import Levels, TopologyRules, read_topology, set_of
-from planning.scenes import planned
+from planning.cases import planned
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 

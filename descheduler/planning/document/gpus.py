@@ -145,7 +145,7 @@ def _row(
 
 
 def _holds(view: RebalanceView, state: Scenario, node: int, seated: Sequence[int] = ()) -> tuple[GpuHold, ...]:
-    """Who holds devices of the node in this state, or will: by device, then by name; those of untold devices last."""
+    """Who holds devices of the node in this state, or will: by device, then by name; devices unknown last."""
     columns = view.snapshot.columns
     there = [p for p in columns.pods_on(node).tolist() if state.node_of(p) == node]
     there += [p for p, to in state.moved.items() if to == node and columns.pod_node[p] != node]
@@ -168,9 +168,9 @@ def _of_pod(view: RebalanceView, state: Scenario, node: int, pod: int) -> Iterab
         if need is not None:
             yield GpuHold(one.key, workload, need.count, min(need.part(node), WHOLE))
         return
-    told = columns.pod_node[pod] == node and set(devices) <= set(one.gpu_indices)
-    source = one.gpu_source.value if told and one.gpu_source is not None else ""
-    shares = {share.index: share.milli for share in one.gpu_shares} if told else {}
+    located = columns.pod_node[pod] == node and set(devices) <= set(one.gpu_indices)
+    source = one.gpu_source.value if located and one.gpu_source is not None else ""
+    shares = {share.index: share.milli for share in one.gpu_shares} if located else {}
     part = need.part(node) if need is not None else WHOLE
     by: dict[int, list[int]] = {}
     for device in devices:

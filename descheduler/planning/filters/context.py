@@ -54,46 +54,52 @@ class FilterContext:
 
     @cached_property
     def running(self) -> Mask:
+        """[P] pods in phase Running."""
         return self.in_phase(Phase.RUNNING)
 
     @cached_property
     def bound(self) -> Mask:
-        """Pods with a node, known or not."""
+        """[P] pods with a node, known or not."""
         return np.array([bool(p.node) for p in self.pods], np.bool_)
 
     @cached_property
     def leaving(self) -> Mask:
+        """[P] pods that have a deletion timestamp."""
         return np.array([p.deleting is not None for p in self.pods], np.bool_)
 
     @cached_property
     def asks_for_eviction(self) -> Mask:
-        """Pods that ask to be evicted, which lifts some protections."""
+        """[P] pods that ask to be evicted, which lifts some protections."""
         if not self.policy.honour_evict_annotation:
             return self.nobody()
         return self.by_annotations(lambda a: a.get(EVICT, "false") != "false")
 
     def nobody(self) -> Mask:
+        """[P] False."""
         return np.zeros(len(self.pods), np.bool_)
 
     def in_phase(self, *phases: Phase) -> Mask:
+        """[P] pods in one of the phases."""
         return _spread([phase in phases for phase in self.looks.phases.values], self.looks.phases.rows)
 
     def by_labels(self, test: Callable[[Labels], bool]) -> Mask:
+        """[P] pods whose labels pass; each distinct set of labels is asked once."""
         return _spread([test(v) for v in self.looks.labels.values], self.looks.labels.rows)
 
     def by_annotations(self, test: Callable[[Labels], bool]) -> Mask:
-        """Empty ones are not asked: `test` must be False of them."""
+        """[P] pods whose annotations pass. Empty ones are not asked: `test` must be False of them."""
         return _spread([bool(v) and test(v) for v in self.looks.annotations.values], self.looks.annotations.rows)
 
     def by_namespace(self, test: Callable[[str], bool]) -> Mask:
+        """[P] pods whose namespace passes."""
         return _spread([test(v) for v in self.looks.namespaces.values], self.looks.namespaces.rows)
 
     def by_owner(self, test: Callable[[Pod], bool]) -> Mask:
-        """`test` is given one pod for each distinct controller and may look at its owners only."""
+        """[P] pods whose owners pass: `test` sees one pod for each controller, and looks at its owners."""
         return _spread([test(p) for p in self.looks.first_of_owner], self.looks.owners.rows)
 
     def by_spec(self, values: list[bool]) -> Mask:
-        """`values` per `columns.specs`."""
+        """[P] the value of each pod's spec; `values` [S] per `columns.specs`."""
         return _spread(values, self.columns.pod_spec)
 
     def name(self, pod: int) -> str:

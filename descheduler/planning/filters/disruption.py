@@ -134,7 +134,7 @@ def _too_large(context: FilterContext) -> dict[int, Blocked]:
 
 
 def ledger_filters(context: FilterContext, movable: Mask) -> Iterator[Filter]:
-    """Cooldown and quarantine, asked only of pods that are still `movable`."""
+    """Cooldown and quarantine, asked only of pods that are still `movable` [P]."""
     ledger = context.ledger
     if ledger is None or not ledger.any_entries:
         return
@@ -151,7 +151,7 @@ def ledger_filters(context: FilterContext, movable: Mask) -> Iterator[Filter]:
 
 
 def member_filter(context: FilterContext, blocked: Mask) -> Iterator[Filter]:
-    """A gang that moves whole stays when one of its members is `blocked`."""
+    """A gang that moves whole stays when one of its members is `blocked` [P]."""
     units = context.units
     if not units.gangs:
         return

@@ -91,15 +91,15 @@ def protection_filters(context: FilterContext) -> Iterator[Filter]:
 def _priorities(context: FilterContext) -> Iterator[Filter]:
     priority, policy = context.columns.pod_priority, context.policy
 
-    def told(reason: Reason) -> Filter:
+    def at_least(reason: Reason) -> Filter:
         limit = CRITICAL if reason is Reason.SYSTEM_CRITICAL else threshold
         return Filter(reason, priority >= limit, lambda i: Blocked(reason, f"priority {priority[i]}"))
 
     threshold = CRITICAL if policy.priority_threshold is None else policy.priority_threshold
     if policy.protect_system_critical:
-        yield told(Reason.SYSTEM_CRITICAL)
+        yield at_least(Reason.SYSTEM_CRITICAL)
     if policy.priority_threshold is not None:
-        yield told(Reason.PRIORITY_TOO_HIGH)
+        yield at_least(Reason.PRIORITY_TOO_HIGH)
     if policy.protected_qos:
         yield Filter(
             Reason.NEVER_EVICT,

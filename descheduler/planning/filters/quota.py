@@ -125,8 +125,7 @@ def _total(context: FilterContext, quotas: _Quotas, floor: Ints) -> Iterator[Fil
     used, guaranteed = quotas.used.sum(axis=0), floor.sum(axis=0)
     over = np.flatnonzero(used > guaranteed)
     if over.size:
-        said = _said(context, int(over[0]), used, guaranteed, "the sum of min")
-        text = f"all quotas together: {said}"
+        text = f"all quotas together: {_usage(context, int(over[0]), used, guaranteed, 'the sum of min')}"
         yield Filter(Reason.QUOTA, quotas.of_pod >= 0, lambda _: Blocked(Reason.QUOTA, "elasticquotas", text))
 
 
@@ -229,8 +228,8 @@ def _filters(context: FilterContext, quotas: _Quotas) -> Iterator[Filter]:
 
     def explain(pod: int) -> Blocked:
         quota = int(at[pod])
-        said = _said(context, int(worst[pod]), quotas.used[quota], quotas.limit[quota], quotas.word)
-        return Blocked(Reason.QUOTA, quotas.names[quota], said)
+        text = _usage(context, int(worst[pod]), quotas.used[quota], quotas.limit[quota], quotas.word)
+        return Blocked(Reason.QUOTA, quotas.names[quota], text)
 
     full: Mask = np.logical_or.reduce(over, axis=1)
     yield Filter(Reason.QUOTA, full, explain)
@@ -309,10 +308,10 @@ def _rival_of_all(context: FilterContext, quotas: _Quotas, waiting: Waiting, pod
             continue
         hurt = ((with_it > limit) & quotas.compared(columns.pod_spec[mine])).any(axis=1)
         if (hurt & (columns.pod_priority[mine] <= priority)).any():
-            said = (
+            text = (
                 f"{context.name(rival)} waits for the quota and would take the place of {len(mine)} that leave together"
             )
-            return Blocked(Reason.QUOTA, quotas.names[quota], said)
+            return Blocked(Reason.QUOTA, quotas.names[quota], text)
     return None
 
 
@@ -330,6 +329,6 @@ def _freed(context: FilterContext, quotas: _Quotas, quota: int) -> tuple[NDArray
     return members, room
 
 
-def _said(context: FilterContext, column: int, used: Ints, limit: Ints, word: str) -> str:
+def _usage(context: FilterContext, column: int, used: Ints, limit: Ints, word: str) -> str:
     name = context.columns.resources[column]
     return f"{quantity(name, int(used[column]))} {name} used, {quantity(name, int(limit[column]))} is {word}"

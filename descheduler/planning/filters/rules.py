@@ -13,7 +13,7 @@ from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import WorkloadKey
-from descheduler.planning.filters.windows import Window
+from descheduler.planning.filters.schedule import Window
 from descheduler.policy.protections import PriorityThreshold, Protections
 from descheduler.policy.windows import DisruptionWindow
 

@@ -1,63 +1,32 @@
-"""Disruption windows: which are open, and when the others open next.
-
-A schedule is read on the wall clock of its time zone, as Debian's cron does: an opening that falls into the hour which
-spring skips comes right after it, and one in the hour that autumn repeats comes once. A duration is elapsed time.
-"""
+"""The filter of disruption windows: outside them nothing moves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
 
-from cronsim import CronSim
-
-# The wall clock of a repeated hour names two instants; the search begins well outside and sorts out by real time.
-_AROUND = timedelta(hours=3)
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.planning.filters.context import Filter, FilterContext
+from descheduler.planning.filters.schedule import Opening, open_windows
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Opens at each time of `schedule` (cron, five fields) in `time_zone` (IANA), for `namespaces` (empty: all)."""
+def window_filters(context: FilterContext) -> Iterator[Filter]:
+    """Pods whose namespace has no open window. One that no window is for stays too; without windows all may go."""
+    if not context.policy.windows:
+        return
+    openings = open_windows(context.policy.windows, context.now)
 
-    schedule: str
-    duration_seconds: float
-    time_zone: str
-    namespaces: tuple[str, ...] = ()
+    def closed(namespace: str) -> bool:
+        return not any(o.is_open and o.window.covers(namespace) for o in openings)
 
-    def covers(self, namespace: str) -> bool:
-        return not self.namespaces or any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a window stands: `opens` is its next opening after now, None when there is none for decades."""
-
-    window: Window
-    is_open: bool
-    opens: datetime | None
-
-    def text(self) -> str:
-        """`opens 2026-03-02 02:00 CET (Europe/Berlin)`."""
-        if self.opens is None:
-            return "does not open again"
-        return f"opens {self.opens:%Y-%m-%d %H:%M %Z} ({self.window.time_zone})"
-
-
-def open_windows(windows: Iterable[Window], now: float) -> tuple[Opening, ...]:
-    """Every window as it stands at `now` (unix seconds). The moment of closing is outside."""
-    return tuple(_opening(window, now) for window in windows)
-
-
-def _opening(window: Window, now: float) -> Opening:
-    here = datetime.fromtimestamp(now, ZoneInfo(window.time_zone))
-    back = CronSim(window.schedule, here + _AROUND, reverse=True)
-    last = next((at for at in back if at.timestamp() <= now), None)
-    ahead = CronSim(window.schedule, here - _AROUND)
-    return Opening(
-        window,
-        is_open=last is not None and now < last.timestamp() + window.duration_seconds,
-        opens=next((at for at in ahead if at.timestamp() > now), None),
+    yield Filter(
+        Reason.OUTSIDE_WINDOW, context.by_namespace(closed), lambda i: _refusal(openings, context.pods[i].namespace)
     )
+
+
+def _refusal(openings: tuple[Opening, ...], namespace: str) -> Blocked:
+    own = [o for o in openings if o.window.covers(namespace)]
+    if not own:
+        return Blocked(Reason.OUTSIDE_WINDOW, f"namespace/{namespace}", "no window is for it")
+    never = float("inf")
+    soonest = min(own, key=lambda o: o.opens.timestamp() if o.opens else never)
+    return Blocked(Reason.OUTSIDE_WINDOW, f"window/{soonest.window.schedule}", soonest.text())

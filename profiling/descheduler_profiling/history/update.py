@@ -25,8 +25,9 @@ from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
+from descheduler_profiling.settings import DAY, HOUR
 
-RECENT_SECONDS = 3600
+RECENT_SECONDS = HOUR
 _SHORTEST_WINDOW = 300  # rate() needs four scrapes of a minute
 _OTHERWISE = (
     "says otherwise of the last hour than it did before: all of it is read again, and relied on once it says the same"
@@ -164,7 +165,7 @@ def _learn_owners(task: Task, past: list[Grid]) -> None:
     It also tells what the server's workloads are called by us: CronJobs for their Jobs, custom controllers for what
     they own.
     """
-    days = range(task.grid.end, past[0].start, -86400)
+    days = range(task.grid.end, past[0].start, -DAY)
     for query in PAST_OWNER_QUERIES:
         text = render(query, task.window_seconds, task.match)
         rows: list[tuple[str, str, str, str]] = []

@@ -60,13 +60,13 @@ class DeviceSets:
         for at, node in enumerate(view.snapshot.nodes):
             if node.gpus is not None:
                 self._left[at] &= ~set_of(tuple(s.index for s in node.gpus.reserved if s.index >= 0))
-        self._told = np.ones(len(view.snapshot.nodes), np.bool_)  # [N] every pod with whole GPUs says which it holds
+        self._reported = np.ones(len(view.snapshot.nodes), np.bool_)  # [N] all pods with whole GPUs say which
         for pod in view.snapshot.columns.order.tolist():
             node = view.snapshot.columns.pod_node[pod]
             if view.snapshot.pods[pod].gpu_indices:
                 self._left[node] &= ~set_of(view.snapshot.pods[pod].gpu_indices)
             elif self.count(pod):
-                self._told[node] = False
+                self._reported[node] = False
 
     def count(self, pod: int) -> int:
         """Whole GPUs that the pod asks for; 0 for one that asks for none, or for parts."""
@@ -78,8 +78,8 @@ class DeviceSets:
         count = self.count(pod)
         board = self._links.board(int(self._view.snapshot.columns.pod_node[pod]))
         devices = set_of(self._view.snapshot.pods[pod].gpu_indices)
-        told = devices.bit_count() == count and board is not None and devices < len(board.rings.bandwidth)
-        return Holding(pod, count, board, devices if told else 0)
+        known = devices.bit_count() == count and board is not None and devices < len(board.rings.bandwidth)
+        return Holding(pod, count, board, devices if known else 0)
 
     def widths(self, state: Scenario, held: Holding, nodes: Positions, mates: Collection[int] = ()) -> Floats:
         """[K] GB/s of the set that the pod may be sure of on each node; 0 on other models, and where none is left.
@@ -118,7 +118,7 @@ class DeviceSets:
             return sure
         # The best of what is free already: later it can only be more. Where another job is to arrive nothing is sure.
         best = board.rings.best_in(count)[self._left[nodes]]
-        return np.where(taken[nodes], 0.0, np.where(self._told[nodes] & (best > 0), best, sure))
+        return np.where(taken[nodes], 0.0, np.where(self._reported[nodes] & (best > 0), best, sure))
 
     def _taken(self, state: Scenario, mates: Collection[int]) -> Mask:
         """[N] nodes on which pods with GPUs are to arrive, other than the mates."""

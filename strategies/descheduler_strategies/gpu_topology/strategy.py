@@ -36,7 +36,7 @@ MAX_TRIED = 512
 
 ALIKE = 8
 """So many pods of one kind are tried in one state: the next could land elsewhere only for the node that it leaves."""
-MAX_TOLD = 200
+MAX_NAMED = 200
 """Jobs that are left alone with a finding of their own, those with most to gain; the others are summed up."""
 
 
@@ -98,7 +98,7 @@ class _Search:
     def answers(self) -> Iterator[Answer]:
         """Job after job, the one that gains most for its cost first: what one takes, the next does not find."""
         queue: list[_Entry] = []
-        told, untold = 0, dict[Reason, list[Job]]()
+        named, unnamed = 0, dict[Reason, list[Job]]()
         for job in self.jobs.bad():
             outlook = self.outlooks.of(job.pods)
             if isinstance(outlook, Blocked):
@@ -113,9 +113,9 @@ class _Search:
             entry = heapq.heappop(queue)
             answer = self._left_alone(entry.job, entry.outlook) or self._gain(entry)
             if isinstance(answer, Blocked):
-                told += 1
-                if told > MAX_TOLD:
-                    untold.setdefault(answer.reason, []).append(entry.job)
+                named += 1
+                if named > MAX_NAMED:
+                    unnamed.setdefault(answer.reason, []).append(entry.job)
                     continue
                 finding = finding_of(self.view, self.args, entry.job, entry.outlook.seconds)
                 yield Observation(finding, answer, entry.job.pods)
@@ -123,7 +123,7 @@ class _Search:
                 heapq.heappush(queue, answer)  # another may gain more than this one does now
             else:
                 yield self._taken(answer)
-        for reason, jobs in untold.items():
+        for reason, jobs in unnamed.items():
             yield self._rest(jobs, Blocked(reason, NAME, f"{len(jobs)} jobs besides those that are named"))
         yield from self._unknown()
 
@@ -168,7 +168,7 @@ class _Search:
         if isinstance(bundle, Blocked):
             if alike is not None and bundle.reason is Reason.NO_GAIN:
                 self.failed[alike] += 1
-            return trial.told(bundle)
+            return trial.explained(bundle)
         ratio, width = trial.gained(bundle)
         worth, cost = self._worth(job, outlook, ratio), self._cost(job)
         if ratio >= 1.0 or worth <= cost:
@@ -192,7 +192,7 @@ class _Search:
             return Blocked(Reason.NO_GAIN, "gpu/sets", f"{ALIKE} others alike would land where nothing is gained")
         if alike not in self.none:
             none = Blocked(Reason.NO_GAIN, "gpu/sets", "no node is sure to have a better linked set left")
-            self.none[alike] = None if trial.hopeful() else trial.told(none)
+            self.none[alike] = None if trial.hopeful() else trial.explained(none)
         return self.none[alike]
 
     def _taken(self, entry: _Entry) -> Proposal:

@@ -134,7 +134,7 @@ class Trial:
         used = np.array([len(np.unique(row[nodes])) for row in domain], np.int64)
         return links * job.network / self._jobs.closeness(used, job.spread), width
 
-    def told(self, blocked: Blocked) -> Blocked:
+    def explained(self, blocked: Blocked) -> Blocked:
         """The refusal, with what stands in the way where it is the choice of the kubelet."""
         job = self._job
         if blocked.reason is not Reason.NO_GAIN or job.links >= 1.0 or self._args.devices == "best":

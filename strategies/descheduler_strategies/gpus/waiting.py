@@ -132,7 +132,8 @@ def domains(snapshot: ClusterSnapshot, label: str) -> NDArray[np.int32]:
 
 
 def demand_of(one: Waiting, shapes: Shapes, shape_of: dict[int, int], pool: NDArray[np.bool_]) -> tuple[Demand, int]:
-    """What each member with GPUs takes (the most that any of them does), and how many such members there are."""
+    """What each member with GPUs takes (the most that any of them does) on nodes of the `pool` [N], and how many such
+    members there are."""
     rows = np.array([shape_of[p] for p in one.pods])
     rows = rows[shapes.count[rows] > 0]
     largest = shapes.amounts[rows].max(axis=0)
@@ -146,7 +147,7 @@ def demand_of(one: Waiting, shapes: Shapes, shape_of: dict[int, int], pool: NDAr
 
 
 def seat(state: Scenario, one: Waiting, preferred: Sequence[int], pool: NDArray[np.bool_]) -> tuple[Seat, ...] | int:
-    """Give every member a node on which it fits, preferred ones first, and place it in `state`.
+    """Give every member a node of the `pool` [N] on which it fits, preferred ones first, and place it in `state`.
 
     Returns the seats, or the member that finds none.
     """

@@ -200,7 +200,7 @@ def _finding(view: RebalanceView, args: IdleGpuArgs, seen: _Idle, group: _Group,
 
 
 def _rest(args: IdleGpuArgs, seen: _Idle, groups: list[_Group]) -> Observation:
-    """What is not told one by one."""
+    """What is not reported one by one."""
     rows = np.concatenate([group.rows for group in groups])
     gpus, hours = float(seen.held.gpus[rows].sum()), float(seen.hours[rows].sum())
     window = span(args.window.total_seconds())

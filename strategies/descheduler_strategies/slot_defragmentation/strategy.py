@@ -20,7 +20,7 @@ from descheduler.model.landing import LandingMode
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.model.subjects import Subject
+from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.packing.rearrange.flow_problem import fit
 from descheduler.packing.rearrange.rearrangement import RearrangeEffort, rearrange
 from descheduler.packing.state import Packing, Step
@@ -29,7 +29,7 @@ from descheduler_strategies.gpus.gpu_packing import gpu_packing
 from descheduler_strategies.slot_defragmentation.alike import alike_pods, simple
 from descheduler_strategies.slot_defragmentation.args import NAME, SlotDefragmentationArgs
 
-SUBJECT = Subject("slots", "cpu")
+SUBJECT = Subject(SubjectKind.SLOTS, "cpu")
 
 
 class SlotDefragmentation:

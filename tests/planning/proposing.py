@@ -1,4 +1,4 @@
-"""A strategy that proposes what it is told."""
+"""A strategy that proposes what a test wants."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from descheduler.model.subjects import Subject, SubjectKind
 
 
 @dataclass(frozen=True)
-class Told:
-    """A strategy that proposes what it is told: a bundle for each (pod, nodes that it avoids)."""
+class Proposing:
+    """Proposes a bundle for each (pod, nodes that it avoids)."""
 
     bundles: tuple[tuple[str, tuple[int, ...]], ...]
-    name: ClassVar[str] = "Told"
+    name: ClassVar[str] = "Proposing"
     signals: ClassVar[tuple[str, ...]] = ()
     Args: ClassVar[type[StrategyArgs]] = StrategyArgs
 
@@ -24,5 +24,5 @@ class Told:
         for i, (name, avoid) in enumerate(self.bundles):
             at = view.snapshot.pod_index["default", name]
             if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
-                finding = Finding("Told", Subject(SubjectKind.POD, name), "", 0.0, 1.0, name)
+                finding = Finding("Proposing", Subject(SubjectKind.POD, name), "", 0.0, 1.0, name)
                 yield Proposal(finding, (Move(at, view.start.node_of(at)),), 1.0, 1e9 / (i + 1), avoid=avoid)

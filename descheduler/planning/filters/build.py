@@ -19,7 +19,7 @@ from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_ev
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
-from descheduler.planning.filters.window import window_filters
+from descheduler.planning.filters.windows import window_filters
 
 __all__ = ["FilterRules", "Filters", "LedgerView", "build_filters"]
 
@@ -48,11 +48,13 @@ class Filters:
 
     @property
     def movable(self) -> Mask:
+        """[P] pods that no filter stops."""
         free: Mask = self._first < 0
         return free
 
     @property
     def reason_code(self) -> NDArray[np.int16]:
+        """[P] the first filter's reason as a position in `REASONS`, -1 where the pod may move."""
         codes = np.array([*(REASONS.index(one.reason) for one in self._filters), -1], np.int16)
         found: NDArray[np.int16] = codes[self._first]
         return found

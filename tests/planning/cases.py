@@ -1,4 +1,4 @@
-"""Scenes that several tests of planning look at."""
+"""Clusters that several tests look at, and plans of them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,196 @@
+"""What the disruption of a set of pods takes of each budget, and how much there is of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from descheduler.gangs import Lookup, Units
+from descheduler.gangs.consequences import evictions_left
+from descheduler.model.quantity import part_of
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.units import DisruptionMode
+from descheduler.planning.budgets.limits import DisruptionLimits
+from descheduler.planning.budgets.match import Matches
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """`amount` of what `key` stands for, of which there is `cap`."""
+
+    key: tuple[str, int | str]
+    name: str
+    reason: Reason
+    amount: int
+    cap: int
+
+    @property
+    def kind(self) -> str:
+        return "PodDisruptionBudget" if self.reason is Reason.DISRUPTION_BUDGET else "limit"
+
+
+Counts = Counter[tuple[str, int | str]]
+"""Amounts by what a need is a need of: its `key`."""
+
+
+class BudgetRules:
+    """What does not change while a plan is made: caps, and what was disrupted before it."""
+
+    def __init__(
+        self,
+        snapshot: ClusterSnapshot,
+        units: Units,
+        limits: DisruptionLimits,
+        matches: Matches,
+        in_flight: frozenset[int],
+        moved_last_hour: int,
+    ) -> None:
+        self.limits = limits
+        self._snapshot, self._units, self._matches = snapshot, units, matches
+        self._lookup = Lookup(snapshot)
+        columns = snapshot.columns
+        self._sizes = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
+        self._gone = in_flight | {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal}
+        self.standing: Counts = Counter()
+        self.spent: Counts = Counter({("hour", ""): moved_last_hour})
+        self._count_standing(in_flight)
+
+    def _count_standing(self, in_flight: frozenset[int]) -> None:
+        """Disruptions under way. A budget's own status speaks of those it knows: pods being deleted or granted."""
+        pods = self._snapshot.pods
+        for pod in sorted(in_flight):
+            for at in self._matches.of(pod):
+                budget = self._snapshot.budgets[at]
+                known = pods[pod].deleting is not None or pods[pod].name in budget.disrupting
+                if not known and not budget.exempts(pods[pod]):
+                    self.standing[("budget", at)] += 1
+            job = self._job(pod)
+            if job is not None:
+                self.spent[("job", job[0])] += 1
+        for at, tokens in self._tokens(self._gone).items():
+            self.standing[("workload", at)] += len(tokens)
+
+    def refused(self, pods: Collection[int], evicted: Collection[int]) -> Blocked | None:
+        """What no grant could heal: budgets whose status is stale, pods that the API refuses to evict."""
+        evicted = set(evicted)
+        for pod in pods:
+            found = self._matches.of(pod)
+            key = f"pod/{self._snapshot.pods[pod].key}"
+            budgets = [self._snapshot.budgets[at] for at in found]
+            if len(found) > 1 and pod in evicted:
+                return Blocked(Reason.SEVERAL_BUDGETS, key, ", ".join(b.key for b in budgets))
+            stale = next((b for b in budgets if b.stale), None)
+            if stale is not None:
+                return Blocked(Reason.BUDGET_STALE, stale.key, key)
+        return None
+
+    def totals(self, pods: Collection[int], evicted: Collection[int]) -> list[Need]:
+        """Needs that add up over the cycle."""
+        limits, columns = self.limits, self._snapshot.columns
+        needs: list[Need] = []
+        if limits.per_cycle is not None:
+            needs.append(Need(("cycle", ""), "per cycle", Reason.CYCLE_LIMIT, len(pods), limits.per_cycle))
+        if limits.per_hour is not None:
+            needs.append(Need(("hour", ""), "per hour", Reason.HOUR_LIMIT, len(pods), limits.per_hour))
+        if limits.per_node is not None:
+            for node, n in sorted(Counter(int(columns.pod_node[p]) for p in pods).items()):
+                name = self._snapshot.nodes[node].name if node >= 0 else "(none)"
+                needs.append(Need(("node", node), f"node/{name}", Reason.NODE_LIMIT, n, limits.per_node))
+        if limits.per_namespace is not None:
+            for namespace, n in sorted(Counter(self._snapshot.pods[p].namespace for p in pods).items()):
+                name, key = f"namespace/{namespace}", ("namespace", namespace)
+                needs.append(Need(key, name, Reason.NAMESPACE_LIMIT, n, limits.per_namespace))
+        return needs + self._failures(evicted)
+
+    def _failures(self, evicted: Collection[int]) -> list[Need]:
+        """What the evictions take from the failure budgets of Jobs."""
+        found = [job for job in map(self._job, evicted) if job is not None]
+        left = dict(found)
+        counts = Counter(key for key, _ in found)
+        return [
+            Need(("job", key), f"failures/{key}", Reason.FAILURE_BUDGET, n, left[key])
+            for key, n in sorted(counts.items())
+        ]
+
+    def _job(self, pod: int) -> tuple[str, int] | None:
+        """The Job whose failure budget the pod's eviction counts towards, and what is left of it.
+
+        A JobSet restarts when one of its Jobs fails; that is judged with the unit (`units.consequences`).
+        """
+        owner = self._snapshot.pods[pod].controller
+        if owner is None or owner.kind != "Job":
+            return None
+        job = self._lookup.workload(self._snapshot.pods[pod].namespace, owner)
+        if job is None or (job.controller is not None and job.controller.kind == "JobSet"):
+            return None
+        left = evictions_left(job)
+        return None if left is None else (str(job.key), left)
+
+    def momentary(self, pods: Collection[int]) -> list[Need] | Blocked:
+        """Needs that hold at one moment, or the refusal when they are more than there ever is."""
+        needs = self._budget_needs(pods) + self._workload_needs(pods)
+        for need in needs:
+            standing = self.standing[need.key]
+            if standing + need.amount > need.cap:
+                return self._never(need, standing)
+        return needs
+
+    def _budget_needs(self, pods: Collection[int]) -> list[Need]:
+        counts: Counter[int] = Counter()
+        for pod in pods:
+            if pod in self._gone:
+                continue
+            for at in self._matches.of(pod):
+                if not self._snapshot.budgets[at].exempts(self._snapshot.pods[pod]):
+                    counts[at] += 1
+        budgets, healthy = self._snapshot.budgets, self._matches.healthy
+        return [
+            Need(("budget", at), budgets[at].key, Reason.DISRUPTION_BUDGET, n, budgets[at].allowance(int(healthy[at])))
+            for at, n in sorted(counts.items())
+        ]
+
+    def _workload_needs(self, pods: Collection[int]) -> list[Need]:
+        if self.limits.per_workload is None:
+            return []
+        tokens = self._tokens([p for p in pods if p not in self._gone])
+        return [
+            Need(
+                ("workload", at),
+                f"workload/{self._snapshot.columns.workloads[at]}",
+                Reason.WORKLOAD_LIMIT,
+                len(found),
+                _allowed_at_once(self.limits.per_workload, int(self._sizes[at])),
+            )
+            for at, found in sorted(tokens.items())
+        ]
+
+    def _tokens(self, pods: Collection[int]) -> dict[int, set[tuple[str, int]]]:
+        """What counts as one disruption, by workload: a pod, or a gang that moves whole."""
+        out: dict[int, set[tuple[str, int]]] = {}
+        for pod in pods:
+            at = int(self._units.unit_index[pod])
+            whole = at >= 0 and self._units.gangs[at].mode is DisruptionMode.WHOLE
+            workload = int(self._snapshot.columns.pod_workload[pod])
+            out.setdefault(workload, set()).add(("gang", at) if whole else ("pod", pod))
+        return out
+
+    def _never(self, need: Need, standing: int) -> Blocked:
+        detail = f"{need.amount} would be disrupted together, {max(0, need.cap - standing)} may be"
+        kind, at = need.key
+        if kind == "budget" and isinstance(at, int):
+            best = self._snapshot.budgets[at].at_best
+            if best is not None and best < need.amount:
+                detail += f"; even with all pods healthy only {best}"
+        return Blocked(need.reason, need.name, detail)
+
+
+def _allowed_at_once(written: int | str, size: int) -> int:
+    """A limit as a number: a percentage of `size` rounds down, but lets one go."""
+    if isinstance(written, int):
+        return written
+    return max(1, part_of(written, size, math.floor) or 0) if written.endswith("%") else int(written)
