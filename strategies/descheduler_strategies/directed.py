@@ -35,7 +35,7 @@ def single_movers(view: RebalanceView, pods: Positions, stay: Iterable[int] = ()
 
 
 def found_places(view: RebalanceView, pods: Positions, steps: Iterable[Step]) -> dict[int, tuple[int, ...]]:
-    """The node that a search found for each pod, where the executor can be told; elsewhere nothing is wished for."""
+    """The node that a search found for each of the pods [K], where the executor names it; elsewhere nothing is wished."""
     if view.landing is not LandingMode.DIRECTED:
         return {}
     return {int(pods[step.item]): (step.target,) for step in steps}
