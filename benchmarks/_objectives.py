@@ -50,7 +50,7 @@ def _fragmentation_bare(cluster: _openb.Cluster, args: argparse.Namespace) -> Fi
     from descheduler.packing.fragmentation.bound import fragmentation_bound
     from descheduler.packing.fragmentation.search import lower_fragmentation
 
-    workload = _openb.workload(cluster, _openb.rows(_openb.find(args.pods)))
+    workload = _openb.workload(cluster, _openb.rows(_openb.find(args.pods, args.data)))
     began, worked = time.perf_counter(), time.process_time()
     found = lower_fragmentation(cluster.packing, workload, args.moves)
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked

@@ -4,7 +4,6 @@ would hand out, and as a packing for the bare searches; and a plan's moves repla
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.state import ABSENT, WHOLE, Packing, Shapes, Step, bits
 from descheduler.packing.target_workload import TargetWorkload, target_workload
 
-DATA = Path(os.environ.get("DESCHEDULER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 Row = Mapping[str, str]
 GPU_NODES = "openb_node_list_gpu_node.csv"
 TASKS = "openb_pod_list_default.csv"
@@ -33,16 +31,16 @@ class Cluster:
     models: tuple[str, ...]
 
 
-def find(name: str, *folders: str) -> Path:
-    """A file as given, or by its name in the folder of traces.
+def find(name: str, data: Path) -> Path:
+    """A file as given, or by its name in the folder of data sets.
 
     Raises:
         SystemExit: there is none.
     """
-    for path in (Path(name), DATA / "openb" / name, DATA / "openb" / "states" / name):
+    for path in (Path(name), data / "openb" / name, data / "openb" / "states" / name):
         if path.is_file():
             return path
-    raise SystemExit(f"{name}: no such file, and none in {DATA / 'openb'} (DESCHEDULER_DATA names another folder)")
+    raise SystemExit(f"{name}: no such file, and none in {data / 'openb'}; give --data DIR or set DESCHEDULER_DATA")
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -32,15 +32,15 @@ def milliseconds(action: Callable[[], object], times: int) -> float:
 
 
 def main() -> None:
-    parser = _common.parser(__doc__ or "")
+    parser = _common.parser(__doc__ or "", data=True)
     parser.add_argument("--state", default="state-default-least-42-pods.csv", help="placed pods (default %(default)s)")
     parser.add_argument("--nodes", default=_openb.GPU_NODES)
     parser.add_argument("--pods", default=_openb.TASKS, help="the task list (default %(default)s)")
     parser.add_argument("--repeat", type=int, default=200)
     args = parser.parse_args()
 
-    cluster = _openb.read(_openb.find(args.nodes), _openb.find(args.state))
-    workload = _openb.workload(cluster, _openb.rows(_openb.find(args.pods)))
+    cluster = _openb.read(_openb.find(args.nodes, args.data), _openb.find(args.state, args.data))
+    workload = _openb.workload(cluster, _openb.rows(_openb.find(args.pods, args.data)))
     packing, width = cluster.packing, cluster.packing.devices.shape[1]
     measure = measure_of(workload, width)
     cpu = packing.free[:, workload.column]

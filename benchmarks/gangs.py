@@ -31,7 +31,7 @@ TASKS = "openb_pod_list_multigpu50.csv"
 
 
 def arguments() -> argparse.Namespace:
-    parser = _common.parser(__doc__ or "")
+    parser = _common.parser(__doc__ or "", data=True)
     _product.add_mode(parser)
     parser.add_argument("--bare", action="store_true", help="run the search alone as well")
     parser.add_argument("--seed", type=int, default=43)
@@ -49,10 +49,11 @@ def arguments() -> argparse.Namespace:
 
 
 def cluster_of(args: argparse.Namespace) -> _openb.Cluster:
+    nodes = _openb.find(args.nodes, args.data)
     if args.state:
-        cluster = _openb.read(_openb.find(args.nodes), _openb.find(args.state))
+        cluster = _openb.read(nodes, _openb.find(args.state, args.data))
     else:
-        cluster, _ = openb_state.steady(_openb.find(args.nodes), _openb.find(args.pods), args.scheduler, args.seed)
+        cluster, _ = openb_state.steady(nodes, _openb.find(args.pods, args.data), args.scheduler, args.seed)
     return _gangs.first(cluster, args.size) if args.size else cluster
 
 
@@ -65,10 +66,10 @@ def main() -> None:
     packing = cluster.packing
     rng = np.random.default_rng(args.seed)
     rack = _gangs.racks(cluster.models)
-    requests = _gangs.queue(_openb.rows(_openb.find(args.pods)), args.gangs, rack, args.worth == "gpus", rng)
+    requests = _gangs.queue(_openb.rows(_openb.find(args.pods, args.data)), args.gangs, rack, args.worth == "gpus", rng)
     group = _gangs.running(packing, args.running, rng)
     gpus = [r.members * _gangs.GPUS for r in requests]
-    trace = _gangs.trace(cluster, _openb.rows(_openb.find(args.nodes)), group, requests)
+    trace = _gangs.trace(cluster, _openb.rows(_openb.find(args.nodes, args.data)), group, requests)
     snapshot = trace.snapshot()
     none = _gangs.consolidation(packing, requests, Allowance(0, group), 0)
     figures: dict[str, _common.Figure] = {

@@ -24,7 +24,7 @@ import _product
 
 
 def main() -> None:
-    parser = _common.parser(__doc__ or "")
+    parser = _common.parser(__doc__ or "", data=True)
     _product.add_mode(parser)
     parser.add_argument("--state", default="state-default-least-42-pods.csv", help="placed pods (default %(default)s)")
     parser.add_argument("--nodes", default=_openb.GPU_NODES, help="node list (default %(default)s)")
@@ -40,7 +40,7 @@ def main() -> None:
     args = parser.parse_args()
 
     objective = _objectives.OBJECTIVES[args.objective]
-    nodes, pods, tasks = (_openb.rows(_openb.find(name)) for name in (args.nodes, args.state, args.pods))
+    nodes, pods, tasks = (_openb.rows(_openb.find(name, args.data)) for name in (args.nodes, args.state, args.pods))
     began = time.perf_counter()
     snapshot = _openb.snapshot(nodes, pods)
     converted = time.perf_counter() - began
@@ -73,7 +73,8 @@ def main() -> None:
         "refusals": sum(refusal.count for refusal in plan.refusals),
     }
     if args.bare:
-        figures |= objective.bare(_openb.read(_openb.find(args.nodes), _openb.find(args.state)), args)
+        files = (_openb.find(name, args.data) for name in (args.nodes, args.state))
+        figures |= objective.bare(_openb.read(*files), args)
     figures |= {"peak_mib": _common.peak_mib(), "nodes": len(nodes), "pods": len(pods)}
     title = f"{args.state}: {args.objective}, {args.moves} moves, {args.mode}"
     _common.show(title, figures, as_json=args.json, note=state.fault)

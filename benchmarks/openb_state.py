@@ -8,7 +8,6 @@ with least (CPU, memory, devices), both on the fullest devices with room. The sa
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -106,8 +105,7 @@ def write(path: Path, cluster: _openb.Cluster, rows: Sequence[dict[str, str]]) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="the last line of standard output is one JSON object")
+    parser = _common.parser(__doc__ or "", data=True)
     parser.add_argument("--scheduler", choices=sorted(SCORES), default="least")
     parser.add_argument("--seed", type=int, default=43)
     parser.add_argument("--nodes", default=_openb.GPU_NODES)
@@ -115,7 +113,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    cluster, rows = steady(_openb.find(args.nodes), _openb.find(args.pods), args.scheduler, args.seed)
+    nodes, tasks = (_openb.find(name, args.data) for name in (args.nodes, args.pods))
+    cluster, rows = steady(nodes, tasks, args.scheduler, args.seed)
     write(args.out, cluster, rows)
     packing = cluster.packing
     idle, total = int(np.maximum(packing.devices, 0).sum()), int((packing.devices != ABSENT).sum()) * WHOLE

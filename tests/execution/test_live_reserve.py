@@ -97,6 +97,9 @@ def test_it_lands_where_it_was_planned_and_without_a_reservation_elsewhere(
     assert held["status"]["phase"] in ("Available", "Succeeded")
     assert held["spec"]["template"]["spec"]["nodeName"] == held["status"]["nodeName"] == "n2"
     assert held["metadata"]["annotations"]["rebalance.descheduler.dev/plan"] == "again"
+    (container,) = held["spec"]["template"]["spec"]["containers"]
+    assert container.keys() <= {"name", "image", "resources", "ports"}  # nobody else is to read what it runs with
+    assert container["resources"]["requests"]
     assert reservations(client) == []
     assert intents(client) == {}
 

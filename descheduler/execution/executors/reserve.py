@@ -55,6 +55,7 @@ INTENT = "rebalance.descheduler.dev/intent"
 """Label of a Reservation of ours: the key of the intent that it was made for."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 ORDER = f"{GROUP}/reservation-order"  # of two that match, the scheduler takes the lower; the migrating pods' first
+_SCHEDULED = ("name", "image", "resources", "ports", "restartPolicy")  # of a container
 _GANGS = ("pod-group.scheduling.sigs.k8s.io", f"gang.{GROUP}/")  # a Reservation that carries these joins the gang
 _ALLOCATED = frozenset(f"{GROUP}/{name}" for name in ("device-allocated", "resource-status", "reservation-allocated"))
 _BY = "executor/reserve"
@@ -243,12 +244,23 @@ def _body(
             },
         },
         "spec": {
-            "template": {"metadata": template, "spec": {**pod["spec"], "nodeName": move.destination}},
+            "template": {"metadata": template, "spec": _spec(pod["spec"], move.destination)},
             "owners": [{"controller": {**owner, "namespace": move.namespace}}],
             "ttl": f"{ttl}s",
             "allocateOnce": True,
         },
     }
+
+
+def _spec(spec: Mapping[str, Any], node: str) -> dict[str, Any]:
+    """What the scheduler looks at. What containers run with stays out: Reservations belong to no namespace, so that
+    whoever may read them would read every tenant's environment."""
+    slim = {
+        kind: [{key: one[key] for key in _SCHEDULED if key in one} for one in spec[kind]]
+        for kind in ("containers", "initContainers")
+        if kind in spec
+    }
+    return {**spec, **slim, "nodeName": node}
 
 
 def _without_gang(marks: Mapping[str, str]) -> dict[str, str]:
