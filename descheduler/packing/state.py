@@ -129,7 +129,7 @@ class Packing:
 
 
 def bits(held: int) -> NDArray[np.intp]:
-    """Positions of the set bits, ascending."""
+    """[K] positions of the set bits, ascending."""
     return np.flatnonzero([held >> d & 1 for d in range(held.bit_length())])
 
 

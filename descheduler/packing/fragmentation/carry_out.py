@@ -15,7 +15,7 @@ Offers = dict[int, list[tuple[int, int]]]
 
 
 def carry_out(index: FragmentationIndex, classes: Indices, plan: ColumnPool) -> list[Step]:
-    """Move the items of the plan on the index, and say how.
+    """Move the items of the plan on the index, and say how; `classes` [S] the class of each shape.
 
     Whatever has room goes, again and again. Where the moves wait for each other in a circle, the waiting item whose
     best move costs least goes there instead: its place is given up, and others find room.

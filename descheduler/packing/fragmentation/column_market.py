@@ -63,12 +63,12 @@ def market(packing: Packing, classes: Indices, pool: ColumnPool, moves: float) -
 
 
 def paying(packing: Packing, classes: Indices, pool: ColumnPool, worth: Worth, loss: float) -> ColumnPool:
-    """The columns that gain at least -`loss` (thousandths) beyond what is paid."""
+    """The columns that gain at least -`loss` (thousandths) beyond what is paid; `classes` [S] of shapes."""
     return pool.rows(_Programme(packing, classes, pool, 0.0).reduced(worth) > -loss)
 
 
 def chosen(packing: Packing, classes: Indices, found: Market, moves: float) -> ColumnPool | None:
-    """The columns of the best plan; None when the solver finds no plan."""
+    """The columns of the best plan, `classes` [S] the class of each shape; None when the solver finds none."""
     first = np.lexsort((-found.reduced, found.part <= 0))[:MOST]
     near = found.pool.rows(np.sort(first[(found.reduced[first] > -NEAR) | (found.part[first] > 0)]))
     whole = _Programme(packing, classes, near, moves).solve(relaxed=False)

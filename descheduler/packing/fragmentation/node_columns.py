@@ -53,7 +53,7 @@ class ColumnPool:
         return ColumnPool(*parts)
 
     def rows(self, which: Indices | Mask) -> ColumnPool:
-        """Some of the columns."""
+        """Some of the columns: their positions [K], or a mask [C]."""
         return ColumnPool(*(getattr(self, name)[which] for name in ColumnPool.__dataclass_fields__))
 
 

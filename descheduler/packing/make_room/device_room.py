@@ -39,7 +39,8 @@ def add_room(
     hosts: Ints | None = None,
     own: int | None = None,
 ) -> None:
-    """Rows that give everything that moves a place. `moves` and `hosts` are columns of the lenient form.
+    """Rows that give everything that moves a place. `option` [O] are the columns of
+    the options, `moves` and `hosts` those of the lenient form.
 
     Options of kinds from `own` on open their node for moved pods alone.
     """

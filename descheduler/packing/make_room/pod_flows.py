@@ -40,6 +40,7 @@ class PodFlows:
     victims: dict[tuple[int, int], Terms] = field(default_factory=dict)
 
     def run(self, moves: Ints | None, hosts: Ints | None) -> None:
+        """Add all rows; `moves` [M] and `hosts` [H] are columns of the lenient form (None: the strict one)."""
         self._flows(moves, hosts)
         self._plain()
         self._hosting(hosts)
@@ -127,5 +128,5 @@ class PodFlows:
 
 
 def big(option: Option, demand: Demand, devices: NDArray[np.int64]) -> bool:
-    """Whether the option uses more than half of the devices of its node."""
+    """Whether the option uses more than half of the devices of its node; `devices` [N] how many each has."""
     return demand.milli == WHOLE and 2 * demand.gpus * option.units > int(devices[option.node])

@@ -35,7 +35,7 @@ class Exact:
 
 
 def size(packing: Packing, able: NDArray[np.bool_], kinds: int) -> int:
-    """Variables that the programme would have, about."""
+    """Variables that the programme would have, about; `able` [P] the items that may move."""
     items = np.flatnonzero(able)
     shapes, shape = packing.shapes, packing.shape[items]
     nodes = int(shapes.allowed[shape].sum())

@@ -69,7 +69,7 @@ class Vacating:
                 self.members[int(self.group[item])].append(item)
 
     def on(self, node: int) -> NDArray[np.intp]:
-        """Movable items of the node, ascending."""
+        """[K] movable items of the node, ascending."""
         return self._order[self._start[node] : self._start[node + 1]]
 
     def closure(self, items: Sequence[int]) -> tuple[int, ...]:

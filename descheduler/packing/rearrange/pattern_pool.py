@@ -59,7 +59,7 @@ class PickedPatterns:
 
 
 def binding(flows: FlowProblem) -> Ints:
-    """Resources that could ever run short, the one that decides first.
+    """[K] resources that could ever run short, the one that decides first.
 
     Whatever stands in a bin keeps a ratio between two resources; where a bin has more of the second than the ratio
     asks of all its first, the second never runs short.
@@ -119,7 +119,7 @@ def choose(
 ) -> PickedPatterns | Infeasible:
     """The best plan of the pool's patterns within the limits.
 
-    `barred`: sets of patterns that may not all be chosen together. `fewest`: of plans with as many slots, look for
+    `barred`: sets [K] of patterns that may not all be chosen together. `fewest`: of plans with as many slots, look for
     one with fewer moves.
     """
     master = _master(pool, relaxed=False, barred=barred or [])

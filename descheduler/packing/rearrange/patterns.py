@@ -42,7 +42,7 @@ class SitePatterns:
         return len(self.site)
 
     def pick(self, which: Ints | Mask) -> SitePatterns:
-        """Those of them."""
+        """Those of them: positions [K], or a mask [N]."""
         return SitePatterns(self.site[which], self.out[which], self.into[which], self.slots[which])
 
 
