@@ -249,7 +249,7 @@ def _write(path: str, steps: Iterable[tuple[str, str, str, int]]) -> None:
 def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devices: str = "any") -> PlanDocument:
     """The plan that the program makes, with no limit but the number of moves."""
     from descheduler.gangs import resolve
-    from descheduler.model.landing import LandingMode
+    from descheduler.model.landing_mode import LandingMode
     from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey
     from descheduler.planning.budgets.limits import DisruptionLimits
     from descheduler_strategies.gpu_topology.args import GpuTopologyArgs

@@ -79,7 +79,7 @@ class NodeSpec(Wire, frozen=True):
     taints: tuple[msgspec.Raw, ...] | None = None  # as they are, for they are written back
 
 
-class Node(Wire, frozen=True):
+class TaintedNode(Wire, frozen=True):
     metadata: Meta = Meta()
     spec: NodeSpec = NodeSpec()
 

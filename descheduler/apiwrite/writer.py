@@ -21,10 +21,10 @@ from descheduler.apiwrite.wire import (
     Eviction,
     Lease,
     Meta,
-    Node,
     ObjectReference,
     Preconditions,
     Stub,
+    TaintedNode,
     decode,
     encode,
     taints_patch,
@@ -178,10 +178,10 @@ def read_pod(transport: Transport, namespace: str, pod: str) -> Meta | None:
         return None
 
 
-def read_node(transport: Transport, name: str) -> Node | None:
+def read_node(transport: Transport, name: str) -> TaintedNode | None:
     """The node as it is, as far as its taints go; None when there is none."""
     try:
-        return decode(transport.request("GET", f"/api/v1/nodes/{name}"), Node)
+        return decode(transport.request("GET", f"/api/v1/nodes/{name}"), TaintedNode)
     except NotFound:
         return None
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from descheduler.contract.view import Scenario
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -73,7 +73,8 @@ def _directed(
 ) -> Landing | Blocked:
     """The good nodes with room: as wished, then in the scheduler's own order of preference, then by position."""
     room = state.fits(pod)
-    room[source] = False
+    if source >= 0:
+        room[source] = False
     if not room.any():
         return Blocked(Reason.NO_PLACE, key, state.explain(pod))
     free = np.flatnonzero(room).astype(np.int32)

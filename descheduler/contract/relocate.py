@@ -15,7 +15,7 @@ import numpy as np
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.view import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot

@@ -10,7 +10,7 @@ import numpy as np
 from descheduler.contract.loads import NodeLoads
 from descheduler.gangs import Units
 from descheduler.model.arrays import Floats, Floats32, Indices, Ints, Ints32, Mask, Positions
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot

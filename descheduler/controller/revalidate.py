@@ -15,7 +15,7 @@ from dataclasses import replace
 from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.reconciliation import reconcile
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason

@@ -10,7 +10,7 @@ import numpy as np
 from descheduler.contract import NodeLoads, RebalanceView, Scenario
 from descheduler.gangs import Units
 from descheduler.model.arrays import Positions
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning.budgets.charging import Budgets

@@ -14,7 +14,7 @@ import numpy as np
 
 from descheduler.contract import Accept, Relocation, Scenario, land_all
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode

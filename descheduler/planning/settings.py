@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from descheduler.contract import load
 from descheduler.gangs import resolve
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot

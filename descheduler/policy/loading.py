@@ -14,7 +14,7 @@ from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES, Registry
 from descheduler.model.errors import DeschedulerError, PolicyError
 from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
-from descheduler.policy.marked_yaml import Json, Loc, MarkedYaml, Problem, path_of
+from descheduler.policy.marked_yaml import Json, Loc, MarkedProblem, MarkedYaml, path_of
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
 from descheduler.policy.schema import policy_schema, schema_of
 
@@ -94,7 +94,7 @@ class _Reading:
 
     def _add(self, loc: Loc, message: str, *, at_value: bool = False) -> None:
         mark = self.document.value_mark(loc) if at_value else self.document.mark(loc)
-        self.problems.append(Problem(mark, path_of(loc), message))
+        self.problems.append(MarkedProblem(mark, path_of(loc), message))
 
     def _is_ours(self, data: dict[str, Json]) -> bool:
         """A document of another kind has one problem, not fifty."""

@@ -28,7 +28,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class MarkedProblem:
     """Something wrong at a place; `path` such as `strategies[0].HotNodes.thresholds`."""
 
     mark: Mark
@@ -69,7 +69,7 @@ class MarkedYaml:
     """One YAML document: `data`, and the marks of its keys and values. `problems` when it is no usable data."""
 
     def __init__(self, text: str) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[MarkedProblem] = []
         self.data: Json = None
         self._keys: dict[Loc, Mark] = {}
         self._values: dict[Loc, Mark] = {}
@@ -124,7 +124,7 @@ class MarkedYaml:
         return root
 
     def _problem(self, mark: Mark, loc: Loc, message: str) -> None:
-        self.problems.append(Problem(mark, path_of(loc), message))
+        self.problems.append(MarkedProblem(mark, path_of(loc), message))
 
     def _read(self, node: yaml.Node, loc: Loc, above: tuple[int, ...]) -> Json:
         """The data of a node; `above` holds the identities of its parents, by which a circle is seen."""

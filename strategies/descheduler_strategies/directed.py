@@ -10,7 +10,7 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.dependence import independent
@@ -79,7 +79,7 @@ def bundles(
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Carried:
+class CarriedOut:
     """What became of bundles: the state reached, those that hold with their moves, and who was kept off, with why."""
 
     state: Scenario
@@ -87,7 +87,7 @@ class Carried:
     failed: dict[int, Blocked]
 
 
-def carry_out(view: RebalanceView, state: Scenario, pods: Positions, found: Iterable[Bundle]) -> Carried:
+def carry_out(view: RebalanceView, state: Scenario, pods: Positions, found: Iterable[Bundle]) -> CarriedOut:
     """The bundles whose every step holds on the what-if state, item i being the pod `pods[i]`.
 
     After one that does not, those that touch its nodes are left out: they were found with it in mind.
@@ -106,7 +106,7 @@ def carry_out(view: RebalanceView, state: Scenario, pods: Positions, found: Iter
         else:
             failed[reached[0]] = reached[1]
             spoilt |= bundle.nodes
-    return Carried(state, tuple(done), failed)
+    return CarriedOut(state, tuple(done), failed)
 
 
 def _made(view: RebalanceView, state: Scenario, moves: Sequence[Move]) -> Scenario | tuple[int, Blocked]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from builders import cluster, node, owner, pod
 from descheduler.contract import MOST_AVOIDED, RebalanceView, Relocation, land_all, relocate
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason

@@ -15,7 +15,7 @@ from descheduler.execution.executors.registry import choose
 from descheduler.execution.intents import Intent
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.kube.convert.kinds import KINDS
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import Freshness
 from descheduler.policy.acting import ActingPolicy

@@ -18,7 +18,7 @@ from descheduler.execution.steering import Steering
 from descheduler.kube.client.answers import error_of
 from descheduler.learning.ledger import Ledger
 from descheduler.model.errors import LeadershipLost, Unreachable
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.nodes import VACATING
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason

@@ -8,7 +8,7 @@ from builders import NOW, cluster, node, pod
 from descheduler.contract import StrategyArgs
 from descheduler.execution.executors.registry import choose
 from descheduler.execution.outcomes import Result
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason

@@ -9,7 +9,7 @@ from random import Random
 import msgspec
 
 from descheduler.gangs import resolve
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import PlanDocument
 from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings, build_document, decide, survey

@@ -6,7 +6,7 @@ from builders import NOW, cluster, key, node, pod
 from descheduler.contract import StrategyArgs
 from descheduler.controller.revalidate import second_validation
 from descheduler.learning.ledger import Ledger
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Proposal, Seat
 from descheduler.model.nodes import Node
 from descheduler.model.plan import PlanDocument

@@ -10,7 +10,7 @@ import pytest
 
 from builders import cluster, node, pod
 from descheduler.contract import RebalanceView, StrategyArgs
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy, PlanningSettings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from builders import cluster, node, pod
 from descheduler.contract import Landing, Scenario, land
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler import prepare

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builders import cluster, node, pod, spec
 from descheduler.contract import Landing, Scenario, land
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.nodes import VACATING, Taint
 from descheduler.model.pods import Toleration
 from descheduler.model.reasons import Blocked, Reason

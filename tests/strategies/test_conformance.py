@@ -10,7 +10,7 @@ import pytest
 from builders import budget, cluster, pod
 from descheduler.contract import RebalanceView, StrategyArgs, available, load
 from descheduler.model.errors import StrategyError
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import PlanningSettings

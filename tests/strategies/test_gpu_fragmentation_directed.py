@@ -8,7 +8,7 @@ import pytest
 
 from builders import budget, cluster, node, pod, spec
 from descheduler.contract import RebalanceView
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.pods import GpuRequest
 from descheduler.model.snapshot import ClusterSnapshot

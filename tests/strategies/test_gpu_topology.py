@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, cluster, node, owner, pod, spec, workload
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject, Json

@@ -10,7 +10,7 @@ import pytest
 
 from builders import amounts, budget, cluster, node, pod, spec
 from descheduler.contract import RebalanceView
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.pods import HostPort, PodSpec
 from descheduler.model.reasons import Reason

@@ -20,7 +20,7 @@ from descheduler.execution.executors.protocol import (
 from descheduler.execution.intents import Intent
 from descheduler.execution.steering import Steering, refusal
 from descheduler.model.errors import ClusterError
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.rights import Right
 

@@ -30,7 +30,7 @@ from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.contract.arguments import PluginArgs
 from descheduler.execution.intents import Intent
 from descheduler.execution.limits import ExecutionLimits
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked

@@ -43,7 +43,7 @@ from descheduler.execution.executors.protocol import (
 from descheduler.execution.intents import Intent
 from descheduler.kube.client.answers import missing_right
 from descheduler.model.errors import ClusterError, Conflict, NotFound
-from descheduler.model.landing import LandingMode
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
