@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -89,3 +91,11 @@ def test_where_a_scheduler_packs_devices_every_step_takes_those_that_it_would_gi
         assert state.room(step)
         state.move(step)
     assert found.f_end == pytest.approx(float(plain_f(state, target).sum()), abs=1e-6)
+
+
+@given(workloads_and_packings())
+@settings(max_examples=10)
+def test_where_nobody_stands_nobody_moves(case: Case) -> None:
+    target, packing = case
+    items = {name: getattr(packing, name)[:0] for name in ("shape", "node", "held", "movable", "cost")}
+    assert not lower_fragmentation(replace(packing, **items), target, 5).steps

@@ -49,13 +49,13 @@ def descend(index: FragmentationIndex, able: Mask, cost: Floats, budget: float, 
     unit of cost. `able` is changed: a moved item is no longer able.
     """
     steps: list[Step] = []
-    while True:
+    while able.any():
         best = best_moves(index)
         gain = (-best.change - price * cost) / np.maximum(cost, LEAST_GAIN)
         gain[~able | (cost > budget)] = -np.inf
         item = int(gain.argmax())
         if not gain[item] > LEAST_GAIN:
-            return steps
+            break
         target = int(best.node[item])
         held = index.held(int(index.packing.shape[item]), target)
         step = Step(item, int(index.packing.node[item]), target, held)
@@ -63,3 +63,4 @@ def descend(index: FragmentationIndex, able: Mask, cost: Floats, budget: float, 
         able[item] = False
         budget -= float(cost[item])
         steps.append(step)
+    return steps

@@ -46,7 +46,6 @@ def lower_fragmentation(
     moves: float,
     effort: int = EFFORT,
     *,
-    prove: bool = False,
     packed: bool = False,
 ) -> Repacking:
     """Lower F by moving items whose costs sum to at most `moves`; each item moves at most once.
