@@ -114,3 +114,9 @@ def workloads_and_packings(draw: st.DrawFn) -> tuple[TargetWorkload, Packing]:
     times = draw(st.lists(st.integers(0, 9), min_size=len(DEMANDS), max_size=len(DEMANDS)))
     times[draw(st.integers(0, len(DEMANDS) - 1))] += 1
     return target_workload(packing.shapes, times), packing
+
+
+def placed_workload(packing: Packing, *, column: int = 0, cpu_only: bool = True) -> TargetWorkload:
+    """What the items of the packing ask for, whether they stand somewhere or not."""
+    times = np.bincount(packing.shape, minlength=len(packing.shapes))
+    return target_workload(packing.shapes, times, column=column, cpu_only=cpu_only)

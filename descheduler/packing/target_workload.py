@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats, Ints, Mask
-from descheduler.packing.state import Packing, Shapes
+from descheduler.packing.state import Shapes
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -68,9 +68,3 @@ def target_workload(
         weight=weight / weight.sum(),
         column=column,
     )
-
-
-def placed_workload(packing: Packing, *, column: int = 0, cpu_only: bool = True) -> TargetWorkload:
-    """What the items of the packing ask for, whether they stand somewhere or not."""
-    times = np.bincount(packing.shape, minlength=len(packing.shapes))
-    return target_workload(packing.shapes, times, column=column, cpu_only=cpu_only)

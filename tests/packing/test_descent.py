@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.packing.fragmentation.search import lower_fragmentation
 from descheduler.packing.state import Packing, replay
-from descheduler.packing.target_workload import TargetWorkload, placed_workload
-from packed import WHOLE, packing_of, plain_f, workloads_and_packings
+from descheduler.packing.target_workload import TargetWorkload
+from packed import WHOLE, packing_of, placed_workload, plain_f, workloads_and_packings
 
 Case = tuple[TargetWorkload, Packing]
 

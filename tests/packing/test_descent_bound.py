@@ -14,8 +14,8 @@ from descheduler.packing.fragmentation.bound import fragmentation_bound
 from descheduler.packing.fragmentation.measure import fragmentation
 from descheduler.packing.fragmentation.search import lower_fragmentation
 from descheduler.packing.state import ABSENT, Packing, Step
-from descheduler.packing.target_workload import placed_workload, target_workload
-from packed import packing_of, packings
+from descheduler.packing.target_workload import target_workload
+from packed import packing_of, packings, placed_workload
 
 
 def moves_of(packing: Packing) -> Iterator[Step]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from descheduler.packing.target_workload import placed_workload, target_workload
-from packed import packing_of, shapes_of
+from descheduler.packing.target_workload import target_workload
+from packed import packing_of, placed_workload, shapes_of
 
 
 def test_weights_sum_to_one_and_the_rare_tail_stays() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
+from descheduler.model.errors import HistoryPartial, HistoryRefused, HistoryUnreachable
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.failures import TooMuch
@@ -120,8 +120,3 @@ def hello(client: HistoryClient, at: int) -> None:
         client.query("vector(1)", at)
     except (TooMuch, HistoryPartial) as error:
         raise HistoryUnreachable(str(error)) from error
-
-
-def is_outage(error: HistoryError) -> bool:
-    """The server is away, as opposed to one query being unwelcome."""
-    return isinstance(error, HistoryUnreachable)
