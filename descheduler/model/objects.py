@@ -27,6 +27,7 @@ class CustomObject:
     generation: int = 0
     spec: Mapping[str, Json] = field(default_factory=dict)
     status: Mapping[str, Json] = field(default_factory=dict)
+    deleting: bool = False  # has a deletion timestamp
 
     @property
     def group(self) -> str:

@@ -106,6 +106,16 @@ class GpuRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerNeeds:
+    """What one container asks for, as its spec says; `role` "pod" stands for resources of the pod as a whole."""
+
+    name: str
+    requests: Amounts = ()
+    limits: Amounts = ()
+    role: str = ""  # empty | init | sidecar | pod
+
+
+@dataclass(frozen=True, slots=True)
 class PodSpec:
     """All of a pod that scheduling and protection look at and that replicas share; equal specs are one object.
 
@@ -133,6 +143,11 @@ class PodSpec:
     images: tuple[str, ...] = ()
     qos: str = "Burstable"  # Guaranteed | Burstable | BestEffort
     counted: tuple[int, int] = (0, 0)  # CPU in millicores, memory in bytes; zeros: not known, derived from requests
+    containers: tuple[ContainerNeeds, ...] = ()  # what the sums are made of, as written; empty: not known
+    overhead: Amounts = ()
+    service_account: str = ""
+    runtime_class: str = ""
+    has_deadline: bool = False  # spec.activeDeadlineSeconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.columns import Columns, build_columns
 from descheduler.model.distinct import Looks
@@ -36,7 +37,8 @@ class ClusterSnapshot:
     """Nodes are sorted by name, pods by (namespace, name); positions in these tuples identify them everywhere.
 
     `objects` maps "group/Kind" of an optional API to its objects; a kind that the cluster does not serve is absent
-    from it, one that is served but empty is there with an empty tuple.
+    from it, one that is served but empty is there with an empty tuple. `read` are the keys of all kinds that were read
+    whole: only of these does it mean something that an object is not there.
     """
 
     taken_at: float
@@ -49,7 +51,13 @@ class ClusterSnapshot:
     claims: Mapping[tuple[str, str], Claim] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     storage_classes: Mapping[str, StorageClass] = field(default_factory=dict)
+    ending: frozenset[str] = frozenset()  # namespaces that are being deleted
+    service_accounts: frozenset[ServiceAccount] = frozenset()
+    runtime_classes: Mapping[str, RuntimeClass] = field(default_factory=dict)
+    quotas: tuple[ResourceQuota, ...] = ()
+    limit_ranges: tuple[LimitRange, ...] = ()
     objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
+    read: frozenset[str] = frozenset()
     freshness: Mapping[str, Freshness] = field(default_factory=dict)
     cluster: str = ""  # a name for people: the context, or the recording
     problems: tuple[str, ...] = ()  # objects that could not be read, one line each; the nodes they touch are not ready

@@ -65,6 +65,7 @@ class Workload:
     ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
     backoff_limit_per_index: int | None = None
     deadline: float | None = None
+    deleting: bool = False  # has a deletion timestamp
 
     @property
     def failures_left(self) -> int:

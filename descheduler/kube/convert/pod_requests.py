@@ -16,7 +16,7 @@ import msgspec
 
 from descheduler.kube.convert.unreadable import Unreadable, under
 from descheduler.kube.convert.wire import ConditionWire, ContainerWire, PodWire, ResourcesWire
-from descheduler.model.pods import Amounts
+from descheduler.model.pods import Amounts, ContainerNeeds
 from descheduler.model.quantity import InvalidQuantity, parse_quantity
 
 Quantities = dict[str, Decimal]
@@ -59,7 +59,7 @@ class PodResources:
         with under("spec"):
             self._pod_level = _decode(bytes(pod.spec.resources), "resources")
             with under("overhead"):
-                self._overhead = quantities(_amounts.decode(bytes(pod.spec.overhead) or b"null"))
+                self.overhead = quantities(_amounts.decode(bytes(pod.spec.overhead) or b"null"))
             self._containers = [_Container(c, pod) for c in pod.spec.containers or ()]
             self._init = [_Container(c, pod) for c in pod.spec.init_containers or ()]
         in_force = _decode(bytes(pod.status.resources), "status.resources")
@@ -77,7 +77,7 @@ class PodResources:
                 force = quantities(self._pod_in_force.requests)
                 effective = _effective(effective, force, self._pod_allocated, self._infeasible)
             total.update({n: effective.get(n, Decimal(0)) for n in wanted if _pod_level(n)})
-        _add(total, self._overhead)
+        _add(total, self.overhead)
         return total
 
     def counted(self) -> tuple[int, int]:
@@ -97,7 +97,7 @@ class PodResources:
             if self._pod_in_force is not None:
                 effective = _in_force(effective, quantities(self._pod_in_force.limits), self._infeasible)
             total.update({n: effective.get(n, Decimal(0)) for n in wanted if _pod_level(n)})
-        for name, value in self._overhead.items():
+        for name, value in self.overhead.items():
             if total.get(name):
                 total[name] += value
         return total
@@ -121,6 +121,15 @@ class PodResources:
         same = all(limits.get(name) == value for name, value in requests.items()) and len(requests) == len(limits)
         return "Guaranteed" if guaranteed and same else "Burstable"
 
+    def containers(self) -> tuple[ContainerNeeds, ...]:
+        """What each container asks for as written, and what the pod as a whole does."""
+        found = [*((c, "") for c in self._containers), *((c, "sidecar" if c.sidecar else "init") for c in self._init)]
+        needs = [ContainerNeeds(c.name, amounts(c.requests), amounts(c.limits), role) for c, role in found]
+        if self._pod_level is not None:
+            whole = quantities(self._pod_level.requests), quantities(self._pod_level.limits)
+            needs.append(ContainerNeeds("", amounts(whole[0]), amounts(whole[1]), "pod"))
+        return tuple(needs)
+
     def _aggregate(self, own: list[Quantities], what: str, missing: Quantities | None = None) -> Quantities:
         total: Quantities = {}
         for values in own:
@@ -141,6 +150,7 @@ class PodResources:
 
 class _Container:
     def __init__(self, wire: ContainerWire, pod: PodWire) -> None:
+        self.name = wire.name
         self.sidecar = wire.restart_policy == "Always"
         where = f"containers[{wire.name}]"
         with under(where):

@@ -97,6 +97,9 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             spec.topology_spread_constraints,
             spec.resource_claims,
             spec.priority_class_name,
+            spec.service_account_name,
+            spec.runtime_class_name,
+            spec.active_deadline_seconds is not None,
             spec.scheduler_name,
             spec.restart_policy,
             spec.termination_grace_period_seconds,
@@ -136,6 +139,11 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
         grace_seconds=30 if grace is None else grace,
         images=tuple(c.image for c in (*(found.init_containers or ()), *(found.containers or ())) if c.image),
         qos=resources.qos(),
+        containers=resources.containers(),
+        overhead=amounts(resources.overhead),
+        service_account=intern.text(found.service_account_name),
+        runtime_class=intern.text(found.runtime_class_name),
+        has_deadline=found.active_deadline_seconds is not None,
     )
 
 

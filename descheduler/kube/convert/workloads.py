@@ -11,7 +11,7 @@ from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     BudgetWire,
     CustomWire,
-    Object,
+    NamespaceWire,
     PriorityClassWire,
     WorkloadSpecWire,
     WorkloadWire,
@@ -23,13 +23,18 @@ from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Workload
 
 
 @dataclass(frozen=True, slots=True)
-class NamespaceLabels:
+class Namespace:
+    """`ending`: it is being deleted, and the API server makes nothing new in it."""
+
     name: str
     labels: Labels
+    ending: bool = False
 
 
-def convert_namespace(wire: Object, intern: Interner) -> NamespaceLabels:
-    return NamespaceLabels(intern.text(wire.metadata.name), intern.labels(wire.metadata.labels))
+def convert_namespace(wire: NamespaceWire, intern: Interner) -> Namespace:
+    meta = wire.metadata
+    ending = meta.deletion_timestamp is not None or wire.status.phase == "Terminating"
+    return Namespace(intern.text(meta.name), intern.labels(meta.labels), ending)
 
 
 def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
@@ -83,6 +88,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         ignores_disruption=_ignores_disruption(spec),
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
         deadline=_deadline(wire) if kind == "Job" else None,
+        deleting=meta.deletion_timestamp is not None,
     )
 
 
@@ -101,6 +107,7 @@ def convert_custom(wire: CustomWire, intern: Interner, *, kind: str, api_version
         generation=meta.generation,
         spec=pruned(wire.spec or {}),
         status=pruned(wire.status or {}),
+        deleting=meta.deletion_timestamp is not None,
     )
 
 
