@@ -30,5 +30,9 @@ class CustomObject:
     deleting: bool = False  # has a deletion timestamp
 
     @property
+    def controller(self) -> OwnerRef | None:
+        return next((o for o in self.owners if o.controller), None)
+
+    @property
     def group(self) -> str:
         return self.api_version.rpartition("/")[0]

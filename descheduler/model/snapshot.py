@@ -14,7 +14,7 @@ from descheduler.model.labels import Labels
 from descheduler.model.nodes import Claim, Node, StorageClass, Volume
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
-from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
+from descheduler.model.workloads import BUILT_IN, OwnerRef, Workload, WorkloadKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,19 @@ class ClusterSnapshot:
         above = _controller(owners)
         while above is not None and above.uid not in chain:
             chain[above.uid] = above
-            workload = self.workload(namespace, above)
-            if workload is not None:
-                above = workload.controller
-            else:
-                custom = self.custom(above.group, above.kind, namespace, above.name)
-                above = _controller(custom.owners) if custom is not None else None
+            found = self.controller(namespace, above)
+            above = found.controller if found is not None else None
         return tuple(chain.values())
+
+    def controller(self, namespace: str, owner: OwnerRef) -> Workload | CustomObject | None:
+        """The object that a reference names, built in or of an optional API, whatever its uid."""
+        found = self.workload(namespace, owner)
+        return found if found is not None else self.custom(owner.group, owner.kind, namespace, owner.name)
+
+    def reads(self, owner: OwnerRef) -> bool:
+        """Whether all objects of the kind that a reference names are here, so that one that is not does not exist."""
+        key = BUILT_IN.get((owner.group, owner.kind), f"{owner.group}/{owner.kind}")
+        return key in self.read
 
     def workload(self, namespace: str, owner: OwnerRef) -> Workload | None:
         """The built-in controller that a reference names; one of another API group is not it."""

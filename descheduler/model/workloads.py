@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from descheduler.model.labels import Labels
 from descheduler.model.selectors import LabelSelector
 
+BUILT_IN = {
+    **{("apps", kind): f"{kind.lower()}s" for kind in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet")},
+    **{("batch", kind): f"{kind.lower()}s" for kind in ("Job", "CronJob")},
+}
+"""Keys of the kinds of controllers that are read of every cluster, by API group and kind."""
 DEFAULT_BACKOFF_LIMIT = 6
 """Of a Job that does not say (batch/v1 defaults)."""
 
@@ -66,6 +71,7 @@ class Workload:
     backoff_limit_per_index: int | None = None
     deadline: float | None = None
     deleting: bool = False  # has a deletion timestamp
+    sized: bool = True  # its spec says `replicas`; False: they are what the API would make of nothing
 
     @property
     def failures_left(self) -> int:

@@ -15,11 +15,11 @@ from descheduler.model.nodes import Claim, Node, StorageClass, Volume
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
-from descheduler.model.workloads import Workload
+from descheduler.model.workloads import BUILT_IN, Workload
 
 T = TypeVar("T")
 
-WORKLOAD_KINDS = ("replicasets", "deployments", "statefulsets", "daemonsets", "jobs", "cronjobs")
+WORKLOAD_KINDS = tuple(BUILT_IN.values())
 LATER = frozenset({"runtimeclasses", "serviceaccounts", "limitranges", "resourcequotas"})
 """Core kinds that recordings of version 0.1 do not have: nothing is concluded from their absence there."""
 

@@ -89,6 +89,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
         deadline=_deadline(wire) if kind == "Job" else None,
         deleting=meta.deletion_timestamp is not None,
+        sized=(spec.parallelism if kind == "Job" else spec.replicas) is not None,
     )
 
 

@@ -13,6 +13,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.planning.filters.context import Filter, FilterContext
+from descheduler.planning.filters.controllers import controller_filters
 from descheduler.planning.filters.disruption import budget_filters, consequence_filters, ledger_filters, member_filter
 from descheduler.planning.filters.executor import executor_filter
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
@@ -94,6 +95,7 @@ def build_filters(
     filters.add(pod_filters(context))
     filters.add(opt_out_filters(context))
     filters.add(protection_filters(context))
+    filters.add(controller_filters(context))
     filters.add(consequence_filters(context))
     filters.add(budget_filters(context))
     filters.add(quota_filters(context))
