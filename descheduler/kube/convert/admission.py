@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import amounts, quantities
+from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.selectors import tolerations
 from descheduler.kube.convert.unreadable import Unreadable, under
 from descheduler.kube.convert.wire import LimitRangeItemWire, LimitRangeWire, Object, QuotaWire, RuntimeClassWire
@@ -21,7 +21,7 @@ from descheduler.model.admission import (
 )
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
-from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity
+from descheduler.model.quantity import InvalidQuantity, amount, amounts, parse_quantity
 
 Written = Mapping[str, str | int | float]
 

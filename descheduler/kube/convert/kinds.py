@@ -19,6 +19,7 @@ from descheduler.kube.convert.admission import (
     convert_runtime_class,
     convert_service_account,
 )
+from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.nodes import convert_claim, convert_node, convert_storage_class, convert_volume
 from descheduler.kube.convert.pods import convert_pod
@@ -42,7 +43,6 @@ from descheduler.kube.convert.wire import (
 )
 from descheduler.kube.convert.workloads import (
     convert_budget,
-    convert_custom,
     convert_namespace,
     convert_priority_class,
     convert_workload,
