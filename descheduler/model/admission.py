@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from descheduler.model.asks import Exact
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts, Toleration
 
@@ -68,8 +69,8 @@ class LimitRangeItem:
     type: str  # Container | Pod | PersistentVolumeClaim
     least: Amounts = ()
     most: Amounts = ()
-    default_requests: Amounts = ()
-    default_limits: Amounts = ()
+    default_requests: Exact = ()
+    default_limits: Exact = ()
     ratio: tuple[tuple[str, float], ...] = ()
 
 

@@ -74,6 +74,7 @@ class Workload:
     deadline: float | None = None
     deleting: bool = False  # has a deletion timestamp
     sized: bool = True  # its spec says `replicas`; False: they are what the API would make of nothing
+    left: int | None = None  # of a Job: how many pods must still succeed; 0: it has ended, None: it does not say
     template: PodTemplate | None = None
     generation: int = 0
     observed_generation: int = 0
@@ -84,6 +85,13 @@ class Workload:
     def behind(self) -> bool:
         """Its controller has not acted yet on what was written last."""
         return 0 < self.observed_generation < self.generation
+
+    @property
+    def wanted(self) -> int:
+        """How many pods it wants to have now."""
+        if self.suspended:
+            return 0
+        return self.replicas if self.left is None else min(self.replicas, self.left)
 
     @property
     def failures_left(self) -> int:

@@ -19,6 +19,7 @@ from descheduler.model.admission import (
     ServiceAccount,
     unit_of,
 )
+from descheduler.model.asks import Exact, exact
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
 from descheduler.model.quantity import InvalidQuantity, amount, amounts, parse_quantity
@@ -63,16 +64,14 @@ def convert_limit_range(wire: LimitRangeWire, intern: Interner) -> LimitRange:
 
 
 def _item(wire: LimitRangeItemWire) -> LimitRangeItem:
-    ratios = wire.max_limit_request_ratio or {}
-    with under("spec.limits.maxLimitRequestRatio"):
-        ratio = tuple((name, float(_exact(name, value))) for name, value in sorted(ratios.items()))
+    ratios = _exactly(wire.max_limit_request_ratio, "spec.limits.maxLimitRequestRatio")
     return LimitRangeItem(
         type=wire.type,
         least=_amounts(wire.min, "spec.limits.min"),
         most=_amounts(wire.max, "spec.limits.max"),
-        default_requests=_amounts(wire.default_request, "spec.limits.defaultRequest"),
-        default_limits=_amounts(wire.default, "spec.limits.default"),
-        ratio=ratio,
+        default_requests=_exactly(wire.default_request, "spec.limits.defaultRequest"),
+        default_limits=_exactly(wire.default, "spec.limits.default"),
+        ratio=tuple((name, float(value)) for name, value in ratios),
     )
 
 
@@ -80,6 +79,12 @@ def _amounts(written: Written | None, where: str) -> Amounts:
     """Amounts by the names that quotas have for them. Raises Unreadable."""
     with under(where):
         return tuple(sorted((name, _amount(name, value)) for name, value in (written or {}).items()))
+
+
+def _exactly(written: Written | None, where: str) -> Exact:
+    """The same, exact."""
+    with under(where):
+        return exact({name: _exact(name, value) for name, value in (written or {}).items()})
 
 
 def _amount(name: str, value: str | int | float) -> int:

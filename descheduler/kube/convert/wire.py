@@ -449,6 +449,7 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     pod_management_policy: str = ""
     update_strategy: UpdateStrategyWire | None = None
     ordinals: OrdinalsWire | None = None
+    completions: int | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):
@@ -462,6 +463,7 @@ class WorkloadStatusWire(Slim, frozen=True, gc=False):
     number_ready: int = 0
     ready: int | None = None
     failed: int = 0
+    succeeded: int = 0
     start_time: datetime | None = None
 
 

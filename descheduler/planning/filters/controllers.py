@@ -10,8 +10,7 @@ Of kinds that are not read nothing is known, and so nothing is said.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -35,24 +34,15 @@ def controller_filters(context: FilterContext) -> Iterator[Filter]:
         lambda i: Blocked(Reason.WOULD_BE_LOST, f"namespace/{context.pods[i].namespace}", "it is being deleted"),
     )
     owners, first = context.looks.owners.rows, context.looks.first_of_owner
-    count = _standing(context)
-    refused = {row: blocked for row, pod in enumerate(first) if (blocked := _refusal(context.snapshot, pod, count))}
+    refused = {
+        row: blocked
+        for row, pod in enumerate(first)
+        if (blocked := _refusal(context.snapshot, pod, context.standing)) is not None
+    }
     yield Filter(Reason.WOULD_BE_LOST, np.isin(owners, list(refused)), lambda i: refused[int(owners[i])])
 
 
-def _standing(context: FilterContext) -> Counter[str]:
-    """How many pods stand for each controller, by its uid, as it counts them: not those that end or have ended."""
-    alive = np.array([not p.terminal for p in context.pods], np.bool_) & ~context.leaving
-    alive[list(context.in_flight)] = False
-    rows = np.bincount(context.looks.owners.rows[alive], minlength=len(context.looks.first_of_owner))
-    found: Counter[str] = Counter()
-    for pod, count in zip(context.looks.first_of_owner, rows.tolist(), strict=True):
-        if pod.controller is not None:
-            found[pod.controller.uid] += count
-    return found
-
-
-def _refusal(snapshot: ClusterSnapshot, pod: Pod, count: Counter[str]) -> Blocked | None:
+def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -> Blocked | None:
     """Why the controllers of a pod would not make it again, as far as that is known."""
     nearest = above = pod.controller
     wanted: int | None = None
@@ -66,9 +56,10 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, count: Counter[str]) -> Blocke
         if isinstance(found, Workload) and found.kind in _SCALED and found.sized and snapshot.reads(above):
             wanted = found.replicas if wanted is None else min(wanted, found.replicas)
         above = found.controller if found is not None else None
-    if nearest is None or wanted is None or count[nearest.uid] <= wanted:
+    count = standing.get(nearest.uid, 0) if nearest is not None else 0
+    if nearest is None or wanted is None or count <= wanted:
         return None
-    text = f"{count[nearest.uid]} pods are there and {wanted} wanted"
+    text = f"{count} pods are there and {wanted} wanted"
     return Blocked(Reason.WOULD_BE_LOST, f"{nearest.kind}/{nearest.name}", text)
 
 
@@ -88,4 +79,6 @@ def _unwilling(owner: OwnerRef, found: Workload | CustomObject) -> str:
         return ""
     if found.kind == "Job" and found.suspended:
         return "it is suspended"
+    if found.left == 0:
+        return "it has ended"
     return "" if found.replicas else "it is scaled to 0"
