@@ -20,6 +20,7 @@ from descheduler.planning.filters.executor import executor_filter
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
+from descheduler.planning.filters.remaking import remaking_filters
 from descheduler.planning.filters.resource_quota import resource_quota_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.filters.windows import window_filters
@@ -99,6 +100,7 @@ def build_filters(
     filters.add(protection_filters(context))
     filters.add(controller_filters(context))
     filters.add(consequence_filters(context))
+    filters.add(remaking_filters(context))
     filters.add(budget_filters(context))
     filters.add(admission_filters(context))
     filters.add(resource_quota_filters(context))
