@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.selectors import tolerations
 from descheduler.kube.convert.unreadable import Unreadable, under
 from descheduler.kube.convert.wire import LimitRangeItemWire, LimitRangeWire, Object, QuotaWire, RuntimeClassWire
@@ -22,7 +21,7 @@ from descheduler.model.admission import (
 from descheduler.model.asks import Exact, exact
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
-from descheduler.model.quantity import InvalidQuantity, amount, amounts, parse_quantity
+from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity
 
 Written = Mapping[str, str | int | float]
 
@@ -33,8 +32,7 @@ def convert_service_account(wire: Object, intern: Interner) -> ServiceAccount:
 
 def convert_runtime_class(wire: RuntimeClassWire, _intern: Interner) -> RuntimeClass:
     selector = wire.scheduling.node_selector if wire.scheduling else None
-    with under("overhead.podFixed"):
-        overhead = amounts(quantities(wire.overhead.pod_fixed if wire.overhead else None))
+    overhead = _exactly(wire.overhead.pod_fixed if wire.overhead else None, "overhead.podFixed")
     return RuntimeClass(
         name=wire.metadata.name,
         overhead=overhead,
