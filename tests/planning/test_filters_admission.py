@@ -66,9 +66,9 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         {"limitranges": limit_range(min={"cpu": "2"})},
         "limitrange/shop/bounds: container main asks for 1 cpu, the minimum is 2 cpu",
     ),
-    "a maximum, and no limit that could be held against it": (
-        {"limitranges": limit_range(max={"cpu": "4"})},
-        "limitrange/shop/bounds: container main may use no stated amount, the maximum is 4 cpu",
+    "a maximum for pods, and no limit that could be held against it": (
+        {"limitranges": limit_range("Pod", max={"cpu": "4"})},
+        "limitrange/shop/bounds: the pod may use no stated amount, the maximum is 4 cpu",
     ),
     "more limit for its request than allowed": (
         {
@@ -104,6 +104,7 @@ MOVES: dict[str, dict[str, list[Json]]] = {
     | {"limitranges": [{"metadata": meta("bounds", "other"), "spec": {"limits": [{"type": "Container", "max": {}}]}}]},
     "bounds of claims are none of pods": limited()
     | {"limitranges": limit_range("PersistentVolumeClaim", max={"storage": "1Gi"})},
+    "the maximum is the default of the limit": {"limitranges": limit_range(max={"cpu": "4"})},
     "a default fills in the limit": {"limitranges": limit_range(max={"cpu": "4"}, default={"cpu": "2"})},
     "the template leaves open what was lowered with its default": limited(template=False)
     | {"limitranges": limit_range(max={"cpu": "1"}, default={"cpu": "1"}, defaultRequest={"cpu": "1"})},

@@ -62,13 +62,18 @@ def convert_limit_range(wire: LimitRangeWire, intern: Interner) -> LimitRange:
 
 
 def _item(wire: LimitRangeItemWire) -> LimitRangeItem:
+    default, request = wire.default or {}, wire.default_request or {}
+    if wire.type == "Container":
+        # What the API server writes into every LimitRange (kubernetes pkg/apis/core/v1/defaults.go).
+        default = {**(wire.max or {}), **default}
+        request = {**(wire.min or {}), **default, **request}
     ratios = _exactly(wire.max_limit_request_ratio, "spec.limits.maxLimitRequestRatio")
     return LimitRangeItem(
         type=wire.type,
         least=_amounts(wire.min, "spec.limits.min"),
         most=_amounts(wire.max, "spec.limits.max"),
-        default_requests=_exactly(wire.default_request, "spec.limits.defaultRequest"),
-        default_limits=_exactly(wire.default, "spec.limits.default"),
+        default_requests=_exactly(request, "spec.limits.defaultRequest"),
+        default_limits=_exactly(default, "spec.limits.default"),
         ratio=tuple((name, float(value)) for name, value in ratios),
     )
 
