@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from descheduler.model.admission import ResourceQuota, ScopeRequirement
 from descheduler.model.asks import Asks, ContainerAsk
-from descheduler.model.pods import Amounts, PodAffinity, PodSpec
+from descheduler.model.pods import PodAffinity, PodSpec
 from descheduler.model.quantity import amounts
 
 Usage = Mapping[str, int]
@@ -27,21 +27,27 @@ def covers(quota: ResourceQuota, spec: PodSpec) -> bool:
 
 
 def usage(spec: PodSpec, asks: Asks) -> dict[str, int]:
-    """What one pod takes; `asks` are its containers'. Where both tell, the larger counts, as in a resize."""
-    stated = dict(amounts(asks.requests())) if asks.containers else {}
-    limits = dict(amounts(asks.limits())) if asks.containers else {}
+    """What one pod takes; `asks` are those of the spec, or the same with defaults filled in."""
+    requests, limits = dict(spec.requests), dict(spec.limits)
+    if asks is not spec.asks:
+        requests, limits = dict(amounts(asks.requests())), dict(amounts(asks.limits()))
+    elif any(name not in requests for one in asks.containers for name, _ in one.requests):
+        requests = {**dict(amounts(asks.requests())), **requests}  # also what the scheduler does not look at
     out = {"pods": 1, OBJECTS: 1}
-    for name, value in _larger(stated, spec.requests).items():
-        out.update(dict.fromkeys(_names(name), value))
-    for name, value in _larger(limits, spec.limits).items():
-        if name in _BOTH:
-            out[f"limits.{name}"] = value
+    for resource, value in requests.items():
+        for name in _names(resource):
+            out[name] = value
+    for resource, value in limits.items():
+        if resource in _BOTH:
+            out[f"limits.{resource}"] = value
     return out
 
 
 def unstated(quota: ResourceQuota, asks: Asks) -> str:
     """Resources that the quota wants every container to state, and the first container that does not; else empty."""
-    demanded = {name for name, _ in (*quota.hard, *quota.enforced)} & _DEMANDED
+    demanded = {name for name, _ in quota.hard if name in _DEMANDED}
+    if not demanded:
+        return ""
     if asks.pod is not None:
         demanded -= _stated(asks.pod)
     for one in asks.containers:
@@ -62,10 +68,6 @@ def _names(resource: str) -> Iterator[str]:
 def _stated(one: ContainerAsk) -> set[str]:
     requests = {name for resource, _ in one.requests for name in _names(resource)}
     return requests | {f"limits.{resource}" for resource, _ in one.limits}
-
-
-def _larger(one: Mapping[str, int], other: Amounts) -> dict[str, int]:
-    return {**one, **{name: max(value, one.get(name, 0)) for name, value in other}}
 
 
 def _in_scope(one: ScopeRequirement, spec: PodSpec) -> bool:
