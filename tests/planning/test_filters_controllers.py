@@ -80,6 +80,20 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         },
         "RayCluster/web: it is gone",
     ),
+    "its set of an optional API is suspended": (
+        {
+            "pods": [pod(owner=owned_by("RayCluster", "web", "ray.io/v1"))],
+            "ray.io/RayCluster": [owner("RayCluster", suspend=True)],
+        },
+        "RayCluster/web: it is suspended",
+    ),
+    "its set of an optional API is being deleted": (
+        {
+            "pods": [pod(owner=owned_by("RayCluster", "web", "ray.io/v1"))],
+            "ray.io/RayCluster": [owner("RayCluster", metadata=ENDING)],
+        },
+        "RayCluster/web: it is being deleted",
+    ),
     "its namespace is being deleted": (
         {"namespaces": [{**named(SHOP, **ENDING), "status": {"phase": "Terminating"}}]},
         "namespace/shop: it is being deleted",
@@ -104,6 +118,10 @@ MOVES: dict[str, dict[str, list[Json]]] = {
         "deployments": [owner("Deployment", "front", replicas=2)],
     },
     "its Job goes on": {"pods": JOBS, "jobs": [job(backoffLimit=6)]},
+    "its set of an optional API is there": {
+        "pods": [pod(owner=owned_by("RayCluster", "web", "ray.io/v1"))],
+        "ray.io/RayCluster": [owner("RayCluster", suspend=False)],
+    },
     "its CronJob is suspended: its Job goes on": {
         "pods": JOBS,
         "jobs": [{**job(), "metadata": meta("web", SHOP, **owned_by("CronJob", "nightly", "batch/v1"))}],

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from descheduler.gangs.spec_reading import child
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -23,6 +24,8 @@ from descheduler.planning.filters.context import Filter, FilterContext
 
 _SCALED = ("ReplicaSet", "Deployment", "StatefulSet", "Job")
 """Kinds whose `replicas` say how many pods they want at a time."""
+_SUSPENDED = (("suspend",), ("runPolicy", "suspend"))
+"""Where objects of optional APIs say that they are to have no pods (JobSet, Ray, TrainJob; Kubeflow's jobs)."""
 _NUMBERED = "StatefulSet"
 """The kind whose ordinals say which of its pods are too many (`model.remaking`)."""
 
@@ -77,7 +80,9 @@ def _unwilling(owner: OwnerRef, found: Workload | CustomObject) -> str:
         return "it was made anew and does not know this pod"
     if found.deleting:
         return "it is being deleted"
-    if isinstance(found, CustomObject) or found.kind not in _SCALED:
+    if isinstance(found, CustomObject):
+        return "it is suspended" if any(child(found.spec, *path) is True for path in _SUSPENDED) else ""
+    if found.kind not in _SCALED:
         return ""
     if found.kind == "Job" and found.suspended:
         return "it is suspended"
