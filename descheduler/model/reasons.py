@@ -77,6 +77,7 @@ class Reason(StrEnum):
     API_REFUSED = "ApiRefused"
     NOT_LEADING = "NotLeading"
     STOPPING = "Stopping"
+    SWITCHED_OFF = "SwitchedOff"
     UNFINISHED = "Unfinished"
     POLICY_INVALID = "PolicyInvalid"
     INTERNAL = "InternalError"
@@ -144,6 +145,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.API_REFUSED: "the API server refused the eviction",
     Reason.NOT_LEADING: "this replica does not lead",
     Reason.STOPPING: "the controller is shutting down",
+    Reason.SWITCHED_OFF: "acting was switched off",
     Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
     Reason.POLICY_INVALID: "there is no valid policy",
     Reason.INTERNAL: "an error that should not happen",
