@@ -230,15 +230,16 @@ class Scenario:
         loads = self._loads[resource]
         vectors = self.vectors(resource, nodes)
         if plus is not None:
-            vectors += loads.of_pods(np.array([plus], np.int32))
+            vectors += loads.of_pods(np.array([plus], np.int32), remade=True)
         return loads.hottest(vectors, nodes, q, horizon)
 
     def _add(self, pod: int, node: int, sign: float) -> None:
         if node < 0:
             return
+        remade = not self._state.at_home(pod, node)
         for resource, loads in self._loads.items():
             changed = self._changed[resource]
             before = changed.get(node)
             if before is None:
                 before = loads.of_nodes(np.array([node], np.int32))[0]
-            changed[node] = before + np.float32(sign) * loads.of_pods(np.array([pod], np.int32))[0]
+            changed[node] = before + np.float32(sign) * loads.of_pods(np.array([pod], np.int32), remade=remade)[0]

@@ -83,7 +83,10 @@ class ProofRow:
 
 @dataclass(frozen=True, slots=True)
 class PodMove:
-    """One pod of an action. `requests` for people ("cpu": "500m")."""
+    """One pod of an action. `requests` for people ("cpu": "500m").
+
+    `becomes` are those of its replacement, empty where they are the same; `remade` says why and what else differs.
+    """
 
     namespace: str
     pod: str
@@ -93,6 +96,8 @@ class PodMove:
     destination: str
     requests: Mapping[str, str]
     proof: ProofRow
+    becomes: Mapping[str, str] = field(default_factory=dict)
+    remade: str = ""
 
 
 @dataclass(frozen=True, slots=True)

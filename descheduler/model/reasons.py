@@ -42,6 +42,10 @@ class Reason(StrEnum):
     RETURNS_TO_NODE = "ReturnsToSameNode"
     FAILURE_BUDGET = "FailureBudget"
     WOULD_BE_LOST = "WouldBeLost"
+    # Replacements
+    WOULD_WAIT = "ReplacementWouldWait"
+    NODE_NAMED = "TemplateNamesNode"
+    ROLLING_OUT = "RollingOut"
     # Budgets
     DISRUPTION_BUDGET = "DisruptionBudget"
     BUDGET_STALE = "DisruptionBudgetStale"
@@ -115,6 +119,9 @@ EXPLANATION: dict[Reason, str] = {
     Reason.RETURNS_TO_NODE: "its controller would put it back on the same node",
     Reason.FAILURE_BUDGET: "the eviction would use up its job's failure budget",
     Reason.WOULD_BE_LOST: "nothing would create it again",
+    Reason.WOULD_WAIT: "its replacement would wait for something that may never come",
+    Reason.NODE_NAMED: "its controller's template names the node of its replacement, whatever is planned",
+    Reason.ROLLING_OUT: "its controller is about to replace it, or has not caught up with its workload",
     Reason.DISRUPTION_BUDGET: "its PodDisruptionBudget allows no further disruption",
     Reason.BUDGET_STALE: "its PodDisruptionBudget's status is not up to date",
     Reason.SEVERAL_BUDGETS: "several PodDisruptionBudgets match it, so the Eviction API refuses it",

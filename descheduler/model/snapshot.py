@@ -13,6 +13,7 @@ from descheduler.model.labels import Labels
 from descheduler.model.nodes import Claim, Node, StorageClass, Volume
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
+from descheduler.model.remaking import Replacements, replacements
 from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
 
 
@@ -67,7 +68,12 @@ class ClusterSnapshot:
     @cached_property
     def columns(self) -> Columns:
         """The same data as arrays; built once."""
-        return build_columns(self.nodes, self.pods, self.root)
+        return build_columns(self.nodes, self.pods, self.root, self.remade)
+
+    @cached_property
+    def remade(self) -> Replacements:
+        """What controllers will make in the place of pods; worked out once."""
+        return replacements(self.pods, self.looks, self.workload)
 
     @cached_property
     def looks(self) -> Looks:

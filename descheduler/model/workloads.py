@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from descheduler.model.labels import Labels
+from descheduler.model.owners import OwnerRef as OwnerRef
 from descheduler.model.selectors import LabelSelector
+from descheduler.model.templates import PodTemplate
 
 DEFAULT_BACKOFF_LIMIT = 6
 """Of a Job that does not say (batch/v1 defaults)."""
@@ -24,26 +26,26 @@ class WorkloadKey:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnerRef:
-    """metadata.ownerReferences[]: `controller` marks the one that manages the object."""
+class Ordinals:
+    """How a StatefulSet makes its pods (apps/v1 StatefulSetSpec): `start` is the lowest ordinal, revisions are names of
+    ControllerRevisions, empty where its status does not tell."""
 
-    api_version: str
-    kind: str
-    name: str
-    uid: str
-    controller: bool = False
-
-    @property
-    def group(self) -> str:
-        """The API group that the reference names, empty for core."""
-        return self.api_version.rpartition("/")[0]
+    start: int = 0
+    ordered: bool = True  # podManagementPolicy OrderedReady: a pod is made when those below it are ready
+    on_delete: bool = False  # updateStrategy OnDelete
+    partition: int = 0  # ordinals that count from `start` below it keep the current revision
+    current_revision: str = ""
+    update_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One controller object: ReplicaSet, Deployment, StatefulSet, DaemonSet, Job, CronJob.
 
-    `replicas` is what is asked for (`parallelism` for a Job); `ready` what its status reports. The Job fields are
+    `replicas` is what is asked for (`parallelism` for a Job); `ready` what its status reports. `template` is what it
+    makes pods from, None where that is not read. `generation` is what was written last, `observed_generation` what its
+    controller has seen of it (0: it does not tell). `rolling`: a Deployment that goes on replacing old pods, being
+    neither paused nor past its deadline. `ordinals` are a StatefulSet's. The Job fields are
     0/None elsewhere; `failed` and `backoff_limit` say how much of the failure budget is left, `backoff_limit_per_index`
     how many failures each index of an Indexed Job may have, `deadline` (unix seconds) when it is stopped at the latest.
     """
@@ -65,6 +67,16 @@ class Workload:
     ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
     backoff_limit_per_index: int | None = None
     deadline: float | None = None
+    template: PodTemplate | None = None
+    generation: int = 0
+    observed_generation: int = 0
+    rolling: bool = False
+    ordinals: Ordinals | None = None
+
+    @property
+    def behind(self) -> bool:
+        """Its controller has not acted yet on what was written last."""
+        return 0 < self.observed_generation < self.generation
 
     @property
     def failures_left(self) -> int:

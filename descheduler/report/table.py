@@ -135,6 +135,8 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
         unit.append(f"\n{stage}", style="dim")
     if first and action.room_for:
         unit.append(f"\n{words.room(action)}", style="dim")
+    if pod.remade:
+        unit.append(f"\n{pod.remade}", style="dim")
     cells: list[RenderableType] = [
         f"{action.id} ({action.finding})" if first else "",
         str(action.wave + 1) if first else "",

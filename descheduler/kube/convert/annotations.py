@@ -15,6 +15,9 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "controller.kubernetes.io/",  # pod-deletion-cost
     "kubernetes.io/config.",  # static and mirror pods: config.mirror, config.source
     "volume.kubernetes.io/selected-node",
+    "deployment.kubernetes.io/revision",  # which ReplicaSet a Deployment is at
+    "vpaObservedContainers",  # whose requests a VerticalPodAutoscaler sets when pods are made
+    "vpaUpdates",
     # gangs
     "gang.scheduling.koordinator.sh/",
     "pod-group.scheduling.sigs.k8s.io",

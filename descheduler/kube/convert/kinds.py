@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.json import Decoder
 
+from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.nodes import convert_claim, convert_node, convert_storage_class, convert_volume
 from descheduler.kube.convert.pods import convert_pod
@@ -32,7 +33,6 @@ from descheduler.kube.convert.wire import (
 )
 from descheduler.kube.convert.workloads import (
     convert_budget,
-    convert_custom,
     convert_namespace,
     convert_priority_class,
     convert_workload,

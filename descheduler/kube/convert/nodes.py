@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import amounts, quantities
+from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.selectors import node_terms
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import ClaimWire, NodeWire, PersistentVolumeWire, StorageClassWire
 from descheduler.kube.devices.resources import node_gpus
 from descheduler.model.nodes import Claim, Node, StorageClass, Taint, Volume
+from descheduler.model.quantity import amounts
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"

@@ -231,6 +231,12 @@ class PodWire(Object, frozen=True, gc=False):
     status: PodStatusWire = PodStatusWire()
 
 
+class PodTemplateWire(Object, frozen=True, gc=False):
+    """What a controller makes pods from."""
+
+    spec: PodSpecWire = PodSpecWire()
+
+
 # Nodes and storage
 
 
@@ -343,6 +349,19 @@ class FailurePolicyWire(Slim, frozen=True, gc=False):
     rules: tuple[FailureRuleWire, ...] | None = None
 
 
+class OrdinalsWire(Slim, frozen=True, gc=False):
+    start: int = 0
+
+
+class RollingUpdateWire(Slim, frozen=True, gc=False):
+    partition: int | None = None
+
+
+class UpdateStrategyWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    rolling_update: RollingUpdateWire | None = None
+
+
 class WorkloadSpecWire(Slim, frozen=True, gc=False):
     """The union of what we read of ReplicaSet, Deployment, StatefulSet, DaemonSet, Job and CronJob."""
 
@@ -354,9 +373,18 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     active_deadline_seconds: int | None = None
     suspend: bool | None = None
     pod_failure_policy: FailurePolicyWire | None = None
+    template: PodTemplateWire | None = None
+    paused: bool = False
+    pod_management_policy: str = ""
+    update_strategy: UpdateStrategyWire | None = None
+    ordinals: OrdinalsWire | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):
+    observed_generation: int = 0
+    conditions: tuple[ConditionWire, ...] | None = None
+    current_revision: str = ""
+    update_revision: str = ""
     replicas: int = 0
     ready_replicas: int = 0
     desired_number_scheduled: int = 0

@@ -18,6 +18,7 @@ from descheduler.planning.filters.executor import executor_filter
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
+from descheduler.planning.filters.remaking import remaking_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.filters.windows import window_filters
 
@@ -95,6 +96,7 @@ def build_filters(
     filters.add(opt_out_filters(context))
     filters.add(protection_filters(context))
     filters.add(consequence_filters(context))
+    filters.add(remaking_filters(context))
     filters.add(budget_filters(context))
     filters.add(quota_filters(context))
     filters.add(ledger_filters(context, filters.movable))
