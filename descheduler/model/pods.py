@@ -133,6 +133,9 @@ class PodSpec:
     qos: str = "Burstable"  # Guaranteed | Burstable | BestEffort
     counted: tuple[int, int] = (0, 0)  # CPU in millicores, memory in bytes; zeros: not known, derived from requests
     asks: Asks = NO_ASKS  # what each container is written to ask for, without what its status says is in force
+    service_account: str = ""
+    runtime_class: str = ""
+    has_deadline: bool = False  # spec.activeDeadlineSeconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     WOULD_WAIT = "ReplacementWouldWait"
     NODE_NAMED = "TemplateNamesNode"
     ROLLING_OUT = "RollingOut"
+    NOT_ADMITTED = "NotAdmitted"
     # Budgets
     DISRUPTION_BUDGET = "DisruptionBudget"
     BUDGET_STALE = "DisruptionBudgetStale"
@@ -122,6 +123,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.WOULD_WAIT: "its replacement would wait for something that may never come",
     Reason.NODE_NAMED: "its controller's template names the node of its replacement, whatever is planned",
     Reason.ROLLING_OUT: "its controller is about to replace it, or has not caught up with its workload",
+    Reason.NOT_ADMITTED: "the API server would refuse its replacement",
     Reason.DISRUPTION_BUDGET: "its PodDisruptionBudget allows no further disruption",
     Reason.BUDGET_STALE: "its PodDisruptionBudget's status is not up to date",
     Reason.SEVERAL_BUDGETS: "several PodDisruptionBudgets match it, so the Eviction API refuses it",

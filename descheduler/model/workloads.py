@@ -9,6 +9,11 @@ from descheduler.model.owners import OwnerRef as OwnerRef
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.templates import PodTemplate
 
+BUILT_IN = {
+    **{("apps", kind): f"{kind.lower()}s" for kind in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet")},
+    **{("batch", kind): f"{kind.lower()}s" for kind in ("Job", "CronJob")},
+}
+"""Keys of the kinds of controllers that are read of every cluster, by API group and kind."""
 DEFAULT_BACKOFF_LIMIT = 6
 """Of a Job that does not say (batch/v1 defaults)."""
 
@@ -67,6 +72,9 @@ class Workload:
     ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
     backoff_limit_per_index: int | None = None
     deadline: float | None = None
+    deleting: bool = False  # has a deletion timestamp
+    sized: bool = True  # its spec says `replicas`; False: they are what the API would make of nothing
+    left: int | None = None  # of a Job: how many pods must still succeed; 0: it has ended, None: it does not say
     template: PodTemplate | None = None
     generation: int = 0
     observed_generation: int = 0
@@ -77,6 +85,13 @@ class Workload:
     def behind(self) -> bool:
         """Its controller has not acted yet on what was written last."""
         return 0 < self.observed_generation < self.generation
+
+    @property
+    def wanted(self) -> int:
+        """How many pods it wants to have now."""
+        if self.suspended:
+            return 0
+        return self.replicas if self.left is None else min(self.replicas, self.left)
 
     @property
     def failures_left(self) -> int:

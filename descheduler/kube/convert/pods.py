@@ -124,6 +124,9 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             spec.topology_spread_constraints,
             spec.resource_claims,
             spec.priority_class_name,
+            spec.service_account_name,
+            spec.runtime_class_name,
+            spec.active_deadline_seconds is not None,
             spec.scheduler_name,
             spec.restart_policy,
             spec.termination_grace_period_seconds,
@@ -165,6 +168,9 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, 
         images=tuple(c.image for c in (*(found.init_containers or ()), *(found.containers or ())) if c.image),
         qos=asks.qos(),
         asks=asks,
+        service_account=intern.text(found.service_account_name),
+        runtime_class=intern.text(found.runtime_class_name),
+        has_deadline=found.active_deadline_seconds is not None,
     )
 
 

@@ -202,6 +202,9 @@ class PodSpecWire(Slim, frozen=True, gc=False):
     node_name: str = ""
     priority: int | None = None
     priority_class_name: str = ""
+    service_account_name: str = ""
+    runtime_class_name: str = ""
+    active_deadline_seconds: int | None = None
     scheduler_name: str = "default-scheduler"
     restart_policy: str = "Always"
     termination_grace_period_seconds: int | None = None
@@ -306,6 +309,74 @@ class StorageClassWire(Object, frozen=True, gc=False):
     allowed_topologies: tuple[TopologyTermWire, ...] | None = None
 
 
+# What new pods are held to
+
+
+class NamespaceStatusWire(Slim, frozen=True, gc=False):
+    phase: str = ""
+
+
+class NamespaceWire(Object, frozen=True, gc=False):
+    status: NamespaceStatusWire = NamespaceStatusWire()
+
+
+class OverheadWire(Slim, frozen=True, gc=False):
+    pod_fixed: dict[str, str | int | float] | None = None
+
+
+class RuntimeSchedulingWire(Slim, frozen=True, gc=False):
+    node_selector: dict[str, str] | None = None
+    tolerations: Raw = NO_RAW
+
+
+class RuntimeClassWire(Object, frozen=True, gc=False):
+    overhead: OverheadWire | None = None
+    scheduling: RuntimeSchedulingWire | None = None
+
+
+class ScopeWire(Slim, frozen=True, gc=False):
+    scope_name: str = ""
+    operator: str = ""
+    values: tuple[str, ...] | None = None
+
+
+class ScopeSelectorWire(Slim, frozen=True, gc=False):
+    match_expressions: tuple[ScopeWire, ...] | None = None
+
+
+class QuotaSpecWire(Slim, frozen=True, gc=False):
+    hard: dict[str, str | int | float] | None = None
+    scopes: tuple[str, ...] | None = None
+    scope_selector: ScopeSelectorWire | None = None
+
+
+class QuotaStatusWire(Slim, frozen=True, gc=False):
+    hard: dict[str, str | int | float] | None = None
+    used: dict[str, str | int | float] | None = None
+
+
+class QuotaWire(Object, frozen=True, gc=False):
+    spec: QuotaSpecWire = QuotaSpecWire()
+    status: QuotaStatusWire = QuotaStatusWire()
+
+
+class LimitRangeItemWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    min: dict[str, str | int | float] | None = None
+    max: dict[str, str | int | float] | None = None
+    default: dict[str, str | int | float] | None = None
+    default_request: dict[str, str | int | float] | None = None
+    max_limit_request_ratio: dict[str, str | int | float] | None = None
+
+
+class LimitRangeSpecWire(Slim, frozen=True, gc=False):
+    limits: tuple[LimitRangeItemWire, ...] | None = None
+
+
+class LimitRangeWire(Object, frozen=True, gc=False):
+    spec: LimitRangeSpecWire = LimitRangeSpecWire()
+
+
 # Budgets, priorities, workloads
 
 
@@ -378,6 +449,7 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     pod_management_policy: str = ""
     update_strategy: UpdateStrategyWire | None = None
     ordinals: OrdinalsWire | None = None
+    completions: int | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):
@@ -391,6 +463,7 @@ class WorkloadStatusWire(Slim, frozen=True, gc=False):
     number_ready: int = 0
     ready: int | None = None
     failed: int = 0
+    succeeded: int = 0
     start_time: datetime | None = None
 
 

@@ -10,7 +10,7 @@ from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     BudgetWire,
-    Object,
+    NamespaceWire,
     PriorityClassWire,
     WorkloadSpecWire,
     WorkloadWire,
@@ -23,15 +23,23 @@ from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Ordinals, Workloa
 MAKES_PODS = frozenset({"ReplicaSet", "StatefulSet", "Job"})
 """Built-in kinds whose template pods are made from; the others make workloads, or pods that nobody moves."""
 
+_ENDED = ("Complete", "Failed", "SuccessCriteriaMet", "FailureTarget")
+"""Conditions of a Job that makes no more pods (batch/v1 JobConditionType)."""
+
 
 @dataclass(frozen=True, slots=True)
-class NamespaceLabels:
+class Namespace:
+    """`ending`: it is being deleted, and the API server makes nothing new in it."""
+
     name: str
     labels: Labels
+    ending: bool = False
 
 
-def convert_namespace(wire: Object, intern: Interner) -> NamespaceLabels:
-    return NamespaceLabels(intern.text(wire.metadata.name), intern.labels(wire.metadata.labels))
+def convert_namespace(wire: NamespaceWire, intern: Interner) -> Namespace:
+    meta = wire.metadata
+    ending = meta.deletion_timestamp is not None or wire.status.phase == "Terminating"
+    return Namespace(intern.text(meta.name), intern.labels(meta.labels), ending)
 
 
 def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
@@ -85,6 +93,9 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         ignores_disruption=_ignores_disruption(spec),
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
         deadline=_deadline(wire) if kind == "Job" else None,
+        deleting=meta.deletion_timestamp is not None,
+        sized=(spec.parallelism if kind == "Job" else spec.replicas) is not None,
+        left=_left(wire) if kind == "Job" else None,
         template=_template(wire, kind, intern),
         generation=meta.generation,
         observed_generation=status.observed_generation,
@@ -137,6 +148,16 @@ def _or(value: int | None, absent: int) -> int:
 def _backoff_limit(spec: WorkloadSpecWire) -> int:
     # A limit for each index stands in for the one of the whole Job, which is then the largest number unless given.
     return _or(spec.backoff_limit, DEFAULT_BACKOFF_LIMIT if spec.backoff_limit_per_index is None else 2**31 - 1)
+
+
+def _left(wire: WorkloadWire) -> int | None:
+    """How many pods of a Job must still succeed; None: it does not say."""
+    spec, status = wire.spec, wire.status
+    if any(c.type in _ENDED and c.status == "True" for c in status.conditions or ()):
+        return 0
+    if spec.completions is not None:
+        return max(0, spec.completions - status.succeeded)
+    return 0 if status.succeeded else None  # a work queue: after the first success no pod is made any more
 
 
 def _deadline(wire: WorkloadWire) -> float | None:

@@ -44,7 +44,12 @@ KEPT_VALUES = re.compile(
 )
 # Fields by what they hold.
 LABEL_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "minTaskMember", "disruptedPods"})
-AMOUNT_MAPS = frozenset({"requests", "limits", "allocatable", "capacity", "allocatedResources", "overhead"})
+AMOUNT_MAPS = frozenset(
+    {
+        *("requests", "limits", "allocatable", "capacity", "allocatedResources", "overhead", "podFixed"),
+        *("hard", "used", "min", "max", "default", "defaultRequest", "maxLimitRequestRatio"),
+    }
+)
 DROPPED = frozenset({"message", "generateName", "selfLink", "managedFields", "command", "args", "env"})
 KEPT_FIELDS = frozenset({"kind", "operator", "resourceVersion"})
 DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver"})
