@@ -128,7 +128,11 @@ class Checker:
         for key, times in evictions.items():
             job = self.snapshot.workloads[key]
             limit = 6 if job.backoff_limit is None else job.backoff_limit
-            if not job.ignores_disruption and job.failed + times > limit and not self._in_set(job):
+            if job.on_eviction in ("Ignore", "Count"):
+                fails = job.on_eviction == "Count" and job.failed + times > limit
+            else:
+                fails = True
+            if fails and not self._in_set(job):
                 yield f"of {key} {times} pods are evicted, {job.failed} failed before, {limit} may fail"
 
     def _too_soon(self) -> Iterator[str]:

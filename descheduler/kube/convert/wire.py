@@ -334,8 +334,15 @@ class FailureConditionWire(Slim, frozen=True, gc=False):
     status: str = "True"
 
 
+class FailureExitCodesWire(Slim, frozen=True, gc=False):
+    container_name: str | None = None
+    operator: str = ""
+    values: tuple[int, ...] | None = None
+
+
 class FailureRuleWire(Slim, frozen=True, gc=False):
     action: str = ""
+    on_exit_codes: FailureExitCodesWire | None = None
     on_pod_conditions: tuple[FailureConditionWire, ...] | None = None
 
 
@@ -354,6 +361,7 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     active_deadline_seconds: int | None = None
     suspend: bool | None = None
     pod_failure_policy: FailurePolicyWire | None = None
+    managed_by: str | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from descheduler.kube.convert.customs import pruned
 from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.job_failures import on_eviction
 from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
@@ -20,6 +21,8 @@ from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.labels import Labels
 from descheduler.model.objects import CustomObject
 from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Workload
+
+_JOB_CONTROLLER = "kubernetes.io/job-controller"  # spec.managedBy of the Job controller itself (batch/v1 types.go)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,10 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         suspended=bool(spec.suspend),
         backoff_limit=_backoff_limit(spec) if kind == "Job" else None,
         failed=status.failed,
-        ignores_disruption=_ignores_disruption(spec),
+        on_eviction=on_eviction(spec.pod_failure_policy),
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
         deadline=_deadline(wire) if kind == "Job" else None,
+        managed_by=_manager(spec),
     )
 
 
@@ -131,13 +135,8 @@ def _deadline(wire: WorkloadWire) -> float | None:
     return start.timestamp() + seconds if seconds is not None and start is not None else None
 
 
-def _ignores_disruption(spec: WorkloadSpecWire) -> bool:
-    """Whether a podFailurePolicy does not count evictions as failures."""
-    rules = (spec.pod_failure_policy.rules if spec.pod_failure_policy else None) or ()
-    return any(
-        rule.action == "Ignore" and any(c.type == "DisruptionTarget" for c in rule.on_pod_conditions or ())
-        for rule in rules
-    )
+def _manager(spec: WorkloadSpecWire) -> str:
+    return "" if spec.managed_by in (None, _JOB_CONTROLLER) else spec.managed_by or ""
 
 
 def _written(value: int | str | None) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.gangs import Lookup, Units
-from descheduler.gangs.consequences import evictions_left
 from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -128,8 +127,7 @@ class BudgetRules:
         job = self._lookup.workload(self._snapshot.pods[pod].namespace, owner)
         if job is None or (job.controller is not None and job.controller.kind == "JobSet"):
             return None
-        left = evictions_left(job)
-        return None if left is None else (str(job.key), left)
+        return None if job.evictions_left is None else (str(job.key), job.evictions_left)
 
     def momentary(self, pods: Collection[int]) -> list[Need] | Blocked:
         """Needs that hold at one moment, or the refusal when they are more than there ever is."""
