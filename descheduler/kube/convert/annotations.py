@@ -15,6 +15,9 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "controller.kubernetes.io/",  # pod-deletion-cost
     "kubernetes.io/config.",  # static and mirror pods: config.mirror, config.source
     "volume.kubernetes.io/selected-node",
+    "node.machine.sapcloud.io/trigger-deletion-by-mcm",
+    "weave.works/kured-reboot-in-progress",
+    "kured.dev/kured-reboot-in-progress",
     # gangs
     "gang.scheduling.koordinator.sh/",
     "pod-group.scheduling.sigs.k8s.io",

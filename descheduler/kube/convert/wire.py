@@ -124,6 +124,7 @@ class TolerationWire(Slim, frozen=True, gc=False):
     operator: str = ""
     value: str = ""
     effect: str = ""
+    toleration_seconds: int | None = None
 
 
 class SpreadWire(Slim, frozen=True, gc=False):

@@ -14,7 +14,17 @@ KEPT_TEXTS = frozenset(
             "system-node-critical",
             "system-cluster-critical",
         ),
-        *("default-scheduler", "koord-scheduler", "volcano", "kai-scheduler", "virtual-kubelet", "fargate", "spot"),
+        *(
+            "default-scheduler",
+            "koord-scheduler",
+            "volcano",
+            "kai-scheduler",
+            "virtual-kubelet",
+            "virtual-node",
+            "eklet",
+            "fargate",
+            "spot",
+        ),
         *("true", "false", "control-plane", "master", "worker", "linux", "windows", "amd64", "arm64"),
         *("gpu", "mig", "rdma", "fpga"),
     }
@@ -26,6 +36,10 @@ KEPT_DOMAINS = (
     *("aliyuncs.com", "karpenter.sh", "amazonaws.com", "k8s.aws", "aws.com", "azure.com", "gke.io"),
     *("cloud.google.com", "openshift.io", "virtual-kubelet.io", "runai-gpu-group"),
     *("topograph.run", "oraclecloud.com", "descheduler.dev"),
+    # of virtual nodes, and of nodes that are about to go
+    *("liqo.io", "tencentcloud.com", "volcengine.com", "virtual-node.interlink", "loft.sh", "cast.ai", "sapcloud.io"),
+    *("aws-node-termination-handler", "microsoft.com", "weave.works", "kured.dev", "medik8s.io"),
+    "kubevirt.io",
 )
 KEPT_KEYS = frozenset(
     {
@@ -34,6 +48,7 @@ KEPT_KEYS = frozenset(
         *("pod-group-name", "gpu-fraction", "gpu-fraction-num-devices", "gpu-memory", "runai-gpu-group"),
         *("ALIYUN_COM_GPU_MEM_IDX", "ALIYUN_COM_GPU_MEM_POD", "ALIYUN_COM_GPU_MEM_DEV"),
         "scheduler.framework.gpushare.allocation",
+        *("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "UpdateInProgress"),
     }
 )
 # Keys whose values say what a machine is, not whose.

@@ -15,6 +15,7 @@ from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.planning.filters.context import Filter, FilterContext
 from descheduler.planning.filters.disruption import budget_filters, consequence_filters, ledger_filters, member_filter
 from descheduler.planning.filters.executor import executor_filter
+from descheduler.planning.filters.nodes import node_filters
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
@@ -92,6 +93,7 @@ def build_filters(
     context = FilterContext(snapshot, units, policy, matches, now, ledger, in_flight)
     filters = Filters(len(snapshot.pods), matches, prefers_no_eviction(context))
     filters.add(pod_filters(context))
+    filters.add(node_filters(context))
     filters.add(opt_out_filters(context))
     filters.add(protection_filters(context))
     filters.add(consequence_filters(context))

@@ -46,23 +46,12 @@ def opt_out_filters(context: FilterContext) -> Iterator[Filter]:
     mask = context.by_annotations(lambda a: not marks.isdisjoint(a) and bool(opted(a)))
     mask |= context.by_labels(lambda found: found.get(EVICTION_ENABLED) == "false")
     yield Filter(Reason.OPTED_OUT, mask, explain)
-    yield _virtual(context)
     yield from _namespaces(context)
 
 
 def prefers_no_eviction(context: FilterContext) -> Mask:
     """[P] pods that would rather not be evicted."""
     return context.by_annotations(lambda a: PREFER_NO_EVICTION in a)
-
-
-def _virtual(context: FilterContext) -> Filter:
-    virtual = np.array([*(n.virtual for n in context.snapshot.nodes), False], np.bool_)  # -1, unbound, takes the last
-    mask: Mask = virtual[context.columns.pod_node]
-    return Filter(
-        Reason.NOT_SELECTED,
-        mask,
-        lambda i: Blocked(Reason.NOT_SELECTED, f"node/{context.pods[i].node}", "virtual nodes are left alone"),
-    )
 
 
 def _namespaces(context: FilterContext) -> Iterator[Filter]:
