@@ -47,6 +47,7 @@ REMEDY: dict[Reason, str] = {
     Reason.QUOTA: "a larger quota, or less in it and nothing that waits for it",
     Reason.EXECUTOR: "another acting.executor in the policy, or what its detail names",
     Reason.NOT_RUNNING: "the pod to run",
+    Reason.WOULD_BE_LOST: "an owner that makes it again; if it does, protections.recreatingOwners",
     Reason.NODE_NOT_READY: "its node to be ready again",
 }
 """What would have to change, for reasons that somebody can do something about."""

@@ -12,6 +12,7 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "rebalance.descheduler.dev/",  # our own
     "cluster-autoscaler.kubernetes.io/",  # safe-to-evict
     "karpenter.sh/",  # do-not-disrupt
+    "autoscaling.cast.ai/removal-disabled",
     "controller.kubernetes.io/",  # pod-deletion-cost
     "kubernetes.io/config.",  # static and mirror pods: config.mirror, config.source
     "volume.kubernetes.io/selected-node",

@@ -27,7 +27,6 @@ VIRTUAL_LABELS: Mapping[str, frozenset[str]] = {
     "kubernetes.azure.com/role": frozenset({"virtual-node"}),
     "eks.amazonaws.com/compute-type": frozenset({"fargate"}),
     "node.kubernetes.io/instance-type": frozenset({"eklet", "virtual-node"}),  # Tencent, Volcengine
-    "node.kubernetes.io/type": frozenset({"virtual-kubelet"}),
     "alibabacloud.com/virtual-node": frozenset({"true"}),
     "node-role.kubernetes.io/virtual-node": frozenset({ANY}),  # Oracle OKE
     "virtual-node.interlink/type": frozenset({"virtual-kubelet"}),

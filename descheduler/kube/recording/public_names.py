@@ -39,7 +39,11 @@ KEPT_DOMAINS = (
     # of virtual nodes, and of nodes that are about to go
     *("liqo.io", "tencentcloud.com", "volcengine.com", "virtual-node.interlink", "loft.sh", "cast.ai", "sapcloud.io"),
     *("aws-node-termination-handler", "microsoft.com", "weave.works", "kured.dev", "medik8s.io"),
-    "kubevirt.io",
+    # of owners of pods
+    *("kubevirt.io", "argoproj.io", "tekton.dev", "actions.github.com", "actions.summerwind.dev", "flyte.lyft.com"),
+    *("sparkoperator.k8s.io", "spark.apache.org", "kruise.io", "velero.io", "agones.dev", "longhorn.io", "grove.io"),
+    *("pingcap.com", "aibrix.ai", "kubeblocks.io", "slurm.net", "admiralty.io", "knative.dev", "strimzi.io", "cnpg.io"),
+    *("numaproj.io", "coreos.com", "spotinst.io"),
 )
 KEPT_KEYS = frozenset(
     {
@@ -54,7 +58,7 @@ KEPT_KEYS = frozenset(
 # Keys whose values say what a machine is, not whose.
 KEPT_VALUES = re.compile(
     r"(^|[./-])(os|arch|gpu\.product|gpu-card-model|gpu-model|gpu\.memory|gpu\.count|instance-type|role|type"
-    r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|mode|match-policy|evict|safe-to-evict"
+    r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|mode|match-policy|evict|safe-to-evict|do-not-disrupt"
     r"|expected-end|expected-duration|communication-fraction)$"
 )
 # Fields by what they hold.

@@ -17,6 +17,7 @@ from descheduler.planning.filters.disruption import budget_filters, consequence_
 from descheduler.planning.filters.executor import executor_filter
 from descheduler.planning.filters.nodes import node_filters
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
+from descheduler.planning.filters.owners import owner_filter
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
@@ -97,6 +98,7 @@ def build_filters(
     filters.add(opt_out_filters(context))
     filters.add(protection_filters(context))
     filters.add(consequence_filters(context))
+    filters.add((owner_filter(context),))
     filters.add(budget_filters(context))
     filters.add(quota_filters(context))
     filters.add(ledger_filters(context, filters.movable))
