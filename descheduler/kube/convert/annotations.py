@@ -19,6 +19,10 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "node.machine.sapcloud.io/trigger-deletion-by-mcm",
     "weave.works/kured-reboot-in-progress",
     "kured.dev/kured-reboot-in-progress",
+    # OpenKruise's PodUnavailableBudgets
+    "pub.kruise.io/",
+    "kruise.io/related-pub",
+    "kruise.io/pub-",
     # gangs
     "gang.scheduling.koordinator.sh/",
     "pod-group.scheduling.sigs.k8s.io",

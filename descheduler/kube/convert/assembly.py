@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.kube.convert.kinds import CORE, OPTIONAL
+from descheduler.kube.convert.unreadable import UNAVAILABLE_BUDGETS
 from descheduler.kube.convert.workloads import NamespaceLabels
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
@@ -19,6 +20,8 @@ from descheduler.model.workloads import Workload
 T = TypeVar("T")
 
 WORKLOAD_KINDS = ("replicasets", "deployments", "statefulsets", "daemonsets", "jobs", "cronjobs")
+
+BUDGET_KINDS = ("poddisruptionbudgets", UNAVAILABLE_BUDGETS)
 
 
 def assemble(
@@ -42,7 +45,9 @@ def assemble(
         pods=merged.pods,
         namespaces={n.name: n.labels for n in sorted(_all(NamespaceLabels, found, "namespaces"), key=lambda n: n.name)},
         workloads={w.key: w for w in sorted(workloads, key=lambda w: w.key)},
-        budgets=tuple(sorted(_all(DisruptionBudget, found, "poddisruptionbudgets"), key=lambda b: b.key)),
+        budgets=tuple(
+            sorted((b for key in BUDGET_KINDS for b in _all(DisruptionBudget, found, key)), key=lambda b: b.key)
+        ),
         priority_classes={p.name: p for p in _all(PriorityClass, found, "priorityclasses")},
         claims={(c.namespace, c.name): c for c in _all(Claim, found, "persistentvolumeclaims")},
         volumes={v.name: v for v in _all(Volume, found, "persistentvolumes")},

@@ -43,8 +43,8 @@ def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,
         selector=selector,
-        min_available=_written(spec.min_available),
-        max_unavailable=_written(spec.max_unavailable),
+        min_available=written(spec.min_available),
+        max_unavailable=written(spec.max_unavailable),
         unhealthy_policy=spec.unhealthy_pod_eviction_policy or "IfHealthyBudget",
         allowed=status.disruptions_allowed,
         current_healthy=status.current_healthy,
@@ -139,5 +139,6 @@ def _manager(spec: WorkloadSpecWire) -> str:
     return "" if spec.managed_by in (None, _JOB_CONTROLLER) else spec.managed_by or ""
 
 
-def _written(value: int | str | None) -> str:
+def written(value: int | str | None) -> str:
+    """A number or a percentage as text, empty when absent."""
     return "" if value is None else str(value)

@@ -62,7 +62,9 @@ KEPT_VALUES = re.compile(
     r"|expected-end|expected-duration|communication-fraction)$"
 )
 # Fields by what they hold.
-LABEL_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "minTaskMember", "disruptedPods"})
+LABEL_MAPS = frozenset(
+    {"labels", "annotations", "matchLabels", "nodeSelector", "minTaskMember", "disruptedPods", "unavailablePods"}
+)
 AMOUNT_MAPS = frozenset({"requests", "limits", "allocatable", "capacity", "allocatedResources", "overhead"})
 DROPPED = frozenset({"message", "generateName", "selfLink", "managedFields", "command", "args", "env"})
 KEPT_FIELDS = frozenset({"kind", "operator", "resourceVersion"})
