@@ -32,6 +32,7 @@ class Toleration:
     operator: str = "Equal"  # Equal | Exists | Lt | Gt
     value: str = ""
     effect: str = ""  # empty: all effects
+    seconds: int | None = None  # of a NoExecute taint: so long and no longer; None: for ever
 
 
 @dataclass(frozen=True, slots=True)

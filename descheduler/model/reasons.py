@@ -15,6 +15,8 @@ class Reason(StrEnum):
     TERMINATING = "Terminating"
     TERMINAL = "Finished"
     NOT_RUNNING = "NotRunning"
+    NODE_NOT_READY = "NodeNotReady"
+    NODE_LEAVING = "NodeLeaving"
     SYSTEM_CRITICAL = "SystemCritical"
     PRIORITY_TOO_HIGH = "PriorityTooHigh"
     LOCAL_STORAGE = "LocalStorage"
@@ -94,6 +96,8 @@ EXPLANATION: dict[Reason, str] = {
     Reason.TERMINATING: "the pod is already being deleted",
     Reason.TERMINAL: "the pod has finished and holds nothing",
     Reason.NOT_RUNNING: "the pod is not running yet, so moving it gains nothing",
+    Reason.NODE_NOT_READY: "its node is not ready: it would stay terminating there, and the node's load is not known",
+    Reason.NODE_LEAVING: "the node is about to be removed, or would keep the pod for a while only",
     Reason.SYSTEM_CRITICAL: "system-critical priority (2000000000 or above)",
     Reason.PRIORITY_TOO_HIGH: "its priority is at or above the policy's threshold",
     Reason.LOCAL_STORAGE: "it has emptyDir or hostPath data that a move would lose",
@@ -124,8 +128,8 @@ EXPLANATION: dict[Reason, str] = {
     Reason.NODE_NAMED: "its controller's template names the node of its replacement, whatever is planned",
     Reason.ROLLING_OUT: "its controller is about to replace it, or has not caught up with its workload",
     Reason.NOT_ADMITTED: "the API server would refuse its replacement",
-    Reason.DISRUPTION_BUDGET: "its PodDisruptionBudget allows no further disruption",
-    Reason.BUDGET_STALE: "its PodDisruptionBudget's status is not up to date",
+    Reason.DISRUPTION_BUDGET: "its disruption budget allows no further disruption",
+    Reason.BUDGET_STALE: "its disruption budget's status is not up to date",
     Reason.SEVERAL_BUDGETS: "several PodDisruptionBudgets match it, so the Eviction API refuses it",
     Reason.NODE_LIMIT: "the policy's limit of moves from one node is reached",
     Reason.NAMESPACE_LIMIT: "the policy's limit of moves in one namespace is reached",

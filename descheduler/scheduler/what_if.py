@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
+from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask, Positions
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.placement import Placement
@@ -153,8 +153,15 @@ class WhatIf:
     # -- asking -----------------------------------------------------------------------------------------------------
 
     def fits(self, pod: int, nodes: Nodes = None) -> Mask:
-        """[N] or [K]: may the scheduler put the pod there now?"""
-        return self._fits(self._question(pod, _at(nodes)))
+        """[N] or [K]: may the scheduler put the pod there now, to stay?"""
+        ok = self._fits(self._question(pod, _at(nodes)))
+        lasting = self._lasting(pod)
+        return ok if lasting is None else ok & lasting[_at(nodes)]
+
+    def stays(self, pod: int, nodes: Positions) -> Mask:
+        """[K] whether the pod, put on these nodes, would stay there; False on those about to go."""
+        lasting = self._lasting(pod)
+        return np.ones(len(nodes), np.bool_) if lasting is None else lasting[nodes]
 
     def possible(self, pod: int) -> Mask:
         """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
@@ -221,6 +228,7 @@ class WhatIf:
 
     def likely(self, pod: int, steered: Collection[int] = ()) -> tuple[tuple[int, float], ...]:
         """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere.
+        That may be a node where it would not stay.
 
         `steered` nodes are judged as if they carried our taint (`VACATING`).
         """
@@ -234,7 +242,7 @@ class WhatIf:
         return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
     def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[Indices, Ints]:
-        feasible = np.flatnonzero(self.fits(pod))
+        feasible = np.flatnonzero(self._fits(self._question(pod, _ALL)))
         cls = int(self._placement.classes.remade[pod])
         return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered)
 
@@ -293,6 +301,9 @@ class WhatIf:
             current=self._current,
             users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
         )
+
+    def _lasting(self, pod: int) -> Mask | None:
+        return self._placement.rules(int(self._placement.classes.of_pod[pod])).lasting
 
     @staticmethod
     def _fits(question: Question) -> Mask:

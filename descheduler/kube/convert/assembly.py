@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.kube.convert.kinds import CORE, OPTIONAL
+from descheduler.kube.convert.unreadable import UNAVAILABLE_BUDGETS
 from descheduler.kube.convert.workloads import Namespace
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
@@ -22,6 +23,8 @@ T = TypeVar("T")
 WORKLOAD_KINDS = tuple(BUILT_IN.values())
 LATER = frozenset({"runtimeclasses", "serviceaccounts", "limitranges", "resourcequotas"})
 """Core kinds that recordings of version 0.1 do not have: nothing is concluded from their absence there."""
+
+BUDGET_KINDS = ("poddisruptionbudgets", UNAVAILABLE_BUDGETS)
 
 
 def assemble(
@@ -47,7 +50,9 @@ def assemble(
         namespaces={n.name: n.labels for n in namespaces},
         ending=frozenset(n.name for n in namespaces if n.ending),
         workloads={w.key: w for w in sorted(workloads, key=lambda w: w.key)},
-        budgets=tuple(sorted(_all(DisruptionBudget, found, "poddisruptionbudgets"), key=lambda b: b.key)),
+        budgets=tuple(
+            sorted((b for key in BUDGET_KINDS for b in _all(DisruptionBudget, found, key)), key=lambda b: b.key)
+        ),
         priority_classes={p.name: p for p in _all(PriorityClass, found, "priorityclasses")},
         claims={(c.namespace, c.name): c for c in _all(Claim, found, "persistentvolumeclaims")},
         volumes={v.name: v for v in _all(Volume, found, "persistentvolumes")},

@@ -124,6 +124,7 @@ class TolerationWire(Slim, frozen=True, gc=False):
     operator: str = ""
     value: str = ""
     effect: str = ""
+    toleration_seconds: int | None = None
 
 
 class SpreadWire(Slim, frozen=True, gc=False):
@@ -411,8 +412,15 @@ class FailureConditionWire(Slim, frozen=True, gc=False):
     status: str = "True"
 
 
+class FailureExitCodesWire(Slim, frozen=True, gc=False):
+    container_name: str | None = None
+    operator: str = ""
+    values: tuple[int, ...] | None = None
+
+
 class FailureRuleWire(Slim, frozen=True, gc=False):
     action: str = ""
+    on_exit_codes: FailureExitCodesWire | None = None
     on_pod_conditions: tuple[FailureConditionWire, ...] | None = None
 
 
@@ -450,6 +458,7 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     update_strategy: UpdateStrategyWire | None = None
     ordinals: OrdinalsWire | None = None
     completions: int | None = None
+    managed_by: str | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):
