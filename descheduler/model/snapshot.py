@@ -10,9 +10,10 @@ from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.columns import Columns, build_columns
 from descheduler.model.distinct import Looks
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
+from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
 
 
@@ -49,6 +50,8 @@ class ClusterSnapshot:
     claims: Mapping[tuple[str, str], Claim] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     storage_classes: Mapping[str, StorageClass] = field(default_factory=dict)
+    csi_nodes: Mapping[str, CsiNode] = field(default_factory=dict)  # by the name of the node
+    csi_drivers: Mapping[str, CsiDriver] = field(default_factory=dict)
     objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
     freshness: Mapping[str, Freshness] = field(default_factory=dict)
     cluster: str = ""  # a name for people: the context, or the recording

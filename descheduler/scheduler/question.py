@@ -22,7 +22,8 @@ class Question:
     """A pod, judged on a state without it. All answers are [K], over the nodes of `at` (a slice for all N).
 
     `node` is where the pod is in that state (-1: nowhere) and `lifted` the shift that takes it away; `users` counts the
-    users of an exclusive claim other than the pod.
+    users of an exclusive claim other than the pod; `attachable` [N] are the nodes that
+    can attach its volumes (None: all).
     """
 
     pod: int
@@ -36,6 +37,7 @@ class Question:
     gpus: GpuTable
     current: Callable[[Counter], Ints]
     users: Callable[[ClaimKey], int]
+    attachable: Mask | None
 
     def masks(self) -> Iterator[tuple[Predicate, Mask]]:
         """What each predicate allows [K], in the scheduler's order; predicates that allow everything are left out."""
@@ -89,6 +91,8 @@ class Question:
     def _volume_masks(self, volumes: VolumeRules) -> Iterator[tuple[Predicate, Mask]]:
         if any(self.users(claim) > 0 for claim in volumes.exclusive):
             yield Predicate.VOLUME_IN_USE, np.zeros(len(self.rules.static[self.at]), np.bool_)
+        if self.attachable is not None:
+            yield Predicate.VOLUME_LIMIT, self.attachable[self.at]
         for predicate, mask in volumes.allowed:
             yield predicate, mask[self.at]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
+from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.placement import Placement
@@ -37,6 +38,7 @@ class WhatIf:
         moved: dict[int, int],
         journal: list[Shift],
         users: dict[ClaimKey, int],
+        attachments: Attachments,
         counts: dict[Counter, tuple[Ints, int]],
     ) -> None:
         self._placement = placement
@@ -46,12 +48,14 @@ class WhatIf:
         self._moved = moved
         self._journal = journal
         self._users = users
+        self._attachments = attachments
         self._counts = counts
 
     @staticmethod
     def of(placement: Placement) -> WhatIf:
         """The state of the snapshot itself."""
-        return WhatIf(placement, list(placement.rows), placement.gpu_table.fork(), {}, [], {}, {})
+        attachments = Attachments(placement.attach_limits)
+        return WhatIf(placement, list(placement.rows), placement.gpu_table.fork(), {}, [], {}, attachments, {})
 
     @property
     def placement(self) -> Placement:
@@ -67,6 +71,7 @@ class WhatIf:
             dict(self._moved),
             list(self._journal),
             dict(self._users),
+            self._attachments.fork(),
             dict(self._counts),
         )
 
@@ -115,6 +120,7 @@ class WhatIf:
         self._take(pod, node, sign)
         for claim in self._exclusive(pod):
             self._users[claim] = self._users.get(claim, 0) + sign
+        self._attachments.shift(placement.snapshot.pods[pod], node, sign)
 
     def _take(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
@@ -280,6 +286,7 @@ class WhatIf:
             gpus=self._gpus,
             current=self._current,
             users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
+            attachable=self._attachments.room(placement.snapshot.pods[pod], where),
         )
 
     @staticmethod

@@ -9,7 +9,7 @@ import pytest
 
 from builders import cluster, node, pod, spec, workload
 from descheduler.model.labels import NO_LABELS, Labels
-from descheduler.model.nodes import Claim, NodeGpus, StorageClass, Taint, Volume
+from descheduler.model.nodes import NodeGpus, Taint
 from descheduler.model.pods import (
     GpuRequest,
     HostPort,
@@ -20,6 +20,7 @@ from descheduler.model.pods import (
     Toleration,
 )
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
+from descheduler.model.storage import Claim, StorageClass, Volume
 from descheduler.scheduler import Predicate, Scoring, prepare
 from scheduler.asking import ZONE, ask, at, spread, term, together, verdicts
 

@@ -15,6 +15,7 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "controller.kubernetes.io/",  # pod-deletion-cost
     "kubernetes.io/config.",  # static and mirror pods: config.mirror, config.source
     "volume.kubernetes.io/selected-node",
+    "storageclass.",  # the default class
     # gangs
     "gang.scheduling.koordinator.sh/",
     "pod-group.scheduling.sigs.k8s.io",

@@ -10,10 +10,11 @@ from descheduler.kube.convert.kinds import CORE, OPTIONAL
 from descheduler.kube.convert.workloads import NamespaceLabels
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
-from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
+from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import Workload
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ def assemble(
         claims={(c.namespace, c.name): c for c in _all(Claim, found, "persistentvolumeclaims")},
         volumes={v.name: v for v in _all(Volume, found, "persistentvolumes")},
         storage_classes={s.name: s for s in _all(StorageClass, found, "storageclasses")},
+        csi_nodes={n.name: n for n in _all(CsiNode, found, "csinodes")},
+        csi_drivers={d.name: d for d in _all(CsiDriver, found, "csidrivers")},
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
         freshness=freshness,
         cluster=cluster,

@@ -14,11 +14,20 @@ from typing import Any, Generic, TypeVar
 from msgspec.json import Decoder
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.nodes import convert_claim, convert_node, convert_storage_class, convert_volume
+from descheduler.kube.convert.nodes import convert_node
 from descheduler.kube.convert.pods import convert_pod
+from descheduler.kube.convert.storage import (
+    convert_claim,
+    convert_csi_driver,
+    convert_csi_node,
+    convert_storage_class,
+    convert_volume,
+)
 from descheduler.kube.convert.wire import (
     BudgetWire,
     ClaimWire,
+    CsiDriverWire,
+    CsiNodeWire,
     CustomWire,
     ListMetaWire,
     NodeWire,
@@ -135,6 +144,8 @@ CORE: tuple[Kind, ...] = (
     _core("", "PersistentVolumeClaim", "persistentvolumeclaims", ClaimWire, _plain(convert_claim)),
     _core("", "PersistentVolume", "persistentvolumes", PersistentVolumeWire, _plain(convert_volume)),
     _core("storage.k8s.io", "StorageClass", "storageclasses", StorageClassWire, _plain(convert_storage_class)),
+    _core("storage.k8s.io", "CSINode", "csinodes", CsiNodeWire, _plain(convert_csi_node)),
+    _core("storage.k8s.io", "CSIDriver", "csidrivers", CsiDriverWire, _plain(convert_csi_driver)),
     # Last, so that a one-shot read sees no pod whose owner was made after the owners were listed.
     _core("", "Pod", "pods", PodWire, _plain(convert_pod)),
 )
