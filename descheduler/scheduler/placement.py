@@ -14,6 +14,7 @@ from descheduler.scheduler.counters import PodsByClass
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.gpu_table import GpuRules
 from descheduler.scheduler.node_rules import StaticRules
+from descheduler.scheduler.nominated import nominated
 from descheduler.scheduler.pod_rules import Compiler, Rules
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
 from descheduler.scheduler.terms import TermResolver, carried_terms
@@ -40,6 +41,7 @@ class Placement:
         self.gpus = GpuRules(snapshot)
         self.gpu_table = self.gpus.table(snapshot)
         self.rows = _free_rows(snapshot)
+        self.nominated = nominated(snapshot)
         pods = PodsByClass(self.classes, self.node_of, self.terminating)
         resolver = TermResolver(snapshot.namespaces, dict.fromkeys(self.classes.groups.namespace))
         carried = carried_terms(self.classes, resolver)
