@@ -120,6 +120,20 @@ class WhatIf:
         self._take(pod, node, 1)
         self._waiting -= {pod}
 
+    def linger(self, pod: int, node: int) -> None:
+        """A pod that was removed terminates on the node: it holds its room there, and rules between pods count it as
+        the scheduler counts pods that terminate, wherever else its replacement is placed."""
+        self._stay_behind(pod, node, 1)
+
+    def end(self, pod: int, node: int) -> None:
+        """A pod that lingers on the node is gone."""
+        self._stay_behind(pod, node, -1)
+
+    def _stay_behind(self, pod: int, node: int, sign: int) -> None:
+        self._journal.append((int(self._placement.classes.of_pod[pod]), node, sign, True))
+        self._take(pod, node, sign)
+        self._attachments.shift(self._placement.snapshot.pods[pod], node, sign)
+
     def _shift(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
         self._journal.append((int(placement.classes.of_pod[pod]), node, sign, bool(placement.terminating[pod])))
