@@ -49,7 +49,7 @@ TEXT: dict[Predicate, str] = {
     Predicate.VOLUME_IN_USE: "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode"
     " already in-use by another pod",
     Predicate.VOLUME_LIMIT: "node(s) exceed max volume count",
-    Predicate.VOLUME_CLAIM: "node(s) cannot be used: a claim of the pod is missing, unbound or lost its volume",
+    Predicate.VOLUME_CLAIM: "node(s) cannot be used: a claim of the pod is missing, going, unbound or lost its volume",
     Predicate.VOLUME: "node(s) didn't match PersistentVolume's node affinity",
     Predicate.VOLUME_BIND: "node(s) didn't find available persistent volumes to bind",
     Predicate.VOLUME_ZONE: "node(s) had no available volume zone",

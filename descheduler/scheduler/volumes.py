@@ -87,7 +87,7 @@ class Volumes:
         exclusive: list[ClaimKey] = []
         for name in names:
             claim = self._claims.get((namespace, name))
-            if claim is None:
+            if claim is None or claim.deleting or claim.phase == "Lost":
                 allowed[Predicate.VOLUME_CLAIM][:] = False
                 continue
             if ONCE_PER_POD in claim.access_modes:

@@ -19,6 +19,7 @@ from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_ev
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.filters.storage import storage_filters
 from descheduler.planning.filters.windows import window_filters
 
 __all__ = ["FilterRules", "Filters", "LedgerView", "build_filters"]
@@ -94,6 +95,7 @@ def build_filters(
     filters.add(pod_filters(context))
     filters.add(opt_out_filters(context))
     filters.add(protection_filters(context))
+    filters.add(storage_filters(context))
     filters.add(consequence_filters(context))
     filters.add(budget_filters(context))
     filters.add(quota_filters(context))
