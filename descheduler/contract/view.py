@@ -123,6 +123,17 @@ class Scenario:
         """Set aside the room of a pending pod; it does not stand there, so rules between pods do not count it."""
         self._state.reserve(pod, node)
 
+    def linger(self, pod: int, node: int) -> None:
+        """The pod, removed before, terminates on the node and holds its room, whether its replacement is placed or not.
+
+        Its load is not counted any more.
+        """
+        self._state.linger(pod, node)
+
+    def end(self, pod: int, node: int) -> None:
+        """The pod that lingers on the node is gone."""
+        self._state.end(pod, node)
+
     def apply(self, moves: Iterable[Move], landed: Mapping[int, int]) -> None:
         """Take all moves as done, each pod on the node that `landed` names."""
         moves = tuple(moves)

@@ -67,6 +67,8 @@ def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
         "persistentvolumeclaims": len(snapshot.claims),
         "persistentvolumes": len(snapshot.volumes),
         "storageclasses": len(snapshot.storage_classes),
+        "csinodes": len(snapshot.csi_nodes),
+        "csidrivers": len(snapshot.csi_drivers),
     }
     for key in snapshot.workloads:
         plural = f"{key.kind.lower()}s"

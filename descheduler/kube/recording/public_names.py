@@ -55,6 +55,8 @@ KEPT_KEYS = frozenset(
         *("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "UpdateInProgress"),
     }
 )
+# Of a CSI driver: a name that objects of all kinds use of it.
+DRIVER = re.compile(r"(^|\.)csi\.")
 # Keys whose values say what a machine is, not whose.
 KEPT_VALUES = re.compile(
     r"(^|[./-])(os|arch|gpu\.product|gpu-card-model|gpu-model|gpu\.memory|gpu\.count|instance-type|role|type"
