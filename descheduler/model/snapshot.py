@@ -84,7 +84,7 @@ class ClusterSnapshot:
     @cached_property
     def remade(self) -> Replacements:
         """What controllers will make in the place of pods; worked out once."""
-        return replacements(self.pods, self.looks, self.workload)
+        return replacements(self.pods, self.looks, self.workload, self.runtime_classes)
 
     @cached_property
     def looks(self) -> Looks:

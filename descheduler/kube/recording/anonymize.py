@@ -86,7 +86,7 @@ class Anonymizer:
             return value
         if field in public.LABEL_MAPS:
             return {self.key(k): self.label(k, v) if isinstance(v, str) else v for k, v in value.items()}
-        if field in public.AMOUNT_MAPS:
+        if field in public.AMOUNT_MAPS and not any(isinstance(v, (dict, list)) for v in value.values()):
             return {self.resource(k): v for k, v in value.items()}
         if isinstance(key := value.get("key"), str):
             return self._keyed(key, value)
