@@ -10,7 +10,8 @@ class Predicate(IntEnum):
 
     The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Five are
     ours: NOT_READY and VIRTUAL (such nodes are never a destination, whatever their taints say), DEVICE_CLAIMS
-    (dynamic resource allocation is not modelled, so no place can be proven), and the two of `PASSING`.
+    (dynamic resource allocation is not modelled, so no place can be proven), and LEAVING and BRIEF: there
+    the scheduler would put the pod, which would not stay. Such a node has room, but is no good landing.
     """
 
     OK = 0
@@ -37,9 +38,6 @@ class Predicate(IntEnum):
     LEAVING = 21
     BRIEF = 22
 
-
-PASSING = (Predicate.LEAVING, Predicate.BRIEF)
-"""Where the scheduler would put a pod and where it would not stay: such a node has room, but is no good landing."""
 
 TEXT: dict[Predicate, str] = {
     Predicate.OK: "node(s) fit",
