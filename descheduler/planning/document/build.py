@@ -12,6 +12,7 @@ import numpy as np
 from descheduler import __version__
 from descheduler.contract import Scenario
 from descheduler.model.arrays import Floats, Positions
+from descheduler.model.devices import WHOLE
 from descheduler.model.format import quantity
 from descheduler.model.moves import Finding, FindingKey, Seat
 from descheduler.model.plan import (
@@ -248,7 +249,7 @@ def _nodes(outcome: Outcome) -> Iterable[NodeRow]:
         yield NodeRow(
             name=node.name,
             pool=view.pools[view.pool_of[i]],
-            gpus=node.gpus.count if node.gpus else 0,
+            gpus=node.gpus.physical if node.gpus else 0,
             ready=bool(view.snapshot.columns.node_ready[i]),
             before=NodeUse(*before[i]),
             after=NodeUse(*after[i]),
@@ -269,6 +270,10 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
             column = columns.resource(node.gpus.resource)
             # Devices that a sharing scheduler alone knows of are no resource of the node.
             gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.whole_gpus()[i]
+            if node.gpus.sliced:
+                gpus[i] *= node.gpus.unit
+            elif node.gpus.units > 1:
+                gpus[i] = node.gpus.physical - float(np.maximum(state.gpu_milli()[i], 0).sum()) / WHOLE
     pods = requested[:, columns.resource("pods")]
     rows = zip(
         np.round(share[:, 0], 4).tolist(), np.round(share[:, 1], 4).tolist(), np.round(peaks["cpu"], 4).tolist(),
