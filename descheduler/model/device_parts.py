@@ -18,11 +18,9 @@ _SLICES = 7
 _PROFILE = re.compile(r"(\d)g\.\d+gb")
 _RESOURCE = re.compile(r"nvidia\.com/mig-(\d)g\.(\d+)gb(?:\.me(?:\.all)?)?(?:\.shared)?")
 
-# Of devices with four slices, and those with twice the memory, which runs out before the slices do.
-_FEWER = {
-    **{"1g.6gb": 4, "2g.12gb": 2, "4g.24gb": 1, "1g.24gb": 4, "2g.48gb": 2, "4g.96gb": 1},
-    **{"1g.20gb": 4, "1g.35gb": 4, "1g.45gb": 4},
-}
+_FOUR_SLICES = {"1g.6gb": 4, "2g.12gb": 2, "4g.24gb": 1, "1g.24gb": 4, "2g.48gb": 2, "4g.96gb": 1}
+_TWICE_THE_MEMORY = {"1g.20gb": 4, "1g.35gb": 4, "1g.45gb": 4}  # it runs out before the slices do
+_FEWER = _FOUR_SLICES | _TWICE_THE_MEMORY
 
 
 def instances(text: str) -> int:

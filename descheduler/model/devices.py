@@ -112,9 +112,10 @@ class NodeGpus:
     """GPU devices of a node: how many of one resource it offers, and what is known of each.
 
     `count` units of `resource` can be given out. A unit is one device, unless each device is cut into `parts` that are
-    counted (MIG, strategy `single`), or `replicas` pods are let onto each device or part (time-slicing, MPS). `devices` is ascending by index and empty when nobody describes them; it
-    has the unhealthy ones too, which `count` leaves out. `reserved` is held by no pod that is known. With a `problem`
-    it is not known who holds what: the node is then neither source nor destination of pods with GPUs.
+    counted (MIG, strategy `single`), or `replicas` pods are let onto each device or part (time-slicing, MPS). `devices`
+    is ascending by index and empty when nobody describes them; it has the unhealthy ones too, which `count` leaves out.
+    `reserved` is held by no pod that is known. With a `problem` it is not known who holds what: the node is then
+    neither source nor destination of pods with GPUs.
     """
 
     resource: str

@@ -34,7 +34,8 @@ class GpuNodeRow:
     It has `devices` devices, of which `indices` are the indices (empty: 0, 1, …) and `unhealthy` those that cannot be
     given out. `source` tells who described them ("dra", "koordinator", …, "counts" when only their number is known).
     `free_before` and `free_after` are wholly free devices. Each device is `units` of the resource: parts that it is cut
-    into, or turns that pods take on it; then none is wholly anybody's, and nobody tells which a pod is on. With a `problem` it is not known who holds what.
+    into, or turns that pods take on it; with more than one, none is wholly anybody's, and nobody tells which a pod is
+    on. With a `problem` it is not known who holds what.
     """
 
     name: str

@@ -232,7 +232,8 @@ class GpuRules:
         model = _mask(not request.models or (g is not None and g.model in request.models) for g in gpus)
         judged = has if partial or not counted else same
         suitable = model if counted and not partial else model & has
-        # Units that are parts of a device, or turns on one, are nobody's to account for; and where devices cannot be read, nothing fits.
+        # Units that are parts of a device, or turns on one, are nobody's to account for; and where devices cannot be
+        # read, nothing fits.
         if not partial:
             judged = judged & ~_mask(g is not None and g.sliced for g in gpus)
         judged = judged | _mask(g is not None and bool(g.problem) for g in gpus)

@@ -1,8 +1,8 @@
 """Extended resources and annotations by which nodes offer GPUs and pods ask for them.
 
 - `<vendor>/gpu` of device plug-ins: whole devices, unless labels say that a unit is a turn on a device or a part of one
-  (`sharing.py`). Under their own names, `nvidia.com/gpu.shared` and `nvidia.com/mig-<g>g.<m>gb`, such units are resources
-  like any other (NVIDIA/k8s-device-plugin README).
+  (`sharing.py`). Under their own names, `nvidia.com/gpu.shared` and `nvidia.com/mig-<g>g.<m>gb`, such units are
+  resources like any other (NVIDIA/k8s-device-plugin README).
 - Koordinator: per cent or memory, sums over `koordinator.sh/gpu.shared` devices or as many as the hundreds say
   (koordinator pkg/scheduler/plugins/deviceshare/devicehandler_gpu.go).
 - HAMi and Volcano: a number of devices, and memory and per cent of each. Requests add up over containers while these
