@@ -148,9 +148,8 @@ class NodeGpus:
 
         More units than any machine has devices are that, too, whether the node says so or not.
         """
-        if self.units > 1 or self.count > MAX_DEVICES:
-            return not (self.steerable and self.devices)
-        return False
+        accounted = self.steerable and bool(self.devices)
+        return self.parts > 1 or ((self.replicas > 1 or self.count > MAX_DEVICES) and not accounted)
 
     @property
     def unit(self) -> float:
