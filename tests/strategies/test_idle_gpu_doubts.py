@@ -141,6 +141,23 @@ class TestTurns:
         outcome = judged(whole(), made, self.rows(NOTHING, BUSY, NOTHING, NOTHING))
         assert (reported(outcome), unknown(outcome)) == ({"w2": 0.5, "w3": 0.5}, 1.0)
 
+    @pytest.mark.parametrize(
+        ("level", "users", "found", "unclear"),
+        [(NOTHING, 2, 1.0, 0.0), (BUSY, 2, 0.0, 1.0), (BUSY, 1, 0.0, 0.0), (NOTHING, 1, 0.5, 0.0)],
+    )
+    def test_what_is_measured_for_a_placeholder_is_of_those_who_use_its_device(
+        self, level: np.ndarray, users: int, found: float, unclear: float
+    ) -> None:
+        asks = PodSpec(gpu=GpuRequest(GPU, 1, 500))
+        made = [
+            pod(f"w{i}-0", of=asks, node="g1", gpu_indices=(1,), gpu_shares=(GpuShare(1, milli=500),))
+            for i in range(users)
+        ]
+        holds = pod("hold-0", gpu=1, node="g1", gpu_indices=(1,), gpu_shares=(GpuShare(1, milli=0),))
+        outcome = judged(whole(), [*made, holds], gpu_history({"hold": level}))
+        assert (sum(reported(outcome).values()), unknown(outcome)) == (found, unclear)
+        assert "hold" not in reported(outcome)
+
     def answers(self, view: RebalanceView) -> list[Proposal | Observation]:
         return list(IdleGpu().propose(view, IdleGpuArgs(act="evict")))
 

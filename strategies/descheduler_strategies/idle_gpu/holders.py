@@ -19,9 +19,9 @@ from descheduler.model.pods import Pod, PodSpec
 class Holders:
     """`pods` [K] live pods that hold GPUs, `gpus` [K] how many, parts counted as parts, of so many `devices` [K].
 
-    `shares` [K]: others are, or may be, on the same device, so that what is measured of the device is not the pod's
-    alone. `group` [K]: the same number for all users of one device; -1 for a pod that shares none, or of which nobody
-    tells which.
+    A placeholder, which a sharing scheduler has hold the device that others use, holds 0. `shares` [K]: others are, or
+    may be, on the same device, so that what is measured of the device is not the pod's alone. `group` [K]: the same
+    number for all that are named as users of one device, placeholders too; -1 where nobody tells, or nobody shares.
     """
 
     pods: Indices
@@ -49,7 +49,8 @@ def holders(view: RebalanceView, pools: tuple[str, ...] = ()) -> Holders:
     spec, node = columns.pod_spec[found], columns.pod_node[found]
     unit = np.array([n.gpus.unit if n.gpus else 1.0 for n in view.snapshot.nodes], np.float64)
     gpus = of_spec[spec] * np.where(units[spec], unit[node], 1.0)
-    shares, group = _sharing(view, found)
+    gpus[[_placeholder(view.snapshot.pods[p]) for p in found.tolist()]] = 0.0
+    shares, group = _sharing(view, found, gpus > 0)
     return Holders(found, gpus, many[spec], shares, group)
 
 
@@ -58,26 +59,28 @@ def _instances(spec: PodSpec) -> int:
     return sum(value for name, value in spec.requests if mig_part(name))
 
 
-def _sharing(view: RebalanceView, pods: Indices) -> tuple[Mask, Indices]:
-    """`shares` and `group` of `Holders`."""
+def _placeholder(pod: Pod) -> bool:
+    return bool(pod.gpu_shares) and not any(share.milli for share in pod.gpu_shares)
+
+
+def _sharing(view: RebalanceView, pods: Indices, using: Mask) -> tuple[Mask, Indices]:
+    """`shares` and `group` of `Holders`; `using` [K]: no placeholders."""
     snapshot, needs = view.snapshot, view.start.gpu_needs()
     columns = snapshot.columns
-    alone = np.bincount(columns.pod_node[pods], minlength=len(snapshot.nodes)) < 2
+    alone = np.bincount(columns.pod_node[pods], using, minlength=len(snapshot.nodes)) < 2
     shares = np.zeros(len(pods), np.bool_)
     group = np.full(len(pods), -1, np.intp)
     number: dict[tuple[int, int], int] = {}
     for i, at in enumerate(pods.tolist()):
         node, need = int(columns.pod_node[at]), needs[columns.pod_spec[at]]
         part = need is not None and need.part(node) < WHOLE
-        if alone[node] or not _may_share(snapshot.pods[at], snapshot.nodes[node], part=part):
+        if using[i] and not _may_share(snapshot.pods[at], snapshot.nodes[node], part=part):
             continue
-        shares[i] = True
+        shares[i] = using[i] and not alone[node]
         device = _device(snapshot.pods[at], snapshot.nodes[node])
         if device is not None:
             group[i] = number.setdefault((node, device), len(number))
-    users = np.bincount(group + 1, minlength=2)  # of each device, after those of none
-    single = (group >= 0) & (users[group + 1] == 1)
-    shares[single], group[single] = False, -1
+    shares[(group >= 0) & (np.bincount(group + 1, using)[group + 1] < 2)] = False
     return shares, group
 
 

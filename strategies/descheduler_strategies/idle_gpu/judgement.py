@@ -51,15 +51,19 @@ def judge(view: RebalanceView, args: IdleGpuArgs, held: Holders) -> Judged:
     size = len(held.pods)
     history = view.usage.get("gpu")
     if history is None or not history.values.shape[1]:
-        zeros, all_ = np.zeros(size), np.ones(size, np.bool_)
-        none = Doubt(all_, "no usable history of the signal gpu")
-        return Judged(held, ~all_, zeros, zeros, np.zeros(size, np.float32), (none,))
+        zeros, nobody = np.zeros(size), np.zeros(size, np.bool_)
+        none = Doubt(held.gpus > 0, "no usable history of the signal gpu")
+        return Judged(held, nobody, zeros, zeros, np.zeros(size, np.float32), (none,))
     steps = max(1, math.ceil(args.window.total_seconds() / history.step))
     seen = _activity(view, history, args, held)
     known = np.isfinite(seen.values).sum(axis=1) >= args.min_coverage * steps
     peak = _quantile(seen.values, known, args.quantile)
     started = np.array([view.snapshot.pods[p].started for p in held.pods.tolist()])
-    settled = (started > 0) & (seen.end - started >= max(args.grace.total_seconds(), args.window.total_seconds()))
+    settled = (
+        (held.gpus > 0)
+        & (started > 0)
+        & (seen.end - started >= max(args.grace.total_seconds(), args.window.total_seconds()))
+    )
     since = np.maximum(seen.since(), started)
     busy = peak > args.threshold
     quiet = known & settled & ~busy
