@@ -25,7 +25,7 @@ KEPT_DOMAINS = (
     *("kubeflow.org", "ray.io", "fluid.io", "nvidia.com", "amd.com", "hami.io", "alibabacloud.com", "aliyun.com"),
     *("aliyuncs.com", "karpenter.sh", "amazonaws.com", "k8s.aws", "aws.com", "azure.com", "gke.io"),
     *("cloud.google.com", "openshift.io", "virtual-kubelet.io", "runai-gpu-group"),
-    *("topograph.run", "oraclecloud.com", "descheduler.dev"),
+    *("topograph.run", "oraclecloud.com", "intel.com", "descheduler.dev"),
 )
 KEPT_KEYS = frozenset(
     {
@@ -40,6 +40,7 @@ KEPT_KEYS = frozenset(
 KEPT_VALUES = re.compile(
     r"(^|[./-])(os|arch|gpu\.product|gpu-card-model|gpu-model|gpu\.memory|gpu\.count|instance-type|role|type"
     r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|mode|match-policy|evict|safe-to-evict"
+    r"|gpu[.-]sharing-strategy|mig\.strategy|gpu-partition-size|compute-memory-partition"
     r"|expected-end|expected-duration|communication-fraction)$"
 )
 # Fields by what they hold.
