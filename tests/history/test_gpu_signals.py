@@ -100,6 +100,11 @@ def test_series_without_the_name_of_their_exporter_are_read_one_by_one(prometheu
     assert found == {"a": (0.6, 0.6), "b": (0.6, 0.6)}
 
 
+def test_what_is_no_percentage_makes_no_percent_of_others(prometheus_server: Start) -> None:
+    found = told(prometheus_server, [series(UTIL, "blank", 2.0**63), series(UTIL, "busy", 0.9, gpu=1)])
+    assert found == {"busy": (0.9, 0.9)}
+
+
 def test_an_exporter_that_changes_its_unit_is_followed(prometheus_server: Start) -> None:
     changed = np.where(AT < NOW - 1800, 60.0, 0.6)
     values = asked(prometheus_server([series(UTIL, "a", changed), series(UTIL, "b", changed, gpu=1)]))["gpu"].recent

@@ -40,8 +40,8 @@ def activity() -> str:
 
     Tensor cores, memory and video engines count where the GPU as a whole is measured; alone they say too little.
     """
-    beside = _together([_ratio(name) for name in _ENGINE_PARTS] + [_either(name) for name in _VIDEO])
-    told = _together([_measured(), f"({_named(beside)} and on ({_GPU}) {_named(_reported())})"])
+    beside = _named(f"{_ratios(_ENGINE_PARTS)} or {_in_either_unit(_VIDEO)}")
+    told = f"{_measured()} or ({beside} and on ({_GPU}) {_named(_reported())})"
     return f"avg by (namespace, pod) (max by ({_GPU}) ({told}){_NOT_THE_EXPORTER})"
 
 
@@ -52,14 +52,14 @@ def least_activity() -> str:
 
 def memory_used() -> str:
     """Bytes of GPU memory in use over the GPUs of a pod, the most of the window."""
-    tops = [f"max_over_time({name}{{{_ANY}$match}}[$window])" for name in _FRAMEBUFFER]
-    each = [f"({top} >= {_ONE_TIB} or {top} * {_ONE_TIB})" for top in tops]
-    return f"sum by (namespace, pod) (max by ({_GPU}) ({_named(_together(each))}){_NOT_THE_EXPORTER})"
+    tops = _each(_FRAMEBUFFER, "max_over_time", _ANY)
+    used = _named(f"(({tops}) >= {_ONE_TIB} or ({tops}) * {_ONE_TIB})")
+    return f"sum by (namespace, pod) (max by ({_GPU}) ({used}){_NOT_THE_EXPORTER})"
 
 
 def _measured() -> str:
     """Of each GPU one series for each metric that measures it as a whole."""
-    return _named(_together([_ratio(name) for name in ENGINE] + [_either(name) for name in UTILIZATION]))
+    return _named(f"{_ratios(ENGINE)} or {_in_either_unit(UTILIZATION)}")
 
 
 def _reported() -> str:
@@ -68,30 +68,32 @@ def _reported() -> str:
     return f"({{{engine}$match}} or {{{utilization},{_UNSLICED}$match}})"
 
 
-def _ratio(name: str) -> str:
-    return f"avg_over_time({name}{{{_ANY}$match}}[$window])"
+def _each(names: Sequence[str], how: str, matcher: str) -> str:
+    """The series of several metrics over the window, kept apart by a label `metric`."""
+    return " or ".join(
+        f'label_replace({how}({name}{{{matcher}$match}}[$window]), "metric", "{name}", "", "")' for name in names
+    )
 
 
-def _either(name: str) -> str:
-    """A metric that is percent of one exporter and a ratio of another, as a ratio.
+def _ratios(names: Sequence[str]) -> str:
+    return _each(names, "avg_over_time", _ANY)
+
+
+def _in_either_unit(names: Sequence[str]) -> str:
+    """Metrics that are percent of one exporter and ratios of another, as ratios.
 
     Percent is what goes beyond the largest ratio, and all that an exporter says that says so of any GPU. What cannot be
     told is taken for a ratio, the larger of the two: a GPU is not called idle by mistake.
     """
-    series = f"{name}{{{_UNSLICED}$match}}[$window]"
-    mean, top = _exporter(f"avg_over_time({series})"), _exporter(f"max_over_time({series})")
-    return f"({mean} / 100 and on (exporter) max by (exporter) ({top}) > {_LARGEST_RATIO} or {mean})"
+    mean, top = (_exporter(_each(names, f"{how}_over_time", _UNSLICED)) for how in ("avg", "max"))
+    percent = f"max by (exporter, metric) ({top} <= 100) > {_LARGEST_RATIO}"  # 2^63 is how DCGM says "blank"
+    return f"({mean} / 100 and on (exporter, metric) {percent} or {mean})"
 
 
 def _exporter(series: str) -> str:
     """The series with a label that names its exporter, or the GPU where nothing tells exporters apart."""
-    joined = f'label_join({series}, "exporter", "|", "instance", "Hostname", "hostname", "UUID")'
+    joined = f'label_join({series}, "exporter", "|", "instance", "node", "Hostname", "hostname", "UUID")'
     return f'label_replace({joined}, "exporter", "$1", "exporter", "(.*[^|].*)[|][^|]*")'
-
-
-def _together(each: Sequence[str]) -> str:
-    """All the series, kept apart by a label `metric`."""
-    return " or ".join(f'label_replace({one}, "metric", "{i}", "", "")' for i, one in enumerate(each))
 
 
 def _named(series: str) -> str:
