@@ -101,8 +101,9 @@ def test_series_without_the_name_of_their_exporter_are_read_one_by_one(prometheu
 
 
 def test_what_is_no_percentage_makes_no_percent_of_others(prometheus_server: Start) -> None:
-    found = told(prometheus_server, [series(UTIL, "blank", 2.0**63), series(UTIL, "busy", 0.9, gpu=1)])
-    assert found == {"busy": (0.9, 0.9)}
+    blank = [series(UTIL, "blank", 2.0**63), series(UTIL, "part", 2.0**63, gpu=2), series(ENGINE, "part", 0.2, gpu=2)]
+    found = told(prometheus_server, [*blank, series(UTIL, "busy", 0.9, gpu=1)])
+    assert found == {"busy": (0.9, 0.9), "part": (0.2, 0.2)}
 
 
 def test_an_exporter_that_changes_its_unit_is_followed(prometheus_server: Start) -> None:

@@ -32,6 +32,7 @@ _ANY = 'UUID!="-"'  # the first matcher of a selector is ours, so that `$match` 
 _UNSLICED = 'GPU_I_ID=""'
 _NAMESPACES, _PODS = ("pod_namespace", "exported_namespace"), ("pod_name", "exported_pod")  # the last one counts
 _LARGEST_RATIO = "1.5"  # more is percent; percent is whole numbers, so that less is 0 or 1
+_MOST = "100"  # what is more is no measurement: 2^63 is how DCGM says "blank"
 _ONE_TIB = str(1 << 20)  # MiB: no GPU has as many, and who counts bytes never has less but 0
 
 
@@ -86,8 +87,8 @@ def _in_either_unit(names: Sequence[str]) -> str:
     told is taken for a ratio, the larger of the two: a GPU is not called idle by mistake.
     """
     mean, top = (_exporter(_each(names, f"{how}_over_time", _UNSLICED)) for how in ("avg", "max"))
-    percent = f"max by (exporter, metric) ({top} <= 100) > {_LARGEST_RATIO}"  # 2^63 is how DCGM says "blank"
-    return f"({mean} / 100 and on (exporter, metric) {percent} or {mean})"
+    percent = f"max by (exporter, metric) ({top} <= {_MOST}) > {_LARGEST_RATIO}"
+    return f"(({mean} / 100 and on (exporter, metric) {percent} or {mean}) <= {_MOST})"
 
 
 def _exporter(series: str) -> str:
