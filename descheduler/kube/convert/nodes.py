@@ -28,6 +28,9 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
     labels = intern.labels(meta.labels)
     with under("status.allocatable"):
         allocatable = amounts(quantities(wire.status.allocatable))
+    with under("status.capacity"):
+        machine = {name: (wire.status.capacity or {}).get(name) for name in ("cpu", "memory")}
+        capacity = amounts(quantities({name: size for name, size in machine.items() if size is not None}))
     taints = tuple(Taint(t.key, t.value, t.effect) for t in wire.spec.taints or ())
     return Node(
         name=intern.text(meta.name),
@@ -35,6 +38,7 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
         labels=labels,
         annotations=intern.annotations(meta.annotations),
         allocatable=allocatable,
+        capacity=capacity,
         taints=taints,
         unschedulable=wire.spec.unschedulable,
         ready=any(c.type == "Ready" and c.status == "True" for c in wire.status.conditions or ()),

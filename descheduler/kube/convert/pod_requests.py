@@ -102,6 +102,21 @@ class PodResources:
                 total[name] += value
         return total
 
+    def bounds(self) -> Quantities:
+        """The limits of CPU and memory that hold for the pod as a whole.
+
+        The kubelet sets them on the pod's control group only where every container has one, or the pod itself
+        (kubernetes pkg/kubelet/cm/helpers_linux.go `ResourceConfigForPod`).
+        """
+        stated = set((self._pod_level.limits if self._pod_level else None) or ())
+        everywhere = set.intersection(
+            *({n for n, v in c.limits.items() if v > 0} for c in self._every()), set(_MINIMUM)
+        )
+        return {name: value for name, value in self.limits().items() if name in (stated | everywhere) & set(_MINIMUM)}
+
+    def _every(self) -> list[_Container]:
+        return [*self._containers, *self._init]
+
     def qos(self) -> str:
         """Guaranteed, Burstable or BestEffort, after pkg/apis/core/v1/helper/qos (`ComputePodQOS`)."""
         if self._pod_level is not None:

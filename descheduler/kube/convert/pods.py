@@ -123,6 +123,7 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> 
         requests=amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)}),
         counted=resources.counted(),
         limits=amounts(resources.limits()),
+        bounds=amounts(resources.bounds()),
         node_selector=Labels(selector) if selector else NO_LABELS,
         tolerations=tolerations(bytes(found.tolerations)),
         spread=constraints,
