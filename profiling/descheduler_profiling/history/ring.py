@@ -28,7 +28,7 @@ class Ring:
     values: Floats32
     read: Mask
     query: str = ""
-    weighed: int = 0  # the last column when the query was last held against what others measure; not kept on disk
+    weighed: int = 0  # the last column when the query was last held against what others measure
     heard: float = 0.0  # share of the pods, as it was then, that it measures
     _rows: dict[WorkloadKey, int] = field(default_factory=dict)
 

@@ -55,7 +55,7 @@ class Standstill:
     def note(
         self, columns: Grid, pods: Sequence[tuple[str, str]], keys: Sequence[WorkloadKey], values: Floats32
     ) -> None:
-        """Remember what `columns` say of the pods that are watched, and how many replicas their workloads had."""
+        """Remember `values` [P, T] of `columns` of the pods that are watched; and how many replicas theirs had."""
         if not self._pods:
             return
         first = self._grid.column(columns.start)

@@ -21,13 +21,13 @@ from descheduler_profiling.history.prometheus.wire import Series
 from descheduler_profiling.history.signals import Signal, render
 
 _METRICS = (
-    "container_memory_working_set_bytes",
     "container_cpu_usage_seconds_total",
+    "container_memory_working_set_bytes",
     "node_namespace_pod_container:container_memory_working_set_bytes",
     "node_namespace_pod_container:container_cpu_usage_seconds_total:sum_rate5m",
     "node_namespace_pod_container:container_cpu_usage_seconds_total:sum_irate",
 )
-_CONTAINERS = ('container!="",container!="POD"', 'pod!="",container=""')  # the latter where containers have no labels
+_CONTAINERS = ('container!="",container!="POD"', 'container="",image=""')  # the latter where they have no labels
 
 _SAMPLE = 25  # pods that are looked at
 _AGAIN = 600  # seconds earlier at which a collision must be there too: servers show what has ended for five minutes
@@ -110,25 +110,29 @@ class _Asking:
         self._metric = ""
 
     def found(self) -> Clusters | None:
-        suspects = (*NAMED_SO, *PERHAPS)
-        rows: tuple[Series, ...] = ()
-        for metric in _METRICS:
-            self._metric = f'{metric}{{pod!=""%s$match}}'
-            rows = self._ask(f"count by ({', '.join(suspects)}) ({self._selected()})")
-            if rows:
-                break
-        if not rows:
-            return None
-        values = {label: _values(rows, label) for label in suspects}
-        several = {label: counted for label, counted in values.items() if len(counted) > 1}
-        collided = self._collided()
+        rows, counted = self._first_look()
+        values = {label: _values(rows, label) for label in (*NAMED_SO, *PERHAPS)}
+        several = {label: found for label, found in values.items() if len(found) > 1}
+        collided = self._collided(counted)
         if collided is not None:
             return self._named(collided, several)
-        for label, counted in several.items():
-            identities = self._identities(label, counted)
+        for label, found in several.items():
+            identities = self._identities(label, found)
             if _different(identities, certain=label in NAMED_SO):
                 return Clusters(label, identities)
         return None
+
+    def _first_look(self) -> tuple[list[Series], list[Series]]:
+        """How many series there are by the labels that may tell clusters apart, and names that several series have."""
+        for metric in _METRICS:
+            self._metric = f'{metric}{{pod!=""%s$match}}'
+            by_label = f"count by ({', '.join((*NAMED_SO, *PERHAPS))}) ({self._selected()})"
+            names = (f"count by (namespace, pod, container) ({self._selected(which)}) > 1" for which in _CONTAINERS)
+            found = self._ask(f"({by_label}) or topk({_SAMPLE}, {' or '.join(names)})")
+            rows = [one for one in found if "pod" not in one.labels]
+            if rows:
+                return rows, [one for one in found if "pod" in one.labels]
+        return [], []
 
     def _named(self, labels: Sequence[str], several: dict[str, Counter[str]]) -> Clusters:
         """By the label that says most plainly what differs."""
@@ -160,21 +164,17 @@ class _Asking:
         made = (Identity(value, series, told.get(value)) for value, series in counted.items())
         return tuple(sorted(made, key=lambda one: (-(one.here or 0.0), -one.series, one.value)))
 
-    def _collided(self) -> list[str] | None:
+    def _collided(self, counted: Sequence[Series]) -> list[str] | None:
         """The labels by which one container is several at once, now and ten minutes ago; None where none is.
 
-        Of labels that do not name a cluster, only where it is more than a few pods: a node that is cut off goes on
-        running a pod that was replaced.
+        `counted` are the names of which there are several series. Of labels that do not name a cluster, only where it
+        is more than a few pods: a node that is cut off goes on running a pod that was replaced.
         """
-        for which in _CONTAINERS:
-            counted = self._ask(f"topk({_SAMPLE}, count by (namespace, pod, container) ({self._selected(which)}) > 1)")
-            if counted:
-                break
         if not counted:
             return None
         pods = sorted({(one.labels.get("namespace", ""), one.labels.get("pod", "")) for one in counted})
         namespaces, names = ("|".join(sorted({re.escape(one[i]) for one in pods})) for i in (0, 1))
-        matchers = f'{which},namespace=~"{_quoted(namespaces)}",pod=~"{_quoted(names)}"'
+        matchers = f'container!="POD",namespace=~"{_quoted(namespaces)}",pod=~"{_quoted(names)}"'
         now, several = told_apart(self._ask(self._selected(matchers)))
         if not several:
             return None
@@ -184,7 +184,7 @@ class _Asking:
         labels = [label for label in now if label in before]
         if any(label in NAMED_SO for label in labels) or len(several & then) >= _ENOUGH:
             return labels
-        every = self._ask(f"count(count by (namespace, pod) ({self._selected(which)}))")
+        every = self._ask(f"count(count by (namespace, pod) ({self._selected()}))")
         return labels if every and len(several & then) >= _MANY * float(every[0].values[0]) else None
 
     def _selected(self, matchers: str = "") -> str:
