@@ -15,7 +15,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.history import owners
 from descheduler_profiling.history.collect import Collection, collect_with_notes
 from descheduler_profiling.history.pods_here import pods_here
-from descheduler_profiling.history.signals import builtin_signals
+from descheduler_profiling.history.signals import Signal, builtin_signals
 from history.world import DAY, NOW, client, cpu_counter, gauge
 
 SIGNALS = builtin_signals()
@@ -64,9 +64,28 @@ def cadvisor(
     return made
 
 
-def read(server: PrometheusServer, *names: str, of: ClusterSnapshot | None = None, **options: Any) -> Collection:
+def owned(at: np.ndarray) -> list[Series]:
+    """Whose the pods are, as kube-state-metrics tells it."""
+    return [
+        gauge(
+            *("kube_pod_owner", at, 1.0),
+            namespace=space,
+            pod=name,
+            owner_kind=kind,
+            owner_name=of,
+            owner_is_controller="true",
+        )
+        for (space, name), (kind, of, _) in PODS.items()
+    ]
+
+
+def read(
+    server: PrometheusServer, *names: str | Signal, of: ClusterSnapshot | None = None, **options: Any
+) -> Collection:
     """What is collected of the signals (cpu and memory unless named) for the cluster."""
     known = of or snapshot()
     chosen = {"now": NOW, "window_seconds": DAY, "owner_of": owners(known), "here": pods_here(known), **options}
     with client(server.url) as asking:
-        return collect_with_notes(asking, [SIGNALS[name] for name in names or ("cpu", "memory")], **chosen)
+        return collect_with_notes(
+            asking, [SIGNALS[name] if isinstance(name, str) else name for name in names or ("cpu", "memory")], **chosen
+        )

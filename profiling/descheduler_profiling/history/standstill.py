@@ -46,7 +46,7 @@ class Standstill:
         self._keys = [keys[i] for i in chosen.tolist()]
         self._node = node[chosen]
         self._values = np.full((len(chosen), grid.count), np.nan, np.float32)
-        self._told: set[str] = set()
+        self._told: dict[tuple[str, str], str] = {}
         self._workloads = {key: at for at, key in enumerate(dict.fromkeys(self._keys))}
         self._replicas = np.zeros((len(self._workloads), grid.count), np.int32)
         last = grid.count - values.shape[1]
@@ -69,28 +69,28 @@ class Standstill:
             into, of = np.array(rows).T
             np.add.at(self._replicas[:, span], into, np.isfinite(values[of]).astype(np.int32))
 
-    def correct(self, ring: Ring, pods: Sequence[tuple[str, str]], values: Floats32) -> tuple[str, ...]:
-        """Make gaps of it, in `values` [P, R] (in place) and in the workloads' means; the nodes that stand still now.
+    def correct(self, ring: Ring, pods: Sequence[tuple[str, str]], values: Floats32) -> dict[tuple[str, str], str]:
+        """Make gaps of it, in `values` [P, R] (in place) and in the workloads' means; the pods whose counters stand
+        still now, and on which node.
 
         May be called again when more was noted.
         """
         found = self._found(ring)
         if not found.any():
-            return tuple(sorted(self._told))
+            return self._told
         frozen = np.zeros((len(self._workloads), self._grid.count), np.int32)
         at = np.array([self._workloads[key] for key in self._keys], np.intp)
         np.add.at(frozen, at, (found & np.isfinite(self._values)).astype(np.int32))
         ring.leave_out(list(self._workloads), frozen, self._replicas)
         self._replicas -= frozen
-        now = self._still_now(found)
+        self._told |= self._still_now(found)
         self._values[found] = np.nan
         recent = found[:, self._grid.count - values.shape[1] :]
         for row, pod in enumerate(pods):
             watched = self._pods.get(pod)
             if watched is not None:
                 values[row, recent[watched]] = np.nan
-        self._told |= now
-        return tuple(sorted(self._told))
+        return self._told
 
     def _found(self, ring: Ring) -> Mask:
         """[K, T] where the watched pods are at a standstill: those of nodes that were ever heard of otherwise."""
@@ -101,11 +101,11 @@ class Standstill:
         found: Mask = (still & alive[:, None])[self._node]
         return found
 
-    def _still_now(self, found: Mask) -> set[str]:
+    def _still_now(self, found: Mask) -> dict[tuple[str, str], str]:
         heard = np.isfinite(self._values)
         newest = self._grid.count - 1 - np.argmax(heard[:, ::-1], axis=1)
         now = heard.any(axis=1) & found[np.arange(len(found)), newest]
-        return {self._here.nodes[node] for node in self._node[now].tolist()}
+        return {pod: self._here.nodes[self._node[at]] for pod, at in self._pods.items() if now[at]}
 
 
 def _long(step: int) -> int:

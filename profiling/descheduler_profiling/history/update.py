@@ -50,7 +50,7 @@ class Notes:
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     oddities: Oddities = field(default_factory=Oddities)
-    standing_still: tuple[str, ...] = ()  # nodes whose counters do
+    standing_still: dict[tuple[str, str], str] = field(default_factory=dict)  # pods whose counters do, by node
     columns_read: int = 0
     align_seconds: float = 0.0
     append_seconds: float = 0.0

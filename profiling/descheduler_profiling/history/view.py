@@ -59,7 +59,7 @@ def to_history(signal: Signal, ring: Ring, recent: Recent | None, owners: Owners
         problems=tuple(notes.problems),
         pods=single[0],
         recent=single[1],
-        standing_still=notes.standing_still,
+        standing_still=tuple(sorted(set(notes.standing_still.values()))),
     )
 
 
@@ -79,9 +79,11 @@ def _present(recent: Recent, owners: Owners) -> list[int]:
 
 
 def _check_silence(recent: Recent, now: list[int], notes: Notes) -> None:
-    heard = np.isfinite(recent.values[now][:, -_STALE_COLUMNS:]).any(axis=1)
-    if now and np.count_nonzero(heard) <= _SILENT * len(now):
-        silent = len(now) - int(np.count_nonzero(heard))
+    """Of those that stand still it is known; too many of them are as bad as silence."""
+    still = [i for i in now if recent.pods[i] in notes.standing_still]
+    heard = int(np.count_nonzero(np.isfinite(recent.values[now][:, -_STALE_COLUMNS:]).any(axis=1)))
+    if now and (heard <= _SILENT * (len(now) - len(still)) or len(still) > _SILENT * len(now)):
+        silent = len(now) - heard
         notes.problems.append(f"{silent} of {len(now)} pods have no recent sample: is scraping broken?")
 
 
