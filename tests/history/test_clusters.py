@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from controlplane.prometheus import PrometheusServer, Series
+from descheduler.observe import Source, observe
+from descheduler.observe.history import HistoryReader
+from descheduler.observe.recorded import RecordedCluster
+from descheduler.pipeline import plan
+from descheduler.policy import load_policy
 from descheduler_profiling.history.collect import collect
 from descheduler_profiling.history.signals import with_overrides
-from history.fleet import DB, PODS, SIGNALS, cadvisor, read
+from history.fleet import DB, PODS, SIGNALS, cadvisor, read, snapshot
 from history.world import DAY, END, NOW, client, cpu_counter, times
 
 Start = Callable[..., PrometheusServer]
@@ -56,6 +63,29 @@ def test_clusters_whose_databases_all_have_the_same_names_are_told_by_their_cont
     assert "a (1 series), b (1 series)" in _refused(prometheus_server(plain))
     unlabelled = [*cadvisor(AT), *cadvisor(AT, "b", 4.0)]
     assert "no label tells the clusters apart" in _refused(prometheus_server(unlabelled))
+
+
+def test_pods_of_nobody_here_are_another_clusters_even_without_a_label(prometheus_server: Start) -> None:
+    strangers = [("blog", f"press-{i}") for i in range(5)]
+    history = read(prometheus_server([*cadvisor(AT), *cadvisor(AT, "b", 4.0, strangers)]), "cpu").histories["cpu"]
+    assert history.problems[0].startswith("5 of 11 pods that the server measures are not of this cluster")
+    ended = cadvisor(AT[END - 400 > AT], "b", 4.0, strangers[2:])
+    server = prometheus_server([*cadvisor(AT), *cadvisor(AT, "b", 4.0, strangers[:2]), *ended])
+    few = read(server, "cpu").histories["cpu"]
+    assert few.complete, few.problems
+
+
+def test_a_plan_of_a_mixture_moves_nothing_and_says_which_clusters_there_are(prometheus_server: Start) -> None:
+    series = [*cadvisor(AT, cluster="prod-a"), *cadvisor(AT, "b", 4.0, OTHERS, cluster="prod-b")]
+    reader = HistoryReader(prometheus_server(series).url, None, lambda: float(NOW), random.Random(1), lambda: None)
+    head = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
+    policy = load_policy(head + "history: {window: 1d}\nstrategies: [{HotNodes: {}}]\n")
+    with closing(reader):
+        made = observe(Source(RecordedCluster(snapshot()), reader), policy)
+    document = plan(made, policy)
+    assert not document.actions
+    told = [text for text in document.problems if "prod-a (6 series), prod-b (5 series)" in text]
+    assert [text.split(":")[0] for text in told] == ["history of cpu is absent", "history of memory is absent"]
 
 
 def test_a_query_of_the_policy_that_names_the_cluster_is_read(prometheus_server: Start) -> None:

@@ -137,7 +137,7 @@ def collect_with_notes(
         failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
         if failed:
             noted.remarks.append(failed)
-        histories[signal.name] = to_history(signal, ring, recent, owners, noted)
+        histories[signal.name] = to_history(signal, ring, recent, owners, noted, here)
         notes[signal.name] = noted
     return Collection(histories, notes)
 
