@@ -242,12 +242,18 @@ class Scenario:
         return np.array(sorted(self._changed[resource]), np.int32)
 
     def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats32:
-        """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given."""
+        """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given.
+
+        A node whose load is not known has no room for one more, however little its pods seem to use.
+        """
         loads = self._loads[resource]
         vectors = self.vectors(resource, nodes)
-        if plus is not None:
-            vectors += loads.of_pods(np.array([plus], np.int32), remade=True)
-        return loads.hottest(vectors, nodes, q, horizon)
+        if plus is None:
+            return loads.hottest(vectors, nodes, q, horizon)
+        vectors += loads.of_pods(np.array([plus], np.int32), remade=True)
+        level = loads.hottest(vectors, nodes, q, horizon)
+        level[loads.unknown[nodes]] = np.inf
+        return level
 
     def _add(self, pod: int, node: int, sign: float) -> None:
         if node < 0:

@@ -30,6 +30,7 @@ class Node:
     labels: Labels = NO_LABELS
     annotations: Labels = NO_LABELS
     allocatable: Amounts = ()
+    capacity: Amounts = ()  # CPU and memory of the machine, what is kept back for the system included
     taints: tuple[Taint, ...] = ()
     unschedulable: bool = False
     ready: bool = True

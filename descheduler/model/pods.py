@@ -117,6 +117,7 @@ class PodSpec:
 
     requests: Amounts = (("pods", 1),)
     limits: Amounts = ()
+    bounds: Amounts = ()  # CPU and memory that the whole pod cannot exceed: only where every container has a limit
     node_selector: Labels = NO_LABELS
     node_affinity: NodeAffinity = NodeAffinity()
     affinity: PodAffinity = PodAffinity()

@@ -17,6 +17,7 @@ from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
 from descheduler.policy.history_source import history_connection, history_signals
 from descheduler_profiling.history.collect import collect
+from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Signal, builtin_signals
 from descheduler_profiling.history.store import HistoryStore
@@ -63,6 +64,7 @@ class HistoryReader:
             previous=self._store,
             progress=lambda *_: self._beat(),
             match=wanted.match,
+            here=pods_here(snapshot),
         )
 
     def located(self, policy: Policy, snapshot: ClusterSnapshot) -> ClusterSnapshot:

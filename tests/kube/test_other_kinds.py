@@ -25,9 +25,11 @@ def test_a_node() -> None:
         metadata={"labels": {"nvidia.com/gpu.product": "A100"}},
         spec={"unschedulable": True, "taints": [{"key": "k", "effect": "NoExecute"}]},
     )
+    found["status"]["capacity"] = {"cpu": "4", "memory": "16Gi", "pods": "110"}
     found["status"]["allocatable"] = {"cpu": "3920m", "nvidia.com/gpu": "8", "koordinator.sh/gpu": "800"}
     (n1,) = snapshot_from_objects({"nodes": [found]}, 0.0).nodes
     assert n1.allocatable == (("cpu", 3920), ("koordinator.sh/gpu", 800), ("nvidia.com/gpu", 8))
+    assert n1.capacity == (("cpu", 4000), ("memory", 16 << 30))
     assert n1.gpus == NodeGpus("nvidia.com/gpu", 8, "A100")
     assert n1.taints == (Taint("k", "", "NoExecute"),)
     assert n1.unschedulable

@@ -19,6 +19,9 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
     with under("status.allocatable"):
         allocatable = amounts(quantities(wire.status.allocatable))
     annotations = intern.annotations(meta.annotations)
+    with under("status.capacity"):
+        machine = {name: (wire.status.capacity or {}).get(name) for name in ("cpu", "memory")}
+        capacity = amounts(quantities({name: size for name, size in machine.items() if size is not None}))
     taints = tuple(Taint(t.key, t.value, t.effect) for t in wire.spec.taints or ())
     conditions = wire.status.conditions or ()
     going = leaving(
@@ -34,6 +37,7 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
         labels=labels,
         annotations=annotations,
         allocatable=allocatable,
+        capacity=capacity,
         taints=taints,
         unschedulable=wire.spec.unschedulable,
         ready=any(c.type == "Ready" and c.status == "True" for c in conditions),

@@ -271,6 +271,7 @@ class NodeSpecWire(Slim, frozen=True, gc=False):
 
 
 class NodeStatusWire(Slim, frozen=True, gc=False):
+    capacity: dict[str, str | int | float] | None = None
     allocatable: dict[str, str | int | float] | None = None
     conditions: tuple[ConditionWire, ...] | None = None
 

@@ -92,8 +92,12 @@ class Signal:
     by_pod: bool = field(default=False, repr=False)
     of_gpus: bool = field(default=False, repr=False)
 
-    def rolled_up(self, query: Query) -> tuple[Query, ...]:
-        """The forms of a pod query that the server answers by workload; none where labels differ from the owner's."""
+    def rolled_up(self, query: Query, most: float = CEILING) -> tuple[Query, ...]:
+        """The forms of a pod query that the server answers by workload; none where labels differ from the owner's.
+
+        Of a pod no value above `most` is a measurement: in a mean of many it could not be told any more.
+        """
+        most = min(most, self.ceiling)
         if (
             self.roll_up_on_server == "never"
             or query.shape != "pod"
@@ -103,7 +107,7 @@ class Signal:
         how = "avg" if self.aggregation == "mean" else "max"
         return tuple(
             Query(
-                f"{how} by (namespace, workload, workload_type) (({query.text}) "
+                f"{how} by (namespace, workload, workload_type) ((({query.text}) <= {most:.6g}) "
                 f"* on (namespace, pod) group_left (workload, workload_type) ({owners}))",
                 "workload",
                 name="workload",
