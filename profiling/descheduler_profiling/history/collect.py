@@ -9,7 +9,7 @@ again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from descheduler.model.errors import HistoryError
@@ -24,8 +24,6 @@ from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.history.update import Notes, Task, update
 from descheduler_profiling.history.view import to_history
 from descheduler_profiling.series import History, empty
-
-Progress = Callable[[str, int, int], None]
 
 _LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
 _SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
@@ -52,7 +50,6 @@ def collect(
     step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
-    progress: Progress | None = None,
     match: str = "",
 ) -> dict[str, History]:
     """The aligned history of each signal on one clock; see `collect_with_notes`."""
@@ -64,7 +61,6 @@ def collect(
         step=step,
         owner_of=owner_of,
         previous=previous,
-        progress=progress,
         match=match,
     ).histories
 
@@ -78,14 +74,12 @@ def collect_with_notes(
     step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
-    progress: Progress | None = None,
     match: str = "",
 ) -> Collection:
     """Read what is missing and return the whole window.
 
     `owner_of(namespace, pod)` names the topmost controller of a pod that exists, None for others. `previous` holds
-    what earlier cycles read and is added to. `progress(signal, done, total)` counts columns. `match` is laid into
-    every built-in query (`cluster="a"`).
+    what earlier cycles read and is added to. `match` is laid into every built-in query (`cluster="a"`).
 
     A signal that cannot be read, or not wholly, is returned as far as it is known, with `complete=False` and its
     problems.
@@ -113,7 +107,7 @@ def collect_with_notes(
             noted.problems.append(clock_problem)
         ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
         unread = int((~ring.read).sum())
-        task = Task(client, signal, grid, owners, noted, match, progress)
+        task = Task(client, signal, grid, owners, noted, match)
         recent = update(task, ring)
         ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle

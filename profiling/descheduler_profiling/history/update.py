@@ -6,7 +6,6 @@ history is not complete until the server says the same twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,7 +68,6 @@ class Task:
     owners: Owners
     notes: Notes
     match: str
-    progress: Callable[[str, int, int], None] | None
 
     @property
     def window_seconds(self) -> int:
@@ -152,11 +150,7 @@ def _read_past(task: Task, prober: Prober, choice: Choice, ring: Ring, past: lis
         _, keys, matrix = _named(task, bulk.query, columns, answer)
         _write(task, ring, columns, keys, matrix, answer)
 
-    def progress(done: int, total: int) -> None:
-        if task.progress is not None:
-            task.progress(task.signal.name, done, total)
-
-    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink, progress)
+    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink)
 
 
 def _learn_owners(task: Task, past: list[Grid]) -> None:

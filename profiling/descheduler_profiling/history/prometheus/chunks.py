@@ -25,7 +25,6 @@ _FEW_SPLITS = 3
 _GIVE_UP = 2  # failed chunks in a row after which the rest is not even tried
 
 Sink = Callable[[Grid, QueryAnswer], None]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +51,11 @@ class RangeReader:
         self._failed_in_a_row = 0
         self._stopped: HistoryError | None = None
 
-    def read(self, wanted: Iterable[Grid], sink: Sink, progress: Progress | None = None) -> list[Hole]:
+    def read(self, wanted: Iterable[Grid], sink: Sink) -> list[Hole]:
         """Hand every answer to `sink`, in this thread; return what stayed missing after a second try."""
-        runs = list(wanted)
-        total = sum(run.count for run in runs)
-        done = 0
-
-        def passed(grid: Grid, answer: QueryAnswer) -> None:
-            nonlocal done
-            done += grid.count
-            sink(grid, answer)
-            if progress is not None:
-                progress(done, total)
-
-        holes = self._pass(runs, passed)
+        holes = self._pass(list(wanted), sink)
         if holes and self._stopped is None:
-            holes = self._pass([hole.grid for hole in holes], passed)
+            holes = self._pass([hole.grid for hole in holes], sink)
         return sorted(holes, key=lambda hole: hole.grid)
 
     def _pass(self, runs: list[Grid], sink: Sink) -> list[Hole]:

@@ -57,6 +57,8 @@ class Signer(AuthBase):
             raise HistoryRefused(f"history server: profile {how.profile} of AWS cannot be used: {error}") from error
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        path, mark, query = str(request.url).partition("?")
+        request.url = f"{path}{mark}{query.replace('+', '%20')}"  # a plus is not a space to all who read signatures
         signed = self._signable(request)
         config = self._auth.AwsSigningConfig(
             credentials_provider=self._credentials, region=self._how.region, service=self._how.service

@@ -33,6 +33,11 @@ class Turns:
         self._asked_since = math.inf
         self._said = ""
 
+    @property
+    def at_once(self) -> int:
+        """How many may be under way now."""
+        return int(self._allowed)
+
     @contextmanager
     def turn(self, waited_until: float = -math.inf) -> Iterator[None]:
         """One request. `waited_until`: a moment up to which the caller has already been quiet.
@@ -51,7 +56,7 @@ class Turns:
     def _begin(self, waited_until: float) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._under_way < int(self._allowed))
+                self._changed.wait_for(lambda: self._under_way < self.at_once)
                 until, now = self._until, self._clock()
                 if until <= max(waited_until, now):
                     self._under_way += 1
