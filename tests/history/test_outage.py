@@ -170,8 +170,8 @@ def test_a_slow_server_is_asked_for_less_and_given_up_on(proxy: FaultyProxy, mon
 TOO_MANY_SERIES = Fault(
     "status",
     422,
-    '{"status":"error","errorType":"422","error":"the number of matching timeseries exceeds 300; either narrow down the '
-    'search or increase -search.max* command-line flag values (the most likely limit is -search.maxUniqueTimeseries)"}',
+    '{"status":"error","errorType":"422","error":"the number of matching timeseries exceeds 300; either narrow down '
+    'the search or increase -search.max* command-line flag values (most likely -search.maxUniqueTimeseries)"}',
 )
 
 
