@@ -47,6 +47,7 @@ class GoPrograms:
         built_names: program -> name that the go command gives it (the last element of its path that is no version),
             where that is another.
         symbols: flags of the linker that set variables.
+        tags: build tags.
         or_else: how else they can be had, for people.
     """
 
@@ -58,6 +59,7 @@ class GoPrograms:
     takes: str
     built_names: Mapping[str, str] = field(default_factory=dict)
     symbols: tuple[str, ...] = ()
+    tags: str = ""
     or_else: str = ""
 
     @property
@@ -74,6 +76,7 @@ class GoPrograms:
             (self.room / "go.sum").read_bytes(),
             self.ldflags.encode(),
             repr(_BUILD_ENV).encode(),
+            *([self.tags.encode()] if self.tags else ()),
         ):
             digest.update(hashlib.sha256(part).digest())
         return base / "descheduler" / self.cache / digest.hexdigest()[:16]
@@ -120,7 +123,8 @@ def _build(programs: GoPrograms, go: str, folder: Path, say: Say) -> None:
     began = time.monotonic()
     staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
-        command = [go, "build", "-ldflags", programs.ldflags, "-o", f"{staging}{os.sep}", *programs.packages.values()]
+        flags = ["-tags", programs.tags, "-ldflags", programs.ldflags]
+        command = [go, "build", *flags, "-o", f"{staging}{os.sep}", *programs.packages.values()]
         with _ticking(programs, say, began):
             done = subprocess.run(
                 command, cwd=programs.room, env={**os.environ, **_BUILD_ENV}, capture_output=True, text=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -94,6 +95,8 @@ class PrometheusServer:
         retention: str = "100y",
         basic_auth: bool = False,
         extra_flags: Sequence[str] = (),
+        external_labels: Mapping[str, str] | None = None,
+        programs: tuple[str, str] | None = None,
     ) -> Self:
         """Back-fill ``data`` and start serving it.
 
@@ -103,16 +106,19 @@ class PrometheusServer:
             retention: how old a sample may be. A short one makes it forget the older part of ``data``.
             basic_auth: ask for ``BASIC_AUTH``.
             extra_flags: more flags of ``prometheus``, for example ``--query.max-samples=1000``.
+            external_labels: what it says of itself to those that read from it.
+            programs: paths of ``prometheus`` and ``promtool`` if not the installed ones.
 
         Raises:
             MissingComponentError: Prometheus is not installed.
             ValueError: promtool refuses the data.
             ComponentDiedError: it does not come up.
         """
-        prometheus, promtool = find_programs()
+        prometheus, promtool = programs or find_programs()
         directory.mkdir(parents=True, exist_ok=True)
-        _back_fill(promtool, data, directory)
-        (directory / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
+        back_fill(promtool, data, directory)
+        labels = json.dumps(dict(external_labels or {}))
+        (directory / "prometheus.yml").write_text(f"global: {{scrape_interval: 15s, external_labels: {labels}}}\n")
         users = {BASIC_AUTH[0]: _BASIC_AUTH_HASH} if basic_auth else {}
         (directory / "web.yml").write_text(
             "".join(f"basic_auth_users:\n  {user}: {hashed}\n" for user, hashed in users.items())
@@ -152,8 +158,11 @@ class PrometheusServer:
             self._process = None
 
 
-def _back_fill(promtool: str, data: str | Iterable[Series], directory: Path) -> None:
-    """Turn ``data`` into blocks. promtool reads its input once per block, so blocks are let grow to many days."""
+def back_fill(promtool: str, data: str | Iterable[Series], directory: Path) -> None:
+    """Turn ``data`` into blocks in ``directory/data``.
+
+    promtool reads its input once per block, so blocks are let grow to many days.
+    """
     text = directory / "history.om"
     with text.open("w") as out:
         written = out.write(data) if isinstance(data, str) else write_openmetrics(data, out)

@@ -41,8 +41,9 @@ class Failure:
     quiet: bool = False
 
 
-# A query that VictoriaMetrics repeats, quoted, before it says what is wrong: its words are not the server's.
-_ECHO: Final = re.compile(r'query="(?:\\.|[^"\\])*"')
+# The query and its times, which VictoriaMetrics repeats before it says what is wrong. Words of a query are not the
+# server's, and the same problem of many ranges is one.
+_ECHO: Final = re.compile(r'query="(?:\\.|[^"\\])*"( on the time range \([^)]*\))?')
 # What a refusal of credentials means, by a piece of its text.
 _HINTS: Final = (
     (
