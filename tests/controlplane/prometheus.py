@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -95,7 +95,7 @@ class PrometheusServer:
         retention: str = "100y",
         basic_auth: bool = False,
         extra_flags: Sequence[str] = (),
-        external_labels: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
         programs: tuple[str, str] | None = None,
     ) -> Self:
         """Back-fill ``data`` and start serving it.
@@ -106,7 +106,7 @@ class PrometheusServer:
             retention: how old a sample may be. A short one makes it forget the older part of ``data``.
             basic_auth: ask for ``BASIC_AUTH``.
             extra_flags: more flags of ``prometheus``, for example ``--query.max-samples=1000``.
-            external_labels: what it says of itself to those that read from it.
+            settings: more of the section ``global`` of its configuration, for example ``external_labels``.
             programs: paths of ``prometheus`` and ``promtool`` if not the installed ones.
 
         Raises:
@@ -117,8 +117,8 @@ class PrometheusServer:
         prometheus, promtool = programs or find_programs()
         directory.mkdir(parents=True, exist_ok=True)
         back_fill(promtool, data, directory)
-        labels = json.dumps(dict(external_labels or {}))
-        (directory / "prometheus.yml").write_text(f"global: {{scrape_interval: 15s, external_labels: {labels}}}\n")
+        section = json.dumps({"scrape_interval": "15s", **(settings or {})})
+        (directory / "prometheus.yml").write_text(f"global: {section}\n")
         users = {BASIC_AUTH[0]: _BASIC_AUTH_HASH} if basic_auth else {}
         (directory / "web.yml").write_text(
             "".join(f"basic_auth_users:\n  {user}: {hashed}\n" for user, hashed in users.items())

@@ -40,10 +40,15 @@ class Peer:
 
 
 def start_prometheus(series: Iterable[Series], directory: Path, flags: Sequence[str] = ()) -> Peer:
-    """Prometheus 3."""
+    """Prometheus 3. What is no flag is a setting of the section ``global``, ``name=value``."""
     folder = ensure_built(PROMETHEUS)
-    programs = (str(folder / "prometheus"), str(folder / "promtool"))
-    server = PrometheusServer.start(series, directory, extra_flags=flags, programs=programs)
+    server = PrometheusServer.start(
+        series,
+        directory,
+        extra_flags=[flag for flag in flags if flag.startswith("-")],
+        settings={name: int(value) for name, _, value in (f.partition("=") for f in flags if not f.startswith("-"))},
+        programs=(str(folder / "prometheus"), str(folder / "promtool")),
+    )
     return Peer("prometheus", server.url, (server,))
 
 
@@ -73,7 +78,7 @@ def start_victoria_metrics(series: Iterable[Series], directory: Path, flags: Seq
 def start_thanos(series: Iterable[Series], directory: Path, flags: Sequence[str] = ()) -> Peer:
     """A querier over a sidecar of a Prometheus."""
     directory.mkdir(parents=True, exist_ok=True)
-    below = PrometheusServer.start(series, directory / "prometheus", external_labels=_LABELS)
+    below = PrometheusServer.start(series, directory / "prometheus", settings={"external_labels": _LABELS})
     store = [f"--prometheus.url={below.url}", f"--tsdb.path={below.directory / 'data'}", *flags]
     querier, sidecar = _querier_over("sidecar", store, directory)
     return Peer("thanos", querier.url, (*querier.parts, *sidecar.parts, below))

@@ -19,6 +19,7 @@ WINDOW = 2 * DAY
 CPU = builtin_signals()["cpu"]
 
 
+COSTS = "--enable-feature=query-cost"
 # Scrapes every 5 seconds: VictoriaMetrics counts whole blocks of up to 8,192 samples, however short the range.
 SERIES = list(shop(WINDOW, every=5))
 
@@ -34,6 +35,7 @@ def read(peer: Peer) -> tuple[History, int]:
     ("kind", "limits"),
     [
         ("prometheus", ["--query.max-samples=2000"]),
+        ("prometheus", ["query_max_samples_read=50000", COSTS]),
         ("victoriametrics", ["-search.maxSamplesPerQuery=100000", "-search.maxPointsPerTimeseries=100"]),
         ("thanos-store", ["--store.limits.request-samples=40000"]),
     ],
@@ -47,17 +49,18 @@ def test_limits_of_data_are_met_by_asking_for_less(start: Callable[..., Peer], k
 
 
 @pytest.mark.parametrize(
-    ("kind", "limit", "knob"),
+    ("kind", "limits", "knob"),
     [
-        ("victoriametrics", "-search.maxUniqueTimeseries=2", "-search.maxUniqueTimeseries"),
-        ("victoriametrics", "-search.maxResponseSeries=2", "-search.maxResponseSeries"),
-        ("thanos-store", "--store.limits.request-series=2", "--store.limits.request-series"),
+        ("prometheus", ["query_max_series=2", COSTS], "global.query_max_series"),
+        ("victoriametrics", ["-search.maxUniqueTimeseries=2"], "-search.maxUniqueTimeseries"),
+        ("victoriametrics", ["-search.maxResponseSeries=2"], "-search.maxResponseSeries"),
+        ("thanos-store", ["--store.limits.request-series=2"], "--store.limits.request-series"),
     ],
 )
 def test_limits_of_series_are_said_with_what_mends_them(
-    start: Callable[..., Peer], kind: str, limit: str, knob: str
+    start: Callable[..., Peer], kind: str, limits: list[str], knob: str
 ) -> None:
-    history, requests = read(start(kind, SERIES, limit))
+    history, requests = read(start(kind, SERIES, *limits))
     assert requests < 40
     assert not history.complete
     said = " ".join(history.problems)

@@ -45,9 +45,17 @@ WORDINGS: Final = (
     Wording(r"too long query; got", "refused", "VictoriaMetrics", "app/vmselect/prometheus/prometheus.go"),
     Wording(r"err-mimir-max-query-expression-size-bytes", "refused", "Mimir", _MIMIR),
     Wording(r"err-mimir-query-blocked|blocked by the cluster administrator", "refused", "Mimir", _MIMIR),
+    Wording(
+        r"rejected by the service operator", "refused", "Cortex", "pkg/querier/tripperware/query_attribute_matcher.go"
+    ),
     # Load that passes, though the text speaks of limits.
     Wording(r"-search\.maxConcurrentRequests", "again", "VictoriaMetrics", "app/vmselect/main.go"),
     Wording(r"too many outstanding requests", "again", "Cortex, Mimir", "pkg/scheduler/queue/queue.go"),
+    Wording(r"timed out in query queue", "again", "Prometheus", "promql/engine.go"),
+    Wording(r"resource limit reached", "again", "Cortex", "pkg/util/limiter/resource_based_limiter.go"),
+    Wording(
+        r"bucket index is too old|consistency check failed", "again", "Cortex", "pkg/querier/blocks_store_queryable.go"
+    ),
     Wording(r"err-mimir-tenant-max-request-rate", "again", "Mimir", _MIMIR),
     Wording(r"err-mimir-(store-consistency-check-failed|bucket-index-too-old)", "again", "Mimir", _MIMIR),
     Wording(r"too many unhealthy instances|live replicas required", "again", "Cortex, Mimir", "pkg/ring"),
@@ -55,6 +63,7 @@ WORDINGS: Final = (
     Wording(r"quota exceeded for quota metric", "again", "Google", "cloud.google.com/monitoring/quotas"),
     Wording(r"blocked waiting for memory|monarch::2(19|20)\b", "again", "Google", _GOOGLE),
     # Too many series, whatever the range; a shorter one has fewer only where pods came and went.
+    Wording(r"would load too many series", "series", "Prometheus", "promql/engine.go", "global.query_max_series"),
     Wording(r"err-mimir-max-series-per-query", "series", "Mimir", _MIMIR, _FETCHED_SERIES),
     Wording(r"max number of series limit", "series", "Cortex, Amazon", f"{_CORTEX}; {_AMP}", _FETCHED_SERIES),
     Wording(
@@ -81,6 +90,7 @@ WORDINGS: Final = (
     ),
     # Too much data for one query.
     Wording(r"would load too many samples", "much", "Prometheus, all with its engine", "promql/engine.go"),
+    Wording(r"would read too many samples", "much", "Prometheus", "promql/engine.go"),
     Wording(r"exceeded maximum resolution", "much", "Prometheus", "web/api/v1/api.go"),
     Wording(r"exceeded (sample|samples|chunks|bytes) limit", "much", "Thanos, Prometheus", _THANOS_STORE),
     Wording(r"failed to send samples: limit|limit \d+ violated", "much", "Thanos", _THANOS_LIMITER),
