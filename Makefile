@@ -16,7 +16,7 @@ SOURCES := pyproject.toml README.md $(shell find descheduler profiling strategie
 help:
 	@echo "make demo   plan on the embedded example cluster: a table here, report.html beside it"
 	@echo "make test   the test suite, against the real components that this machine has or can be given"
-	@echo "make test-peers   the same history from Prometheus 3, VictoriaMetrics and Thanos (builds them: 15 minutes, once)"
+	@echo "make test-peers   the same history from other servers (builds them: half an hour, once)"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make venv   set up $(VENV) with everything that these need"
 

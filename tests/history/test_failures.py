@@ -59,6 +59,12 @@ def test_a_login_page_is_no_prometheus() -> None:
 # Each as the server sends it: status and text.
 TOO_MUCH = {
     "prometheus-samples": (422, "query processing would load too many samples into memory in query execution"),
+    "prometheus-read": (422, "query would read too many samples in query execution"),
+    "cortex-store": (
+        422,
+        "expanding series: receive series from 01M8: rpc error: code = ResourceExhausted desc = exceeded chunks limit: "
+        "rpc error: code = Code(422) desc = limit 20 violated (got 26)",
+    ),
     "prometheus-points": (
         400,
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
@@ -141,6 +147,13 @@ SERIES = {
         "rpc error: code = ResourceExhausted desc = exceeded series limit: limit 10 violated (got 11)",
         "--store.limits.request-series",
     ),
+    "cortex-store": (
+        422,
+        "expanding series: fetch postings for block 01M8: rpc error: code = ResourceExhausted desc = exceeded series "
+        "limit: rpc error: code = Code(422) desc = limit 2 violated (got 8)",
+        "-querier.max-fetched-series-per-query",
+    ),
+    "prometheus": (422, "query would load too many series into memory in query execution", "global.query_max_series"),
     "thanos-sidecar": (
         422,
         "rpc error: code = Unknown desc = failed to send series: limit 10 violated (got 11); context canceled",
@@ -189,6 +202,8 @@ AGAIN = {
         '"transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"',
     ),
     "slow-dial": (500, "rpc error: code = Unavailable desc = last connection error: context deadline exceeded"),
+    "queue": (503, "query timed out in query queue"),
+    "cortex-load": (422, "cpu utilization limit reached (limit: 0.800, utilization: 0.912): resource limit reached"),
     "cortex-ring": (500, "too many unhealthy instances in the ring"),
     "mimir-store": (500, "failed to fetch some blocks (err-mimir-store-consistency-check-failed)"),
     "google-load": (

@@ -45,12 +45,21 @@ THANOS: Final = GoPrograms(
     tags="slicelabels",  # it casts labels of Prometheus to its own, whose layout must be the old one
     takes="about 8 minutes on 2 cores",
 )
+CORTEX: Final = GoPrograms(
+    component="cortex",
+    cache="peers",
+    room=_ROOM / "cortex",
+    packages={"cortex": "github.com/cortexproject/cortex/cmd/cortex"},
+    what="Cortex 1.21",
+    takes="about 8 minutes on 2 cores",
+    tags="netgo slicelabels",
+)
 
 
 def main() -> int:
     """Build what is missing; print the folders, or say why not and return 1."""
     failed = False
-    for programs in (VICTORIA_METRICS, PROMETHEUS, THANOS):
+    for programs in (VICTORIA_METRICS, PROMETHEUS, THANOS, CORTEX):
         try:
             print(ensure_built(programs))  # noqa: T201
         except MissingComponentError as missing:

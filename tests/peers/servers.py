@@ -15,7 +15,7 @@ from controlplane.go_programs import ensure_built
 from controlplane.processes import ManagedProcess, answers, free_port
 from controlplane.prometheus import PrometheusServer, Series, back_fill, find_programs
 from descheduler_profiling.history.prometheus.sessions import ServerKind
-from peers.binaries import PROMETHEUS, THANOS, VICTORIA_METRICS
+from peers.binaries import CORTEX, PROMETHEUS, THANOS, VICTORIA_METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,50 @@ def start_thanos_store(series: Iterable[Series], directory: Path, flags: Sequenc
     return Peer("thanos", querier.url, (*querier.parts, *gateway.parts))
 
 
+def start_cortex(series: Iterable[Series], directory: Path, limits: Sequence[str] = ()) -> Peer:
+    """Cortex in one process, whose bucket is a folder of blocks; ``limits`` as its configuration names them.
+
+    It stands for Mimir and for Amazon's service too, which were made from it.
+    """
+    _, promtool = find_programs()
+    directory.mkdir(parents=True, exist_ok=True)
+    back_fill(promtool, series, directory)
+    (directory / "bucket").mkdir()
+    (directory / "data").rename(directory / "bucket" / "fake")  # what it calls the tenant where there is only one
+    port, grpc = free_port(), free_port()
+    ring = {"kvstore": {"store": "inmemory"}}
+    lifecycler = {"address": "127.0.0.1", "join_after": "0s", "min_ready_duration": "0s"}
+    configuration = {
+        "target": "query-frontend,querier,store-gateway,ingester,distributor",
+        "auth_enabled": False,
+        "server": {
+            "http_listen_address": "127.0.0.1",
+            "http_listen_port": port,
+            "grpc_listen_address": "127.0.0.1",
+            "grpc_listen_port": grpc,
+            "log_level": "warn",
+        },
+        "blocks_storage": {
+            "backend": "filesystem",
+            "filesystem": {"dir": str(directory / "bucket")},
+            "tsdb": {"dir": str(directory / "tsdb")},
+            "bucket_store": {"sync_dir": str(directory / "sync"), "bucket_index": {"enabled": False}},
+        },
+        "ingester": {"lifecycler": {**lifecycler, "ring": {**ring, "replication_factor": 1}}},
+        "distributor": {"ring": ring},
+        "store_gateway": {"sharding_enabled": False},
+        "querier": {"store_gateway_addresses": f"127.0.0.1:{grpc}"},
+        "frontend_worker": {"frontend_address": f"127.0.0.1:{grpc}"},
+        "limits": {name: json.loads(value) for name, _, value in (limit.partition("=") for limit in limits)},
+    }
+    file = directory / "cortex.yaml"
+    file.write_text(json.dumps(configuration))
+    command: list[str | Path] = [ensure_built(CORTEX) / "cortex", f"-config.file={file}"]
+    process = ManagedProcess.start("cortex", command, directory / "cortex.log")
+    process.wait_ready(lambda: answers(f"http://127.0.0.1:{port}/ready"))
+    return Peer("mimir", f"http://127.0.0.1:{port}/prometheus", (process,))
+
+
 def _querier_over(kind: str, flags: Sequence[str], directory: Path) -> tuple[Peer, Peer]:
     """A querier, and the one store behind it."""
     thanos = ensure_built(THANOS) / "thanos"
@@ -124,6 +168,7 @@ STARTS: Final = {
     "victoriametrics": start_victoria_metrics,
     "thanos": start_thanos,
     "thanos-store": start_thanos_store,
+    "cortex": start_cortex,
 }
 
 

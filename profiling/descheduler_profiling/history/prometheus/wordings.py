@@ -71,7 +71,7 @@ WORDINGS: Final = (
         "series",
         "Thanos, Cortex",
         f"{_THANOS_STORE}; {_THANOS_LIMITER}",
-        "--store.limits.request-series",
+        f"--store.limits.request-series (Thanos) or {_FETCHED_SERIES} (Cortex)",
     ),
     Wording(
         r"number of matching (unique )?timeseries exceeds",
