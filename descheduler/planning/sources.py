@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from descheduler.model.budgets import PDB, PUB
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules, SourceState, kind_states, state_of
@@ -57,8 +58,12 @@ def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
         "nodes": len(snapshot.nodes),
         "pods": len(snapshot.pods),
         "namespaces": len(snapshot.namespaces),
-        "poddisruptionbudgets": len(snapshot.budgets),
+        "poddisruptionbudgets": sum(b.kind == PDB for b in snapshot.budgets),
         "priorityclasses": len(snapshot.priority_classes),
+        "runtimeclasses": len(snapshot.runtime_classes),
+        "serviceaccounts": len(snapshot.service_accounts),
+        "limitranges": len(snapshot.limit_ranges),
+        "resourcequotas": len(snapshot.quotas),
         "persistentvolumeclaims": len(snapshot.claims),
         "persistentvolumes": len(snapshot.volumes),
         "storageclasses": len(snapshot.storage_classes),
@@ -67,6 +72,7 @@ def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
         plural = f"{key.kind.lower()}s"
         sizes[plural] = sizes.get(plural, 0) + 1
     sizes.update({kind: len(found) for kind, found in snapshot.objects.items()})
+    sizes["policy.kruise.io/PodUnavailableBudget"] = sum(b.kind == PUB for b in snapshot.budgets)
     return sizes
 
 
