@@ -30,7 +30,7 @@ class HistoryReader:
     """Keeps the connection while the policy's history section stays, and what it has read.
 
     `url` of the command line comes before the policy's; `directory` keeps the history over restarts (None: in memory);
-    `now` gives unix seconds; `beat` is called while a long back-fill goes on.
+    `now` gives unix seconds; `beat` is called while a long reading goes on.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class HistoryReader:
             step=int(wanted.step.total_seconds()),
             owner_of=owners(snapshot),
             previous=self._store,
-            progress=lambda *_: self._beat(),
             match=wanted.match,
             here=pods_here(snapshot),
         )
@@ -89,7 +88,7 @@ class HistoryReader:
         if self._client is None or asked != self._asked:
             self.close()
             connection = history_connection(policy.history, self._url)
-            self._client = HistoryClient(connection, rng=self._rng, clock=self._now)
+            self._client = HistoryClient(connection, rng=self._rng, clock=self._now, beat=self._beat)
             self._asked = asked
         return self._client
 

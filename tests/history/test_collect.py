@@ -452,12 +452,6 @@ def test_a_recording_gives_back_what_the_live_run_saw(prometheus_server: Start) 
     np.testing.assert_array_equal(history_from_bytes(history_to_bytes(history)).values, history.values)
 
 
-def test_progress_is_told_in_columns(prometheus_server: Start) -> None:
-    seen: list[tuple[str, int, int]] = []
-    read(prometheus_server(shop()), [SIGNALS["cpu"]], progress=lambda *at: seen.append(at))
-    assert seen[-1] == ("cpu", 276, 276)
-
-
 def test_a_server_that_says_otherwise_than_before_is_read_again_and_relied_on_when_it_says_the_same_twice(
     prometheus_server: Start,
 ) -> None:

@@ -6,7 +6,6 @@ history is not complete until the server says the same twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,7 +74,6 @@ class Task:
     owners: Owners
     notes: Notes
     match: str
-    progress: Callable[[str, int, int], None] | None
     here: PodsHere | None = None
 
     @property
@@ -191,11 +189,7 @@ def _read_past(
         if still is not None and bulk.query.shape == "pod":
             still.note(columns, named, keys, matrix)
 
-    def progress(done: int, total: int) -> None:
-        if task.progress is not None:
-            task.progress(task.signal.name, done, total)
-
-    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink, progress)
+    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink)
 
 
 def _learn_owners(task: Task, past: list[Grid]) -> None:
