@@ -89,6 +89,7 @@ def build(
         pod_level=history.pod_level,
         complete=history.complete,
         problems=history.problems,
+        absent=history.absent,
         **joined,
     )
     return borrowed(made, settings)

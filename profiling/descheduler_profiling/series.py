@@ -23,6 +23,7 @@ class History:
     hour of the single pods named by `pods`, on the last R columns, for signals that are judged pod by pod (else empty).
 
     A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
+    One that is `absent` has no series because the server has none, which is no fault where the signal is optional.
     """
 
     signal: str
@@ -37,6 +38,7 @@ class History:
     problems: tuple[str, ...] = ()
     pods: tuple[tuple[str, str], ...] = ()
     recent: Floats32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    absent: bool = False
 
     @property
     def end(self) -> int:

@@ -59,6 +59,7 @@ def to_history(signal: Signal, ring: Ring, recent: Recent | None, owners: Owners
         problems=tuple(notes.problems),
         pods=single[0],
         recent=single[1],
+        absent=notes.absent and not keys,
     )
 
 

@@ -22,6 +22,10 @@ _UNOWNED = 0.02  # share of pods without a known owner above which the server's 
 _ROLL_UP_FROM = 20_000_000
 
 
+class NoSeries(HistoryRefused):
+    """The server was asked in good order, and has nothing of a signal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The query that answers for single pods (or for workloads, if so written), and how many series it has."""
@@ -53,7 +57,8 @@ class Prober:
         """The best query.
 
         Raises:
-            HistoryRefused: none of the queries returns anything; says what was tried.
+            NoSeries: the server has nothing for any of the queries.
+            HistoryRefused: none of the queries returns anything, and some were refused; says what was tried.
             HistoryUnreachable: the server does not answer at all.
         """
         first: Choice | None = None
@@ -74,8 +79,10 @@ class Prober:
             first = first or choice
         if first is not None:
             return first
-        reason = "; ".join(dict.fromkeys(refusals)) or "the server has no such series now"
-        raise HistoryRefused(f"none of the {len(signal.queries)} queries of signal {signal.name} answers: {reason}")
+        what = f"none of the {len(signal.queries)} queries of signal {signal.name} answers"
+        if not refusals:
+            raise NoSeries(f"{what}: the server has no such series now")
+        raise HistoryRefused(f"{what}: {'; '.join(dict.fromkeys(refusals))}")
 
     def bulk(self, signal: Signal, choice: Choice, columns: int) -> Bulk:
         """The query for a range of so many columns: rolled up by the server if the signal wants it or it saves much.
