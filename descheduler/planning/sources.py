@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
@@ -25,9 +25,16 @@ class Sources:
 
 
 def judge_sources(
-    snapshot: ClusterSnapshot, profiles: Mapping[str, SignalProfiles], rules: FreshnessRules, now: float
+    snapshot: ClusterSnapshot,
+    profiles: Mapping[str, SignalProfiles],
+    rules: FreshnessRules,
+    now: float,
+    relied_on: Collection[str] | None = None,
 ) -> Sources:
-    """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything."""
+    """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything.
+
+    That the server has no series of a signal is a problem only of those that are `relied_on` (None: of all).
+    """
     sizes = _sizes(snapshot)
     kinds = tuple(kind_states(snapshot.freshness, rules, now))
     rows = [SourceRow(one.kind, one.state, one.age, sizes.get(one.kind, 0), one.error) for one in kinds]
@@ -36,10 +43,11 @@ def judge_sources(
     problems = [Problem(ProblemKind.OBJECT, text) for text in unreadable(snapshot)]
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
-        rows.append(row)
+        optional = signal.absent and relied_on is not None and name not in relied_on
+        rows.append(replace(row, detail=f"optional: {row.detail}") if optional else row)
         if row.state == SourceState.FRESH:
             usable[name] = signal
-        else:
+        elif not optional:
             problems.append(Problem(ProblemKind.SIGNAL, f"history of {name} is {row.state}: {row.detail}", name))
     return Sources(tuple(rows), usable, stops, tuple(problems))
 

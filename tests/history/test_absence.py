@@ -67,7 +67,7 @@ def test_series_of_pods_alone_have_no_container_and_are_measured(prometheus_serv
 def test_matchers_that_select_nothing_are_told_with_the_values_that_there_are(prometheus_server: Start) -> None:
     server = prometheus_server([series(cluster="prod-a"), series(cluster="prod-b", pod="web-1")])
     history = read(server, SIGNALS["cpu"], match='cluster="prod"')
-    assert 'none has cluster="prod" (cluster is prod-a, prod-b): history.match' in history.problems[0]
+    assert 'none has cluster="prod" (cluster is prod-a, prod-b): change history.match' in history.problems[0]
     assert read(server, SIGNALS["cpu"], match='cluster="prod-a"').complete
 
 

@@ -114,7 +114,7 @@ def _nowhere(server: _Server, signal: Signal, metrics: tuple[str, ...]) -> str:
     some = _some(metrics)
     if server.count(f"last_over_time({_named_any(metrics)}[1d])"):
         return f"there were samples of {some} within the last day, and there are none now: did scraping stop?"
-    like = server.by("__name__", '{__name__=~"(?i).*(%s).*"}' % "|".join(dict.fromkeys(map(_stem, metrics))))
+    like = server.by("__name__", f'{{__name__=~"(?i).*({"|".join(dict.fromkeys(map(_stem, metrics)))}).*"}}')
     if like:
         return f"this server has none of {some}, but {_some(like)}: ask for that in {setting(signal)}"
     return (
@@ -175,11 +175,11 @@ def _selectors(text: str) -> list[tuple[str, str]]:
 
 
 def _named_any(metrics: Iterable[str]) -> str:
-    return '{__name__=~"%s"}' % "|".join(dict.fromkeys(metrics))
+    return f'{{__name__=~"{"|".join(dict.fromkeys(metrics))}"}}'
 
 
 def _stem(metric: str) -> str:
-    """What the names of a metric and of rules over it have in common: `container_cpu_usage` of what counts CPU seconds."""
+    """What a metric and rules over it have in common: `container_cpu_usage` of what counts CPU seconds."""
     rule = _RULE.match(metric)
     return _ENDING.sub("", rule[1] if rule else metric)
 
