@@ -39,8 +39,9 @@ def unheard(
     told = exporters_own(client, signal, query, history.end, match)
     if told or heard:
         return told
+    count, one = len(history.pod_level), "/".join(named)
     return (
-        f"none of the {len(history.pod_level)} pods that have series (such as {'/'.join(named)}) is in this cluster: is "
-        f"this the server that scrapes it (history.url, history.match), with honorLabels: true? Where labels have other "
-        f"names, say so in {setting(signal)}"
+        f"none of the {count} pods that have series (such as {one}) is in this cluster: is this the server that "
+        "scrapes it (history.url, history.match), with honorLabels: true? Where labels have other names, say so in "
+        f"{setting(signal)}"
     )

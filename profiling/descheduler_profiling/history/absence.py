@@ -20,6 +20,7 @@ _RULE = re.compile(r"[^:]*:([^:]+)(?::[^:]*)?$")  # level:metric:operations, as 
 _ENDING = re.compile(r"(?:_used)?(?:_seconds|_bytes|_ratio)?(?:_total)?$", re.IGNORECASE)
 _NAMED = 6  # values, labels and metrics that are named one by one
 _EXPORTED = "exported_"  # what a scrape without honor_labels puts before a label that the target has too
+_EXPORTERS = ("exported_namespace", "exported_pod")
 _SPELLINGS = {
     "pod": ("pod_name", "kubernetes_pod_name", "k8s_pod_name", "container_label_io_kubernetes_pod_name"),
     "namespace": ("pod_namespace", "kubernetes_namespace", "k8s_namespace_name"),
@@ -54,13 +55,13 @@ def exporters_own(client: HistoryClient, signal: Signal, text: str, at: int, mat
     try:
         for metric in dict.fromkeys(metric for metric, _ in _selectors(text)):
             whole = server.count(server.within(metric))
-            for label in ("exported_namespace", "exported_pod"):
-                if whole and server.count(server.within(metric, f'{label}!=""')) > whole / 2:
-                    plain = label.removeprefix(_EXPORTED)
-                    return (
-                        f"series of {metric} have {label}, so their {plain} is that of the exporter: scrape with "
-                        f"honorLabels: true, or ask by {label} in {setting(signal)}"
-                    )
+            own = [label for label in _EXPORTERS if server.count(server.within(metric, f'{label}!=""')) > whole / 2]
+            if own:
+                plain = " and ".join(label.removeprefix(_EXPORTED) for label in own)
+                return (
+                    f"series of {metric} have {' and '.join(own)}, so their {plain} is that of the exporter: scrape "
+                    f"with honorLabels: true, or ask by {', '.join(own)} in {setting(signal)}"
+                )
     except HistoryError:
         return ""
     return ""
