@@ -127,9 +127,8 @@ def _nowhere(server: _Server, signal: Signal, metrics: tuple[str, ...]) -> str:
 def _not_answering(server: _Server, signal: Signal, metric: str, count: int, needs: tuple[str, ...]) -> str:
     """The metric is there, and no query about it answers; `needs` are the labels that the queries want of it."""
     if server.match and not server.count(server.within(metric)):
-        return (
-            f"{metric} is there ({count} series), but none has {server.match}{_values(server, metric)}: history.match"
-        )
+        values = _values(server, metric)
+        return f"{metric} is there ({count} series), but none has {server.match}{values}: change history.match"
     lacking = [label for label in needs if not server.count(server.within(metric, f'{label}!=""'))]
     if lacking:
         labels = server.labels(server.within(metric, f'{lacking[0]}=""'))
