@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from descheduler.contract.loads import YOUNG
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler_profiling.history.absence import exporters_own, setting
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Signal
 from descheduler_profiling.series import History
-
-_YOUNG = 3600.0  # a pod that just began may have no series yet
 
 
 def unheard(
@@ -33,7 +32,7 @@ def unheard(
     running = snapshot.columns.order
     if heard >= min_coverage * len(running):
         return ""
-    old = sum((snapshot.pods[at].started or snapshot.taken_at) <= snapshot.taken_at - _YOUNG for at in running.tolist())
+    old = sum((snapshot.pods[at].started or snapshot.taken_at) <= snapshot.taken_at - YOUNG for at in running.tolist())
     if heard >= min_coverage * old:
         return ""
     told = exporters_own(client, signal, query, history.end, match)

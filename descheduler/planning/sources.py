@@ -35,9 +35,9 @@ def judge_sources(
 
     That the server has no series of a signal is a problem only of those that are `relied_on` (None: of all).
     """
-    sizes = _sizes(snapshot)
+    counts = sizes(snapshot)
     kinds = tuple(kind_states(snapshot.freshness, rules, now))
-    rows = [SourceRow(one.kind, one.state, one.age, sizes.get(one.kind, 0), one.error) for one in kinds]
+    rows = [SourceRow(one.kind, one.state, one.age, counts.get(one.kind, 0), one.error) for one in kinds]
     stops = tuple(one.stop for one in kinds if one.stop)
     usable: dict[str, SignalProfiles] = {}
     problems = [Problem(ProblemKind.OBJECT, text) for text in unreadable(snapshot)]
@@ -60,8 +60,9 @@ def unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
         yield f"{len(found) - _NAMED} more objects cannot be read"
 
 
-def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
-    sizes = {
+def sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
+    """How many objects there are of each kind, by its key."""
+    counts = {
         "nodes": len(snapshot.nodes),
         "pods": len(snapshot.pods),
         "namespaces": len(snapshot.namespaces),
@@ -73,9 +74,9 @@ def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
     }
     for key in snapshot.workloads:
         plural = f"{key.kind.lower()}s"
-        sizes[plural] = sizes.get(plural, 0) + 1
-    sizes.update({kind: len(found) for kind, found in snapshot.objects.items()})
-    return sizes
+        counts[plural] = counts.get(plural, 0) + 1
+    counts.update({kind: len(found) for kind, found in snapshot.objects.items()})
+    return counts
 
 
 def _signal(profiles: SignalProfiles, rules: FreshnessRules, now: float) -> SourceRow:

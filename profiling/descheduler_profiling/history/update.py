@@ -79,7 +79,12 @@ class Task:
 
     @property
     def window_seconds(self) -> int:
-        return max(self.grid.step, _SHORTEST_WINDOW)
+        return rate_window(self.grid.step)
+
+
+def rate_window(step: int) -> int:
+    """Seconds over which a rate is taken, for points so many seconds apart."""
+    return max(step, _SHORTEST_WINDOW)
 
 
 def update(task: Task, ring: Ring) -> Recent | None:

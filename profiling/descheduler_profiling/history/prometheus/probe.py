@@ -44,6 +44,16 @@ class Bulk:
     series: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One query of a signal: its text, how many series it has `now` and had `then`, or why it was refused."""
+
+    text: str
+    now: int = 0
+    then: int = 0
+    refusal: str = ""
+
+
 class Prober:
     """Asks one server about one window. `match`: matchers that every selector gets."""
 
@@ -83,6 +93,21 @@ class Prober:
         if not refusals:
             raise NoSeries(f"{what}: the server has no such series now")
         raise HistoryRefused(f"{what}: {'; '.join(dict.fromkeys(refusals))}")
+
+    def tried(self, signal: Signal) -> tuple[Tried, ...]:
+        """Every query of the signal, asked for the end and, where it answers, for the start of the window.
+
+        Raises:
+            HistoryUnreachable: the server does not answer at all.
+        """
+        return tuple(self._tried(query.render(self._window, self._match)) for query in signal.queries)
+
+    def _tried(self, text: str) -> Tried:
+        try:
+            now = self.count(text, self._grid.end)
+            return Tried(text, now, self.count(text, self._grid.start) if now else 0)
+        except (HistoryRefused, TooMuch, HistoryPartial) as error:
+            return Tried(text, refusal=str(error))
 
     def bulk(self, signal: Signal, choice: Choice, columns: int) -> Bulk:
         """The query for a range of so many columns: rolled up by the server if the signal wants it or it saves much.
