@@ -20,8 +20,10 @@ _RESOURCE_OF = {signal: resource for resource, signal in SIGNAL_OF.items()}
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Of the pods that run, an hour old or more: how many there are, the share (0..1) of them that has history, and
-    that share of each pool that has any, by requests where the signal measures a resource.
+    """Of the pods that run, those that are an hour old or more where there are such, as planning judges it.
+
+    How many they are, the share (0..1) of them that has history, and that share in each pool that has any of them, by
+    requests where the signal measures a resource.
     """
 
     pods: int
@@ -37,6 +39,7 @@ def coverage_of(
     live = columns.order
     born = [snapshot.pods[at].started or snapshot.taken_at for at in live.tolist()]
     old = live[np.array(born, np.float64) <= snapshot.taken_at - YOUNG]
+    old = old if old.size else live
     weight = _weights(snapshot, profiles.signal, of_gpus)[columns.pod_spec[old]]
     old, weight = old[weight > 0], weight[weight > 0]
     known = _known(profiles, columns.workloads)[columns.pod_workload[old]]

@@ -125,7 +125,7 @@ def _times(name: str, history: History, snapshot: ClusterSnapshot, given: Given)
 def _covered(name: str, found: Coverage, given: Given) -> Check:
     least = given.policy.history.min_coverage
     pools = ", ".join(f"{pool} {percent(share)}" for pool, share in found.pools.items())
-    text = f"{percent(found.share)} of {plural(found.pods, 'pod')} an hour old or more have history"
+    text = f"{percent(found.share)} of {plural(found.pods, 'pod')} that run have history"
     text += f"; by requests in each pool: {pools}" if pools else ""
     judged = name in ("cpu", "memory") and found.share < least
     mend = f"see which queries answer for which nodes; history.minCoverage wants {percent(least)}"
