@@ -62,9 +62,9 @@ class _Live:
         self._given.note("asking the API server")
         client = connect()
         self._stack.callback(client.close)
-        self._skew = servers.skew_of(client, self._given)
-        self._client = client
-        yield from servers.api_server(client, self._skew, self._given)
+        found = servers.ask(client, self._given.now)
+        self._client, self._skew = client, found.skew
+        yield from servers.api_server(client, found, self._given)
 
     def cluster(self) -> Iterator[Check]:
         """Rights, who leads, and what is there; nothing where the API server does not answer."""

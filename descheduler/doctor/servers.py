@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from descheduler.doctor.checks import Check, failure, ok, warning
@@ -17,26 +18,32 @@ _EXACT = 2.0  # seconds: a Date header has whole ones, and an answer takes time
 _WORTH_KNOWING = 5.0
 
 
-def skew_of(client: KubeClient, given: Given) -> float | None:
-    """How many seconds the API server's clock is ahead of ours; None where its answers do not say.
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """`skew`: how many seconds its clock is ahead of ours; None where its answers do not say."""
 
-    Raises ClusterError when there is no answer.
-    """
-    asked = given.now()
-    date = client.date()
+    version: str
+    skew: float | None
+
+
+def ask(client: KubeClient, now: Callable[[], float]) -> ApiServer:
+    """What the API server says of itself. Raises ClusterError when there is no answer."""
+    asked = now()
+    said = client.version()
     try:
-        return parsedate_to_datetime(date).timestamp() + 0.5 - (asked + given.now()) / 2
+        there = parsedate_to_datetime(said.date).timestamp() + 0.5
     except (TypeError, ValueError):
-        return None
+        return ApiServer(said.name, None)
+    return ApiServer(said.name, there - (asked + now()) / 2)
 
 
-def api_server(client: KubeClient, skew: float | None, given: Given) -> Iterator[Check]:
-    """Its address and its clock, which is `skew` seconds ahead of ours."""
-    yield ok(API, "connection", f"{client.server} answers ({client.name})")
-    if skew is None:
+def api_server(client: KubeClient, found: ApiServer, given: Given) -> Iterator[Check]:
+    """Where it is, and its clock."""
+    yield ok(API, "connection", f"{client.server} answers, {found.version or 'of no known version'} ({client.name})")
+    if found.skew is None:
         yield warning(API, "clock", "its answers do not say what time it is there")
         return
-    yield _clock(API, "ours", skew, given.policy.freshness.max_age.total_seconds())
+    yield _clock(API, "ours", found.skew, given.policy.freshness.max_age.total_seconds())
 
 
 def history_server(client: HistoryClient, api: float | None, given: Given) -> Iterator[Check]:
