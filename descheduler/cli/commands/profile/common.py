@@ -77,9 +77,12 @@ def report_problems(made: Sequence[SignalProfiles], relied_on: Collection[str]) 
 
 
 def _tell_gone(gone: Collection[WorkloadKey]) -> None:
+    from descheduler.model.format import plural
+
     if gone:
         some = ", ".join(map(str, sorted(gone)[:_NAMED])) + (", …" if len(gone) > _NAMED else "")
-        typer.echo(f"left out, for they are not in the cluster: {len(gone)} workloads with history ({some})", err=True)
+        count = plural(len(gone), "workload")
+        typer.echo(f"left out, because not in the cluster (any more): {count} with history ({some})", err=True)
 
 
 def _of(doc: ProfilesDocument, there: Collection[WorkloadKey]) -> ProfilesDocument:
