@@ -33,6 +33,7 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
+from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, WebServer, create_app
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.plan_run import Revalidate
@@ -60,7 +61,8 @@ log = structlog.get_logger(__name__)
 class RunOptions:
     """What the command line says; the policy says the rest.
 
-    `policy` None: the default policy. `prometheus` and `mode` ("dry-run", "active") come before the policy's.
+    `policy` None: the default policy. `prometheus` comes before the policy's; of `mode` ("dry-run", "active") and the
+    policy's the safer counts. `config_map` is the ConfigMap that the policy is mounted from, empty: none.
     `namespace` holds the Lease and our ConfigMaps; empty: the pod's own, else `descheduler`. `store` keeps the history
     over restarts. `port` 0: any free one. `cluster` names it in reports where there is no context to name it by.
     """
@@ -70,6 +72,7 @@ class RunOptions:
     context: str | None = None
     prometheus: str | None = None
     mode: str | None = None
+    config_map: str = ""
     namespace: str = ""
     leader_elect: bool = True
     lease: str = "descheduler"
@@ -102,7 +105,7 @@ def run_controller(
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(_signals(stop))
             controller = _assemble(options, stack, started, render, seams)
-            log.info("started", version=__version__, mode=options.mode or "by policy")
+            log.info("started", version=__version__)
             controller.run(stop)
     except DeschedulerError as error:
         log.error("cannot start", error=str(error))
@@ -163,7 +166,7 @@ def _assemble(
         status=status,
         events=Events(writer, metrics, clock, rng),
         clock=clock,
-        mode=options.mode,
+        switch=Switch(options.mode, options.policy, _policy_map(options, client, namespace)),
     )
 
 
@@ -218,6 +221,10 @@ def _elect(
     elector.step()
     thread.start()
     return elector
+
+
+def _policy_map(options: RunOptions, client: KubeClient, namespace: str) -> PolicyMap | None:
+    return PolicyMap(client, namespace, options.config_map) if options.config_map else None
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class _Live:
         self._skew: float | None = None  # of the API server's clock
         self._snapshot: ClusterSnapshot | None = None
         self._no_history = False
+        self._answers = False  # the history server does
 
     def api(self, connect: Callable[[], KubeClient]) -> Iterator[Check]:
         """Whether the API server answers."""
@@ -97,14 +98,16 @@ class _Live:
         connection = history_connection(given.policy.history, given.url)
         with HistoryClient(connection, rng=given.rng, clock=given.now) as client:
             yield from servers.history_server(client, self._skew, given)
+            self._answers = True
             empty = ClusterSnapshot.of(taken_at=given.now(), nodes=(), pods=())
             yield from signals.queries(client, self._snapshot or empty, given)
 
     def plan(self) -> Iterator[Check]:
         """What the history says, read as a plan reads it, and a plan."""
         given, snapshot = self._given, self._snapshot
-        if snapshot is None:
-            yield failure(planned.AREA, "made", "none can be made: the cluster could not be read", "see above")
+        if snapshot is None or not (self._answers or self._no_history):
+            lacking = "cluster" if snapshot is None else "history"
+            yield failure(planned.AREA, "made", f"none can be made: the {lacking} could not be read", "see above")
             return
         if self._no_history:
             source = Source(RecordedCluster(snapshot), RecordedHistory({}))

@@ -37,11 +37,12 @@ def kinds(snapshot: ClusterSnapshot, given: Given, served: Discovered | None) ->
             AREA, "read", "there is nothing to plan on", "is this the right cluster (--kubeconfig, --context)?"
         )
     versions = {endpoint.kind.key: endpoint.version for endpoint in served.served} if served is not None else {}
-    there = [kind.key for kind in OPTIONAL if kind.key in snapshot.objects]
+    fresh = {key for key, one in snapshot.freshness.items() if one.served}
+    there = [kind.key for kind in OPTIONAL if kind.key in fresh or kind.key in snapshot.objects]
     for key in there:
         version = f"served as {versions[key]}, " if key in versions else ""
-        yield ok(AREA, key, f"{version}{plural(len(snapshot.objects[key]), 'object')}")
-    absent = [kind.key for kind in OPTIONAL if kind.key not in snapshot.objects]
+        yield ok(AREA, key, f"{version}{plural(count.get(key, 0), 'object')}")
+    absent = [kind.key for kind in OPTIONAL if kind.key not in there]
     if absent:
         yield ok(AREA, "optional APIs", f"{len(absent)} of {len(OPTIONAL)} are not served, and none is needed", absent)
     for problem in unreadable(snapshot):

@@ -13,6 +13,7 @@ from descheduler.kube.client.discovery import Discovered
 from descheduler.kube.client.reviews import lacking
 from descheduler.kube.convert.kinds import CORE
 from descheduler.learning import store as ledger_store
+from descheduler.model.errors import DeschedulerError, Forbidden
 from descheduler.model.rights import Right
 from descheduler.pipeline import executor_of
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
@@ -25,6 +26,14 @@ _MAPS = ("", "configmaps")
 
 def permissions(client: KubeClient, given: Given, served: Discovered) -> Iterator[Check]:
     """A failure for each kind that cannot be read and each right that acting lacks."""
+    try:
+        lacking(client, [Right("", "pods", "list")])
+    except Forbidden as error:
+        mend = "every account has the ClusterRole system:basic-user unless somebody took it away"
+        yield warning(AREA, "asking", f"what we may do cannot be asked: {error}", mend)
+        return
+    except DeschedulerError:
+        pass  # whoever looks next says so
     yield from fenced(AREA, "reading", lambda: _reading(client, served))
     if given.active:
         yield from fenced(AREA, "acting", lambda: _acting(client, given))

@@ -37,8 +37,7 @@ class PlanRun:
 
     def wave(self, number: int, actions: Sequence[Action]) -> None:
         """One wave, or, when something before it stopped the execution, the note that it was not reached."""
-        if self.stopped is None and self._context.stopping:
-            self.stopped = Blocked(Reason.STOPPING)
+        self.stopped = self.stopped or self._context.closed
         units = [UnitRun(action) for action in actions]
         before = None if self.stopped else self._check(units)
         if before is not None:
@@ -129,7 +128,7 @@ class PlanRun:
         began = context.clock.steady()
         while watch.waiting and self.stopped is None:
             waited = context.clock.steady() - began
-            if context.stopping and (not self._held or waited > context.limits.finish_on_stop):
+            if context.stopping() and (not self._held or waited > context.limits.finish_on_stop):
                 break
             if waited > context.limits.ready:
                 waiting = f"{watch.waiting} evicted pods of wave {number} have no ready replacement"

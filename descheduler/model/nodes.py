@@ -37,6 +37,8 @@ class Node:
     created: float = 0.0
     gpus: NodeGpus | None = None
     virtual: bool = False  # a virtual kubelet: neither source nor destination
+    leaving: str = ""  # what tells that it is about to go, so that it is no destination; empty: nothing does
+    drained: bool = False  # it is going now: whoever removes it moves its pods, so it is no source either
 
 
 @dataclass(frozen=True, slots=True)

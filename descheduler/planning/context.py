@@ -19,6 +19,7 @@ from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.filters.build import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.in_flight import in_flight
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import Sources, judge_sources
@@ -96,6 +97,7 @@ class PlanningContext:
 
 def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     """Work out everything that a plan is judged by."""
+    given = replace(given, in_flight=in_flight(given.snapshot, given.in_flight))
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now, settings.relied_on)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)

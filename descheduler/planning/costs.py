@@ -63,11 +63,12 @@ class PodCosts:
 def pod_costs(
     snapshot: ClusterSnapshot, model: CostModel, prefers_no_eviction: NDArray[np.bool_] | None = None
 ) -> PodCosts:
-    """The cost of restarting each pod; `prefers_no_eviction` [P] marks those that would rather not be evicted."""
+    """The cost of restarting each pod, as what will be made in its place; `prefers_no_eviction` [P] marks those that
+    would rather not be evicted."""
     columns = snapshot.columns
     cores = columns.spec_requests[:, 0] / 1000.0
     gpus = np.array([s.gpu.devices if s.gpu else 0.0 for s in columns.specs])
-    value = (np.maximum(cores, _FLOOR_CORES) + GPU_WEIGHT * gpus)[columns.pod_spec]
+    value = (np.maximum(cores, _FLOOR_CORES) + GPU_WEIGHT * gpus)[columns.pod_remade]
     if prefers_no_eviction is not None:
         value = np.where(prefers_no_eviction, NO_EVICTION_FACTOR * value, value)
     lost = np.array([model.lost_work_seconds.get(key.kind, 0.0) for key in columns.workloads])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from descheduler.model.budgets import PDB, PUB
 from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules, SourceState, kind_states, state_of
@@ -66,8 +67,12 @@ def sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
         "nodes": len(snapshot.nodes),
         "pods": len(snapshot.pods),
         "namespaces": len(snapshot.namespaces),
-        "poddisruptionbudgets": len(snapshot.budgets),
+        "poddisruptionbudgets": sum(b.kind == PDB for b in snapshot.budgets),
         "priorityclasses": len(snapshot.priority_classes),
+        "runtimeclasses": len(snapshot.runtime_classes),
+        "serviceaccounts": len(snapshot.service_accounts),
+        "limitranges": len(snapshot.limit_ranges),
+        "resourcequotas": len(snapshot.quotas),
         "persistentvolumeclaims": len(snapshot.claims),
         "persistentvolumes": len(snapshot.volumes),
         "storageclasses": len(snapshot.storage_classes),
@@ -76,6 +81,7 @@ def sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
         plural = f"{key.kind.lower()}s"
         counts[plural] = counts.get(plural, 0) + 1
     counts.update({kind: len(found) for kind, found in snapshot.objects.items()})
+    counts["policy.kruise.io/PodUnavailableBudget"] = sum(b.kind == PUB for b in snapshot.budgets)
     return counts
 
 

@@ -20,9 +20,9 @@ from descheduler.apiwrite.wire import Meta, Wire, decode, encode
 from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import discover
+from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.kinds import Kind
 from descheduler.kube.convert.wire import CustomWire
-from descheduler.kube.convert.workloads import convert_custom
 from descheduler.model.errors import ClusterError, Conflict, NotFound, Throttled
 from descheduler.model.quantity import parse_quantity
 from descheduler.model.rights import Right

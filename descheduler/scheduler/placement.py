@@ -14,6 +14,7 @@ from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.gpu_table import GpuRules
 from descheduler.scheduler.node_rules import StaticRules
 from descheduler.scheduler.pod_rules import Compiler, Rules
+from descheduler.scheduler.predicates import PASSING, Predicate
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
 from descheduler.scheduler.terms import TermResolver, carried_terms
 from descheduler.scheduler.volumes import VolumeRules, Volumes
@@ -65,11 +66,13 @@ class Placement:
         spec = self.classes.spec_of(cls)
         row = self.columns.spec_requests[self.classes.spec[cls]]
         static = self.static.codes(spec)
+        passing = np.isin(static, PASSING)
         return Rules(
             spec=spec,
             requests=tuple((int(r), int(row[r])) for r in np.flatnonzero(row > 0)),
             static=static,
-            allowed=static == 0,
+            allowed=(static == Predicate.OK) | passing,
+            lasting=~passing if passing.any() else None,
             ports=self._compiler.ports(spec.host_ports),
             gpu=self.gpus.need(spec),
             spread=self._compiler.spread(cls),

@@ -8,9 +8,9 @@ from enum import IntEnum
 class Predicate(IntEnum):
     """What the scheduler finds first against a node; `OK` (0) when nothing.
 
-    The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Three are
-    ours: NOT_READY and VIRTUAL (such nodes are never a destination, whatever their taints say), and DEVICE_CLAIMS
-    (dynamic resource allocation is not modelled, so no place can be proven).
+    The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Five are
+    ours: NOT_READY and VIRTUAL (such nodes are never a destination, whatever their taints say), DEVICE_CLAIMS
+    (dynamic resource allocation is not modelled, so no place can be proven), and the two of `PASSING`.
     """
 
     OK = 0
@@ -33,6 +33,12 @@ class Predicate(IntEnum):
     ANTI_AFFINITY = 17
     ANTI_AFFINITY_OF_OTHERS = 18
     DEVICE_CLAIMS = 19
+    LEAVING = 20
+    BRIEF = 21
+
+
+PASSING = (Predicate.LEAVING, Predicate.BRIEF)
+"""Where the scheduler would put a pod and where it would not stay: such a node has room, but is no good landing."""
 
 
 TEXT: dict[Predicate, str] = {
@@ -57,5 +63,7 @@ TEXT: dict[Predicate, str] = {
     Predicate.ANTI_AFFINITY: "node(s) didn't match pod anti-affinity rules",
     Predicate.ANTI_AFFINITY_OF_OTHERS: "node(s) didn't satisfy existing pods anti-affinity rules",
     Predicate.DEVICE_CLAIMS: "node(s) cannot be judged: the pod has resource claims",
+    Predicate.LEAVING: "node(s) are about to be removed",
+    Predicate.BRIEF: "node(s) had NoExecute taint(s) that the pod tolerates for a while only",
 }
 """What kube-scheduler's events say (the `ErrReason…` constants of its plug-ins)."""

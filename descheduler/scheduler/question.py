@@ -9,7 +9,7 @@ import numpy as np
 
 from descheduler.model.arrays import Indices, Ints, Mask
 from descheduler.scheduler.counters import Counter, Shift
-from descheduler.scheduler.gpu_table import GpuTable
+from descheduler.scheduler.gpu_table import GpuNeed, GpuTable
 from descheduler.scheduler.pod_rules import AffinityRule, Rules
 from descheduler.scheduler.predicates import Predicate
 from descheduler.scheduler.volumes import ClaimKey, VolumeRules
@@ -21,8 +21,9 @@ At = slice | Indices
 class Question:
     """A pod, judged on a state without it. All answers are [K], over the nodes of `at` (a slice for all N).
 
-    `node` is where the pod is in that state (-1: nowhere) and `lifted` the shift that takes it away; `users` counts the
-    users of an exclusive claim other than the pod.
+    `rules` are those of what comes in its place. `node` is where the pod is in that state (-1: nowhere), `lifted` the
+    shift that takes it away, `amounts` and `holds` what it leaves there; `users` counts the users of an exclusive claim
+    other than the pod.
     """
 
     pod: int
@@ -33,6 +34,7 @@ class Question:
     lifted: tuple[Shift, ...]
     rows: Sequence[Ints]
     amounts: tuple[tuple[int, int], ...]
+    holds: GpuNeed | None
     gpus: GpuTable
     current: Callable[[Counter], Ints]
     users: Callable[[ClaimKey], int]
@@ -83,7 +85,7 @@ class Question:
     def _devices(self) -> Mask:
         need = self.rules.gpu
         assert need is not None
-        freed = self.gpus.freed(self.pod, self.node, need) if self.node >= 0 else None
+        freed = self.gpus.freed(self.pod, self.node, self.holds) if self.node >= 0 else None
         return self.gpus.fits(need, freed)[self.at]
 
     def _volume_masks(self, volumes: VolumeRules) -> Iterator[tuple[Predicate, Mask]]:

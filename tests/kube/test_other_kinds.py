@@ -8,7 +8,7 @@ from descheduler.kube.recording.wire_objects import cluster_objects, snapshot_fr
 from descheduler.model.errors import UsageError
 from descheduler.model.nodes import Claim, NodeGpus, StorageClass, Taint, Volume
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
-from descheduler.model.workloads import Workload, WorkloadKey
+from descheduler.model.workloads import FailureAction, Workload, WorkloadKey
 from kube.wire_objects import Json, meta, node, pod
 
 
@@ -108,7 +108,7 @@ def test_a_job_and_its_failure_budget() -> None:
     assert job is not None
     assert (job.replicas, job.ready, job.failed, job.backoff_limit) == (3, 2, 4, 6)
     assert job.suspended
-    assert job.ignores_disruption
+    assert job.on_eviction is FailureAction.IGNORE
 
 
 def test_when_a_job_is_stopped_at_the_latest() -> None:

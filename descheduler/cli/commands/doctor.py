@@ -44,7 +44,7 @@ def doctor(
     example: Example = False,
     prometheus: Prometheus = None,
     policy: PolicyFile = None,
-    mode: Annotated[Mode | None, typer.Option(help="Comes before the policy's mode.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="Of this and the policy's mode the safer counts.")] = None,
     namespace: Annotated[
         str, typer.Option(help="Where the controller keeps lease and ledger. Default: the pod's own, else descheduler.")
     ] = "",
@@ -96,6 +96,9 @@ def _given(
         in_force = read_policy(policy, options)
     except PolicyError as error:
         in_force, problems = default_policy(), error.problems
+    said = {mode.value} if mode is not None else set()
+    if policy is not None and "mode" in in_force.model_fields_set:  # the default policy is nobody's word
+        said.add(in_force.mode)
     return Given(
         policy=in_force,
         source=str(policy)
@@ -107,7 +110,7 @@ def _given(
         url=options.prometheus,
         namespace=namespace or own_namespace(NAMESPACE),
         lease=lease,
-        active=(mode.value if mode is not None else in_force.mode) == Mode.ACTIVE.value,
+        active=bool(said) and said <= {Mode.ACTIVE.value},
         now=time.time,
         rng=random.Random(),
         note=note,

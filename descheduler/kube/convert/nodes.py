@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import amounts, quantities
+from descheduler.kube.convert.node_marks import is_virtual, leaving
+from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.selectors import node_terms
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import ClaimWire, NodeWire, PersistentVolumeWire, StorageClassWire
 from descheduler.kube.devices.resources import node_gpus
 from descheduler.model.nodes import Claim, Node, StorageClass, Taint, Volume
+from descheduler.model.quantity import amounts
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
-_VIRTUAL_TAINT = "virtual-kubelet.io/provider"
-_VIRTUAL_LABELS = {
-    "type": "virtual-kubelet",
-    "kubernetes.azure.com/role": "virtual-node",
-    "eks.amazonaws.com/compute-type": "fargate",
-}
 
 
 def convert_node(wire: NodeWire, intern: Interner) -> Node:
@@ -28,26 +22,31 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
     labels = intern.labels(meta.labels)
     with under("status.allocatable"):
         allocatable = amounts(quantities(wire.status.allocatable))
+    annotations = intern.annotations(meta.annotations)
     taints = tuple(Taint(t.key, t.value, t.effect) for t in wire.spec.taints or ())
+    conditions = wire.status.conditions or ()
+    going = leaving(
+        deleted=meta.deletion_timestamp is not None,
+        taints=taints,
+        labels=labels,
+        annotations=annotations,
+        conditions=conditions,
+    )
     return Node(
         name=intern.text(meta.name),
         uid=meta.uid,
         labels=labels,
-        annotations=intern.annotations(meta.annotations),
+        annotations=annotations,
         allocatable=allocatable,
         taints=taints,
         unschedulable=wire.spec.unschedulable,
-        ready=any(c.type == "Ready" and c.status == "True" for c in wire.status.conditions or ()),
+        ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
         created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
         gpus=node_gpus(allocatable, labels),
-        virtual=_virtual(labels, taints),
+        virtual=is_virtual(labels, taints),
+        leaving=going.mark,
+        drained=going.drained,
     )
-
-
-def _virtual(labels: Mapping[str, str], taints: tuple[Taint, ...]) -> bool:
-    if any(taint.key == _VIRTUAL_TAINT for taint in taints):
-        return True
-    return any(labels.get(key) == value for key, value in _VIRTUAL_LABELS.items())
 
 
 def convert_claim(wire: ClaimWire, intern: Interner) -> Claim:

@@ -12,7 +12,6 @@ import numpy as np
 from descheduler import __version__
 from descheduler.contract import Scenario
 from descheduler.model.arrays import Floats, Positions
-from descheduler.model.format import quantity
 from descheduler.model.moves import Finding, FindingKey, Seat
 from descheduler.model.plan import (
     PLAN_FORMAT,
@@ -32,6 +31,7 @@ from descheduler.model.plan import (
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
+from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome, Refused
 from descheduler.planning.proofs import Accepted, Proof
 
@@ -127,6 +127,7 @@ def _pod(outcome: Outcome, proof: Proof) -> PodMove:
         for resource in view.loads
         for level in outcome.final.hottest(resource, one, rules.quantile, rules.horizon_seconds)
     }
+    becomes, why = remade(view.snapshot, proof.pod)
     return PodMove(
         namespace=pod.namespace,
         pod=pod.name,
@@ -134,7 +135,7 @@ def _pod(outcome: Outcome, proof: Proof) -> PodMove:
         workload=str(columns.workloads[columns.pod_workload[proof.pod]]),
         source=pod.node,
         destination=target,
-        requests={name: quantity(name, value) for name, value in pod.spec.requests if name != "pods"},
+        requests=asked(pod.spec),
         proof=ProofRow(
             candidates=proof.candidates,
             expected=target,
@@ -143,6 +144,8 @@ def _pod(outcome: Outcome, proof: Proof) -> PodMove:
             destination_peaks=peaks,
             text=f"{proof.candidates} other nodes can take it; the scheduler most likely picks {target}",
         ),
+        becomes=becomes,
+        remade=why,
     )
 
 
