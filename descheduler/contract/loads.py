@@ -22,7 +22,8 @@ from descheduler_profiling.quantiles import interpolated, upper
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
 
-_YOUNG = 3600.0
+YOUNG = 3600.0
+"""Seconds in which a pod need have no history yet."""
 _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
 
 
@@ -95,7 +96,7 @@ class NodeLoads:
         born = np.fromiter(
             (snapshot.pods[p].started or snapshot.taken_at for p in pods.tolist()), np.float64, len(pods)
         )
-        old = born <= snapshot.taken_at - _YOUNG  # a pod that just began cannot have history, and proves nothing
+        old = born <= snapshot.taken_at - YOUNG  # a pod that just began cannot have history, and proves nothing
         judged = row[old] if old.any() else row
         overall = float((judged >= 0).mean()) if judged.size else 1.0
         return covered.astype(np.float32), confidence.astype(np.float32), overall

@@ -21,6 +21,14 @@ def required_signals(policy: Policy) -> set[str]:
     return {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)[0]}
 
 
+def relied_on(policy: Policy) -> set[str]:
+    """Signals whose absence is an error: those that are always read, those of strategies, those of the policy's own.
+
+    The others are welcome where the cluster has them, and a plan is as good without.
+    """
+    return {*BASIC, *required_signals(policy), *policy.history.queries, *policy.history.signals}
+
+
 def wanted_signals(policy: Policy, snapshot: ClusterSnapshot) -> set[str]:
     """All that is worth reading: what strategies need or would like, what is published, and what is always read."""
     gpus = any(node.gpus or devices_in_parts(node.allocatable) for node in snapshot.nodes)

@@ -64,6 +64,7 @@ def to_history(
         pods=single[0],
         recent=single[1],
         standing_still=tuple(sorted(set(notes.standing_still.values()))),
+        absent=notes.absent and not keys,
     )
 
 
