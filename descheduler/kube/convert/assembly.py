@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.kube.convert.kinds import CORE, OPTIONAL
+from descheduler.kube.convert.unreadable import UNAVAILABLE_BUDGETS
 from descheduler.kube.convert.workloads import Namespace
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
-from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
+from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import BUILT_IN, Workload
 
 T = TypeVar("T")
@@ -22,6 +24,8 @@ T = TypeVar("T")
 WORKLOAD_KINDS = tuple(BUILT_IN.values())
 LATER = frozenset({"runtimeclasses", "serviceaccounts", "limitranges", "resourcequotas"})
 """Core kinds that recordings of version 0.1 do not have: nothing is concluded from their absence there."""
+
+BUDGET_KINDS = ("poddisruptionbudgets", UNAVAILABLE_BUDGETS)
 
 
 def assemble(
@@ -47,7 +51,9 @@ def assemble(
         namespaces={n.name: n.labels for n in namespaces},
         ending=frozenset(n.name for n in namespaces if n.ending),
         workloads={w.key: w for w in sorted(workloads, key=lambda w: w.key)},
-        budgets=tuple(sorted(_all(DisruptionBudget, found, "poddisruptionbudgets"), key=lambda b: b.key)),
+        budgets=tuple(
+            sorted((b for key in BUDGET_KINDS for b in _all(DisruptionBudget, found, key)), key=lambda b: b.key)
+        ),
         priority_classes={p.name: p for p in _all(PriorityClass, found, "priorityclasses")},
         claims={(c.namespace, c.name): c for c in _all(Claim, found, "persistentvolumeclaims")},
         volumes={v.name: v for v in _all(Volume, found, "persistentvolumes")},
@@ -56,6 +62,8 @@ def assemble(
         runtime_classes={r.name: r for r in _all(RuntimeClass, found, "runtimeclasses")},
         quotas=tuple(sorted(_all(ResourceQuota, found, "resourcequotas"), key=lambda q: q.key)),
         limit_ranges=tuple(sorted(_all(LimitRange, found, "limitranges"), key=lambda r: r.key)),
+        csi_nodes={n.name: n for n in _all(CsiNode, found, "csinodes")},
+        csi_drivers={d.name: d for d in _all(CsiDriver, found, "csidrivers")},
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
         read=frozenset(key for key in found if _whole(freshness.get(key))),
         freshness=freshness,

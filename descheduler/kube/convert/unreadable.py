@@ -12,12 +12,13 @@ from descheduler.kube.convert.wire import MetaWire, Object, Slim
 from descheduler.kube.devices import device_objects
 from descheduler.kube.devices.device_objects import KoordinatorDevice, ResourceClaim, ResourceSlice
 from descheduler.model.admission import LimitRange, ResourceQuota
-from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.budgets import PUB, DisruptionBudget
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Phase, Pod, PodSpec
 from descheduler.model.selectors import LabelSelector
 
+UNAVAILABLE_BUDGETS = "policy.kruise.io/PodUnavailableBudget"
 UNREADABLE_SPEC = PodSpec(requests=(("pods", 1),), local_storage=True)
 
 
@@ -79,6 +80,8 @@ def stand_in(kind: str, meta: MetaWire, why: str, intern: Interner, raw: bytes =
             return ResourceQuota(meta.namespace, meta.name, problem=why)
         case "limitranges":
             return LimitRange(meta.namespace, meta.name, problem=why)
+        case _ if kind == UNAVAILABLE_BUDGETS:
+            return DisruptionBudget(meta.namespace, meta.name, LabelSelector(), generation=1, kind=PUB)
         case device_objects.SLICES:
             node = next((o.name for o in meta.owner_references or () if o.kind == "Node"), "")
             return ResourceSlice("", "ResourceSlice", "", meta.name, meta.uid, node=node, problem=why)

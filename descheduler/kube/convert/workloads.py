@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.job_failures import on_eviction
 from descheduler.kube.convert.pods import convert_template
 from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
@@ -25,6 +26,8 @@ MAKES_PODS = frozenset({"ReplicaSet", "StatefulSet", "Job"})
 
 _ENDED = ("Complete", "Failed", "SuccessCriteriaMet", "FailureTarget")
 """Conditions of a Job that makes no more pods (batch/v1 JobConditionType)."""
+
+_JOB_CONTROLLER = "kubernetes.io/job-controller"  # spec.managedBy of the Job controller itself (batch/v1 types.go)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,
         selector=selector,
-        min_available=_written(spec.min_available),
-        max_unavailable=_written(spec.max_unavailable),
+        min_available=written(spec.min_available),
+        max_unavailable=written(spec.max_unavailable),
         unhealthy_policy=spec.unhealthy_pod_eviction_policy or "IfHealthyBudget",
         allowed=status.disruptions_allowed,
         current_healthy=status.current_healthy,
@@ -90,7 +93,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         suspended=bool(spec.suspend),
         backoff_limit=_backoff_limit(spec) if kind == "Job" else None,
         failed=status.failed,
-        ignores_disruption=_ignores_disruption(spec),
+        on_eviction=on_eviction(spec.pod_failure_policy),
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
         deadline=_deadline(wire) if kind == "Job" else None,
         deleting=meta.deletion_timestamp is not None,
@@ -101,6 +104,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         observed_generation=status.observed_generation,
         rolling=kind == "Deployment" and not spec.paused and not _stalled(wire),
         ordinals=_ordinals(wire, intern) if kind == "StatefulSet" else None,
+        managed_by=_manager(spec),
     )
 
 
@@ -165,14 +169,10 @@ def _deadline(wire: WorkloadWire) -> float | None:
     return start.timestamp() + seconds if seconds is not None and start is not None else None
 
 
-def _ignores_disruption(spec: WorkloadSpecWire) -> bool:
-    """Whether a podFailurePolicy does not count evictions as failures."""
-    rules = (spec.pod_failure_policy.rules if spec.pod_failure_policy else None) or ()
-    return any(
-        rule.action == "Ignore" and any(c.type == "DisruptionTarget" for c in rule.on_pod_conditions or ())
-        for rule in rules
-    )
+def _manager(spec: WorkloadSpecWire) -> str:
+    return "" if spec.managed_by in (None, _JOB_CONTROLLER) else spec.managed_by or ""
 
 
-def _written(value: int | str | None) -> str:
+def written(value: int | str | None) -> str:
+    """A number or a percentage as text, empty when absent."""
     return "" if value is None else str(value)

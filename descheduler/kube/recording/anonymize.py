@@ -131,7 +131,9 @@ class Anonymizer:
     def _whole(self, name: str) -> str:
         return (
             name
-            if name in public.KEPT_TEXTS or public.PLAIN.fullmatch(name)
+            if name in public.KEPT_TEXTS
+            or public.PLAIN.fullmatch(name)
+            or (public.DRIVER.search(name) and _product(name))
             else _WORD.sub(lambda found: self._word(found.group()), name)
         )
 
