@@ -40,7 +40,7 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         "ReplicaSet/web: it is scaled to 0",
     ),
     "its ReplicaSet is scaled down and has another pod": (
-        {"pods": [pod(), pod("web-2")]},
+        {"pods": [pod(), pod("web-2")], "replicasets": [{**replica_set(), "status": {"replicas": 2}}]},
         "ReplicaSet/web: 2 pods are there and 1 wanted",
     ),
     "its Deployment is gone": ({"replicasets": [of_deployment()]}, "Deployment/front: it is gone"),
@@ -131,6 +131,7 @@ MOVES: dict[str, dict[str, list[Json]]] = {
     "its owner names a built-in kind of another group": {
         "pods": [pod(owner=owned_by("StatefulSet", "web", "apps.kruise.io/v1beta1"))]
     },
+    "its ReplicaSet has not seen another pod yet": {"pods": [pod(), pod("web-2")]},
     "its ReplicaSet does not say how many it wants": {
         "pods": [pod(), pod("web-2")],
         "replicasets": [{"metadata": meta("web", SHOP), "spec": {}, "status": {}}],

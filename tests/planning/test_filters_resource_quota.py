@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from admitting import SHOP, WORLD, judged, owned_by, pod, refused, replica_set, why
+from admitting import SHOP, WORLD, judged, owned_by, pod, refused, replica_set, waiting, why
 from descheduler.model.reasons import Reason
 from kube.wire_objects import Json, container, meta
 
@@ -131,7 +131,7 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         "2 cpu with the replacement, 0.5 cpu is the limit",
     ),
     "another ReplicaSet waits for the room": (
-        pair(quota({"cpu": "2"}), replicasets=[PAIR, replica_set("new", replicas=1)]),
+        pair(quota({"cpu": "2"}), replicasets=[PAIR, waiting("new")]),
         "ReplicaSet/new waits for room in it and would take the place",
     ),
     "a quota that makes no sense": (
@@ -179,12 +179,10 @@ MOVES: dict[str, dict[str, list[Json]]] = {
             pod("old-2", metadata={"deletionTimestamp": "2025-10-09T08:00:00Z"}),
         ],
     ),
-    "its own ReplicaSet waits for more": pair(quota({"cpu": "2"}), replicasets=[replica_set(replicas=3)]),
-    "who has too few pods has room for them": pair(
-        quota({"cpu": "3"}), replicasets=[PAIR, replica_set("new", replicas=1)]
-    ),
+    "its own ReplicaSet waits for more": pair(quota({"cpu": "2"}), replicasets=[waiting("web", replicas=3)]),
+    "who has too few pods has room for them": pair(quota({"cpu": "3"}), replicasets=[PAIR, waiting("new")]),
     "who waits needs more than would be given back": pair(
-        quota({"cpu": "2"}), replicasets=[PAIR, replica_set("new", replicas=1, requests={"cpu": "8"})]
+        quota({"cpu": "2"}), replicasets=[PAIR, waiting("new", requests={"cpu": "8"})]
     ),
     "who waits, waits for another quota": pair(
         quota(
@@ -192,12 +190,12 @@ MOVES: dict[str, dict[str, list[Json]]] = {
             scopeSelector={"matchExpressions": [{"scopeName": "PriorityClass", "operator": "DoesNotExist"}]},
         ),
         scoped("In", "gold"),
-        replicasets=[PAIR, replica_set("new", replicas=1, priorityClassName="gold")],
+        replicasets=[PAIR, waiting("new", priorityClassName="gold")],
     ),
     "what is on its way out makes room for who waits": pair(
         quota({"cpu": "3"}),
         pods=[*BOTH, pod("old-1", metadata=ENDING)],
-        replicasets=[PAIR, replica_set("new", replicas=1)],
+        replicasets=[PAIR, waiting("new")],
     ),
     "a Job that has ended waits for nothing": pair(
         quota({"cpu": "2"}),
@@ -244,7 +242,7 @@ def test_pods_that_may_each_go_do_not_fit_together() -> None:
 
 
 def test_pods_that_leave_together_give_back_enough_for_who_waits() -> None:
-    large = replica_set("new", replicas=1, requests={"cpu": "2"})
+    large = waiting("new", requests={"cpu": "2"})
     mine = [pod("web-1"), pod("api-1")]
     world = {"pods": mine, "replicasets": [replica_set(), replica_set("api"), large]}
     snapshot, filters = judged({**WORLD, **world, "resourcequotas": [quota({"cpu": "2"})]})

@@ -528,6 +528,7 @@ class WorkloadStatusWire(Slim, frozen=True, gc=False):
     ready: int | None = None
     failed: int = 0
     succeeded: int = 0
+    active: int = 0
     start_time: datetime | None = None
 
 

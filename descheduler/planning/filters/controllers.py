@@ -10,7 +10,7 @@ Of kinds that are not read nothing is known, and so nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -49,8 +49,8 @@ def controller_filters(context: FilterContext) -> Iterator[Filter]:
 
 def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -> Blocked | None:
     """Why the controllers of a pod would not make it again, as far as that is known."""
-    nearest = above = pod.controller
-    wanted: int | None = None
+    above = pod.controller
+    known: list[Workload] = []
     passed: set[str] = set()
     while above is not None and above.uid not in passed:
         passed.add(above.uid)
@@ -58,14 +58,22 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -
         why = _absence(snapshot, above) if found is None else _unwilling(above, found)
         if why:
             return Blocked(Reason.WOULD_BE_LOST, f"{above.kind}/{above.name}", why)
-        if isinstance(found, Workload) and found.kind in _SCALED and found.sized and snapshot.reads(above):
-            wanted = found.replicas if wanted is None else min(wanted, found.replicas)
+        if isinstance(found, Workload):
+            known.append(found)
         above = found.controller if found is not None else None
-    count = standing.get(nearest.uid, 0) if nearest is not None else 0
-    if nearest is None or wanted is None or count <= wanted or nearest.kind == _NUMBERED:
+    return _surplus(known, standing)
+
+
+def _surplus(chain: Sequence[Workload], standing: Mapping[str, int]) -> Blocked | None:
+    """Whether the controller of pods is about to remove some, by what is there and by what it says is there."""
+    if not chain or chain[0].kind == _NUMBERED:
+        return None
+    wanted = min((one.replicas for one in chain if one.kind in _SCALED and one.sized), default=None)
+    count = min(standing.get(chain[0].uid, 0), chain[0].present)
+    if wanted is None or count <= wanted:
         return None
     text = f"{count} pods are there and {wanted} wanted"
-    return Blocked(Reason.WOULD_BE_LOST, f"{nearest.kind}/{nearest.name}", text)
+    return Blocked(Reason.WOULD_BE_LOST, f"{chain[0].kind}/{chain[0].name}", text)
 
 
 def _absence(snapshot: ClusterSnapshot, owner: OwnerRef) -> str:

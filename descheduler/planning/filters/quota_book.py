@@ -80,7 +80,8 @@ class QuotaBook:
             template = owner.template
             if owner.namespace not in self.of or template is None or template.problem or owner.deleting:
                 continue
-            short = owner.kind not in _ABOVE and owner.sized and standing.get(owner.uid, 0) < owner.wanted
+            there = max(standing.get(owner.uid, 0), owner.present)
+            short = owner.kind not in _ABOVE and owner.sized and there < owner.wanted
             if short and not all(self.fits(quota, (template.spec,)) for quota in self.of[owner.namespace]):
                 out[owner.namespace].append(Rival(owner, template.spec))
         return out
