@@ -171,6 +171,7 @@ class ClaimSpecWire(Slim, frozen=True, gc=False):
     volume_name: str = ""
     storage_class_name: str | None = None
     access_modes: tuple[str, ...] | None = None
+    resources: ResourcesWire | None = None
 
 
 class ClaimTemplateWire(Slim, frozen=True, gc=False):

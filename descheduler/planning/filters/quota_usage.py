@@ -1,5 +1,8 @@
 """What pods count as in a ResourceQuota: which quotas cover them, and how much of each resource they take.
 
+Claims that a pod's generic ephemeral volumes make count too: they come and go with it. A quota's status tells of all
+others.
+
 Source: kubernetes pkg/quota/v1/evaluator/core/pods.go.
 """
 
@@ -11,6 +14,7 @@ from descheduler.model.admission import ResourceQuota, ScopeRequirement
 from descheduler.model.asks import Asks, ContainerAsk
 from descheduler.model.pods import PodAffinity, PodSpec
 from descheduler.model.quantity import amounts
+from descheduler.model.storage import ClaimTemplate
 
 Usage = Mapping[str, int]
 """Amounts by a quota's own names, in the units of `admission.unit_of`."""
@@ -40,6 +44,9 @@ def usage(spec: PodSpec, asks: Asks) -> dict[str, int]:
     for resource, value in limits.items():
         if resource in _BOTH:
             out[f"limits.{resource}"] = value
+    for claim in spec.ephemeral:
+        for name, value in _of_claim(claim):
+            out[name] = out.get(name, 0) + value
     return out
 
 
@@ -55,6 +62,15 @@ def unstated(quota: ResourceQuota, asks: Asks) -> str:
         if missing:
             return f"container {one.name} does not state {', '.join(missing)}"
     return ""
+
+
+def _of_claim(claim: ClaimTemplate) -> Iterator[tuple[str, int]]:
+    """What the new claim of an ephemeral volume takes (pkg/quota/v1/evaluator/core/persistent_volume_claims.go)."""
+    yield "count/persistentvolumeclaims", 1
+    for of in ("", f"{claim.storage_class}.storageclass.storage.k8s.io/" if claim.storage_class else None):
+        if of is not None:
+            yield f"{of}persistentvolumeclaims", 1
+            yield f"{of}requests.storage", claim.storage
 
 
 def _names(resource: str) -> Iterator[str]:
