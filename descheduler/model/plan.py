@@ -218,4 +218,5 @@ class PlanDocument:
     summary: Mapping[str, float]  # e.g. nodes, pods, hot_nodes_before, hot_nodes_after, moves, waves, gpu_slots_before…
     problems: tuple[str, ...] = ()  # e.g. a strategy that failed; the plan stands without it
     acting_blocked: str = ""  # when set, nothing may be executed from this plan, and why
+    mode: str = ""  # whether the controller carries it out, and who decided; no part of what `id` stands for
     gpus: GpuMap | None = None  # None: no node has any

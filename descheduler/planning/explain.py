@@ -15,6 +15,7 @@ import numpy as np
 
 from descheduler.model.errors import UsageError
 from descheduler.model.format import quantity
+from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.units import Unit
@@ -50,6 +51,8 @@ REMEDY: dict[Reason, str] = {
     Reason.WOULD_WAIT: "what its detail names to be ready, or not to be waited for (podManagementPolicy: Parallel)",
     Reason.NODE_NAMED: "a template that leaves the node to the scheduler",
     Reason.ROLLING_OUT: "the rollout to end, or to be paused",
+    Reason.WOULD_BE_LOST: "an owner that makes it again; if it does, protections.recreatingOwners",
+    Reason.NODE_NOT_READY: "its node to be ready again",
 }
 """What would have to change, for reasons that somebody can do something about."""
 
@@ -192,7 +195,8 @@ def _node(outcome: Outcome, name: str) -> Explanation:
     at = _position([n.name for n in view.snapshot.nodes], name, "node")
     node, one = view.snapshot.nodes[at], np.array([at], np.int32)
     rules = outcome.context.settings.proof
-    checks = [Check("node", node.ready and not node.unschedulable, _state(node.ready, node.unschedulable))]
+    fit = node.ready and not node.unschedulable and not node.leaving
+    checks = [Check("node", fit, _state(node))]
     for resource, loads in view.loads.items():
         before = float(view.start.hottest(resource, one, rules.quantile, rules.horizon_seconds)[0])
         after = float(outcome.final.hottest(resource, one, rules.quantile, rules.horizon_seconds)[0])
@@ -213,8 +217,10 @@ def _node(outcome: Outcome, name: str) -> Explanation:
     return Explanation(f"node {name}", verdict, tuple(checks))
 
 
-def _state(ready: bool, cordoned: bool) -> str:
-    return "ready" + (", cordoned" if cordoned else "") if ready else "not ready"
+def _state(node: Node) -> str:
+    cordoned = ", cordoned" if node.unschedulable else ""
+    going = f", about to be removed ({node.leaving})" if node.leaving else ""
+    return ("ready" + cordoned if node.ready else "not ready") + going
 
 
 def _gang(outcome: Outcome, name: str) -> Explanation:

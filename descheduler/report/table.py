@@ -71,6 +71,8 @@ def _head(plan: PlanDocument) -> RenderableType:
 def _warnings(plan: PlanDocument) -> Iterable[Text]:
     if plan.acting_blocked:
         yield Text(f"Nothing may be executed: {plan.acting_blocked}", style="bold red")
+    if plan.mode:
+        yield Text(f"Mode {plan.mode}", style="dim")
     for problem in plan.problems:
         yield Text(f"! {problem}", style="yellow")
 

@@ -128,7 +128,11 @@ class Checker:
         for key, times in evictions.items():
             job = self.snapshot.workloads[key]
             limit = 6 if job.backoff_limit is None else job.backoff_limit
-            if not job.ignores_disruption and job.failed + times > limit and not self._in_set(job):
+            if job.on_eviction in ("Ignore", "Count"):
+                fails = job.on_eviction == "Count" and job.failed + times > limit
+            else:
+                fails = True
+            if fails and not self._in_set(job):
                 yield f"of {key} {times} pods are evicted, {job.failed} failed before, {limit} may fail"
 
     def _too_soon(self) -> Iterator[str]:
@@ -150,6 +154,7 @@ class Checker:
     def _untouchable(self, pod: Pod, i: int) -> str:
         labels, notes = pod.labels, pod.annotations
         virtual = {n.name for n in self.snapshot.nodes if n.virtual}
+        silent = {n.name for n in self.snapshot.nodes if not n.ready or n.drained}
         reasons = {
             "not running": pod.phase is not Phase.RUNNING or not pod.node,
             "terminating or on its way out": i in self.gone,
@@ -163,6 +168,7 @@ class Checker:
             "a Ray head": labels.get("ray.io/node-type") == "head",
             "a Spark driver": labels.get("spark-role") == "driver",
             "on a virtual node": pod.node in virtual,
+            "on a node that is not ready, or going": pod.node in silent,
         }
         return next((why for why, so in reasons.items() if so), "")
 

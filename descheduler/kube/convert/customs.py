@@ -30,6 +30,7 @@ def convert_custom(wire: CustomWire, intern: Interner, *, kind: str, api_version
         generation=meta.generation,
         spec=pruned(wire.spec or {}),
         status=pruned(wire.status or {}),
+        deleting=meta.deletion_timestamp is not None,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.job_failures import on_eviction
 from descheduler.kube.convert.pods import convert_template
 from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     BudgetWire,
-    Object,
+    NamespaceWire,
     PriorityClassWire,
     WorkloadSpecWire,
     WorkloadWire,
@@ -23,15 +24,25 @@ from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Ordinals, Workloa
 MAKES_PODS = frozenset({"ReplicaSet", "StatefulSet", "Job"})
 """Built-in kinds whose template pods are made from; the others make workloads, or pods that nobody moves."""
 
+_ENDED = ("Complete", "Failed", "SuccessCriteriaMet", "FailureTarget")
+"""Conditions of a Job that makes no more pods (batch/v1 JobConditionType)."""
+
+_JOB_CONTROLLER = "kubernetes.io/job-controller"  # spec.managedBy of the Job controller itself (batch/v1 types.go)
+
 
 @dataclass(frozen=True, slots=True)
-class NamespaceLabels:
+class Namespace:
+    """`ending`: it is being deleted, and the API server makes nothing new in it."""
+
     name: str
     labels: Labels
+    ending: bool = False
 
 
-def convert_namespace(wire: Object, intern: Interner) -> NamespaceLabels:
-    return NamespaceLabels(intern.text(wire.metadata.name), intern.labels(wire.metadata.labels))
+def convert_namespace(wire: NamespaceWire, intern: Interner) -> Namespace:
+    meta = wire.metadata
+    ending = meta.deletion_timestamp is not None or wire.status.phase == "Terminating"
+    return Namespace(intern.text(meta.name), intern.labels(meta.labels), ending)
 
 
 def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
@@ -42,8 +53,8 @@ def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,
         selector=selector,
-        min_available=_written(spec.min_available),
-        max_unavailable=_written(spec.max_unavailable),
+        min_available=written(spec.min_available),
+        max_unavailable=written(spec.max_unavailable),
         unhealthy_policy=spec.unhealthy_pod_eviction_policy or "IfHealthyBudget",
         allowed=status.disruptions_allowed,
         current_healthy=status.current_healthy,
@@ -82,14 +93,18 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         suspended=bool(spec.suspend),
         backoff_limit=_backoff_limit(spec) if kind == "Job" else None,
         failed=status.failed,
-        ignores_disruption=_ignores_disruption(spec),
+        on_eviction=on_eviction(spec.pod_failure_policy),
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
         deadline=_deadline(wire) if kind == "Job" else None,
+        deleting=meta.deletion_timestamp is not None,
+        sized=(spec.parallelism if kind == "Job" else spec.replicas) is not None,
+        left=_left(wire) if kind == "Job" else None,
         template=_template(wire, kind, intern),
         generation=meta.generation,
         observed_generation=status.observed_generation,
         rolling=kind == "Deployment" and not spec.paused and not _stalled(wire),
         ordinals=_ordinals(wire, intern) if kind == "StatefulSet" else None,
+        managed_by=_manager(spec),
     )
 
 
@@ -139,19 +154,25 @@ def _backoff_limit(spec: WorkloadSpecWire) -> int:
     return _or(spec.backoff_limit, DEFAULT_BACKOFF_LIMIT if spec.backoff_limit_per_index is None else 2**31 - 1)
 
 
+def _left(wire: WorkloadWire) -> int | None:
+    """How many pods of a Job must still succeed; None: it does not say."""
+    spec, status = wire.spec, wire.status
+    if any(c.type in _ENDED and c.status == "True" for c in status.conditions or ()):
+        return 0
+    if spec.completions is not None:
+        return max(0, spec.completions - status.succeeded)
+    return 0 if status.succeeded else None  # a work queue: after the first success no pod is made any more
+
+
 def _deadline(wire: WorkloadWire) -> float | None:
     seconds, start = wire.spec.active_deadline_seconds, wire.status.start_time
     return start.timestamp() + seconds if seconds is not None and start is not None else None
 
 
-def _ignores_disruption(spec: WorkloadSpecWire) -> bool:
-    """Whether a podFailurePolicy does not count evictions as failures."""
-    rules = (spec.pod_failure_policy.rules if spec.pod_failure_policy else None) or ()
-    return any(
-        rule.action == "Ignore" and any(c.type == "DisruptionTarget" for c in rule.on_pod_conditions or ())
-        for rule in rules
-    )
+def _manager(spec: WorkloadSpecWire) -> str:
+    return "" if spec.managed_by in (None, _JOB_CONTROLLER) else spec.managed_by or ""
 
 
-def _written(value: int | str | None) -> str:
+def written(value: int | str | None) -> str:
+    """A number or a percentage as text, empty when absent."""
     return "" if value is None else str(value)

@@ -65,7 +65,7 @@ def _of_the_same(spec: PodSpec, template: PodSpec, *, proven: bool) -> PodSpec:
     asks = Asks(containers, whole, spec.asks.overhead)
     if asks == spec.asks and _requests(asks, (spec,)) == spec.requests:
         return spec
-    made = _counted(spec, asks, (spec, template))
+    made = counted(spec, asks, (spec, template))
     # Devices cannot be resized: another number of them is another template.
     devices = template.gpu
     if devices is not None and dict(made.requests).get(devices.resource) != dict(spec.requests).get(devices.resource):
@@ -100,7 +100,7 @@ def _of_another(spec: PodSpec, template: PodSpec, *, set_again: bool) -> PodSpec
     known = {t.key for t in template.tolerations}
     added = tuple(t for t in spec.tolerations if t.key not in known and _admitted(t, (n for n, _ in template.requests)))
     made = replace(template, tolerations=(*template.tolerations, *added), local_storage=spec.local_storage)
-    return _counted(made, asks, (spec, template)) if containers else made
+    return counted(made, asks, (spec, template)) if containers else made
 
 
 def _admitted(toleration: Toleration, resources: Iterable[str]) -> bool:
@@ -122,8 +122,8 @@ def _filled_in(template: Exact, pod: Exact, *, set_again: bool) -> Exact:
     return tuple(sorted(either.items()))
 
 
-def _counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
-    """The spec with other asks."""
+def counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
+    """The spec with other asks. Resources that none of the `known` specs counts are none of the scheduler's."""
     return replace(
         spec,
         requests=_requests(asks, known),
@@ -135,6 +135,6 @@ def _counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
 
 
 def _requests(asks: Asks, known: Iterable[PodSpec]) -> Amounts:
-    """With the pod itself. Resources that none of the `known` specs counts are none of the scheduler's."""
+    """With the pod itself, which counts as one."""
     named = {name for one in known for name, _ in one.requests}
     return amounts({**{name: value for name, value in asks.requests().items() if name in named}, "pods": Decimal(1)})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.gangs import Lookup, Units
-from descheduler.gangs.consequences import evictions_left
+from descheduler.model.budgets import PDB, PUB
 from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -32,7 +32,9 @@ class Need:
 
     @property
     def kind(self) -> str:
-        return "PodDisruptionBudget" if self.reason is Reason.DISRUPTION_BUDGET else "limit"
+        if self.reason is not Reason.DISRUPTION_BUDGET:
+            return "limit"
+        return PUB if self.name.startswith(PUB) else PDB
 
 
 Counts = Counter[tuple[str, int | str]]
@@ -88,8 +90,9 @@ class BudgetRules:
             found = self._matches.of(pod)
             key = f"pod/{self._snapshot.pods[pod].key}"
             budgets = [self._snapshot.budgets[at] for at in found]
-            if len(found) > 1 and pod in evicted:
-                return Blocked(Reason.SEVERAL_BUDGETS, key, ", ".join(b.key for b in budgets))
+            several = [b.key for b in budgets if b.kind == PDB]
+            if len(several) > 1 and pod in evicted:
+                return Blocked(Reason.SEVERAL_BUDGETS, key, ", ".join(several))
             stale = next((b for b in budgets if b.stale), None)
             if stale is not None:
                 return Blocked(Reason.BUDGET_STALE, stale.key, key)
@@ -134,8 +137,7 @@ class BudgetRules:
         job = self._lookup.workload(self._snapshot.pods[pod].namespace, owner)
         if job is None or (job.controller is not None and job.controller.kind == "JobSet"):
             return None
-        left = evictions_left(job)
-        return None if left is None else (str(job.key), left)
+        return None if job.evictions_left is None else (str(job.key), job.evictions_left)
 
     def momentary(self, pods: Collection[int]) -> list[Need] | Blocked:
         """Needs that hold at one moment, or the refusal when they are more than there ever is."""
