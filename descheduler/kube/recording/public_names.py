@@ -49,6 +49,7 @@ KEPT_KEYS = frozenset(
     {
         *("app", "component", "tier", "version", "release", "chart", "heritage", "role", "type", "name", "job-name"),
         *("k8s-app", "pod-template-hash", "controller-revision-hash", "pod-template-generation", "controller-uid"),
+        *("rollouts-pod-template-hash", "vpaObservedContainers", "vpaUpdates"),
         *("pod-group-name", "gpu-fraction", "gpu-fraction-num-devices", "gpu-memory", "runai-gpu-group"),
         *("ALIYUN_COM_GPU_MEM_IDX", "ALIYUN_COM_GPU_MEM_POD", "ALIYUN_COM_GPU_MEM_DEV"),
         "scheduler.framework.gpushare.allocation",
