@@ -20,6 +20,7 @@ KEPT_TEXTS = frozenset(
             "volcano",
             "kai-scheduler",
             "virtual-kubelet",
+            "virtualnode2",
             "virtual-node",
             "eklet",
             "fargate",
@@ -52,6 +53,7 @@ KEPT_KEYS = frozenset(
         *("pod-group-name", "gpu-fraction", "gpu-fraction-num-devices", "gpu-memory", "runai-gpu-group"),
         *("ALIYUN_COM_GPU_MEM_IDX", "ALIYUN_COM_GPU_MEM_POD", "ALIYUN_COM_GPU_MEM_DEV"),
         "scheduler.framework.gpushare.allocation",
+        "virtualization",
         *("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "UpdateInProgress"),
     }
 )
@@ -68,7 +70,7 @@ LABEL_MAPS = frozenset(
 AMOUNT_MAPS = frozenset({"requests", "limits", "allocatable", "capacity", "allocatedResources", "overhead"})
 DROPPED = frozenset({"message", "generateName", "selfLink", "managedFields", "command", "args", "env"})
 KEPT_FIELDS = frozenset({"kind", "operator", "resourceVersion"})
-DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver"})
+DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver", "managedBy"})
 KEY_FIELDS = frozenset({"topologyKey", "matchLabelKeys", "mismatchLabelKeys", "nodeLabel", "labelKey"})
 # Texts by how they look: no name of an object begins with a capital.
 ENUM = re.compile(r"[A-Z][A-Za-z]+")
