@@ -19,6 +19,7 @@ from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.units import Unit
+from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome
 
 REMEDY: dict[Reason, str] = {
@@ -47,6 +48,9 @@ REMEDY: dict[Reason, str] = {
     Reason.QUOTA: "a larger quota, or less in it and nothing that waits for it",
     Reason.EXECUTOR: "another acting.executor in the policy, or what its detail names",
     Reason.NOT_RUNNING: "the pod to run",
+    Reason.WOULD_WAIT: "what its detail names to be ready, or not to be waited for (podManagementPolicy: Parallel)",
+    Reason.NODE_NAMED: "a template that leaves the node to the scheduler",
+    Reason.ROLLING_OUT: "the rollout to end, or to be paused",
     Reason.WOULD_BE_LOST: "an owner that makes it again; if it does, protections.recreatingOwners",
     Reason.NODE_NOT_READY: "its node to be ready again",
 }
@@ -88,7 +92,7 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
     at = _position([p.key for p in view.snapshot.pods], name, "pod")
     pod, unit = view.snapshot.pods[at], view.units.of(at)
     stops = outcome.context.filters.every(at)
-    checks = [_about(outcome, pod, at), *_unit_checks(outcome, unit)]
+    checks = [_about(outcome, pod, at), *_remade_check(outcome, at), *_unit_checks(outcome, unit)]
     checks += [_stop(blocked) for blocked in stops] or [Check("filters", True, "every filter lets it go")]
     checks += list(_budget_checks(outcome, at))
     checks += list(_load_checks(outcome, at))
@@ -104,8 +108,14 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
 def _about(outcome: Outcome, pod: Pod, at: int) -> Check:
     columns = outcome.view.snapshot.columns
     owner = columns.workloads[columns.pod_workload[at]]
-    asks = ", ".join(f"{quantity(r, v)} {r}" for r, v in pod.spec.requests if r != "pods")
+    asks = ", ".join(f"{amount} {resource}" for resource, amount in asked(pod.spec).items())
     return Check("pod", None, f"{pod.phase} on {pod.node or 'no node'}, of {owner}, asks for {asks or 'nothing'}")
+
+
+def _remade_check(outcome: Outcome, at: int) -> Iterator[Check]:
+    _, text = remade(outcome.view.snapshot, at)
+    if text:
+        yield Check("replacement", None, text)
 
 
 def _unit_checks(outcome: Outcome, unit: Unit) -> Iterator[Check]:

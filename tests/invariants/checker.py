@@ -267,6 +267,20 @@ class Checker:
             cap = limit if isinstance(limit, int) else max(1, math.floor(int(limit[:-1]) * size[key] / 100))
             if len(tokens[key]) > cap:
                 yield f"{len(tokens[key])} of {key} are down, {cap} may be"
+            lacks, more = self._lacks(key, down, whole)
+            if more and lacks + more > cap:
+                yield f"{key} lacks {lacks} pods, and {more} more are down, {cap} may be"
+
+    def _lacks(self, key: WorkloadKey, down: set[int], whole: dict[int, int]) -> tuple[int, int]:
+        """How much a workload lacks before the wave, and how many disruptions are of what was well."""
+        mine = [i for i, p in enumerate(self.snapshot.pods) if self._root(p) == key and p.node and not p.terminal]
+        token = {i: f"gang {whole[i]}" if i in whole else f"pod {i}" for i in mine}
+        there = [i for i in mine if i not in self.gone]
+        unready = {token[i] for i in there if not self.snapshot.pods[i].ready}
+        found = self.snapshot.workloads.get(key) if key.kind in ("Deployment", "ReplicaSet", "StatefulSet") else None
+        missing = 0 if found is None else found.replicas - len(there)
+        ill = unready | {token[i] for i in mine if i in self.gone}
+        return max(0, len(unready) + missing), len({token[i] for i in mine if i in down} - ill)
 
     def _root(self, pod: Pod) -> WorkloadKey:
         owner = pod.controller

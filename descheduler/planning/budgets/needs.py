@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
+from descheduler.planning.budgets.lacking import lacking, not_ready
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import Matches
 
@@ -58,6 +59,7 @@ class BudgetRules:
         columns = snapshot.columns
         self._sizes = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
         self._gone = in_flight | {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal}
+        self._unready = not_ready(snapshot, self._gone)
         self.standing: Counts = Counter()
         self.spent: Counts = Counter({("hour", ""): moved_last_hour})
         self._count_standing(in_flight)
@@ -76,6 +78,10 @@ class BudgetRules:
                 self.spent[("job", job[0])] += 1
         for at, tokens in self._tokens(self._gone).items():
             self.standing[("workload", at)] += len(tokens)
+        self._down = {token for found in self._tokens((*self._gone, *self._unready)).values() for token in found}
+        for at, count in lacking(self._snapshot, self._gone, self._unready, self._tokens).items():
+            if count > self.standing[("workload", at)] or not self.limits.leaving:
+                self.standing[("lacking", at)] = count
 
     def refused(self, pods: Collection[int], evicted: Collection[int]) -> Blocked | None:
         """What no grant could heal: budgets whose status is stale, pods that the API refuses to evict."""
@@ -157,21 +163,24 @@ class BudgetRules:
         ]
 
     def _workload_needs(self, pods: Collection[int]) -> list[Need]:
-        if self.limits.per_workload is None:
+        limit = self.limits.per_workload
+        if limit is None:
             return []
-        tokens = self._tokens([p for p in pods if p not in self._gone])
-        return [
-            Need(
-                ("workload", at),
+        needs: list[Need] = []
+        for at, found in sorted(self._tokens([p for p in pods if p not in self._gone]).items()):
+            name, most = (
                 f"workload/{self._snapshot.columns.workloads[at]}",
-                Reason.WORKLOAD_LIMIT,
-                len(found),
-                _allowed_at_once(self.limits.per_workload, int(self._sizes[at])),
+                _allowed_at_once(limit, int(self._sizes[at])),
             )
-            for at, found in sorted(tokens.items())
-        ]
+            if self.limits.leaving:
+                needs.append(Need(("workload", at), name, Reason.WORKLOAD_LIMIT, len(found), most))
+            # What is down already is not made worse by moving it.
+            up = len(found - self._down)
+            if up and ("lacking", at) in self.standing:
+                needs.append(Need(("lacking", at), name, Reason.WORKLOAD_LIMIT, up, most))
+        return needs
 
-    def _tokens(self, pods: Collection[int]) -> dict[int, set[tuple[str, int]]]:
+    def _tokens(self, pods: Iterable[int]) -> dict[int, set[tuple[str, int]]]:
         """What counts as one disruption, by workload: a pod, or a gang that moves whole."""
         out: dict[int, set[tuple[str, int]]] = {}
         for pod in pods:
@@ -184,6 +193,8 @@ class BudgetRules:
     def _never(self, need: Need, standing: int) -> Blocked:
         detail = f"{need.amount} would be disrupted together, {max(0, need.cap - standing)} may be"
         kind, at = need.key
+        if kind == "lacking":
+            detail += f"; it lacks {standing} pods already"
         if kind == "budget" and isinstance(at, int):
             best = self._snapshot.budgets[at].at_best
             if best is not None and best < need.amount:
