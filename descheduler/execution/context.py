@@ -16,6 +16,7 @@ from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome
 from descheduler.execution.replacements import ReplacementWatch
 from descheduler.model.errors import ClusterError
+from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -32,6 +33,7 @@ class ExecutionContext:
     executors: Callable[[str], ChosenExecutor]
     keep: Callable[[str, Sequence[ActionOutcome]], None]
     notify: Callable[[ActionOutcome], None]
+    stopping: Callable[[], bool]
     _chosen: dict[str, ChosenExecutor] = field(default_factory=dict)
     _movers: dict[str, UnitMover] = field(default_factory=dict)
 
@@ -52,9 +54,9 @@ class ExecutionContext:
         return self.tools.limits
 
     @property
-    def stopping(self) -> bool:
-        """Whether the process was asked to end."""
-        return self.tools.stopping()
+    def closed(self) -> Blocked | None:
+        """Why nothing new may be begun at this moment; None while it may."""
+        return self.tools.closed()
 
     def executor(self, name: str) -> ChosenExecutor:
         """The executor of that name, looked up once. Raises ExecutorError."""
@@ -95,6 +97,6 @@ class ExecutionContext:
     def until_bound(self, watch: ReplacementWatch) -> None:
         """Give the scheduler a moment to find nodes for the replacements, while what was prepared is still there."""
         began = self.clock.steady()
-        while watch.unbound and self.clock.steady() - began < self.limits.finish_on_stop and not self.stopping:
+        while watch.unbound and self.clock.steady() - began < self.limits.finish_on_stop and not self.stopping():
             self.clock.sleep(self.limits.observe_every)
             self.look(watch)

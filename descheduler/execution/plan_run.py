@@ -43,8 +43,7 @@ class PlanRun:
 
     def wave(self, number: int, actions: Sequence[Action]) -> None:
         """One wave, or, when something before it stopped the execution, the note that it was not reached."""
-        if self.stopped is None and self._context.stopping:
-            self.stopped = Blocked(Reason.STOPPING)
+        self.stopped = self.stopped or self._context.closed
         self._until_gone()
         units = [UnitRun(action) for action in actions]
         before = None if self.stopped else self._check(units)
@@ -64,8 +63,8 @@ class PlanRun:
         if self.stopped is None and departures.waiting:
             context.look(departures)
         while self.stopped is None and departures.waiting:
-            if context.stopping:
-                self.stopped = Blocked(Reason.STOPPING)
+            if (closed := context.closed) is not None:
+                self.stopped = closed
             elif departures.overdue(context.clock.steady()):
                 names = ", ".join(f"{move.namespace}/{move.pod}" for move in departures.waiting.values())
                 self.stopped = Blocked(Reason.CIRCUIT_OPEN, "execution", f"evicted pods have not ended: {names}")
@@ -153,7 +152,7 @@ class PlanRun:
         began = context.clock.steady()
         while watch.waiting and self.stopped is None:
             waited = context.clock.steady() - began
-            if context.stopping and (not self._held or waited > context.limits.finish_on_stop):
+            if context.stopping() and (not self._held or waited > context.limits.finish_on_stop):
                 break
             if waited > context.limits.ready:
                 waiting = f"{watch.waiting} evicted pods of wave {number} have no ready replacement"

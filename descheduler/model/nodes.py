@@ -30,9 +30,12 @@ class Node:
     labels: Labels = NO_LABELS
     annotations: Labels = NO_LABELS
     allocatable: Amounts = ()
+    capacity: Amounts = ()  # CPU and memory of the machine, what is kept back for the system included
     taints: tuple[Taint, ...] = ()
     unschedulable: bool = False
     ready: bool = True
     created: float = 0.0
     gpus: NodeGpus | None = None
     virtual: bool = False  # a virtual kubelet: neither source nor destination
+    leaving: str = ""  # what tells that it is about to go, so that it is no destination; empty: nothing does
+    drained: bool = False  # it is going now: whoever removes it moves its pods, so it is no source either

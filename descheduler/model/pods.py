@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from descheduler.model.asks import NO_ASKS, Asks
 from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
 from descheduler.model.labels import NO_LABELS, Labels
+from descheduler.model.owners import OwnerRef
+from descheduler.model.quantity import Amounts as Amounts
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
 from descheduler.model.storage import ClaimTemplate
-from descheduler.model.workloads import OwnerRef
-
-Amounts = tuple[tuple[str, int], ...]
-"""Resource amounts sorted by name, in the units of `quantity.amount`."""
 
 
 def amount_of(amounts: Amounts, resource: str) -> int:
@@ -34,6 +33,7 @@ class Toleration:
     operator: str = "Equal"  # Equal | Exists | Lt | Gt
     value: str = ""
     effect: str = ""  # empty: all effects
+    seconds: int | None = None  # of a NoExecute taint: so long and no longer; None: for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ class PodSpec:
 
     requests: Amounts = (("pods", 1),)
     limits: Amounts = ()
+    bounds: Amounts = ()  # CPU and memory that the whole pod cannot exceed: only where every container has a limit
     node_selector: Labels = NO_LABELS
     node_affinity: NodeAffinity = NodeAffinity()
     affinity: PodAffinity = PodAffinity()
@@ -135,6 +136,10 @@ class PodSpec:
     images: tuple[str, ...] = ()
     qos: str = "Burstable"  # Guaranteed | Burstable | BestEffort
     counted: tuple[int, int] = (0, 0)  # CPU in millicores, memory in bytes; zeros: not known, derived from requests
+    asks: Asks = NO_ASKS  # what each container is written to ask for, without what its status says is in force
+    service_account: str = ""
+    runtime_class: str = ""
+    has_deadline: bool = False  # spec.activeDeadlineSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ class Pod:
     node: str = ""  # spec.nodeName, empty: not bound
     phase: Phase = Phase.RUNNING
     ready: bool = True
+    generation: int = 0  # 1: nobody changed its spec since it was made; 0: the server does not count (before 1.33)
     created: float = 0.0
     started: float = 0.0
     deleting: float | None = None  # metadata.deletionTimestamp

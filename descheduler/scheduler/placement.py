@@ -16,6 +16,7 @@ from descheduler.scheduler.gpu_table import GpuRules
 from descheduler.scheduler.node_rules import StaticRules
 from descheduler.scheduler.nominated import nominated
 from descheduler.scheduler.pod_rules import Compiler, Rules
+from descheduler.scheduler.predicates import Predicate
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
 from descheduler.scheduler.terms import TermResolver, carried_terms
 from descheduler.scheduler.volumes import VolumeRules, Volumes
@@ -69,11 +70,13 @@ class Placement:
         spec = self.classes.spec_of(cls)
         row = self.columns.spec_requests[self.classes.spec[cls]]
         static = self.static.codes(spec)
+        passing = (static == Predicate.LEAVING) | (static == Predicate.BRIEF)
         return Rules(
             spec=spec,
             requests=tuple((int(r), int(row[r])) for r in np.flatnonzero(row > 0)),
             static=static,
-            allowed=static == 0,
+            allowed=(static == Predicate.OK) | passing,
+            lasting=~passing if passing.any() else None,
             ports=self._compiler.ports(spec.host_ports),
             gpu=self.gpus.need(spec),
             spread=self._compiler.spread(cls),

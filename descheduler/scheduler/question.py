@@ -32,9 +32,10 @@ class Expected:
 class Question:
     """A pod, judged on a state without it. All answers are [K], over the nodes of `at` (a slice for all N).
 
-    `node` is where the pod is in that state (-1: nowhere) and `lifted` the shift that takes it away; `users` counts the
-    users of an exclusive claim other than the pod; `attachable` [N] are the nodes that
-    can attach its volumes (None: all). `expected` are the pods that nodes are judged with, and once more without.
+    `rules` are those of what comes in its place. `node` is where the pod is in that state (-1: nowhere), `lifted` the
+    shift that takes it away, `amounts` and `holds` what it leaves there; `users` counts the users of an exclusive claim
+    other than the pod; `attachable` [N] are the nodes that can attach its volumes (None: all). `expected` are the pods
+    that nodes are judged with, and once more without.
     """
 
     pod: int
@@ -45,6 +46,7 @@ class Question:
     lifted: tuple[Shift, ...]
     rows: Sequence[Ints]
     amounts: tuple[tuple[int, int], ...]
+    holds: GpuNeed | None
     gpus: GpuTable
     current: Callable[[Counter], Ints]
     users: Callable[[ClaimKey], int]
@@ -126,7 +128,7 @@ class Question:
     def _devices(self) -> Mask:
         need = self.rules.gpu
         assert need is not None
-        freed = self.gpus.freed(self.pod, self.node, need) if self.node >= 0 else None
+        freed = self.gpus.freed(self.pod, self.node, self.holds) if self.node >= 0 else None
         gpus = self.gpus
         if any(one.gpu is not None for one in self.expected):
             gpus = gpus.fork()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
+from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask, Positions
 from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
@@ -27,7 +27,8 @@ class WhatIf:
     """Where pods would be. Forks are cheap, independent of one another, and may be forked again.
 
     N nodes, P pods, R resources as in the snapshot's columns. Questions about a pod that has a place are answered as if
-    it had just left it.
+    it had just left it: they are about what its controller makes in its place (`snapshot.remade`). On its own node a
+    pod is what it is, elsewhere it is that replacement.
     """
 
     def __init__(
@@ -112,6 +113,10 @@ class WhatIf:
         moved = self._moved.get(pod)
         return int(self._placement.node_of[pod]) if moved is None else moved
 
+    def at_home(self, pod: int, node: int) -> bool:
+        """Whether the pod stands on the node in the snapshot: there it is what it is, elsewhere what will be made."""
+        return node >= 0 and node == int(self._placement.node_of[pod])
+
     def reserve(self, pod: int, node: int) -> None:
         """Set aside what a pod without a place would take of a node: amounts and devices, for good.
 
@@ -136,7 +141,7 @@ class WhatIf:
 
     def _shift(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
-        self._journal.append((int(placement.classes.of_pod[pod]), node, sign, bool(placement.terminating[pod])))
+        self._journal.append((self._class_on(pod, node), node, sign, bool(placement.terminating[pod])))
         self._take(pod, node, sign)
         for claim in self._exclusive(pod):
             self._users[claim] = self._users.get(claim, 0) + sign
@@ -144,7 +149,7 @@ class WhatIf:
 
     def _take(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
-        cls = int(placement.classes.of_pod[pod])
+        cls = self._class_on(pod, node)
         for row, amount in placement.amounts(cls):
             if row not in self._owned:
                 self._rows[row] = self._rows[row].copy()
@@ -159,7 +164,7 @@ class WhatIf:
     def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
         placement = self._placement
-        if node != placement.node_of[pod]:
+        if not self.at_home(pod, node):
             return None
         return placement.gpu_table.held(pod) or held_by(placement.snapshot.pods[pod], need, node)
 
@@ -174,13 +179,20 @@ class WhatIf:
     # -- asking -----------------------------------------------------------------------------------------------------
 
     def fits(self, pod: int, nodes: Nodes = None) -> Mask:
-        """[N] or [K]: may the scheduler put the pod there now?"""
-        return self._fits(self._question(pod, _at(nodes)))
+        """[N] or [K]: may the scheduler put the pod there now, to stay?"""
+        ok = self._fits(self._question(pod, _at(nodes)))
+        lasting = self._lasting(pod)
+        return ok if lasting is None else ok & lasting[_at(nodes)]
+
+    def stays(self, pod: int, nodes: Positions) -> Mask:
+        """[K] whether the pod, put on these nodes, would stay there; False on those about to go."""
+        lasting = self._lasting(pod)
+        return np.ones(len(nodes), np.bool_) if lasting is None else lasting[nodes]
 
     def possible(self, pod: int) -> Mask:
         """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
         placement = self._placement
-        spec = placement.classes.spec_of(int(placement.classes.of_pod[pod]))
+        spec = placement.classes.spec_of(int(placement.classes.remade[pod]))
         ok: Mask = placement.static.codes(spec) == 0
         need = placement.gpus.need(spec)
         if need is not None:
@@ -242,6 +254,7 @@ class WhatIf:
 
     def likely(self, pod: int, steered: Collection[int] = ()) -> tuple[tuple[int, float], ...]:
         """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere.
+        That may be a node where it would not stay.
 
         `steered` nodes are judged as if they carried our taint (`VACATING`).
         """
@@ -255,8 +268,8 @@ class WhatIf:
         return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
     def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[Indices, Ints]:
-        feasible = np.flatnonzero(self.fits(pod))
-        cls = int(self._placement.classes.of_pod[pod])
+        feasible = np.flatnonzero(self._fits(self._question(pod, _ALL)))
+        cls = int(self._placement.classes.remade[pod])
         return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered)
 
     # -- resources --------------------------------------------------------------------------------------------------
@@ -298,8 +311,9 @@ class WhatIf:
         return self._gpus.holding(pod)
 
     def gpu_need(self, pod: int) -> GpuNeed | None:
-        """What the pod takes of the GPUs of its node; None when it asks for none."""
-        return self._placement.gpus.need(self._placement.snapshot.pods[pod].spec)
+        """What the pod takes of the GPUs of its node, or will take of another; None when it asks for none."""
+        classes = self._placement.classes
+        return self._placement.gpus.need(classes.spec_of(self._class_on(pod, self.node_of(pod))))
 
     def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
         """[S] the same for each distinct spec, `columns.specs`."""
@@ -307,27 +321,36 @@ class WhatIf:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    def _class_on(self, pod: int, node: int) -> int:
+        """What the pod is on its own node, and what it will be anywhere else."""
+        classes = self._placement.classes
+        return int((classes.of_pod if self.at_home(pod, node) else classes.remade)[pod])
+
     def _question(self, pod: int, at: At, node: int | None = None) -> Question:
         placement = self._placement
-        cls = int(placement.classes.of_pod[pod])
         where = self.node_of(pod) if node is None else node
-        lifted = ((cls, where, -1, bool(placement.terminating[pod])),) if where >= 0 else ()
+        here = self._class_on(pod, where)
+        lifted = ((here, where, -1, bool(placement.terminating[pod])),) if where >= 0 else ()
         used = 1 if self.node_of(pod) >= 0 else 0
         return Question(
             pod=pod,
-            rules=placement.rules(cls),
+            rules=placement.rules(int(placement.classes.remade[pod])),
             volumes=placement.volume_rules(pod),
             at=at,
             node=where,
             lifted=lifted,
             rows=self._rows,
-            amounts=placement.amounts(cls),
+            amounts=placement.amounts(here),
+            holds=placement.gpus.need(placement.classes.spec_of(here)),
             gpus=self._gpus,
             current=self._current,
             users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
             attachable=self._attachments.room(placement.snapshot.pods[pod], where),
             expected=self._awaited(pod),
         )
+
+    def _lasting(self, pod: int) -> Mask | None:
+        return self._placement.rules(int(self._placement.classes.remade[pod])).lasting
 
     def _awaited(self, pod: int = -1) -> tuple[Expected, ...]:
         """Nominated pods that have not come yet; of those the ones that another pod must reckon with, if it is given:

@@ -9,7 +9,7 @@ from descheduler.model.errors import UsageError
 from descheduler.model.nodes import NodeGpus, Taint
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
 from descheduler.model.storage import Claim, StorageClass, Volume
-from descheduler.model.workloads import Workload, WorkloadKey
+from descheduler.model.workloads import FailureAction, Workload, WorkloadKey
 from kube.wire_objects import Json, meta, node, pod
 
 
@@ -25,9 +25,11 @@ def test_a_node() -> None:
         metadata={"labels": {"nvidia.com/gpu.product": "A100"}},
         spec={"unschedulable": True, "taints": [{"key": "k", "effect": "NoExecute"}]},
     )
+    found["status"]["capacity"] = {"cpu": "4", "memory": "16Gi", "pods": "110"}
     found["status"]["allocatable"] = {"cpu": "3920m", "nvidia.com/gpu": "8", "koordinator.sh/gpu": "800"}
     (n1,) = snapshot_from_objects({"nodes": [found]}, 0.0).nodes
     assert n1.allocatable == (("cpu", 3920), ("koordinator.sh/gpu", 800), ("nvidia.com/gpu", 8))
+    assert n1.capacity == (("cpu", 4000), ("memory", 16 << 30))
     assert n1.gpus == NodeGpus("nvidia.com/gpu", 8, "A100")
     assert n1.taints == (Taint("k", "", "NoExecute"),)
     assert n1.unschedulable
@@ -111,7 +113,7 @@ def test_a_job_and_its_failure_budget() -> None:
     assert job is not None
     assert (job.replicas, job.ready, job.failed, job.backoff_limit) == (3, 2, 4, 6)
     assert job.suspended
-    assert job.ignores_disruption
+    assert job.on_eviction is FailureAction.IGNORE
 
 
 def test_when_a_job_is_stopped_at_the_latest() -> None:

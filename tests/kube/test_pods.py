@@ -87,6 +87,16 @@ def test_limits_take_overhead_only_where_there_is_a_limit() -> None:
     assert limits == {"memory": 2**31}
 
 
+def test_a_pod_is_bounded_by_limits_that_all_its_containers_have_or_it_has_itself() -> None:
+    both = {"cpu": "1", "memory": "1Gi"}
+    one, other = container(limits=both), container("b", limits={"memory": "1Gi"})
+    assert dict(read(pod("a", one, other)).spec.bounds) == {"memory": 2**31}
+    assert dict(read(pod("a", one)).spec.bounds) == {"cpu": 1000, "memory": 2**30}
+    of_itself = read(pod("a", container("b"), resources={"limits": {"cpu": "2"}})).spec
+    assert dict(of_itself.bounds) == {"cpu": 2000}
+    assert read(pod("a", one, initContainers=[container("setup")])).spec.bounds == ()
+
+
 @pytest.mark.parametrize(
     ("containers", "qos"),
     [

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import amounts, quantities
+from descheduler.kube.convert.node_marks import is_virtual, leaving
+from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import NodeWire
 from descheduler.kube.devices.resources import node_gpus
 from descheduler.model.nodes import Node, Taint
-
-_VIRTUAL_TAINT = "virtual-kubelet.io/provider"
-_VIRTUAL_LABELS = {
-    "type": "virtual-kubelet",
-    "kubernetes.azure.com/role": "virtual-node",
-    "eks.amazonaws.com/compute-type": "fargate",
-}
+from descheduler.model.quantity import amounts
 
 
 def convert_node(wire: NodeWire, intern: Interner) -> Node:
@@ -25,23 +18,32 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
     labels = intern.labels(meta.labels)
     with under("status.allocatable"):
         allocatable = amounts(quantities(wire.status.allocatable))
+    annotations = intern.annotations(meta.annotations)
+    with under("status.capacity"):
+        machine = {name: (wire.status.capacity or {}).get(name) for name in ("cpu", "memory")}
+        capacity = amounts(quantities({name: size for name, size in machine.items() if size is not None}))
     taints = tuple(Taint(t.key, t.value, t.effect) for t in wire.spec.taints or ())
+    conditions = wire.status.conditions or ()
+    going = leaving(
+        deleted=meta.deletion_timestamp is not None,
+        taints=taints,
+        labels=labels,
+        annotations=annotations,
+        conditions=conditions,
+    )
     return Node(
         name=intern.text(meta.name),
         uid=meta.uid,
         labels=labels,
-        annotations=intern.annotations(meta.annotations),
+        annotations=annotations,
         allocatable=allocatable,
+        capacity=capacity,
         taints=taints,
         unschedulable=wire.spec.unschedulable,
-        ready=any(c.type == "Ready" and c.status == "True" for c in wire.status.conditions or ()),
+        ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
         created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
         gpus=node_gpus(allocatable, labels),
-        virtual=_virtual(labels, taints),
+        virtual=is_virtual(labels, taints),
+        leaving=going.mark,
+        drained=going.drained,
     )
-
-
-def _virtual(labels: Mapping[str, str], taints: tuple[Taint, ...]) -> bool:
-    if any(taint.key == _VIRTUAL_TAINT for taint in taints):
-        return True
-    return any(labels.get(key) == value for key, value in _VIRTUAL_LABELS.items())

@@ -47,7 +47,7 @@ def convert_claim(wire: ClaimWire, intern: Interner) -> Claim:
     )
 
 
-def convert_template(volume: str, wire: EphemeralWire) -> ClaimTemplate:
+def convert_claim_template(volume: str, wire: EphemeralWire) -> ClaimTemplate:
     """The template of an ephemeral volume of that name."""
     spec = wire.volume_claim_template.spec
     return ClaimTemplate(volume, spec.storage_class_name, spec.access_modes or ())

@@ -124,6 +124,7 @@ class TolerationWire(Slim, frozen=True, gc=False):
     operator: str = ""
     value: str = ""
     effect: str = ""
+    toleration_seconds: int | None = None
 
 
 class SpreadWire(Slim, frozen=True, gc=False):
@@ -216,6 +217,9 @@ class PodSpecWire(Slim, frozen=True, gc=False):
     node_name: str = ""
     priority: int | None = None
     priority_class_name: str = ""
+    service_account_name: str = ""
+    runtime_class_name: str = ""
+    active_deadline_seconds: int | None = None
     scheduler_name: str = "default-scheduler"
     restart_policy: str = "Always"
     termination_grace_period_seconds: int | None = None
@@ -246,6 +250,12 @@ class PodWire(Object, frozen=True, gc=False):
     status: PodStatusWire = PodStatusWire()
 
 
+class PodTemplateWire(Object, frozen=True, gc=False):
+    """What a controller makes pods from."""
+
+    spec: PodSpecWire = PodSpecWire()
+
+
 # Nodes and storage
 
 
@@ -261,6 +271,7 @@ class NodeSpecWire(Slim, frozen=True, gc=False):
 
 
 class NodeStatusWire(Slim, frozen=True, gc=False):
+    capacity: dict[str, str | int | float] | None = None
     allocatable: dict[str, str | int | float] | None = None
     conditions: tuple[ConditionWire, ...] | None = None
 
@@ -329,6 +340,74 @@ class StorageClassWire(Object, frozen=True, gc=False):
     allowed_topologies: tuple[TopologyTermWire, ...] | None = None
 
 
+# What new pods are held to
+
+
+class NamespaceStatusWire(Slim, frozen=True, gc=False):
+    phase: str = ""
+
+
+class NamespaceWire(Object, frozen=True, gc=False):
+    status: NamespaceStatusWire = NamespaceStatusWire()
+
+
+class OverheadWire(Slim, frozen=True, gc=False):
+    pod_fixed: dict[str, str | int | float] | None = None
+
+
+class RuntimeSchedulingWire(Slim, frozen=True, gc=False):
+    node_selector: dict[str, str] | None = None
+    tolerations: Raw = NO_RAW
+
+
+class RuntimeClassWire(Object, frozen=True, gc=False):
+    overhead: OverheadWire | None = None
+    scheduling: RuntimeSchedulingWire | None = None
+
+
+class ScopeWire(Slim, frozen=True, gc=False):
+    scope_name: str = ""
+    operator: str = ""
+    values: tuple[str, ...] | None = None
+
+
+class ScopeSelectorWire(Slim, frozen=True, gc=False):
+    match_expressions: tuple[ScopeWire, ...] | None = None
+
+
+class QuotaSpecWire(Slim, frozen=True, gc=False):
+    hard: dict[str, str | int | float] | None = None
+    scopes: tuple[str, ...] | None = None
+    scope_selector: ScopeSelectorWire | None = None
+
+
+class QuotaStatusWire(Slim, frozen=True, gc=False):
+    hard: dict[str, str | int | float] | None = None
+    used: dict[str, str | int | float] | None = None
+
+
+class QuotaWire(Object, frozen=True, gc=False):
+    spec: QuotaSpecWire = QuotaSpecWire()
+    status: QuotaStatusWire = QuotaStatusWire()
+
+
+class LimitRangeItemWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    min: dict[str, str | int | float] | None = None
+    max: dict[str, str | int | float] | None = None
+    default: dict[str, str | int | float] | None = None
+    default_request: dict[str, str | int | float] | None = None
+    max_limit_request_ratio: dict[str, str | int | float] | None = None
+
+
+class LimitRangeSpecWire(Slim, frozen=True, gc=False):
+    limits: tuple[LimitRangeItemWire, ...] | None = None
+
+
+class LimitRangeWire(Object, frozen=True, gc=False):
+    spec: LimitRangeSpecWire = LimitRangeSpecWire()
+
+
 class CsiLimitWire(Slim, frozen=True, gc=False):
     count: int | None = None
 
@@ -388,13 +467,33 @@ class FailureConditionWire(Slim, frozen=True, gc=False):
     status: str = "True"
 
 
+class FailureExitCodesWire(Slim, frozen=True, gc=False):
+    container_name: str | None = None
+    operator: str = ""
+    values: tuple[int, ...] | None = None
+
+
 class FailureRuleWire(Slim, frozen=True, gc=False):
     action: str = ""
+    on_exit_codes: FailureExitCodesWire | None = None
     on_pod_conditions: tuple[FailureConditionWire, ...] | None = None
 
 
 class FailurePolicyWire(Slim, frozen=True, gc=False):
     rules: tuple[FailureRuleWire, ...] | None = None
+
+
+class OrdinalsWire(Slim, frozen=True, gc=False):
+    start: int = 0
+
+
+class RollingUpdateWire(Slim, frozen=True, gc=False):
+    partition: int | None = None
+
+
+class UpdateStrategyWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    rolling_update: RollingUpdateWire | None = None
 
 
 class WorkloadSpecWire(Slim, frozen=True, gc=False):
@@ -408,15 +507,27 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     active_deadline_seconds: int | None = None
     suspend: bool | None = None
     pod_failure_policy: FailurePolicyWire | None = None
+    template: PodTemplateWire | None = None
+    paused: bool = False
+    pod_management_policy: str = ""
+    update_strategy: UpdateStrategyWire | None = None
+    ordinals: OrdinalsWire | None = None
+    completions: int | None = None
+    managed_by: str | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):
+    observed_generation: int = 0
+    conditions: tuple[ConditionWire, ...] | None = None
+    current_revision: str = ""
+    update_revision: str = ""
     replicas: int = 0
     ready_replicas: int = 0
     desired_number_scheduled: int = 0
     number_ready: int = 0
     ready: int | None = None
     failed: int = 0
+    succeeded: int = 0
     start_time: datetime | None = None
 
 
