@@ -282,10 +282,10 @@ def _snapshot(world: _World) -> ClusterSnapshot:
 
 def _cluster(nodes: Sequence[Node], pods: Sequence[Pod]) -> ClusterSnapshot:
     from descheduler.model.snapshot import ClusterSnapshot
-    from descheduler.model.workloads import Workload
+    from descheduler.model.workloads import FailureAction, Workload
 
     jobs = [Workload("Job", "batch/v1", p.namespace, p.name[:-2], f"job-{p.name}", replicas=1, ready=1) for p in pods]
-    jobs = [replace(job, ignores_disruption=True) for job in jobs]
+    jobs = [replace(job, on_eviction=FailureAction.IGNORE) for job in jobs]
     return ClusterSnapshot.of(
         taken_at=NOW, nodes=tuple(nodes), pods=tuple(pods), workloads={job.key: job for job in jobs}
     )

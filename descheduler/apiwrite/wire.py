@@ -23,6 +23,7 @@ class Meta(Wire, frozen=True):
     resource_version: str = ""
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
 
 
 class Stub(Wire, frozen=True):

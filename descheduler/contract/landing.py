@@ -1,8 +1,9 @@
 """Where a pod will land, and whether that is good: the one rule that strategies and proofs share.
 
 On a plain cluster the scheduler decides, not we. What is likely must therefore be good: the probability of landing on
-the source again, or on a node that the caller does not accept, may not exceed an agreed risk. A state that steers is
-asked with the taint on the source, as it will be. Where the executor names the node, any good node with room will do.
+the source again, on a node that is about to go, or on one that the caller does not accept, may not exceed an agreed
+risk. A state that steers is asked with the taint on the source, as it will be. Where the executor names the node, any
+good node with room will do.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def land(
     bad: Reason,
     wished: Sequence[int] = (),
 ) -> Landing | Blocked:
-    """Where the pod, removed from `source` in `state`, will be; or NO_PLACE, WOULD_STAY or `bad` as the refusal.
+    """Where the pod, removed from `source` in `state`, will be; or why not: NO_PLACE, WOULD_STAY, NODE_LEAVING, `bad`.
 
     `wished` nodes, best first, come before others where the landing is directed; elsewhere a wish changes nothing.
     """
@@ -60,12 +61,15 @@ def land(
     back = float(shares[nodes == source].sum())
     if back > max_risk:
         return Blocked(Reason.WOULD_STAY, key, f"probability {back:.0%}")
-    good = accept(nodes) & (nodes != source)
+    stays = state.stays(pod, nodes)
+    good = accept(nodes) & (nodes != source) & stays
     share = float(shares[good].sum())
     if share < 1.0 - max_risk:
-        name = snapshot.nodes[int(nodes[int(np.argmin(good))])].name
-        return Blocked(bad, f"node/{name}", f"{key} would probably land there")
-    return Landing(tuple(nodes[good].tolist()), share, likely, len(room) - int((room == source).sum()))
+        worst = int(np.argmin(good))
+        name = snapshot.nodes[int(nodes[worst])].name
+        return Blocked(bad if stays[worst] else Reason.NODE_LEAVING, f"node/{name}", f"{key} would probably land there")
+    others = room[room != source]
+    return Landing(tuple(nodes[good].tolist()), share, likely, int(state.stays(pod, others).sum()))
 
 
 def _directed(

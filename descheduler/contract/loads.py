@@ -22,7 +22,8 @@ from descheduler_profiling.quantiles import interpolated, upper
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
 
-_YOUNG = 3600.0
+YOUNG = 3600.0
+"""Seconds in which a pod need have no history yet."""
 _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
 
 
@@ -49,6 +50,7 @@ class NodeLoads:
         self.pod_row = np.where(usable, self.pod_row, -1).astype(np.int32)
         requests = columns.spec_requests[columns.pod_spec, at].astype(np.float64)  # [P]
         self._requested: Floats32 = (requests / unit).astype(np.float32)
+        self._remade: Floats32 = (columns.spec_requests[columns.pod_remade, at] / unit).astype(np.float32)
         self.pod_weight = self._weights(snapshot)  # [P]
         self._base = self._sums(snapshot)  # [N, D]
         self._curves: dict[float, Floats32] = {}
@@ -94,7 +96,7 @@ class NodeLoads:
         born = np.fromiter(
             (snapshot.pods[p].started or snapshot.taken_at for p in pods.tolist()), np.float64, len(pods)
         )
-        old = born <= snapshot.taken_at - _YOUNG  # a pod that just began cannot have history, and proves nothing
+        old = born <= snapshot.taken_at - YOUNG  # a pod that just began cannot have history, and proves nothing
         judged = row[old] if old.any() else row
         overall = float((judged >= 0).mean()) if judged.size else 1.0
         return covered.astype(np.float32), confidence.astype(np.float32), overall
@@ -103,15 +105,16 @@ class NodeLoads:
         """[K, D] forecast vectors of nodes (all when None), as the snapshot has them."""
         return self._base if nodes is None else self._base[nodes]
 
-    def of_pods(self, pods: Positions) -> Floats32:
-        """[K, D] forecast vectors of pods."""
+    def of_pods(self, pods: Positions, *, remade: bool = False) -> Floats32:
+        """[K, D] forecast vectors of pods, or of what will be made in their place."""
         rows = self.pod_row[pods]
+        requested = self._remade if remade else self._requested
         if not self.profiles.vectors.shape[0]:
             out = np.zeros((len(pods), self._base.shape[1]), np.float32)
         else:
             out = self.profiles.vectors[rows] * self.pod_weight[pods][:, None]
         out[rows < 0] = 0.0
-        out[rows < 0, : self.profiles.layout.points] = self._requested[pods[rows < 0]][:, None]
+        out[rows < 0, : self.profiles.layout.points] = requested[pods[rows < 0]][:, None]
         return out
 
     def curve(self, vectors: Floats32, nodes: Positions, q: float) -> Floats32:

@@ -130,7 +130,8 @@ def _wider(done: Relocation, move: Move, sources: set[int], good: Accept, most: 
     if not len(likely):
         return None
     steered = {*sources, *done.avoid}
-    more = [node for node in likely[~good(likely)].tolist() if node not in steered]
+    bad = ~good(likely) | ~done.state.stays(move.pod, likely)
+    more = [node for node in likely[bad].tolist() if node not in steered]
     if not more or len(done.avoid) + len(more) > most or set(more) & set(done.landed.values()):
         return None
     return replace(done, avoid=(*done.avoid, *more))

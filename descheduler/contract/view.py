@@ -79,9 +79,10 @@ class RebalanceView:
         return self.units.of(pod).moving(pod)
 
     def destinations(self) -> Mask:
-        """[N] nodes that may receive pods at all: ready, schedulable, real."""
-        virtual = np.fromiter((n.virtual for n in self.snapshot.nodes), np.bool_, len(self.snapshot.nodes))
-        ready: Mask = self.snapshot.columns.node_ready & ~virtual
+        """[N] nodes that may receive pods at all: ready, schedulable, real, and not about to go."""
+        nodes = self.snapshot.nodes
+        lasting = np.fromiter((not n.virtual and not n.leaving for n in nodes), np.bool_, len(nodes))
+        ready: Mask = self.snapshot.columns.node_ready & lasting
         return ready
 
 
@@ -122,6 +123,17 @@ class Scenario:
         """Set aside the room of a pending pod; it does not stand there, so rules between pods do not count it."""
         self._state.reserve(pod, node)
 
+    def linger(self, pod: int, node: int) -> None:
+        """The pod, removed before, terminates on the node and holds its room, whether its replacement is placed or not.
+
+        Its load is not counted any more.
+        """
+        self._state.linger(pod, node)
+
+    def end(self, pod: int, node: int) -> None:
+        """The pod that lingers on the node is gone."""
+        self._state.end(pod, node)
+
     def apply(self, moves: Iterable[Move], landed: Mapping[int, int]) -> None:
         """Take all moves as done, each pod on the node that `landed` names."""
         moves = tuple(moves)
@@ -148,8 +160,12 @@ class Scenario:
         return self._state.moved
 
     def fits(self, pod: int, nodes: Positions | None = None) -> Mask:
-        """[N] or [K]: may the scheduler put the pod there now?"""
+        """[N] or [K]: may the scheduler put the pod there now, to stay?"""
         return self._state.fits(pod, nodes)
+
+    def stays(self, pod: int, nodes: Positions) -> Mask:
+        """[K] whether the pod, put on these nodes, would stay there; False on those about to go."""
+        return self._state.stays(pod, nodes)
 
     def possible(self, pod: int) -> Mask:
         """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
@@ -234,7 +250,7 @@ class Scenario:
         vectors = self.vectors(resource, nodes)
         if plus is None:
             return loads.hottest(vectors, nodes, q, horizon)
-        vectors += loads.of_pods(np.array([plus], np.int32))
+        vectors += loads.of_pods(np.array([plus], np.int32), remade=True)
         level = loads.hottest(vectors, nodes, q, horizon)
         level[loads.unknown[nodes]] = np.inf
         return level
@@ -242,9 +258,10 @@ class Scenario:
     def _add(self, pod: int, node: int, sign: float) -> None:
         if node < 0:
             return
+        remade = not self._state.at_home(pod, node)
         for resource, loads in self._loads.items():
             changed = self._changed[resource]
             before = changed.get(node)
             if before is None:
                 before = loads.of_nodes(np.array([node], np.int32))[0]
-            changed[node] = before + np.float32(sign) * loads.of_pods(np.array([pod], np.int32))[0]
+            changed[node] = before + np.float32(sign) * loads.of_pods(np.array([pod], np.int32), remade=remade)[0]

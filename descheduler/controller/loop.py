@@ -24,6 +24,7 @@ from descheduler.controller.pauses import Paused, pause_of, without_history, wit
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
+from descheduler.controller.switch import ACTIVE, DRY_RUN, Stance, Switch
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.plan_run import Revalidate
@@ -41,7 +42,6 @@ from descheduler.planning.problems import ProblemKind
 from descheduler.policy import Policy, policy_hash
 
 log = structlog.get_logger(__name__)
-ACTIVE = "active"
 _HOUR = 3600.0
 
 
@@ -62,7 +62,7 @@ class Seams:
 
 @dataclass(slots=True)
 class Controller:
-    """`run` goes on until `stop` is set. `mode` comes before the policy's; without an elector we always lead."""
+    """`run` goes on until `stop` is set. `switch` decides about acting; without an elector we always lead."""
 
     watch: PolicyWatch
     seams: Seams
@@ -74,11 +74,12 @@ class Controller:
     status: Status
     events: Events
     clock: Clock
-    mode: str | None = None
+    switch: Switch = field(default_factory=Switch)
     poll_seconds: float = 2.0
     _ledger: Ledger = field(default_factory=Ledger)
     _term: int | None = None
     _goals: tuple[str, Mapping[str, Goal]] = ("", {})
+    _stance: Stance | None = None
 
     def __post_init__(self) -> None:
         self.runner.keep = self._keep
@@ -111,8 +112,8 @@ class Controller:
 
     def _cycle(self) -> str:
         policy = self._policy()
-        active = (self.mode or policy.mode) == ACTIVE
-        self.metrics.active.set(active)
+        active = self._look(policy).active
+        self.metrics.policy_in_force(policy_hash(policy), ACTIVE if active else DRY_RUN)
         if not self._leads():
             return "standby"
         blocked = self.seams.unsynced()
@@ -122,6 +123,7 @@ class Controller:
         if active:
             self._resume()
         decision = self._decide(policy)
+        active = active and self._look(policy).active  # deciding may have taken minutes
         executed = self._execute(decision.plan, policy) if active else None
         if active:
             self.ledgers.save(self._ledger)
@@ -162,12 +164,26 @@ class Controller:
         rejected = f"the file is not valid, the former policy stays in force: {self.watch.problem}"
         self.status.note("policy", rejected if self.watch.problem else "")
         self.metrics.policy_loaded.set(self.watch.loaded_at)
-        self.metrics.policy_info.clear()
-        self.metrics.policy_info.labels(policy_hash(policy), self.mode or policy.mode).set(1)
         self.reports.keep(policy.report.keep)
         self.runner.limits = ExecutionLimits.of(policy.acting)
         self.runner.executors = partial(executor_of, policy)
+        self.runner.halted = partial(self._halted, policy)
         return policy
+
+    def _look(self, policy: Policy) -> Stance:
+        """Whether plans are carried out, asked anew and told where people look."""
+        stance = self.switch.look(policy)
+        if stance != self._stance:
+            log.info("mode", active=stance.active, decided=stance.text)
+            self.status.note("mode", stance.text)
+            self.metrics.active.set(stance.active)
+            self._stance = stance
+        return stance
+
+    def _halted(self, policy: Policy) -> Blocked | None:
+        """Asked before each unit is begun."""
+        stance = self._look(policy)
+        return None if stance.active else Blocked(Reason.SWITCHED_OFF, "mode", stance.text)
 
     def _leads(self) -> bool:
         if self.elector is None or self.elector.leading:
@@ -208,7 +224,7 @@ class Controller:
         )
         with self._stage("decide", "deciding"):
             decision = self.seams.decide(observed, policy, memory)
-        plan = decision.plan
+        plan = replace(decision.plan, mode=self._stance.text if self._stance else "")
         lacking = [problem for problem in decision.problems if problem.kind is not ProblemKind.OBJECT]
         if not plan.acting_blocked and not lacking:
             self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
@@ -220,7 +236,7 @@ class Controller:
         self.status.note("plan", "; ".join(plan.problems))
         if plan.acting_blocked:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
-        return decision
+        return replace(decision, plan=plan)
 
     def _execute(self, plan: PlanDocument, policy: Policy) -> ExecutionReport | None:
         """Carry the plan out, unless the circuit is open; None when nothing was tried."""

@@ -45,7 +45,9 @@ class Metrics:
         self.paused = make.gauge("paused", "Why nothing is planned or moved at present.", "reason")
         self.policy_ok = make.gauge("policy_reload_success", "Whether the policy file is the policy in force.")
         self.policy_loaded = make.gauge("policy_loaded_timestamp_seconds", "When the policy in force was read.")
-        self.policy_info = make.gauge("policy_info", "The policy in force; always 1.", "hash", "mode")
+        self.policy_info = make.gauge(
+            "policy_info", "The policy in force, and the mode in effect; always 1.", "hash", "mode"
+        )
         # What is seen
         self.cache_age = make.gauge("cache_age_seconds", "Since the server last confirmed a kind.", "kind")
         self.cache_synced = make.gauge("cache_synced", "Whether a kind is read without an error.", "kind")
@@ -85,6 +87,10 @@ class Metrics:
         served = {kind: fresh for kind, fresh in snapshot.freshness.items() if fresh.served}
         _show(self.cache_age, {(kind,): max(0.0, now - fresh.as_of) for kind, fresh in served.items()})
         _show(self.cache_synced, {(kind,): float(fresh.synced) for kind, fresh in served.items()})
+
+    def policy_in_force(self, digest: str, mode: str) -> None:
+        """The hash of the policy, and the mode that is in effect."""
+        _show(self.policy_info, {(digest, mode): 1.0})
 
     def planned_now(self, plan: PlanDocument) -> None:
         """What the latest plan says."""

@@ -64,11 +64,11 @@ def second_validation(
 
 
 def _settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
-    """One wave is one moment. The limit of a workload is kept by its plan, whose waves wait for one another: pods that
-    are still on their way out though their replacements are ready are not held against the next wave.
+    """One wave is one moment. Waves wait for one another, so pods that are still on their way out though their
+    replacements are ready are not held against the next one; what a workload lacks by now is.
     """
     settings = planning_settings(policy, snapshot)
-    return replace(settings, limits=replace(settings.limits, waves=1, per_workload=None))
+    return replace(settings, limits=replace(settings.limits, waves=1, leaving=False))
 
 
 def _input(

@@ -6,7 +6,6 @@ looks for kinds (`kube-…`), and, while a wave is under way, those that evict (
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import socket
@@ -25,7 +24,7 @@ from descheduler import __version__
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Leadership, Unelected
-from descheduler.apiwrite.writer import ClusterWriter, LeaseWriter
+from descheduler.apiwrite.writer import NAMESPACE, ClusterWriter, LeaseWriter
 from descheduler.controller.events import Events
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
@@ -34,12 +33,14 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
+from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, WebServer, create_app
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.credentials import own_namespace
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import DeschedulerError
@@ -54,15 +55,14 @@ from descheduler.publish.recommendations import served
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_NAMESPACE = "descheduler"
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What the command line says; the policy says the rest.
 
-    `policy` None: the default policy. `prometheus` and `mode` ("dry-run", "active") come before the policy's.
+    `policy` None: the default policy. `prometheus` comes before the policy's; of `mode` ("dry-run", "active") and the
+    policy's the safer counts. `config_map` is the ConfigMap that the policy is mounted from, empty: none.
     `namespace` holds the Lease and our ConfigMaps; empty: the pod's own, else `descheduler`. `store` keeps the history
     over restarts. `port` 0: any free one. `cluster` names it in reports where there is no context to name it by.
     """
@@ -72,6 +72,7 @@ class RunOptions:
     context: str | None = None
     prometheus: str | None = None
     mode: str | None = None
+    config_map: str = ""
     namespace: str = ""
     leader_elect: bool = True
     lease: str = "descheduler"
@@ -104,7 +105,7 @@ def run_controller(
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(_signals(stop))
             controller = _assemble(options, stack, started, render, seams)
-            log.info("started", version=__version__, mode=options.mode or "by policy")
+            log.info("started", version=__version__)
             controller.run(stop)
     except DeschedulerError as error:
         log.error("cannot start", error=str(error))
@@ -136,7 +137,7 @@ def _assemble(
     cache = ClusterCache(client, clock=clock.wall, rng=rng)
     cache.start()
     stack.callback(cache.stop)
-    namespace = options.namespace or _own_namespace()
+    namespace = options.namespace or own_namespace(NAMESPACE)
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     elector = _elect(options, stack, client, namespace, identity, clock, rng) if options.leader_elect else None
     leadership: Leadership = elector or Unelected()
@@ -165,7 +166,7 @@ def _assemble(
         status=status,
         events=Events(writer, metrics, clock, rng),
         clock=clock,
-        mode=options.mode,
+        switch=Switch(options.mode, options.policy, _policy_map(options, client, namespace)),
     )
 
 
@@ -222,6 +223,10 @@ def _elect(
     return elector
 
 
+def _policy_map(options: RunOptions, client: KubeClient, namespace: str) -> PolicyMap | None:
+    return PolicyMap(client, namespace, options.config_map) if options.config_map else None
+
+
 @contextmanager
 def _signals(stop: threading.Event) -> Iterator[None]:
     """SIGTERM and SIGINT ask for a clean stop; what was there before comes back afterwards."""
@@ -242,11 +247,3 @@ def _report_page(document: PlanDocument) -> str:
     from descheduler.report.html import to_html  # with it come libraries that draw: half a second, and only for pages
 
     return to_html(document)
-
-
-def _own_namespace() -> str:
-    given = os.environ.get("POD_NAMESPACE", "")
-    try:
-        return given or _NAMESPACE_FILE.read_text().strip() or _NAMESPACE
-    except OSError:
-        return _NAMESPACE

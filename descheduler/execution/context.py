@@ -8,6 +8,7 @@ from random import Random
 
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.rate_limit import RateLimit
+from descheduler.execution.departures import Departures
 from descheduler.execution.executors.protocol import ActingTools, UnitMover
 from descheduler.execution.executors.registry import ChosenExecutor
 from descheduler.execution.intents import Intent, IntentStore
@@ -15,6 +16,7 @@ from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome
 from descheduler.execution.replacements import ReplacementWatch
 from descheduler.model.errors import ClusterError
+from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -31,6 +33,7 @@ class ExecutionContext:
     executors: Callable[[str], ChosenExecutor]
     keep: Callable[[str, Sequence[ActionOutcome]], None]
     notify: Callable[[ActionOutcome], None]
+    stopping: Callable[[], bool]
     _chosen: dict[str, ChosenExecutor] = field(default_factory=dict)
     _movers: dict[str, UnitMover] = field(default_factory=dict)
 
@@ -51,9 +54,9 @@ class ExecutionContext:
         return self.tools.limits
 
     @property
-    def stopping(self) -> bool:
-        """Whether the process was asked to end."""
-        return self.tools.stopping()
+    def closed(self) -> Blocked | None:
+        """Why nothing new may be begun at this moment; None while it may."""
+        return self.tools.closed()
 
     def executor(self, name: str) -> ChosenExecutor:
         """The executor of that name, looked up once. Raises ExecutorError."""
@@ -83,7 +86,7 @@ class ExecutionContext:
             self.mover(executor).release(released, [i for i in still_open if i.action.executor == executor])
         self.intents.close(closing.values())
 
-    def look(self, watch: ReplacementWatch) -> None:
+    def look(self, watch: ReplacementWatch | Departures) -> None:
         """Let it see what the cluster is like now."""
         try:
             snapshot = self.observe()
@@ -94,6 +97,6 @@ class ExecutionContext:
     def until_bound(self, watch: ReplacementWatch) -> None:
         """Give the scheduler a moment to find nodes for the replacements, while what was prepared is still there."""
         began = self.clock.steady()
-        while watch.unbound and self.clock.steady() - began < self.limits.finish_on_stop and not self.stopping:
+        while watch.unbound and self.clock.steady() - began < self.limits.finish_on_stop and not self.stopping():
             self.clock.sleep(self.limits.observe_every)
             self.look(watch)

@@ -39,7 +39,7 @@ class Intent:
     @staticmethod
     def of(plan: str, action: Action, at: float) -> Intent:
         """The intent for an action, without what only people read: a whole wave must fit in one ConfigMap (1 MiB)."""
-        pods = tuple(replace(move, requests={}, proof=_NO_PROOF) for move in action.pods)
+        pods = tuple(replace(move, requests={}, becomes={}, remade="", proof=_NO_PROOF) for move in action.pods)
         slim = replace(action, pods=pods, cost=replace(action.cost, parts={}, text=""), budgets=(), note="")
         return Intent(plan, at, slim)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.budgets import PDB, DisruptionBudget
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -28,7 +28,8 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
         blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None)
         blocked = blocked or _waited_for(snapshot, action)
         if blocked is None:
-            blocked = _charge(left, budgets, [pod for pod in pods if pod is not None])
+            covered = [(pod, _covering(snapshot, budgets, pod)) for pod in pods if pod is not None]
+            blocked = _charge(left, covered)
         verdicts[action.id] = blocked
     return verdicts
 
@@ -39,9 +40,9 @@ def budgets_of(snapshot: ClusterSnapshot, moves: Iterable[PodMove]) -> Mapping[s
     found: dict[str, str] = {}
     for move in moves:
         pod = _find(snapshot, move)
-        first = next((b for b in budgets.get(move.namespace, ()) if pod is not None and b.selects(pod.labels)), None)
-        if first is not None:
-            found[move.uid] = first.key
+        covering = _covering(snapshot, budgets, pod) if pod is not None else []
+        if covering:
+            found[move.uid] = covering[0].key
     return found
 
 
@@ -50,6 +51,13 @@ def _by_namespace(snapshot: ClusterSnapshot) -> Mapping[str, list[DisruptionBudg
     for budget in snapshot.budgets:
         found.setdefault(budget.namespace, []).append(budget)
     return found
+
+
+def _covering(
+    snapshot: ClusterSnapshot, budgets: Mapping[str, list[DisruptionBudget]], pod: Pod
+) -> list[DisruptionBudget]:
+    controllers = snapshot.controllers(pod.namespace, pod.owners)
+    return [b for b in budgets.get(pod.namespace, ()) if b.covers(pod, controllers)]
 
 
 def _find(snapshot: ClusterSnapshot, move: PodMove) -> Pod | None:
@@ -80,12 +88,12 @@ def _waited_for(snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
     return None
 
 
-def _charge(left: dict[str, int], budgets: Mapping[str, list[DisruptionBudget]], pods: Iterable[Pod]) -> Blocked | None:
+def _charge(left: dict[str, int], covered: Iterable[tuple[Pod, list[DisruptionBudget]]]) -> Blocked | None:
     need: dict[str, int] = {}
-    for pod in pods:
-        matching = [b for b in budgets.get(pod.namespace, ()) if b.selects(pod.labels)]
-        if len(matching) > 1:
-            return Blocked(Reason.SEVERAL_BUDGETS, pod.key, ", ".join(b.key for b in matching))
+    for pod, matching in covered:
+        several = [b.key for b in matching if b.kind == PDB]
+        if len(several) > 1:
+            return Blocked(Reason.SEVERAL_BUDGETS, pod.key, ", ".join(several))
         for budget in matching:
             if budget.stale:
                 return Blocked(Reason.BUDGET_STALE, budget.key)

@@ -29,6 +29,10 @@ def _never() -> bool:
     return False
 
 
+def _on() -> Blocked | None:
+    return None
+
+
 def _forget(_: str, __: Sequence[ActionOutcome]) -> None:
     return
 
@@ -42,10 +46,11 @@ class PlanRunner:
     """Executes plans and resumes what was interrupted. One call at a time.
 
     `observe` gives a fresh snapshot and raises DeschedulerError's kinds when there is none. `executors` finds the
-    executor that an action names, or raises ExecutorError. `stopping` is asked between steps: a unit that is begun is
-    finished, nothing new is. `keep` (plan, outcomes) must remember what was done, for it is called before the intents
-    that say the same are closed; it may raise ClusterError's kinds and LeadershipLost. `notify` hears of every action
-    once its disruptions are over, before replacements are waited for.
+    executor that an action names, or raises ExecutorError. `stopping` (the process was asked to end) and `halted` (why
+    acting is switched off) are asked between steps and before each unit: one that is begun is finished, nothing new is.
+    `keep` (plan, outcomes) must remember what was done, for it is called before the intents that say the same are
+    closed; it may raise ClusterError's kinds and LeadershipLost. `notify` hears of every action once its disruptions
+    are over, before replacements are waited for.
     """
 
     writer: ClusterWriter
@@ -55,6 +60,7 @@ class PlanRunner:
     rng: Random
     limits: ExecutionLimits = field(default_factory=lambda: ExecutionLimits.of(ActingPolicy()))
     stopping: Callable[[], bool] = _never
+    halted: Callable[[], Blocked | None] = _on
     keep: Callable[[str, Sequence[ActionOutcome]], None] = _forget
     notify: Callable[[ActionOutcome], None] = _ignore
     executors: Callable[[str], ChosenExecutor] = choose
@@ -90,5 +96,10 @@ class PlanRunner:
     def context(self) -> ExecutionContext:
         """For one execution or one unit to be resumed; the rate of disruptions starts anew."""
         rate = RateLimit(self.limits.rate, self.limits.burst, self.clock)
-        tools = ActingTools(self.writer, rate, self.clock, self.rng, self.limits, self.stopping)
-        return ExecutionContext(tools, self.intents, self.observe, self.executors, self.keep, self.notify)
+        tools = ActingTools(self.writer, rate, self.clock, self.rng, self.limits, self._closed)
+        return ExecutionContext(
+            tools, self.intents, self.observe, self.executors, self.keep, self.notify, self.stopping
+        )
+
+    def _closed(self) -> Blocked | None:
+        return Blocked(Reason.STOPPING) if self.stopping() else self.halted()

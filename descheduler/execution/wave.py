@@ -35,7 +35,11 @@ def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequ
     """
     _preflight(context, workers, [u for u in units if len(u.action.pods) > 1 or _holds(context, u)])
     units = [u for u in units if not u.hopeless]
-    if not units or context.stopping:
+    closed = context.closed if units else None
+    if closed is not None:
+        for unit in units:
+            unit.refused = closed
+    if not units or closed is not None:
         return ()
     intents = {u.action.id: Intent.of(plan, u.action, context.clock.wall()) for u in units}
     context.intents.open(intents.values())
@@ -53,7 +57,7 @@ def finish(context: ExecutionContext, workers: Workers, units: Iterable[UnitRun]
     while broken := [u for u in units if u.begun and u.left]:
         for unit in broken:
             unit.raced = unit.raced or any(_over_budget(unit, move) for move in unit.left)
-        allowed = context.limits.finish_on_stop if context.stopping else context.limits.finish
+        allowed = context.limits.finish_on_stop if context.stopping() else context.limits.finish
         if context.clock.steady() - began >= allowed:
             return
         context.clock.sleep(backoff.failure())
@@ -93,6 +97,9 @@ def _prepare(
     """Prepare the units; one that could not be is refused."""
 
     def prepare(unit: UnitRun) -> None:
+        unit.refused = context.closed
+        if unit.refused is not None:
+            return
         failed = context.mover(unit.action.executor).prepare(intents[unit.action.id])
         if failed is not None:
             unit.refused, unit.unsure = failed.blocked, not failed.certain
@@ -101,9 +108,18 @@ def _prepare(
 
 
 def _open(context: ExecutionContext, workers: Workers, units: Sequence[UnitRun]) -> None:
-    """Disrupt one pod of each unit; a unit whose first pod is refused stays untouched."""
-    _disrupt(context, workers, [(u, u.action.pods[0]) for u in units])
-    for unit in units:
+    """Disrupt one pod of each unit; a unit whose first pod is refused stays untouched, and one that may not begin."""
+    may_begin: list[UnitRun] = []
+
+    def disrupt(unit: UnitRun) -> None:
+        context.rate.take()  # whoever waited for the rate asks after it
+        unit.refused = context.closed
+        if unit.refused is None:
+            may_begin.append(unit)
+            _disrupt_one(context, unit, unit.action.pods[0])
+
+    workers.each(units, disrupt, lambda unit: _queue(workers, unit.action.pods[0]))
+    for unit in may_begin:
         first, answer = unit.action.pods[0], unit.answers[unit.action.pods[0].uid]
         if len(unit.action.pods) == 1 and answer.verdict is DisruptionVerdict.GONE and answer.attempts == 1:
             unit.disrupted_at.clear()  # somebody else's doing
@@ -114,10 +130,19 @@ def _open(context: ExecutionContext, workers: Workers, units: Sequence[UnitRun])
 
 def _disrupt(context: ExecutionContext, workers: Workers, pairs: Sequence[tuple[UnitRun, PodMove]]) -> None:
     def one(pair: tuple[UnitRun, PodMove]) -> None:
-        unit, move = pair
-        unit.record(move, context.mover(unit.action.executor).disrupt(move), context.clock.wall())
+        context.rate.take()
+        _disrupt_one(context, *pair)
 
-    workers.each(pairs, one, lambda pair: workers.budgets.get(pair[1].uid, pair[1].uid))
+    workers.each(pairs, one, lambda pair: _queue(workers, pair[1]))
+
+
+def _disrupt_one(context: ExecutionContext, unit: UnitRun, move: PodMove) -> None:
+    unit.record(move, context.mover(unit.action.executor).disrupt(move), context.clock.wall())
+
+
+def _queue(workers: Workers, move: PodMove) -> str:
+    """Pods under one budget wait for one another."""
+    return workers.budgets.get(move.uid, move.uid)
 
 
 def _over_budget(unit: UnitRun, move: PodMove) -> bool:

@@ -1,7 +1,7 @@
 """What the eviction of pods sets off, as far as their controllers tell.
 
 Sources: kubernetes pkg/controller/job/job_controller.go (a deleted pod counts as a failure towards `backoffLimit`
-unless the podFailurePolicy ignores the condition DisruptionTarget); jobset pkg/controllers/failure_policy.go.
+unless the podFailurePolicy says otherwise); jobset pkg/controllers/failure_policy.go.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence
-from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
+from descheduler.model.workloads import FailureAction, OwnerRef, Workload, WorkloadKey
 
 INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
 _REPLICATED_JOB = "jobset.sigs.k8s.io/replicatedjob-name"
@@ -97,17 +97,21 @@ class Effects:
         job = self._job(evicted[0])
         if job is None:
             return Effect(Consequence.COUNTED, Blocked(Reason.DATA_MISSING, str(key), "the Job is not known"))
-        if job.ignores_disruption:
+        if job.suspended or job.managed_by:
+            text = "it is suspended" if job.suspended else f"it is run by {job.managed_by}, not by the Job controller"
+            return Effect(Consequence.LOST, Blocked(Reason.WOULD_BE_LOST, str(key), text))
+        if job.on_eviction is FailureAction.IGNORE:
             return _RESCHEDULED
-        spent = _exhausted(job, evicted)
-        if not spent:
+        failed = _failed_by_policy(job, key) or _exhausted(job, key, evicted)
+        if failed is None:
             return Effect(Consequence.COUNTED)
         above = job.controller
         if above is not None and above.kind == "JobSet":
-            return self._of_set(above, evicted[0])
-        return Effect(Consequence.FAILS, Blocked(Reason.FAILURE_BUDGET, str(key), spent))
+            by_policy = job.on_eviction is FailureAction.FAIL_JOB
+            return self._of_set(above, evicted[0], "PodFailurePolicy" if by_policy else "BackoffLimitExceeded")
+        return Effect(Consequence.FAILS, failed)
 
-    def _of_set(self, owner: OwnerRef, pod: Pod) -> Effect:
+    def _of_set(self, owner: OwnerRef, pod: Pod, why: str) -> Effect:
         """A Job of a JobSet fails: the first rule that matches decides, else the set restarts while it may."""
         found = self._lookup.snapshot.custom(group_of(owner), owner.kind, pod.namespace, owner.name)
         if found is None:
@@ -116,7 +120,7 @@ class Effects:
         policy = child(found.spec, "failurePolicy")
         if policy is None:
             return Effect(Consequence.FAILS)
-        rule = next((r for r in children(policy, "rules") if _matches(r, pod)), None)
+        rule = next((r for r in children(policy, "rules") if _matches(r, pod, why)), None)
         action = "RestartJobSet" if rule is None else child(rule, "action")
         if action in ("RestartJobSetAndIgnoreMaxRestarts", "RestartJobAndIgnoreMaxRestarts"):
             return Effect(Consequence.GROUP_RESTARTS)
@@ -124,30 +128,35 @@ class Effects:
         return Effect(Consequence.GROUP_RESTARTS if restarts else Consequence.FAILS)
 
 
-def evictions_left(job: Workload) -> int | None:
-    """How many of its pods may still be evicted before a Job fails; None: as many as one likes."""
-    return None if job.kind != "Job" or job.ignores_disruption else job.failures_left
+def _failed_by_policy(job: Workload, key: WorkloadKey) -> Blocked | None:
+    """Why one eviction is enough for a Job, or for an index of it, to fail for good."""
+    if job.on_eviction is FailureAction.FAIL_JOB:
+        return Blocked(Reason.WOULD_FAIL, str(key), "its podFailurePolicy fails the Job when a pod is evicted")
+    if job.on_eviction is FailureAction.FAIL_INDEX:
+        return Blocked(Reason.WOULD_FAIL, str(key), "its podFailurePolicy fails the index of a pod that is evicted")
+    return None
 
 
-def _exhausted(job: Workload, evicted: Sequence[Pod]) -> str:
-    """Why the failures that these evictions add are too many, empty when they are not."""
-    left = evictions_left(job)
+def _exhausted(job: Workload, key: WorkloadKey, evicted: Sequence[Pod]) -> Blocked | None:
+    """Why the failures that these evictions add are too many, None when they are not."""
+    left = job.evictions_left
     if left is not None and len(evicted) > left:
-        return f"{job.failed} failures, {len(evicted)} more, backoffLimit {job.failed + left}"
+        text = f"{job.failed} failures, {len(evicted)} more, backoffLimit {job.failed + left}"
+        return Blocked(Reason.FAILURE_BUDGET, str(key), text)
     limit = job.backoff_limit_per_index
     if limit is not None:
         most = max(count(p.annotations.get(INDEX_FAILURES)) or 0 for p in evicted)
         if most + 1 > limit:
-            return f"{most} failures of one index, 1 more, backoffLimitPerIndex {limit}"
-    return ""
+            text = f"{most} failures of one index, 1 more, backoffLimitPerIndex {limit}"
+            return Blocked(Reason.FAILURE_BUDGET, str(key), text)
+    return None
 
 
-def _matches(rule: Json, pod: Pod) -> bool:
+def _matches(rule: Json, pod: Pod, why: str) -> bool:
+    """Whether the rule of a JobSet is for the Job of the pod, which fails for the reason `why`."""
     reasons = children(rule, "onJobFailureReasons")
     targets = children(rule, "targetReplicatedJobs")
-    return (not reasons or "BackoffLimitExceeded" in reasons) and (
-        not targets or pod.labels.get(_REPLICATED_JOB) in targets
-    )
+    return (not reasons or why in reasons) and (not targets or pod.labels.get(_REPLICATED_JOB) in targets)
 
 
 def _may_restart(jobset: CustomObject, policy: Json) -> bool:

@@ -1,22 +1,31 @@
-"""PodDisruptionBudgets, what they allow, and priority classes."""
+"""Disruption budgets, what they allow, and priority classes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.quantity import part_of
 from descheduler.model.selectors import LabelSelector
+from descheduler.model.workloads import OwnerRef
+
+PDB, PUB = "PodDisruptionBudget", "PodUnavailableBudget"
+RELATED = ("pub.kruise.io/related-pub", "kruise.io/related-pub")
+"""Where OpenKruise writes on a pod which PodUnavailableBudget protects it, since v1beta1 and before."""
+_NOT_PROTECTED = ("pub.kruise.io/no-protect", "kruise.io/pub-no-protect")
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # Go's strconv.ParseBool
 
 
 @dataclass(frozen=True, slots=True)
 class DisruptionBudget:
-    """A policy/v1 PodDisruptionBudget with the status its controller last wrote.
+    """A PodDisruptionBudget (policy/v1) or PodUnavailableBudget (OpenKruise), with its controller's last status.
 
     `min_available` and `max_unavailable` are kept as written ("3" or "25%"), empty when unset. `selector` None selects
     no pod, an empty one every pod of the namespace (policy/v1 types.go). `disrupting` counts `status.disruptedPods`:
-    evictions granted that the controller has not yet seen.
+    evictions granted that the controller has not yet seen. The last three are OpenKruise's: a budget may name its
+    workload (`target`: API group, kind, name) instead of selecting pods, and let some go unasked (`ignored`).
     """
 
     namespace: str
@@ -32,6 +41,9 @@ class DisruptionBudget:
     generation: int = 0
     observed_generation: int = 0
     disrupting: tuple[str, ...] = ()
+    kind: str = PDB
+    target: tuple[str, str, str] | None = None
+    ignored: LabelSelector | None = None
 
     @property
     def stale(self) -> bool:
@@ -40,7 +52,22 @@ class DisruptionBudget:
 
     @property
     def key(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        name = f"{self.namespace}/{self.name}"
+        return name if self.kind == PDB else f"{self.kind} {name}"
+
+    def covers(self, pod: Pod, controllers: Iterable[OwnerRef]) -> bool:
+        """Whether a pod of its namespace counts; `controllers` are those above the pod.
+
+        OpenKruise goes by what it wrote on the pod, and writes it on the pods of the target, or those selected
+        (kruise pkg/control/pubcontrol/pub_control.go, `GetPubForPod` and `GetPodsForPub`).
+        """
+        if self.kind == PUB:
+            related = related_budget(pod.annotations)
+            if related:
+                return related == self.name
+            if self.target is not None:
+                return any((c.group, c.kind, c.name) == self.target for c in controllers)
+        return self.selects(pod.labels)
 
     def selects(self, labels: Labels) -> bool:
         """Whether it counts pods of its namespace with these labels."""
@@ -79,9 +106,21 @@ class DisruptionBudget:
         """
         if pod.phase is Phase.PENDING or pod.terminal:
             return True
+        if self.kind == PUB and self._lets_go(pod):
+            return True
         if pod.ready:
             return False
         return self.unhealthy_policy == "AlwaysAllow" or 0 < self.desired_healthy <= self.current_healthy
+
+    def _lets_go(self, pod: Pod) -> bool:
+        if any(pod.annotations.get(key) in _TRUE for key in _NOT_PROTECTED):
+            return True
+        return self.ignored is not None and bool(self.ignored.requirements) and self.ignored.matches(pod.labels)
+
+
+def related_budget(annotations: Labels) -> str:
+    """The PodUnavailableBudget that a pod says protects it, empty when it says nothing."""
+    return next((name for key in RELATED if (name := annotations.get(key))), "")
 
 
 def _scaled(written: str, total: int, unreadable: int) -> int:

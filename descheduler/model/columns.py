@@ -1,4 +1,7 @@
-"""The columnar view of a snapshot: N nodes, P pods, R resources, S distinct pod specs, W workloads."""
+"""The columnar view of a snapshot: N nodes, P pods, R resources, S distinct pod specs, W workloads.
+
+Among the specs are those of the pods that will be made in the place of others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ import numpy as np
 
 from descheduler.model.arrays import Ints, Ints32, Mask, Positions
 from descheduler.model.nodes import Node
-from descheduler.model.pods import Amounts, Pod, PodSpec
+from descheduler.model.pods import Pod, PodSpec
+from descheduler.model.quantity import Amounts
+from descheduler.model.remaking import Replacements
 from descheduler.model.workloads import WorkloadKey
 
 
@@ -28,6 +33,7 @@ class Columns:
     specs: tuple[PodSpec, ...]  # [S]
     spec_requests: Ints  # [S, R]
     pod_spec: Ints32  # [P] position in specs
+    pod_remade: Ints32  # [P] the same of what will be made in the pod's place
     pod_node: Positions  # [P] position of the node, -1 when unbound or unknown
     pod_live: Mask  # [P]
     pod_priority: Ints  # [P]
@@ -50,9 +56,11 @@ class Columns:
         return rows
 
 
-def build_columns(nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]) -> Columns:
+def build_columns(
+    nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey], remade: Replacements
+) -> Columns:
     """Build the arrays; `root` names the topmost controller of a pod."""
-    specs, pod_spec = _distinct_specs(pods)
+    specs, pod_spec, pod_remade = _distinct_specs(pods, remade)
     resources = _resource_names(nodes, specs)
     column = {name: i for i, name in enumerate(resources)}
     allocatable = _matrix([n.allocatable for n in nodes], column)
@@ -72,6 +80,7 @@ def build_columns(nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Po
         specs=specs,
         spec_requests=spec_requests,
         pod_spec=pod_spec,
+        pod_remade=pod_remade,
         pod_node=pod_node,
         pod_live=pod_live,
         pod_priority=np.fromiter((p.priority for p in pods), np.int64, len(pods)),
@@ -82,19 +91,24 @@ def build_columns(nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Po
     )
 
 
-def _distinct_specs(pods: Sequence[Pod]) -> tuple[tuple[PodSpec, ...], Ints32]:
+def _distinct_specs(pods: Sequence[Pod], remade: Replacements) -> tuple[tuple[PodSpec, ...], Ints32, Ints32]:
     # Converters intern specs, so identity finds nearly all duplicates without hashing deep values;
     # equal specs that are distinct objects merely cost a row.
     rows: dict[int, int] = {}
     specs: list[PodSpec] = []
-    pod_spec = np.empty(len(pods), np.int32)
-    for i, pod in enumerate(pods):
-        row = rows.get(id(pod.spec))
+
+    def row_of(spec: PodSpec) -> int:
+        row = rows.get(id(spec))
         if row is None:
-            row = rows[id(pod.spec)] = len(specs)
-            specs.append(pod.spec)
-        pod_spec[i] = row
-    return tuple(specs), pod_spec
+            row = rows[id(spec)] = len(specs)
+            specs.append(spec)
+        return row
+
+    pod_spec = np.fromiter((row_of(pod.spec) for pod in pods), np.int32, len(pods))
+    pod_remade = pod_spec.copy()
+    for pod, replacement in remade.different.items():
+        pod_remade[pod] = row_of(replacement.spec)
+    return tuple(specs), pod_spec, pod_remade
 
 
 def _resource_names(nodes: Sequence[Node], specs: Sequence[PodSpec]) -> tuple[str, ...]:

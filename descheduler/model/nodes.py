@@ -1,4 +1,4 @@
-"""Nodes, and the storage objects that tie pods to places."""
+"""Nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from descheduler.model.devices import NodeGpus as NodeGpus
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
-from descheduler.model.selectors import NodeSelectorTerm
 
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 """Well-known labels of nodes (k8s.io/api core/v1 well_known_labels.go)."""
@@ -38,37 +37,5 @@ class Node:
     created: float = 0.0
     gpus: NodeGpus | None = None
     virtual: bool = False  # a virtual kubelet: neither source nor destination
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A PersistentVolumeClaim; `volume` is empty while unbound."""
-
-    namespace: str
-    name: str
-    volume: str = ""
-    storage_class: str = ""
-    access_modes: tuple[str, ...] = ()
-    selected_node: str = ""  # annotation volume.kubernetes.io/selected-node
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A PersistentVolume; `affinity` None means usable everywhere; `local`: its data lives on one node."""
-
-    name: str
-    affinity: tuple[NodeSelectorTerm, ...] | None = None
-    storage_class: str = ""
-    local: bool = False
-    labels: Labels = NO_LABELS
-    csi_driver: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StorageClass:
-    """`allowed_topologies` as node selector terms; empty: everywhere."""
-
-    name: str
-    binding_mode: str = "Immediate"  # Immediate | WaitForFirstConsumer
-    provisioner: str = ""
-    allowed_topologies: tuple[NodeSelectorTerm, ...] = ()
+    leaving: str = ""  # what tells that it is about to go, so that it is no destination; empty: nothing does
+    drained: bool = False  # it is going now: whoever removes it moves its pods, so it is no source either

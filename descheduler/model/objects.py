@@ -27,6 +27,11 @@ class CustomObject:
     generation: int = 0
     spec: Mapping[str, Json] = field(default_factory=dict)
     status: Mapping[str, Json] = field(default_factory=dict)
+    deleting: bool = False  # has a deletion timestamp
+
+    @property
+    def controller(self) -> OwnerRef | None:
+        return next((o for o in self.owners if o.controller), None)
 
     @property
     def group(self) -> str:

@@ -83,7 +83,10 @@ class ProofRow:
 
 @dataclass(frozen=True, slots=True)
 class PodMove:
-    """One pod of an action. `requests` for people ("cpu": "500m")."""
+    """One pod of an action. `requests` for people ("cpu": "500m").
+
+    `becomes` are those of its replacement, empty where they are the same; `remade` says why and what else differs.
+    """
 
     namespace: str
     pod: str
@@ -93,6 +96,8 @@ class PodMove:
     destination: str
     requests: Mapping[str, str]
     proof: ProofRow
+    becomes: Mapping[str, str] = field(default_factory=dict)
+    remade: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +218,5 @@ class PlanDocument:
     summary: Mapping[str, float]  # e.g. nodes, pods, hot_nodes_before, hot_nodes_after, moves, waves, gpu_slots_before…
     problems: tuple[str, ...] = ()  # e.g. a strategy that failed; the plan stands without it
     acting_blocked: str = ""  # when set, nothing may be executed from this plan, and why
+    mode: str = ""  # whether the controller carries it out, and who decided; no part of what `id` stands for
     gpus: GpuMap | None = None  # None: no node has any

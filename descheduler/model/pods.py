@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from descheduler.model.asks import NO_ASKS, Asks
 from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
 from descheduler.model.labels import NO_LABELS, Labels
+from descheduler.model.owners import OwnerRef
+from descheduler.model.quantity import Amounts as Amounts
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
-from descheduler.model.workloads import OwnerRef
-
-Amounts = tuple[tuple[str, int], ...]
-"""Resource amounts sorted by name, in the units of `quantity.amount`."""
+from descheduler.model.storage import ClaimTemplate
 
 
 def amount_of(amounts: Amounts, resource: str) -> int:
@@ -33,6 +33,7 @@ class Toleration:
     operator: str = "Equal"  # Equal | Exists | Lt | Gt
     value: str = ""
     effect: str = ""  # empty: all effects
+    seconds: int | None = None  # of a NoExecute taint: so long and no longer; None: for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class PodSpec:
     host_ports: tuple[HostPort, ...] = ()
     gpu: GpuRequest | None = None
     local_storage: bool = False  # any hostPath or emptyDir volume
+    ephemeral: tuple[ClaimTemplate, ...] = ()  # generic ephemeral volumes
     resource_claims: tuple[str, ...] = ()  # DRA
     priority_class: str = ""
     scheduler_name: str = "default-scheduler"
@@ -134,6 +136,10 @@ class PodSpec:
     images: tuple[str, ...] = ()
     qos: str = "Burstable"  # Guaranteed | Burstable | BestEffort
     counted: tuple[int, int] = (0, 0)  # CPU in millicores, memory in bytes; zeros: not known, derived from requests
+    asks: Asks = NO_ASKS  # what each container is written to ask for, without what its status says is in force
+    service_account: str = ""
+    runtime_class: str = ""
+    has_deadline: bool = False  # spec.activeDeadlineSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +156,12 @@ class Pod:
     node: str = ""  # spec.nodeName, empty: not bound
     phase: Phase = Phase.RUNNING
     ready: bool = True
+    generation: int = 0  # 1: nobody changed its spec since it was made; 0: the server does not count (before 1.33)
     created: float = 0.0
     started: float = 0.0
     deleting: float | None = None  # metadata.deletionTimestamp
     priority: int = 0
-    claims: tuple[str, ...] = ()  # names of PersistentVolumeClaims
+    claims: tuple[str, ...] = ()  # names of PersistentVolumeClaims, without those of ephemeral volumes
     pod_group: str = ""  # spec.schedulingGroup.podGroupName
     gpu_indices: tuple[int, ...] = ()  # devices held, ascending; empty when nobody says which
     gpu_shares: tuple[GpuShare, ...] = ()  # how much of each, where it is told; in the order of `gpu_indices`
@@ -163,6 +170,7 @@ class Pod:
     device_claims: tuple[str, ...] = ()  # names of its ResourceClaims
     claims_note: str = ""  # what about them keeps the pod where it is
     gated: bool = False  # has scheduling gates
+    nominated: str = ""  # status.nominatedNodeName: the node whose room is kept for it while it waits
     resource_version: str = ""
     problem: str = ""  # why its spec could not be read: what it asks for is then unknown, and it may not move
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
+
+Amounts = tuple[tuple[str, int], ...]
+"""Resource amounts sorted by name, in the units of `amount`."""
 
 _SUFFIX = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
 _SUFFIX |= {suffix: Decimal(1000) ** (i + 1) for i, suffix in enumerate("kMGTPE")}
@@ -42,6 +45,13 @@ def amount(resource: str, text: str) -> int:
     if resource == "cpu":
         value *= 1000
     return max(-_MAX, min(int(value.to_integral_value(ROUND_CEILING)), _MAX))
+
+
+def amounts(values: Mapping[str, Decimal]) -> Amounts:
+    """Exact values in whole units (millicores for cpu), rounded up once at the end as the scheduler does."""
+    return tuple(
+        sorted((n, int((v * 1000 if n == "cpu" else v).to_integral_value(ROUND_CEILING))) for n, v in values.items())
+    )
 
 
 def part_of(written: str, size: int, rounded: Callable[[float], int] = math.ceil) -> int | None:

@@ -15,10 +15,14 @@ class Reason(StrEnum):
     TERMINATING = "Terminating"
     TERMINAL = "Finished"
     NOT_RUNNING = "NotRunning"
+    NODE_NOT_READY = "NodeNotReady"
+    NODE_LEAVING = "NodeLeaving"
     SYSTEM_CRITICAL = "SystemCritical"
     PRIORITY_TOO_HIGH = "PriorityTooHigh"
     LOCAL_STORAGE = "LocalStorage"
     PERSISTENT_VOLUME = "PersistentVolume"
+    VOLUME_LOST = "VolumeWouldBeLost"
+    VOLUME_SHARED = "VolumeIsShared"
     BARE_POD = "BarePod"
     OPTED_OUT = "OptedOut"
     NEVER_EVICT = "NeverEvict"
@@ -42,6 +46,11 @@ class Reason(StrEnum):
     RETURNS_TO_NODE = "ReturnsToSameNode"
     FAILURE_BUDGET = "FailureBudget"
     WOULD_BE_LOST = "WouldBeLost"
+    # Replacements
+    WOULD_WAIT = "ReplacementWouldWait"
+    NODE_NAMED = "TemplateNamesNode"
+    ROLLING_OUT = "RollingOut"
+    NOT_ADMITTED = "NotAdmitted"
     # Budgets
     DISRUPTION_BUDGET = "DisruptionBudget"
     BUDGET_STALE = "DisruptionBudgetStale"
@@ -77,6 +86,7 @@ class Reason(StrEnum):
     API_REFUSED = "ApiRefused"
     NOT_LEADING = "NotLeading"
     STOPPING = "Stopping"
+    SWITCHED_OFF = "SwitchedOff"
     UNFINISHED = "Unfinished"
     POLICY_INVALID = "PolicyInvalid"
     INTERNAL = "InternalError"
@@ -88,10 +98,14 @@ EXPLANATION: dict[Reason, str] = {
     Reason.TERMINATING: "the pod is already being deleted",
     Reason.TERMINAL: "the pod has finished and holds nothing",
     Reason.NOT_RUNNING: "the pod is not running yet, so moving it gains nothing",
+    Reason.NODE_NOT_READY: "its node is not ready: it would stay terminating there, and the node's load is not known",
+    Reason.NODE_LEAVING: "the node is about to be removed, or would keep the pod for a while only",
     Reason.SYSTEM_CRITICAL: "system-critical priority (2000000000 or above)",
     Reason.PRIORITY_TOO_HIGH: "its priority is at or above the policy's threshold",
     Reason.LOCAL_STORAGE: "it has emptyDir or hostPath data that a move would lose",
     Reason.PERSISTENT_VOLUME: "the policy protects pods with these persistent volumes",
+    Reason.VOLUME_LOST: "its volume is going, and would be gone when its replacement comes",
+    Reason.VOLUME_SHARED: "another pod uses its volume, which one node at a time can have",
     Reason.BARE_POD: "no controller would create it again",
     Reason.OPTED_OUT: "its annotations ask to be left alone",
     Reason.NEVER_EVICT: "pods of this kind must not be evicted (cache worker, Ray head, Spark driver, this program)",
@@ -114,8 +128,12 @@ EXPLANATION: dict[Reason, str] = {
     Reason.RETURNS_TO_NODE: "its controller would put it back on the same node",
     Reason.FAILURE_BUDGET: "the eviction would use up its job's failure budget",
     Reason.WOULD_BE_LOST: "nothing would create it again",
-    Reason.DISRUPTION_BUDGET: "its PodDisruptionBudget allows no further disruption",
-    Reason.BUDGET_STALE: "its PodDisruptionBudget's status is not up to date",
+    Reason.WOULD_WAIT: "its replacement would wait for something that may never come",
+    Reason.NODE_NAMED: "its controller's template names the node of its replacement, whatever is planned",
+    Reason.ROLLING_OUT: "its controller is about to replace it, or has not caught up with its workload",
+    Reason.NOT_ADMITTED: "the API server would refuse its replacement",
+    Reason.DISRUPTION_BUDGET: "its disruption budget allows no further disruption",
+    Reason.BUDGET_STALE: "its disruption budget's status is not up to date",
     Reason.SEVERAL_BUDGETS: "several PodDisruptionBudgets match it, so the Eviction API refuses it",
     Reason.NODE_LIMIT: "the policy's limit of moves from one node is reached",
     Reason.NAMESPACE_LIMIT: "the policy's limit of moves in one namespace is reached",
@@ -144,6 +162,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.API_REFUSED: "the API server refused the eviction",
     Reason.NOT_LEADING: "this replica does not lead",
     Reason.STOPPING: "the controller is shutting down",
+    Reason.SWITCHED_OFF: "acting was switched off",
     Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
     Reason.POLICY_INVALID: "there is no valid policy",
     Reason.INTERNAL: "an error that should not happen",

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.columns import Columns, build_columns
 from descheduler.model.distinct import Looks
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
-from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
+from descheduler.model.remaking import Replacements, replacements
+from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
+from descheduler.model.workloads import BUILT_IN, OwnerRef, Workload, WorkloadKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class ClusterSnapshot:
     """Nodes are sorted by name, pods by (namespace, name); positions in these tuples identify them everywhere.
 
     `objects` maps "group/Kind" of an optional API to its objects; a kind that the cluster does not serve is absent
-    from it, one that is served but empty is there with an empty tuple.
+    from it, one that is served but empty is there with an empty tuple. `read` are the keys of all kinds that were read
+    whole: only of these does it mean something that an object is not there.
     """
 
     taken_at: float
@@ -49,7 +53,15 @@ class ClusterSnapshot:
     claims: Mapping[tuple[str, str], Claim] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     storage_classes: Mapping[str, StorageClass] = field(default_factory=dict)
+    ending: frozenset[str] = frozenset()  # namespaces that are being deleted
+    service_accounts: frozenset[ServiceAccount] = frozenset()
+    runtime_classes: Mapping[str, RuntimeClass] = field(default_factory=dict)
+    quotas: tuple[ResourceQuota, ...] = ()
+    limit_ranges: tuple[LimitRange, ...] = ()
+    csi_nodes: Mapping[str, CsiNode] = field(default_factory=dict)  # by the name of the node
+    csi_drivers: Mapping[str, CsiDriver] = field(default_factory=dict)
     objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
+    read: frozenset[str] = frozenset()
     freshness: Mapping[str, Freshness] = field(default_factory=dict)
     cluster: str = ""  # a name for people: the context, or the recording
     problems: tuple[str, ...] = ()  # objects that could not be read, one line each; the nodes they touch are not ready
@@ -67,7 +79,12 @@ class ClusterSnapshot:
     @cached_property
     def columns(self) -> Columns:
         """The same data as arrays; built once."""
-        return build_columns(self.nodes, self.pods, self.root)
+        return build_columns(self.nodes, self.pods, self.root, self.remade)
+
+    @cached_property
+    def remade(self) -> Replacements:
+        """What controllers will make in the place of pods; worked out once."""
+        return replacements(self.pods, self.looks, self.workload, self.runtime_classes)
 
     @cached_property
     def looks(self) -> Looks:
@@ -86,13 +103,19 @@ class ClusterSnapshot:
         above = _controller(owners)
         while above is not None and above.uid not in chain:
             chain[above.uid] = above
-            workload = self.workload(namespace, above)
-            if workload is not None:
-                above = workload.controller
-            else:
-                custom = self.custom(above.group, above.kind, namespace, above.name)
-                above = _controller(custom.owners) if custom is not None else None
+            found = self.controller(namespace, above)
+            above = found.controller if found is not None else None
         return tuple(chain.values())
+
+    def controller(self, namespace: str, owner: OwnerRef) -> Workload | CustomObject | None:
+        """The object that a reference names, built in or of an optional API, whatever its uid."""
+        found = self.workload(namespace, owner)
+        return found if found is not None else self.custom(owner.group, owner.kind, namespace, owner.name)
+
+    def reads(self, owner: OwnerRef) -> bool:
+        """Whether all objects of the kind that a reference names are here, so that one that is not does not exist."""
+        key = BUILT_IN.get((owner.group, owner.kind), f"{owner.group}/{owner.kind}")
+        return key in self.read
 
     def workload(self, namespace: str, owner: OwnerRef) -> Workload | None:
         """The built-in controller that a reference names; one of another API group is not it."""

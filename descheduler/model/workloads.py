@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from descheduler.model.labels import Labels
+from descheduler.model.owners import OwnerRef as OwnerRef
 from descheduler.model.selectors import LabelSelector
+from descheduler.model.templates import PodTemplate
 
+BUILT_IN = {
+    **{("apps", kind): f"{kind.lower()}s" for kind in ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet")},
+    **{("batch", kind): f"{kind.lower()}s" for kind in ("Job", "CronJob")},
+}
+"""Keys of the kinds of controllers that are read of every cluster, by API group and kind."""
 DEFAULT_BACKOFF_LIMIT = 6
 """Of a Job that does not say (batch/v1 defaults)."""
+
+
+class FailureAction(StrEnum):
+    """What a Job does about a pod that failed (batch/v1 podFailurePolicy), the mildest first."""
+
+    IGNORE = "Ignore"
+    COUNT = "Count"
+    FAIL_INDEX = "FailIndex"
+    FAIL_JOB = "FailJob"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,28 +41,30 @@ class WorkloadKey:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnerRef:
-    """metadata.ownerReferences[]: `controller` marks the one that manages the object."""
+class Ordinals:
+    """How a StatefulSet makes its pods (apps/v1 StatefulSetSpec): `start` is the lowest ordinal, revisions are names of
+    ControllerRevisions, empty where its status does not tell."""
 
-    api_version: str
-    kind: str
-    name: str
-    uid: str
-    controller: bool = False
-
-    @property
-    def group(self) -> str:
-        """The API group that the reference names, empty for core."""
-        return self.api_version.rpartition("/")[0]
+    start: int = 0
+    ordered: bool = True  # podManagementPolicy OrderedReady: a pod is made when those below it are ready
+    on_delete: bool = False  # updateStrategy OnDelete
+    partition: int = 0  # ordinals that count from `start` below it keep the current revision
+    current_revision: str = ""
+    update_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One controller object: ReplicaSet, Deployment, StatefulSet, DaemonSet, Job, CronJob.
 
-    `replicas` is what is asked for (`parallelism` for a Job); `ready` what its status reports. The Job fields are
+    `replicas` is what is asked for (`parallelism` for a Job); `ready` what its status reports. `template` is what it
+    makes pods from, None where that is not read. `generation` is what was written last, `observed_generation` what its
+    controller has seen of it (0: it does not tell). `rolling`: a Deployment that goes on replacing old pods, being
+    neither paused nor past its deadline. `ordinals` are a StatefulSet's. The Job fields are
     0/None elsewhere; `failed` and `backoff_limit` say how much of the failure budget is left, `backoff_limit_per_index`
-    how many failures each index of an Indexed Job may have, `deadline` (unix seconds) when it is stopped at the latest.
+    how many failures each index of an Indexed Job may have, `deadline` (unix seconds) when it is stopped at the latest,
+    `on_eviction` the gravest that it may do about a pod that is evicted, `managed_by` who runs it if not the Job
+    controller.
     """
 
     kind: str
@@ -62,9 +81,38 @@ class Workload:
     suspended: bool = False
     backoff_limit: int | None = None
     failed: int = 0
-    ignores_disruption: bool = False  # Job podFailurePolicy: Ignore on condition DisruptionTarget
+    on_eviction: FailureAction = FailureAction.COUNT
     backoff_limit_per_index: int | None = None
     deadline: float | None = None
+    deleting: bool = False  # has a deletion timestamp
+    sized: bool = True  # its spec says `replicas`; False: they are what the API would make of nothing
+    left: int | None = None  # of a Job: how many pods must still succeed; 0: it has ended, None: it does not say
+    template: PodTemplate | None = None
+    generation: int = 0
+    observed_generation: int = 0
+    rolling: bool = False
+    ordinals: Ordinals | None = None
+
+    @property
+    def behind(self) -> bool:
+        """Its controller has not acted yet on what was written last."""
+        return 0 < self.observed_generation < self.generation
+
+    @property
+    def wanted(self) -> int:
+        """How many pods it wants to have now."""
+        if self.suspended:
+            return 0
+        return self.replicas if self.left is None else min(self.replicas, self.left)
+
+    managed_by: str = ""
+
+    @property
+    def evictions_left(self) -> int | None:
+        """How many of its pods may still be evicted before a Job, or an index of it, fails; None: any number."""
+        if self.kind != "Job" or self.on_eviction is FailureAction.IGNORE:
+            return None
+        return self.failures_left if self.on_eviction is FailureAction.COUNT else 0
 
     @property
     def failures_left(self) -> int:

@@ -19,6 +19,7 @@ from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.filters.build import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.in_flight import in_flight
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import Sources, judge_sources
@@ -58,6 +59,7 @@ class PlanningSettings:
     policy_hash: str = ""
     executor: str = "evict"
     landing: LandingMode = LandingMode.PREDICTED
+    relied_on: frozenset[str] | None = None  # signals whose absence is a problem; None: that of any
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class PlanningContext:
 
 def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     """Work out everything that a plan is judged by."""
-    sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
+    given = replace(given, in_flight=in_flight(given.snapshot, given.in_flight))
+    sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now, settings.relied_on)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)
     filters = build_filters(

@@ -15,9 +15,11 @@ import numpy as np
 
 from descheduler.model.errors import UsageError
 from descheduler.model.format import quantity
+from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.units import Unit
+from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome
 
 REMEDY: dict[Reason, str] = {
@@ -46,6 +48,11 @@ REMEDY: dict[Reason, str] = {
     Reason.QUOTA: "a larger quota, or less in it and nothing that waits for it",
     Reason.EXECUTOR: "another acting.executor in the policy, or what its detail names",
     Reason.NOT_RUNNING: "the pod to run",
+    Reason.WOULD_WAIT: "what its detail names to be ready, or not to be waited for (podManagementPolicy: Parallel)",
+    Reason.NODE_NAMED: "a template that leaves the node to the scheduler",
+    Reason.ROLLING_OUT: "the rollout to end, or to be paused",
+    Reason.WOULD_BE_LOST: "an owner that makes it again; if it does, protections.recreatingOwners",
+    Reason.NODE_NOT_READY: "its node to be ready again",
 }
 """What would have to change, for reasons that somebody can do something about."""
 
@@ -85,7 +92,7 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
     at = _position([p.key for p in view.snapshot.pods], name, "pod")
     pod, unit = view.snapshot.pods[at], view.units.of(at)
     stops = outcome.context.filters.every(at)
-    checks = [_about(outcome, pod, at), *_unit_checks(outcome, unit)]
+    checks = [_about(outcome, pod, at), *_remade_check(outcome, at), *_unit_checks(outcome, unit)]
     checks += [_stop(blocked) for blocked in stops] or [Check("filters", True, "every filter lets it go")]
     checks += list(_budget_checks(outcome, at))
     checks += list(_load_checks(outcome, at))
@@ -101,8 +108,14 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
 def _about(outcome: Outcome, pod: Pod, at: int) -> Check:
     columns = outcome.view.snapshot.columns
     owner = columns.workloads[columns.pod_workload[at]]
-    asks = ", ".join(f"{quantity(r, v)} {r}" for r, v in pod.spec.requests if r != "pods")
+    asks = ", ".join(f"{amount} {resource}" for resource, amount in asked(pod.spec).items())
     return Check("pod", None, f"{pod.phase} on {pod.node or 'no node'}, of {owner}, asks for {asks or 'nothing'}")
+
+
+def _remade_check(outcome: Outcome, at: int) -> Iterator[Check]:
+    _, text = remade(outcome.view.snapshot, at)
+    if text:
+        yield Check("replacement", None, text)
 
 
 def _unit_checks(outcome: Outcome, unit: Unit) -> Iterator[Check]:
@@ -182,7 +195,8 @@ def _node(outcome: Outcome, name: str) -> Explanation:
     at = _position([n.name for n in view.snapshot.nodes], name, "node")
     node, one = view.snapshot.nodes[at], np.array([at], np.int32)
     rules = outcome.context.settings.proof
-    checks = [Check("node", node.ready and not node.unschedulable, _state(node.ready, node.unschedulable))]
+    fit = node.ready and not node.unschedulable and not node.leaving
+    checks = [Check("node", fit, _state(node))]
     for resource, loads in view.loads.items():
         before = float(view.start.hottest(resource, one, rules.quantile, rules.horizon_seconds)[0])
         after = float(outcome.final.hottest(resource, one, rules.quantile, rules.horizon_seconds)[0])
@@ -203,8 +217,10 @@ def _node(outcome: Outcome, name: str) -> Explanation:
     return Explanation(f"node {name}", verdict, tuple(checks))
 
 
-def _state(ready: bool, cordoned: bool) -> str:
-    return "ready" + (", cordoned" if cordoned else "") if ready else "not ready"
+def _state(node: Node) -> str:
+    cordoned = ", cordoned" if node.unschedulable else ""
+    going = f", about to be removed ({node.leaving})" if node.leaving else ""
+    return ("ready" + cordoned if node.ready else "not ready") + going
 
 
 def _gang(outcome: Outcome, name: str) -> Explanation:

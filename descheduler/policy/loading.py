@@ -32,6 +32,21 @@ def load_policy(source: Path | str, name: str = "") -> Policy:
     return _Reading(MarkedYaml(_text(source, name))).policy(name)
 
 
+def written_mode(source: Path | str) -> str | None:
+    """The `mode` that a policy gives, valid or not; None when it gives none.
+
+    Raises:
+        PolicyError: it cannot be told.
+    """
+    name = str(source) if isinstance(source, Path) else "policy"
+    document = MarkedYaml(_text(source, name).removeprefix("\ufeff"))
+    doubtful = [problem for problem in document.problems if problem.path in ("", "mode")]
+    if doubtful or not isinstance(document.data, dict):
+        raise PolicyError(tuple(problem.text(name) for problem in doubtful) or (f"{name}: must be a mapping",))
+    mode = document.data.get("mode")
+    return None if mode is None else str(mode)
+
+
 def default_policy_text() -> str:
     """The default policy as commented YAML: every setting with its default."""
     return files("descheduler.policy").joinpath(_DEFAULT).read_text(encoding="utf-8")

@@ -53,7 +53,7 @@ class Policy(Section):
     kind: Literal["DeschedulerPolicy"] = KIND
     """Kind of this document."""
     mode: Literal["dry-run", "active"] = "dry-run"
-    """`dry-run` plans and reports; `active` also carries the plan out. Both decide the same."""
+    """`dry-run` plans and reports; `active` also carries the plan out, unless `--mode` says otherwise."""
     interval: Duration = Field(default=timedelta(minutes=5), ge=timedelta(seconds=10), le=timedelta(days=1))
     """Time between the starts of two cycles of the controller."""
     history: HistoryPolicy = HistoryPolicy()

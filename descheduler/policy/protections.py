@@ -7,7 +7,7 @@ the pod's start and protects pods that have not started. DaemonSet, static, term
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name, Selector
 
 SYSTEM_CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling/types.go: SystemCriticalPriority
+
+
+OwnerKind = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]+$", examples=["example.com/Workflow"])]
 
 
 class PriorityThreshold(Section):
@@ -37,7 +40,7 @@ class VolumeProtection(Section):
     """Protection of pods with persistent volume claims."""
 
     protect: bool = False
-    """Pods with persistent volume claims stay."""
+    """Pods with persistent volume claims stay, those of generic ephemeral volumes among them."""
     storage_classes: tuple[Name, ...] = ()
     """Only claims of these storage classes protect; all when empty. A claim that cannot be found always does."""
 
@@ -82,5 +85,8 @@ class Protections(Section):
     """Pods of workloads that ask for fewer replicas than this stay; 0 and 1 protect nothing."""
     min_pod_age: Duration | None = None
     """Pods that started more recently than this stay."""
+    recreating_owners: tuple[OwnerKind, ...] = ()
+    """Kinds of owners ("group/Kind") that make their pods again, beside those that are known; their pods may move even
+    if they run once (restartPolicy Never or OnFailure)."""
     no_eviction_policy: Literal["Preferred", "Mandatory"] = "Preferred"
     """What descheduler.alpha.kubernetes.io/prefer-no-eviction means: moved last, or not at all."""

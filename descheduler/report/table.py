@@ -71,6 +71,8 @@ def _head(plan: PlanDocument) -> RenderableType:
 def _warnings(plan: PlanDocument) -> Iterable[Text]:
     if plan.acting_blocked:
         yield Text(f"Nothing may be executed: {plan.acting_blocked}", style="bold red")
+    if plan.mode:
+        yield Text(f"Mode {plan.mode}", style="dim")
     for problem in plan.problems:
         yield Text(f"! {problem}", style="yellow")
 
@@ -133,6 +135,8 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
         unit.append(f"\n{stage}", style="dim")
     if first and action.room_for:
         unit.append(f"\n{words.room(action)}", style="dim")
+    if pod.remade:
+        unit.append(f"\n{pod.remade}", style="dim")
     cells: list[RenderableType] = [
         f"{action.id} ({action.finding})" if first else "",
         str(action.wave + 1) if first else "",

@@ -72,20 +72,26 @@ class Groups:
 
 
 class PodClasses:
-    """The classes of P pods: C of them, over G groups."""
+    """The classes of P pods, and of those that will be made in their place: C of them, over G groups."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         columns = snapshot.columns
-        groups, pod_group = _group(snapshot)
+        groups, pod_group, remade_group = _group(snapshot)
         width = max(len(columns.specs), 1)
         codes = pod_group * width + columns.pod_spec
-        distinct, of_pod = np.unique(codes, return_inverse=True)
+        changed = np.fromiter(sorted(snapshot.remade.different), np.int64)
+        distinct, found = np.unique(
+            np.concatenate([codes, remade_group[changed] * width + columns.pod_remade[changed]]), return_inverse=True
+        )
+        every = found.reshape(-1).astype(np.int32)
         self.groups = groups
-        self.of_pod: Ints32 = of_pod.astype(np.int32)  # [P]
+        self.of_pod: Ints32 = every[: len(codes)]  # [P]
+        self.remade: Ints32 = self.of_pod.copy()  # [P] of what will be made in the pod's place
+        self.remade[changed] = every[len(codes) :]
         self.group: Ints = distinct // width  # [C]
         self.spec: Ints = distinct % width  # [C] position in `columns.specs`
         self.specs: tuple[PodSpec, ...] = columns.specs
-        self.first = _first(self.of_pod, len(distinct))  # [C] a pod of the class
+        self.first = _first(self.of_pod, self.remade, len(distinct))  # [C] a pod that is, or will be, of the class
         live = np.flatnonzero(columns.pod_live)
         self.live_order = live[np.argsort(self.of_pod[live], kind="stable")]  # live pods, grouped by class
         self.live_start = np.zeros(len(distinct) + 1, np.int64)
@@ -128,27 +134,35 @@ def gather(order: Ints, start: Ints, rows: Ints) -> Ints:
     return found
 
 
-def _first(of_pod: Ints32, classes: int) -> Ints:
+def _first(of_pod: Ints32, remade: Ints32, classes: int) -> Ints:
     first = np.zeros(classes, np.int64)
-    first[of_pod[::-1]] = np.arange(len(of_pod) - 1, -1, -1)
+    backwards = np.arange(len(of_pod) - 1, -1, -1)
+    first[remade[::-1]] = backwards
+    first[of_pod[::-1]] = backwards
     return first
 
 
-def _group(snapshot: ClusterSnapshot) -> tuple[Groups, Ints]:
+def _group(snapshot: ClusterSnapshot) -> tuple[Groups, Ints, Ints]:
     # Labels are mostly interned, so identity answers for nearly every pod; the values decide the rest.
     by_identity: dict[tuple[str, int], int] = {}
     by_value: dict[tuple[str, Labels], int] = {}
     namespace: list[str] = []
     labels: list[Labels] = []
-    out = np.empty(len(snapshot.pods), np.int64)
-    for i, pod in enumerate(snapshot.pods):
-        near = (pod.namespace, id(pod.labels))
+
+    def group_of(name: str, found: Labels) -> int:
+        near = (name, id(found))
         group = by_identity.get(near)
         if group is None:
-            group = by_value.setdefault((pod.namespace, pod.labels), len(labels))
+            group = by_value.setdefault((name, found), len(labels))
             if group == len(labels):
-                namespace.append(pod.namespace)
-                labels.append(pod.labels)
+                namespace.append(name)
+                labels.append(found)
             by_identity[near] = group
-        out[i] = group
-    return Groups(namespace, labels), out
+        return group
+
+    pods = snapshot.pods
+    out = np.fromiter((group_of(pod.namespace, pod.labels) for pod in pods), np.int64, len(pods))
+    remade = out.copy()
+    for at, found in snapshot.remade.different.items():
+        remade[at] = group_of(pods[at].namespace, found.labels)
+    return Groups(namespace, labels), out, remade

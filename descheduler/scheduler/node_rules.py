@@ -4,6 +4,7 @@ NodeAffinity plug-ins)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class StaticRules:
         self._cordoned = np.fromiter((n.unschedulable for n in nodes), np.bool_, len(nodes))
         self._not_ready = ~np.fromiter((n.ready for n in nodes), np.bool_, len(nodes))
         self._virtual = np.fromiter((n.virtual for n in nodes), np.bool_, len(nodes))
+        self._leaving = np.fromiter((bool(n.leaving) for n in nodes), np.bool_, len(nodes))
         sets: dict[tuple[Taint, ...], int] = {}
         self._taint_set = np.fromiter((sets.setdefault(n.taints, len(sets)) for n in nodes), np.int32, len(nodes))
         self._taint_sets = tuple(sets)
@@ -37,11 +39,13 @@ class StaticRules:
         self._codes: dict[tuple[tuple[Toleration, ...], Labels, tuple[object, ...] | None], NDArray[np.uint8]] = {}
 
     def codes(self, spec: PodSpec) -> NDArray[np.uint8]:
-        """[N] the first predicate up to NODE_AFFINITY that fails, 0 where none does."""
+        """[N] the first predicate up to NODE_AFFINITY that fails, LEAVING or BRIEF where only that does, else 0."""
         key = (spec.tolerations, spec.node_selector, spec.node_affinity.required)
         found = self._codes.get(key)
         if found is None:
             codes = np.zeros(self._size, np.uint8)
+            codes[self._brief(spec.tolerations)] = Predicate.BRIEF
+            codes[self._leaving] = Predicate.LEAVING
             codes[~self.affine(spec.node_selector, spec.node_affinity)] = Predicate.NODE_AFFINITY
             codes[self.untolerated(spec.tolerations)] = Predicate.TAINT
             codes[self._virtual] = Predicate.VIRTUAL
@@ -75,6 +79,14 @@ class StaticRules:
             found = self._tainted[tolerations] = np.array(refused, np.bool_)[self._taint_set]
         return found
 
+    def _brief(self, tolerations: tuple[Toleration, ...]) -> Mask:
+        """[N] nodes with a NoExecute taint that is tolerated for a number of seconds only.
+
+        Of several tolerations the first that covers a taint counts (component-helpers `GetMatchingTolerations`).
+        """
+        briefly = [any(map(partial(_for_a_while, tolerations), taints)) for taints in self._taint_sets]
+        return np.array(briefly, np.bool_)[self._taint_set]
+
     def soft_taints(self, tolerations: tuple[Toleration, ...]) -> Ints:
         """[N] how many PreferNoSchedule taints of a node nothing tolerates.
 
@@ -92,6 +104,13 @@ class StaticRules:
         for weight, term in affinity.preferred:
             total += weight * self._labels.term(term)
         return total
+
+
+def _for_a_while(tolerations: tuple[Toleration, ...], taint: Taint) -> bool:
+    if taint.effect != "NoExecute":
+        return False
+    used = next((t for t in tolerations if tolerates(t, taint)), None)
+    return used is not None and used.seconds is not None
 
 
 def tolerates(toleration: Toleration, taint: Taint) -> bool:

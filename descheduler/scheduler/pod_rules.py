@@ -54,7 +54,8 @@ class Rules:
     spec: PodSpec
     requests: tuple[tuple[int, int], ...]  # (column, amount)
     static: NDArray[np.uint8]
-    allowed: Mask  # static == 0
+    allowed: Mask  # where the scheduler finds nothing in `static`
+    lasting: Mask | None  # where a pod would stay, too; None: wherever it is allowed
     ports: Counter | None
     gpu: GpuNeed | None
     spread: tuple[SpreadRule, ...]

@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
+from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask, Positions
+from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
-from descheduler.scheduler.question import At, Question
+from descheduler.scheduler.question import At, Expected, Question
 from descheduler.scheduler.scoring import likely, sample_size
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
@@ -26,7 +27,8 @@ class WhatIf:
     """Where pods would be. Forks are cheap, independent of one another, and may be forked again.
 
     N nodes, P pods, R resources as in the snapshot's columns. Questions about a pod that has a place are answered as if
-    it had just left it.
+    it had just left it: they are about what its controller makes in its place (`snapshot.remade`). On its own node a
+    pod is what it is, elsewhere it is that replacement.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class WhatIf:
         moved: dict[int, int],
         journal: list[Shift],
         users: dict[ClaimKey, int],
+        attachments: Attachments,
+        waiting: frozenset[int],
         counts: dict[Counter, tuple[Ints, int]],
     ) -> None:
         self._placement = placement
@@ -46,12 +50,16 @@ class WhatIf:
         self._moved = moved
         self._journal = journal
         self._users = users
+        self._attachments = attachments
+        self._waiting = waiting  # pending pods for whom room is kept on the node that they are nominated to
         self._counts = counts
 
     @staticmethod
     def of(placement: Placement) -> WhatIf:
         """The state of the snapshot itself."""
-        return WhatIf(placement, list(placement.rows), placement.gpu_table.fork(), {}, [], {}, {})
+        attachments, waiting = Attachments(placement.attach_limits), frozenset(one.pod for one in placement.nominated)
+        gpus = placement.gpu_table.fork()
+        return WhatIf(placement, list(placement.rows), gpus, {}, [], {}, attachments, waiting, {})
 
     @property
     def placement(self) -> Placement:
@@ -67,6 +75,8 @@ class WhatIf:
             dict(self._moved),
             list(self._journal),
             dict(self._users),
+            self._attachments.fork(),
+            self._waiting,
             dict(self._counts),
         )
 
@@ -91,6 +101,7 @@ class WhatIf:
             raise ValueError(f"there is no node {node}")
         self._shift(pod, node, 1)
         self._moved[pod] = node
+        self._waiting -= {pod}
 
     @property
     def moved(self) -> Mapping[int, int]:
@@ -102,23 +113,43 @@ class WhatIf:
         moved = self._moved.get(pod)
         return int(self._placement.node_of[pod]) if moved is None else moved
 
+    def at_home(self, pod: int, node: int) -> bool:
+        """Whether the pod stands on the node in the snapshot: there it is what it is, elsewhere what will be made."""
+        return node >= 0 and node == int(self._placement.node_of[pod])
+
     def reserve(self, pod: int, node: int) -> None:
         """Set aside what a pod without a place would take of a node: amounts and devices, for good.
 
         It does not stand there yet, so no rule between pods counts it, neither for nor against others.
         """
         self._take(pod, node, 1)
+        self._waiting -= {pod}
+
+    def linger(self, pod: int, node: int) -> None:
+        """A pod that was removed terminates on the node: it holds its room there, and rules between pods count it as
+        the scheduler counts pods that terminate, wherever else its replacement is placed."""
+        self._stay_behind(pod, node, 1)
+
+    def end(self, pod: int, node: int) -> None:
+        """A pod that lingers on the node is gone."""
+        self._stay_behind(pod, node, -1)
+
+    def _stay_behind(self, pod: int, node: int, sign: int) -> None:
+        self._journal.append((int(self._placement.classes.of_pod[pod]), node, sign, True))
+        self._take(pod, node, sign)
+        self._attachments.shift(self._placement.snapshot.pods[pod], node, sign)
 
     def _shift(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
-        self._journal.append((int(placement.classes.of_pod[pod]), node, sign, bool(placement.terminating[pod])))
+        self._journal.append((self._class_on(pod, node), node, sign, bool(placement.terminating[pod])))
         self._take(pod, node, sign)
         for claim in self._exclusive(pod):
             self._users[claim] = self._users.get(claim, 0) + sign
+        self._attachments.shift(placement.snapshot.pods[pod], node, sign)
 
     def _take(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
-        cls = int(placement.classes.of_pod[pod])
+        cls = self._class_on(pod, node)
         for row, amount in placement.amounts(cls):
             if row not in self._owned:
                 self._rows[row] = self._rows[row].copy()
@@ -133,7 +164,7 @@ class WhatIf:
     def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
         placement = self._placement
-        if node != placement.node_of[pod]:
+        if not self.at_home(pod, node):
             return None
         return placement.gpu_table.held(pod) or held_by(placement.snapshot.pods[pod], need, node)
 
@@ -148,13 +179,20 @@ class WhatIf:
     # -- asking -----------------------------------------------------------------------------------------------------
 
     def fits(self, pod: int, nodes: Nodes = None) -> Mask:
-        """[N] or [K]: may the scheduler put the pod there now?"""
-        return self._fits(self._question(pod, _at(nodes)))
+        """[N] or [K]: may the scheduler put the pod there now, to stay?"""
+        ok = self._fits(self._question(pod, _at(nodes)))
+        lasting = self._lasting(pod)
+        return ok if lasting is None else ok & lasting[_at(nodes)]
+
+    def stays(self, pod: int, nodes: Positions) -> Mask:
+        """[K] whether the pod, put on these nodes, would stay there; False on those about to go."""
+        lasting = self._lasting(pod)
+        return np.ones(len(nodes), np.bool_) if lasting is None else lasting[nodes]
 
     def possible(self, pod: int) -> Mask:
         """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
         placement = self._placement
-        spec = placement.classes.spec_of(int(placement.classes.of_pod[pod]))
+        spec = placement.classes.spec_of(int(placement.classes.remade[pod]))
         ok: Mask = placement.static.codes(spec) == 0
         need = placement.gpus.need(spec)
         if need is not None:
@@ -196,7 +234,7 @@ class WhatIf:
     def _insufficient(self, pod: int, nodes: Indices) -> dict[str, int]:
         question = self._question(pod, nodes)
         names = self._placement.columns.resources
-        short = {names[c]: int((question.row(c) < amount).sum()) for c, amount in question.rules.requests}
+        short = {names[c]: int((question.left(c) < amount).sum()) for c, amount in question.rules.requests}
         return {"Too many pods" if n == "pods" else f"Insufficient {n}": count for n, count in short.items() if count}
 
     def _volume_reasons(self, pod: int, nodes: Indices) -> dict[str, int]:
@@ -216,6 +254,7 @@ class WhatIf:
 
     def likely(self, pod: int, steered: Collection[int] = ()) -> tuple[tuple[int, float], ...]:
         """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere.
+        That may be a node where it would not stay.
 
         `steered` nodes are judged as if they carried our taint (`VACATING`).
         """
@@ -229,32 +268,52 @@ class WhatIf:
         return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
     def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[Indices, Ints]:
-        feasible = np.flatnonzero(self.fits(pod))
-        cls = int(self._placement.classes.of_pod[pod])
+        feasible = np.flatnonzero(self._fits(self._question(pod, _ALL)))
+        cls = int(self._placement.classes.remade[pod])
         return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered)
 
     # -- resources --------------------------------------------------------------------------------------------------
 
     def free(self, nodes: Nodes = None) -> Ints:
-        """[N, R] or [K, R]: allocatable minus requested, in the units of `quantity.amount` (millicores, bytes)."""
+        """[N, R] or [K, R]: allocatable minus requested, in the units of `quantity.amount` (millicores, bytes).
+
+        Room that is kept for nominated pods is not free.
+        """
         at = _at(nodes)
-        return np.stack([row[at] for row in self._rows[:-2]], axis=1)
+        if not self._waiting:
+            return np.stack([row[at] for row in self._rows[:-2]], axis=1)
+        free = np.stack(self._rows[:-2], axis=1)
+        least = np.minimum(free, 0)  # what they wait for is still taken by those who leave for them
+        for one in self._awaited():
+            for row, amount in one.amounts:
+                if row < free.shape[1]:
+                    free[one.node, row] -= amount
+        return np.maximum(free, least)[at]
 
     def whole_gpus(self) -> Ints:
-        """[N] wholly free GPU devices."""
-        return self._gpus.whole()
+        """[N] wholly free GPU devices that are kept for nobody."""
+        return self._unclaimed_gpus().whole()
 
     def gpu_milli(self) -> Ints32:
-        """[N, D] thousandths free of each GPU device, -1 where a node has no such device."""
-        return self._gpus.free()
+        """[N, D] thousandths free of each GPU device and kept for nobody, -1 where a node has no such device."""
+        return self._unclaimed_gpus().free()
+
+    def _unclaimed_gpus(self) -> GpuTable:
+        if not self._waiting:
+            return self._gpus
+        gpus = self._gpus.fork()
+        for one in self._awaited():
+            gpus.take(one.pod, one.node, one.gpu)
+        return gpus
 
     def gpus_held(self, pod: int) -> Devices:
         """The usable devices that the pod holds, as far as it is known which."""
         return self._gpus.holding(pod)
 
     def gpu_need(self, pod: int) -> GpuNeed | None:
-        """What the pod takes of the GPUs of its node; None when it asks for none."""
-        return self._placement.gpus.need(self._placement.snapshot.pods[pod].spec)
+        """What the pod takes of the GPUs of its node, or will take of another; None when it asks for none."""
+        classes = self._placement.classes
+        return self._placement.gpus.need(classes.spec_of(self._class_on(pod, self.node_of(pod))))
 
     def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
         """[S] the same for each distinct spec, `columns.specs`."""
@@ -262,25 +321,53 @@ class WhatIf:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    def _class_on(self, pod: int, node: int) -> int:
+        """What the pod is on its own node, and what it will be anywhere else."""
+        classes = self._placement.classes
+        return int((classes.of_pod if self.at_home(pod, node) else classes.remade)[pod])
+
     def _question(self, pod: int, at: At, node: int | None = None) -> Question:
         placement = self._placement
-        cls = int(placement.classes.of_pod[pod])
         where = self.node_of(pod) if node is None else node
-        lifted = ((cls, where, -1, bool(placement.terminating[pod])),) if where >= 0 else ()
+        here = self._class_on(pod, where)
+        lifted = ((here, where, -1, bool(placement.terminating[pod])),) if where >= 0 else ()
         used = 1 if self.node_of(pod) >= 0 else 0
         return Question(
             pod=pod,
-            rules=placement.rules(cls),
+            rules=placement.rules(int(placement.classes.remade[pod])),
             volumes=placement.volume_rules(pod),
             at=at,
             node=where,
             lifted=lifted,
             rows=self._rows,
-            amounts=placement.amounts(cls),
+            amounts=placement.amounts(here),
+            holds=placement.gpus.need(placement.classes.spec_of(here)),
             gpus=self._gpus,
             current=self._current,
             users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
+            attachable=self._attachments.room(placement.snapshot.pods[pod], where),
+            expected=self._awaited(pod),
         )
+
+    def _lasting(self, pod: int) -> Mask | None:
+        return self._placement.rules(int(self._placement.classes.remade[pod])).lasting
+
+    def _awaited(self, pod: int = -1) -> tuple[Expected, ...]:
+        """Nominated pods that have not come yet; of those the ones that another pod must reckon with, if it is given:
+        all others that do not rank below it."""
+        if not self._waiting:
+            return ()
+        least = self._placement.snapshot.pods[pod].priority if pod >= 0 else None
+        return tuple(
+            self._expectation(one.pod, one.node)
+            for one in self._placement.nominated
+            if one.pod in self._waiting and one.pod != pod and (least is None or one.priority >= least)
+        )
+
+    def _expectation(self, pod: int, node: int) -> Expected:
+        placement = self._placement
+        cls = int(placement.classes.of_pod[pod])
+        return Expected(pod, cls, node, placement.amounts(cls), placement.gpus.need(placement.classes.spec_of(cls)))
 
     @staticmethod
     def _fits(question: Question) -> Mask:

@@ -90,6 +90,7 @@ def build(
         complete=history.complete,
         problems=history.problems,
         standing_still=history.standing_still,
+        absent=history.absent,
         **joined,
     )
     return borrowed(made, settings)

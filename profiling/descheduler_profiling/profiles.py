@@ -95,6 +95,7 @@ class SignalProfiles:
     complete: bool = True
     problems: tuple[str, ...] = ()
     standing_still: tuple[str, ...] = ()  # nodes, as in History
+    absent: bool = False  # the history server has no series of it
 
     @cached_property
     def _rows(self) -> dict[WorkloadKey, int]:

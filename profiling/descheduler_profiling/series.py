@@ -25,6 +25,7 @@ class History:
     `standing_still` names nodes whose counters stand still: their pods are not measured, and nobody knows their load.
 
     A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
+    One that is `absent` has no series because the server has none, which is no fault where the signal is optional.
     """
 
     signal: str
@@ -40,6 +41,7 @@ class History:
     pods: tuple[tuple[str, str], ...] = ()
     recent: Floats32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
     standing_still: tuple[str, ...] = ()
+    absent: bool = False
 
     @property
     def end(self) -> int:

@@ -18,6 +18,7 @@ from descheduler.controller.metrics import Metrics
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
+from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.plan_run import Revalidate
@@ -39,7 +40,6 @@ from execution.plans import plan
 POLICY = """\
 apiVersion: rebalance.descheduler.dev/v1alpha1
 kind: DeschedulerPolicy
-mode: dry-run
 interval: 1m
 strategies: []
 """
@@ -75,6 +75,7 @@ class Stage:
     elector: Elector | None = None
     leadership: Leadership = field(default_factory=Unelected)
     mode: str | None = None
+    config_map: PolicyMap | None = None
     time: Time = field(default_factory=Time)
     memories: list[Memory] = field(default_factory=list)
 
@@ -102,7 +103,7 @@ class Stage:
             status=Status(clock.steady),
             events=Events(writer, metrics, clock, rng),
             clock=clock,
-            mode=self.mode,
+            switch=Switch(self.mode, self.path, self.config_map),
             **rest,
         )
 

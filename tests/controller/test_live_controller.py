@@ -36,7 +36,7 @@ class Running:
 
     plane: ControlPlane
     policy: Path
-    mode: str
+    mode: str | None
     token: str
     plan: Callable[[], PlanDocument]
     planned: list[Memory] = field(default_factory=list)
@@ -72,6 +72,7 @@ class Running:
             policy=self.policy,
             kubeconfig=kubeconfig,
             mode=self.mode,
+            config_map="descheduler-policy",
             namespace=NAMESPACE,
             host="127.0.0.1",
             port=0,
@@ -112,7 +113,9 @@ def start(control_plane: ControlPlane, client: ApiClient, tmp_path: Path) -> Ite
     running: list[Running] = []
     (tmp_path / "policy.yaml").write_text(POLICY.replace("interval: 1m", "interval: 10s"))
 
-    def begin(decided: Callable[[], PlanDocument], overlay: str = "active") -> Running:
+    def begin(decided: Callable[[], PlanDocument], overlay: str = "active", policy: str = "") -> Running:
+        if policy:
+            (tmp_path / "policy.yaml").write_text(policy.replace("interval: 1m", "interval: 10s"))
         for found in sorted(render(overlay), key=lambda o: o["kind"] != "Namespace"):
             if found["kind"] != "Deployment":
                 client.apply(found)
@@ -123,6 +126,12 @@ def start(control_plane: ControlPlane, client: ApiClient, tmp_path: Path) -> Ite
     yield begin
     for replica in running:
         replica.stop()
+
+
+def switch(client: ApiClient, policy: str, annotations: dict[str, str] | None = None) -> None:
+    """Change the policy's ConfigMap, as an operator would; the mounted file lags behind, here for ever."""
+    change = {"metadata": {"annotations": annotations or {}}, "data": {"policy.yaml": policy}}
+    client.patch("ConfigMap", "descheduler-policy", change, NAMESPACE)
 
 
 def holder(client: ApiClient) -> str:
@@ -180,6 +189,34 @@ def test_what_was_moved_is_remembered_by_the_next_process(client: ApiClient, sta
     assert memory.moved_last_hour == 1
     assert memory.ledger is not None
     assert memory.ledger.any_entries
+
+
+@pytest.mark.parametrize(
+    ("mode", "annotations"), [("dry-run", {}), ("active", {"rebalance.descheduler.dev/paused": "true"})]
+)
+def test_switched_off_in_the_middle_of_a_wave_only_the_unit_that_is_begun_is_finished(
+    client: ApiClient, start: Start, tmp_path: Path, mode: str, annotations: dict[str, str]
+) -> None:
+    pods = run_deployment(client, "web", 4)
+    client.create_node("n2", cpu=64)
+    client.wait_for_nodes("n2")
+    client.patch("Node", "n1", {"spec": {"unschedulable": True}})
+    moves = [move_of(p, "default/Deployment/web") for p in pods]
+    pair, single, other = action(*moves[:2]), action(moves[2]), action(moves[3])
+    slow = POLICY + "mode: active\nacting: {qps: 1, burst: 1, maxParallel: 1}\nlimits: {perWorkload: 4}\n"
+    replica = start(lambda: plan(pair, single, other), policy=slow)
+    client.wait_for(lambda: moves[0].uid not in uids(client, "web"), timeout=60, what="the first eviction")
+    switch(client, slow.replace("mode: active", f"mode: {mode}"), annotations)
+    client.wait_for(lambda: "dry-run" in replica.get("/readyz")[1], timeout=30, what="readiness to say so")
+    client.wait_for(lambda: replica.get("/reports/plan-1/execution.json")[0] == 200, timeout=60, what="the outcome")
+    assert {m.uid for m in moves} & uids(client, "web") == {moves[2].uid, moves[3].uid}
+    outcome = replica.get("/reports/plan-1/execution.json")[1]
+    assert outcome.count('"SwitchedOff"') >= 2
+    assert "descheduler_active 0.0" in replica.get("/metrics")[1]
+    assert not client.get("ConfigMap", "descheduler-intents", NAMESPACE).get("data")
+
+    switch(client, slow, {"rebalance.descheduler.dev/paused": "false"})
+    client.wait_for(lambda: not {moves[2].uid, moves[3].uid} & uids(client, "web"), timeout=90, what="acting again")
 
 
 def test_a_dry_run_decides_and_touches_nothing(client: ApiClient, start: Start) -> None:

@@ -30,8 +30,9 @@ class ControlPlane:
         client: an API client with all rights.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, service_accounts: bool = False) -> None:
         self.directory = directory
+        self._service_accounts = service_accounts
         self.server = f"https://127.0.0.1:{free_port()}"
         self.ca_file = directory / "certificates" / "apiserver.crt"
         self._identities: dict[str, Identity] = make_identities()
@@ -40,17 +41,18 @@ class ControlPlane:
         self._sweeper: Sweeper
 
     @classmethod
-    def start(cls, binaries: Path) -> Self:
+    def start(cls, binaries: Path, *, service_accounts: bool = False) -> Self:
         """Start every part and wait until each is ready.
 
         Args:
             binaries: folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok.
+            service_accounts: pods need theirs, and a new namespace some time until it has one.
 
         Raises:
             ComponentDiedError: a part did not come up, three times over (one may be bad luck: a free port was taken).
         """
         for attempt in range(1, _START_ATTEMPTS + 1):
-            plane = cls(Path(tempfile.mkdtemp(prefix="control-plane-")))
+            plane = cls(Path(tempfile.mkdtemp(prefix="control-plane-")), service_accounts=service_accounts)
             try:
                 plane._bring_up(binaries)
             except ComponentDiedError:
@@ -155,7 +157,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={key}",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.96.0.0/16",
-            "--disable-admission-plugins=ServiceAccount",
+            *(() if self._service_accounts else ("--disable-admission-plugins=ServiceAccount",)),
             # Without the last it drops `disruptionMode` of pod groups, and says "Pod" of each.
             "--feature-gates=GenericWorkload=true,GangScheduling=true,WorkloadAwarePreemption=true",
             "--runtime-config=scheduling.k8s.io/v1alpha2=true",

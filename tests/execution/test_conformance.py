@@ -52,7 +52,8 @@ def test_an_action_of_which_nothing_was_prepared_can_be_released_and_twice(name:
     server, time = Server(*ids("a-1")), Time()
     limits = ExecutionLimits.of(ActingPolicy())
     rate = RateLimit(limits.rate, limits.burst, time.clock)
-    mover = choose(name).mover(ActingTools(ClusterWriter(server, Fence()), rate, time.clock, Random(0), limits, bool))
+    tools = ActingTools(ClusterWriter(server, Fence()), rate, time.clock, Random(0), limits, lambda: None)
+    mover = choose(name).mover(tools)
     intent = Intent.of("p", action(move("a-1"), executor=name), 1.0)
     for _ in range(2):
         mover.release([intent], [])

@@ -11,9 +11,11 @@ import pytest
 from descheduler.apiwrite.rate_limit import RateLimit
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.executors.eviction import PodEvictor, read_answer, read_error
-from descheduler.execution.executors.protocol import DisruptionAnswer, DisruptionVerdict
+from descheduler.execution.executors.protocol import ActingTools, DisruptionAnswer, DisruptionVerdict
+from descheduler.execution.limits import ExecutionLimits
 from descheduler.model.errors import ClusterError, LeadershipLost, Unreachable
-from descheduler.model.reasons import Reason
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.policy.acting import ActingPolicy
 from execution.fakes import Fence, Scripted, Time, refusal
 from execution.plans import move
 
@@ -76,7 +78,11 @@ def test_a_success_that_carries_a_failure_is_a_refusal() -> None:
 
 def evictor(transport: Scripted, time: Time, fence: Fence | None = None) -> PodEvictor:
     writer = ClusterWriter(transport, fence or Fence())
-    return PodEvictor(writer, RateLimit(50, 10, time.clock), time.clock, Random(0))
+    return PodEvictor(tools(writer, RateLimit(50, 10, time.clock), time))
+
+
+def tools(writer: ClusterWriter, rate: RateLimit, time: Time, closed: Blocked | None = None) -> ActingTools:
+    return ActingTools(writer, rate, time.clock, Random(0), ExecutionLimits.of(ActingPolicy()), lambda: closed)
 
 
 def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody_down() -> None:
@@ -84,10 +90,20 @@ def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody
     answers: Iterator[bytes | ClusterError] = iter([refusal(429, b"", "30"), b"{}"])
     pace = RateLimit(50, 10, time.clock)
     transport = Scripted(lambda *_: next(answers))
-    answer = PodEvictor(ClusterWriter(transport, Fence()), pace, time.clock, Random(0)).evict(move("a-1"))
+    answer = PodEvictor(tools(ClusterWriter(transport, Fence()), pace, time)).evict(move("a-1"))
     assert answer == DisruptionAnswer(DisruptionVerdict.DISRUPTED, attempts=2)
     assert sum(time.slept) >= 30
     assert pace.rate < 50
+
+
+def test_nothing_is_tried_again_once_acting_is_switched_off() -> None:
+    time = Time()
+    transport = Scripted(lambda *_: refusal(429, b"", "30"))
+    writer, rate = ClusterWriter(transport, Fence()), RateLimit(50, 10, time.clock)
+    off = Blocked(Reason.SWITCHED_OFF, "mode", "dry-run: the policy says dry-run")
+    answer = PodEvictor(tools(writer, rate, time, closed=off)).evict(move("a-1"))
+    assert answer.verdict is DisruptionVerdict.THROTTLED
+    assert len(transport.asked) == 1
 
 
 def test_a_budget_that_is_closed_is_not_hammered() -> None:

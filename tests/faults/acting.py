@@ -22,6 +22,7 @@ from descheduler.controller.pauses import unsynced
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
+from descheduler.controller.switch import Switch
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
@@ -87,7 +88,7 @@ class Acting:
             status=status,
             events=Events(writer, metrics, clock, rng),
             clock=clock,
-            mode="active",
+            switch=Switch("active", policy),
         )
         self._over = threading.Event()
         self._election = threading.Thread(target=self.elector.run, args=(self._over,), name="lease", daemon=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -73,7 +74,7 @@ class Watching:
 
     def cycle(self, mode: str) -> str:
         """One cycle; how it ended."""
-        self.plan, self.controller.mode = None, mode
+        self.plan, self.controller.switch = None, replace(self.controller.switch, flag=mode)
         return self.acting.cycle()
 
     @property

@@ -10,7 +10,7 @@ from descheduler.gangs.consequences import worst
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.reasons import Reason
 from descheduler.model.units import Consequence
-from descheduler.model.workloads import Workload
+from descheduler.model.workloads import FailureAction, Workload
 from gang_builders import core_group, custom, job_owner, members, only_unit, snap
 
 
@@ -30,10 +30,24 @@ def alone(of: Workload | None, **pod_args: object) -> tuple[Consequence, Reason 
         (job(failed=5), (Consequence.COUNTED, None)),
         (job(failed=6), (Consequence.FAILS, Reason.FAILURE_BUDGET)),
         (job(backoff_limit=0), (Consequence.FAILS, Reason.FAILURE_BUDGET)),
-        (job(backoff_limit=0, ignores_disruption=True), (Consequence.RESCHEDULED, None)),
+        (job(backoff_limit=0, on_eviction=FailureAction.IGNORE), (Consequence.RESCHEDULED, None)),
+        (job(on_eviction=FailureAction.FAIL_JOB), (Consequence.FAILS, Reason.WOULD_FAIL)),
+        (job(on_eviction=FailureAction.FAIL_INDEX), (Consequence.FAILS, Reason.WOULD_FAIL)),
+        (job(suspended=True), (Consequence.LOST, Reason.WOULD_BE_LOST)),
+        (job(managed_by="kueue.x-k8s.io/multikueue"), (Consequence.LOST, Reason.WOULD_BE_LOST)),
         (None, (Consequence.COUNTED, Reason.DATA_MISSING)),
     ],
-    ids=["budget left", "budget spent", "no budget", "policy ignores disruptions", "Job not known"],
+    ids=[
+        "budget left",
+        "budget spent",
+        "no budget",
+        "policy ignores disruptions",
+        "policy fails the Job",
+        "policy fails the index",
+        "suspended",
+        "run by another controller",
+        "Job not known",
+    ],
 )
 def test_a_job_counts_evictions_as_failures(of: Workload | None, expected: tuple[Consequence, Reason | None]) -> None:
     assert alone(of) == expected

@@ -19,7 +19,7 @@ from descheduler.model.pods import (
     Toleration,
 )
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
-from descheduler.model.workloads import OwnerRef, Workload, WorkloadKey
+from descheduler.model.workloads import FailureAction, OwnerRef, Workload, WorkloadKey
 
 GPU, NIC = "nvidia.com/gpu", "example.com/nic"
 ZONE, HOST, RACK = "topology.kubernetes.io/zone", "kubernetes.io/hostname", "rack"
@@ -120,8 +120,17 @@ def _controller(rng: Random, drawn: Drawn, of: OwnerRef, above: tuple[OwnerRef, 
         selector=drawn.selector,
         backoff_limit=rng.choice((0, 1, 2, 6, None)) if job else None,
         failed=rng.choice((0, 0, 1, 2)) if job else 0,
-        ignores_disruption=job and rng.random() < 0.3,
+        on_eviction=_on_eviction(rng) if job else FailureAction.COUNT,
     )
+
+
+def _on_eviction(rng: Random) -> FailureAction:
+    drawn = rng.random()
+    if drawn < 0.3:
+        return FailureAction.IGNORE
+    if drawn < 0.9:
+        return FailureAction.COUNT
+    return FailureAction.FAIL_INDEX if drawn < 0.95 else FailureAction.FAIL_JOB
 
 
 def _spec(rng: Random, name: str, parts: frozenset[str], gpu: bool, kind: str) -> PodSpec:

@@ -128,7 +128,11 @@ class Checker:
         for key, times in evictions.items():
             job = self.snapshot.workloads[key]
             limit = 6 if job.backoff_limit is None else job.backoff_limit
-            if not job.ignores_disruption and job.failed + times > limit and not self._in_set(job):
+            if job.on_eviction in ("Ignore", "Count"):
+                fails = job.on_eviction == "Count" and job.failed + times > limit
+            else:
+                fails = True
+            if fails and not self._in_set(job):
                 yield f"of {key} {times} pods are evicted, {job.failed} failed before, {limit} may fail"
 
     def _too_soon(self) -> Iterator[str]:
@@ -150,6 +154,7 @@ class Checker:
     def _untouchable(self, pod: Pod, i: int) -> str:
         labels, notes = pod.labels, pod.annotations
         virtual = {n.name for n in self.snapshot.nodes if n.virtual}
+        silent = {n.name for n in self.snapshot.nodes if not n.ready or n.drained}
         reasons = {
             "not running": pod.phase is not Phase.RUNNING or not pod.node,
             "terminating or on its way out": i in self.gone,
@@ -163,6 +168,7 @@ class Checker:
             "a Ray head": labels.get("ray.io/node-type") == "head",
             "a Spark driver": labels.get("spark-role") == "driver",
             "on a virtual node": pod.node in virtual,
+            "on a node that is not ready, or going": pod.node in silent,
         }
         return next((why for why, so in reasons.items() if so), "")
 
@@ -261,6 +267,20 @@ class Checker:
             cap = limit if isinstance(limit, int) else max(1, math.floor(int(limit[:-1]) * size[key] / 100))
             if len(tokens[key]) > cap:
                 yield f"{len(tokens[key])} of {key} are down, {cap} may be"
+            lacks, more = self._lacks(key, down, whole)
+            if more and lacks + more > cap:
+                yield f"{key} lacks {lacks} pods, and {more} more are down, {cap} may be"
+
+    def _lacks(self, key: WorkloadKey, down: set[int], whole: dict[int, int]) -> tuple[int, int]:
+        """How much a workload lacks before the wave, and how many disruptions are of what was well."""
+        mine = [i for i, p in enumerate(self.snapshot.pods) if self._root(p) == key and p.node and not p.terminal]
+        token = {i: f"gang {whole[i]}" if i in whole else f"pod {i}" for i in mine}
+        there = [i for i in mine if i not in self.gone]
+        unready = {token[i] for i in there if not self.snapshot.pods[i].ready}
+        found = self.snapshot.workloads.get(key) if key.kind in ("Deployment", "ReplicaSet", "StatefulSet") else None
+        missing = 0 if found is None else found.replicas - len(there)
+        ill = unready | {token[i] for i in mine if i in self.gone}
+        return max(0, len(unready) + missing), len({token[i] for i in mine if i in down} - ill)
 
     def _root(self, pod: Pod) -> WorkloadKey:
         owner = pod.controller

@@ -6,9 +6,10 @@ import pytest
 
 from descheduler.kube.recording.wire_objects import cluster_objects, snapshot_from_objects
 from descheduler.model.errors import UsageError
-from descheduler.model.nodes import Claim, NodeGpus, StorageClass, Taint, Volume
+from descheduler.model.nodes import NodeGpus, Taint
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
-from descheduler.model.workloads import Workload, WorkloadKey
+from descheduler.model.storage import Claim, StorageClass, Volume
+from descheduler.model.workloads import FailureAction, Workload, WorkloadKey
 from kube.wire_objects import Json, meta, node, pod
 
 
@@ -90,7 +91,9 @@ def test_storage() -> None:
     assert found.volumes == {"pv": Volume("pv", (NodeSelectorTerm((in_a,)),), local=True, csi_driver="d")}
     assert found.claims == {("shop", "c"): Claim("shop", "c", "pv", "fast", ("ReadWriteOnce",), "n1")}
     allowed = (NodeSelectorTerm((Requirement("zone", Operator.IN, ("a", "b")),)),)
-    assert found.storage_classes == {"fast": StorageClass("fast", "WaitForFirstConsumer", "p", allowed)}
+    assert found.storage_classes == {
+        "fast": StorageClass("fast", "WaitForFirstConsumer", "p", allowed, created=1_759_305_600.0)
+    }
 
 
 def test_replicas_of_each_kind_of_workload() -> None:
@@ -110,7 +113,7 @@ def test_a_job_and_its_failure_budget() -> None:
     assert job is not None
     assert (job.replicas, job.ready, job.failed, job.backoff_limit) == (3, 2, 4, 6)
     assert job.suspended
-    assert job.ignores_disruption
+    assert job.on_eviction is FailureAction.IGNORE
 
 
 def test_when_a_job_is_stopped_at_the_latest() -> None:

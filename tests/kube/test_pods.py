@@ -7,6 +7,7 @@ import pytest
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.pods import GpuRequest, HostPort, Pod, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
+from descheduler.model.storage import ClaimTemplate
 from kube.wire_objects import Json, container, pod
 
 
@@ -193,7 +194,8 @@ def test_claims_of_a_pod_and_local_storage() -> None:
         {"name": "config", "configMap": {"name": "c"}},
     ]
     found = read(pod("db-0", volumes=volumes))
-    assert found.claims == ("data-db-0", "db-0-scratch")
+    assert found.claims == ("data-db-0",)
+    assert found.spec.ephemeral == (ClaimTemplate("scratch"),)
     assert not found.spec.local_storage
     assert read(pod("a", volumes=[{"name": "tmp", "emptyDir": {}}])).spec.local_storage
     assert read(pod("b", volumes=[{"name": "tmp", "hostPath": {"path": "/tmp"}}])).spec.local_storage

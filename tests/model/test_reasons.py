@@ -19,4 +19,4 @@ def test_every_reason_has_an_explanation_and_a_row_in_the_documentation(reason: 
 
 def test_a_refusal_reads_as_a_sentence() -> None:
     blocked = Blocked(Reason.DISRUPTION_BUDGET, "shop/cart", "0 of 3 may go")
-    assert str(blocked) == "its PodDisruptionBudget allows no further disruption: 0 of 3 may go (shop/cart)"
+    assert str(blocked) == "its disruption budget allows no further disruption: 0 of 3 may go (shop/cart)"

@@ -166,6 +166,56 @@ def test_pods_on_their_way_out_count_against_their_workload() -> None:
     assert refusal(flying.charge((0,)))[0] is Reason.WORKLOAD_LIMIT
 
 
+TENTH, ONE = DisruptionLimits(per_workload="10%"), DisruptionLimits(per_workload=1)
+
+
+def lacking(ready: int, unready: int, replicas: int | None = None) -> ClusterSnapshot:
+    """A ReplicaSet: its pods that are ready first."""
+    pods = [pod(f"web-{i:02}", node="n1", ready=i < ready) for i in range(ready + unready)]
+    return picture(pods, workloads=[] if replicas is None else [workload("ReplicaSet", "web", replicas)])
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "limits", "may_go"),
+    [
+        (lacking(9, 0), TENTH, 1),
+        (lacking(9, 1), TENTH, 0),  # not ready, for whatever reason
+        (lacking(9, 0, replicas=10), TENTH, 0),  # missing
+        (lacking(8, 1, replicas=10), DisruptionLimits(per_workload=3), 1),  # both
+        (lacking(29, 1), TENTH, 2),  # one among many leaves room
+        (lacking(9, 3, replicas=9), TENTH, 1),  # a rollout makes pods beyond what there should be
+        (lacking(4, 0, replicas=3), ONE, 1),
+    ],
+)
+def test_what_a_workload_lacks_counts_as_disrupted(
+    snapshot: ClusterSnapshot, limits: DisruptionLimits, may_go: int
+) -> None:
+    if may_go:
+        granted(fresh(snapshot, limits).charge(range(may_go)))
+    assert refusal(fresh(snapshot, limits).charge(range(may_go + 1))) == (
+        Reason.WORKLOAD_LIMIT,
+        "workload/default/ReplicaSet/web",
+    )
+
+
+def test_a_pod_that_is_down_may_move_for_that_makes_nothing_worse() -> None:
+    granted(fresh(lacking(2, 1), ONE).charge((2,)))
+    assert refusal(fresh(lacking(1, 2), ONE).charge((1, 2)))[0] is Reason.WORKLOAD_LIMIT
+
+
+def test_a_healthy_workload_is_charged_once() -> None:
+    assert len(granted(fresh(lacking(9, 0), TENTH).charge((0,)))) == 1
+
+
+def test_pods_on_their_way_out_that_are_replaced_may_be_left_out_of_account() -> None:
+    replaced = [pod("web-9", node="n1", deleting=NOW), *pods_of("web", 3)]
+    three = workload("ReplicaSet", "web", 3)
+    later = DisruptionLimits(per_workload=1, leaving=False)
+    granted(fresh(picture(replaced, workloads=[three]), later).charge((0,)))
+    unready = [*pods_of("web", 2), pod("web-2", node="n1", ready=False)]
+    assert refusal(fresh(picture(unready, workloads=[three]), later).charge((0,)))[0] is Reason.WORKLOAD_LIMIT
+
+
 def test_evictions_in_flight_count_against_their_budget_unless_it_knows_of_them() -> None:
     pods = pods_of("web", 3)
     assert refusal(fresh(picture(pods, budget("b", WEB, 1)), in_flight=(0,)).charge((1,))) == (

@@ -20,6 +20,7 @@ from descheduler.model.pods import Pod, PodAffinity, PodAffinityTerm
 from descheduler.model.reasons import Reason
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import FailureAction
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.topology import LinkRow, TopologyRules, read_topology, set_of
@@ -45,7 +46,7 @@ def jobs(
     pods = list(pods)
     names = sorted({o.name for p in pods for o in p.owners if o.kind == "Job"})
     found = [
-        workload("Job", n, api_version="batch/v1", ignores_disruption=True, **(train if n == "train" else {}))  # type: ignore[arg-type]
+        workload("Job", n, api_version="batch/v1", on_eviction=FailureAction.IGNORE, **(train if n == "train" else {}))  # type: ignore[arg-type]
         for n in names
     ]
     return cluster(nodes, pods, workloads=found, objects=objects)

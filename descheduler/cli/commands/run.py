@@ -24,7 +24,13 @@ def run(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     prometheus: Prometheus = None,
-    mode: Annotated[Mode | None, typer.Option(help="Comes before the policy's mode.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="Of this and the policy's mode the safer counts.")] = None,
+    policy_config_map: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="The ConfigMap that the policy is mounted from: it can switch acting off at once."
+        ),
+    ] = "",
     namespace: Annotated[
         str, typer.Option(help="Where the lease and the ledger are kept. Default: the pod's own namespace.")
     ] = "",
@@ -47,6 +53,7 @@ def run(
             context=context,
             prometheus=prometheus,
             mode=mode.value if mode else None,
+            config_map=policy_config_map,
             namespace=namespace,
             leader_elect=leader_elect,
             lease=lease,

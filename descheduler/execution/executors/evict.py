@@ -47,7 +47,7 @@ class Evict:
 
 class _Evicting:
     def __init__(self, tools: ActingTools) -> None:
-        self._evictor = PodEvictor.of(tools)
+        self._evictor = PodEvictor(tools)
         self._steering = Steering(tools.writer)
 
     def holds(self, action: Action) -> bool:

@@ -18,11 +18,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from random import Random
 
-from descheduler.apiwrite.clock import Clock
-from descheduler.apiwrite.rate_limit import RateLimit
-from descheduler.apiwrite.writer import ClusterWriter, read_pod
+from descheduler.apiwrite.writer import read_pod
 from descheduler.execution.executors.protocol import ActingTools, DisruptionAnswer, DisruptionVerdict
 from descheduler.kube.client.answers import DISRUPTION_BUDGET, ApiStatus, missing_right, parse_status
 from descheduler.kube.client.backoff import Backoff
@@ -84,23 +81,19 @@ def _by_message(status: ApiStatus) -> DisruptionAnswer:
 
 
 class PodEvictor:
-    """Evicts single pods: keeps the rate, waits out throttling, and looks before it repeats a doubtful write.
+    """Evicts single pods: waits out throttling, keeps the rate then, and looks before it repeats a doubtful write.
 
-    A budget's refusal is an answer, not retried here: whether to insist depends on the unit.
+    A budget's refusal is an answer, not retried here: whether to insist depends on the unit. Nor is anything repeated
+    once nothing new may be begun.
     """
 
-    def __init__(
-        self, writer: ClusterWriter, rate: RateLimit, clock: Clock, rng: Random, max_attempts: int = 5
-    ) -> None:
-        self._writer = writer
-        self._rate = rate
-        self._clock = clock
-        self._rng = rng
+    def __init__(self, tools: ActingTools, max_attempts: int = 5) -> None:
+        self._writer = tools.writer
+        self._rate = tools.rate
+        self._clock = tools.clock
+        self._rng = tools.rng
+        self._closed = tools.closed
         self._max_attempts = max_attempts
-
-    @classmethod
-    def of(cls, tools: ActingTools) -> PodEvictor:
-        return cls(tools.writer, tools.rate, tools.clock, tools.rng)
 
     def evict(self, move: PodMove, *, dry_run: bool = False) -> DisruptionAnswer:
         """Raises LeadershipLost; every other outcome is an answer."""
@@ -112,6 +105,10 @@ class PodEvictor:
             self._clock.sleep(backoff.failure(answer.retry_after))
             if answer.verdict is DisruptionVerdict.UNKNOWN and not dry_run and self._took_effect(move):
                 return DisruptionAnswer(DisruptionVerdict.DISRUPTED, attempts=attempt - 1)
+            tokens = 0.0 if dry_run else 1.0  # the rate is that of disruptions; max_parallel bounds both
+            self._rate.take(tokens)
+            if not dry_run and self._closed() is not None:
+                break
             answer = replace(self._once(move, dry_run), attempts=attempt)
         return answer
 
@@ -127,7 +124,7 @@ class PodEvictor:
             return False  # the uid precondition of the next attempt protects a successor
 
     def _once(self, move: PodMove, dry_run: bool) -> DisruptionAnswer:
-        self._rate.take(0.0 if dry_run else 1.0)  # the rate is that of disruptions; max_parallel bounds both
+        self._rate.take(0.0)  # not while the server takes no requests
         try:
             answer = read_answer(self._writer.evict(move.namespace, move.pod, move.uid, dry_run=dry_run))
         except ClusterError as error:

@@ -84,7 +84,8 @@ class NotPrepared:
 class ActingTools:
     """What an executor acts with during one execution, safe to share between threads.
 
-    `rate` is the pace of disruptions; `stopping` says whether the process was asked to end.
+    `rate` is the pace of disruptions, which the runner keeps for the first try at each pod. `closed` says why nothing
+    new may be begun at this moment: the process was asked to end, or acting is switched off.
     """
 
     writer: ClusterWriter
@@ -92,7 +93,7 @@ class ActingTools:
     clock: Clock
     rng: Random
     limits: ExecutionLimits
-    stopping: Callable[[], bool]
+    closed: Callable[[], Blocked | None]
 
 
 class UnitMover(Protocol):

@@ -122,7 +122,7 @@ class _Reserving:
     def __init__(self, tools: ActingTools, args: ReserveArgs) -> None:
         self._tools = tools
         self._args = args
-        self._evictor = PodEvictor.of(tools)
+        self._evictor = PodEvictor(tools)
 
     def holds(self, _: Action) -> bool:
         return True
@@ -192,8 +192,8 @@ class _Reserving:
                 return blocked
             if not any(waiting):
                 return None
-            if self._tools.stopping():
-                return Blocked(Reason.STOPPING)
+            if (closed := self._tools.closed()) is not None:
+                return closed
             if clock.steady() >= deadline:
                 text = f"not available within {self._args.timeout.total_seconds():.0f} s: {_first(waiting)}"
                 return Blocked(Reason.EXECUTOR, _BY, text)

@@ -12,9 +12,21 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "rebalance.descheduler.dev/",  # our own
     "cluster-autoscaler.kubernetes.io/",  # safe-to-evict
     "karpenter.sh/",  # do-not-disrupt
+    "autoscaling.cast.ai/removal-disabled",
     "controller.kubernetes.io/",  # pod-deletion-cost
     "kubernetes.io/config.",  # static and mirror pods: config.mirror, config.source
     "volume.kubernetes.io/selected-node",
+    "deployment.kubernetes.io/revision",  # which ReplicaSet a Deployment is at
+    "vpaObservedContainers",  # whose requests a VerticalPodAutoscaler sets when pods are made
+    "vpaUpdates",
+    "node.machine.sapcloud.io/trigger-deletion-by-mcm",
+    "weave.works/kured-reboot-in-progress",
+    "kured.dev/kured-reboot-in-progress",
+    # OpenKruise's PodUnavailableBudgets
+    "pub.kruise.io/",
+    "kruise.io/related-pub",
+    "kruise.io/pub-",
+    "storageclass.",  # the default class
     # gangs
     "gang.scheduling.koordinator.sh/",
     "pod-group.scheduling.sigs.k8s.io",

@@ -7,18 +7,25 @@ from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.kube.convert.kinds import CORE, OPTIONAL
-from descheduler.kube.convert.workloads import NamespaceLabels
+from descheduler.kube.convert.unreadable import UNAVAILABLE_BUDGETS
+from descheduler.kube.convert.workloads import Namespace
 from descheduler.kube.devices.merge import merge_reports
+from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
-from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
-from descheduler.model.workloads import Workload
+from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
+from descheduler.model.workloads import BUILT_IN, Workload
 
 T = TypeVar("T")
 
-WORKLOAD_KINDS = ("replicasets", "deployments", "statefulsets", "daemonsets", "jobs", "cronjobs")
+WORKLOAD_KINDS = tuple(BUILT_IN.values())
+LATER = frozenset({"runtimeclasses", "serviceaccounts", "limitranges", "resourcequotas"})
+"""Core kinds that recordings of version 0.1 do not have: nothing is concluded from their absence there."""
+
+BUDGET_KINDS = ("poddisruptionbudgets", UNAVAILABLE_BUDGETS)
 
 
 def assemble(
@@ -35,19 +42,30 @@ def assemble(
     # What an unreadable pod takes is not known, so its node is neither source nor destination.
     nodes = tuple(replace(n, ready=False) if n.name in doubtful else n for n in _all(Node, found, "nodes"))
     merged = merge_reports(nodes, pods, found)
+    namespaces = sorted(_all(Namespace, found, "namespaces"), key=lambda n: n.name)
     workloads = (w for key in WORKLOAD_KINDS for w in _all(Workload, found, key))
     return ClusterSnapshot.of(
         taken_at=taken_at,
         nodes=merged.nodes,
         pods=merged.pods,
-        namespaces={n.name: n.labels for n in sorted(_all(NamespaceLabels, found, "namespaces"), key=lambda n: n.name)},
+        namespaces={n.name: n.labels for n in namespaces},
+        ending=frozenset(n.name for n in namespaces if n.ending),
         workloads={w.key: w for w in sorted(workloads, key=lambda w: w.key)},
-        budgets=tuple(sorted(_all(DisruptionBudget, found, "poddisruptionbudgets"), key=lambda b: b.key)),
+        budgets=tuple(
+            sorted((b for key in BUDGET_KINDS for b in _all(DisruptionBudget, found, key)), key=lambda b: b.key)
+        ),
         priority_classes={p.name: p for p in _all(PriorityClass, found, "priorityclasses")},
         claims={(c.namespace, c.name): c for c in _all(Claim, found, "persistentvolumeclaims")},
         volumes={v.name: v for v in _all(Volume, found, "persistentvolumes")},
         storage_classes={s.name: s for s in _all(StorageClass, found, "storageclasses")},
+        service_accounts=frozenset(_all(ServiceAccount, found, "serviceaccounts")),
+        runtime_classes={r.name: r for r in _all(RuntimeClass, found, "runtimeclasses")},
+        quotas=tuple(sorted(_all(ResourceQuota, found, "resourcequotas"), key=lambda q: q.key)),
+        limit_ranges=tuple(sorted(_all(LimitRange, found, "limitranges"), key=lambda r: r.key)),
+        csi_nodes={n.name: n for n in _all(CsiNode, found, "csinodes")},
+        csi_drivers={d.name: d for d in _all(CsiDriver, found, "csidrivers")},
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
+        read=frozenset(key for key in found if _whole(freshness.get(key))),
         freshness=freshness,
         cluster=cluster,
         problems=tuple(sorted({*problems, *merged.problems})),
@@ -55,10 +73,16 @@ def assemble(
 
 
 def fresh(taken_at: float, served: Iterable[str]) -> dict[str, Freshness]:
-    """Freshness of kinds that were all read at one instant; core kinds always count as served."""
-    served = set(served)
-    core = {kind.key: Freshness(kind.key, taken_at) for kind in CORE}
-    return core | {kind.key: Freshness(kind.key, taken_at, served=kind.key in served) for kind in OPTIONAL}
+    """Freshness of kinds that were all read at one instant.
+
+    Core kinds count as served even where there are none, except those that earlier recordings cannot have.
+    """
+    there = {*served, *(kind.key for kind in CORE if kind.key not in LATER)}
+    return {kind.key: Freshness(kind.key, taken_at, served=kind.key in there) for kind in (*CORE, *OPTIONAL)}
+
+
+def _whole(fresh: Freshness | None) -> bool:
+    return fresh is None or (fresh.synced and not fresh.error)
 
 
 def _all(wanted: type[T], found: Mapping[str, Iterable[object]], key: str) -> tuple[T, ...]:

@@ -15,7 +15,17 @@ from descheduler.kube.convert.customs import pruned
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import Endpoint, page_decoder
 from descheduler.kube.convert.unreadable import Unreadable, stand_in
-from descheduler.kube.convert.wire import NO_RAW, CustomWire, ListMetaWire, MetaWire, Object, RawList
+from descheduler.kube.convert.wire import (
+    NO_RAW,
+    CustomWire,
+    ListMetaWire,
+    MetaWire,
+    Object,
+    PodTemplateWire,
+    RawList,
+    WorkloadWire,
+)
+from descheduler.kube.convert.workloads import MAKES_PODS
 from descheduler.model.errors import BadAnswer
 from descheduler.model.pods import Pod
 
@@ -117,12 +127,7 @@ class Codec:
         """The object as a line of a recording: only what our schemas read, annotations filtered."""
         if isinstance(found, Broken):
             return found.raw
-        meta = found.metadata
-        slim = structs.replace(
-            meta,
-            annotations=dict(self.interner.annotations(meta.annotations)) or None,
-            labels=NO_RAW if bytes(meta.labels) in (b"{}", b"null") else meta.labels,
-        )
+        slim = self._slim_meta(found.metadata)
         if isinstance(found, CustomWire):
             return msgspec.json.encode(
                 structs.replace(
@@ -133,4 +138,18 @@ class Codec:
                     status=pruned(found.status),
                 )
             )
+        if isinstance(found, WorkloadWire) and found.spec.template is not None:
+            found = self._slim_template(found, found.spec.template)
         return msgspec.json.encode(structs.replace(found, metadata=slim))
+
+    def _slim_meta(self, meta: MetaWire) -> MetaWire:
+        return structs.replace(
+            meta,
+            annotations=dict(self.interner.annotations(meta.annotations)) or None,
+            labels=NO_RAW if bytes(meta.labels) in (b"{}", b"null") else meta.labels,
+        )
+
+    def _slim_template(self, found: WorkloadWire, template: PodTemplateWire) -> WorkloadWire:
+        read = self.endpoint.kind.name in MAKES_PODS
+        kept = structs.replace(template, metadata=self._slim_meta(template.metadata)) if read else None
+        return structs.replace(found, spec=structs.replace(found.spec, template=kept))

@@ -106,8 +106,9 @@ class Interner:
         """Forget what none of the objects in use refers to any more."""
         used: set[int] = set()
         for found in live:
-            for name in ("spec", "labels", "owners"):
-                used.add(id(getattr(found, name, None)))
+            for one in (found, getattr(found, "template", None)):
+                for name in ("spec", "labels", "owners"):
+                    used.add(id(getattr(one, name, None)))
         self.specs.keep(used)
         self._labels.keep(used)
         self._owners = {look: owners for look, owners in self._owners.items() if id(owners) in used}

@@ -13,26 +13,46 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.json import Decoder
 
+from descheduler.kube.convert.admission import (
+    convert_limit_range,
+    convert_quota,
+    convert_runtime_class,
+    convert_service_account,
+)
+from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.nodes import convert_claim, convert_node, convert_storage_class, convert_volume
+from descheduler.kube.convert.nodes import convert_node
 from descheduler.kube.convert.pods import convert_pod
+from descheduler.kube.convert.storage import (
+    convert_claim,
+    convert_csi_driver,
+    convert_csi_node,
+    convert_storage_class,
+    convert_volume,
+)
+from descheduler.kube.convert.unavailable_budgets import convert_unavailable_budget
 from descheduler.kube.convert.wire import (
     BudgetWire,
     ClaimWire,
+    CsiDriverWire,
+    CsiNodeWire,
     CustomWire,
+    LimitRangeWire,
     ListMetaWire,
+    NamespaceWire,
     NodeWire,
     Object,
     PersistentVolumeWire,
     PodWire,
     PriorityClassWire,
+    QuotaWire,
+    RuntimeClassWire,
     Slim,
     StorageClassWire,
     WorkloadWire,
 )
 from descheduler.kube.convert.workloads import (
     convert_budget,
-    convert_custom,
     convert_namespace,
     convert_priority_class,
     convert_workload,
@@ -40,7 +60,6 @@ from descheduler.kube.convert.workloads import (
 from descheduler.kube.devices.dra_wire import convert_claim as convert_device_claim
 from descheduler.kube.devices.dra_wire import convert_slice
 from descheduler.kube.devices.sources.koordinator import convert_device
-from descheduler.model.objects import CustomObject
 
 W = TypeVar("W", bound=Object)
 
@@ -113,7 +132,7 @@ def _workload(name: str) -> Callable[[str], Convert]:
     return lambda api_version: partial(convert_workload, kind=name, api_version=api_version)
 
 
-def _custom(name: str, convert: Callable[..., CustomObject]) -> Callable[[str], Convert]:
+def _custom(name: str, convert: Callable[..., object]) -> Callable[[str], Convert]:
     return lambda api_version: partial(convert, kind=name, api_version=api_version)
 
 
@@ -123,7 +142,7 @@ def _core(group: str, name: str, plural: str, wire: type[Object], convert: Calla
 
 CORE: tuple[Kind, ...] = (
     _core("", "Node", "nodes", NodeWire, _plain(convert_node)),
-    _core("", "Namespace", "namespaces", Object, _plain(convert_namespace)),
+    _core("", "Namespace", "namespaces", NamespaceWire, _plain(convert_namespace)),
     _core("scheduling.k8s.io", "PriorityClass", "priorityclasses", PriorityClassWire, _plain(convert_priority_class)),
     _core("policy", "PodDisruptionBudget", "poddisruptionbudgets", BudgetWire, _plain(convert_budget)),
     _core("apps", "ReplicaSet", "replicasets", WorkloadWire, _workload("ReplicaSet")),
@@ -135,13 +154,19 @@ CORE: tuple[Kind, ...] = (
     _core("", "PersistentVolumeClaim", "persistentvolumeclaims", ClaimWire, _plain(convert_claim)),
     _core("", "PersistentVolume", "persistentvolumes", PersistentVolumeWire, _plain(convert_volume)),
     _core("storage.k8s.io", "StorageClass", "storageclasses", StorageClassWire, _plain(convert_storage_class)),
+    _core("node.k8s.io", "RuntimeClass", "runtimeclasses", RuntimeClassWire, _plain(convert_runtime_class)),
+    _core("", "ServiceAccount", "serviceaccounts", Object, _plain(convert_service_account)),
+    _core("", "LimitRange", "limitranges", LimitRangeWire, _plain(convert_limit_range)),
+    _core("", "ResourceQuota", "resourcequotas", QuotaWire, _plain(convert_quota)),
+    _core("storage.k8s.io", "CSINode", "csinodes", CsiNodeWire, _plain(convert_csi_node)),
+    _core("storage.k8s.io", "CSIDriver", "csidrivers", CsiDriverWire, _plain(convert_csi_driver)),
     # Last, so that a one-shot read sees no pod whose owner was made after the owners were listed.
     _core("", "Pod", "pods", PodWire, _plain(convert_pod)),
 )
 
 
 def _optional(
-    group: str, name: str, plural: str, *versions: str, convert: Callable[..., CustomObject] = convert_custom
+    group: str, name: str, plural: str, *versions: str, convert: Callable[..., object] = convert_custom
 ) -> Kind:
     return Kind(f"{group}/{name}", group, versions, name, plural, CustomWire, _custom(name, convert))
 
@@ -171,7 +196,15 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("kubeflow.org", "PaddleJob", "paddlejobs", "v1"),
     _optional("kubeflow.org", "JAXJob", "jaxjobs", "v1"),
     _optional("trainer.kubeflow.org", "TrainJob", "trainjobs", "v1", "v1beta1", "v1alpha1"),
-    # quotas and devices
+    # budgets, quotas and devices
+    _optional(
+        "policy.kruise.io",
+        "PodUnavailableBudget",
+        "podunavailablebudgets",
+        "v1beta1",
+        "v1alpha1",
+        convert=convert_unavailable_budget,
+    ),
     _optional("scheduling.x-k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
     _optional("scheduling.sigs.k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
     _optional("resource.k8s.io", "ResourceSlice", "resourceslices", *_DRA, convert=convert_slice),

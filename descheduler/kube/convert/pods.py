@@ -10,14 +10,25 @@ import msgspec
 from msgspec import structs
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import PodResources, amounts
+from descheduler.kube.convert.pod_requests import in_force, of_template, written
 from descheduler.kube.convert.selectors import affinities, spread, tolerations
+from descheduler.kube.convert.storage import convert_claim_template
 from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, Unreadable, under
-from descheduler.kube.convert.wire import NO_RAW, ContainerStatusWire, ContainerWire, PodWire, PortWire, VolumeWire
+from descheduler.kube.convert.wire import (
+    NO_RAW,
+    ContainerStatusWire,
+    ContainerWire,
+    PodTemplateWire,
+    PodWire,
+    PortWire,
+    VolumeWire,
+)
 from descheduler.kube.devices.reported import statements
 from descheduler.kube.devices.resources import REQUEST_ANNOTATIONS, UNSCHEDULED, gpu_request
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import HostPort, Phase, Pod, PodSpec
+from descheduler.model.quantity import amounts
+from descheduler.model.templates import PodTemplate
 
 _encode = msgspec.json.Encoder().encode
 _ports = msgspec.json.Decoder(tuple[PortWire, ...] | None)
@@ -30,7 +41,7 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
     """One pod. A spec that makes no sense gives a pod with `problem` set, which nothing may move."""
     meta, status = wire.metadata, wire.status
     annotations = intern.annotations(meta.annotations) if meta.annotations else NO_LABELS
-    local, claims = _volumes(wire.spec.volumes, meta.name) if wire.spec.volumes else _NO_VOLUMES
+    local, claims = _volumes(wire.spec.volumes) if wire.spec.volumes else _NO_VOLUMES
     try:
         spec = _shared_spec(wire, annotations, local, intern)
         problem = ""
@@ -47,6 +58,7 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
         node=intern.text(wire.spec.node_name),
         phase=_PHASES.get(status.phase, Phase.UNKNOWN),
         ready=_ready(wire),
+        generation=meta.generation,
         created=_seconds(meta.creation_timestamp),
         started=_seconds(status.start_time),
         deleting=None if meta.deletion_timestamp is None else meta.deletion_timestamp.timestamp(),
@@ -58,16 +70,33 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
         if wire.spec.resource_claims or status.extended_resource_claim_status
         else (),
         gated=bool(wire.spec.scheduling_gates),
+        nominated=intern.text(status.nominated_node_name),
         resource_version=meta.resource_version,
         problem=problem,
     )
 
 
-def _shared_spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> PodSpec:
-    look = _look(wire, annotations, local)
+def convert_template(wire: PodTemplateWire, intern: Interner) -> PodTemplate:
+    """What a workload makes its pods from. A template that makes no sense has a `problem`."""
+    meta = wire.metadata
+    pod = PodWire(metadata=meta, spec=wire.spec)
+    annotations = intern.annotations(meta.annotations)
+    local = _volumes(wire.spec.volumes)[0] if wire.spec.volumes else False
+    try:
+        spec = _shared_spec(pod, annotations, local, intern, template=True)
+    except (Unreadable, msgspec.MsgspecError) as e:
+        return PodTemplate(UNREADABLE_SPEC, problem=f"its template: {e}")
+    labels, gated = intern.labels(meta.labels), bool(wire.spec.scheduling_gates)
+    return PodTemplate(spec, labels, intern.text(wire.spec.node_name), gated)
+
+
+def _shared_spec(
+    wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, template: bool = False
+) -> PodSpec:
+    look = _look(wire, annotations, local) + (b"template" if template else b"")
 
     def without_affinity() -> PodSpec:
-        return intern.specs.get(look, lambda: _spec(wire, annotations, local, intern))
+        return intern.specs.get(look, lambda: _spec(wire, annotations, local, intern, template=template))
 
     affinity = bytes(wire.spec.affinity)
     if not affinity:
@@ -97,6 +126,9 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             spec.topology_spread_constraints,
             spec.resource_claims,
             spec.priority_class_name,
+            spec.service_account_name,
+            spec.runtime_class_name,
+            spec.active_deadline_seconds is not None,
             spec.scheduler_name,
             spec.restart_policy,
             spec.termination_grace_period_seconds,
@@ -107,36 +139,45 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             [c for c in status.conditions if c.type == "PodResizePending"] if status.conditions else None,
             shares,
             local,
+            [v for v in spec.volumes if v.ephemeral is not None] if spec.volumes else None,
         )
     )
 
 
-def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner) -> PodSpec:
+def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, template: bool) -> PodSpec:
     found = wire.spec
-    resources = PodResources(wire)
-    requests = resources.requests()
+    asks = of_template(found) if template else written(found)
+    counted = in_force(asks, wire)
+    requests = counted.requests()
     with under("spec.topologySpreadConstraints"):
         constraints = spread(bytes(found.topology_spread_constraints))
     selector = _strings.decode(bytes(found.node_selector) or b"null")
     grace = found.termination_grace_period_seconds
     return PodSpec(
         requests=amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)}),
-        counted=resources.counted(),
-        limits=amounts(resources.limits()),
-        bounds=amounts(resources.bounds()),
+        counted=counted.counted(),
+        limits=amounts(counted.limits()),
+        bounds=amounts(counted.bounds()),
         node_selector=Labels(selector) if selector else NO_LABELS,
         tolerations=tolerations(bytes(found.tolerations)),
         spread=constraints,
         host_ports=_host_ports(wire),
         gpu=gpu_request(requests, annotations),
         local_storage=local,
+        ephemeral=tuple(
+            convert_claim_template(v.name, v.ephemeral) for v in found.volumes or () if v.ephemeral is not None
+        ),
         resource_claims=tuple(c.name for c in found.resource_claims or ()),
         priority_class=intern.text(found.priority_class_name),
         scheduler_name=intern.text(found.scheduler_name),
         restart_policy=intern.text(found.restart_policy),
         grace_seconds=30 if grace is None else grace,
         images=tuple(c.image for c in (*(found.init_containers or ()), *(found.containers or ())) if c.image),
-        qos=resources.qos(),
+        qos=asks.qos(),
+        asks=asks,
+        service_account=intern.text(found.service_account_name),
+        runtime_class=intern.text(found.runtime_class_name),
+        has_deadline=found.active_deadline_seconds is not None,
     )
 
 
@@ -165,9 +206,8 @@ def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:
     return tuple(HostPort(p.host_port, p.protocol or "TCP", p.host_ip or "0.0.0.0") for p in ports if p.host_port > 0)
 
 
-def _volumes(volumes: tuple[VolumeWire, ...], pod: str) -> tuple[bool, tuple[str, ...]]:
-    """Whether any volume is the node's own, and the names of the claims; a generic ephemeral volume's is made up
-    of pod and volume name (component-helpers storage/ephemeral)."""
+def _volumes(volumes: tuple[VolumeWire, ...]) -> tuple[bool, tuple[str, ...]]:
+    """Whether any volume is the node's own, and the names of the claims that outlive the pod."""
     local = False
     claims: tuple[str, ...] = ()
     for volume in volumes:
@@ -175,8 +215,6 @@ def _volumes(volumes: tuple[VolumeWire, ...], pod: str) -> tuple[bool, tuple[str
             claims += (volume.persistent_volume_claim.claim_name,)
         elif volume.empty_dir is not None or volume.host_path is not None:
             local = True
-        elif volume.ephemeral is not None:
-            claims += (f"{pod}-{volume.name}",)
     return local, claims
 
 

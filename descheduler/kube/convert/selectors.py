@@ -56,7 +56,7 @@ def affinities(raw: bytes) -> tuple[NodeAffinity, PodAffinity, PodAffinity]:
 
 def tolerations(raw: bytes) -> tuple[Toleration, ...]:
     found = (_tolerations.decode(raw) if raw else None) or ()
-    return tuple(Toleration(t.key, t.operator or "Equal", t.value, t.effect) for t in found)
+    return tuple(Toleration(t.key, t.operator or "Equal", t.value, t.effect, t.toleration_seconds) for t in found)
 
 
 def spread(raw: bytes) -> tuple[SpreadConstraint, ...]:

@@ -11,12 +11,14 @@ from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.wire import MetaWire, Object, Slim
 from descheduler.kube.devices import device_objects
 from descheduler.kube.devices.device_objects import KoordinatorDevice, ResourceClaim, ResourceSlice
-from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.admission import LimitRange, ResourceQuota
+from descheduler.model.budgets import PUB, DisruptionBudget
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Phase, Pod, PodSpec
 from descheduler.model.selectors import LabelSelector
 
+UNAVAILABLE_BUDGETS = "policy.kruise.io/PodUnavailableBudget"
 UNREADABLE_SPEC = PodSpec(requests=(("pods", 1),), local_storage=True)
 
 
@@ -53,8 +55,8 @@ def stand_in(kind: str, meta: MetaWire, why: str, intern: Interner, raw: bytes =
     """What takes the place of an object that cannot be used, so that nothing is decided as if it were not there.
 
     A pod that may not move, on a node whose load is therefore unknown; a node that is not ready; a budget that
-    protects its whole namespace; an object that tells of devices without telling. Of other kinds nothing: what refers
-    to them finds them missing.
+    protects its whole namespace; a quota or limits that let nothing into theirs; an object that tells of devices
+    without telling. Of other kinds nothing: what refers to them finds them missing.
     """
     match kind:
         case "pods":
@@ -74,6 +76,12 @@ def stand_in(kind: str, meta: MetaWire, why: str, intern: Interner, raw: bytes =
             return Node(meta.name, meta.uid, _labels(meta, intern), ready=False)
         case "poddisruptionbudgets":
             return DisruptionBudget(meta.namespace, meta.name, LabelSelector(), generation=1)
+        case "resourcequotas":
+            return ResourceQuota(meta.namespace, meta.name, problem=why)
+        case "limitranges":
+            return LimitRange(meta.namespace, meta.name, problem=why)
+        case _ if kind == UNAVAILABLE_BUDGETS:
+            return DisruptionBudget(meta.namespace, meta.name, LabelSelector(), generation=1, kind=PUB)
         case device_objects.SLICES:
             node = next((o.name for o in meta.owner_references or () if o.kind == "Node"), "")
             return ResourceSlice("", "ResourceSlice", "", meta.name, meta.uid, node=node, problem=why)

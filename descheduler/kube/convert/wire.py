@@ -124,6 +124,7 @@ class TolerationWire(Slim, frozen=True, gc=False):
     operator: str = ""
     value: str = ""
     effect: str = ""
+    toleration_seconds: int | None = None
 
 
 class SpreadWire(Slim, frozen=True, gc=False):
@@ -166,10 +167,24 @@ class Present(Slim, frozen=True, gc=False):
     """Something whose being there is all that we look at."""
 
 
+class ClaimSpecWire(Slim, frozen=True, gc=False):
+    volume_name: str = ""
+    storage_class_name: str | None = None
+    access_modes: tuple[str, ...] | None = None
+
+
+class ClaimTemplateWire(Slim, frozen=True, gc=False):
+    spec: ClaimSpecWire = ClaimSpecWire()
+
+
+class EphemeralWire(Slim, frozen=True, gc=False):
+    volume_claim_template: ClaimTemplateWire = ClaimTemplateWire()
+
+
 class VolumeWire(Slim, frozen=True, gc=False):
     name: str = ""
     persistent_volume_claim: ClaimSourceWire | None = None
-    ephemeral: Present | None = None
+    ephemeral: EphemeralWire | None = None
     empty_dir: Present | None = None
     host_path: Present | None = None
 
@@ -202,6 +217,9 @@ class PodSpecWire(Slim, frozen=True, gc=False):
     node_name: str = ""
     priority: int | None = None
     priority_class_name: str = ""
+    service_account_name: str = ""
+    runtime_class_name: str = ""
+    active_deadline_seconds: int | None = None
     scheduler_name: str = "default-scheduler"
     restart_policy: str = "Always"
     termination_grace_period_seconds: int | None = None
@@ -217,6 +235,7 @@ class ContainerStatusWire(Slim, frozen=True, gc=False):
 class PodStatusWire(Slim, frozen=True, gc=False):
     phase: str = "Unknown"
     start_time: datetime | None = None
+    nominated_node_name: str = ""
     conditions: tuple[ConditionWire, ...] | None = None
     container_statuses: tuple[ContainerStatusWire, ...] | None = None
     init_container_statuses: tuple[ContainerStatusWire, ...] | None = None
@@ -229,6 +248,12 @@ class PodStatusWire(Slim, frozen=True, gc=False):
 class PodWire(Object, frozen=True, gc=False):
     spec: PodSpecWire = PodSpecWire()
     status: PodStatusWire = PodStatusWire()
+
+
+class PodTemplateWire(Object, frozen=True, gc=False):
+    """What a controller makes pods from."""
+
+    spec: PodSpecWire = PodSpecWire()
 
 
 # Nodes and storage
@@ -256,14 +281,13 @@ class NodeWire(Object, frozen=True, gc=False):
     status: NodeStatusWire = NodeStatusWire()
 
 
-class ClaimSpecWire(Slim, frozen=True, gc=False):
-    volume_name: str = ""
-    storage_class_name: str | None = None
-    access_modes: tuple[str, ...] | None = None
+class StorageStatusWire(Slim, frozen=True, gc=False):
+    phase: str = ""
 
 
 class ClaimWire(Object, frozen=True, gc=False):
     spec: ClaimSpecWire = ClaimSpecWire()
+    status: StorageStatusWire = StorageStatusWire()
 
 
 class VolumeAffinityWire(Slim, frozen=True, gc=False):
@@ -272,18 +296,33 @@ class VolumeAffinityWire(Slim, frozen=True, gc=False):
 
 class CsiWire(Slim, frozen=True, gc=False):
     driver: str = ""
+    volume_handle: str = ""
 
 
 class PersistentVolumeSpecWire(Slim, frozen=True, gc=False):
     node_affinity: VolumeAffinityWire | None = None
     storage_class_name: str = ""
+    access_modes: tuple[str, ...] | None = None
     local: Present | None = None
     host_path: Present | None = None
     csi: CsiWire | None = None
+    # built-in disks that CSI drivers serve by now
+    aws_elastic_block_store: Present | None = None
+    azure_disk: Present | None = None
+    cinder: Present | None = None
+    gce_persistent_disk: Present | None = None
+    portworx_volume: Present | None = None
+    vsphere_volume: Present | None = None
+    # built-in network file systems
+    azure_file: Present | None = None
+    cephfs: Present | None = None
+    glusterfs: Present | None = None
+    nfs: Present | None = None
 
 
 class PersistentVolumeWire(Object, frozen=True, gc=False):
     spec: PersistentVolumeSpecWire = PersistentVolumeSpecWire()
+    status: StorageStatusWire = StorageStatusWire()
 
 
 class TopologyExpressionWire(Slim, frozen=True, gc=False):
@@ -299,6 +338,99 @@ class StorageClassWire(Object, frozen=True, gc=False):
     provisioner: str = ""
     volume_binding_mode: str | None = None
     allowed_topologies: tuple[TopologyTermWire, ...] | None = None
+
+
+# What new pods are held to
+
+
+class NamespaceStatusWire(Slim, frozen=True, gc=False):
+    phase: str = ""
+
+
+class NamespaceWire(Object, frozen=True, gc=False):
+    status: NamespaceStatusWire = NamespaceStatusWire()
+
+
+class OverheadWire(Slim, frozen=True, gc=False):
+    pod_fixed: dict[str, str | int | float] | None = None
+
+
+class RuntimeSchedulingWire(Slim, frozen=True, gc=False):
+    node_selector: dict[str, str] | None = None
+    tolerations: Raw = NO_RAW
+
+
+class RuntimeClassWire(Object, frozen=True, gc=False):
+    overhead: OverheadWire | None = None
+    scheduling: RuntimeSchedulingWire | None = None
+
+
+class ScopeWire(Slim, frozen=True, gc=False):
+    scope_name: str = ""
+    operator: str = ""
+    values: tuple[str, ...] | None = None
+
+
+class ScopeSelectorWire(Slim, frozen=True, gc=False):
+    match_expressions: tuple[ScopeWire, ...] | None = None
+
+
+class QuotaSpecWire(Slim, frozen=True, gc=False):
+    hard: dict[str, str | int | float] | None = None
+    scopes: tuple[str, ...] | None = None
+    scope_selector: ScopeSelectorWire | None = None
+
+
+class QuotaStatusWire(Slim, frozen=True, gc=False):
+    hard: dict[str, str | int | float] | None = None
+    used: dict[str, str | int | float] | None = None
+
+
+class QuotaWire(Object, frozen=True, gc=False):
+    spec: QuotaSpecWire = QuotaSpecWire()
+    status: QuotaStatusWire = QuotaStatusWire()
+
+
+class LimitRangeItemWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    min: dict[str, str | int | float] | None = None
+    max: dict[str, str | int | float] | None = None
+    default: dict[str, str | int | float] | None = None
+    default_request: dict[str, str | int | float] | None = None
+    max_limit_request_ratio: dict[str, str | int | float] | None = None
+
+
+class LimitRangeSpecWire(Slim, frozen=True, gc=False):
+    limits: tuple[LimitRangeItemWire, ...] | None = None
+
+
+class LimitRangeWire(Object, frozen=True, gc=False):
+    spec: LimitRangeSpecWire = LimitRangeSpecWire()
+
+
+class CsiLimitWire(Slim, frozen=True, gc=False):
+    count: int | None = None
+
+
+class CsiNodeDriverWire(Slim, frozen=True, gc=False):
+    name: str = ""
+    allocatable: CsiLimitWire | None = None
+
+
+class CsiNodeSpecWire(Slim, frozen=True, gc=False):
+    drivers: tuple[CsiNodeDriverWire, ...] | None = None
+
+
+class CsiNodeWire(Object, frozen=True, gc=False):
+    spec: CsiNodeSpecWire = CsiNodeSpecWire()
+
+
+class CsiDriverSpecWire(Slim, frozen=True, gc=False):
+    attach_required: bool | None = None
+
+
+class CsiDriverWire(Object, frozen=True, gc=False):
+    spec: CsiDriverSpecWire = CsiDriverSpecWire()
 
 
 # Budgets, priorities, workloads
@@ -335,13 +467,33 @@ class FailureConditionWire(Slim, frozen=True, gc=False):
     status: str = "True"
 
 
+class FailureExitCodesWire(Slim, frozen=True, gc=False):
+    container_name: str | None = None
+    operator: str = ""
+    values: tuple[int, ...] | None = None
+
+
 class FailureRuleWire(Slim, frozen=True, gc=False):
     action: str = ""
+    on_exit_codes: FailureExitCodesWire | None = None
     on_pod_conditions: tuple[FailureConditionWire, ...] | None = None
 
 
 class FailurePolicyWire(Slim, frozen=True, gc=False):
     rules: tuple[FailureRuleWire, ...] | None = None
+
+
+class OrdinalsWire(Slim, frozen=True, gc=False):
+    start: int = 0
+
+
+class RollingUpdateWire(Slim, frozen=True, gc=False):
+    partition: int | None = None
+
+
+class UpdateStrategyWire(Slim, frozen=True, gc=False):
+    type: str = ""
+    rolling_update: RollingUpdateWire | None = None
 
 
 class WorkloadSpecWire(Slim, frozen=True, gc=False):
@@ -355,15 +507,27 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     active_deadline_seconds: int | None = None
     suspend: bool | None = None
     pod_failure_policy: FailurePolicyWire | None = None
+    template: PodTemplateWire | None = None
+    paused: bool = False
+    pod_management_policy: str = ""
+    update_strategy: UpdateStrategyWire | None = None
+    ordinals: OrdinalsWire | None = None
+    completions: int | None = None
+    managed_by: str | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):
+    observed_generation: int = 0
+    conditions: tuple[ConditionWire, ...] | None = None
+    current_revision: str = ""
+    update_revision: str = ""
     replicas: int = 0
     ready_replicas: int = 0
     desired_number_scheduled: int = 0
     number_ready: int = 0
     ready: int | None = None
     failed: int = 0
+    succeeded: int = 0
     start_time: datetime | None = None
 
 

@@ -1,35 +1,48 @@
-"""Workloads, budgets, priorities, namespaces and objects of optional APIs: wire to model."""
+"""Workloads, budgets, priorities and namespaces: wire to model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from descheduler.kube.convert.customs import pruned
 from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.job_failures import on_eviction
+from descheduler.kube.convert.pods import convert_template
 from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     BudgetWire,
-    CustomWire,
-    Object,
+    NamespaceWire,
     PriorityClassWire,
     WorkloadSpecWire,
     WorkloadWire,
 )
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.labels import Labels
-from descheduler.model.objects import CustomObject
-from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Workload
+from descheduler.model.templates import PodTemplate
+from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Ordinals, Workload
+
+MAKES_PODS = frozenset({"ReplicaSet", "StatefulSet", "Job"})
+"""Built-in kinds whose template pods are made from; the others make workloads, or pods that nobody moves."""
+
+_ENDED = ("Complete", "Failed", "SuccessCriteriaMet", "FailureTarget")
+"""Conditions of a Job that makes no more pods (batch/v1 JobConditionType)."""
+
+_JOB_CONTROLLER = "kubernetes.io/job-controller"  # spec.managedBy of the Job controller itself (batch/v1 types.go)
 
 
 @dataclass(frozen=True, slots=True)
-class NamespaceLabels:
+class Namespace:
+    """`ending`: it is being deleted, and the API server makes nothing new in it."""
+
     name: str
     labels: Labels
+    ending: bool = False
 
 
-def convert_namespace(wire: Object, intern: Interner) -> NamespaceLabels:
-    return NamespaceLabels(intern.text(wire.metadata.name), intern.labels(wire.metadata.labels))
+def convert_namespace(wire: NamespaceWire, intern: Interner) -> Namespace:
+    meta = wire.metadata
+    ending = meta.deletion_timestamp is not None or wire.status.phase == "Terminating"
+    return Namespace(intern.text(meta.name), intern.labels(meta.labels), ending)
 
 
 def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
@@ -40,8 +53,8 @@ def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,
         selector=selector,
-        min_available=_written(spec.min_available),
-        max_unavailable=_written(spec.max_unavailable),
+        min_available=written(spec.min_available),
+        max_unavailable=written(spec.max_unavailable),
         unhealthy_policy=spec.unhealthy_pod_eviction_policy or "IfHealthyBudget",
         allowed=status.disruptions_allowed,
         current_healthy=status.current_healthy,
@@ -80,27 +93,42 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         suspended=bool(spec.suspend),
         backoff_limit=_backoff_limit(spec) if kind == "Job" else None,
         failed=status.failed,
-        ignores_disruption=_ignores_disruption(spec),
+        on_eviction=on_eviction(spec.pod_failure_policy),
         backoff_limit_per_index=spec.backoff_limit_per_index if kind == "Job" else None,
         deadline=_deadline(wire) if kind == "Job" else None,
+        deleting=meta.deletion_timestamp is not None,
+        sized=(spec.parallelism if kind == "Job" else spec.replicas) is not None,
+        left=_left(wire) if kind == "Job" else None,
+        template=_template(wire, kind, intern),
+        generation=meta.generation,
+        observed_generation=status.observed_generation,
+        rolling=kind == "Deployment" and not spec.paused and not _stalled(wire),
+        ordinals=_ordinals(wire, intern) if kind == "StatefulSet" else None,
+        managed_by=_manager(spec),
     )
 
 
-def convert_custom(wire: CustomWire, intern: Interner, *, kind: str, api_version: str) -> CustomObject:
-    """`kind` and `api_version` are those under which it was listed: items of built-in kinds do not carry them."""
-    meta = wire.metadata
-    return CustomObject(
-        api_version=wire.api_version or api_version,
-        kind=kind,
-        namespace=intern.text(meta.namespace),
-        name=meta.name,
-        uid=meta.uid,
-        labels=intern.labels(meta.labels),
-        annotations=intern.annotations(meta.annotations),
-        owners=intern.owners(meta.owner_references),
-        generation=meta.generation,
-        spec=pruned(wire.spec or {}),
-        status=pruned(wire.status or {}),
+def _template(wire: WorkloadWire, kind: str, intern: Interner) -> PodTemplate | None:
+    found = wire.spec.template
+    return None if found is None or kind not in MAKES_PODS else convert_template(found, intern)
+
+
+def _stalled(wire: WorkloadWire) -> bool:
+    """A Deployment made no progress for as long as it may take (condition Progressing, ProgressDeadlineExceeded)."""
+    return any(c.type == "Progressing" and c.status == "False" for c in wire.status.conditions or ())
+
+
+def _ordinals(wire: WorkloadWire, intern: Interner) -> Ordinals:
+    spec, status = wire.spec, wire.status
+    strategy = spec.update_strategy
+    rolling = strategy.rolling_update if strategy is not None else None
+    return Ordinals(
+        start=spec.ordinals.start if spec.ordinals is not None else 0,
+        ordered=spec.pod_management_policy != "Parallel",
+        on_delete=strategy is not None and strategy.type == "OnDelete",
+        partition=(rolling.partition or 0) if rolling is not None else 0,
+        current_revision=intern.text(status.current_revision),
+        update_revision=intern.text(status.update_revision),
     )
 
 
@@ -126,19 +154,25 @@ def _backoff_limit(spec: WorkloadSpecWire) -> int:
     return _or(spec.backoff_limit, DEFAULT_BACKOFF_LIMIT if spec.backoff_limit_per_index is None else 2**31 - 1)
 
 
+def _left(wire: WorkloadWire) -> int | None:
+    """How many pods of a Job must still succeed; None: it does not say."""
+    spec, status = wire.spec, wire.status
+    if any(c.type in _ENDED and c.status == "True" for c in status.conditions or ()):
+        return 0
+    if spec.completions is not None:
+        return max(0, spec.completions - status.succeeded)
+    return 0 if status.succeeded else None  # a work queue: after the first success no pod is made any more
+
+
 def _deadline(wire: WorkloadWire) -> float | None:
     seconds, start = wire.spec.active_deadline_seconds, wire.status.start_time
     return start.timestamp() + seconds if seconds is not None and start is not None else None
 
 
-def _ignores_disruption(spec: WorkloadSpecWire) -> bool:
-    """Whether a podFailurePolicy does not count evictions as failures."""
-    rules = (spec.pod_failure_policy.rules if spec.pod_failure_policy else None) or ()
-    return any(
-        rule.action == "Ignore" and any(c.type == "DisruptionTarget" for c in rule.on_pod_conditions or ())
-        for rule in rules
-    )
+def _manager(spec: WorkloadSpecWire) -> str:
+    return "" if spec.managed_by in (None, _JOB_CONTROLLER) else spec.managed_by or ""
 
 
-def _written(value: int | str | None) -> str:
+def written(value: int | str | None) -> str:
+    """A number or a percentage as text, empty when absent."""
     return "" if value is None else str(value)

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 from msgspec import field, structs
 
+from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
-from descheduler.kube.convert.workloads import convert_custom
 from descheduler.kube.devices.device_objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.resources import quantity
 from descheduler.model.devices import Device, MigSlice

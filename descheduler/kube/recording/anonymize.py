@@ -22,6 +22,9 @@ from descheduler.kube.recording.wire_objects import ClusterObjects
 from descheduler.model.objects import Json
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
+# What quotas count that is no resource of a container: core/v1, and the object counts of pkg/quota/v1/generic.
+_OF_CLASS = re.compile(r"(.+)(\.(?:storageclass|volumeattributesclass)\.storage\.k8s\.io/.+)")
+_COUNTED = re.compile(r"count/(([^.]+)(?:\.(.+))?)")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -62,7 +65,14 @@ class Anonymizer:
         return key if not slash and key in public.KEPT_KEYS else self.text(key)
 
     def resource(self, resource: str) -> str:
-        """The name of a resource; `<domain>/gpu` stays recognisable."""
+        """The name of a resource, or a quota's name for it; `<domain>/gpu` stays recognisable."""
+        if of_class := _OF_CLASS.fullmatch(resource):
+            return self.text(of_class[1]) + of_class[2]
+        if counted := _COUNTED.fullmatch(resource):
+            group = counted[3] or ""
+            return resource if "." not in group or _product(group) else f"count/{self.text(counted[1])}"
+        if resource.startswith("requests.") and "/" in resource:
+            return f"requests.{self.resource(resource.removeprefix('requests.'))}"
         domain, slash, name = resource.rpartition("/")
         return f"{self.key(domain + '/x').rpartition('/')[0]}/{name}" if slash else resource
 
@@ -76,7 +86,7 @@ class Anonymizer:
             return value
         if field in public.LABEL_MAPS:
             return {self.key(k): self.label(k, v) if isinstance(v, str) else v for k, v in value.items()}
-        if field in public.AMOUNT_MAPS:
+        if field in public.AMOUNT_MAPS and not any(isinstance(v, (dict, list)) for v in value.values()):
             return {self.resource(k): v for k, v in value.items()}
         if isinstance(key := value.get("key"), str):
             return self._keyed(key, value)
@@ -121,7 +131,9 @@ class Anonymizer:
     def _whole(self, name: str) -> str:
         return (
             name
-            if name in public.KEPT_TEXTS or public.PLAIN.fullmatch(name)
+            if name in public.KEPT_TEXTS
+            or public.PLAIN.fullmatch(name)
+            or (public.DRIVER.search(name) and _product(name))
             else _WORD.sub(lambda found: self._word(found.group()), name)
         )
 

@@ -1,4 +1,4 @@
-"""Which PodDisruptionBudgets match which pods; what a budget allows is said by the budget itself."""
+"""Which disruption budgets match which pods; what a budget allows is said by the budget itself."""
 
 from __future__ import annotations
 
@@ -9,42 +9,51 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.budgets import PDB, DisruptionBudget
 from descheduler.model.labels import Labels
 from descheduler.model.selectors import Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning.budgets.unavailable import UnavailableBudgets
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Matches:
-    """Budgets by pod, kept per distinct pair of namespace and labels (D of them)."""
+    """Budgets by pod, kept per distinct pair of namespace and labels, and what else tells pods apart (D of them)."""
 
     row: NDArray[np.int32]  # [P] position in `matching`
     matching: tuple[tuple[int, ...], ...]  # [D] positions in snapshot.budgets, ascending
-    count: NDArray[np.int32]  # [P] how many match
-    first: NDArray[np.int32]  # [P] the first of them, -1 when none does
+    count: NDArray[np.int32]  # [P] how many PodDisruptionBudgets match
     healthy: NDArray[np.int64]  # [B] matched pods that are ready and stay, as the snapshot has them now
 
     def of(self, pod: int) -> tuple[int, ...]:
         """Positions of all budgets that match a pod."""
         return self.matching[int(self.row[pod])]
 
+    def first(self, marked: Sequence[bool]) -> NDArray[np.int32]:
+        """[P] the first of each pod's budgets that is `marked` [B], -1 when none is."""
+        found = [next((at for at in matching if marked[at]), -1) for matching in self.matching]
+        return np.array(found, np.int32)[self.row] if found else np.full(len(self.row), -1, np.int32)
+
 
 def match_budgets(snapshot: ClusterSnapshot) -> Matches:
     """Match all budgets; a selector that is absent selects nothing, an empty one the whole namespace."""
     namespaces, labels = snapshot.looks.namespaces, snapshot.looks.labels
     width = max(1, len(labels.values))
-    pairs, row = np.unique(namespaces.rows.astype(np.int64) * width + labels.rows, return_inverse=True)
+    pairs = namespaces.rows.astype(np.int64) * width + labels.rows
+    unavailable = UnavailableBudgets(snapshot)
+    if unavailable:
+        differ = unavailable.differ()
+        pairs = pairs * (differ.max(initial=0) + 1) + differ
+    _, alike, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    row: NDArray[np.int32] = inverse.reshape(-1).astype(np.int32)
     indices = _indices(snapshot.budgets)
     nothing = _Index((), ())
-    matching = tuple(
-        indices.get(namespaces.values[pair // width], nothing).matching(labels.values[pair % width])
-        for pair in pairs.tolist()
-    )
-    counts = np.array([len(m) for m in matching], np.int32)
-    firsts = np.array([m[0] if m else -1 for m in matching], np.int32)
-    row = row.reshape(-1).astype(np.int32)
-    return Matches(row, matching, counts[row], firsts[row], _healthy(snapshot, row, matching))
+    examples = [snapshot.pods[pod] for pod in alike.tolist()]
+    matching = tuple(indices.get(pod.namespace, nothing).matching(pod.labels) for pod in examples)
+    if unavailable:
+        matching = tuple(unavailable.matching(pod, found) for pod, found in zip(examples, matching, strict=True))
+    counts = np.array([sum(snapshot.budgets[at].kind == PDB for at in m) for m in matching], np.int32)
+    return Matches(row, matching, counts[row], _healthy(snapshot, row, matching))
 
 
 def _healthy(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from descheduler.gangs import Lookup, Units
-from descheduler.gangs.consequences import evictions_left
+from descheduler.model.budgets import PDB, PUB
 from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
+from descheduler.planning.budgets.lacking import lacking, not_ready
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import Matches
 
@@ -31,7 +32,9 @@ class Need:
 
     @property
     def kind(self) -> str:
-        return "PodDisruptionBudget" if self.reason is Reason.DISRUPTION_BUDGET else "limit"
+        if self.reason is not Reason.DISRUPTION_BUDGET:
+            return "limit"
+        return PUB if self.name.startswith(PUB) else PDB
 
 
 Counts = Counter[tuple[str, int | str]]
@@ -56,6 +59,7 @@ class BudgetRules:
         columns = snapshot.columns
         self._sizes = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
         self._gone = in_flight | {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal}
+        self._unready = not_ready(snapshot, self._gone)
         self.standing: Counts = Counter()
         self.spent: Counts = Counter({("hour", ""): moved_last_hour})
         self._count_standing(in_flight)
@@ -74,6 +78,10 @@ class BudgetRules:
                 self.spent[("job", job[0])] += 1
         for at, tokens in self._tokens(self._gone).items():
             self.standing[("workload", at)] += len(tokens)
+        self._down = {token for found in self._tokens((*self._gone, *self._unready)).values() for token in found}
+        for at, count in lacking(self._snapshot, self._gone, self._unready, self._tokens).items():
+            if count > self.standing[("workload", at)] or not self.limits.leaving:
+                self.standing[("lacking", at)] = count
 
     def refused(self, pods: Collection[int], evicted: Collection[int]) -> Blocked | None:
         """What no grant could heal: budgets whose status is stale, pods that the API refuses to evict."""
@@ -82,8 +90,9 @@ class BudgetRules:
             found = self._matches.of(pod)
             key = f"pod/{self._snapshot.pods[pod].key}"
             budgets = [self._snapshot.budgets[at] for at in found]
-            if len(found) > 1 and pod in evicted:
-                return Blocked(Reason.SEVERAL_BUDGETS, key, ", ".join(b.key for b in budgets))
+            several = [b.key for b in budgets if b.kind == PDB]
+            if len(several) > 1 and pod in evicted:
+                return Blocked(Reason.SEVERAL_BUDGETS, key, ", ".join(several))
             stale = next((b for b in budgets if b.stale), None)
             if stale is not None:
                 return Blocked(Reason.BUDGET_STALE, stale.key, key)
@@ -128,8 +137,7 @@ class BudgetRules:
         job = self._lookup.workload(self._snapshot.pods[pod].namespace, owner)
         if job is None or (job.controller is not None and job.controller.kind == "JobSet"):
             return None
-        left = evictions_left(job)
-        return None if left is None else (str(job.key), left)
+        return None if job.evictions_left is None else (str(job.key), job.evictions_left)
 
     def momentary(self, pods: Collection[int]) -> list[Need] | Blocked:
         """Needs that hold at one moment, or the refusal when they are more than there ever is."""
@@ -155,21 +163,24 @@ class BudgetRules:
         ]
 
     def _workload_needs(self, pods: Collection[int]) -> list[Need]:
-        if self.limits.per_workload is None:
+        limit = self.limits.per_workload
+        if limit is None:
             return []
-        tokens = self._tokens([p for p in pods if p not in self._gone])
-        return [
-            Need(
-                ("workload", at),
+        needs: list[Need] = []
+        for at, found in sorted(self._tokens([p for p in pods if p not in self._gone]).items()):
+            name, most = (
                 f"workload/{self._snapshot.columns.workloads[at]}",
-                Reason.WORKLOAD_LIMIT,
-                len(found),
-                _allowed_at_once(self.limits.per_workload, int(self._sizes[at])),
+                _allowed_at_once(limit, int(self._sizes[at])),
             )
-            for at, found in sorted(tokens.items())
-        ]
+            if self.limits.leaving:
+                needs.append(Need(("workload", at), name, Reason.WORKLOAD_LIMIT, len(found), most))
+            # What is down already is not made worse by moving it.
+            up = len(found - self._down)
+            if up and ("lacking", at) in self.standing:
+                needs.append(Need(("lacking", at), name, Reason.WORKLOAD_LIMIT, up, most))
+        return needs
 
-    def _tokens(self, pods: Collection[int]) -> dict[int, set[tuple[str, int]]]:
+    def _tokens(self, pods: Iterable[int]) -> dict[int, set[tuple[str, int]]]:
         """What counts as one disruption, by workload: a pod, or a gang that moves whole."""
         out: dict[int, set[tuple[str, int]]] = {}
         for pod in pods:
@@ -182,6 +193,8 @@ class BudgetRules:
     def _never(self, need: Need, standing: int) -> Blocked:
         detail = f"{need.amount} would be disrupted together, {max(0, need.cap - standing)} may be"
         kind, at = need.key
+        if kind == "lacking":
+            detail += f"; it lacks {standing} pods already"
         if kind == "budget" and isinstance(at, int):
             best = self._snapshot.budgets[at].at_best
             if best is not None and best < need.amount:

@@ -12,13 +12,20 @@ from descheduler.model.arrays import Mask
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches, match_budgets
+from descheduler.planning.filters.admission import admission_filters
 from descheduler.planning.filters.context import Filter, FilterContext
+from descheduler.planning.filters.controllers import controller_filters
 from descheduler.planning.filters.disruption import budget_filters, consequence_filters, ledger_filters, member_filter
 from descheduler.planning.filters.executor import executor_filter
+from descheduler.planning.filters.nodes import node_filters
 from descheduler.planning.filters.opt_outs import opt_out_filters, prefers_no_eviction, protection_filters
+from descheduler.planning.filters.owners import owner_filter
 from descheduler.planning.filters.pod import pod_filters
 from descheduler.planning.filters.quota import quota_filters
+from descheduler.planning.filters.remaking import remaking_filters
+from descheduler.planning.filters.resource_quota import resource_quota_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.filters.storage import storage_filters
 from descheduler.planning.filters.windows import window_filters
 
 __all__ = ["FilterRules", "Filters", "LedgerView", "build_filters"]
@@ -92,10 +99,17 @@ def build_filters(
     context = FilterContext(snapshot, units, policy, matches, now, ledger, in_flight)
     filters = Filters(len(snapshot.pods), matches, prefers_no_eviction(context))
     filters.add(pod_filters(context))
+    filters.add(node_filters(context))
     filters.add(opt_out_filters(context))
     filters.add(protection_filters(context))
+    filters.add(controller_filters(context))
+    filters.add(storage_filters(context))
     filters.add(consequence_filters(context))
+    filters.add(remaking_filters(context))
+    filters.add((owner_filter(context),))
     filters.add(budget_filters(context))
+    filters.add(admission_filters(context))
+    filters.add(resource_quota_filters(context))
     filters.add(quota_filters(context))
     filters.add(ledger_filters(context, filters.movable))
     filters.add(window_filters(context))

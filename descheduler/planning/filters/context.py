@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.gangs import Units
+from descheduler.model.admission import LimitRange
 from descheduler.model.arrays import Mask
+from descheduler.model.distinct import Distinct
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -73,6 +76,51 @@ class FilterContext:
         if not self.policy.honour_evict_annotation:
             return self.nobody()
         return self.by_annotations(lambda a: a.get(EVICT, "false") != "false")
+
+    @cached_property
+    def staying(self) -> Mask:
+        """[P] pods that neither have ended nor are on their way out."""
+        found = np.array([not p.terminal for p in self.pods], np.bool_) & ~self.leaving
+        found[list(self.in_flight)] = False
+        return found
+
+    @cached_property
+    def standing(self) -> Mapping[str, int]:
+        """How many pods that stay each controller has, by its uid."""
+        count = np.bincount(self.looks.owners.rows[self.staying], minlength=len(self.looks.first_of_owner))
+        found: Counter[str] = Counter()
+        for pod, n in zip(self.looks.first_of_owner, count.tolist(), strict=True):
+            if pod.controller is not None:
+                found[pod.controller.uid] += n
+        return found
+
+    @cached_property
+    def limit_ranges(self) -> Mapping[str, Sequence[LimitRange]]:
+        """By namespace."""
+        found: dict[str, list[LimitRange]] = {}
+        for one in self.snapshot.limit_ranges:
+            found.setdefault(one.namespace, []).append(one)
+        return found
+
+    @cached_property
+    def alike(self) -> Distinct[int]:
+        """Pods of one controller that are alike and whose replacements will be: one of each, and every pod's row."""
+        columns, specs = self.columns, len(self.columns.specs)
+        look = (self.looks.owners.rows.astype(np.int64) * specs + columns.pod_spec) * specs + columns.pod_remade
+        _, first, rows = np.unique(look, return_index=True, return_inverse=True)
+        return Distinct(first.tolist(), rows.astype(np.int32))
+
+    def of_alike(self, judge: Callable[[int], Blocked | None]) -> Iterator[Filter]:
+        """One filter for each reason that `judge` has for pods; those of one controller that are alike are asked once.
+
+        Pods without an owner are not asked: nobody makes them again.
+        """
+        asked = ((row, pod) for row, pod in enumerate(self.alike.values) if self.pods[pod].owners)
+        found = {row: blocked for row, pod in asked if (blocked := judge(pod)) is not None}
+        rows = self.alike.rows
+        for reason in dict.fromkeys(blocked.reason for blocked in found.values()):
+            hit = np.isin(rows, [row for row, blocked in found.items() if blocked.reason is reason])
+            yield Filter(reason, hit, lambda i: found[int(rows[i])])
 
     def nobody(self) -> Mask:
         """[P] False."""

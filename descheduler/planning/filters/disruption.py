@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Mask
+from descheduler.model.budgets import PUB, DisruptionBudget
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode, Unit
 from descheduler.planning.filters.context import Filter, FilterContext
@@ -89,24 +90,26 @@ def _alone(context: FilterContext) -> Iterator[Filter]:
 
 
 def budget_filters(context: FilterContext) -> Iterator[Filter]:
-    """PodDisruptionBudgets as they stand now."""
+    """Disruption budgets as they stand now."""
     budgets, matches = context.snapshot.budgets, context.matches
     several = matches.count > 1
     names: Callable[[int], str] = lambda i: ", ".join(budgets[at].key for at in matches.of(i))  # noqa: E731
     yield Filter(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, context.name(i), names(i)))
-    stale = np.array([*(b.stale for b in budgets), False], np.bool_)[matches.first]
-    yield Filter(Reason.BUDGET_STALE, stale, lambda i: Blocked(Reason.BUDGET_STALE, budgets[matches.first[i]].key))
-    none_left = (b.allowance(n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True))
-    spent = np.array([*none_left, False], np.bool_)[matches.first]
-    for position in np.flatnonzero(spent).tolist():
-        if not context.pods[position].ready:
-            spent[position] = not budgets[matches.first[position]].exempts(context.pods[position])
-    yield Filter(Reason.DISRUPTION_BUDGET, spent, lambda i: _spent(context, i))
+    stale = matches.first([b.stale for b in budgets])
+    yield Filter(Reason.BUDGET_STALE, stale >= 0, lambda i: Blocked(Reason.BUDGET_STALE, budgets[stale[i]].key))
+    none_left = [b.allowance(n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True)]
+    spent = matches.first(none_left)
+    kruise = any(b.kind == PUB for b in budgets)
+    for position in np.flatnonzero(spent >= 0).tolist():
+        pod = context.pods[position]
+        if kruise or not pod.ready:
+            asked = (at for at in matches.of(position) if none_left[at] and not budgets[at].exempts(pod))
+            spent[position] = next(asked, -1)
+    yield Filter(Reason.DISRUPTION_BUDGET, spent >= 0, lambda i: _spent(budgets[spent[i]]))
     yield from _of_units(context, _too_large(context))
 
 
-def _spent(context: FilterContext, pod: int) -> Blocked:
-    budget = context.snapshot.budgets[context.matches.first[pod]]
+def _spent(budget: DisruptionBudget) -> Blocked:
     healthy = f"{budget.current_healthy} healthy, {budget.desired_healthy} wanted"
     never = "; it never allows any" if budget.at_best == 0 else ""
     return Blocked(Reason.DISRUPTION_BUDGET, budget.key, f"allows 0 now ({healthy}){never}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,13 +13,16 @@ from descheduler.planning.filters.context import Filter, FilterContext
 
 
 def executor_filter(context: FilterContext, open_pods: Mask) -> Iterator[Filter]:
-    """`open_pods` [P] are those that nothing else stops; only they are asked about."""
+    """`open_pods` [P] are those that nothing else stops; only they are asked about, as what they will be made again."""
     refuses = context.policy.executor
     if refuses is None:
         return
+    different = context.snapshot.remade.different
     found: dict[int, Blocked] = {}
     for pod in np.flatnonzero(open_pods).tolist():
-        blocked = refuses(context.pods[pod])
+        made = different.get(pod)
+        one = context.pods[pod]
+        blocked = refuses(one if made is None else replace(one, spec=made.spec, labels=made.labels))
         if blocked is not None:
             found[pod] = blocked
     mask = context.nobody()

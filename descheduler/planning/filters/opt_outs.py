@@ -12,6 +12,7 @@ from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.filters.context import EVICT, Filter, FilterContext
+from descheduler.planning.filters.do_not_disrupt import do_not_disrupt_filter
 from descheduler.planning.filters.pod import QOS
 
 CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling, SystemCriticalPriority
@@ -20,14 +21,19 @@ EVICTION_COST, NEVER_COST = "scheduling.koordinator.sh/eviction-cost", str(2**31
 EVICTION_ENABLED = "koordinator.sh/eviction-enabled"
 _AUTOSCALERS = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-    "karpenter.sh/do-not-disrupt": "true",
-    "karpenter.sh/do-not-evict": "true",  # its former name
+    "karpenter.sh/do-not-evict": "true",  # the former name of do-not-disrupt
+    "autoscaling.cast.ai/removal-disabled": "true",
+}
+_AUTOSCALERS_LABELS = {
+    "autoscaling.cast.ai/removal-disabled": "true",
+    "spotinst.io/restrict-scale-down": "true",
 }
 
 
 def opt_out_filters(context: FilterContext) -> Iterator[Filter]:
     """Opt-outs and namespaces."""
     wanted = {EVICT: "false", EVICTION_COST: NEVER_COST, **(_AUTOSCALERS if context.policy.autoscaler_opt_outs else {})}
+    labels = {EVICTION_ENABLED: "false", **(_AUTOSCALERS_LABELS if context.policy.autoscaler_opt_outs else {})}
     marks = frozenset(wanted) | ({PREFER_NO_EVICTION} if context.policy.prefer_no_eviction_forbids else frozenset())
 
     def opted(annotations: Labels) -> str:
@@ -41,28 +47,20 @@ def opt_out_filters(context: FilterContext) -> Iterator[Filter]:
         key = opted(annotations)
         if key:
             return Blocked(Reason.OPTED_OUT, f"annotation {key}", annotations[key])
-        return Blocked(Reason.OPTED_OUT, f"label {EVICTION_ENABLED}", "false")
+        label = next(key for key, value in labels.items() if context.pods[pod].labels.get(key) == value)
+        return Blocked(Reason.OPTED_OUT, f"label {label}", labels[label])
 
     mask = context.by_annotations(lambda a: not marks.isdisjoint(a) and bool(opted(a)))
-    mask |= context.by_labels(lambda found: found.get(EVICTION_ENABLED) == "false")
+    mask |= context.by_labels(lambda found: any(found.get(key) == value for key, value in labels.items()))
     yield Filter(Reason.OPTED_OUT, mask, explain)
-    yield _virtual(context)
+    if context.policy.autoscaler_opt_outs:
+        yield do_not_disrupt_filter(context)
     yield from _namespaces(context)
 
 
 def prefers_no_eviction(context: FilterContext) -> Mask:
     """[P] pods that would rather not be evicted."""
     return context.by_annotations(lambda a: PREFER_NO_EVICTION in a)
-
-
-def _virtual(context: FilterContext) -> Filter:
-    virtual = np.array([*(n.virtual for n in context.snapshot.nodes), False], np.bool_)  # -1, unbound, takes the last
-    mask: Mask = virtual[context.columns.pod_node]
-    return Filter(
-        Reason.NOT_SELECTED,
-        mask,
-        lambda i: Blocked(Reason.NOT_SELECTED, f"node/{context.pods[i].node}", "virtual nodes are left alone"),
-    )
 
 
 def _namespaces(context: FilterContext) -> Iterator[Filter]:
@@ -122,7 +120,7 @@ def _storage(context: FilterContext) -> Iterator[Filter]:
             ),
         )
     if policy.protect_persistent_volumes:
-        held = [bool(p.claims) and _protected_claim(context, p) is not None for p in context.pods]
+        held = [bool(p.claims or p.spec.ephemeral) and _protected_claim(context, p) is not None for p in context.pods]
         yield Filter(
             Reason.PERSISTENT_VOLUME,
             np.array(held, np.bool_),
@@ -132,7 +130,7 @@ def _storage(context: FilterContext) -> Iterator[Filter]:
 
 def _protected_claim(context: FilterContext, pod: Pod) -> str | None:
     """A claim of the pod that the policy protects; one that is not known is."""
-    for name in pod.claims:
+    for name in (*pod.claims, *(template.claim_of(pod.name) for template in pod.spec.ephemeral)):
         claim = context.snapshot.claims.get((pod.namespace, name))
         classes = context.policy.protected_storage_classes
         if not classes or claim is None or claim.storage_class in classes:

@@ -81,7 +81,7 @@ def _state(context: FilterContext) -> Iterator[Filter]:
     yield Filter(
         Reason.TERMINATING,
         flying,
-        lambda i: Blocked(Reason.TERMINATING, context.name(i), "a move of it is still under way"),
+        lambda i: Blocked(Reason.TERMINATING, context.name(i), "its eviction is under way already"),
     )
     unread = np.array([bool(p.problem) for p in context.pods], np.bool_)
     yield Filter(

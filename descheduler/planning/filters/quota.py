@@ -8,7 +8,7 @@ Sources: kubernetes-sigs/scheduler-plugins pkg/capacityscheduling (`PreFilter`, 
 pkg/scheduler/plugins/elasticquota (`PreFilter`, `GetQuotaName`). Use is summed from the pods, for a status may lag.
 Requests are the scheduler's; scheduler-plugins counts sidecars as other init containers, hence a little less. Pods of
 all schedulers are held to the quota, since nothing says which of them have the plugin. Parent quotas of Koordinator are
-not asked (`enableCheckParentQuota` is off by default), nor is ResourceQuota, which is not read.
+not asked (`enableCheckParentQuota` is off by default). ResourceQuotas are in `resource_quota`.
 """
 
 from __future__ import annotations

@@ -44,8 +44,9 @@ class FilterRules:
     windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open
     executor: Callable[[Pod], Blocked | None] | None = None  # None: it can move whatever may be moved
     protected_qos: frozenset[str] = frozenset({"LSE", "LSR"})  # (o) Koordinator classes with bound CPUs; SYSTEM always
-    autoscaler_opt_outs: bool = True  # safe-to-evict "false" and do-not-disrupt "true" opt out
+    autoscaler_opt_outs: bool = True  # safe-to-evict "false", do-not-disrupt and their like opt out
     honour_evict_annotation: bool = True
+    recreating_owners: tuple[str, ...] = ()  # "group/Kind" of owners that make their pods again
 
     @classmethod
     def of(
@@ -77,6 +78,7 @@ class FilterRules:
             min_replicas=protections.min_replicas,
             min_age_seconds=age.total_seconds() if age is not None else None,
             prefer_no_eviction_forbids=protections.no_eviction_policy == "Mandatory",
+            recreating_owners=protections.recreating_owners,
             windows=tuple(Window(w.schedule, w.duration.total_seconds(), w.time_zone, w.namespaces) for w in windows),
         )
 

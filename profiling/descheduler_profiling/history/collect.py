@@ -9,7 +9,7 @@ again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from descheduler.model.errors import HistoryError, HistoryRefused
@@ -27,8 +27,6 @@ from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.history.update import Notes, Task, update
 from descheduler_profiling.history.view import to_history
 from descheduler_profiling.series import History, empty
-
-Progress = Callable[[str, int, int], None]
 
 _LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
 _SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
@@ -55,7 +53,6 @@ def collect(
     step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
-    progress: Progress | None = None,
     match: str = "",
     here: PodsHere | None = None,
 ) -> dict[str, History]:
@@ -68,7 +65,6 @@ def collect(
         step=step,
         owner_of=owner_of,
         previous=previous,
-        progress=progress,
         match=match,
         here=here,
     ).histories
@@ -83,15 +79,14 @@ def collect_with_notes(
     step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
-    progress: Progress | None = None,
     match: str = "",
     here: PodsHere | None = None,
 ) -> Collection:
     """Read what is missing and return the whole window.
 
     `owner_of(namespace, pod)` names the topmost controller of a pod that exists, None for others. `previous` holds
-    what earlier cycles read and is added to. `progress(signal, done, total)` counts columns. `match` is laid into
-    every built-in query (`cluster="a"`). `here` knows what pods can use at most, and which should be measured.
+    what earlier cycles read and is added to. `match` is laid into every built-in query (`cluster="a"`). `here` knows
+    what pods can use at most, and which should be measured.
 
     Where the server mixes several clusters, nothing is read of the signals that are mixed: what is kept stays clean.
 
@@ -130,7 +125,7 @@ def collect_with_notes(
             notes[signal.name] = noted
             continue
         unread = int((~ring.read).sum())
-        task = Task(client, signal, grid, owners, noted, match, progress, here)
+        task = Task(client, signal, grid, owners, noted, match, here)
         recent = update(task, ring)
         ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle

@@ -6,7 +6,6 @@ history is not complete until the server says the same twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +14,7 @@ from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history import plausible, standstill
+from descheduler_profiling.history.absence import why_absent
 from descheduler_profiling.history.agreement import LATE_COLUMNS, EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
 from descheduler_profiling.history.grid import Grid
@@ -23,7 +23,7 @@ from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.chunks import Hole, RangeReader
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.joining import joined, parts
-from descheduler_profiling.history.prometheus.probe import Bulk, Choice, Prober
+from descheduler_profiling.history.prometheus.probe import Bulk, Choice, NoSeries, Prober
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
@@ -39,6 +39,10 @@ _OTHERWISE = (
 )
 
 
+class Unnamed(HistoryRefused):
+    """There are series, and none has the labels by which a signal tells them apart."""
+
+
 @dataclass(slots=True)
 class Notes:
     """How a signal's history was come by. `problems` forbid acting on it, `remarks` do not."""
@@ -47,6 +51,7 @@ class Notes:
     query: str = ""
     bulk_query: str = ""
     rebuilt: str = ""
+    absent: bool = False  # the server was asked in good order, and has no series of it
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     oddities: Oddities = field(default_factory=Oddities)
@@ -75,12 +80,16 @@ class Task:
     owners: Owners
     notes: Notes
     match: str
-    progress: Callable[[str, int, int], None] | None
     here: PodsHere | None = None
 
     @property
     def window_seconds(self) -> int:
-        return max(self.grid.step, _SHORTEST_WINDOW)
+        return rate_window(self.grid.step)
+
+
+def rate_window(step: int) -> int:
+    """Seconds over which a rate is taken, for points so many seconds apart."""
+    return max(step, _SHORTEST_WINDOW)
 
 
 def update(task: Task, ring: Ring) -> Recent | None:
@@ -113,6 +122,11 @@ def update(task: Task, ring: Ring) -> Recent | None:
         if past:
             holes += _read_past(task, prober, choice, ring, past, still)
             _correct(task, ring, recent, still)
+    except (NoSeries, Unnamed) as error:
+        task.notes.absent = isinstance(error, NoSeries)
+        why = why_absent(task.client, task.signal, task.grid.end, task.match)
+        task.notes.problems.append(f"{error}; {why}" if why else str(error))
+        return None
     except HistoryError as error:
         task.notes.problems.append(str(error))
         return None
@@ -191,11 +205,7 @@ def _read_past(
         if still is not None and bulk.query.shape == "pod":
             still.note(columns, named, keys, matrix)
 
-    def progress(done: int, total: int) -> None:
-        if task.progress is not None:
-            task.progress(task.signal.name, done, total)
-
-    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink, progress)
+    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink)
 
 
 def _learn_owners(task: Task, past: list[Grid]) -> None:
@@ -232,14 +242,14 @@ def _named(
     """Names, workloads and aligned values [P, T] of an answer; series of the same name count once.
 
     Raises:
-        HistoryRefused: there are series, and none has the labels by which this signal tells them apart.
+        Unnamed: there are series, and none has the labels by which this signal tells them apart.
     """
     begun = task.client.stopwatch()
     labels = ("namespace",) if query.shape == "node" else (query.namespace, query.name)
     labels = (query.name,) if query.shape == "node" else labels
     series = [one for one in answer.series if all(one.labels.get(label) for label in labels)]
     if answer.series and not series:
-        raise HistoryRefused(
+        raise Unnamed(
             f"the query of signal {task.signal.name} returns series without the labels {', '.join(labels)}: "
             "change the query"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.history.align import unit_factors
@@ -26,14 +25,13 @@ def to_history(
 ) -> History:
     """The history of a settled ring; complete only if every column was read and the newest samples are fresh."""
     keys, raw = ring.keys, ring.values
-    factors = unit_factors(raw, signal.conversion)
-    values = raw if signal.conversion == "none" else coarse(_converted(raw, factors, signal))
+    values = raw if signal.conversion == "none" else coarse(_converted(raw, signal))
     level: dict[tuple[str, str], float] = {}
     replicas = np.zeros(len(keys), np.float32)
     single: tuple[tuple[tuple[str, str], ...], Floats32] = ((), np.empty((0, 0), np.float32))
     if recent is not None and recent.pods:
         now = _present(recent, owners)
-        converted = _converted(recent.values, factors[-recent.values.shape[1] :], signal)
+        converted = _converted(recent.values, signal)
         means = last_mean(converted)
         level = {recent.pods[i]: float(means[i]) for i in now if np.isfinite(means[i])}
         if signal.by_pod:
@@ -66,11 +64,12 @@ def to_history(
         pods=single[0],
         recent=single[1],
         standing_still=tuple(sorted(set(notes.standing_still.values()))),
+        absent=notes.absent and not keys,
     )
 
 
-def _converted(raw: Floats32, factors: NDArray[np.float32], signal: Signal) -> Floats32:
-    values: Floats32 = raw * factors[None, :]
+def _converted(raw: Floats32, signal: Signal) -> Floats32:
+    values: Floats32 = raw * unit_factors(raw, signal.conversion)
     if signal.conversion == "ratio":
         values = np.where(values > 1.5, np.float32(np.nan), np.minimum(values, np.float32(1.0)))
     return values

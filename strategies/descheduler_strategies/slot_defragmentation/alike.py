@@ -40,18 +40,19 @@ class AlikePods:
 
 
 def simple(view: RebalanceView, pods: Positions) -> Mask:
-    """[K] pods whose place is a matter of amounts and labels alone: of no gang, and without rules between pods, host
-    ports, volumes, GPUs or other devices."""
+    """[K] pods whose place is a matter of amounts and labels alone, wherever they are: of no gang, made again as they
+    are, and without rules between pods, host ports, volumes, GPUs or other devices."""
     columns, needs = view.snapshot.columns, view.start.gpu_needs()
     plain = np.array([n is None and _plain(s) for s, n in zip(columns.specs, needs, strict=True)], np.bool_)
     bound = np.fromiter((bool(view.snapshot.pods[p].claims) for p in pods.tolist()), np.bool_, len(pods))
-    out: Mask = plain[columns.pod_spec[pods]] & ~bound & (view.units.unit_index[pods] < 0)
+    same = columns.pod_remade[pods] == columns.pod_spec[pods]
+    out: Mask = plain[columns.pod_spec[pods]] & same & ~bound & (view.units.unit_index[pods] < 0)
     return out
 
 
 def _plain(spec: PodSpec) -> bool:
-    rules = (spec.affinity.required, spec.anti_affinity.required, spec.spread, spec.host_ports, spec.resource_claims)
-    return not any(rules)
+    between_pods = (spec.affinity.required, spec.anti_affinity.required, spec.spread, spec.host_ports)
+    return not any((*between_pods, spec.resource_claims, spec.ephemeral))
 
 
 def alike_pods(packing: Packing, pool: Mask, slot: Ints, capacity: Ints, moves: int, effort: float) -> AlikePods:

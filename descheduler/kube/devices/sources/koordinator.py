@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
-from descheduler.kube.convert.workloads import convert_custom
 from descheduler.kube.devices.device_objects import DEVICES, RESERVATIONS, KoordinatorDevice
 from descheduler.kube.devices.resources import KOORDINATOR_MEMORY, KOORDINATOR_MODEL, KOORDINATOR_PARTS, quantity
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report

@@ -29,6 +29,10 @@ Wanted = Callable[[str, str], bool]
 """Whether a pod, (namespace, name), should be measured."""
 
 
+class NoSeries(HistoryRefused):
+    """The server was asked in good order, and has nothing of a signal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The query that answers for single pods (or for workloads, if so written), and how many series it has."""
@@ -45,6 +49,16 @@ class Bulk:
     query: Query
     text: str
     series: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One query of a signal: its text, how many series it has `now` and had `then`, or why it was refused."""
+
+    text: str
+    now: int = 0
+    then: int = 0
+    refusal: str = ""
 
 
 class Prober:
@@ -66,7 +80,8 @@ class Prober:
         """The best query.
 
         Raises:
-            HistoryRefused: none of the queries returns anything; says what was tried.
+            NoSeries: the server has nothing for any of the queries.
+            HistoryRefused: none of the queries returns anything, and some were refused; says what was tried.
             HistoryUnreachable: the server does not answer at all.
         """
         first: Choice | None = None
@@ -87,8 +102,25 @@ class Prober:
             first = first or choice
         if first is not None:
             return first
-        reason = "; ".join(dict.fromkeys(refusals)) or "the server has no such series now"
-        raise HistoryRefused(f"none of the {len(signal.queries)} queries of signal {signal.name} answers: {reason}")
+        what = f"none of the {len(signal.queries)} queries of signal {signal.name} answers"
+        if not refusals:
+            raise NoSeries(f"{what}: the server has no such series now")
+        raise HistoryRefused(f"{what}: {'; '.join(dict.fromkeys(refusals))}")
+
+    def tried(self, signal: Signal) -> tuple[Tried, ...]:
+        """Every query of the signal, asked for the end and, where it answers, for the start of the window.
+
+        Raises:
+            HistoryUnreachable: the server does not answer at all.
+        """
+        return tuple(self._tried(query.render(self._window, self._match)) for query in signal.queries)
+
+    def _tried(self, text: str) -> Tried:
+        try:
+            now = self.count(text, self._grid.end)
+            return Tried(text, now, self.count(text, self._grid.start) if now else 0)
+        except (HistoryRefused, TooMuch, HistoryPartial) as error:
+            return Tried(text, refusal=str(error))
 
     def wider(self, signal: Signal, choice: Choice, wanted: Wanted, least: int) -> Choice:
         """The choice with those further queries that measure `least` or more wanted pods which it does not."""

@@ -1,0 +1,21 @@
+"""Who manages an object: references to owners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRef:
+    """metadata.ownerReferences[]: `controller` marks the one that manages the object."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+    @property
+    def group(self) -> str:
+        """The API group that the reference names, empty for core."""
+        return self.api_version.rpartition("/")[0]
