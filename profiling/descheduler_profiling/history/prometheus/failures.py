@@ -166,5 +166,7 @@ def _shown(text: str, found: Understood | None = None) -> str:
     """So much of the text as people read, with what was understood of it."""
     if len(text) <= _SHOWN:
         return text
-    begins = 0 if found is None or found.begins < _SHOWN // 2 else found.begins - 40
-    return f"{'… ' if begins else ''}{text[begins : begins + _SHOWN]}"
+    if found is None or found.begins < _SHOWN // 2:
+        return text[:_SHOWN]
+    begins = text.find(" ", found.begins - 40, found.begins) + 1 or found.begins
+    return f"… {text[begins : begins + _SHOWN]}"
