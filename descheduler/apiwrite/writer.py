@@ -34,6 +34,7 @@ from descheduler.model.errors import NotFound
 #: Seconds a write may take: LeaseDuration (15 s) less RenewDeadline (10 s), less one for clocks and the way there.
 WRITE_SECONDS = 4
 COMPONENT = "descheduler"
+NAMESPACE = "descheduler"  # of our own objects, where nobody says another
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _NOTE_BYTES = 1024  # events.k8s.io/v1 validation

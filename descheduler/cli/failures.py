@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 import typer
 
-from descheduler.model.errors import DeschedulerError, Forbidden, PolicyError, UsageError
+from descheduler.model.errors import ClusterError, DeschedulerError, Forbidden, HistoryError, PolicyError, UsageError
 
 FAILED, WRONG, NOT_EMPTY = 1, 2, 3
+_DOCTOR = " (`descheduler doctor` checks what else is missing)"
 
 
 def leave(code: int) -> None:
@@ -51,13 +52,9 @@ def _say(error: BaseException, verbose: int, text: str = "") -> None:
         import traceback
 
         traceback.print_exception(error, file=sys.stderr)
-    lines = error.problems if isinstance(error, PolicyError) else (f"error: {text or error}",)
+    more = _DOCTOR if isinstance(error, ClusterError | HistoryError) else ""
+    lines = error.problems if isinstance(error, PolicyError) else (f"error: {text or error}{more}",)
     for line in lines:
         typer.echo(line, err=True)
     if isinstance(error, Forbidden):
-        typer.echo(_rule(error), err=True)
-
-
-def _rule(error: Forbidden) -> str:
-    verb = error.verb or "get"
-    return f"Grant {verb} on {error.resource or 'it'}, as the ClusterRole in manifests/base does."
+        typer.echo(error.remedy, err=True)

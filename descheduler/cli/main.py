@@ -1,7 +1,7 @@
 """The command line: which commands there are. Each has a file of its name in `commands`.
 
 Exit codes: 0 done, 1 it could not be done or the data does not allow a decision, 2 wrong usage or a bad policy, 3 the
-plan is not empty (with --exit-code).
+plan is not empty (with --exit-code). `doctor` ends with 0 only where a plan could be trusted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from descheduler.cli.commands import explain, plan, policy, profile, record, run, show
+from descheduler.cli.commands import doctor, explain, plan, policy, profile, record, run, show
 
 app = typer.Typer(
     name="descheduler",
@@ -23,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for command in (plan.plan, show.show, explain.explain, record.record, run.run):
+for command in (plan.plan, show.show, explain.explain, doctor.doctor, record.record, run.run):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
 app.add_typer(profile.app, name="profile")

@@ -86,11 +86,11 @@ def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None =
     """
     options.check()
     if not options.live:
-        return observe(_stored(options)[1], policy, signals)
+        return observe(stored(options)[1], policy, signals)
     from descheduler.kube.client.connection import connect
     from descheduler.observe.live import ListedCluster
 
-    with _waiting() as note, _history(options, policy, note, signals) as history:
+    with waiting() as note, _history(options, policy, note, signals) as history:
         client = connect(options.kubeconfig, options.context)
         return observe(Source(ListedCluster(client, time.time, _counting(note)), history), policy, signals)
 
@@ -99,19 +99,19 @@ def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects
     """The same with the objects as they came over the wire, for a recording."""
     options.check()
     if not options.live:
-        objects, source = _stored(options)
+        objects, source = stored(options)
         return objects, observe(source, policy)
     from descheduler.kube.client.connection import connect
     from descheduler.kube.recording.wire_objects import record_cluster
 
-    with _waiting() as note, _history(options, policy, note) as history:
+    with waiting() as note, _history(options, policy, note) as history:
         history.check(policy, None)
         client = connect(options.kubeconfig, options.context)
         objects = record_cluster(client, clock=time.time, progress=_counting(note))
         return objects, observe(Source(RecordedCluster(objects.snapshot()), history), policy)
 
 
-def _stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
+def stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
     """What the recording or the example holds."""
     if options.recording is None:
         from descheduler.example.example import example
@@ -145,7 +145,7 @@ def _history(
 
 
 @contextmanager
-def _waiting() -> Iterator[Note]:
+def waiting() -> Iterator[Note]:
     """Shows on stderr what is being done, when somebody watches."""
     from rich.console import Console
 

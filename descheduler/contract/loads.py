@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from descheduler.model.arrays import Floats, Floats32, Ints, Positions
+from descheduler.model.arrays import Floats, Floats32, Ints, Mask, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler_profiling.layout import Bucket
@@ -22,7 +22,8 @@ from descheduler_profiling.quantiles import interpolated, upper
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
 
-_YOUNG = 3600.0
+YOUNG = 3600.0
+"""Seconds in which a pod need have no history yet."""
 _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
 
 
@@ -32,6 +33,7 @@ class NodeLoads:
     A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
     node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those. `coverage` is the
     share of all live pods, an hour old or more, that have one: whether the history as a whole can be relied on.
+    `unknown` [N] marks nodes whose counters stand still: what their pods use nobody knows, so nothing of it is covered.
     """
 
     def __init__(self, resource: str, snapshot: ClusterSnapshot, profiles: SignalProfiles, floor: float) -> None:
@@ -55,6 +57,8 @@ class NodeLoads:
         self.covered, self.confidence, self.coverage = self._coverage(
             snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0))
         )
+        self.unknown: Mask = np.isin([node.name for node in snapshot.nodes], profiles.standing_still)  # [N]
+        self.covered[self.unknown] = 0.0
 
     def _weights(self, snapshot: ClusterSnapshot) -> Floats32:
         weights = np.ones(len(snapshot.pods), np.float32)
@@ -92,7 +96,7 @@ class NodeLoads:
         born = np.fromiter(
             (snapshot.pods[p].started or snapshot.taken_at for p in pods.tolist()), np.float64, len(pods)
         )
-        old = born <= snapshot.taken_at - _YOUNG  # a pod that just began cannot have history, and proves nothing
+        old = born <= snapshot.taken_at - YOUNG  # a pod that just began cannot have history, and proves nothing
         judged = row[old] if old.any() else row
         overall = float((judged >= 0).mean()) if judged.size else 1.0
         return covered.astype(np.float32), confidence.astype(np.float32), overall

@@ -6,7 +6,6 @@ looks for kinds (`kube-…`), and, while a wave is under way, those that evict (
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import socket
@@ -25,7 +24,7 @@ from descheduler import __version__
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Leadership, Unelected
-from descheduler.apiwrite.writer import ClusterWriter, LeaseWriter
+from descheduler.apiwrite.writer import NAMESPACE, ClusterWriter, LeaseWriter
 from descheduler.controller.events import Events
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
@@ -41,6 +40,7 @@ from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.credentials import own_namespace
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
 from descheduler.model.errors import DeschedulerError
@@ -55,8 +55,6 @@ from descheduler.publish.recommendations import served
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_NAMESPACE = "descheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,7 @@ def _assemble(
     cache = ClusterCache(client, clock=clock.wall, rng=rng)
     cache.start()
     stack.callback(cache.stop)
-    namespace = options.namespace or _own_namespace()
+    namespace = options.namespace or own_namespace(NAMESPACE)
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     elector = _elect(options, stack, client, namespace, identity, clock, rng) if options.leader_elect else None
     leadership: Leadership = elector or Unelected()
@@ -249,11 +247,3 @@ def _report_page(document: PlanDocument) -> str:
     from descheduler.report.html import to_html  # with it come libraries that draw: half a second, and only for pages
 
     return to_html(document)
-
-
-def _own_namespace() -> str:
-    given = os.environ.get("POD_NAMESPACE", "")
-    try:
-        return given or _NAMESPACE_FILE.read_text().strip() or _NAMESPACE
-    except OSError:
-        return _NAMESPACE

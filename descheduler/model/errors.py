@@ -89,6 +89,11 @@ class Forbidden(ClusterError):
         self.by_rule = by_rule
         super().__init__(message)
 
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return f"Grant {self.verb or 'get'} on {self.resource or 'it'}, as the ClusterRole in manifests/base does."
+
 
 class Conflict(ClusterError):
     """The object changed under us, or a precondition (uid, resourceVersion) did not hold."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -12,11 +13,13 @@ from descheduler.model.errors import HistoryError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.gpu_series import located, worth_asking
-from descheduler.observe.signals import wanted_signals
+from descheduler.observe.signals import BASIC, wanted_signals
+from descheduler.observe.unheard import unheard
 from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
 from descheduler.policy.history_source import history_connection, history_signals
-from descheduler_profiling.history.collect import collect
+from descheduler_profiling.history.collect import collect_with_notes
+from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Signal, builtin_signals
 from descheduler_profiling.history.store import HistoryStore
@@ -42,6 +45,7 @@ class HistoryReader:
         self._beat = beat
         self._client: HistoryClient | None = None
         self._asked = ""
+        self.queries: Mapping[str, str] = {}  # what answered for each signal when it was read last
 
     def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
         known = {*builtin_signals(), *policy.history.queries, *policy.history.signals}
@@ -53,16 +57,30 @@ class HistoryReader:
     def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:
         """As `HistorySource` says. Of a server that cannot be used at all, what is known from earlier is given."""
         wanted = policy.history
-        return collect(
+        asked = _asked_for(policy, snapshot, signals)
+        collected = collect_with_notes(
             self._connected(policy),
-            _asked_for(policy, snapshot, signals),
+            asked,
             now=snapshot.taken_at,
             window_seconds=int(wanted.window.total_seconds()),
             step=int(wanted.step.total_seconds()),
             owner_of=owners(snapshot),
             previous=self._store,
             match=wanted.match,
+            here=pods_here(snapshot),
         )
+        self.queries = {signal: notes.query for signal, notes in collected.notes.items()}
+        return {signal: self._heard(policy, asked[signal], h, snapshot) for signal, h in collected.histories.items()}
+
+    def _heard(self, policy: Policy, signal: Signal, history: History, snapshot: ClusterSnapshot) -> History:
+        """The history, with what is wrong where a signal that all pods have speaks of other pods."""
+        if signal.name not in BASIC:
+            return history
+        coverage, match = policy.history.min_coverage, policy.history.match
+        query = self.queries[signal.name]
+        client = self._connected(policy)
+        why = unheard(client, signal, history, query, snapshot, min_coverage=coverage, match=match)
+        return replace(history, complete=False, problems=(*history.problems, why)) if why else history
 
     def located(self, policy: Policy, snapshot: ClusterSnapshot) -> ClusterSnapshot:
         """As `HistorySource` says; the snapshot as it is when the series cannot be had."""

@@ -59,6 +59,7 @@ class PlanningSettings:
     policy_hash: str = ""
     executor: str = "evict"
     landing: LandingMode = LandingMode.PREDICTED
+    relied_on: frozenset[str] | None = None  # signals whose absence is a problem; None: that of any
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class PlanningContext:
 def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     """Work out everything that a plan is judged by."""
     given = replace(given, in_flight=in_flight(given.snapshot, given.in_flight))
-    sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now)
+    sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now, settings.relied_on)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)
     filters = build_filters(

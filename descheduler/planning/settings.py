@@ -13,6 +13,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.observe.freshness import FreshnessRules
+from descheduler.observe.signals import relied_on
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningInput, PlanningSettings, PoolRule
 from descheduler.planning.costs import CostModel
@@ -66,6 +67,7 @@ def settings_of(
         policy_hash=policy_hash(policy),
         executor=executor.name,
         landing=_landing(policy, executor.landing),
+        relied_on=frozenset(relied_on(policy)),
     )
 
 

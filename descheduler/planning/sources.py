@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from descheduler.model.budgets import PDB, PUB
 from descheduler.model.plan import SourceRow
@@ -26,21 +26,30 @@ class Sources:
 
 
 def judge_sources(
-    snapshot: ClusterSnapshot, profiles: Mapping[str, SignalProfiles], rules: FreshnessRules, now: float
+    snapshot: ClusterSnapshot,
+    profiles: Mapping[str, SignalProfiles],
+    rules: FreshnessRules,
+    now: float,
+    relied_on: Collection[str] | None = None,
 ) -> Sources:
-    """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything."""
-    sizes = _sizes(snapshot)
+    """Judge every source; a signal that is partial or stale is not used, a stale kind stops everything.
+
+    That the server has no series of a signal is a problem only of those that are `relied_on` (None: of all).
+    """
+    counts = sizes(snapshot)
     kinds = tuple(kind_states(snapshot.freshness, rules, now))
-    rows = [SourceRow(one.kind, one.state, one.age, sizes.get(one.kind, 0), one.error) for one in kinds]
+    rows = [SourceRow(one.kind, one.state, one.age, counts.get(one.kind, 0), one.error) for one in kinds]
     stops = tuple(one.stop for one in kinds if one.stop)
     usable: dict[str, SignalProfiles] = {}
     problems = [Problem(ProblemKind.OBJECT, text) for text in unreadable(snapshot)]
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
-        rows.append(row)
+        optional = signal.absent and relied_on is not None and name not in relied_on
+        rows.append(replace(row, detail=f"optional: {row.detail}") if optional else row)
         if row.state == SourceState.FRESH:
             usable[name] = signal
-        else:
+            problems.extend(Problem(ProblemKind.OBJECT, text) for text in standing_still(signal))
+        elif not optional:
             problems.append(Problem(ProblemKind.SIGNAL, f"history of {name} is {row.state}: {row.detail}", name))
     return Sources(tuple(rows), usable, stops, tuple(problems))
 
@@ -53,8 +62,17 @@ def unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
         yield f"{len(found) - _NAMED} more objects cannot be read"
 
 
-def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
-    sizes = {
+def standing_still(signal: SignalProfiles) -> Iterator[str]:
+    """The nodes whose counters stand still, the first of them by name; they are neither left nor gone to for load."""
+    nodes = signal.standing_still
+    if nodes:
+        more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
+        yield f"{signal.signal} counters stand still on {', '.join(nodes[:_NAMED])}{more}: nobody knows their load"
+
+
+def sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
+    """How many objects there are of each kind, by its key."""
+    counts = {
         "nodes": len(snapshot.nodes),
         "pods": len(snapshot.pods),
         "namespaces": len(snapshot.namespaces),
@@ -67,13 +85,15 @@ def _sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
         "persistentvolumeclaims": len(snapshot.claims),
         "persistentvolumes": len(snapshot.volumes),
         "storageclasses": len(snapshot.storage_classes),
+        "csinodes": len(snapshot.csi_nodes),
+        "csidrivers": len(snapshot.csi_drivers),
     }
     for key in snapshot.workloads:
         plural = f"{key.kind.lower()}s"
-        sizes[plural] = sizes.get(plural, 0) + 1
-    sizes.update({kind: len(found) for kind, found in snapshot.objects.items()})
-    sizes["policy.kruise.io/PodUnavailableBudget"] = sum(b.kind == PUB for b in snapshot.budgets)
-    return sizes
+        counts[plural] = counts.get(plural, 0) + 1
+    counts.update({kind: len(found) for kind, found in snapshot.objects.items()})
+    counts["policy.kruise.io/PodUnavailableBudget"] = sum(b.kind == PUB for b in snapshot.budgets)
+    return counts
 
 
 def _signal(profiles: SignalProfiles, rules: FreshnessRules, now: float) -> SourceRow:

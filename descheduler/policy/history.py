@@ -13,8 +13,8 @@ from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
 from descheduler_profiling.history.defaults import CEILING, MAX_CONCURRENCY, MAX_SAMPLES, STEP, TIMEOUT
+from descheduler_profiling.history.gpu_queries import GPU_ACTIVITY
 from descheduler_profiling.history.prometheus.sigv4 import SERVICE
-from descheduler_profiling.history.signals import GPU_ACTIVITY
 
 
 def _url(value: str) -> str:

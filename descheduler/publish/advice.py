@@ -9,6 +9,7 @@ import numpy as np
 
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
+from descheduler.observe.existing import existing
 from descheduler.policy.publish import PublishPolicy
 from descheduler_profiling.profiles import SignalProfiles
 
@@ -31,12 +32,13 @@ class Advice:
     note: str = ""
 
 
-def chosen(publish: PublishPolicy, profiles: Profiles) -> tuple[list[WorkloadKey], int]:
-    """The workloads that the policy names, by name, and how many there are beyond its limit."""
+def chosen(publish: PublishPolicy, snapshot: ClusterSnapshot, profiles: Profiles) -> tuple[list[WorkloadKey], int]:
+    """The workloads of the cluster that the policy names, by name, and how many there are beyond its limit."""
     if not publish.workloads:
         return [], 0
+    there = existing(snapshot)
     signals = [profiles[signal] for signal in publish.signals if signal in profiles]
-    keys = sorted({key for one in signals for key in one.keys if publish.names(key)})
+    keys = sorted({key for one in signals for key in one.keys if publish.names(key)} & there)
     return keys[: publish.max_workloads], max(0, len(keys) - publish.max_workloads)
 
 

@@ -70,7 +70,7 @@ class Published(Collector):
             LeadershipLost: another replica leads.
         """
         publish = policy.publish
-        keys, left_out = chosen(publish, profiles)
+        keys, left_out = chosen(publish, snapshot, profiles)
         usage, confidence = _samples(publish, profiles, keys)
         recommended, failures = self._shown.recommended, self._shown.failures
         if publish.recommendations.enabled:

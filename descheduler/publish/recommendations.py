@@ -25,11 +25,17 @@ from descheduler.kube.convert.kinds import Kind
 from descheduler.kube.convert.wire import CustomWire
 from descheduler.model.errors import ClusterError, Conflict, NotFound, Throttled
 from descheduler.model.quantity import parse_quantity
+from descheduler.model.rights import Right
 from descheduler.model.workloads import WorkloadKey
 from descheduler.publish.advice import Advice
 
 API_VERSION = "analysis.koordinator.sh/v1alpha1"
 COLLECTION = "recommendations"
+RIGHTS = (
+    *(Right(API_VERSION.partition("/")[0], COLLECTION, verb) for verb in ("list", "create", "delete")),
+    Right(API_VERSION.partition("/")[0], f"{COLLECTION}/status", "update"),
+)
+"""What writing them needs (docs/profiles.md has the role)."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 _TOLERANCE = 0.05  # a recommendation that changed by less is not written again ...
 _REFRESH = 3600.0  # ... unless it is this old (seconds): its time tells readers that it still holds

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from descheduler.model.format import number, percent, plural
 from descheduler.model.plan import Action, FindingRow, PlanDocument, RefusalRow
+from descheduler.model.reasons import Reason
+
+_STRATEGY = "strategy/"
 
 OUTCOMES = {
     "cured": "cured",
@@ -134,6 +137,8 @@ def verdict(plan: PlanDocument) -> str:
     moves, waves = plan.summary.get("moves", 0.0), plan.summary.get("waves", 0.0)
     if plan.acting_blocked:
         return "The data does not allow a decision, so nothing moves."
+    if not plan.actions and (unasked := _unasked(plan)):
+        return f"Not all could be planned: {unasked}."
     if not plan.findings:
         return "Nothing needs to move."
     if not plan.actions:
@@ -148,6 +153,12 @@ def verdict(plan: PlanDocument) -> str:
         if change.before != change.after
     ]
     return f"{first} {sentence(', '.join(better))}" if better else first
+
+
+def _unasked(plan: PlanDocument) -> str:
+    """The strategies that did not run for want of data, and what they lacked."""
+    rows = [row for row in plan.refusals if row.reason == Reason.DATA_MISSING and row.subject.startswith(_STRATEGY)]
+    return "; ".join(f"{row.subject.removeprefix(_STRATEGY)} did not run, {row.detail}" for row in rows)
 
 
 def by_finding(plan: PlanDocument) -> dict[str, tuple[Action, ...]]:

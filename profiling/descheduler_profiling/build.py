@@ -89,6 +89,8 @@ def build(
         pod_level=history.pod_level,
         complete=history.complete,
         problems=history.problems,
+        standing_still=history.standing_still,
+        absent=history.absent,
         **joined,
     )
     return borrowed(made, settings)

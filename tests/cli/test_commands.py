@@ -51,6 +51,15 @@ def test_every_form_of_output_goes_to_stdout_or_a_file(form: str, tmp_path: Path
     assert file.read_text() == printed.stdout
 
 
+def test_the_example_is_sound() -> None:
+    done = run("doctor", "--example")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("A plan can be trusted: 0 failures, 0 warnings.\n")
+    document = json.loads(run("doctor", "--example", "-o", "json").stdout)
+    assert (document["format"], document["trusted"]) == ("descheduler-examination", True)
+    assert {check["verdict"] for check in document["checks"]} == {"ok"}
+
+
 def test_an_exit_code_tells_that_there_is_something_to_do() -> None:
     assert run("plan", "--example", "--exit-code").returncode == 3
 
@@ -156,7 +165,7 @@ def test_a_kubeconfig_that_is_not_there_is_named() -> None:
 
 def test_help_names_every_command() -> None:
     written = run("--help").stdout
-    assert all(name in written for name in ("plan", "record", "run", "explain", "policy", "profile"))
+    assert all(name in written for name in ("plan", "record", "run", "explain", "policy", "profile", "doctor"))
 
 
 def moves(plan: dict[str, Any]) -> list[list[tuple[str, str, str]]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import structlog
 import typer
@@ -139,6 +140,51 @@ def test_a_whole_recording_ends_well(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     assert planned(tmp_path / "r.recording", tmp_path, "--exit-code").returncode == 3
+
+
+def examined(path: Path, policy: str, tmp_path: Path) -> tuple[int, dict[tuple[str, str], str]]:
+    """The exit code, and what failed."""
+    (tmp_path / "policy.yaml").write_text(policy)
+    words = ["doctor", "--recording", str(path), "--policy", str(tmp_path / "policy.yaml"), "-o", "json"]
+    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, timeout=120)
+    checks = json.loads(done.stdout)["checks"]
+    return done.returncode, {(c["area"], c["subject"]): c["text"] for c in checks if c["verdict"] == "failure"}
+
+
+def test_the_doctor_tells_every_problem_of_a_recorded_history(tmp_path: Path) -> None:
+    cpu = replace(example().histories["cpu"], complete=False, problems=("two hours are missing",))
+    code, failed = examined(recording(tmp_path / "r.recording", cpu=cpu), example_policy(), tmp_path)
+    assert code == 1
+    assert failed["history", "cpu"] == "two hours are missing"
+    assert failed["plan", "strategy HotNodes"] == "does not run: no usable history of cpu"
+
+
+def test_a_recording_without_the_history_that_strategies_need_cannot_be_trusted(tmp_path: Path) -> None:
+    made = example()
+    write_recording(tmp_path / "r.recording", made.objects, {}, taken_at=made.taken_at, cluster=made.name)
+    code, failed = examined(tmp_path / "r.recording", example_policy(), tmp_path)
+    assert code == 1
+    assert {("history", "cpu"), ("history", "memory")} <= failed.keys()
+    code, failed = examined(tmp_path / "r.recording", example_policy().split("strategies:")[0], tmp_path)
+    assert (code, failed) == (0, {})
+
+
+def test_profiles_of_workloads_that_are_gone_are_left_out(tmp_path: Path) -> None:
+    cpu = example().histories["cpu"]
+    gone = replace(cpu.keys[-1], name=f"{cpu.keys[-1].name}-gone")
+    more = replace(
+        cpu,
+        keys=(*cpu.keys, gone),
+        values=np.vstack([cpu.values, cpu.values[-1:]]),
+        replicas=np.append(cpu.replicas, 1).astype(np.float32),
+    )
+    path = recording(tmp_path / "r.recording", cpu=more)
+    words = ["profile", "show", "--recording", str(path), "-o", "json"]
+    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)["signals"][0]["workloads"]
+    assert len(shown) == len(cpu.keys)
+    assert f"1 workload with history ({gone})" in done.stderr
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

@@ -260,7 +260,7 @@ def test_every_built_in_query_is_promql_that_a_server_accepts(prometheus_server:
                     for match in ("", 'cluster="a",tenant=~"b|c"'):
                         assert asking.query(form.render(300, match), NOW).series == ()
                         tried += 1
-    assert tried > 150
+    assert tried > 100
 
 
 def test_matchers_reach_every_selector(prometheus_server: Start) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from builders import NOW, budget, cluster, key, node, owner, pod
 from descheduler.contract import StrategyArgs
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
@@ -18,6 +19,7 @@ from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.proofs import ProofRules
 from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
+from descheduler_profiling.series import empty
 from histories import history, peaking
 from planning.cases import SPARSE, gpus, hot, hot_node, planned, scattered_gpus
 
@@ -41,6 +43,18 @@ def test_a_node_that_will_be_hot_is_cooled_before_it_is() -> None:
     assert finding.outcome == "cured"
     assert {source for source, _ in moved(plan).values()} == {"n1"}
     assert {target for _, target in moved(plan).values()} <= {"n2", "n3"}
+
+
+@pytest.mark.parametrize("still", [("n2",), ("n1",), ("n2", "n3")])
+def test_a_node_whose_counters_stand_still_is_neither_left_nor_gone_to(still: tuple[str, ...]) -> None:
+    snapshot, (cpu, memory) = hot_node()
+    directed = PlanningSettings(landing=LandingMode.DIRECTED)
+    plan = planned(snapshot, [replace(cpu, standing_still=still), memory], [hot()], directed)
+    assert f"cpu counters stand still on {', '.join(still)}: nobody knows their load" in plan.problems
+    assert not {node for route in moved(plan).values() for node in route} & set(still)
+    assert bool(plan.actions) == (still == ("n2",))
+    if still == ("n1",):
+        assert "DataMissing" in reasons(plan)
 
 
 def test_no_more_is_moved_than_the_cure_needs() -> None:
@@ -136,6 +150,25 @@ def test_partial_history_moves_nothing() -> None:
     assert not plan.actions
     assert "DataMissing" in reasons(plan)
     assert any("partial" in problem for problem in plan.problems)
+
+
+@pytest.mark.parametrize(("relied_on", "told"), [({"cpu", "memory"}, False), ({"cpu", "memory", "gpu"}, True)])
+def test_a_signal_that_the_server_lacks_is_a_problem_where_it_is_relied_on(relied_on: set[str], told: bool) -> None:
+    snapshot, histories = hot_node()
+    lacking = replace(empty("gpu", "fraction", 300, ("the server has no such series now",)), absent=True)
+    settings = PlanningSettings(relied_on=frozenset(relied_on))
+    plan = planned(snapshot, [*histories, lacking], [hot()], settings)
+    assert plan.actions
+    assert any("no such series" in problem for problem in plan.problems) == told
+    (row,) = (row for row in plan.sources if row.signal == "gpu")
+    assert (row.state, row.detail.startswith("optional: ")) == ("absent", not told)
+
+
+def test_an_optional_signal_that_could_not_be_read_is_a_problem() -> None:
+    snapshot, histories = hot_node()
+    lacking = empty("gpu", "fraction", 300, ("http://p does not answer now (503)",))
+    plan = planned(snapshot, [*histories, lacking], [hot()], PlanningSettings(relied_on=frozenset({"cpu", "memory"})))
+    assert any("503" in problem for problem in plan.problems)
 
 
 @pytest.mark.parametrize("off", [7200, -7200], ids=["two hours old", "from the future"])

@@ -46,7 +46,8 @@ def profiles() -> dict[str, SignalProfiles]:
 def snapshot() -> ClusterSnapshot:
     pods = [pod("web-1", namespace="shop", node="n", owners=(owner("Deployment", "web"),))]
     pods.append(pod("db-0", namespace="data", node="n", owners=(owner("StatefulSet", "db"),)))
-    found = [workload("Deployment", "web", namespace="shop"), workload("StatefulSet", "db", namespace="data")]
+    found = [workload("Deployment", name, namespace="shop") for name in ("web", "api", "new")]
+    found.append(workload("StatefulSet", "db", namespace="data"))
     return cluster([node("n")], pods, workloads=found)
 
 
@@ -103,6 +104,15 @@ def test_patterns_name_many_and_the_limit_says_how_many_were_left_out(
     found = scraped(registry)
     assert {k[3] for k in found if k[0] == "descheduler_profile_confidence"} == {"db", "api"}
     assert found["descheduler_profile_left_out",] == 2
+
+
+def test_a_workload_that_is_gone_is_no_longer_shown(snapshot: ClusterSnapshot) -> None:
+    gone = WorkloadKey("shop", "Deployment", "gone")
+    given = Published(CollectorRegistry(), lambda: None)
+    made = {"cpu": build(history("cpu", {WEB: 1.0, gone: 2.0}))}
+    given.update(policy('{workloads: ["shop/*/*"]}'), snapshot, made, NOW)
+    samples = [sample for metric in given.collect() for sample in metric.samples]
+    assert {sample.labels["workload"] for sample in samples if "workload" in sample.labels} == {"web"}
 
 
 def test_without_a_profile_there_is_a_confidence_of_0_and_no_usage(

@@ -49,7 +49,7 @@ def plan(
 def _plan(options: SourceOptions, policy_file: Path | None, form: str, file: Path | None, *, exit_code: bool) -> int:
     """Plan and write the plan; the exit code.
 
-    A plan that rests on less than it should is written too, but what is wrong is said and the exit code is 1.
+    A plan that rests on less than it should is written too, but what is wrong is said first and the exit code is 1.
     """
     from descheduler.cli.output import write_plan
     from descheduler.cli.source import read, read_policy
@@ -58,10 +58,14 @@ def _plan(options: SourceOptions, policy_file: Path | None, form: str, file: Pat
     options.check()
     policy = read_policy(policy_file, options)
     document = plan(read(options, policy), policy)
-    write_plan(document, form, file, hints=_hints(options, document))
     wrong = [*([document.acting_blocked] if document.acting_blocked else []), *document.problems]
     for problem in wrong:
         typer.echo(f"error: {problem}", err=True)
+    if wrong:
+        policy_option = f"--policy {policy_file} " if policy_file is not None else ""
+        same = f"{options.command_line()}{policy_option}".rstrip()
+        typer.echo(f"what is missing, and what mends it: descheduler doctor {same}", err=True)
+    write_plan(document, form, file, hints=_hints(options, document))
     if wrong:
         return failures.FAILED
     return failures.NOT_EMPTY if exit_code and document.actions else 0

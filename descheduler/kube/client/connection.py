@@ -8,10 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
+import msgspec
 import urllib3
 
 from descheduler.kube.client.answers import error_of
@@ -46,6 +48,18 @@ def connect(
         Unauthorized: an exec plug-in gave no credentials.
     """
     return KubeClient(choose(kubeconfig, context, environ=environ, service_account=service_account))
+
+
+class _VersionInfo(msgspec.Struct, frozen=True, rename="camel"):
+    git_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVersion:
+    """`name` as `v1.36.3`; `date` is its clock (an HTTP date, to the whole second), empty where it does not say."""
+
+    name: str
+    date: str
 
 
 class Lines(Protocol):
@@ -101,6 +115,15 @@ class KubeClient:
             headers["Content-Type"] = content_type
         answer = self._send(method, path, query, headers, body, timeout, stream=False)
         return answer.data
+
+    def version(self) -> ServerVersion:
+        """Which version the server is, and what time it has."""
+        answer = self._send("GET", "/version", None, {"Accept": "application/json"}, None, _READ_SECONDS, stream=False)
+        try:
+            said = msgspec.json.decode(answer.data, type=_VersionInfo).git_version
+        except msgspec.MsgspecError as e:
+            raise BadAnswer(f"/version: is this an API server? {e}") from e
+        return ServerVersion(said, answer.headers.get("Date", ""))
 
     def stream(self, path: str, query: Query | None = None, *, timeout: float = 600.0) -> Lines:
         """The lines of a GET that goes on (a watch); `timeout` is the longest silence in seconds.

@@ -30,6 +30,14 @@ class CredentialSource:
     load: Callable[[], Configuration]
 
 
+def own_namespace(default: str) -> str:
+    """The namespace of the pod that we are in (POD_NAMESPACE, else its service account's); outside one, the default."""
+    try:
+        return os.environ.get("POD_NAMESPACE") or (SERVICE_ACCOUNT / "namespace").read_text().strip() or default
+    except OSError:
+        return default
+
+
 def choose(
     kubeconfig: Path | str | None = None,
     context: str | None = None,

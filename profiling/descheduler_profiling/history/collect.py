@@ -12,11 +12,14 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from descheduler.model.errors import HistoryError
+from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler_profiling.history.defaults import STEP
 from descheduler_profiling.history.grid import Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
+from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.clusters import Clusters, clusters_behind
+from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.prometheus.probe import hello
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.signals import Signal
@@ -51,6 +54,7 @@ def collect(
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
     match: str = "",
+    here: PodsHere | None = None,
 ) -> dict[str, History]:
     """The aligned history of each signal on one clock; see `collect_with_notes`."""
     return collect_with_notes(
@@ -62,6 +66,7 @@ def collect(
         owner_of=owner_of,
         previous=previous,
         match=match,
+        here=here,
     ).histories
 
 
@@ -75,11 +80,15 @@ def collect_with_notes(
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
     match: str = "",
+    here: PodsHere | None = None,
 ) -> Collection:
     """Read what is missing and return the whole window.
 
     `owner_of(namespace, pod)` names the topmost controller of a pod that exists, None for others. `previous` holds
-    what earlier cycles read and is added to. `match` is laid into every built-in query (`cluster="a"`).
+    what earlier cycles read and is added to. `match` is laid into every built-in query (`cluster="a"`). `here` knows
+    what pods can use at most, and which should be measured.
+
+    Where the server mixes several clusters, nothing is read of the signals that are mixed: what is kept stays clean.
 
     A signal that cannot be read, or not wholly, is returned as far as it is known, with `complete=False` and its
     problems.
@@ -99,6 +108,7 @@ def collect_with_notes(
     owners = Owners(owner_of)
     histories: dict[str, History] = {}
     notes: dict[str, Notes] = {}
+    clusters, problem, remark = _clusters(client, grid.end, match, owners)
     for signal in asked:
         print_ = fingerprint(client, signal, step, match)
         loaded = store.load(signal.name, print_)
@@ -106,17 +116,35 @@ def collect_with_notes(
         if clock_problem:
             noted.problems.append(clock_problem)
         ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
+        noted.problems.extend([problem] if problem else [])
+        noted.remarks.extend([remark] if remark else [])
+        if clusters is not None and clusters.concerns(signal):
+            noted.problems.append(clusters.text(client.connection.name, match))
+            ring.settle()
+            histories[signal.name] = to_history(signal, ring, None, owners, noted)
+            notes[signal.name] = noted
+            continue
         unread = int((~ring.read).sum())
-        task = Task(client, signal, grid, owners, noted, match)
+        task = Task(client, signal, grid, owners, noted, match, here)
         recent = update(task, ring)
         ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
         failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
         if failed:
             noted.remarks.append(failed)
-        histories[signal.name] = to_history(signal, ring, recent, owners, noted)
+        histories[signal.name] = to_history(signal, ring, recent, owners, noted, here)
         notes[signal.name] = noted
     return Collection(histories, notes)
+
+
+def _clusters(client: HistoryClient, at: int, match: str, owners: Owners) -> tuple[Clusters | None, str, str]:
+    """The clusters that the server mixes, if it does; why that cannot be told now (a problem), or never (a remark)."""
+    try:
+        return clusters_behind(client, at, match, owners.present), "", ""
+    except HistoryError as error:
+        text = f"whether {client.connection.name} holds several clusters is not known: {error}"
+        # A server that never tells is relied on for what it does answer.
+        return (None, "", text) if isinstance(error, HistoryRefused | TooMuch) else (None, text, "")
 
 
 def fingerprint(client: HistoryClient, signal: Signal, step: int, match: str) -> str:

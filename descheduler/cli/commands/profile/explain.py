@@ -58,11 +58,14 @@ def _explain(
     """The exit code: 1 when there is no profile, or its data is not whole (it is explained all the same)."""
     from descheduler.cli.output import write, write_table
     from descheduler.cli.source import read, read_policy
+    from descheduler.observe.existing import existing
+    from descheduler.observe.signals import relied_on
     from descheduler.pipeline import profile, profile_settings
     from descheduler.report.profiles import document as documents
     from descheduler_profiling.explain import explain
 
-    observed = read(options, read_policy(policy_file, options), (signal,))
+    policy = read_policy(policy_file, options)
+    observed = read(options, policy, (signal,))
     made = profile(observed)[signal]
     if not made.keys and made.problems:
         raise HistoryPartial(f"no history of {signal}: {'; '.join(made.problems)}")
@@ -82,7 +85,9 @@ def _explain(
             write_table(lambda console: render_explanation(doc, console), file)
     if not doc.known:
         typer.echo(f"error: there is no profile of {signal} of {doc.workload}: {doc.why}", err=True)
-    return report_problems([made]) or (0 if doc.known else failures.FAILED)
+    elif made.keys[row] not in existing(observed.snapshot):
+        typer.echo(f"{doc.workload} is not in the cluster: what is shown is what history remembers of it", err=True)
+    return report_problems([made], relied_on(policy)) or (0 if doc.known else failures.FAILED)
 
 
 def found(name: str, keys: Sequence[WorkloadKey]) -> WorkloadKey:

@@ -42,13 +42,13 @@ def show(
         from descheduler_profiling import export
 
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
-        doc, made = profiles_document(options, policy, tuple(signal or ("cpu",)), namespace)
+        asked = profiles_document(options, policy, tuple(signal or ("cpu",)), namespace)
         match output:
             case ListFormat.JSON:
-                write(export.to_json(doc, indent=2) + b"\n", output_file)
+                write(export.to_json(asked.document, indent=2) + b"\n", output_file)
             case ListFormat.CSV:
-                write(export.to_csv(doc).encode(), output_file)
+                write(export.to_csv(asked.document).encode(), output_file)
             case _:
                 wide = output is ListFormat.WIDE
-                write_table(lambda console: render_profiles(doc, console, wide=wide), output_file)
-        failures.leave(report_problems(made))
+                write_table(lambda console: render_profiles(asked.document, console, wide=wide), output_file)
+        failures.leave(report_problems(asked.made, asked.relied_on))

@@ -1,0 +1,149 @@
+"""`descheduler doctor`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from descheduler.cli import failures
+from descheduler.cli.commands.run import Mode
+from descheduler.cli.options import (
+    Context,
+    Example,
+    Kubeconfig,
+    OutputFile,
+    PolicyFile,
+    Prometheus,
+    Recorded,
+    Verbose,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from descheduler.cli.source import SourceOptions
+    from descheduler.doctor.checks import Check
+    from descheduler.doctor.given import Given
+
+
+class DoctorFormat(StrEnum):
+    """How an examination is written."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+
+
+def doctor(
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFile = None,
+    mode: Annotated[Mode | None, typer.Option(help="Of this and the policy's mode the safer counts.")] = None,
+    namespace: Annotated[
+        str, typer.Option(help="Where the controller keeps lease and ledger. Default: the pod's own, else descheduler.")
+    ] = "",
+    lease: Annotated[str, typer.Option(help="Name of the lease.")] = "descheduler",
+    output: Annotated[
+        DoctorFormat, typer.Option("--output", "-o", help="How the examination is written.")
+    ] = DoctorFormat.TABLE,
+    output_file: OutputFile = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Check connections, permissions, clocks, history and policy, and say what mends what is wrong; changes nothing.
+
+    Exit codes: 0 a plan could be trusted, 1 it could not, 2 wrong usage or a bad policy.
+    """
+    with failures.reported(verbose):
+        from descheduler.cli.source import SourceOptions, waiting
+
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        options.check()
+        with waiting() as note:
+            given = _given(options, policy, note, mode=mode, namespace=namespace, lease=lease)
+            checks = _checks(options, given)
+        _write(checks, given.now(), output, output_file)
+        failures.leave(_code(given, checks))
+
+
+def _given(
+    options: SourceOptions,
+    policy: Path | None,
+    note: Callable[[str], None],
+    *,
+    mode: Mode | None,
+    namespace: str,
+    lease: str,
+) -> Given:
+    """What is examined; a policy that is not valid is a finding, and the default one stands in for it."""
+    import random
+    import time
+
+    from descheduler.apiwrite.writer import NAMESPACE
+    from descheduler.cli.source import read_policy
+    from descheduler.doctor.given import Given
+    from descheduler.kube.client.credentials import own_namespace
+    from descheduler.model.errors import PolicyError
+    from descheduler.policy import default_policy
+
+    problems: tuple[str, ...] = ()
+    try:
+        in_force = read_policy(policy, options)
+    except PolicyError as error:
+        in_force, problems = default_policy(), error.problems
+    said = {mode.value} if mode is not None else set()
+    if policy is not None and "mode" in in_force.model_fields_set:  # the default policy is nobody's word
+        said.add(in_force.mode)
+    return Given(
+        policy=in_force,
+        source=str(policy)
+        if policy is not None
+        else "the example's policy"
+        if options.example
+        else "the default policy",
+        problems=problems,
+        url=options.prometheus,
+        namespace=namespace or own_namespace(NAMESPACE),
+        lease=lease,
+        active=bool(said) and said <= {Mode.ACTIVE.value},
+        now=time.time,
+        rng=random.Random(),
+        note=note,
+    )
+
+
+def _checks(options: SourceOptions, given: Given) -> list[Check]:
+    from descheduler.cli.source import stored
+    from descheduler.doctor.examination import examine_live, examine_stored
+    from descheduler.kube.client.connection import connect
+
+    if options.live:
+        return list(examine_live(given, lambda: connect(options.kubeconfig, options.context)))
+    return list(examine_stored(given, stored(options)[1]))
+
+
+def _write(checks: list[Check], created: float, form: DoctorFormat, file: Path | None) -> None:
+    from descheduler.cli.output import write, write_table
+
+    if form is DoctorFormat.JSON:
+        from descheduler.doctor.document import to_json
+
+        write(to_json(checks, created), file)
+        return
+    from descheduler.doctor.table import render
+
+    wide = form is DoctorFormat.WIDE
+    write_table(lambda console: render(checks, console, wide=wide), file, wide=wide)
+
+
+def _code(given: Given, checks: list[Check]) -> int:
+    from descheduler.doctor.checks import trusted
+
+    if given.problems:
+        return failures.WRONG
+    return 0 if trusted(checks) else failures.FAILED

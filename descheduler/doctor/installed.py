@@ -1,0 +1,43 @@
+"""The policy, and what it names: strategies and the executor, which are found by entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from descheduler.contract import load
+from descheduler.doctor.checks import Check, failure, fenced, ok
+from descheduler.doctor.given import Given
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.pipeline import executor_of
+
+AREA = "policy"
+
+
+def policy(given: Given) -> Iterator[Check]:
+    """Is it valid, and can all be loaded that it names?"""
+    for problem in given.problems:
+        yield failure(AREA, "policy", problem, "what follows is judged by the default policy")
+    if not given.problems:
+        mode = "active" if given.active else "dry-run"
+        yield ok(AREA, "policy", f"{given.source} is valid; mode {mode}")
+    names = [choice.strategy for choice in given.policy.strategies]
+    for name in dict.fromkeys(names):
+        yield from fenced(AREA, f"strategy {name}", lambda name=name: _strategy(name))  # type: ignore[misc]
+    yield from fenced(AREA, "executor", lambda: _executor(given))
+
+
+def executor(snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:
+    """Does the cluster serve what the executor needs? Nothing is moved without."""
+    blocked = executor_of(given.policy).unserved(snapshot)
+    if blocked is not None:
+        yield failure(AREA, "executor", str(blocked), "install it, or name another executor in acting.executor")
+
+
+def _strategy(name: str) -> Iterator[Check]:
+    strategy = load(name)
+    wants = ", ".join(strategy.signals)
+    yield ok(AREA, f"strategy {name}", f"is loaded{f'; it needs history of {wants}' if wants else ''}")
+
+
+def _executor(given: Given) -> Iterator[Check]:
+    yield ok(AREA, "executor", f"{executor_of(given.policy).executor.name} is loaded")

@@ -1,0 +1,94 @@
+"""May we do what is needed? Reading by kind; writing what the policy's mode, executor and publishing need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from descheduler.doctor.checks import Check, failure, fenced, ok, warning
+from descheduler.doctor.given import Given
+from descheduler.execution import intents
+from descheduler.execution.steering import STEERING
+from descheduler.kube.client.connection import KubeClient
+from descheduler.kube.client.discovery import Discovered
+from descheduler.kube.client.reviews import lacking
+from descheduler.kube.convert.kinds import CORE
+from descheduler.learning import store as ledger_store
+from descheduler.model.errors import DeschedulerError, Forbidden
+from descheduler.model.rights import Right
+from descheduler.pipeline import executor_of
+from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
+
+AREA = "permissions"
+_EVENTS = tuple(Right("events.k8s.io", "events", verb) for verb in ("create", "patch"))
+_LEASES = ("coordination.k8s.io", "leases")
+_MAPS = ("", "configmaps")
+
+
+def permissions(client: KubeClient, given: Given, served: Discovered) -> Iterator[Check]:
+    """A failure for each kind that cannot be read and each right that acting lacks."""
+    try:
+        lacking(client, [Right("", "pods", "list")])
+    except Forbidden as error:
+        mend = "every account has the ClusterRole system:basic-user unless somebody took it away"
+        yield warning(AREA, "asking", f"what we may do cannot be asked: {error}", mend)
+        return
+    except DeschedulerError:
+        pass  # whoever looks next says so
+    yield from fenced(AREA, "reading", lambda: _reading(client, served))
+    if given.active:
+        yield from fenced(AREA, "acting", lambda: _acting(client, given))
+    if given.policy.publish.recommendations.enabled:
+        yield from fenced(AREA, "publishing", lambda: _publishing(client))
+    yield from fenced(AREA, "own state", lambda: _own_state(client, given))
+
+
+def _reading(client: KubeClient, served: Discovered) -> Iterator[Check]:
+    resources = [(kind.group, kind.plural) for kind in CORE]
+    resources += [(endpoint.kind.group, endpoint.plural) for endpoint in served.served]
+    wanted = [Right(group, plural, verb) for group, plural in resources for verb in ("list", "watch")]
+    missing = lacking(client, wanted)
+    for group, plural in dict.fromkeys((right.group, right.resource) for right in missing):
+        verbs = [right.verb for right in missing if (right.group, right.resource) == (group, plural)]
+        name = f"{plural}.{group}" if group else plural
+        mend = f"grant {', '.join(verbs)} on {name}, as the ClusterRole descheduler-read in manifests/base does"
+        yield failure(AREA, name, f"we may not {' and '.join(verbs)} {name}", mend)
+    if not missing:
+        yield ok(AREA, "reading", f"we may list and watch all {len(resources)} kinds that are read")
+
+
+def _acting(client: KubeClient, given: Given) -> Iterator[Check]:
+    chosen = executor_of(given.policy)
+    steering = STEERING if given.policy.acting.steering else ()
+    missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
+    for right in missing:
+        mend = "the overlays in manifests/overlays and the components in manifests/components grant it"
+        yield failure(AREA, str(right), f"mode active with the executor {chosen.executor.name} needs {right}", mend)
+    if not missing:
+        yield ok(AREA, "acting", f"we may do what the executor {chosen.executor.name} does")
+
+
+def _publishing(client: KubeClient) -> Iterator[Check]:
+    missing = lacking(client, RECOMMENDING)
+    for right in missing:
+        yield warning(
+            AREA, str(right), f"publish.recommendations needs {right}", "docs/profiles.md has its ClusterRole"
+        )
+    if not missing:
+        yield ok(AREA, "publishing", "we may write Recommendations")
+
+
+def _own_state(client: KubeClient, given: Given) -> Iterator[Check]:
+    """The lease, the ledger and the intents of the controller: whoever only plans does without."""
+    missing = [
+        *lacking(client, [Right(*_LEASES, "create"), Right(*_MAPS, "create")], given.namespace),
+        *lacking(client, [Right(*_LEASES, verb) for verb in ("get", "update")], given.namespace, given.lease),
+    ]
+    for name in (intents.NAME, ledger_store.NAME):
+        missing += lacking(client, [Right(*_MAPS, verb) for verb in ("get", "update")], given.namespace, name)
+    if not missing:
+        yield ok(AREA, "own state", f"we may keep lease, ledger and intents in namespace {given.namespace}")
+        return
+    rights = ", ".join(dict.fromkeys(map(str, missing)))
+    text = f"the controller (`run`) also needs {rights} in namespace {given.namespace}"
+    mend = "the Role descheduler-own-state in manifests/base grants it; --namespace names another namespace"
+    yield failure(AREA, "own state", text, mend) if given.active else warning(AREA, "own state", text, mend)

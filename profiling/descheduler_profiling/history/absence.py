@@ -1,0 +1,190 @@
+"""Why a server has nothing to say of a signal: which metric or label is missing, and what in a policy mends it.
+
+It is asked only after no query answered, and cheaply: counts, and the labels of one series.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from descheduler.model.errors import HistoryError
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.signals import Query, Signal, builtin_signals
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_SELECTOR = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\{{((?:[^{{}}\"]|{_QUOTED})*)\}}")
+_NEEDED = re.compile(r'([a-zA-Z_]\w*)\s*!=\s*""')
+_MATCHED = re.compile(r"([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*\"")
+_RULE = re.compile(r"[^:]*:([^:]+)(?::[^:]*)?$")  # level:metric:operations, as recording rules are named
+_ENDING = re.compile(r"(?:_used)?(?:_seconds|_bytes|_ratio)?(?:_total)?$", re.IGNORECASE)
+_NAMED = 6  # values, labels and metrics that are named one by one
+_EXPORTED = "exported_"  # what a scrape without honor_labels puts before a label that the target has too
+_EXPORTERS = ("exported_namespace", "exported_pod")
+_SPELLINGS = {
+    "pod": ("pod_name", "kubernetes_pod_name", "k8s_pod_name", "container_label_io_kubernetes_pod_name"),
+    "namespace": ("pod_namespace", "kubernetes_namespace", "k8s_namespace_name"),
+    "container": ("container_name", "k8s_container_name"),
+}
+"""Labels by which other scrape configurations, relabelings and collectors know the same."""
+
+
+def setting(signal: Signal) -> str:
+    """Where a policy says what is asked for this signal."""
+    return f"history.{'queries' if signal.name in builtin_signals() else 'signals'}.{signal.name}"
+
+
+def why_absent(client: HistoryClient, signal: Signal, at: int, match: str = "") -> str:
+    """What is missing of a signal at a time (Unix seconds), in sentences; empty where that cannot be found out.
+
+    `match`: the matchers that the policy lays into every built-in query.
+    """
+    try:
+        return "; ".join(_reasons(_Server(client, at, match), signal))
+    except HistoryError:
+        return ""
+
+
+def exporters_own(client: HistoryClient, signal: Signal, text: str, at: int, match: str = "") -> str:
+    """Whether series that a query (`text`) selects name the pod of the exporter, not the one that is measured.
+
+    That is what scraping without `honorLabels` does: the measured one is in labels that begin with `exported_`. The
+    sentence that says so; empty where it is not so, or cannot be found out.
+    """
+    server = _Server(client, at, match)
+    try:
+        for metric in dict.fromkeys(metric for metric, _ in _selectors(text)):
+            whole = server.count(server.within(metric))
+            own = [label for label in _EXPORTERS if server.count(server.within(metric, f'{label}!=""')) > whole / 2]
+            if own:
+                plain = " and ".join(label.removeprefix(_EXPORTED) for label in own)
+                return (
+                    f"series of {metric} have {' and '.join(own)}, so their {plain} is that of the exporter: scrape "
+                    f"with honorLabels: true, or ask by {', '.join(own)} in {setting(signal)}"
+                )
+    except HistoryError:
+        return ""
+    return ""
+
+
+class _Server:
+    """Small questions about one instant."""
+
+    def __init__(self, client: HistoryClient, at: int, match: str) -> None:
+        self._client = client
+        self._at = at
+        self.match = match
+
+    def within(self, metric: str, *matchers: str) -> str:
+        """The selector of a metric with these matchers and those of the policy."""
+        inside = ",".join(filter(None, (*matchers, self.match)))
+        return f"{metric}{{{inside}}}" if inside else metric
+
+    def count(self, selector: str) -> int:
+        answer = self._client.query(f"count({selector})", self._at)
+        return int(answer.series[0].values[0]) if answer.series else 0
+
+    def by(self, label: str, selector: str) -> dict[str, int]:
+        """How many series have each value of a label, most first."""
+        answer = self._client.query(f"count by ({label}) ({selector})", self._at)
+        counts = {one.labels.get(label, ""): int(one.values[0]) for one in answer.series}
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def labels(self, selector: str) -> tuple[str, ...]:
+        """The labels that one of the series has."""
+        answer = self._client.query(f"topk(1, {selector})", self._at)
+        return tuple(sorted(label for one in answer.series for label in one.labels if label != "__name__"))
+
+
+def _reasons(server: _Server, signal: Signal) -> Iterator[str]:
+    asked = _asked(signal.queries)
+    if not asked:
+        yield f"write another query in {setting(signal)}"
+        return
+    there = server.by("__name__", _named_any(asked))
+    if not there:
+        yield _nowhere(server, signal, tuple(asked))
+        return
+    for metric, needs in asked.items():
+        if metric in there:
+            yield _not_answering(server, signal, metric, there[metric], needs)
+
+
+def _nowhere(server: _Server, signal: Signal, metrics: tuple[str, ...]) -> str:
+    """None of the metrics is there now."""
+    some = _some(metrics)
+    if server.count(f"last_over_time({_named_any(metrics)}[1d])"):
+        return f"there were samples of {some} within the last day, and there are none now: did scraping stop?"
+    like = server.by("__name__", f'{{__name__=~"(?i).*({"|".join(dict.fromkeys(map(_stem, metrics)))}).*"}}')
+    if like:
+        return f"this server has none of {some}, but {_some(like)}: ask for that in {setting(signal)}"
+    return (
+        f"this server has none of {some}: is it the one that scrapes this cluster (history.url), and is their exporter "
+        f"scraped? Where other names hold the same, say so in {setting(signal)}"
+    )
+
+
+def _not_answering(server: _Server, signal: Signal, metric: str, count: int, needs: tuple[str, ...]) -> str:
+    """The metric is there, and no query about it answers; `needs` are the labels that the queries want of it."""
+    if server.match and not server.count(server.within(metric)):
+        values = _values(server, metric)
+        return f"{metric} is there ({count} series), but none has {server.match}{values}: change history.match"
+    lacking = [label for label in needs if not server.count(server.within(metric, f'{label}!=""'))]
+    if lacking:
+        labels = server.labels(server.within(metric, f'{lacking[0]}=""'))
+        return (
+            f"{metric} is there ({count} series), but without the label{'s' if len(lacking) > 1 else ''} "
+            f"{', '.join(lacking)} (it has {_some(labels, 12)}): {_mended(lacking, labels, setting(signal))}"
+        )
+    return (
+        f"{metric} is there ({count} series), but no query about it gives a value: are there two samples within each "
+        f"history.step, and numbers? Otherwise ask for what there is in {setting(signal)}"
+    )
+
+
+def _values(server: _Server, metric: str) -> str:
+    """What there is of the labels that the policy's matchers name."""
+    found = ((label, server.by(label, metric)) for label in dict.fromkeys(_MATCHED.findall(server.match)))
+    texts = [f"{label} is {_some(f'{value}' or 'not set' for value in values)}" for label, values in found]
+    return f" ({'; '.join(texts)})" if texts else ""
+
+
+def _mended(lacking: Iterable[str], labels: tuple[str, ...], key: str) -> str:
+    exported = [f"{_EXPORTED}{label}" for label in lacking if f"{_EXPORTED}{label}" in labels]
+    if exported:
+        return f"scrape with honorLabels: true, or ask by {', '.join(exported)} in {key}"
+    other = [name for label in lacking for name in _SPELLINGS.get(label, ()) if name in labels]
+    if other:
+        return f"ask by {', '.join(other)} in {key}"
+    return f"keep it when scraping (metricRelabelings drop labels), or write a query without it in {key}"
+
+
+def _asked(queries: Iterable[Query]) -> dict[str, tuple[str, ...]]:
+    """The metrics of the queries in their order, each with the labels that a query needs of it."""
+    needs: dict[str, dict[str, None]] = {}
+    for query in queries:
+        named = () if "label_replace" in query.text or query.shape == "node" else (query.namespace, query.name)
+        for metric, matchers in _selectors(query.text):
+            needs.setdefault(metric, {}).update(dict.fromkeys((*_NEEDED.findall(matchers), *named)))
+    return {metric: tuple(labels) for metric, labels in needs.items()}
+
+
+def _selectors(text: str) -> list[tuple[str, str]]:
+    """Metrics of a query with their matchers; those that are written without braces are not told from functions."""
+    return [(found[1], found[2]) for found in _SELECTOR.finditer(text)]
+
+
+def _named_any(metrics: Iterable[str]) -> str:
+    return f'{{__name__=~"{"|".join(dict.fromkeys(metrics))}"}}'
+
+
+def _stem(metric: str) -> str:
+    """What a metric and rules over it have in common: `container_cpu_usage` of what counts CPU seconds."""
+    rule = _RULE.match(metric)
+    return _ENDING.sub("", rule[1] if rule else metric)
+
+
+def _some(names: Iterable[str] | Mapping[str, int], most: int = _NAMED) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return f"{', '.join(listed[:most])}{more}" or "none"
