@@ -100,7 +100,8 @@ def test_samples_too_rare_for_a_rate_are_told(prometheus_server: Start) -> None:
 def test_a_gpu_exporter_that_knows_no_pods_lacks_each_of_their_labels(prometheus_server: Start) -> None:
     alone = gauge("DCGM_FI_DEV_GPU_UTIL", AT, 50, gpu="0", UUID="GPU-1", Hostname="n1")
     history = read(prometheus_server([alone]), SIGNALS["gpu"])
-    assert "without the labels exported_pod, pod, pod_name" in history.problems[0]
+    assert "without the labels exported_pod, pod, pod_name (it has Hostname, UUID, gpu)" in history.problems[0]
+    assert "DCGM_EXPORTER_KUBERNETES=true" in history.problems[0]
 
 
 def test_a_signal_of_the_policy_is_mended_where_it_is_written(prometheus_server: Start) -> None:

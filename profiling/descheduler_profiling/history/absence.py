@@ -27,6 +27,7 @@ _SPELLINGS = {
     "container": ("container_name", "k8s_container_name"),
 }
 """Labels by which other scrape configurations, relabelings and collectors know the same."""
+_POD_NAMES = ("exported_pod", "pod", "pod_name")  # any of them will do where a query renames them
 
 
 def setting(signal: Signal) -> str:
@@ -90,6 +91,10 @@ class _Server:
         counts = {one.labels.get(label, ""): int(one.values[0]) for one in answer.series}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
+    def any_label(self, metric: str, labels: Iterable[str]) -> bool:
+        """Whether any series of a metric has any of the labels."""
+        return any(self.count(self.within(metric, f'{label}!=""')) for label in labels)
+
     def labels(self, selector: str) -> tuple[str, ...]:
         """The labels that one of the series has."""
         answer = self._client.query(f"topk(1, {selector})", self._at)
@@ -135,6 +140,12 @@ def _not_answering(server: _Server, signal: Signal, metric: str, count: int, nee
         return (
             f"{metric} is there ({count} series), but without the label{'s' if len(lacking) > 1 else ''} "
             f"{', '.join(lacking)} (it has {_some(labels, 12)}): {_mended(lacking, labels, setting(signal))}"
+        )
+    if all(query.shape == "pod" for query in signal.queries) and not server.any_label(metric, _POD_NAMES):
+        return (
+            f"{metric} is there ({count} series), but without the labels {', '.join(_POD_NAMES)} (it has "
+            f"{_some(server.labels(server.within(metric)), 12)}): let its exporter tell whose they are (dcgm-exporter: "
+            f"DCGM_EXPORTER_KUBERNETES=true), or write another query in {setting(signal)}"
         )
     return (
         f"{metric} is there ({count} series), but no query about it gives a value: are there two samples within each "
