@@ -10,12 +10,13 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 SOURCES := pyproject.toml README.md $(shell find descheduler profiling strategies -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint venv components clean
+.PHONY: help demo test test-peers lint venv components clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   plan on the embedded example cluster: a table here, report.html beside it"
 	@echo "make test   the test suite, against the real components that this machine has or can be given"
+	@echo "make test-peers   the same history from other servers (builds them: half an hour, once)"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make venv   set up $(VENV) with everything that these need"
 
@@ -67,6 +68,12 @@ components: $(VENV)/.installed
 
 test: venv components
 	@$(BIN)/pytest $(PYTEST_FLAGS) $(ARGS)
+
+# Not part of `test`: the servers take long to build, and their folder is left out unless it is named (pyproject.toml).
+test-peers: venv
+	@sh tests/controlplane/install.sh || true
+	@$(BIN)/python tests/peers/binaries.py > /dev/null
+	@$(BIN)/pytest tests/peers $(ARGS)
 
 lint: venv
 	@$(BIN)/ruff check .

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from descheduler.contract import RebalanceView
     from descheduler.model.snapshot import ClusterSnapshot
     from descheduler_profiling.series import History
-    from descheduler_strategies.idle_gpu.strategy import IdleGpuArgs
+    from descheduler_strategies.idle_gpu.args import IdleGpuArgs
 
 Floats = NDArray[np.float32]
 HOUR = 3600 // _usage.STEP  # steps
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=3, help="of a workload, for grouped_* (default %(default)s)")
     args = parser.parse_args()
 
-    from descheduler_strategies.idle_gpu.strategy import IdleGpuArgs
+    from descheduler_strategies.idle_gpu.args import IdleGpuArgs
 
     values = _duty(_common.require(args.data))
     rng = np.random.default_rng(args.seed)

@@ -73,7 +73,11 @@ WORLD: Objects = {
 
 def judged(objects: Objects) -> tuple[ClusterSnapshot, Filters]:
     snapshot = snapshot_from_objects(objects, NOW)
-    return snapshot, build_filters(snapshot, resolve(snapshot), FilterRules.of(Protections()), now=NOW)
+    return snapshot, filters_of(snapshot)
+
+
+def filters_of(snapshot: ClusterSnapshot) -> Filters:
+    return build_filters(snapshot, resolve(snapshot), FilterRules.of(Protections()), now=snapshot.taken_at)
 
 
 def refused(name: str = "web-1", **changes: list[Json]) -> Blocked | None:

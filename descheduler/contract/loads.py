@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from descheduler.model.arrays import Floats, Floats32, Ints, Positions
+from descheduler.model.arrays import Floats, Floats32, Ints, Mask, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler_profiling.layout import Bucket
@@ -33,6 +33,7 @@ class NodeLoads:
     A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
     node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those. `coverage` is the
     share of all live pods, an hour old or more, that have one: whether the history as a whole can be relied on.
+    `unknown` [N] marks nodes whose counters stand still: what their pods use nobody knows, so nothing of it is covered.
     """
 
     def __init__(self, resource: str, snapshot: ClusterSnapshot, profiles: SignalProfiles, floor: float) -> None:
@@ -56,6 +57,8 @@ class NodeLoads:
         self.covered, self.confidence, self.coverage = self._coverage(
             snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0))
         )
+        self.unknown: Mask = np.isin([node.name for node in snapshot.nodes], profiles.standing_still)  # [N]
+        self.covered[self.unknown] = 0.0
 
     def _weights(self, snapshot: ClusterSnapshot) -> Floats32:
         weights = np.ones(len(snapshot.pods), np.float32)

@@ -123,6 +123,17 @@ class Scenario:
         """Set aside the room of a pending pod; it does not stand there, so rules between pods do not count it."""
         self._state.reserve(pod, node)
 
+    def linger(self, pod: int, node: int) -> None:
+        """The pod, removed before, terminates on the node and holds its room, whether its replacement is placed or not.
+
+        Its load is not counted any more.
+        """
+        self._state.linger(pod, node)
+
+    def end(self, pod: int, node: int) -> None:
+        """The pod that lingers on the node is gone."""
+        self._state.end(pod, node)
+
     def apply(self, moves: Iterable[Move], landed: Mapping[int, int]) -> None:
         """Take all moves as done, each pod on the node that `landed` names."""
         moves = tuple(moves)
@@ -231,12 +242,18 @@ class Scenario:
         return np.array(sorted(self._changed[resource]), np.int32)
 
     def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats32:
-        """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given."""
+        """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given.
+
+        A node whose load is not known has no room for one more, however little its pods seem to use.
+        """
         loads = self._loads[resource]
         vectors = self.vectors(resource, nodes)
-        if plus is not None:
-            vectors += loads.of_pods(np.array([plus], np.int32), remade=True)
-        return loads.hottest(vectors, nodes, q, horizon)
+        if plus is None:
+            return loads.hottest(vectors, nodes, q, horizon)
+        vectors += loads.of_pods(np.array([plus], np.int32), remade=True)
+        level = loads.hottest(vectors, nodes, q, horizon)
+        level[loads.unknown[nodes]] = np.inf
+        return level
 
     def _add(self, pod: int, node: int, sign: float) -> None:
         if node < 0:

@@ -8,6 +8,7 @@ from random import Random
 
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.rate_limit import RateLimit
+from descheduler.execution.departures import Departures
 from descheduler.execution.executors.protocol import ActingTools, UnitMover
 from descheduler.execution.executors.registry import ChosenExecutor
 from descheduler.execution.intents import Intent, IntentStore
@@ -85,7 +86,7 @@ class ExecutionContext:
             self.mover(executor).release(released, [i for i in still_open if i.action.executor == executor])
         self.intents.close(closing.values())
 
-    def look(self, watch: ReplacementWatch) -> None:
+    def look(self, watch: ReplacementWatch | Departures) -> None:
         """Let it see what the cluster is like now."""
         try:
             snapshot = self.observe()

@@ -1,4 +1,8 @@
-"""One plan under way: wave by wave, each validated again on fresh data, each waited for before the next."""
+"""One plan under way: wave by wave, each validated again on fresh data, each waited for before the next.
+
+Waited for is that what was disrupted is ready elsewhere, and that it is gone where it was: the next wave may need its
+place.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from descheduler.execution.context import ExecutionContext
+from descheduler.execution.departures import Departures
 from descheduler.execution.intents import Intent
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.recheck import budgets_of, recheck
@@ -32,12 +37,14 @@ class PlanRun:
         self._started = context.clock.wall()
         self._outcomes: list[ActionOutcome] = []
         self._waves = 0
+        self._departures = Departures()
         self._held: tuple[Intent, ...] = ()  # done but for what was prepared, until replacements have a node
         self.stopped: Blocked | None = None
 
     def wave(self, number: int, actions: Sequence[Action]) -> None:
         """One wave, or, when something before it stopped the execution, the note that it was not reached."""
         self.stopped = self.stopped or self._context.closed
+        self._until_gone()
         units = [UnitRun(action) for action in actions]
         before = None if self.stopped else self._check(units)
         if before is not None:
@@ -49,6 +56,21 @@ class PlanRun:
         if before is not None:
             outcomes = self._land(outcomes, before, number)
         self._outcomes += outcomes
+
+    def _until_gone(self) -> None:
+        """Wait until what earlier waves evicted has ended; what outlives its grace period by far ends the execution."""
+        context, departures = self._context, self._departures
+        if self.stopped is None and departures.waiting:
+            context.look(departures)
+        while self.stopped is None and departures.waiting:
+            if (closed := context.closed) is not None:
+                self.stopped = closed
+            elif departures.overdue(context.clock.steady()):
+                names = ", ".join(f"{move.namespace}/{move.pod}" for move in departures.waiting.values())
+                self.stopped = Blocked(Reason.CIRCUIT_OPEN, "execution", f"evicted pods have not ended: {names}")
+            else:
+                context.clock.sleep(context.limits.observe_every)
+                context.look(departures)
 
     def report(self) -> ExecutionReport:
         """What came of it so far."""
@@ -121,8 +143,10 @@ class PlanRun:
         What was prepared goes as soon as all have a node. A process that is to end waits no longer for the rest, and
         not long for that.
         """
-        watch = ReplacementWatch([pod.move for outcome in outcomes for pod in outcome.pods if pod.evicted], before)
         context = self._context
+        evicted = [pod.move for outcome in outcomes for pod in outcome.pods if pod.evicted]
+        self._departures.add(evicted, before, context.clock.steady(), context.limits.ready)
+        watch = ReplacementWatch(evicted, before)
         if self._held and self.stopped is not None:
             context.until_bound(watch)
         began = context.clock.steady()

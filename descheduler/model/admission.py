@@ -27,7 +27,7 @@ class RuntimeClass:
     """A node.k8s.io/v1 RuntimeClass: what it puts on pods at admission."""
 
     name: str
-    overhead: Amounts = ()
+    overhead: Exact = ()
     node_selector: Labels = NO_LABELS
     tolerations: tuple[Toleration, ...] = ()
 

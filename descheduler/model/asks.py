@@ -62,6 +62,18 @@ class Asks:
                 total[name] += value
         return total
 
+    def bounds(self) -> Quantities:
+        """The limits of CPU and memory that hold for the pod as a whole.
+
+        The kubelet sets them on the pod's control group only where every container has one, or the pod itself
+        (kubernetes pkg/kubelet/cm/helpers_linux.go `ResourceConfigForPod`).
+        """
+        stated = {name for name, _ in self.pod.limits} if self.pod is not None else set()
+        everywhere = set(_MINIMUM).intersection(*(_computing(one.limits) for one in self.containers))
+        return {
+            name: value for name, value in self.limits().items() if name in _MINIMUM and name in stated | everywhere
+        }
+
     def counted(self) -> tuple[int, int]:
         """CPU in millicores and memory in bytes as the scheduler's scores count them, after its `CalculatePodResource`
         (kubernetes pkg/scheduler/framework/types.go): a minimum for each container that asks for none, unless

@@ -111,10 +111,11 @@ class GpuStatement:
 class NodeGpus:
     """GPU devices of a node: how many of one resource it offers, and what is known of each.
 
-    `count` units of `resource` can be given out; a unit is one device unless `replicas` > 1, when that many pods are
-    let onto each device (time-slicing, MPS). `devices` is ascending by index and empty when nobody describes them; it
-    has the unhealthy ones too, which `count` leaves out. `reserved` is held by no pod that is known. With a `problem`
-    it is not known who holds what: the node is then neither source nor destination of pods with GPUs.
+    `count` units of `resource` can be given out. A unit is one device, unless each device is cut into `parts` that are
+    counted (MIG, strategy `single`), or `replicas` pods are let onto each device or part (time-slicing, MPS). `devices`
+    is ascending by index and empty when nobody describes them; it has the unhealthy ones too, which `count` leaves out.
+    `reserved` is held by no pod that is known. With a `problem` it is not known who holds what: the node is then
+    neither source nor destination of pods with GPUs.
     """
 
     resource: str
@@ -124,6 +125,7 @@ class NodeGpus:
     slices: tuple[MigSlice, ...] = ()
     partitions: tuple[GpuPartition, ...] = ()
     partition_policy: str = ""  # Koordinator: Honor | Prefer; empty: not told
+    parts: int = 1
     replicas: int = 1
     device_memory: int = 0  # bytes of each device, as labels and resources have it
     reserved: tuple[GpuShare, ...] = ()
@@ -136,10 +138,31 @@ class NodeGpus:
         return next((d for d in self.devices if d.index == index), None)
 
     @property
+    def units(self) -> int:
+        """How many units of the resource each device is."""
+        return self.parts * self.replicas
+
+    @property
+    def sliced(self) -> bool:
+        """Whether units are no devices and nobody keeps account of which device a pod is on.
+
+        More units than any machine has devices are that, too, whether the node says so or not.
+        """
+        accounted = self.steerable and bool(self.devices)
+        return self.parts > 1 or ((self.replicas > 1 or self.count > MAX_DEVICES) and not accounted)
+
+    @property
+    def unit(self) -> float:
+        """The part of a device that one unit is, where units are no devices; else 1."""
+        return 1 / self.units if self.sliced else 1.0
+
+    @property
     def physical(self) -> int:
-        """How many devices there are to be used, however many pods are let onto each."""
-        usable = sum(d.healthy and not d.mig for d in self.devices)
-        return usable if self.devices else -(-self.count // self.replicas)
+        """How many devices the units are of, however many pods are let onto each."""
+        if self.units == 1:
+            return self.count
+        usable = sum(d.healthy and (self.parts > 1 or not d.mig) for d in self.devices)
+        return usable if self.devices else -(-self.count // self.units)
 
     @property
     def memory(self) -> int:
@@ -153,4 +176,4 @@ def not_steerable(gpus: Iterable[tuple[str, NodeGpus | None]]) -> tuple[str, ...
 
     There a plan can improve which node a pod is on, but not which of its GPUs: what a report must say.
     """
-    return tuple(name for name, found in gpus if found is not None and found.count > 1 and not found.steerable)
+    return tuple(name for name, found in gpus if found is not None and found.physical > 1 and not found.steerable)

@@ -1,4 +1,4 @@
-"""Nodes, and the storage objects that tie pods to places."""
+"""Nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from descheduler.model.devices import NodeGpus as NodeGpus
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
-from descheduler.model.selectors import NodeSelectorTerm
 
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 """Well-known labels of nodes (k8s.io/api core/v1 well_known_labels.go)."""
@@ -31,6 +30,7 @@ class Node:
     labels: Labels = NO_LABELS
     annotations: Labels = NO_LABELS
     allocatable: Amounts = ()
+    capacity: Amounts = ()  # CPU and memory of the machine, what is kept back for the system included
     taints: tuple[Taint, ...] = ()
     unschedulable: bool = False
     ready: bool = True
@@ -39,37 +39,3 @@ class Node:
     virtual: bool = False  # a virtual kubelet: neither source nor destination
     leaving: str = ""  # what tells that it is about to go, so that it is no destination; empty: nothing does
     drained: bool = False  # it is going now: whoever removes it moves its pods, so it is no source either
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A PersistentVolumeClaim; `volume` is empty while unbound."""
-
-    namespace: str
-    name: str
-    volume: str = ""
-    storage_class: str = ""
-    access_modes: tuple[str, ...] = ()
-    selected_node: str = ""  # annotation volume.kubernetes.io/selected-node
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A PersistentVolume; `affinity` None means usable everywhere; `local`: its data lives on one node."""
-
-    name: str
-    affinity: tuple[NodeSelectorTerm, ...] | None = None
-    storage_class: str = ""
-    local: bool = False
-    labels: Labels = NO_LABELS
-    csi_driver: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StorageClass:
-    """`allowed_topologies` as node selector terms; empty: everywhere."""
-
-    name: str
-    binding_mode: str = "Immediate"  # Immediate | WaitForFirstConsumer
-    provisioner: str = ""
-    allowed_topologies: tuple[NodeSelectorTerm, ...] = ()

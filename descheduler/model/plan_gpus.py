@@ -33,7 +33,9 @@ class GpuNodeRow:
 
     It has `devices` devices, of which `indices` are the indices (empty: 0, 1, …) and `unhealthy` those that cannot be
     given out. `source` tells who described them ("dra", "koordinator", …, "counts" when only their number is known).
-    `free_before` and `free_after` are wholly free devices. With a `problem` it is not known who holds what.
+    `free_before` and `free_after` are wholly free devices. Each device is `units` of the resource: parts that it is cut
+    into, or turns that pods take on it; with more than one, none is wholly anybody's, and nobody tells which a pod is
+    on. With a `problem` it is not known who holds what.
     """
 
     name: str
@@ -50,13 +52,15 @@ class GpuNodeRow:
     source: str = "counts"
     steerable: bool = False
     problem: str = ""
+    units: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class GpuCapacity:
     """What of some nodes' devices is free, in devices.
 
-    `whole`: devices that nothing holds; `partial`: what is left of devices in use; `stranded`: how much of both is on
+    `whole`: devices that nothing holds; `partial`: what is left of devices in use, or of such as are shared or cut into
+    parts; `stranded`: how much of both is on
     nodes that take no GPU pod now (not ready, cordoned, or without the CPU and memory of the least demanding GPU pod).
     `slots`: how many sets of so many ("1", "2", "4", "8") whole free devices there are, each set on one node that
     takes pods; `open_nodes`: nodes whose devices are all free.

@@ -11,6 +11,7 @@ from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.owners import OwnerRef
 from descheduler.model.quantity import Amounts as Amounts
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
+from descheduler.model.storage import ClaimTemplate
 
 
 def amount_of(amounts: Amounts, resource: str) -> int:
@@ -116,6 +117,7 @@ class PodSpec:
 
     requests: Amounts = (("pods", 1),)
     limits: Amounts = ()
+    bounds: Amounts = ()  # CPU and memory that the whole pod cannot exceed: only where every container has a limit
     node_selector: Labels = NO_LABELS
     node_affinity: NodeAffinity = NodeAffinity()
     affinity: PodAffinity = PodAffinity()
@@ -125,6 +127,7 @@ class PodSpec:
     host_ports: tuple[HostPort, ...] = ()
     gpu: GpuRequest | None = None
     local_storage: bool = False  # any hostPath or emptyDir volume
+    ephemeral: tuple[ClaimTemplate, ...] = ()  # generic ephemeral volumes
     resource_claims: tuple[str, ...] = ()  # DRA
     priority_class: str = ""
     scheduler_name: str = "default-scheduler"
@@ -158,7 +161,7 @@ class Pod:
     started: float = 0.0
     deleting: float | None = None  # metadata.deletionTimestamp
     priority: int = 0
-    claims: tuple[str, ...] = ()  # names of PersistentVolumeClaims
+    claims: tuple[str, ...] = ()  # names of PersistentVolumeClaims, without those of ephemeral volumes
     pod_group: str = ""  # spec.schedulingGroup.podGroupName
     gpu_indices: tuple[int, ...] = ()  # devices held, ascending; empty when nobody says which
     gpu_shares: tuple[GpuShare, ...] = ()  # how much of each, where it is told; in the order of `gpu_indices`
@@ -167,6 +170,7 @@ class Pod:
     device_claims: tuple[str, ...] = ()  # names of its ResourceClaims
     claims_note: str = ""  # what about them keeps the pod where it is
     gated: bool = False  # has scheduling gates
+    nominated: str = ""  # status.nominatedNodeName: the node whose room is kept for it while it waits
     resource_version: str = ""
     problem: str = ""  # why its spec could not be read: what it asks for is then unknown, and it may not move
 

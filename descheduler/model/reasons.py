@@ -21,6 +21,8 @@ class Reason(StrEnum):
     PRIORITY_TOO_HIGH = "PriorityTooHigh"
     LOCAL_STORAGE = "LocalStorage"
     PERSISTENT_VOLUME = "PersistentVolume"
+    VOLUME_LOST = "VolumeWouldBeLost"
+    VOLUME_SHARED = "VolumeIsShared"
     BARE_POD = "BarePod"
     OPTED_OUT = "OptedOut"
     NEVER_EVICT = "NeverEvict"
@@ -102,6 +104,8 @@ EXPLANATION: dict[Reason, str] = {
     Reason.PRIORITY_TOO_HIGH: "its priority is at or above the policy's threshold",
     Reason.LOCAL_STORAGE: "it has emptyDir or hostPath data that a move would lose",
     Reason.PERSISTENT_VOLUME: "the policy protects pods with these persistent volumes",
+    Reason.VOLUME_LOST: "its volume is going, and would be gone when its replacement comes",
+    Reason.VOLUME_SHARED: "another pod uses its volume, which one node at a time can have",
     Reason.BARE_POD: "no controller would create it again",
     Reason.OPTED_OUT: "its annotations ask to be left alone",
     Reason.NEVER_EVICT: "pods of this kind must not be evicted (cache worker, Ray head, Spark driver, this program)",

@@ -11,10 +11,11 @@ from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.columns import Columns, build_columns
 from descheduler.model.distinct import Looks
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.remaking import Replacements, replacements
+from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import BUILT_IN, OwnerRef, Workload, WorkloadKey
 
 
@@ -57,6 +58,8 @@ class ClusterSnapshot:
     runtime_classes: Mapping[str, RuntimeClass] = field(default_factory=dict)
     quotas: tuple[ResourceQuota, ...] = ()
     limit_ranges: tuple[LimitRange, ...] = ()
+    csi_nodes: Mapping[str, CsiNode] = field(default_factory=dict)  # by the name of the node
+    csi_drivers: Mapping[str, CsiDriver] = field(default_factory=dict)
     objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
     read: frozenset[str] = frozenset()
     freshness: Mapping[str, Freshness] = field(default_factory=dict)
@@ -81,7 +84,7 @@ class ClusterSnapshot:
     @cached_property
     def remade(self) -> Replacements:
         """What controllers will make in the place of pods; worked out once."""
-        return replacements(self.pods, self.looks, self.workload)
+        return replacements(self.pods, self.looks, self.workload, self.runtime_classes)
 
     @cached_property
     def looks(self) -> Looks:

@@ -19,6 +19,7 @@ from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
 from descheduler.policy.history_source import history_connection, history_signals
 from descheduler_profiling.history.collect import collect_with_notes
+from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Signal, builtin_signals
 from descheduler_profiling.history.store import HistoryStore
@@ -31,7 +32,7 @@ class HistoryReader:
     """Keeps the connection while the policy's history section stays, and what it has read.
 
     `url` of the command line comes before the policy's; `directory` keeps the history over restarts (None: in memory);
-    `now` gives unix seconds; `beat` is called while a long back-fill goes on.
+    `now` gives unix seconds; `beat` is called while a long reading goes on.
     """
 
     def __init__(
@@ -65,8 +66,8 @@ class HistoryReader:
             step=int(wanted.step.total_seconds()),
             owner_of=owners(snapshot),
             previous=self._store,
-            progress=lambda *_: self._beat(),
             match=wanted.match,
+            here=pods_here(snapshot),
         )
         self.queries = {signal: notes.query for signal, notes in collected.notes.items()}
         return {signal: self._heard(policy, asked[signal], h, snapshot) for signal, h in collected.histories.items()}
@@ -103,7 +104,7 @@ class HistoryReader:
         if self._client is None or asked != self._asked:
             self.close()
             connection = history_connection(policy.history, self._url)
-            self._client = HistoryClient(connection, rng=self._rng, clock=self._now)
+            self._client = HistoryClient(connection, rng=self._rng, clock=self._now, beat=self._beat)
             self._asked = asked
         return self._client
 

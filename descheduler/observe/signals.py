@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from descheduler.contract import load
+from descheduler.model.device_parts import devices_in_parts
 from descheduler.model.errors import StrategyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy import Policy
@@ -30,7 +31,7 @@ def relied_on(policy: Policy) -> set[str]:
 
 def wanted_signals(policy: Policy, snapshot: ClusterSnapshot) -> set[str]:
     """All that is worth reading: what strategies need or would like, what is published, and what is always read."""
-    gpus = any(node.gpus for node in snapshot.nodes)
+    gpus = any(node.gpus or devices_in_parts(node.allocatable) for node in snapshot.nodes)
     optional = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)[1]}
     published = policy.publish.signals if policy.publish.workloads else ()
     return {*BASIC, *required_signals(policy), *(optional if gpus else optional - OF_GPUS), *published}

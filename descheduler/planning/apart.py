@@ -1,4 +1,5 @@
-"""The waves of accepted actions, and which of them may not share one."""
+"""The waves of accepted actions, and which of them may not share one: those who need the place of others, and those
+who steer away from where others are expected."""
 
 from __future__ import annotations
 
@@ -10,13 +11,18 @@ from descheduler.planning.proofs import Accepted
 
 
 def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMode) -> list[int]:
-    """The wave of each action. Directed moves wait for those whose places they need, and stages for one another; all
-    others keep the order in which they were accepted."""
-    restarting = [one.restarting for one in accepted]
+    """The wave of each action: later than those whose places it needs.
+
+    Directed moves wait for these alone, and stages for one another; all others keep the order in which they were
+    accepted, because nobody knows for certain who takes which place.
+    """
+    restarting, needs = [one.restarting for one in accepted], [one.needs for one in accepted]
     if landing is LandingMode.DIRECTED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
-        return budgets.waves(restarting, after=after, apart=[one.needs for one in accepted])
-    return budgets.waves(restarting, apart=apart(accepted) if landing is LandingMode.STEERED else None)
+        return budgets.waves(restarting, after=after, apart=needs)
+    if landing is LandingMode.STEERED:
+        return budgets.waves(restarting, apart=[n.union(met) for n, met in zip(needs, apart(accepted), strict=True)])
+    return budgets.waves(restarting, apart=needs)
 
 
 def apart(accepted: Sequence[Accepted]) -> list[tuple[int, ...]]:

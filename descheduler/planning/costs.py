@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT
+from descheduler.model.device_parts import devices_in_parts
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy.planning import CostPolicy
 
@@ -67,8 +68,9 @@ def pod_costs(
     would rather not be evicted."""
     columns = snapshot.columns
     cores = columns.spec_requests[:, 0] / 1000.0
-    gpus = np.array([s.gpu.devices if s.gpu else 0.0 for s in columns.specs])
-    value = (np.maximum(cores, _FLOOR_CORES) + GPU_WEIGHT * gpus)[columns.pod_remade]
+    gpus = np.array([s.gpu.devices if s.gpu else devices_in_parts(s.requests) for s in columns.specs])
+    made = columns.pod_remade
+    value = np.maximum(cores, _FLOOR_CORES)[made] + GPU_WEIGHT * gpus[made] * _unit(snapshot)
     if prefers_no_eviction is not None:
         value = np.where(prefers_no_eviction, NO_EVICTION_FACTOR * value, value)
     lost = np.array([model.lost_work_seconds.get(key.kind, 0.0) for key in columns.workloads])
@@ -80,3 +82,10 @@ def pod_costs(
         warm_up=value * model.warm_up_seconds,
         lost_work=value * (lost[of] if lost.size else none),
     )
+
+
+def _unit(snapshot: ClusterSnapshot) -> NDArray[np.float64]:
+    """[P] the part of a device that one GPU of the pod is: of a node whose GPUs are shared or cut, less than one."""
+    of_node = np.array([node.gpus.unit if node.gpus else 1.0 for node in snapshot.nodes] + [1.0])
+    out: NDArray[np.float64] = of_node[snapshot.columns.pod_node]  # that of no node is the last
+    return out

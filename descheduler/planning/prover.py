@@ -6,9 +6,9 @@ the place of an earlier one.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,17 @@ from descheduler.model.units import DisruptionMode
 from descheduler.planning.apart import waves_of
 from descheduler.planning.context import PlanningContext
 from descheduler.planning.proofs import Accepted, Proof
-from descheduler.planning.turns import Turns, in_turn
+from descheduler.planning.turns import Arrival, Crowd, Turns, carry_out, in_turn
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Proved:
+    """The moves of one proposal in stages, their landings, and for each the accepted actions whose places it needs."""
+
+    parts: tuple[tuple[Move, ...], ...]
+    made: tuple[Relocation, ...]
+    needs: tuple[frozenset[int], ...]
+    turns: Turns
 
 
 class Prover:
@@ -37,7 +47,7 @@ class Prover:
         self._margin = context.settings.costs.margin
         self._moved: set[int] = set()
         self._seated: set[int] = set()
-        self._turns = Turns()
+        self._turns = Turns(Crowd(self.state))
         # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
         self._taken = Counter(
             view.units.of(p).name for p in context.given.in_flight if view.snapshot.pods[p].deleting is None
@@ -53,21 +63,14 @@ class Prover:
         if proposal.worth <= self._margin * cost:
             text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"
             return Blocked(Reason.NOT_WORTH_IT, "cost", text)
-        parts = self._stages(proposal)
-        moved = [tuple(move.pod for move in part) for part in parts]
+        proved = self._proved(proposal)
+        if isinstance(proved, Blocked):
+            return proved
+        attempt = proved.made[-1].state
+        moved = [tuple(move.pod for move in part) for part in proved.parts]
         restarting = [self._restarting(part) for part in moved]
         costs = [float(self.view.costs[list(part)].sum()) for part in restarting]
-        stages = _split(proposal, parts, costs)
-        attempt, turns = self.state, self._turns.fork()
-        proofs: list[tuple[Proof, ...]] = []
-        needs: list[frozenset[int]] = []
-        for turn, stage in enumerate(stages, start=len(self.accepted)):
-            relocated = self._relocated(stage, attempt)
-            if isinstance(relocated, Blocked):
-                return relocated
-            attempt = relocated.state
-            proofs.append(_proofs(relocated))
-            needs.append(self._needs(turn, relocated, turns))
+        stages = _split(proposal, proved.parts, costs)
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
@@ -76,44 +79,47 @@ class Prover:
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
-            Accepted(stage, also, proved, taken, price, i, len(parts), after)
-            for i, (stage, also, proved, taken, price, after) in enumerate(
-                zip(stages, restarting, proofs, charges, costs, needs, strict=True), start=1
+            Accepted(stage, also, _proofs(made), taken, price, i, len(stages), after)
+            for i, (stage, also, made, taken, price, after) in enumerate(
+                zip(stages, restarting, proved.made, charges, costs, proved.needs, strict=True), start=1
             )
         )
         crowded = self._crowded(accepted)
         if crowded is not None:
             self._budgets = before
             return crowded
-        self._turns = turns
+        self._turns = proved.turns
         self._take(proposal, accepted, attempt)
         return accepted
 
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
         """Actions that must keep apart, or wait for one another, may need more waves than there may be."""
         most, landing = self._budgets.limits.waves, self.view.landing
-        if most is None or landing is LandingMode.PREDICTED:
+        if most is None:
             return None
         if max(waves_of(self._budgets, [*self.accepted, *new], landing)) < most:
             return None
-        if landing is LandingMode.DIRECTED:
+        if landing is not LandingMode.STEERED or any(one.needs for one in new):
             return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")
         return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
 
     def _stages(self, proposal: Proposal) -> tuple[tuple[Move, ...], ...]:
         """The moves in one part, or in as many as budgets need; what must move together stays together.
 
-        Where landings are directed, who needs a place that an earlier move frees goes in a later part.
+        Where landings are directed, and places known before they are proved, who needs one that another move frees
+        goes in a later part.
         """
         if not proposal.staged:
             return (proposal.moves,)
-        units: dict[tuple[int, ...], list[Move]] = {}
-        for move in proposal.moves:
-            units.setdefault(self.view.moving(move.pod), []).append(move)
-        parts = list(units.values())
+        parts = self._units(proposal.moves)
         runs = [list(range(len(parts)))]
         if self.view.landing is LandingMode.DIRECTED:
-            runs = in_turn(self.state, [[(m.pod, m.source, next(iter(m.destinations), -1)) for m in p] for p in parts])
+            wished = [[Arrival(m.pod, m.source, m.destinations[:1]) for m in part] for part in parts]
+            clear = self.state.fork()
+            carry_out(clear, [one for unit in wished for one in unit])
+            runs = in_turn(self.state, wished, clear)
+            placed = {at for run in runs for at in run}
+            runs += [left] if (left := [at for at in range(len(parts)) if at not in placed]) else []
         restarting = [self._restarting(tuple(m.pod for m in part)) for part in parts]
         return tuple(
             tuple(move for at in stage for move in parts[run[at]])
@@ -121,13 +127,56 @@ class Prover:
             for stage in self._budgets.divide([restarting[at] for at in run])
         )
 
-    def _needs(self, turn: int, made: Relocation, turns: Turns) -> frozenset[int]:
-        """Which accepted actions must have left before this one; known only where landings are directed."""
-        if self.view.landing is not LandingMode.DIRECTED:
-            return frozenset()
-        needs = frozenset(at for pod, node in made.landed.items() for at in turns.needs(made.state, pod, node))
-        turns.leave(turn, ((move.pod, move.source) for move in made.moves))
-        return needs
+    def _units(self, moves: Sequence[Move]) -> list[tuple[Move, ...]]:
+        """The moves, those of one unit together, in the order in which units appear."""
+        units: dict[tuple[int, ...], list[Move]] = {}
+        for move in moves:
+            units.setdefault(self.view.moving(move.pod), []).append(move)
+        return [tuple(unit) for unit in units.values()]
+
+    def _proved(self, proposal: Proposal) -> _Proved | Blocked:
+        """Prove the stages one after the other; one whose units need each other's places is divided, if it may be."""
+        attempt, turns = self.state, self._turns.fork()
+        done: list[tuple[tuple[Move, ...], Relocation, frozenset[int]]] = []
+        todo = deque(self._stages(proposal))
+        while todo:
+            part = todo.popleft()
+            made = self._relocated(part, proposal, attempt)
+            if isinstance(made, Blocked):
+                return made
+            order = self._order(part, made, attempt, staged=proposal.staged)
+            if isinstance(order, Blocked):
+                return order
+            if len(order) > 1:
+                todo.extendleft(reversed(order))
+                continue
+            arrivals = self._arrivals(part, made)
+            done.append((part, made, turns.needs(arrivals, made.state)))
+            turns.leave(len(self.accepted) + len(done) - 1, arrivals)
+            attempt = made.state
+        parts, relocations, needs = zip(*done, strict=True)
+        return _Proved(parts, relocations, needs, turns)
+
+    def _order(
+        self, part: tuple[Move, ...], made: Relocation, before: Scenario, *, staged: bool
+    ) -> Sequence[tuple[Move, ...]] | Blocked:
+        """The moves in as many parts as it takes that nobody needs the place of another unit of the same part."""
+        units = self._units(part)
+        if len(units) == 1:
+            return (part,)
+        runs = in_turn(before, [self._arrivals(unit, made) for unit in units], made.state)
+        at_once = {at for run in (runs if staged else runs[:1]) for at in run}
+        left = next((at for at in range(len(units)) if at not in at_once), None)
+        if left is not None:
+            by = f"pod/{self.view.snapshot.pods[units[left][0].pod].key}"
+            return Blocked(Reason.NO_PLACE, by, "it needs the place of a pod that moves with it, which ends only later")
+        return [tuple(move for at in run for move in units[at]) for run in runs]
+
+    def _arrivals(self, moves: Sequence[Move], made: Relocation) -> list[Arrival]:
+        """Where proved moves may come up: on their good nodes; where the executor names the node, on that one."""
+        most = 1 if self.view.landing is LandingMode.DIRECTED else None
+        nodes = {move.pod: move.destinations[:most] for move in made.moves}
+        return [Arrival(move.pod, move.source, nodes[move.pod]) for move in moves]
 
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
         self.state = state
@@ -185,12 +234,12 @@ class Prover:
             every.update(dict.fromkeys(self.view.units.of(pod).restarting(pod)))
         return tuple(every)
 
-    def _relocated(self, proposal: Proposal, state: Scenario) -> Relocation | Blocked:
+    def _relocated(self, moves: Sequence[Move], proposal: Proposal, state: Scenario) -> Relocation | Blocked:
         """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so."""
         return land_all(
             self.view.snapshot,
             state,
-            proposal.moves,
+            moves,
             self._cool,
             max_risk=self._rules.max_risk,
             bad=Reason.DESTINATION_HOT,

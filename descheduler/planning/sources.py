@@ -48,6 +48,7 @@ def judge_sources(
         rows.append(replace(row, detail=f"optional: {row.detail}") if optional else row)
         if row.state == SourceState.FRESH:
             usable[name] = signal
+            problems.extend(Problem(ProblemKind.OBJECT, text) for text in standing_still(signal))
         elif not optional:
             problems.append(Problem(ProblemKind.SIGNAL, f"history of {name} is {row.state}: {row.detail}", name))
     return Sources(tuple(rows), usable, stops, tuple(problems))
@@ -59,6 +60,14 @@ def unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
     yield from found[:_NAMED]
     if len(found) > _NAMED:
         yield f"{len(found) - _NAMED} more objects cannot be read"
+
+
+def standing_still(signal: SignalProfiles) -> Iterator[str]:
+    """The nodes whose counters stand still, the first of them by name; they are neither left nor gone to for load."""
+    nodes = signal.standing_still
+    if nodes:
+        more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
+        yield f"{signal.signal} counters stand still on {', '.join(nodes[:_NAMED])}{more}: nobody knows their load"
 
 
 def sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
@@ -76,6 +85,8 @@ def sizes(snapshot: ClusterSnapshot) -> dict[str, int]:
         "persistentvolumeclaims": len(snapshot.claims),
         "persistentvolumes": len(snapshot.volumes),
         "storageclasses": len(snapshot.storage_classes),
+        "csinodes": len(snapshot.csi_nodes),
+        "csidrivers": len(snapshot.csi_drivers),
     }
     for key in snapshot.workloads:
         plural = f"{key.kind.lower()}s"

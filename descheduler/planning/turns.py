@@ -1,77 +1,146 @@
-"""Who must have left before whom arrives: where landings are directed, a place may be one that an earlier move frees.
+"""Who must be gone before whom arrives: a pod that is evicted holds its room until it has ended.
 
-Where the scheduler decides, waves keep the order of what was accepted, because nobody knows who takes which place.
-Where the executor names the node, the places are known, and a move waits for those alone whose place it needs.
+Its replacement is made at once, so within one wave old pods and new ones stand side by side, for as long as the old
+ones take to stop. Who finds no room beside them would wait, or land somewhere else than planned: it goes in a later
+wave. Only what moves at once by its nature, as a whole gang does, waits for its own members.
+
+What counts is every node on which a pod is expected and good: where the executor names the node that is one, where the
+scheduler decides there may be several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from descheduler.contract import Scenario
 
 
-class Turns:
-    """Who left which node at which turn (positions of stages, or of actions), as far as the plan goes."""
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A pod that moves: `nodes` are those where it may come up, the expected one first; none: nobody knows."""
 
-    def __init__(self) -> None:
-        self._left: dict[int, list[tuple[int, int]]] = {}
-        self._needed: dict[int, set[int]] = {}
+    pod: int
+    source: int
+    nodes: tuple[int, ...]
+
+
+Unit = Sequence[Arrival]
+"""Pods that move at once, by their nature."""
+
+
+class Crowd:
+    """A state in which pods that move are at both ends: terminating on their old nodes, and on the new ones already."""
+
+    def __init__(self, state: Scenario) -> None:
+        self._state = state.fork()
+        self._terminating: set[int] = set()
+
+    def fork(self) -> Self:
+        twin = type(self)(self._state)
+        twin._terminating = set(self._terminating)
+        return twin
+
+    def evict(self, unit: Unit) -> None:
+        """Its pods terminate from now on."""
+        for one in unit:
+            self._state.remove(one.pod)
+            self._state.linger(one.pod, one.source)
+            self._terminating.add(one.pod)
+
+    def arrive(self, unit: Unit) -> None:
+        """The replacements of a unit that was evicted take the places where they are expected."""
+        for one in unit:
+            if one.nodes:
+                self._state.place(one.pod, one.nodes[0])
+
+    def lacking(self, unit: Unit, clear: Scenario) -> tuple[int, ...]:
+        """Nodes on which one of the unit finds no room beside those who are there, though its own unit has ended, or
+        not the device that it shares in `clear`, the state in which all have ended."""
+        state = self._state.fork()
+        for one in unit:
+            if one.pod in self._terminating:
+                state.end(one.pod, one.source)
+            else:
+                state.remove(one.pod)
+        found: dict[int, None] = {}
+        for one in unit:
+            if not one.nodes:
+                continue
+            nodes = np.array(one.nodes, np.int32)
+            room = state.fits(one.pod, nodes)
+            found.update(dict.fromkeys(nodes[~room].tolist()))
+            state.place(one.pod, one.nodes[0])
+            if state.gpus_held(one.pod) != clear.gpus_held(one.pod):
+                found[one.nodes[0]] = None
+        return tuple(found)
+
+
+class Turns:
+    """Who left which node at which turn (positions of accepted actions), as far as the plan goes."""
+
+    def __init__(self, crowd: Crowd, left: Mapping[int, frozenset[int]] | None = None) -> None:
+        self._crowd = crowd
+        self._left = dict(left or {})  # node -> turns
 
     def fork(self) -> Turns:
         """An independent copy."""
-        twin = Turns()
-        twin._left = {node: list(left) for node, left in self._left.items()}
-        twin._needed = {node: set(turns) for node, turns in self._needed.items()}
-        return twin
+        return Turns(self._crowd.fork(), self._left)
 
-    def needs(self, state: Scenario, pod: int, node: int) -> frozenset[int]:
-        """The turns whose leaving gives the pod its place on the node, or the device that it shares there; `state`
-        holds all turns so far, and the pod.
+    def needs(self, unit: Unit, clear: Scenario) -> frozenset[int]:
+        """The turns whose leaving gives the pods, which move at once, their places; `clear` has it all done.
 
-        Once somebody needed the place of those who left, what that one did not use counts as theirs too. Rules between
-        pods are looked at as far as they concern the node.
+        Those are the turns that left the nodes in question. Where nobody left these, a rule that reaches farther than
+        a node (anti-affinity in a zone) counts somebody who left another one, whoever it is.
         """
-        left, needed = self._left.get(node, []), self._needed.setdefault(node, set())
-        if any(turn not in needed for _, turn in left):
-            before = state.fork()
-            before.remove(pod)
-            for other, turn in left:
-                if turn not in needed:
-                    before.remove(other)
-                    before.place(other, node)
-            beside = bool(before.fits(pod, np.array([node], np.int32))[0])
-            if beside:
-                before.place(pod, node)
-                beside = before.gpus_held(pod) == state.gpus_held(pod)
-            if not beside:
-                needed.update(turn for _, turn in left)
-        return frozenset(needed)
+        if not self._left:
+            return frozenset()
+        lacking = self._crowd.lacking(unit, clear)
+        turns = {turn for node in lacking for turn in self._left.get(node, ())}
+        if lacking and not turns:
+            turns.update(*self._left.values())
+        return frozenset(turns)
 
-    def leave(self, turn: int, pods: Iterable[tuple[int, int]]) -> None:
-        """The pods, each with the node that it stood on, left at this turn."""
-        for pod, node in pods:
-            self._left.setdefault(node, []).append((pod, turn))
+    def leave(self, turn: int, unit: Unit) -> None:
+        """The pods leave at this turn, for the places where they are expected."""
+        self._crowd.evict(unit)
+        self._crowd.arrive(unit)
+        for one in unit:
+            self._left[one.source] = self._left.get(one.source, frozenset()) | {turn}
 
 
-def in_turn(state: Scenario, units: Sequence[Sequence[tuple[int, int, int]]]) -> list[list[int]]:
-    """Positions of the units in stages: a unit that needs a place of its own stage's opens the next.
+def in_turn(state: Scenario, units: Sequence[Unit], clear: Scenario) -> list[list[int]]:
+    """Positions of the units in stages: in each those that find their places while all of it still terminates.
 
-    A unit is (pod, source, target or -1) of pods that move at once; `state` is left as it was.
+    Units that wait for one another in a circle are left out. `clear` is `state` with all of it done; both are left as
+    they were.
     """
-    reached, turns = state.fork(), Turns()
+    done, waiting = state.fork(), list(range(len(units)))
     stages: list[list[int]] = []
-    for at, unit in enumerate(units):
-        for pod, _, _ in unit:
-            reached.remove(pod)
-        for pod, _, target in unit:
-            if target >= 0:
-                reached.place(pod, target)
-        waits = {turn for pod, _, target in unit for turn in turns.needs(reached, pod, target)}
-        if not stages or len(stages) - 1 in waits:
-            stages.append([])
-        stages[-1].append(at)
-        turns.leave(len(stages) - 1, ((pod, source) for pod, source, _ in unit))
+    while waiting:
+        crowd = Crowd(done)
+        for at in waiting:
+            crowd.evict(units[at])
+        now: list[int] = []
+        for at in waiting:
+            if not crowd.lacking(units[at], clear):
+                crowd.arrive(units[at])
+                now.append(at)
+        if not now:
+            break
+        carry_out(done, [one for at in now for one in units[at]])
+        stages.append(now)
+        waiting = [at for at in waiting if at not in now]
     return stages
+
+
+def carry_out(state: Scenario, arrivals: Sequence[Arrival]) -> None:
+    """All leave, and end, and each takes the place where it is expected."""
+    for one in arrivals:
+        state.remove(one.pod)
+    for one in arrivals:
+        if one.nodes:
+            state.place(one.pod, one.nodes[0])

@@ -27,7 +27,8 @@ class ActingPolicy(Section):
     max_parallel: int = Field(default=8, ge=1, le=256)
     """Evictions under way at once."""
     wave_timeout: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))
-    """How long replacements may take to be ready before the rest of the plan is given up."""
+    """How long replacements may take to be ready before the rest of the plan is given up; and how long evicted pods may
+    outlive their grace period before the next wave is."""
     qps: float = Field(default=50.0, gt=0, le=1000)
     """Evictions per second; fewer while the API server sheds load."""
     burst: int = Field(default=100, ge=1, le=10_000)

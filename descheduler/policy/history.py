@@ -13,7 +13,8 @@ from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
 from descheduler_profiling.history.defaults import CEILING, MAX_CONCURRENCY, MAX_SAMPLES, STEP, TIMEOUT
-from descheduler_profiling.history.signals import GPU_ACTIVITY
+from descheduler_profiling.history.gpu_queries import GPU_ACTIVITY
+from descheduler_profiling.history.prometheus.sigv4 import SERVICE
 
 
 def _url(value: str) -> str:
@@ -47,6 +48,20 @@ class BasicAuth(Section):
     """File with the password; read again for each request."""
 
 
+class SigV4Auth(Section):
+    """Requests signed for Amazon Managed Service for Prometheus; needs descheduler[sigv4].
+
+    The credentials are found as by Amazon's own tools: environment, service account (IRSA), EKS Pod Identity, instance.
+    """
+
+    region: str = Field(pattern=r"^[a-z0-9-]+$")
+    """The region of the workspace, such as eu-central-1."""
+    service: str = Field(default=SERVICE, min_length=1)
+    """The service that the signature is for."""
+    profile: str = ""
+    """A profile of the AWS configuration instead, as for a role of another account."""
+
+
 class Auth(Section):
     """Credentials and certificates. Files are read again when they change, so that they may rotate."""
 
@@ -54,6 +69,8 @@ class Auth(Section):
     """File with a bearer token, such as /var/run/secrets/kubernetes.io/serviceaccount/token."""
     basic: BasicAuth | None = None
     """User name and password instead of a token."""
+    sig_v4: SigV4Auth | None = None
+    """AWS signatures instead of a token."""
     ca_file: FilePath | None = None
     """Certificate authorities (PEM) that the server's certificate is checked against."""
     cert_file: FilePath | None = None
@@ -65,8 +82,8 @@ class Auth(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.bearer_token_file is not None and self.basic is not None:
-            raise ValueError("give one of bearerTokenFile and basic")
+        if sum(way is not None for way in (self.bearer_token_file, self.basic, self.sig_v4)) > 1:
+            raise ValueError("give one of bearerTokenFile, basic and sigV4")
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("certFile and keyFile belong together")
         return self

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from descheduler.model.errors import UsageError
-from descheduler.policy.history import HistoryPolicy, NamedSignal
+from descheduler.policy.history import HistoryPolicy, NamedSignal, SigV4Auth
 from descheduler_profiling.history.prometheus.sessions import Connection
+from descheduler_profiling.history.prometheus.sigv4 import SigV4
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal, with_overrides
 
 
@@ -26,6 +27,7 @@ def history_connection(policy: HistoryPolicy, url: str | None = None) -> Connect
         bearer_token_file=auth.bearer_token_file,
         username=auth.basic.username if auth.basic else "",
         password_file=auth.basic.password_file if auth.basic else None,
+        sigv4=_signing(auth.sig_v4) if auth.sig_v4 else None,
         ca_file=auth.ca_file,
         cert_file=auth.cert_file,
         key_file=auth.key_file,
@@ -36,6 +38,10 @@ def history_connection(policy: HistoryPolicy, url: str | None = None) -> Connect
         max_concurrency=policy.max_concurrency,
         max_samples=policy.max_samples,
     )
+
+
+def _signing(written: SigV4Auth) -> SigV4:
+    return SigV4(written.region, written.service, written.profile)
 
 
 def history_signals(policy: HistoryPolicy, wanted: Iterable[str]) -> dict[str, Signal]:

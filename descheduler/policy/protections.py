@@ -40,7 +40,7 @@ class VolumeProtection(Section):
     """Protection of pods with persistent volume claims."""
 
     protect: bool = False
-    """Pods with persistent volume claims stay."""
+    """Pods with persistent volume claims stay, those of generic ephemeral volumes among them."""
     storage_classes: tuple[Name, ...] = ()
     """Only claims of these storage classes protect; all when empty. A claim that cannot be found always does."""
 

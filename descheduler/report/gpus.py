@@ -117,6 +117,8 @@ def note(row: GpuNodeRow) -> str:
     """What must be known of a node's devices before anything is concluded from the picture."""
     if row.problem:
         return f"who holds what is not known: {row.problem}"
+    if row.units > 1:
+        return f"each GPU is {row.units} units of {row.resource}, and nobody tells which a pod is on"
     if not row.steerable and row.devices > 1:
         return "the kubelet chooses the devices"
     return ""
@@ -131,17 +133,21 @@ def _cells(
         for device in hold.devices:
             on.setdefault(device, []).append(hold)
     free = [index for index in indices if not on[index] and index not in row.unhealthy]
-    counted: dict[int, GpuHold] = {}
+    counted: dict[int, list[GpuHold]] = {}
     for hold in sorted(holds, key=lambda h: h.pod in marked):  # those that move last, where they catch the eye
         for _ in range(0 if hold.devices else hold.count):
-            if free:
-                counted[free.pop(0)] = hold
-    cells = []
-    for index in indices:
-        guessed = counted.get(index)
-        here = [guessed] if guessed is not None else on[index]
-        cells.append(_cell(row, index, here, css, marked, guessed=guessed is not None))
-    return tuple(cells)
+            begun = next((i for i, there in counted.items() if _room(there) >= hold.milli), None)
+            if begun is not None:
+                counted[begun].append(hold)
+            elif free:
+                counted[free.pop(0)] = [hold]
+    return tuple(
+        _cell(row, index, counted.get(index, on[index]), css, marked, guessed=index in counted) for index in indices
+    )
+
+
+def _room(holds: Iterable[GpuHold]) -> int:
+    return _WHOLE - sum(hold.milli for hold in holds)
 
 
 def _cell(
@@ -161,7 +167,7 @@ def _cell(
             if broken
             else Cell(FREE, "", f"{name}: free", "free")
         )
-    used = min(_WHOLE, sum(hold.milli for hold in holds))
+    used = _WHOLE if len(holds) >= row.units > 1 else min(_WHOLE, sum(hold.milli for hold in holds))
     letter, colour = css.get(max(holds, key=lambda h: h.milli).workload, (OTHER, "wx"))
     classes = [colour]
     if used < _WHOLE:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.model.arrays import Ints, Ints32, Mask
-from descheduler.model.devices import MAX_DEVICES, WHOLE, NodeGpus
+from descheduler.model.devices import WHOLE, NodeGpus
 from descheduler.model.nodes import Node
 from descheduler.model.pods import GpuRequest, Pod, PodSpec, amount_of
 from descheduler.model.snapshot import ClusterSnapshot
@@ -232,9 +232,10 @@ class GpuRules:
         model = _mask(not request.models or (g is not None and g.model in request.models) for g in gpus)
         judged = has if partial or not counted else same
         suitable = model if counted and not partial else model & has
-        # Units of a time-sliced device are nobody's to account for; and where devices cannot be read, nothing fits.
+        # Units that are parts of a device, or turns on one, are nobody's to account for; and where devices cannot be
+        # read, nothing fits.
         if not partial:
-            judged = judged & ~_mask(g is not None and _sliced(g) for g in gpus)
+            judged = judged & ~_mask(g is not None and g.sliced for g in gpus)
         judged = judged | _mask(g is not None and bool(g.problem) for g in gpus)
         if not request.memory:
             return GpuNeed(request.count, request.milli, suitable, judged)
@@ -285,14 +286,6 @@ def _mask(values: Iterable[bool]) -> Mask:
     return np.array(list(values), np.bool_)
 
 
-def _sliced(gpus: NodeGpus) -> bool:
-    """Time-slicing or MPS without anybody who keeps account of who is on which device. More units than any machine has
-    devices are that, too, whether the node says so or not."""
-    if gpus.replicas > 1 or gpus.count > MAX_DEVICES:
-        return not (gpus.steerable and gpus.devices)
-    return False
-
-
 def _empty(nodes: Sequence[Node]) -> tuple[Ints32, Ints32, Mask]:
     """The table of nobody: thousandths [N, D], whole devices that are nobody's to give [N], described [N]."""
     usable = [_usable(n.gpus) for n in nodes]
@@ -309,7 +302,7 @@ def _empty(nodes: Sequence[Node]) -> tuple[Ints32, Ints32, Mask]:
         if not found:
             continue
         free[i, list(found)] = WHOLE
-        if gpus.devices and gpus.replicas == 1:
+        if gpus.devices and gpus.units == 1:
             # More are listed than the node gives out.
             unlocated[i] = max(0, len(found) - gpus.count)
         for share in gpus.reserved:
@@ -322,7 +315,7 @@ def _empty(nodes: Sequence[Node]) -> tuple[Ints32, Ints32, Mask]:
 
 def _usable(gpus: NodeGpus | None) -> Devices:
     """Indices of the devices that pods may be given."""
-    if gpus is None or gpus.problem or _sliced(gpus):
+    if gpus is None or gpus.problem or gpus.sliced:
         return ()
     if gpus.devices:
         return tuple(d.index for d in gpus.devices if d.healthy and not d.mig)

@@ -39,7 +39,7 @@ class StaticRules:
         self._codes: dict[tuple[tuple[Toleration, ...], Labels, tuple[object, ...] | None], NDArray[np.uint8]] = {}
 
     def codes(self, spec: PodSpec) -> NDArray[np.uint8]:
-        """[N] the first predicate up to NODE_AFFINITY that fails, one of `PASSING` where only that does, else 0."""
+        """[N] the first predicate up to NODE_AFFINITY that fails, LEAVING or BRIEF where only that does, else 0."""
         key = (spec.tolerations, spec.node_selector, spec.node_affinity.required)
         found = self._codes.get(key)
         if found is None:

@@ -8,13 +8,15 @@ import numpy as np
 
 from descheduler.model.arrays import Ints, Positions
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.scheduler.attach_limits import AttachLimits
 from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import PodsByClass
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.gpu_table import GpuRules
 from descheduler.scheduler.node_rules import StaticRules
+from descheduler.scheduler.nominated import nominated
 from descheduler.scheduler.pod_rules import Compiler, Rules
-from descheduler.scheduler.predicates import PASSING, Predicate
+from descheduler.scheduler.predicates import Predicate
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
 from descheduler.scheduler.terms import TermResolver, carried_terms
 from descheduler.scheduler.volumes import VolumeRules, Volumes
@@ -36,9 +38,11 @@ class Placement:
         self.node_of: Positions = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
         self.terminating = np.fromiter((p.deleting is not None for p in snapshot.pods), np.bool_, len(snapshot.pods))
         self.volumes = Volumes(snapshot, self.labels)
+        self.attach_limits = AttachLimits(snapshot)
         self.gpus = GpuRules(snapshot)
         self.gpu_table = self.gpus.table(snapshot)
         self.rows = _free_rows(snapshot)
+        self.nominated = nominated(snapshot)
         pods = PodsByClass(self.classes, self.node_of, self.terminating)
         resolver = TermResolver(snapshot.namespaces, dict.fromkeys(self.classes.groups.namespace))
         carried = carried_terms(self.classes, resolver)
@@ -54,9 +58,9 @@ class Placement:
         return found
 
     def volume_rules(self, pod: int) -> VolumeRules | None:
-        """What the pod's claims ask; None when it has none."""
+        """What the pod's claims ask, those that are made with it included; None when it has none."""
         one = self.snapshot.pods[pod]
-        return self.volumes.rules(one) if one.claims else None
+        return self.volumes.rules(one) if one.claims or one.spec.ephemeral else None
 
     def amounts(self, cls: int) -> tuple[tuple[int, int], ...]:
         """(row of `rows`, amount) of all that a pod of the class takes from its node."""
@@ -66,7 +70,7 @@ class Placement:
         spec = self.classes.spec_of(cls)
         row = self.columns.spec_requests[self.classes.spec[cls]]
         static = self.static.codes(spec)
-        passing = np.isin(static, PASSING)
+        passing = (static == Predicate.LEAVING) | (static == Predicate.BRIEF)
         return Rules(
             spec=spec,
             requests=tuple((int(r), int(row[r])) for r in np.flatnonzero(row > 0)),

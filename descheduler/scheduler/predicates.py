@@ -10,7 +10,8 @@ class Predicate(IntEnum):
 
     The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Five are
     ours: NOT_READY and VIRTUAL (such nodes are never a destination, whatever their taints say), DEVICE_CLAIMS
-    (dynamic resource allocation is not modelled, so no place can be proven), and the two of `PASSING`.
+    (dynamic resource allocation is not modelled, so no place can be proven), and LEAVING and BRIEF: there
+    the scheduler would put the pod, which would not stay. Such a node has room, but is no good landing.
     """
 
     OK = 0
@@ -23,22 +24,19 @@ class Predicate(IntEnum):
     RESOURCES = 7
     GPU_DEVICES = 8
     VOLUME_IN_USE = 9
-    VOLUME_CLAIM = 10
-    VOLUME = 11
-    VOLUME_BIND = 12
-    VOLUME_ZONE = 13
-    SPREAD_LABEL = 14
-    SPREAD = 15
-    AFFINITY = 16
-    ANTI_AFFINITY = 17
-    ANTI_AFFINITY_OF_OTHERS = 18
-    DEVICE_CLAIMS = 19
-    LEAVING = 20
-    BRIEF = 21
-
-
-PASSING = (Predicate.LEAVING, Predicate.BRIEF)
-"""Where the scheduler would put a pod and where it would not stay: such a node has room, but is no good landing."""
+    VOLUME_LIMIT = 10
+    VOLUME_CLAIM = 11
+    VOLUME = 12
+    VOLUME_BIND = 13
+    VOLUME_ZONE = 14
+    SPREAD_LABEL = 15
+    SPREAD = 16
+    AFFINITY = 17
+    ANTI_AFFINITY = 18
+    ANTI_AFFINITY_OF_OTHERS = 19
+    DEVICE_CLAIMS = 20
+    LEAVING = 21
+    BRIEF = 22
 
 
 TEXT: dict[Predicate, str] = {
@@ -53,7 +51,8 @@ TEXT: dict[Predicate, str] = {
     Predicate.GPU_DEVICES: "node(s) had no suitable GPU devices",
     Predicate.VOLUME_IN_USE: "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode"
     " already in-use by another pod",
-    Predicate.VOLUME_CLAIM: "node(s) cannot be used: a claim of the pod is missing, unbound or lost its volume",
+    Predicate.VOLUME_LIMIT: "node(s) exceed max volume count",
+    Predicate.VOLUME_CLAIM: "node(s) cannot be used: a claim of the pod is missing, going, unbound or lost its volume",
     Predicate.VOLUME: "node(s) didn't match PersistentVolume's node affinity",
     Predicate.VOLUME_BIND: "node(s) didn't find available persistent volumes to bind",
     Predicate.VOLUME_ZONE: "node(s) had no available volume zone",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,13 +17,25 @@ from descheduler.scheduler.volumes import ClaimKey, VolumeRules
 At = slice | Indices
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A pod without a place whose room on `node` is kept for it, and what it will take there."""
+
+    pod: int
+    cls: int
+    node: int
+    amounts: tuple[tuple[int, int], ...]
+    gpu: GpuNeed | None
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Question:
     """A pod, judged on a state without it. All answers are [K], over the nodes of `at` (a slice for all N).
 
     `rules` are those of what comes in its place. `node` is where the pod is in that state (-1: nowhere), `lifted` the
     shift that takes it away, `amounts` and `holds` what it leaves there; `users` counts the users of an exclusive claim
-    other than the pod.
+    other than the pod; `attachable` [N] are the nodes that can attach its volumes (None: all). `expected` are the pods
+    that nodes are judged with, and once more without.
     """
 
     pod: int
@@ -38,17 +50,39 @@ class Question:
     gpus: GpuTable
     current: Callable[[Counter], Ints]
     users: Callable[[ClaimKey], int]
+    attachable: Mask | None
+    expected: tuple[Expected, ...] = ()
 
     def masks(self) -> Iterator[tuple[Predicate, Mask]]:
         """What each predicate allows [K], in the scheduler's order; predicates that allow everything are left out."""
-        if self.rules.ports is not None:
-            yield Predicate.PORTS, self.counts(self.rules.ports)[:-1][self.at] == 0
+        yield from self._with_and_without(Question._port_masks)
         for column, amount in self.rules.requests:
-            yield Predicate.RESOURCES, self.row(column) >= amount
+            yield Predicate.RESOURCES, self.left(column) >= amount
         if self.rules.gpu is not None:
             yield Predicate.GPU_DEVICES, self._devices()
         if self.volumes is not None:
             yield from self._volume_masks(self.volumes)
+        yield from self._with_and_without(Question._masks_of_rules)
+        if self.rules.spec.resource_claims:
+            yield Predicate.DEVICE_CLAIMS, np.zeros(len(self.rules.static[self.at]), np.bool_)
+
+    def _with_and_without(
+        self, masks: Callable[[Question], Iterator[tuple[Predicate, Mask]]]
+    ) -> Iterator[tuple[Predicate, Mask]]:
+        """What rules between pods say, and on nodes of expected pods what they say with these there."""
+        yield from masks(self)
+        if self.expected:
+            arrivals = tuple((one.cls, one.node, 1, False) for one in self.expected)
+            elsewhere = np.ones(len(self.rules.static), np.bool_)
+            elsewhere[[one.node for one in self.expected]] = False
+            for predicate, mask in masks(replace(self, lifted=(*self.lifted, *arrivals), expected=())):
+                yield predicate, mask | elsewhere[self.at]
+
+    def _port_masks(self) -> Iterator[tuple[Predicate, Mask]]:
+        if self.rules.ports is not None:
+            yield Predicate.PORTS, self.counts(self.rules.ports)[:-1][self.at] == 0
+
+    def _masks_of_rules(self) -> Iterator[tuple[Predicate, Mask]]:
         yield from self._spread_masks()
         if self.rules.affinity is not None:
             yield Predicate.AFFINITY, self._affine(self.rules.affinity)
@@ -56,8 +90,6 @@ class Question:
             yield Predicate.ANTI_AFFINITY, self._absent(counter)
         for counter in self.rules.others:
             yield Predicate.ANTI_AFFINITY_OF_OTHERS, self._absent(counter)
-        if self.rules.spec.resource_claims:
-            yield Predicate.DEVICE_CLAIMS, np.zeros(len(self.rules.static[self.at]), np.bool_)
 
     def row(self, column: int) -> Ints:
         """[K] what is free of one resource, in its unit (or of the scheduler's minimum requests)."""
@@ -67,6 +99,17 @@ class Question:
         free = row[self.at].copy()
         free[self.own()] += next((amount for c, amount in self.amounts if c == column), 0)
         return free
+
+    def left(self, column: int) -> Ints:
+        """[K] the same without what is kept for expected pods."""
+        row = self.row(column)
+        if not self.expected:
+            return row
+        kept = np.zeros(len(self.rules.static), np.int64)
+        for one in self.expected:
+            kept[one.node] += next((amount for c, amount in one.amounts if c == column), 0)
+        left: Ints = row - kept[self.at]
+        return left
 
     def own(self) -> int | Mask:
         """Where in the answer the pod's own node is: a position, or a mask [K]."""
@@ -86,11 +129,18 @@ class Question:
         need = self.rules.gpu
         assert need is not None
         freed = self.gpus.freed(self.pod, self.node, self.holds) if self.node >= 0 else None
-        return self.gpus.fits(need, freed)[self.at]
+        gpus = self.gpus
+        if any(one.gpu is not None for one in self.expected):
+            gpus = gpus.fork()
+            for one in self.expected:
+                gpus.take(one.pod, one.node, one.gpu)
+        return gpus.fits(need, freed)[self.at]
 
     def _volume_masks(self, volumes: VolumeRules) -> Iterator[tuple[Predicate, Mask]]:
         if any(self.users(claim) > 0 for claim in volumes.exclusive):
             yield Predicate.VOLUME_IN_USE, np.zeros(len(self.rules.static[self.at]), np.bool_)
+        if self.attachable is not None:
+            yield Predicate.VOLUME_LIMIT, self.attachable[self.at]
         for predicate, mask in volumes.allowed:
             yield predicate, mask[self.at]
 

@@ -1,6 +1,7 @@
 """Where a pod's volumes let it run (kube-scheduler's VolumeRestrictions, VolumeBinding and VolumeZone plug-ins).
 
-Attach limits of CSI drivers (NodeVolumeLimits) are not modelled: the snapshot has no CSINode objects.
+A generic ephemeral volume is made anew for every pod, so its storage class alone says where the next one may be. How
+many volumes a node can attach is in `attach_limits`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import numpy as np
 
 from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import ZONE, Claim, StorageClass, Volume
+from descheduler.model.nodes import ZONE
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.storage import Claim, ClaimTemplate, StorageClass, Volume
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.predicates import Predicate
 
@@ -54,7 +56,8 @@ class Volumes:
         self._classes: Mapping[str, StorageClass] = snapshot.storage_classes
         self._labels = labels
         self._nodes = {node.name: i for i, node in enumerate(snapshot.nodes)}
-        self._rules: dict[tuple[str, tuple[str, ...]], VolumeRules] = {}
+        self._default = default_class(snapshot.storage_classes.values())
+        self._rules: dict[tuple[str, tuple[str, ...], tuple[ClaimTemplate, ...]], VolumeRules] = {}
         self._spare: dict[str, list[Volume]] | None = None
         self._has_zone = np.zeros(len(snapshot.nodes), np.bool_)
         for key in _GA:
@@ -63,10 +66,10 @@ class Volumes:
 
     def rules(self, pod: Pod) -> VolumeRules:
         """The rules of the pod's claims."""
-        key = (pod.namespace, pod.claims)
+        key = (pod.namespace, pod.claims, pod.spec.ephemeral)
         found = self._rules.get(key)
         if found is None:
-            found = self._rules[key] = self._work_out(pod.namespace, pod.claims)
+            found = self._rules[key] = self._work_out(*key)
         return found
 
     def _count_users(self, snapshot: ClusterSnapshot) -> Counter[ClaimKey]:
@@ -79,17 +82,19 @@ class Volumes:
                     users.update(key for c in pod.claims if (key := (pod.namespace, c)) in exclusive)
         return users
 
-    def _work_out(self, namespace: str, names: Iterable[str]) -> VolumeRules:
+    def _work_out(self, namespace: str, names: Iterable[str], templates: Iterable[ClaimTemplate]) -> VolumeRules:
         allowed = {p: np.ones(len(self._nodes), np.bool_) for p in _ORDER}
         exclusive: list[ClaimKey] = []
         for name in names:
             claim = self._claims.get((namespace, name))
-            if claim is None:
+            if claim is None or claim.deleting or claim.phase == "Lost":
                 allowed[Predicate.VOLUME_CLAIM][:] = False
                 continue
             if ONCE_PER_POD in claim.access_modes:
                 exclusive.append((namespace, name))
             self._judge(claim, allowed)
+        for template in templates:
+            self._judge_new(template, allowed)
         return VolumeRules(tuple((p, mask) for p, mask in allowed.items() if not mask.all()), tuple(exclusive))
 
     def _judge(self, claim: Claim, allowed: dict[Predicate, Mask]) -> None:
@@ -106,6 +111,26 @@ class Volumes:
             allowed[Predicate.VOLUME_CLAIM][:] = False
             return
         allowed[Predicate.VOLUME_BIND] &= self._can_bind(claim, storage)
+
+    def _judge_new(self, template: ClaimTemplate, allowed: dict[Predicate, Mask]) -> None:
+        """A claim that is made with the pod: nothing is bound, and nobody chose a node yet."""
+        name = template.storage_class
+        storage = self._default if name is None else self._classes.get(name)
+        if storage is None or (storage.binding_mode != "WaitForFirstConsumer" and self._lands_anywhere(storage)):
+            allowed[Predicate.VOLUME_CLAIM][:] = False
+            return
+        allowed[Predicate.VOLUME_BIND] &= self._can_bind(Claim("", "", storage_class=storage.name), storage)
+
+    def _lands_anywhere(self, storage: StorageClass) -> bool:
+        """Whether a volume of a class that binds at once may come up in one of several places, and tie its pod to it.
+
+        The provisioner then chooses before the scheduler does, so nobody can say where the pod will be.
+        """
+        topologies = storage.allowed_topologies
+        if len(topologies) == 1 and all(len(one.values) == 1 for one in topologies[0].expressions):
+            return False
+        others = (volume for volume in self._volumes.values() if volume.storage_class == storage.name)
+        return any(volume.affinity is not None or not _GA.keys().isdisjoint(volume.labels) for volume in others)
 
     def _reaches(self, volume: Volume) -> Mask:
         if volume.affinity is None:
@@ -152,3 +177,8 @@ class Volumes:
                 if volume.name not in taken:
                     self._spare.setdefault(volume.storage_class, []).append(volume)
         return self._spare
+
+
+def default_class(classes: Iterable[StorageClass]) -> StorageClass | None:
+    """The class of a claim that names none, the newest of several (kubernetes pkg/volume/util/storageclass.go)."""
+    return min((c for c in classes if c.default), key=lambda c: (-c.created, c.name), default=None)

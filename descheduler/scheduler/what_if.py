@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask, Positions
+from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
-from descheduler.scheduler.question import At, Question
+from descheduler.scheduler.question import At, Expected, Question
 from descheduler.scheduler.scoring import likely, sample_size
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
@@ -38,6 +39,8 @@ class WhatIf:
         moved: dict[int, int],
         journal: list[Shift],
         users: dict[ClaimKey, int],
+        attachments: Attachments,
+        waiting: frozenset[int],
         counts: dict[Counter, tuple[Ints, int]],
     ) -> None:
         self._placement = placement
@@ -47,12 +50,16 @@ class WhatIf:
         self._moved = moved
         self._journal = journal
         self._users = users
+        self._attachments = attachments
+        self._waiting = waiting  # pending pods for whom room is kept on the node that they are nominated to
         self._counts = counts
 
     @staticmethod
     def of(placement: Placement) -> WhatIf:
         """The state of the snapshot itself."""
-        return WhatIf(placement, list(placement.rows), placement.gpu_table.fork(), {}, [], {}, {})
+        attachments, waiting = Attachments(placement.attach_limits), frozenset(one.pod for one in placement.nominated)
+        gpus = placement.gpu_table.fork()
+        return WhatIf(placement, list(placement.rows), gpus, {}, [], {}, attachments, waiting, {})
 
     @property
     def placement(self) -> Placement:
@@ -68,6 +75,8 @@ class WhatIf:
             dict(self._moved),
             list(self._journal),
             dict(self._users),
+            self._attachments.fork(),
+            self._waiting,
             dict(self._counts),
         )
 
@@ -92,6 +101,7 @@ class WhatIf:
             raise ValueError(f"there is no node {node}")
         self._shift(pod, node, 1)
         self._moved[pod] = node
+        self._waiting -= {pod}
 
     @property
     def moved(self) -> Mapping[int, int]:
@@ -113,6 +123,21 @@ class WhatIf:
         It does not stand there yet, so no rule between pods counts it, neither for nor against others.
         """
         self._take(pod, node, 1)
+        self._waiting -= {pod}
+
+    def linger(self, pod: int, node: int) -> None:
+        """A pod that was removed terminates on the node: it holds its room there, and rules between pods count it as
+        the scheduler counts pods that terminate, wherever else its replacement is placed."""
+        self._stay_behind(pod, node, 1)
+
+    def end(self, pod: int, node: int) -> None:
+        """A pod that lingers on the node is gone."""
+        self._stay_behind(pod, node, -1)
+
+    def _stay_behind(self, pod: int, node: int, sign: int) -> None:
+        self._journal.append((int(self._placement.classes.of_pod[pod]), node, sign, True))
+        self._take(pod, node, sign)
+        self._attachments.shift(self._placement.snapshot.pods[pod], node, sign)
 
     def _shift(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
@@ -120,6 +145,7 @@ class WhatIf:
         self._take(pod, node, sign)
         for claim in self._exclusive(pod):
             self._users[claim] = self._users.get(claim, 0) + sign
+        self._attachments.shift(placement.snapshot.pods[pod], node, sign)
 
     def _take(self, pod: int, node: int, sign: int) -> None:
         placement = self._placement
@@ -208,7 +234,7 @@ class WhatIf:
     def _insufficient(self, pod: int, nodes: Indices) -> dict[str, int]:
         question = self._question(pod, nodes)
         names = self._placement.columns.resources
-        short = {names[c]: int((question.row(c) < amount).sum()) for c, amount in question.rules.requests}
+        short = {names[c]: int((question.left(c) < amount).sum()) for c, amount in question.rules.requests}
         return {"Too many pods" if n == "pods" else f"Insufficient {n}": count for n, count in short.items() if count}
 
     def _volume_reasons(self, pod: int, nodes: Indices) -> dict[str, int]:
@@ -249,17 +275,36 @@ class WhatIf:
     # -- resources --------------------------------------------------------------------------------------------------
 
     def free(self, nodes: Nodes = None) -> Ints:
-        """[N, R] or [K, R]: allocatable minus requested, in the units of `quantity.amount` (millicores, bytes)."""
+        """[N, R] or [K, R]: allocatable minus requested, in the units of `quantity.amount` (millicores, bytes).
+
+        Room that is kept for nominated pods is not free.
+        """
         at = _at(nodes)
-        return np.stack([row[at] for row in self._rows[:-2]], axis=1)
+        if not self._waiting:
+            return np.stack([row[at] for row in self._rows[:-2]], axis=1)
+        free = np.stack(self._rows[:-2], axis=1)
+        least = np.minimum(free, 0)  # what they wait for is still taken by those who leave for them
+        for one in self._awaited():
+            for row, amount in one.amounts:
+                if row < free.shape[1]:
+                    free[one.node, row] -= amount
+        return np.maximum(free, least)[at]
 
     def whole_gpus(self) -> Ints:
-        """[N] wholly free GPU devices."""
-        return self._gpus.whole()
+        """[N] wholly free GPU devices that are kept for nobody."""
+        return self._unclaimed_gpus().whole()
 
     def gpu_milli(self) -> Ints32:
-        """[N, D] thousandths free of each GPU device, -1 where a node has no such device."""
-        return self._gpus.free()
+        """[N, D] thousandths free of each GPU device and kept for nobody, -1 where a node has no such device."""
+        return self._unclaimed_gpus().free()
+
+    def _unclaimed_gpus(self) -> GpuTable:
+        if not self._waiting:
+            return self._gpus
+        gpus = self._gpus.fork()
+        for one in self._awaited():
+            gpus.take(one.pod, one.node, one.gpu)
+        return gpus
 
     def gpus_held(self, pod: int) -> Devices:
         """The usable devices that the pod holds, as far as it is known which."""
@@ -300,10 +345,29 @@ class WhatIf:
             gpus=self._gpus,
             current=self._current,
             users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
+            attachable=self._attachments.room(placement.snapshot.pods[pod], where),
+            expected=self._awaited(pod),
         )
 
     def _lasting(self, pod: int) -> Mask | None:
-        return self._placement.rules(int(self._placement.classes.of_pod[pod])).lasting
+        return self._placement.rules(int(self._placement.classes.remade[pod])).lasting
+
+    def _awaited(self, pod: int = -1) -> tuple[Expected, ...]:
+        """Nominated pods that have not come yet; of those the ones that another pod must reckon with, if it is given:
+        all others that do not rank below it."""
+        if not self._waiting:
+            return ()
+        least = self._placement.snapshot.pods[pod].priority if pod >= 0 else None
+        return tuple(
+            self._expectation(one.pod, one.node)
+            for one in self._placement.nominated
+            if one.pod in self._waiting and one.pod != pod and (least is None or one.priority >= least)
+        )
+
+    def _expectation(self, pod: int, node: int) -> Expected:
+        placement = self._placement
+        cls = int(placement.classes.of_pod[pod])
+        return Expected(pod, cls, node, placement.amounts(cls), placement.gpus.need(placement.classes.spec_of(cls)))
 
     @staticmethod
     def _fits(question: Question) -> Mask:

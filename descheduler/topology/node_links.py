@@ -53,7 +53,7 @@ def node_links(nodes: Sequence[Node], rows: Sequence[LinkRow]) -> NodeLinks:
     usable = np.zeros(len(nodes), np.int64)
     for at, node in enumerate(nodes):
         gpus = node.gpus
-        if gpus is None or gpus.replicas > 1 or gpus.problem:
+        if gpus is None or gpus.units > 1 or gpus.problem:
             continue  # several pods may share a device, or nobody knows who holds what: sets mean nothing
         key = _key_of(gpus)
         if not 1 <= key.size <= MAX_DEVICES:

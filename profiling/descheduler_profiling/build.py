@@ -89,6 +89,7 @@ def build(
         pod_level=history.pod_level,
         complete=history.complete,
         problems=history.problems,
+        standing_still=history.standing_still,
         absent=history.absent,
         **joined,
     )

@@ -94,6 +94,7 @@ class SignalProfiles:
     pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
     complete: bool = True
     problems: tuple[str, ...] = ()
+    standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
 
     @cached_property

@@ -22,6 +22,8 @@ class History:
     (namespace, pod) -> usage, by which a pod is weighted against the mean of its workload. `recent` [P, R] is the last
     hour of the single pods named by `pods`, on the last R columns, for signals that are judged pod by pod (else empty).
 
+    `standing_still` names nodes whose counters stand still: their pods are not measured, and nobody knows their load.
+
     A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
     One that is `absent` has no series because the server has none, which is no fault where the signal is optional.
     """
@@ -38,6 +40,7 @@ class History:
     problems: tuple[str, ...] = ()
     pods: tuple[tuple[str, str], ...] = ()
     recent: Floats32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    standing_still: tuple[str, ...] = ()
     absent: bool = False
 
     @property

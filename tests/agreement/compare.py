@@ -285,7 +285,7 @@ def _clear(client: ApiClient, cases: Sequence[Case]) -> None:
     pods = [p["metadata"] for p in client.list("Pod")]
     _each(pods, lambda m: client.delete("Pod", m["name"], m["namespace"], grace_period_seconds=0))
     _each([n["metadata"]["name"] for c in cases for n in c.nodes], lambda name: client.delete("Node", name))
-    storage = [m for c in cases for m in c.rest if m["kind"].startswith("PersistentVolume")]
+    storage = [m for c in cases for m in c.rest if m["kind"].startswith(("PersistentVolume", "CSINode"))]
     _each(storage, lambda m: client.delete(m["kind"], m["metadata"]["name"], m["metadata"].get("namespace", "default")))
     client.wait_for(lambda: not client.list("Pod"), _TIMEOUT, what="an empty cluster")
 

@@ -40,6 +40,7 @@ _PARTS = (
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 GPU = "nvidia.com/gpu"
 SLOT = "agreement.test/slot"
+DRIVER = "csi.agreement.test"
 OVERHEAD, PRIORITY = "agreement-overhead", "agreement-priority"
 
 
@@ -193,6 +194,7 @@ class Case:
     def _storage(self) -> None:
         if "volumes" not in self.parts:
             return
+        self.rest += self._attach_limits()
         for i in range(6):
             name, static = f"case-{self.number}-pv-{i}", i == 5
             claim = f"claim-{i}"
@@ -206,12 +208,26 @@ class Case:
         self.rest.append(self._claim("", "unbound", "ReadWriteOnce", static=False))
         self.claims += ["missing", "unbound"] if self.rng.random() < 0.3 else []
 
+    def _attach_limits(self) -> list[Manifest]:
+        """Of some nodes: they can have one or two volumes attached."""
+        rng = Random(self.number)
+        return [
+            {
+                "apiVersion": "storage.k8s.io/v1",
+                "kind": "CSINode",
+                "metadata": {"name": one["metadata"]["name"]},
+                "spec": {"drivers": [{"name": DRIVER, "nodeID": "i", "allocatable": {"count": rng.choice((1, 1, 2))}}]},
+            }
+            for one in self.nodes
+            if rng.random() < 0.4
+        ]
+
     def _volume(self, name: str, claim: str, mode: str, static: bool) -> Manifest:
         zones = sorted({f"zone-{self.number}-{self.rng.choice('abc')}" for _ in range(2)})
         spec: Manifest = {
             "capacity": {"storage": "1Gi"},
             "accessModes": [mode],
-            "hostPath": {"path": "/data"},
+            **self._source(name),
             "storageClassName": "agreement-static" if static else "agreement-bound",
             "persistentVolumeReclaimPolicy": "Retain",
         }
@@ -229,6 +245,11 @@ class Case:
             "metadata": {"name": name, "labels": labels},
             "spec": spec,
         }
+
+    def _source(self, volume: str) -> Manifest:
+        if self.number % 2:
+            return {"hostPath": {"path": "/data"}}
+        return {"csi": {"driver": DRIVER, "volumeHandle": f"handle-{volume}"}}
 
     def _claim(self, volume: str, claim: str, mode: str, static: bool) -> Manifest:
         spec = {

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from agreement.compare import run
+from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from descheduler.kube.client.connection import connect
+from descheduler.kube.client.read_cluster import read_cluster
+from descheduler.scheduler import WhatIf, prepare
 
 CASES = 440
 
@@ -17,3 +24,55 @@ def test_ours_and_the_real_scheduler_agree(control_plane: ControlPlane) -> None:
     rate = tally.hit_rate()
     assert rate is not None
     assert rate >= 0.9, tally.misses
+    assert tally.refusals["node(s) exceed max volume count"] > 0
+
+
+def test_room_that_is_kept_for_a_pod_which_preempted_others(control_plane: ControlPlane) -> None:
+    """Of four cores two are free, and two still a victim's; three will be those of the pod that it made way for."""
+    client = control_plane.client
+    client.create_node("n1", cpu="4")
+    client.wait_for_nodes("n1")
+    for name, value, preempts in (("high", 1000, "PreemptLowerPriority"), ("higher", 2000, "Never")):
+        made = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+        client.create({**made, "value": value, "preemptionPolicy": preempts})
+    client.create(asking("victim", "2"))
+    client.wait_for(lambda: client.get("Pod", "victim")["status"].get("phase") == "Running", what="the victim")
+    client.create(asking("big", "3", "high"))
+    client.wait_for(lambda: client.get("Pod", "big")["status"].get("nominatedNodeName") == "n1", what="a nomination")
+
+    client.create(asking("low", "2"))
+    client.wait_for(lambda: refused(client, "low"), what="a refusal")
+    state = seen(control_plane)
+    low = state.placement.snapshot.pod_index["default", "low"]
+    assert not state.fits(low).any()
+    assert "1 Insufficient cpu" in state.explain_text(low)
+    assert "1 Insufficient cpu" in refused(client, "low")
+
+    client.create(asking("above", "2", "higher"))
+    client.wait_for(lambda: client.get("Pod", "above")["spec"].get("nodeName"), what="a place for who ranks above")
+    state = seen(control_plane)
+    assert state.fits(state.placement.snapshot.pod_index["default", "above"]).all()
+
+
+def seen(plane: ControlPlane) -> WhatIf:
+    reader = connect(plane.kubeconfig())
+    try:
+        return prepare(read_cluster(reader, clock=time.time)).what_if()
+    finally:
+        reader.close()
+
+
+def asking(name: str, cpu: str, priority: str = "") -> dict[str, Any]:
+    """A pod that takes a minute to end."""
+    resources = {"requests": {"cpu": cpu}}
+    spec: dict[str, Any] = {"containers": [{"name": "main", "image": "none", "resources": resources}]}
+    if priority:
+        spec["priorityClassName"] = priority
+    meta = {"name": name, "annotations": {"kubelet.test/stop-after": "60s"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**spec, "terminationGracePeriodSeconds": 60}}
+
+
+def refused(client: ApiClient, name: str) -> str:
+    """The scheduler's words, empty while it has not decided."""
+    conditions = client.get("Pod", name)["status"].get("conditions") or ()
+    return next((c["message"] for c in conditions if c.get("reason") == "Unschedulable"), "")

@@ -10,6 +10,7 @@ from builders import NOW, cluster, node, pod, workload
 from descheduler.controller.revalidate import second_validation
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.learning.ledger import Ledger, LedgerRules
+from descheduler.model.admission import ResourceQuota
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
@@ -73,6 +74,15 @@ def test_a_pod_that_opted_out_since_stays() -> None:
     annotations = {"descheduler.alpha.kubernetes.io/evict": "false"}
     there = cluster([node("n1", unschedulable=True), node("n2")], [pod("web-1", node="n1", annotations=annotations)])
     assert reasons(there, action(move("web-1"))) == [Reason.OPTED_OUT]
+
+
+def test_a_pod_that_would_not_be_made_again_since_stays() -> None:
+    there = two_nodes("16")
+    scaled = replace(there, workloads={w.key: replace(w, replicas=0) for w in there.workloads.values()})
+    assert reasons(scaled, action(move("web-1"))) == [Reason.WOULD_BE_LOST]
+    full = ResourceQuota("default", "q", hard=(("cpu", 7000),))
+    assert reasons(replace(there, quotas=(full,)), action(move("web-1"))) == [Reason.QUOTA]
+    assert reasons(replace(there, quotas=(replace(full, hard=(("cpu", 8000),)),)), action(move("web-1"))) == [None]
 
 
 def test_a_pod_that_is_gone_is_a_change() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,6 +95,8 @@ class PrometheusServer:
         retention: str = "100y",
         basic_auth: bool = False,
         extra_flags: Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
+        programs: tuple[str, str] | None = None,
     ) -> Self:
         """Back-fill ``data`` and start serving it.
 
@@ -103,16 +106,19 @@ class PrometheusServer:
             retention: how old a sample may be. A short one makes it forget the older part of ``data``.
             basic_auth: ask for ``BASIC_AUTH``.
             extra_flags: more flags of ``prometheus``, for example ``--query.max-samples=1000``.
+            settings: more of the section ``global`` of its configuration, for example ``external_labels``.
+            programs: paths of ``prometheus`` and ``promtool`` if not the installed ones.
 
         Raises:
             MissingComponentError: Prometheus is not installed.
             ValueError: promtool refuses the data.
             ComponentDiedError: it does not come up.
         """
-        prometheus, promtool = find_programs()
+        prometheus, promtool = programs or find_programs()
         directory.mkdir(parents=True, exist_ok=True)
-        _back_fill(promtool, data, directory)
-        (directory / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
+        back_fill(promtool, data, directory)
+        section = json.dumps({"scrape_interval": "15s", **(settings or {})})
+        (directory / "prometheus.yml").write_text(f"global: {section}\n")
         users = {BASIC_AUTH[0]: _BASIC_AUTH_HASH} if basic_auth else {}
         (directory / "web.yml").write_text(
             "".join(f"basic_auth_users:\n  {user}: {hashed}\n" for user, hashed in users.items())
@@ -152,8 +158,11 @@ class PrometheusServer:
             self._process = None
 
 
-def _back_fill(promtool: str, data: str | Iterable[Series], directory: Path) -> None:
-    """Turn ``data`` into blocks. promtool reads its input once per block, so blocks are let grow to many days."""
+def back_fill(promtool: str, data: str | Iterable[Series], directory: Path) -> None:
+    """Turn ``data`` into blocks in ``directory/data``.
+
+    promtool reads its input once per block, so blocks are let grow to many days.
+    """
     text = directory / "history.om"
     with text.open("w") as out:
         written = out.write(data) if isinstance(data, str) else write_openmetrics(data, out)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Claim, Node, NodeGpus, StorageClass, Taint, Volume
+from descheduler.model.nodes import Node, NodeGpus, Taint
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Phase, Pod, PodSpec, Toleration
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
+from descheduler.model.storage import Claim, StorageClass, Volume
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.profiles import SignalProfiles
 from generated.budgets import make_budgets

@@ -128,7 +128,9 @@ def _on_eviction(rng: Random) -> FailureAction:
     drawn = rng.random()
     if drawn < 0.3:
         return FailureAction.IGNORE
-    return FailureAction.COUNT if drawn < 0.9 else rng.choice((FailureAction.FAIL_INDEX, FailureAction.FAIL_JOB))
+    if drawn < 0.9:
+        return FailureAction.COUNT
+    return FailureAction.FAIL_INDEX if drawn < 0.95 else FailureAction.FAIL_JOB
 
 
 def _spec(rng: Random, name: str, parts: frozenset[str], gpu: bool, kind: str) -> PodSpec:

@@ -36,6 +36,8 @@ class Request:
     path: str
     fields: dict[str, str]
     headers: dict[str, str]
+    target: str = ""  # path and query as they came
+    body: bytes = b""
 
     @property
     def is_range(self) -> bool:
@@ -129,7 +131,8 @@ def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             parts = urlsplit(self.path)
             fields = {k: v[0] for k, v in parse_qs(f"{parts.query}&{body.decode()}").items()}
-            request = Request(self.command, parts.path, fields, {k.lower(): v for k, v in self.headers.items()})
+            headers = {k.lower(): v for k, v in self.headers.items()}
+            request = Request(self.command, parts.path, fields, headers, self.path, body)
             with proxy.counted(request) as fault:
                 if fault is not None and fault.kind == "down":
                     linger = struct.pack("ii", 1, 0)  # a reset, as a killed server gives

@@ -90,7 +90,17 @@ def test_an_exporter_that_changes_from_percent_to_fractions_is_followed() -> Non
     np.testing.assert_allclose(values * unit_factors(values, "ratio"), 0.6, rtol=1e-6)
 
 
-def test_mebibytes_and_bytes_are_told_apart_column_by_column() -> None:
+def test_percent_of_one_exporter_makes_no_percent_of_another() -> None:
+    values = np.array([[90.0] * 300, [0.9] * 300, [0.0] * 300, [np.nan] * 300], np.float32)
+    np.testing.assert_allclose((values * unit_factors(values, "ratio"))[:3, 0], [0.9, 0.9, 0.0], rtol=1e-6)
+
+
+def test_a_series_that_may_be_either_is_taken_for_the_larger() -> None:
+    values = np.array([[90.0] * 300, [0.8] * 300], np.float32)
+    assert (unit_factors(values, "ratio")[1] == 1).all()
+
+
+def test_mebibytes_and_bytes_are_told_apart_value_by_value() -> None:
     values = np.array([[40_000.0, 40_000.0 * 2**20, np.nan]], np.float32)
     np.testing.assert_allclose((values * unit_factors(values, "mebibytes"))[0, :2], 40_000.0 * 2**20)
     assert (unit_factors(np.empty((0, 3), np.float32), "mebibytes") > 0).all()

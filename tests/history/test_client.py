@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import random
 import ssl
 from collections.abc import Iterator
@@ -10,19 +9,16 @@ from typing import Any
 
 import pytest
 
-from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
+from descheduler.model.errors import HistoryPartial, HistoryRefused, HistoryUnreachable
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.prometheus.client import HistoryClient
-from descheduler_profiling.history.prometheus.failures import TooMuch, failure_of
+from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.prometheus.sessions import Connection
 from history.certificates import authority
 from history.proxy import Fault, FaultyProxy
-from history.world import client
+from history.world import GOOD, client
 
 GRID = Grid(300, 300, 3)
-GOOD = json.dumps(
-    {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[300, "1"]]}]}}
-)
 
 
 @pytest.fixture
@@ -148,6 +144,28 @@ def test_the_server_says_how_long_to_wait(server: FaultyProxy) -> None:
     assert naps == [7.0]
 
 
+def test_a_gateway_that_gave_up_is_asked_once_more_and_then_for_less(server: FaultyProxy) -> None:
+    server.decide = failing(1, Fault("status", 504))
+    with client(server.url) as asking:
+        assert asking.query_range("up", GRID).samples == 1
+        server.decide = lambda _: Fault("status", 504)
+        with pytest.raises(TooMuch, match="504") as caught:
+            asking.query_range("up", GRID)
+    assert caught.value.slow
+    assert len(server.seen) == 4
+
+
+def test_every_attempt_is_a_sign_of_life(server: FaultyProxy) -> None:
+    beats: list[int] = []
+    server.decide = failing(2, Fault("down"))
+    ours = HistoryClient(
+        Connection(server.url), rng=random.Random(1), sleep=lambda _: None, beat=lambda: beats.append(len(server.seen))
+    )
+    with ours as asking:
+        asking.query("up", 1)
+    assert beats == [1, 2, 3]
+
+
 def test_a_server_that_stays_away_is_unreachable_after_all_attempts(server: FaultyProxy) -> None:
     server.decide = lambda _: Fault("down")
     with client(server.url, attempts=3) as asking, pytest.raises(HistoryUnreachable, match="check the address"):
@@ -170,46 +188,6 @@ def test_a_slow_server_is_given_up_on_in_time(server: FaultyProxy, monkeypatch: 
         asking.query("up", 1)
     assert caught.value.slow
     assert len(server.seen) == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "error", "message"),
-    [
-        (401, "", HistoryRefused, "check token or password"),
-        (403, "no", HistoryRefused, "forbids the query"),
-        (404, "", HistoryRefused, "check the path prefix"),
-        (405, "", HistoryRefused, "check the query method"),
-        (302, "", HistoryRefused, "redirects"),
-        (
-            400,
-            '{"status":"error","errorType":"bad_data","error":"parse error"}',
-            HistoryRefused,
-            "bad_data: parse error",
-        ),
-        (422, '{"status":"error","errorType":"execution","error":"many-to-many"}', HistoryRefused, "many-to-many"),
-        (400, '{"status":"error","error":"exceeded maximum resolution of 11,000 points"}', TooMuch, "11,000"),
-        (422, '{"status":"error","error":"query processing would load too many samples"}', TooMuch, "samples"),
-        (422, '{"status":"error","error":"the query exceeded the maximum (err-mimir-max-chunks)"}', TooMuch, "mimir"),
-        (413, "", TooMuch, "413"),
-        (503, '{"status":"error","errorType":"timeout","error":"query timed out"}', TooMuch, "timed out"),
-        (504, "", TooMuch, "504"),
-        (500, "panic", HistoryUnreachable, "panic"),
-    ],
-)
-def test_refusals_say_what_to_check_and_limits_what_to_do(
-    status: int, body: str, error: type[HistoryError], message: str
-) -> None:
-    failure = failure_of(status, "application/json", "", body.encode(), "http://p")
-    assert failure is not None
-    assert type(failure.error) is error
-    assert message in str(failure.error)
-    assert str(failure.error).startswith("http://p")
-
-
-def test_a_login_page_is_no_prometheus() -> None:
-    failure = failure_of(200, "text/html; charset=utf-8", "", b"<html>", "http://p")
-    assert failure is not None
-    assert "login page" in str(failure.error)
 
 
 def test_a_redirect_is_not_followed_and_its_target_is_named(server: FaultyProxy) -> None:

@@ -260,7 +260,7 @@ def test_every_built_in_query_is_promql_that_a_server_accepts(prometheus_server:
                     for match in ("", 'cluster="a",tenant=~"b|c"'):
                         assert asking.query(form.render(300, match), NOW).series == ()
                         tried += 1
-    assert tried > 150
+    assert tried > 100
 
 
 def test_matchers_reach_every_selector(prometheus_server: Start) -> None:
@@ -450,12 +450,6 @@ def test_a_recording_gives_back_what_the_live_run_saw(prometheus_server: Start) 
     noisy = [cpu_counter("shop", "db-0", AT, np.random.default_rng(1).gamma(2.0, 0.3, AT.shape))]
     history = read(prometheus_server(noisy), [SIGNALS["cpu"]]).histories["cpu"]
     np.testing.assert_array_equal(history_from_bytes(history_to_bytes(history)).values, history.values)
-
-
-def test_progress_is_told_in_columns(prometheus_server: Start) -> None:
-    seen: list[tuple[str, int, int]] = []
-    read(prometheus_server(shop()), [SIGNALS["cpu"]], progress=lambda *at: seen.append(at))
-    assert seen[-1] == ("cpu", 276, 276)
 
 
 def test_a_server_that_says_otherwise_than_before_is_read_again_and_relied_on_when_it_says_the_same_twice(

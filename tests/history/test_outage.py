@@ -18,7 +18,7 @@ from descheduler_profiling.history.signals import custom_signal
 from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.series import History
 from history.proxy import Fault, FaultyProxy, Request
-from history.world import DAY, NOW, STEP, client, gauge, times
+from history.world import DAY, NOW, STEP, Time, client, gauge, times
 
 DAYS = 2 * DAY
 COLUMNS = DAYS // STEP
@@ -165,6 +165,56 @@ def test_a_slow_server_is_asked_for_less_and_given_up_on(proxy: FaultyProxy, mon
     columns = [request.columns for request in proxy.ranges[3:]]
     assert columns[0] > columns[1] > columns[2] > columns[3]
     assert len(columns) < 8
+
+
+TOO_MANY_SERIES = Fault(
+    "status",
+    422,
+    '{"status":"error","errorType":"422","error":"the number of matching timeseries exceeds 300; either narrow down '
+    'the search or increase -search.max* command-line flag values (most likely -search.maxUniqueTimeseries)"}',
+)
+
+
+def test_too_many_series_over_a_long_range_are_read_in_shorter_ones(
+    server: PrometheusServer, proxy: FaultyProxy
+) -> None:
+    """A week has the pods of every rollout in it; an hour only those of that hour."""
+    proxy.decide = lambda request: TOO_MANY_SERIES if request.is_range and request.columns > 100 else None
+    history = read(proxy.url, max_samples=10**6)
+    assert history.complete, history.problems
+    np.testing.assert_array_equal(history.values, read(server.url).values)
+
+
+def test_too_many_series_in_every_range_are_said_plainly_and_not_halved_for_ever(proxy: FaultyProxy) -> None:
+    proxy.decide = ranges(2, TOO_MANY_SERIES)
+    history = read(proxy.url, max_samples=10**6)
+    assert not history.complete
+    assert "selects too many series" in history.problems[0]
+    assert "raise -search.maxUniqueTimeseries there, or select fewer with history.match" in history.problems[0]
+    assert len(proxy.ranges) < 12
+
+
+def test_a_server_that_is_busy_for_a_while_is_waited_for(server: PrometheusServer, proxy: FaultyProxy) -> None:
+    proxy.decide = ranges(5, Fault("status", 429, "too many chunks, slow down", {"Retry-After": "20"}), upto=7)
+    passed = Time()
+    with client(proxy.url, time=passed, max_samples=200) as asking:
+        history = collect(asking, [SIGNAL], now=NOW, window_seconds=DAYS)["load"]
+    assert history.complete, history.problems
+    assert 20.0 <= passed.now < 300.0
+    columns = {request.columns for request in proxy.ranges[4:7]}
+    assert min(columns) > 40, "it was not asked for less, but later"
+    np.testing.assert_array_equal(history.values, read(server.url).values)
+
+
+def test_a_server_that_stays_busy_leaves_a_history_that_is_not_acted_upon(proxy: FaultyProxy) -> None:
+    proxy.decide = ranges(5, Fault("status", 429, "slow down", {"Retry-After": "60"}))
+    passed = Time()
+    with client(proxy.url, time=passed, max_samples=200) as asking:
+        history = collect(asking, [SIGNAL], now=NOW, window_seconds=DAYS)["load"]
+    assert not history.complete
+    assert "asks us to wait (429)" in history.problems[0]
+    assert passed.now <= 600.0
+    assert len(proxy.ranges) < 20
 
 
 def test_a_query_that_is_refused_halfway_stops_there(proxy: FaultyProxy) -> None:

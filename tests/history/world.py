@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,11 +21,33 @@ END = 1_749_999_900
 DAY = 86400
 
 
-def client(url: str, *, naps: list[float] | None = None, **options: Any) -> HistoryClient:
-    """A client of a server; its pauses are noted in `naps` instead of slept."""
-    return HistoryClient(
-        Connection(url, **options), rng=random.Random(1), sleep=(naps if naps is not None else []).append
-    )
+GOOD = json.dumps(
+    {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[300, "1"]]}]}}
+)
+"""An answer of one series with one sample."""
+
+
+class Time:
+    """A clock that goes on while somebody sleeps, and at no other time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.now += seconds
+
+
+def client(url: str, *, naps: list[float] | None = None, time: Time | None = None, **options: Any) -> HistoryClient:
+    """A client of a server; its pauses are noted in `naps`, or pass in `time`, instead of slept."""
+    rng = random.Random(1)
+    if time is not None:
+        return HistoryClient(Connection(url, **options), rng=rng, sleep=time.sleep, stopwatch=time)
+    return HistoryClient(Connection(url, **options), rng=rng, sleep=(naps if naps is not None else []).append)
 
 
 def times(seconds: int, *, every: int = 60, end: int = NOW) -> np.ndarray:

@@ -154,7 +154,7 @@ class Checker:
     def _untouchable(self, pod: Pod, i: int) -> str:
         labels, notes = pod.labels, pod.annotations
         virtual = {n.name for n in self.snapshot.nodes if n.virtual}
-        silent = {n.name for n in self.snapshot.nodes if not n.ready}
+        silent = {n.name for n in self.snapshot.nodes if not n.ready or n.drained}
         reasons = {
             "not running": pod.phase is not Phase.RUNNING or not pod.node,
             "terminating or on its way out": i in self.gone,
@@ -168,7 +168,7 @@ class Checker:
             "a Ray head": labels.get("ray.io/node-type") == "head",
             "a Spark driver": labels.get("spark-role") == "driver",
             "on a virtual node": pod.node in virtual,
-            "on a node that is not ready": pod.node in silent,
+            "on a node that is not ready, or going": pod.node in silent,
         }
         return next((why for why, so in reasons.items() if so), "")
 

@@ -177,8 +177,8 @@ def _pack(devices: list[int], parts: list[int], whole: int) -> bool:
 
 def _node_refuses(pod: Pod, node: Node) -> str:
     spec = pod.spec
-    if not node.ready or node.virtual:
-        return "node is not ready, or virtual"
+    if not node.ready or node.virtual or node.leaving:
+        return "node is not ready, virtual, or about to go"
     if node.unschedulable and not _tolerated(CORDON, spec.tolerations):
         return "node is cordoned"
     for taint in node.taints:

@@ -82,3 +82,18 @@ def test_who_holds_what_survives() -> None:
     ]
     assert described[0] == described[1]
     assert b"GPU-aa" not in b"".join(line for lines in Anonymizer(b"x").objects(plain).lines.values() for line in lines)
+
+
+def test_what_a_node_counts_as_a_gpu_survives() -> None:
+    told = [
+        ({"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb", "nvidia.com/mig.strategy": "single"}, GPU, 7),
+        ({"nvidia.com/gpu.product": "Tesla-T4-SHARED", "nvidia.com/gpu.replicas": "4"}, GPU, 4),
+        ({"nvidia.com/gpu.sharing-strategy": "mps"}, GPU, 2),
+        ({"cloud.google.com/gke-gpu-partition-size": "3g.20gb"}, GPU, 2),
+        ({"amd.com/gpu.compute-memory-partition": "cpx_nps4"}, "amd.com/gpu", 8),
+        ({"gpu.intel.com/device.count": "2"}, "gpu.intel.com/i915", 4),
+    ]
+    nodes = [node(f"n{i}", metadata={"labels": labels}, **{name: "8"}) for i, (labels, name, _) in enumerate(told)]
+    plain = cluster_objects({"nodes": nodes, "pods": []}, taken_at=0.0)
+    after = Anonymizer(b"secret").objects(plain).snapshot()
+    assert sorted(n.gpus.units for n in after.nodes if n.gpus) == sorted(units for *_, units in told)

@@ -6,8 +6,9 @@ import pytest
 
 from descheduler.kube.recording.wire_objects import cluster_objects, snapshot_from_objects
 from descheduler.model.errors import UsageError
-from descheduler.model.nodes import Claim, NodeGpus, StorageClass, Taint, Volume
+from descheduler.model.nodes import NodeGpus, Taint
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
+from descheduler.model.storage import Claim, StorageClass, Volume
 from descheduler.model.workloads import FailureAction, Workload, WorkloadKey
 from kube.wire_objects import Json, meta, node, pod
 
@@ -24,9 +25,11 @@ def test_a_node() -> None:
         metadata={"labels": {"nvidia.com/gpu.product": "A100"}},
         spec={"unschedulable": True, "taints": [{"key": "k", "effect": "NoExecute"}]},
     )
+    found["status"]["capacity"] = {"cpu": "4", "memory": "16Gi", "pods": "110"}
     found["status"]["allocatable"] = {"cpu": "3920m", "nvidia.com/gpu": "8", "koordinator.sh/gpu": "800"}
     (n1,) = snapshot_from_objects({"nodes": [found]}, 0.0).nodes
     assert n1.allocatable == (("cpu", 3920), ("koordinator.sh/gpu", 800), ("nvidia.com/gpu", 8))
+    assert n1.capacity == (("cpu", 4000), ("memory", 16 << 30))
     assert n1.gpus == NodeGpus("nvidia.com/gpu", 8, "A100")
     assert n1.taints == (Taint("k", "", "NoExecute"),)
     assert n1.unschedulable
@@ -88,7 +91,9 @@ def test_storage() -> None:
     assert found.volumes == {"pv": Volume("pv", (NodeSelectorTerm((in_a,)),), local=True, csi_driver="d")}
     assert found.claims == {("shop", "c"): Claim("shop", "c", "pv", "fast", ("ReadWriteOnce",), "n1")}
     allowed = (NodeSelectorTerm((Requirement("zone", Operator.IN, ("a", "b")),)),)
-    assert found.storage_classes == {"fast": StorageClass("fast", "WaitForFirstConsumer", "p", allowed)}
+    assert found.storage_classes == {
+        "fast": StorageClass("fast", "WaitForFirstConsumer", "p", allowed, created=1_759_305_600.0)
+    }
 
 
 def test_replicas_of_each_kind_of_workload() -> None:

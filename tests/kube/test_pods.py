@@ -7,6 +7,7 @@ import pytest
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.pods import GpuRequest, HostPort, Pod, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
+from descheduler.model.storage import ClaimTemplate
 from kube.wire_objects import Json, container, pod
 
 
@@ -84,6 +85,16 @@ def test_limits_take_overhead_only_where_there_is_a_limit() -> None:
     main = container(requests={"cpu": "1"}, limits={"memory": "1Gi"})
     limits = dict(read(pod("a", main, overhead={"cpu": "1", "memory": "1Gi"})).spec.limits)
     assert limits == {"memory": 2**31}
+
+
+def test_a_pod_is_bounded_by_limits_that_all_its_containers_have_or_it_has_itself() -> None:
+    both = {"cpu": "1", "memory": "1Gi"}
+    one, other = container(limits=both), container("b", limits={"memory": "1Gi"})
+    assert dict(read(pod("a", one, other)).spec.bounds) == {"memory": 2**31}
+    assert dict(read(pod("a", one)).spec.bounds) == {"cpu": 1000, "memory": 2**30}
+    of_itself = read(pod("a", container("b"), resources={"limits": {"cpu": "2"}})).spec
+    assert dict(of_itself.bounds) == {"cpu": 2000}
+    assert read(pod("a", one, initContainers=[container("setup")])).spec.bounds == ()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +194,8 @@ def test_claims_of_a_pod_and_local_storage() -> None:
         {"name": "config", "configMap": {"name": "c"}},
     ]
     found = read(pod("db-0", volumes=volumes))
-    assert found.claims == ("data-db-0", "db-0-scratch")
+    assert found.claims == ("data-db-0",)
+    assert found.spec.ephemeral == (ClaimTemplate("scratch"),)
     assert not found.spec.local_storage
     assert read(pod("a", volumes=[{"name": "tmp", "emptyDir": {}}])).spec.local_storage
     assert read(pod("b", volumes=[{"name": "tmp", "hostPath": {"path": "/tmp"}}])).spec.local_storage

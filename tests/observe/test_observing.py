@@ -131,7 +131,7 @@ def test_a_signal_that_nobody_knows_and_an_address_that_nobody_gave_are_told() -
 def test_optional_signals_of_strategies_are_read_where_the_cluster_can_have_them() -> None:
     idle = policy("strategies: [{IdleGpu: {}}]")
     assert wanted_signals(idle, cluster([node("n1")])) == {"cpu", "memory"}
-    assert wanted_signals(idle, cluster([node("n1", gpu=8)])) == {"cpu", "memory", "gpu", "gpu_memory"}
+    assert wanted_signals(idle, cluster([node("n1", gpu=8)])) == {"cpu", "memory", "gpu", "gpu_least", "gpu_memory"}
     assert required_signals(idle) == set()
     assert required_signals(policy("strategies: [{HotNodes: {}}]")) == {"cpu", "memory"}
 

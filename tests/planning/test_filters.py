@@ -9,12 +9,12 @@ import pytest
 
 from builders import NOW, budget, cluster, node, owner, pod, spec, workload
 from descheduler.gangs import resolve
-from descheduler.model.nodes import Claim
 from descheduler.model.objects import Json
 from descheduler.model.pods import Phase, Pod, PodSpec
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.storage import Claim
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.filters.build import REASONS, FilterRules, Filters, LedgerView, build_filters
 from descheduler.policy.protections import Protections

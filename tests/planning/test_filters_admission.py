@@ -46,6 +46,14 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         {"serviceaccounts": [named("builder", SHOP)]},
         "serviceaccount/shop/default: no such object",
     ),
+    "its RuntimeClass wants other nodes than its template": (
+        {
+            "pods": [pod(runtimeClassName="gvisor", nodeSelector={"pool": "a"})],
+            "replicasets": [replica_set(runtimeClassName="gvisor", nodeSelector={"pool": "a"})],
+            "runtimeclasses": [{**named("gvisor"), "scheduling": {"nodeSelector": {"pool": "b"}}}],
+        },
+        "runtimeclass/gvisor: the template contradicts it",
+    ),
     "beyond the maximum of containers": (
         limited() | {"limitranges": limit_range(max={"cpu": "1500m"})},
         "limitrange/shop/bounds: container main may use 2 cpu, the maximum is 1.5 cpu",
@@ -58,9 +66,9 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         {"limitranges": limit_range(min={"cpu": "2"})},
         "limitrange/shop/bounds: container main asks for 1 cpu, the minimum is 2 cpu",
     ),
-    "a maximum, and no limit that could be held against it": (
-        {"limitranges": limit_range(max={"cpu": "4"})},
-        "limitrange/shop/bounds: container main may use no stated amount, the maximum is 4 cpu",
+    "a maximum for pods, and no limit that could be held against it": (
+        {"limitranges": limit_range("Pod", max={"cpu": "4"})},
+        "limitrange/shop/bounds: the pod may use no stated amount, the maximum is 4 cpu",
     ),
     "more limit for its request than allowed": (
         {
@@ -96,6 +104,7 @@ MOVES: dict[str, dict[str, list[Json]]] = {
     | {"limitranges": [{"metadata": meta("bounds", "other"), "spec": {"limits": [{"type": "Container", "max": {}}]}}]},
     "bounds of claims are none of pods": limited()
     | {"limitranges": limit_range("PersistentVolumeClaim", max={"storage": "1Gi"})},
+    "the maximum is the default of the limit": {"limitranges": limit_range(max={"cpu": "4"})},
     "a default fills in the limit": {"limitranges": limit_range(max={"cpu": "4"}, default={"cpu": "2"})},
     "the template leaves open what was lowered with its default": limited(template=False)
     | {"limitranges": limit_range(max={"cpu": "1"}, default={"cpu": "1"}, defaultRequest={"cpu": "1"})},
@@ -146,3 +155,38 @@ def test_the_account_of_the_template_counts_where_it_is_another() -> None:
     old = pod("db-0", {"ownerReferences": [owner]}, metadata={"labels": labels})
 
     assert why("db-0", pods=[old], statefulsets=[db]) == "serviceaccount/shop/gone: no such object"
+
+
+def test_the_replacement_gets_what_its_runtime_class_says_now() -> None:
+    """The class asked for 100m and any node when the pod was made."""
+    names: Json = {"runtimeClassName": "gvisor"}
+    now = {
+        "overhead": {"podFixed": {"cpu": "250m", "memory": "64Mi"}},
+        "scheduling": {"nodeSelector": {"pool": "b"}, "tolerations": [{"key": "sandbox", "operator": "Exists"}]},
+    }
+    world = {
+        "pods": [pod(**names, overhead={"cpu": "100m"})],
+        "replicasets": [replica_set(**names)],
+        "runtimeclasses": [{**named("gvisor"), **now}],
+    }
+    snapshot, filters = judged({**WORLD, **world})
+
+    made = snapshot.remade.different[0].spec
+    assert filters.movable.all()
+    assert dict(snapshot.pods[0].spec.requests)["cpu"] == 1100
+    assert made.requests == (("cpu", 1250), ("memory", (1 << 30) + (64 << 20)), ("pods", 1))
+    assert made.node_selector == {"pool": "b"}
+    assert [one.key for one in made.tolerations] == ["sandbox"]
+
+
+def test_a_replacement_under_an_unchanged_runtime_class_is_as_the_pod_is() -> None:
+    names: Json = {"runtimeClassName": "gvisor"}
+    same = {"cpu": "100m"}
+    world = {
+        "pods": [pod(**names, overhead=same)],
+        "replicasets": [replica_set(**names)],
+        "runtimeclasses": [{**named("gvisor"), "overhead": {"podFixed": same}}],
+    }
+    snapshot, _ = judged({**WORLD, **world})
+
+    assert not snapshot.remade.different

@@ -12,6 +12,7 @@ from builders import GPU, NOW, cluster, node, pod, spec
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.devices import Device, GpuShare, GpuSource, NodeGpus
 from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.nodes import Node
 from descheduler.model.plan import PlanDocument
 from descheduler.model.plan_gpus import GpuHold, GpuMap, GpuNodeRow
 from descheduler.model.pods import GpuRequest
@@ -163,3 +164,36 @@ def test_the_largest_gang_is_told_by_network_level() -> None:
     largest = {g.level: (g.gpus, g.before, g.after) for g in the_map(document).gangs}
     assert largest["zone"] == (8, 0, 1)
     assert largest["node"] == (8, 0, 1)
+
+
+def cut(name: str, *, parts: int = 1, replicas: int = 1, gpus: int = 4) -> Node:
+    """A node that counts parts of its GPUs, or turns on them, as if they were GPUs."""
+    count = gpus * parts * replicas
+    found = NodeGpus(GPU, count, "A100", parts=parts, replicas=replicas)
+    return replace(node(name, cpu="96", memory="768Gi", gpu=count), gpus=found)
+
+
+def test_units_of_shared_gpus_are_no_gpus_in_the_map_and_in_no_slot() -> None:
+    slices = [pod(f"w{i}-0", gpu=1, node="mig") for i in range(9)]
+    turns = [pod(f"t{i}-0", gpu=1, node="turns") for i in range(4)]
+    nodes = [cut("mig", parts=7), cut("turns", replicas=4, gpus=1), node("plain", cpu="96", gpu=8, model="H100")]
+    document = planned(cluster(nodes, [*slices, *turns]))
+    mig, shared = row(document, "mig"), row(document, "turns")
+    assert (mig.devices, mig.units, mig.free_before, shared.devices, shared.units) == (4, 7, 0, 1, 4)
+    assert {(h.count, h.milli) for h in mig.before} == {(1, 142)}
+    assert sum(h.count * h.milli for h in shared.before) == 1000
+    parts, plain = the_map(document).capacity
+    assert (parts.devices, parts.before.whole, parts.before.partial) == (5, 0, 2.714)
+    assert parts.before.slots == {"1": 0, "2": 0, "4": 0, "8": 0}
+    assert (plain.devices, plain.before.whole, plain.before.slots["8"]) == (8, 8, 1)
+    used = {n.name: (n.gpus, round(n.before.gpus_used, 3)) for n in document.nodes}
+    assert used == {"mig": (4, 1.286), "turns": (1, 1.0), "plain": (8, 0.0)}
+
+
+def test_parts_of_gpus_make_no_slot_that_somebody_asked_for() -> None:
+    nodes = [cut("mig", parts=7), *(node(f"g{i}", cpu="96", memory="768Gi", gpu=8) for i in (1, 2))]
+    busy = [pod(f"a{i}-0", cpu="4", gpu=1, node=f"g{i}") for i in (1, 2)]
+    document = planned(cluster(nodes, busy), [], [gpus(wanted=1)], PACKING)
+    (finding,) = document.findings
+    assert (finding.value, finding.after) == (0, 1)
+    assert {move.source for action in document.actions for move in action.pods} <= {"g1", "g2"}

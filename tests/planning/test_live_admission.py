@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
+from admitting import filters_of
 from controlplane.binaries import ensure_binaries
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.execution.outcomes import Result
-from descheduler.gangs import resolve
 from descheduler.kube.client.read_cluster import read_cluster
-from descheduler.planning.filters.build import build_filters
-from descheduler.planning.filters.rules import FilterRules
-from descheduler.policy.protections import Protections
 from execution.live import client_of, deployment, runner, uids
 from execution.plans import action, move_of, plan
 
@@ -57,7 +54,7 @@ def pods_of(client: ApiClient, app: str) -> list[Object]:
 def staying(plane: ControlPlane) -> dict[str, str]:
     """By application: who keeps its pods where they are, and why. Those that may go are not there."""
     snapshot = read_cluster(client_of(plane), clock=time.time)
-    filters = build_filters(snapshot, resolve(snapshot), FilterRules.of(Protections()), now=snapshot.taken_at)
+    filters = filters_of(snapshot)
     return {
         pod.labels["app"]: f"{blocked.by}: {blocked.detail}"
         for at, pod in enumerate(snapshot.pods)

@@ -10,6 +10,7 @@ import pytest
 
 from builders import NOW, budget, cluster, key, node, owner, pod
 from descheduler.contract import StrategyArgs
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import Freshness
@@ -42,6 +43,18 @@ def test_a_node_that_will_be_hot_is_cooled_before_it_is() -> None:
     assert finding.outcome == "cured"
     assert {source for source, _ in moved(plan).values()} == {"n1"}
     assert {target for _, target in moved(plan).values()} <= {"n2", "n3"}
+
+
+@pytest.mark.parametrize("still", [("n2",), ("n1",), ("n2", "n3")])
+def test_a_node_whose_counters_stand_still_is_neither_left_nor_gone_to(still: tuple[str, ...]) -> None:
+    snapshot, (cpu, memory) = hot_node()
+    directed = PlanningSettings(landing=LandingMode.DIRECTED)
+    plan = planned(snapshot, [replace(cpu, standing_still=still), memory], [hot()], directed)
+    assert f"cpu counters stand still on {', '.join(still)}: nobody knows their load" in plan.problems
+    assert not {node for route in moved(plan).values() for node in route} & set(still)
+    assert bool(plan.actions) == (still == ("n2",))
+    if still == ("n1",):
+        assert "DataMissing" in reasons(plan)
 
 
 def test_no_more_is_moved_than_the_cure_needs() -> None:

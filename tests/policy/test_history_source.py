@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from descheduler.model.errors import UsageError
+from descheduler.model.errors import PolicyError, UsageError
 from descheduler.policy import load_policy
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.history_source import history_connection, history_signals
+from descheduler_profiling.history.prometheus.sigv4 import SigV4
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 
@@ -24,6 +25,16 @@ def test_everything_that_reaches_the_server_is_taken_over() -> None:
     assert (connection.url, connection.kind, connection.timeout) == ("https://h/prometheus", "mimir", 10.0)
     assert (connection.username, connection.password_file, connection.ca_file) == ("u", Path("/p"), Path("/ca"))
     assert connection.headers == {"X-Scope-OrgID": "a"}
+
+
+def test_signatures_of_aws_are_one_way_of_three() -> None:
+    amazon = "history: {url: 'https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1', auth: {%s}}"
+    history = load_policy(HEAD + amazon % "sigV4: {region: eu-central-1, profile: metrics}").history
+    assert history_connection(history).sigv4 == SigV4("eu-central-1", "aps", "metrics")
+    with pytest.raises(PolicyError, match="give one of bearerTokenFile, basic and sigV4"):
+        load_policy(HEAD + amazon % "sigV4: {region: eu-central-1}, bearerTokenFile: /t")
+    with pytest.raises(PolicyError, match="region"):
+        load_policy(HEAD + amazon % "sigV4: {}")
 
 
 def test_the_command_line_comes_before_the_policy() -> None:

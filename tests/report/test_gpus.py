@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from descheduler.model.plan import PlanDocument
-from descheduler.report.gpus import blocks, view
+from descheduler.report.gpus import blocks, note, view
 from descheduler.report.html import MAX_BYTES, to_html
 from descheduler.report.serial import from_json, to_json
 from descheduler.report.table import render
@@ -44,6 +44,12 @@ class TestTheRows:
             "gpu-10": ("░░░░░░░░", "░░░█░░░░"),
             "gpu-11": ("██▒░░░░×", "██▒░░░░×"),
         }
+
+    def test_users_of_one_gpu_stand_in_one_block(self) -> None:
+        users = tuple(hold(f"w{i}", CHAT, milli=250, count=1) for i in range(5))
+        shared = row("gpu-04", users, devices=2, units=4)
+        assert strips(replace(gpu_plan(), gpus=replace(gpu_map(), nodes=(shared,)))) == {"gpu-04": ("█▒", "█▒")}
+        assert "each GPU is 4 units of nvidia.com/gpu" in note(shared)
 
     def test_moves_are_named_with_the_action_that_makes_them(self) -> None:
         found = view(gpu_plan(), 100)

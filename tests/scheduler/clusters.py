@@ -6,7 +6,7 @@ from random import Random
 
 from builders import GPU, amounts, cluster, node, pod
 from descheduler.model.labels import Labels
-from descheduler.model.nodes import Claim, Node, Taint, Volume
+from descheduler.model.nodes import Node, Taint
 from descheduler.model.pods import (
     HostPort,
     NodeAffinity,
@@ -20,6 +20,7 @@ from descheduler.model.pods import (
 )
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.storage import Claim, Volume
 
 ZONE, HOST, RACK = "topology.kubernetes.io/zone", "kubernetes.io/hostname", "rack"
 NAMESPACES = {"default": {"team": "a"}, "other": {"team": "b"}}

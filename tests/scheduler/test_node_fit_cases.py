@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from builders import cluster, node, pod, spec
-from descheduler.model.nodes import Claim, Volume
 from descheduler.model.pods import HostPort
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
+from descheduler.model.storage import Claim, Volume
 from descheduler.scheduler import Predicate, WhatIf, prepare
 from scheduler.asking import HOST, ZONE, spread, term, together, verdicts
 

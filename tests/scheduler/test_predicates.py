@@ -9,7 +9,7 @@ import pytest
 
 from builders import cluster, node, pod, spec, workload
 from descheduler.model.labels import NO_LABELS, Labels
-from descheduler.model.nodes import Claim, NodeGpus, StorageClass, Taint, Volume
+from descheduler.model.nodes import NodeGpus, Taint
 from descheduler.model.pods import (
     GpuRequest,
     HostPort,
@@ -20,6 +20,7 @@ from descheduler.model.pods import (
     Toleration,
 )
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
+from descheduler.model.storage import Claim, ClaimTemplate, StorageClass, Volume
 from descheduler.scheduler import Predicate, Scoring, prepare
 from scheduler.asking import ZONE, ask, at, spread, term, together, verdicts
 
@@ -161,6 +162,11 @@ class TestVolumes:
         assert self.verdicts(once, other)["a"] is Predicate.VOLUME_IN_USE
         assert self.verdicts(once)["a"] is Predicate.OK
 
+    def test_a_claim_that_is_going_or_lost_fits_nowhere(self) -> None:
+        nowhere = dict.fromkeys("ab", Predicate.VOLUME_CLAIM)
+        assert self.verdicts(Claim("default", "data", "pv", deleting=True)) == nowhere
+        assert self.verdicts(Claim("default", "data", "pv", phase="Lost")) == nowhere
+
     def test_a_pod_does_not_stand_in_its_own_way(self) -> None:
         once = Claim("default", "data", "pv", access_modes=("ReadWriteOncePod",))
         snapshot = cluster(
@@ -175,6 +181,59 @@ class TestVolumes:
         assert state.fits(0).all()
         state.place(0, 0)
         assert state.fits(0).all()
+
+
+IN_B = NodeSelectorTerm((Requirement(ZONE, Operator.IN, ("b",)),))
+IN_BOTH = NodeSelectorTerm((Requirement(ZONE, Operator.IN, ("a", "b")),))
+FAST, SLOW = (Volume(f"pv-{name}", TestVolumes.zonal.affinity, storage_class=name) for name in ("fast", "slow"))
+
+
+class TestEphemeralVolumes:
+    """A pod on a, with its old volume there; the next one is made where its class says."""
+
+    def verdicts(
+        self, *classes: StorageClass, name: str | None = "fast", volume: Volume = FAST
+    ) -> dict[str, Predicate]:
+        holder = pod("p", of=spec(ephemeral=(ClaimTemplate("data", name),)), node="a")
+        return verdicts(
+            cluster(
+                [node("a", zone="a"), node("b", zone="b")],
+                [holder],
+                claims={("default", "p-data"): Claim("default", "p-data", volume.name, deleting=True)},
+                volumes={volume.name: volume},
+                storage_classes={one.name: one for one in classes},
+            )
+        )
+
+    def test_its_old_volume_does_not_tie_the_pod(self) -> None:
+        lazy = StorageClass("fast", "WaitForFirstConsumer", "csi.example.com")
+        assert self.verdicts(lazy) == {"a": Predicate.OK, "b": Predicate.OK}
+
+    def test_the_topologies_of_its_class_do(self) -> None:
+        lazy = StorageClass("fast", "WaitForFirstConsumer", "csi.example.com", (IN_B,))
+        assert self.verdicts(lazy) == {"a": Predicate.VOLUME_BIND, "b": Predicate.OK}
+
+    def test_without_a_class_it_is_the_newest_default(self) -> None:
+        old = StorageClass("old", "WaitForFirstConsumer", "csi.example.com", default=True, created=1.0)
+        new = replace(old, name="new", allowed_topologies=(IN_B,), created=2.0)
+        assert self.verdicts(old, new, name=None) == {"a": Predicate.VOLUME_BIND, "b": Predicate.OK}
+
+    def test_where_no_class_makes_it_the_pod_fits_nowhere(self) -> None:
+        lazy = StorageClass("fast", "WaitForFirstConsumer", "csi.example.com")
+        static = StorageClass("slow", "WaitForFirstConsumer", "kubernetes.io/no-provisioner")
+        nowhere = dict.fromkeys("ab", Predicate.VOLUME_CLAIM)
+        assert self.verdicts(lazy, name="gone") == nowhere
+        assert self.verdicts(lazy, name=None) == nowhere
+        assert self.verdicts(lazy, name="") == nowhere
+        assert self.verdicts(static, name="slow") == dict.fromkeys("ab", Predicate.VOLUME_BIND)
+
+    def test_a_class_that_binds_at_once_is_good_where_its_place_can_be_foreseen(self) -> None:
+        eager = StorageClass("fast", "Immediate", "csi.example.com")
+        everywhere = dict.fromkeys("ab", Predicate.OK)
+        assert self.verdicts(eager) == dict.fromkeys("ab", Predicate.VOLUME_CLAIM)  # the next may be in a or in b
+        assert self.verdicts(eager, volume=SLOW) == everywhere  # its volumes tie nobody
+        assert self.verdicts(replace(eager, allowed_topologies=(IN_BOTH,)))["b"] is Predicate.VOLUME_CLAIM
+        assert self.verdicts(replace(eager, allowed_topologies=(IN_B,)))["b"] is Predicate.OK
 
 
 NODES = [node("a1", zone="a"), node("a2", zone="a"), node("b1", zone="b"), node("bare")]

@@ -152,8 +152,9 @@ def test_a_pod_that_names_its_level_is_believed() -> None:
         replace(big("want-0"), gated=True),
         replace(big("want-0"), deleting=NOW),
         replace(big("want-0"), phase=Phase.FAILED),
+        replace(big("want-0"), nominated="g0"),
     ],
-    ids=["young", "gated", "terminating", "finished"],
+    ids=["young", "gated", "terminating", "finished", "nominated"],
 )
 def test_nobody_moves_for_who_does_not_wait(waiting: Pod) -> None:
     plan = plan_of(gpu_nodes(2), [small("a-0", "g0"), small("b-0", "g1"), waiting])

@@ -28,7 +28,8 @@ from descheduler.planning import (
 )
 from descheduler_profiling.build import build
 from descheduler_profiling.series import History
-from descheduler_strategies.idle_gpu.strategy import IdleGpu, IdleGpuArgs
+from descheduler_strategies.idle_gpu.args import IdleGpuArgs
+from descheduler_strategies.idle_gpu.strategy import IdleGpu
 from gang_builders import core_group
 from histories import grid, history
 

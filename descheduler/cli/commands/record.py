@@ -83,5 +83,6 @@ def _hidden(history: History, hidden: Anonymizer) -> History:
         pod_level=levels,
         problems=tuple(hidden.text(problem) for problem in history.problems),
         pods=tuple(pods[i] for i in by_name),
+        standing_still=tuple(sorted(hidden.text(node) for node in history.standing_still)),
         recent=history.recent[by_name] if pods else history.recent,
     )

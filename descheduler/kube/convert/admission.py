@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.selectors import tolerations
 from descheduler.kube.convert.unreadable import Unreadable, under
 from descheduler.kube.convert.wire import LimitRangeItemWire, LimitRangeWire, Object, QuotaWire, RuntimeClassWire
@@ -22,7 +21,7 @@ from descheduler.model.admission import (
 from descheduler.model.asks import Exact, exact
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
-from descheduler.model.quantity import InvalidQuantity, amount, amounts, parse_quantity
+from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity
 
 Written = Mapping[str, str | int | float]
 
@@ -33,8 +32,7 @@ def convert_service_account(wire: Object, intern: Interner) -> ServiceAccount:
 
 def convert_runtime_class(wire: RuntimeClassWire, _intern: Interner) -> RuntimeClass:
     selector = wire.scheduling.node_selector if wire.scheduling else None
-    with under("overhead.podFixed"):
-        overhead = amounts(quantities(wire.overhead.pod_fixed if wire.overhead else None))
+    overhead = _exactly(wire.overhead.pod_fixed if wire.overhead else None, "overhead.podFixed")
     return RuntimeClass(
         name=wire.metadata.name,
         overhead=overhead,
@@ -64,13 +62,18 @@ def convert_limit_range(wire: LimitRangeWire, intern: Interner) -> LimitRange:
 
 
 def _item(wire: LimitRangeItemWire) -> LimitRangeItem:
+    default, request = wire.default or {}, wire.default_request or {}
+    if wire.type == "Container":
+        # What the API server writes into every LimitRange (kubernetes pkg/apis/core/v1/defaults.go).
+        default = {**(wire.max or {}), **default}
+        request = {**(wire.min or {}), **default, **request}
     ratios = _exactly(wire.max_limit_request_ratio, "spec.limits.maxLimitRequestRatio")
     return LimitRangeItem(
         type=wire.type,
         least=_amounts(wire.min, "spec.limits.min"),
         most=_amounts(wire.max, "spec.limits.max"),
-        default_requests=_exactly(wire.default_request, "spec.limits.defaultRequest"),
-        default_limits=_exactly(wire.default, "spec.limits.default"),
+        default_requests=_exactly(request, "spec.limits.defaultRequest"),
+        default_limits=_exactly(default, "spec.limits.default"),
         ratio=tuple((name, float(value)) for name, value in ratios),
     )
 

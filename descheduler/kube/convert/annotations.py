@@ -26,6 +26,7 @@ KEPT_PREFIXES: tuple[str, ...] = (
     "pub.kruise.io/",
     "kruise.io/related-pub",
     "kruise.io/pub-",
+    "storageclass.",  # the default class
     # gangs
     "gang.scheduling.koordinator.sh/",
     "pod-group.scheduling.sigs.k8s.io",

@@ -12,10 +12,11 @@ from descheduler.kube.convert.workloads import Namespace
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
-from descheduler.model.nodes import Claim, Node, StorageClass, Volume
+from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
+from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import BUILT_IN, Workload
 
 T = TypeVar("T")
@@ -61,6 +62,8 @@ def assemble(
         runtime_classes={r.name: r for r in _all(RuntimeClass, found, "runtimeclasses")},
         quotas=tuple(sorted(_all(ResourceQuota, found, "resourcequotas"), key=lambda q: q.key)),
         limit_ranges=tuple(sorted(_all(LimitRange, found, "limitranges"), key=lambda r: r.key)),
+        csi_nodes={n.name: n for n in _all(CsiNode, found, "csinodes")},
+        csi_drivers={d.name: d for d in _all(CsiDriver, found, "csidrivers")},
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
         read=frozenset(key for key in found if _whole(freshness.get(key))),
         freshness=freshness,

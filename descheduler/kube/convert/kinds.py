@@ -21,12 +21,21 @@ from descheduler.kube.convert.admission import (
 )
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.nodes import convert_claim, convert_node, convert_storage_class, convert_volume
+from descheduler.kube.convert.nodes import convert_node
 from descheduler.kube.convert.pods import convert_pod
+from descheduler.kube.convert.storage import (
+    convert_claim,
+    convert_csi_driver,
+    convert_csi_node,
+    convert_storage_class,
+    convert_volume,
+)
 from descheduler.kube.convert.unavailable_budgets import convert_unavailable_budget
 from descheduler.kube.convert.wire import (
     BudgetWire,
     ClaimWire,
+    CsiDriverWire,
+    CsiNodeWire,
     CustomWire,
     LimitRangeWire,
     ListMetaWire,
@@ -149,6 +158,8 @@ CORE: tuple[Kind, ...] = (
     _core("", "ServiceAccount", "serviceaccounts", Object, _plain(convert_service_account)),
     _core("", "LimitRange", "limitranges", LimitRangeWire, _plain(convert_limit_range)),
     _core("", "ResourceQuota", "resourcequotas", QuotaWire, _plain(convert_quota)),
+    _core("storage.k8s.io", "CSINode", "csinodes", CsiNodeWire, _plain(convert_csi_node)),
+    _core("storage.k8s.io", "CSIDriver", "csidrivers", CsiDriverWire, _plain(convert_csi_driver)),
     # Last, so that a one-shot read sees no pod whose owner was made after the owners were listed.
     _core("", "Pod", "pods", PodWire, _plain(convert_pod)),
 )

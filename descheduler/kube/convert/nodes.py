@@ -1,19 +1,15 @@
-"""Nodes and storage: wire to model."""
+"""Nodes: wire to model."""
 
 from __future__ import annotations
 
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.node_marks import is_virtual, leaving
 from descheduler.kube.convert.pod_requests import quantities
-from descheduler.kube.convert.selectors import node_terms
 from descheduler.kube.convert.unreadable import under
-from descheduler.kube.convert.wire import ClaimWire, NodeWire, PersistentVolumeWire, StorageClassWire
+from descheduler.kube.convert.wire import NodeWire
 from descheduler.kube.devices.resources import node_gpus
-from descheduler.model.nodes import Claim, Node, StorageClass, Taint, Volume
+from descheduler.model.nodes import Node, Taint
 from descheduler.model.quantity import amounts
-from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
-
-_SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 
 def convert_node(wire: NodeWire, intern: Interner) -> Node:
@@ -23,6 +19,9 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
     with under("status.allocatable"):
         allocatable = amounts(quantities(wire.status.allocatable))
     annotations = intern.annotations(meta.annotations)
+    with under("status.capacity"):
+        machine = {name: (wire.status.capacity or {}).get(name) for name in ("cpu", "memory")}
+        capacity = amounts(quantities({name: size for name, size in machine.items() if size is not None}))
     taints = tuple(Taint(t.key, t.value, t.effect) for t in wire.spec.taints or ())
     conditions = wire.status.conditions or ()
     going = leaving(
@@ -38,6 +37,7 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
         labels=labels,
         annotations=annotations,
         allocatable=allocatable,
+        capacity=capacity,
         taints=taints,
         unschedulable=wire.spec.unschedulable,
         ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
@@ -46,44 +46,4 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
         virtual=is_virtual(labels, taints),
         leaving=going.mark,
         drained=going.drained,
-    )
-
-
-def convert_claim(wire: ClaimWire, intern: Interner) -> Claim:
-    return Claim(
-        namespace=intern.text(wire.metadata.namespace),
-        name=wire.metadata.name,
-        volume=wire.spec.volume_name,
-        storage_class=intern.text(wire.spec.storage_class_name or ""),
-        access_modes=wire.spec.access_modes or (),
-        selected_node=(wire.metadata.annotations or {}).get(_SELECTED_NODE, ""),
-    )
-
-
-def convert_volume(wire: PersistentVolumeWire, intern: Interner) -> Volume:
-    spec = wire.spec
-    with under("spec.nodeAffinity"):
-        affinity = node_terms(spec.node_affinity.required) if spec.node_affinity else None
-    return Volume(
-        name=wire.metadata.name,
-        affinity=affinity,
-        storage_class=intern.text(spec.storage_class_name),
-        local=spec.local is not None or spec.host_path is not None,
-        labels=intern.labels(wire.metadata.labels),
-        csi_driver=intern.text(spec.csi.driver) if spec.csi else "",
-    )
-
-
-def convert_storage_class(wire: StorageClassWire, _intern: Interner) -> StorageClass:
-    terms = (
-        NodeSelectorTerm(
-            tuple(Requirement(e.key, Operator.IN, e.values or ()) for e in term.match_label_expressions or ())
-        )
-        for term in wire.allowed_topologies or ()
-    )
-    return StorageClass(
-        name=wire.metadata.name,
-        binding_mode=wire.volume_binding_mode or "Immediate",
-        provisioner=wire.provisioner,
-        allowed_topologies=tuple(terms),
     )

@@ -12,6 +12,7 @@ from msgspec import structs
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.pod_requests import in_force, of_template, written
 from descheduler.kube.convert.selectors import affinities, spread, tolerations
+from descheduler.kube.convert.storage import convert_claim_template
 from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, Unreadable, under
 from descheduler.kube.convert.wire import (
     NO_RAW,
@@ -40,7 +41,7 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
     """One pod. A spec that makes no sense gives a pod with `problem` set, which nothing may move."""
     meta, status = wire.metadata, wire.status
     annotations = intern.annotations(meta.annotations) if meta.annotations else NO_LABELS
-    local, claims = _volumes(wire.spec.volumes, meta.name) if wire.spec.volumes else _NO_VOLUMES
+    local, claims = _volumes(wire.spec.volumes) if wire.spec.volumes else _NO_VOLUMES
     try:
         spec = _shared_spec(wire, annotations, local, intern)
         problem = ""
@@ -69,6 +70,7 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
         if wire.spec.resource_claims or status.extended_resource_claim_status
         else (),
         gated=bool(wire.spec.scheduling_gates),
+        nominated=intern.text(status.nominated_node_name),
         resource_version=meta.resource_version,
         problem=problem,
     )
@@ -79,7 +81,7 @@ def convert_template(wire: PodTemplateWire, intern: Interner) -> PodTemplate:
     meta = wire.metadata
     pod = PodWire(metadata=meta, spec=wire.spec)
     annotations = intern.annotations(meta.annotations)
-    local, _ = _volumes(wire.spec.volumes or (), "")
+    local = _volumes(wire.spec.volumes)[0] if wire.spec.volumes else False
     try:
         spec = _shared_spec(pod, annotations, local, intern, template=True)
     except (Unreadable, msgspec.MsgspecError) as e:
@@ -137,6 +139,7 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             [c for c in status.conditions if c.type == "PodResizePending"] if status.conditions else None,
             shares,
             local,
+            [v for v in spec.volumes if v.ephemeral is not None] if spec.volumes else None,
         )
     )
 
@@ -154,12 +157,16 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, 
         requests=amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)}),
         counted=counted.counted(),
         limits=amounts(counted.limits()),
+        bounds=amounts(counted.bounds()),
         node_selector=Labels(selector) if selector else NO_LABELS,
         tolerations=tolerations(bytes(found.tolerations)),
         spread=constraints,
         host_ports=_host_ports(wire),
         gpu=gpu_request(requests, annotations),
         local_storage=local,
+        ephemeral=tuple(
+            convert_claim_template(v.name, v.ephemeral) for v in found.volumes or () if v.ephemeral is not None
+        ),
         resource_claims=tuple(c.name for c in found.resource_claims or ()),
         priority_class=intern.text(found.priority_class_name),
         scheduler_name=intern.text(found.scheduler_name),
@@ -199,9 +206,8 @@ def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:
     return tuple(HostPort(p.host_port, p.protocol or "TCP", p.host_ip or "0.0.0.0") for p in ports if p.host_port > 0)
 
 
-def _volumes(volumes: tuple[VolumeWire, ...], pod: str) -> tuple[bool, tuple[str, ...]]:
-    """Whether any volume is the node's own, and the names of the claims; a generic ephemeral volume's is made up
-    of pod and volume name (component-helpers storage/ephemeral)."""
+def _volumes(volumes: tuple[VolumeWire, ...]) -> tuple[bool, tuple[str, ...]]:
+    """Whether any volume is the node's own, and the names of the claims that outlive the pod."""
     local = False
     claims: tuple[str, ...] = ()
     for volume in volumes:
@@ -209,8 +215,6 @@ def _volumes(volumes: tuple[VolumeWire, ...], pod: str) -> tuple[bool, tuple[str
             claims += (volume.persistent_volume_claim.claim_name,)
         elif volume.empty_dir is not None or volume.host_path is not None:
             local = True
-        elif volume.ephemeral is not None:
-            claims += (f"{pod}-{volume.name}",)
     return local, claims
 
 

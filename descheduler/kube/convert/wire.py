@@ -167,10 +167,24 @@ class Present(Slim, frozen=True, gc=False):
     """Something whose being there is all that we look at."""
 
 
+class ClaimSpecWire(Slim, frozen=True, gc=False):
+    volume_name: str = ""
+    storage_class_name: str | None = None
+    access_modes: tuple[str, ...] | None = None
+
+
+class ClaimTemplateWire(Slim, frozen=True, gc=False):
+    spec: ClaimSpecWire = ClaimSpecWire()
+
+
+class EphemeralWire(Slim, frozen=True, gc=False):
+    volume_claim_template: ClaimTemplateWire = ClaimTemplateWire()
+
+
 class VolumeWire(Slim, frozen=True, gc=False):
     name: str = ""
     persistent_volume_claim: ClaimSourceWire | None = None
-    ephemeral: Present | None = None
+    ephemeral: EphemeralWire | None = None
     empty_dir: Present | None = None
     host_path: Present | None = None
 
@@ -221,6 +235,7 @@ class ContainerStatusWire(Slim, frozen=True, gc=False):
 class PodStatusWire(Slim, frozen=True, gc=False):
     phase: str = "Unknown"
     start_time: datetime | None = None
+    nominated_node_name: str = ""
     conditions: tuple[ConditionWire, ...] | None = None
     container_statuses: tuple[ContainerStatusWire, ...] | None = None
     init_container_statuses: tuple[ContainerStatusWire, ...] | None = None
@@ -256,6 +271,7 @@ class NodeSpecWire(Slim, frozen=True, gc=False):
 
 
 class NodeStatusWire(Slim, frozen=True, gc=False):
+    capacity: dict[str, str | int | float] | None = None
     allocatable: dict[str, str | int | float] | None = None
     conditions: tuple[ConditionWire, ...] | None = None
 
@@ -265,14 +281,13 @@ class NodeWire(Object, frozen=True, gc=False):
     status: NodeStatusWire = NodeStatusWire()
 
 
-class ClaimSpecWire(Slim, frozen=True, gc=False):
-    volume_name: str = ""
-    storage_class_name: str | None = None
-    access_modes: tuple[str, ...] | None = None
+class StorageStatusWire(Slim, frozen=True, gc=False):
+    phase: str = ""
 
 
 class ClaimWire(Object, frozen=True, gc=False):
     spec: ClaimSpecWire = ClaimSpecWire()
+    status: StorageStatusWire = StorageStatusWire()
 
 
 class VolumeAffinityWire(Slim, frozen=True, gc=False):
@@ -281,18 +296,33 @@ class VolumeAffinityWire(Slim, frozen=True, gc=False):
 
 class CsiWire(Slim, frozen=True, gc=False):
     driver: str = ""
+    volume_handle: str = ""
 
 
 class PersistentVolumeSpecWire(Slim, frozen=True, gc=False):
     node_affinity: VolumeAffinityWire | None = None
     storage_class_name: str = ""
+    access_modes: tuple[str, ...] | None = None
     local: Present | None = None
     host_path: Present | None = None
     csi: CsiWire | None = None
+    # built-in disks that CSI drivers serve by now
+    aws_elastic_block_store: Present | None = None
+    azure_disk: Present | None = None
+    cinder: Present | None = None
+    gce_persistent_disk: Present | None = None
+    portworx_volume: Present | None = None
+    vsphere_volume: Present | None = None
+    # built-in network file systems
+    azure_file: Present | None = None
+    cephfs: Present | None = None
+    glusterfs: Present | None = None
+    nfs: Present | None = None
 
 
 class PersistentVolumeWire(Object, frozen=True, gc=False):
     spec: PersistentVolumeSpecWire = PersistentVolumeSpecWire()
+    status: StorageStatusWire = StorageStatusWire()
 
 
 class TopologyExpressionWire(Slim, frozen=True, gc=False):
@@ -376,6 +406,31 @@ class LimitRangeSpecWire(Slim, frozen=True, gc=False):
 
 class LimitRangeWire(Object, frozen=True, gc=False):
     spec: LimitRangeSpecWire = LimitRangeSpecWire()
+
+
+class CsiLimitWire(Slim, frozen=True, gc=False):
+    count: int | None = None
+
+
+class CsiNodeDriverWire(Slim, frozen=True, gc=False):
+    name: str = ""
+    allocatable: CsiLimitWire | None = None
+
+
+class CsiNodeSpecWire(Slim, frozen=True, gc=False):
+    drivers: tuple[CsiNodeDriverWire, ...] | None = None
+
+
+class CsiNodeWire(Object, frozen=True, gc=False):
+    spec: CsiNodeSpecWire = CsiNodeSpecWire()
+
+
+class CsiDriverSpecWire(Slim, frozen=True, gc=False):
+    attach_required: bool | None = None
+
+
+class CsiDriverWire(Object, frozen=True, gc=False):
+    spec: CsiDriverSpecWire = CsiDriverSpecWire()
 
 
 # Budgets, priorities, workloads

@@ -122,7 +122,7 @@ def _counted(counts: NodeGpus | None, reports: Sequence[NodeReport], devices: Se
     splits = max((one.splits for one in reports), default=0)
     if splits:
         return replace(counts, model=counts.model or model, replicas=max(splits, counts.replicas))
-    count = min(counts.count, usable) if counts.replicas == 1 and devices else counts.count
+    count = min(counts.count, usable) if counts.units == 1 and devices else counts.count
     return replace(counts, count=count, model=counts.model or model)
 
 
@@ -209,7 +209,7 @@ def _marked(node: Node, marks: set[int | str]) -> Node:
         for d in gpus.devices
     )
     usable = sum(d.healthy and not d.mig for d in devices)
-    return replace(node, gpus=replace(gpus, devices=devices, count=min(gpus.count, usable * gpus.replicas)))
+    return replace(node, gpus=replace(gpus, devices=devices, count=min(gpus.count, usable * gpus.units)))
 
 
 def _rewritten(

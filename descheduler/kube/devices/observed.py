@@ -112,7 +112,7 @@ def _better(node: Node, seen: dict[int, Device]) -> Node:
     listed = tuple(seen[i] for i in sorted(seen))
     if gpus.source.trust < GpuSource.DCGM.trust:
         return replace(node, gpus=replace(gpus, devices=merged(gpus.devices, listed)))
-    known = len(gpus.devices) or gpus.count // gpus.replicas
+    known = len(gpus.devices) or -(-gpus.count // gpus.units)
     if len(listed) < known or gpus.problem:
         return node
     return replace(node, gpus=_listed(gpus, listed))
@@ -126,5 +126,5 @@ def _listed(gpus: NodeGpus, listed: tuple[Device, ...]) -> NodeGpus:
         devices=devices,
         source=GpuSource.DCGM,
         model=gpus.model or next((d.model for d in devices if d.model), ""),
-        count=min(gpus.count, usable) if gpus.replicas == 1 else gpus.count,
+        count=min(gpus.count, usable) if gpus.units == 1 else gpus.count,
     )

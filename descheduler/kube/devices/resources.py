@@ -1,8 +1,8 @@
 """Extended resources and annotations by which nodes offer GPUs and pods ask for them.
 
-- `<vendor>/gpu` of device plug-ins: whole devices. With time-slicing or MPS a unit is one of `nvidia.com/gpu.replicas`
-  (a label) equal shares of a device that nobody accounts for; under its own name, `nvidia.com/gpu.shared`, it is a
-  resource like any other. So are MIG slices, `nvidia.com/mig-<g>g.<m>gb` (NVIDIA/k8s-device-plugin README).
+- `<vendor>/gpu` of device plug-ins: whole devices, unless labels say that a unit is a turn on a device or a part of one
+  (`sharing.py`). Under their own names, `nvidia.com/gpu.shared` and `nvidia.com/mig-<g>g.<m>gb`, such units are
+  resources like any other (NVIDIA/k8s-device-plugin README).
 - Koordinator: per cent or memory, sums over `koordinator.sh/gpu.shared` devices or as many as the hundreds say
   (koordinator pkg/scheduler/plugins/deviceshare/devicehandler_gpu.go).
 - HAMi and Volcano: a number of devices, and memory and per cent of each. Requests add up over containers while these
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from descheduler.kube.convert.unreadable import Unreadable
+from descheduler.kube.devices.sharing import Units, number, units
+from descheduler.model.device_parts import SHARED
 from descheduler.model.devices import WHOLE, NodeGpus
 from descheduler.model.pods import Amounts, GpuRequest
 from descheduler.model.quantity import InvalidQuantity, amount
@@ -59,9 +61,7 @@ _MODEL_LABELS = (
     "k8s.amazonaws.com/accelerator",
     "karpenter.k8s.aws/instance-gpu-name",
 )
-_REPLICAS = "nvidia.com/gpu.replicas"
 _MEMORY = "nvidia.com/gpu.memory"  # MiB of each device
-_SHARES = "nvidia.com/gpu.shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +110,21 @@ def node_gpus(allocatable: Amounts, labels: Mapping[str, str]) -> NodeGpus | Non
     whole = [name for name in offered if whole_resource(name)]
     if whole:
         resource = NVIDIA if NVIDIA in offered else min(whole)
-        replicas, memory = (_replicas(labels), _label(labels, _MEMORY) * MIB) if resource == NVIDIA else (1, 0)
-        return NodeGpus(resource, offered[resource], model, replicas=replicas, device_memory=memory)
-    for resource in (SHARED_COUNT, _SHARES, VGPU, GPU_COUNT):
+        unit = units(resource, offered[resource], labels, renamed=SHARED in offered)
+        memory = number(labels, _MEMORY) * MIB if resource == NVIDIA else 0
+        return NodeGpus(
+            resource, offered[resource], model, parts=unit.parts, replicas=unit.replicas, device_memory=memory
+        )
+    for resource in (SHARED_COUNT, SHARED, VGPU, GPU_COUNT):
         if resource in offered:
-            sliced, count = resource == _SHARES, offered[resource]
+            sliced, count = resource == SHARED, offered[resource]
+            unit = units(resource, count, labels, renamed=False) if sliced else Units()
             return NodeGpus(
                 resource,
                 count,
                 model,
-                replicas=max(2, _replicas(labels)) if sliced else 1,
+                parts=unit.parts,
+                replicas=max(2, unit.replicas) if sliced else 1,
                 device_memory=offered.get(GPU_MEM, 0) * GIB // count if resource == GPU_COUNT else 0,
                 steerable=not sliced,
             )
@@ -189,15 +194,6 @@ def _up(value: Decimal) -> int:
 def whole_resource(resource: str) -> bool:
     """Whether one of the resource is one whole device."""
     return (resource.endswith("/gpu") and resource not in _NOT_WHOLE) or resource in WHOLE_DEVICES
-
-
-def _replicas(labels: Mapping[str, str]) -> int:
-    return max(1, _label(labels, _REPLICAS))
-
-
-def _label(labels: Mapping[str, str], key: str) -> int:
-    text = labels.get(key, "")
-    return int(text) if text.isdecimal() and len(text) <= 9 else 0
 
 
 def _number(annotations: Mapping[str, str], key: str, absent: int) -> int:

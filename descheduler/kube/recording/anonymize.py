@@ -86,7 +86,7 @@ class Anonymizer:
             return value
         if field in public.LABEL_MAPS:
             return {self.key(k): self.label(k, v) if isinstance(v, str) else v for k, v in value.items()}
-        if field in public.AMOUNT_MAPS:
+        if field in public.AMOUNT_MAPS and not any(isinstance(v, (dict, list)) for v in value.values()):
             return {self.resource(k): v for k, v in value.items()}
         if isinstance(key := value.get("key"), str):
             return self._keyed(key, value)
@@ -131,7 +131,9 @@ class Anonymizer:
     def _whole(self, name: str) -> str:
         return (
             name
-            if name in public.KEPT_TEXTS or public.PLAIN.fullmatch(name)
+            if name in public.KEPT_TEXTS
+            or public.PLAIN.fullmatch(name)
+            or (public.DRIVER.search(name) and _product(name))
             else _WORD.sub(lambda found: self._word(found.group()), name)
         )
 

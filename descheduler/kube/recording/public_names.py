@@ -35,7 +35,6 @@ KEPT_DOMAINS = (
     *("kubeflow.org", "ray.io", "fluid.io", "nvidia.com", "amd.com", "hami.io", "alibabacloud.com", "aliyun.com"),
     *("aliyuncs.com", "karpenter.sh", "amazonaws.com", "k8s.aws", "aws.com", "azure.com", "gke.io"),
     *("cloud.google.com", "openshift.io", "virtual-kubelet.io", "runai-gpu-group"),
-    *("topograph.run", "oraclecloud.com", "descheduler.dev"),
     # of virtual nodes, and of nodes that are about to go
     *("liqo.io", "tencentcloud.com", "volcengine.com", "virtual-node.interlink", "loft.sh", "cast.ai", "sapcloud.io"),
     *("aws-node-termination-handler", "microsoft.com", "weave.works", "kured.dev", "medik8s.io"),
@@ -44,6 +43,7 @@ KEPT_DOMAINS = (
     *("sparkoperator.k8s.io", "spark.apache.org", "kruise.io", "velero.io", "agones.dev", "longhorn.io", "grove.io"),
     *("pingcap.com", "aibrix.ai", "kubeblocks.io", "slurm.net", "admiralty.io", "knative.dev", "strimzi.io", "cnpg.io"),
     *("numaproj.io", "coreos.com", "spotinst.io"),
+    *("topograph.run", "oraclecloud.com", "intel.com", "descheduler.dev"),
 )
 KEPT_KEYS = frozenset(
     {
@@ -55,10 +55,13 @@ KEPT_KEYS = frozenset(
         *("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "UpdateInProgress"),
     }
 )
+# Of a CSI driver: a name that objects of all kinds use of it.
+DRIVER = re.compile(r"(^|\.)csi\.")
 # Keys whose values say what a machine is, not whose.
 KEPT_VALUES = re.compile(
     r"(^|[./-])(os|arch|gpu\.product|gpu-card-model|gpu-model|gpu\.memory|gpu\.count|instance-type|role|type"
     r"|gke-accelerator|accelerator|nvidia_name|instance-gpu-name|mode|match-policy|evict|safe-to-evict|do-not-disrupt"
+    r"|gpu[.-]sharing-strategy|mig\.strategy|gpu-partition-size|compute-memory-partition"
     r"|expected-end|expected-duration|communication-fraction)$"
 )
 # Fields by what they hold.

@@ -61,7 +61,7 @@ def _of_the_same(spec: PodSpec, template: PodSpec, *, proven: bool) -> PodSpec:
     whole, stated = spec.asks.pod, template.asks.pod
     if whole is not None and stated is not None:
         whole = _laid_over(whole, stated, proven=proven)
-    made = _counted(spec, replace(spec.asks, containers=containers, pod=whole), (spec, template))
+    made = counted(spec, replace(spec.asks, containers=containers, pod=whole), (spec, template))
     # Devices cannot be resized: another number of them is another template.
     devices = template.gpu
     if devices is not None and dict(made.requests).get(devices.resource) != dict(spec.requests).get(devices.resource):
@@ -94,7 +94,7 @@ def _of_another(spec: PodSpec, template: PodSpec, *, set_again: bool) -> PodSpec
     known = {t.key for t in template.tolerations}
     added = tuple(t for t in spec.tolerations if t.key not in known and _admitted(t, (n for n, _ in template.requests)))
     made = replace(template, tolerations=(*template.tolerations, *added), local_storage=spec.local_storage)
-    return _counted(made, asks, (spec, template)) if containers else made
+    return counted(made, asks, (spec, template)) if containers else made
 
 
 def _admitted(toleration: Toleration, resources: Iterable[str]) -> bool:
@@ -116,7 +116,7 @@ def _filled_in(template: Exact, pod: Exact, *, set_again: bool) -> Exact:
     return tuple(sorted(either.items()))
 
 
-def _counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
+def counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
     """The spec with other asks. Resources that neither of the `known` specs counts are none of the scheduler's."""
     named = {name for one in known for name, _ in one.requests}
     requests = {name: value for name, value in asks.requests().items() if name in named}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from descheduler.model.admission import RuntimeClass
 from descheduler.model.arrays import Indices, Ints
 from descheduler.model.distinct import Looks, distinct
 from descheduler.model.labels import Labels
@@ -16,6 +17,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.remaking.merging import UNCHANGED, autoscaled, remade_labels, remade_spec
 from descheduler.model.remaking.refusals import name, of_node, of_ordinals, of_workload
 from descheduler.model.remaking.revisions import Revision, revision
+from descheduler.model.remaking.runtime import under_class
 from descheduler.model.workloads import Workload
 
 Find = Callable[[str, OwnerRef], Workload | None]
@@ -44,8 +46,8 @@ class Replacements:
     blocked: Mapping[int, Blocked] = field(default_factory=dict)
 
 
-def replacements(pods: Sequence[Pod], looks: Looks, find: Find) -> Replacements:
-    """Of pods with a node. What is alike (controller, spec, labels) is worked out once."""
+def replacements(pods: Sequence[Pod], looks: Looks, find: Find, classes: Mapping[str, RuntimeClass]) -> Replacements:
+    """Of pods with a node; `classes` by name. What is alike (controller, spec, labels) is worked out once."""
     owners, owner_of = _owners(pods, looks, find)
     different: dict[int, Replacement] = {}
     blocked: dict[int, Blocked] = {}
@@ -56,7 +58,7 @@ def replacements(pods: Sequence[Pod], looks: Looks, find: Find) -> Replacements:
         above = _find(pods[int(members[0])], owner.controller, find)
         blocked.update(_refusals(owner, above, {at: pods[at] for at in members.tolist()}))
     for alike in _alike(pods, looks, owners, owner_of):
-        found = _replacement(owners[int(owner_of[alike[0]])], pods[int(alike[0])])
+        found = _replacement(owners[int(owner_of[alike[0]])], pods[int(alike[0])], classes)
         if isinstance(found, Blocked):
             blocked.update((at, found) for at in alike.tolist() if at not in blocked)
         elif found is not None:
@@ -94,7 +96,7 @@ def _refusals(owner: Workload, above: Workload | None, pods: Mapping[int, Pod]) 
     return {at: refusal for at, pod in pods.items() if (refusal := of_node(owner, pod)) is not None} | found
 
 
-def _replacement(owner: Workload, pod: Pod) -> Replacement | Blocked | None:
+def _replacement(owner: Workload, pod: Pod, classes: Mapping[str, RuntimeClass]) -> Replacement | Blocked | None:
     """None: it will be as the pod is."""
     template = owner.template
     if template is None or template.problem:
@@ -102,11 +104,10 @@ def _replacement(owner: Workload, pod: Pod) -> Replacement | Blocked | None:
     made_from = revision(owner, pod)
     if made_from is Revision.UNSEEN:
         return Blocked(Reason.DATA_MISSING, name(owner), "its partition keeps a revision that is not read")
-    if made_from is Revision.OLDER:
-        return None
-    spec = remade_spec(pod, template, made_from)
+    older = made_from is Revision.OLDER
+    spec = under_class(pod.spec if older else remade_spec(pod, template, made_from), classes)
     update = owner.ordinals.update_revision if owner.ordinals is not None else ""
-    labels = remade_labels(pod, template, made_from, update)
+    labels = pod.labels if older else remade_labels(pod, template, made_from, update)
     if spec is pod.spec and labels is pod.labels:
         return None
     return Replacement(spec, labels, name(owner), made_from)

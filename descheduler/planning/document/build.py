@@ -11,7 +11,8 @@ import numpy as np
 
 from descheduler import __version__
 from descheduler.contract import Scenario
-from descheduler.model.arrays import Floats, Positions
+from descheduler.model.arrays import Floats, Ints, Positions
+from descheduler.model.devices import WHOLE
 from descheduler.model.moves import Finding, FindingKey, Seat
 from descheduler.model.plan import (
     PLAN_FORMAT,
@@ -251,7 +252,7 @@ def _nodes(outcome: Outcome) -> Iterable[NodeRow]:
         yield NodeRow(
             name=node.name,
             pool=view.pools[view.pool_of[i]],
-            gpus=node.gpus.count if node.gpus else 0,
+            gpus=node.gpus.physical if node.gpus else 0,
             ready=bool(view.snapshot.columns.node_ready[i]),
             before=NodeUse(*before[i]),
             after=NodeUse(*after[i]),
@@ -266,18 +267,30 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
     requested = columns.allocatable - state.free(every)
     share = requested / np.maximum(columns.allocatable, 1)
     peaks = {r: _peaks(outcome, state, r, every) for r in ("cpu", "memory")}
-    gpus = np.zeros(len(every))
-    for i, node in enumerate(view.snapshot.nodes):
-        if node.gpus is not None:
-            column = columns.resource(node.gpus.resource)
-            # Devices that a sharing scheduler alone knows of are no resource of the node.
-            gpus[i] = requested[i, column] if column >= 0 else node.gpus.count - state.whole_gpus()[i]
+    gpus = _gpus_used(outcome, state, requested)
     pods = requested[:, columns.resource("pods")]
     rows = zip(
         np.round(share[:, 0], 4).tolist(), np.round(share[:, 1], 4).tolist(), np.round(peaks["cpu"], 4).tolist(),
         np.round(peaks["memory"], 4).tolist(), gpus.tolist(), pods.tolist(), strict=True,
     )  # fmt: skip
     return list(rows)
+
+
+def _gpus_used(outcome: Outcome, state: Scenario, requested: Ints) -> Floats:
+    """[N] devices in use, parts as parts; `requested` [N, R]."""
+    columns = outcome.view.snapshot.columns
+    whole, milli = state.whole_gpus(), np.maximum(state.gpu_milli(), 0).sum(axis=1)
+    used = np.zeros(len(requested))
+    for i, node in enumerate(outcome.view.snapshot.nodes):
+        if node.gpus is not None:
+            column = columns.resource(node.gpus.resource)
+            if node.gpus.units > 1 and not node.gpus.sliced:
+                used[i] = node.gpus.physical - milli[i] / WHOLE
+            elif column >= 0:
+                used[i] = requested[i, column] * node.gpus.unit
+            else:  # devices that a sharing scheduler alone knows of are no resource of the node
+                used[i] = node.gpus.count - whole[i]
+    return used
 
 
 def _peaks(outcome: Outcome, state: Scenario, resource: str, every: Positions) -> Floats:

@@ -34,18 +34,30 @@ class _Free:
     def of(view: RebalanceView, state: Scenario) -> _Free:
         milli = state.gpu_milli()
         amounts = state.free()[:, :2]
+        partial = np.where((milli > 0) & (milli < WHOLE), milli, 0).sum(axis=1, dtype=np.int64)
         return _Free(
             np.maximum(state.whole_gpus(), 0),
-            np.where((milli > 0) & (milli < WHOLE), milli, 0).sum(axis=1, dtype=np.int64),
+            partial + _units_left(view, state),
             ~view.destinations() | (amounts < _least(view, state)).any(axis=1),
         )
+
+
+def _units_left(view: RebalanceView, state: Scenario) -> NDArray[np.int64]:
+    """[N] thousandths of devices that free units come to, where units are no devices: parts, or turns on one."""
+    columns, out = view.snapshot.columns, np.zeros(len(view.snapshot.nodes), np.int64)
+    for i, node in enumerate(view.snapshot.nodes):
+        if node.gpus is not None and node.gpus.sliced:
+            column = columns.resource(node.gpus.resource)
+            left = int(state.free(np.array([i], np.int32))[0, column]) if column >= 0 else 0
+            out[i] = max(0, round(left * WHOLE * node.gpus.unit))
+    return out
 
 
 def gpu_map(outcome: Outcome) -> GpuMap | None:
     """The map of an outcome; None when no node has GPUs."""
     view = outcome.view
     nodes = view.snapshot.nodes
-    count = np.fromiter((n.gpus.count if n.gpus else 0 for n in nodes), np.int64, len(nodes))
+    count = np.fromiter((n.gpus.physical if n.gpus else 0 for n in nodes), np.int64, len(nodes))
     having = np.flatnonzero(count > 0)
     if not having.size:
         return None
@@ -131,7 +143,7 @@ def _row(
         pool=view.pools[view.pool_of[node]],
         model=gpus.model,
         resource=gpus.resource,
-        devices=max(gpus.count, len(indices)),
+        devices=max(gpus.physical, len(indices)),
         free_before=int(before.whole[node]),
         free_after=int(after.whole[node]),
         before=_holds(view, view.start, node),
@@ -141,6 +153,7 @@ def _row(
         source=gpus.source.value,
         steerable=gpus.steerable,
         problem=gpus.problem,
+        units=gpus.units if gpus.sliced else 1,
     )
 
 
@@ -161,12 +174,13 @@ def _holds(view: RebalanceView, state: Scenario, node: int, seated: Sequence[int
 def _of_pod(view: RebalanceView, state: Scenario, node: int, pod: int) -> Iterable[GpuHold]:
     """What one pod holds: one row, or one for each size of part where it holds several."""
     columns, one = view.snapshot.columns, view.snapshot.pods[pod]
-    need = state.gpu_need(pod)
+    need, gpus = state.gpu_need(pod), view.snapshot.nodes[node].gpus
     devices = state.gpus_held(pod)
     workload = str(columns.workloads[columns.pod_workload[pod]])
     if not devices:
         if need is not None:
-            yield GpuHold(one.key, workload, need.count, min(need.part(node), WHOLE))
+            unit = gpus.unit if gpus is not None else 1.0
+            yield GpuHold(one.key, workload, need.count, max(1, int(min(need.part(node), WHOLE) * unit)))
         return
     located = columns.pod_node[pod] == node and set(devices) <= set(one.gpu_indices)
     source = one.gpu_source.value if located and one.gpu_source is not None else ""

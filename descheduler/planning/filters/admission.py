@@ -41,6 +41,8 @@ class _Admission:
         lacking = self._lacking(pod.namespace, spec, template)
         if lacking:
             return Blocked(Reason.NOT_ADMITTED, lacking, "no such object")
+        if template is not None and self._contradicted(template.spec):
+            return Blocked(Reason.NOT_ADMITTED, f"runtimeclass/{spec.runtime_class}", "the template contradicts it")
         return self._beyond_limits(pod, spec, template)
 
     def _template(self, pod: Pod) -> PodTemplate | None:
@@ -62,6 +64,16 @@ class _Admission:
         if "serviceaccounts" in read and ServiceAccount(namespace, account) not in there.service_accounts:
             return f"serviceaccount/{namespace}/{account}"
         return ""
+
+    def _contradicted(self, template: PodSpec) -> bool:
+        """Whether a template asks for another overhead or other nodes than its RuntimeClass."""
+        found = self._snapshot.runtime_classes.get(template.runtime_class)
+        if found is None:
+            return False
+        selector, overhead = template.node_selector, template.asks.overhead
+        return bool(overhead and overhead != found.overhead) or any(
+            selector.get(key, value) != value for key, value in found.node_selector.items()
+        )
 
     def _beyond_limits(self, pod: Pod, spec: PodSpec, template: PodTemplate | None) -> Blocked | None:
         ranges = self._ranges.get(pod.namespace)

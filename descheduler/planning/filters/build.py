@@ -25,6 +25,7 @@ from descheduler.planning.filters.quota import quota_filters
 from descheduler.planning.filters.remaking import remaking_filters
 from descheduler.planning.filters.resource_quota import resource_quota_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.filters.storage import storage_filters
 from descheduler.planning.filters.windows import window_filters
 
 __all__ = ["FilterRules", "Filters", "LedgerView", "build_filters"]
@@ -102,6 +103,7 @@ def build_filters(
     filters.add(opt_out_filters(context))
     filters.add(protection_filters(context))
     filters.add(controller_filters(context))
+    filters.add(storage_filters(context))
     filters.add(consequence_filters(context))
     filters.add(remaking_filters(context))
     filters.add((owner_filter(context),))

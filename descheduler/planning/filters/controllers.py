@@ -23,6 +23,8 @@ from descheduler.planning.filters.context import Filter, FilterContext
 
 _SCALED = ("ReplicaSet", "Deployment", "StatefulSet", "Job")
 """Kinds whose `replicas` say how many pods they want at a time."""
+_NUMBERED = "StatefulSet"
+"""The kind whose ordinals say which of its pods are too many (`model.remaking`)."""
 
 
 def controller_filters(context: FilterContext) -> Iterator[Filter]:
@@ -57,7 +59,7 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -
             wanted = found.replicas if wanted is None else min(wanted, found.replicas)
         above = found.controller if found is not None else None
     count = standing.get(nearest.uid, 0) if nearest is not None else 0
-    if nearest is None or wanted is None or count <= wanted:
+    if nearest is None or wanted is None or count <= wanted or nearest.kind == _NUMBERED:
         return None
     text = f"{count} pods are there and {wanted} wanted"
     return Blocked(Reason.WOULD_BE_LOST, f"{nearest.kind}/{nearest.name}", text)

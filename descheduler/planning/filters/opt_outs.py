@@ -120,7 +120,7 @@ def _storage(context: FilterContext) -> Iterator[Filter]:
             ),
         )
     if policy.protect_persistent_volumes:
-        held = [bool(p.claims) and _protected_claim(context, p) is not None for p in context.pods]
+        held = [bool(p.claims or p.spec.ephemeral) and _protected_claim(context, p) is not None for p in context.pods]
         yield Filter(
             Reason.PERSISTENT_VOLUME,
             np.array(held, np.bool_),
@@ -130,7 +130,7 @@ def _storage(context: FilterContext) -> Iterator[Filter]:
 
 def _protected_claim(context: FilterContext, pod: Pod) -> str | None:
     """A claim of the pod that the policy protects; one that is not known is."""
-    for name in pod.claims:
+    for name in (*pod.claims, *(template.claim_of(pod.name) for template in pod.spec.ephemeral)):
         claim = context.snapshot.claims.get((pod.namespace, name))
         classes = context.policy.protected_storage_classes
         if not classes or claim is None or claim.storage_class in classes:

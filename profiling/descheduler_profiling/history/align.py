@@ -19,6 +19,7 @@ from descheduler_profiling.history.signals import Conversion
 
 _ON_CLOCK = 1.0  # seconds by which a sample may miss its column
 _LARGEST = 1e30  # what float32 sums still hold
+_MIB = 1 << 20
 _NOISE = 1e-9  # below zero by rounding, not by a reset
 
 
@@ -78,21 +79,20 @@ def to_matrix(series: Sequence[Series], grid: Grid, ceiling: float = np.inf) -> 
 
 
 def unit_factors(values: Floats32, conversion: Conversion, block: int = 288) -> NDArray[np.float32]:
-    """By what each column [T] must be multiplied, judged by the numbers: exporters changed units under the same name.
+    """By what each value [S, T] must be multiplied, judged by the numbers of its own series: what a query of the
+    policy's own returns may be of several exporters.
 
-    `ratio`: a fraction above 1.5 is a percentage, where more than a glitch says so (1 in 1,000 samples of `block`
-    columns). `mebibytes`: no GPU has 10 TB, so a larger number of "MiB" counts bytes; and some GPU of a cluster
-    always uses more than 10 MB.
+    `ratio`: a series is of percent in a block of columns where most of what is not 0 is more than 1.5. One that cannot
+    be told is taken for fractions, the larger of the two. `mebibytes`: no GPU has 1 TiB, so a larger number of "MiB"
+    counts bytes; and nobody who counts bytes has less than one MiB but 0.
     """
-    columns = values.shape[1]
-    factors = np.ones(columns, np.float32)
+    factors = np.ones(values.shape, np.float32)
     if conversion == "mebibytes":
-        largest = np.fmax.reduce(values, axis=0, initial=0.0)
-        factors[~(largest > 1e7)] = 1 << 20
+        factors[~(values >= _MIB)] = _MIB
     elif conversion == "ratio":
+        columns = values.shape[1]
         for first in range(0, columns, block):
             part = values[:, max(0, min(first, columns - block)) : first + block]
-            large = int(np.count_nonzero(part > 1.5))
-            if large >= max(1.0, np.count_nonzero(np.isfinite(part)) / 1000):
-                factors[first : first + block] = 0.01
+            percent = (part > 1.5).sum(axis=1) * 2 > (part > 0).sum(axis=1)
+            factors[percent, first : first + block] = 0.01
     return factors

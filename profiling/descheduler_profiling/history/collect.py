@@ -9,14 +9,17 @@ again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from descheduler.model.errors import HistoryError
+from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler_profiling.history.defaults import STEP
 from descheduler_profiling.history.grid import Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
+from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.clusters import Clusters, clusters_behind
+from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.prometheus.probe import hello
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.signals import Signal
@@ -24,8 +27,6 @@ from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.history.update import Notes, Task, update
 from descheduler_profiling.history.view import to_history
 from descheduler_profiling.series import History, empty
-
-Progress = Callable[[str, int, int], None]
 
 _LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
 _SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
@@ -52,8 +53,8 @@ def collect(
     step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
-    progress: Progress | None = None,
     match: str = "",
+    here: PodsHere | None = None,
 ) -> dict[str, History]:
     """The aligned history of each signal on one clock; see `collect_with_notes`."""
     return collect_with_notes(
@@ -64,8 +65,8 @@ def collect(
         step=step,
         owner_of=owner_of,
         previous=previous,
-        progress=progress,
         match=match,
+        here=here,
     ).histories
 
 
@@ -78,14 +79,16 @@ def collect_with_notes(
     step: int = STEP,
     owner_of: OwnerOf = no_owner,
     previous: HistoryStore | None = None,
-    progress: Progress | None = None,
     match: str = "",
+    here: PodsHere | None = None,
 ) -> Collection:
     """Read what is missing and return the whole window.
 
     `owner_of(namespace, pod)` names the topmost controller of a pod that exists, None for others. `previous` holds
-    what earlier cycles read and is added to. `progress(signal, done, total)` counts columns. `match` is laid into
-    every built-in query (`cluster="a"`).
+    what earlier cycles read and is added to. `match` is laid into every built-in query (`cluster="a"`). `here` knows
+    what pods can use at most, and which should be measured.
+
+    Where the server mixes several clusters, nothing is read of the signals that are mixed: what is kept stays clean.
 
     A signal that cannot be read, or not wholly, is returned as far as it is known, with `complete=False` and its
     problems.
@@ -105,6 +108,7 @@ def collect_with_notes(
     owners = Owners(owner_of)
     histories: dict[str, History] = {}
     notes: dict[str, Notes] = {}
+    clusters, problem, remark = _clusters(client, grid.end, match, owners)
     for signal in asked:
         print_ = fingerprint(client, signal, step, match)
         loaded = store.load(signal.name, print_)
@@ -112,17 +116,35 @@ def collect_with_notes(
         if clock_problem:
             noted.problems.append(clock_problem)
         ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
+        noted.problems.extend([problem] if problem else [])
+        noted.remarks.extend([remark] if remark else [])
+        if clusters is not None and clusters.concerns(signal):
+            noted.problems.append(clusters.text(client.connection.name, match))
+            ring.settle()
+            histories[signal.name] = to_history(signal, ring, None, owners, noted)
+            notes[signal.name] = noted
+            continue
         unread = int((~ring.read).sum())
-        task = Task(client, signal, grid, owners, noted, match, progress)
+        task = Task(client, signal, grid, owners, noted, match, here)
         recent = update(task, ring)
         ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
         failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
         if failed:
             noted.remarks.append(failed)
-        histories[signal.name] = to_history(signal, ring, recent, owners, noted)
+        histories[signal.name] = to_history(signal, ring, recent, owners, noted, here)
         notes[signal.name] = noted
     return Collection(histories, notes)
+
+
+def _clusters(client: HistoryClient, at: int, match: str, owners: Owners) -> tuple[Clusters | None, str, str]:
+    """The clusters that the server mixes, if it does; why that cannot be told now (a problem), or never (a remark)."""
+    try:
+        return clusters_behind(client, at, match, owners.present), "", ""
+    except HistoryError as error:
+        text = f"whether {client.connection.name} holds several clusters is not known: {error}"
+        # A server that never tells is relied on for what it does answer.
+        return (None, "", text) if isinstance(error, HistoryRefused | TooMuch) else (None, text, "")
 
 
 def fingerprint(client: HistoryClient, signal: Signal, step: int, match: str) -> str:

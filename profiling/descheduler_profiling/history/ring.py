@@ -28,6 +28,8 @@ class Ring:
     values: Floats32
     read: Mask
     query: str = ""
+    weighed: int = 0  # the last column when the query was last held against what others measure
+    heard: float = 0.0  # share of the pods, as it was then, that it measures
     _rows: dict[WorkloadKey, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,7 +51,8 @@ class Ring:
         values[:, new : new + shared.count] = kept[alive]
         read = np.zeros(grid.count, np.bool_)
         read[new : new + shared.count] = self.read[old : old + shared.count]
-        return Ring(grid, [self.keys[row] for row in alive], values, read, self.query)
+        keys = [self.keys[row] for row in alive]
+        return Ring(grid, keys, values, read, self.query, self.weighed, self.heard)
 
     def write(self, part: Grid, keys: Sequence[WorkloadKey], values: Floats32, *, whole: bool) -> None:
         """Lay `values` [len(keys), part.count] over the columns of `part`.
@@ -65,6 +68,23 @@ class Ring:
             self.read[columns] = True
         else:
             self.values[rows, columns] = np.where(np.isfinite(values), values, self.values[rows, columns])
+
+    def ever_used(self, keys: Sequence[WorkloadKey]) -> Mask:
+        """[K] whether anything but 0 is known of each key."""
+        rows = np.array([self._rows.get(key, -1) for key in keys], np.intp)
+        used = np.append((self.values[: len(self.keys)] > 0).any(axis=1), False)
+        found: Mask = used[rows]
+        return found
+
+    def leave_out(self, keys: Sequence[WorkloadKey], idle: NDArray[np.int32], replicas: NDArray[np.int32]) -> None:
+        """Take replicas that were counted as 0 out of the means: `idle` [K, T] of the `replicas` [K, T] of each key."""
+        for at, key in enumerate(keys):
+            row = self._rows.get(key, -1)
+            touched = np.flatnonzero(idle[at])
+            if row >= 0 and touched.size:
+                left = (replicas[at] - idle[at])[touched]
+                mean = self.values[row, touched] * replicas[at, touched] / np.maximum(left, 1)
+                self.values[row, touched] = np.where(left > 0, mean, np.nan)
 
     def unread(self, columns: int) -> list[Grid]:
         """The holes among the first `columns` columns, oldest first."""

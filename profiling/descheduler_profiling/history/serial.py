@@ -46,6 +46,7 @@ class _Header(msgspec.Struct):
     digest: bytes
     recent_pods: list[tuple[str, str]] = []
     recent: bytes = b""
+    standing_still: list[str] = []
     absent: bool = False
 
 
@@ -82,6 +83,7 @@ def history_to_bytes(history: History) -> bytes:
         digest=hashlib.blake2b(payload, digest_size=16).digest(),
         recent_pods=list(history.pods),
         recent=coarse(history.recent).astype("<f4").tobytes(),
+        standing_still=list(history.standing_still),
         absent=history.absent,
     )
     head = zlib.compress(msgspec.msgpack.encode(header), 9)
@@ -136,6 +138,7 @@ def _history(header: _Header, payload: bytes) -> History:
         problems=tuple(header.problems),
         pods=tuple(header.recent_pods),
         recent=np.frombuffer(header.recent, "<f4").astype(np.float32).reshape(pods, -1 if pods else 0),
+        standing_still=tuple(header.standing_still),
         absent=header.absent,
     )
 

@@ -8,18 +8,16 @@ Sources of the names:
 - recording rules `node_namespace_pod_container:container_cpu_usage_seconds_total:sum_rate5m` (older `sum_irate`) and
   `namespace_workload_pod:kube_pod_owner:relabel`: kubernetes-monitoring/kubernetes-mixin, rules/apps.libsonnet;
 - `container_pressure_*`: cAdvisor in the kubelet, KEP-4205; `koordlet_*`: koordinator pkg/koordlet/metrics;
-- `DCGM_FI_*`: NVIDIA/dcgm-exporter etc/default-counters.csv. NVIDIA/DCGM dcgmlib/dcgm_fields.h names the same fields
-  203 and 1001 DCGM_FI_DEV_GPU_UTIL_RATIO and DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO since 4.6, and later exporters report
-  ratios and bytes where earlier ones report percent and MiB, partly under the old name; so the unit is judged by the
-  numbers.
+- `DCGM_FI_*`: `gpu_queries.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from descheduler_profiling.history import gpu_queries
 from descheduler_profiling.history.defaults import CEILING
 
 Shape = Literal["pod", "workload", "node"]
@@ -51,15 +49,6 @@ def _owner_queries(pick: str) -> tuple[str, str]:
 
 OWNER_QUERIES = _owner_queries("%s")
 PAST_OWNER_QUERIES = _owner_queries("last_over_time(%s[1d])")  # of every pod that there was in the day before
-
-
-GPU_ACTIVITY = (
-    "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
-    "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO",
-    "DCGM_FI_DEV_GPU_UTIL",
-    "DCGM_FI_DEV_GPU_UTIL_RATIO",
-)
-"""Metrics of DCGM that say how busy a GPU is, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +92,12 @@ class Signal:
     by_pod: bool = field(default=False, repr=False)
     of_gpus: bool = field(default=False, repr=False)
 
-    def rolled_up(self, query: Query) -> tuple[Query, ...]:
-        """The forms of a pod query that the server answers by workload; none where labels differ from the owner's."""
+    def rolled_up(self, query: Query, most: float = CEILING) -> tuple[Query, ...]:
+        """The forms of a pod query that the server answers by workload; none where labels differ from the owner's.
+
+        Of a pod no value above `most` is a measurement: in a mean of many it could not be told any more.
+        """
+        most = min(most, self.ceiling)
         if (
             self.roll_up_on_server == "never"
             or query.shape != "pod"
@@ -114,7 +107,7 @@ class Signal:
         how = "avg" if self.aggregation == "mean" else "max"
         return tuple(
             Query(
-                f"{how} by (namespace, workload, workload_type) (({query.text}) "
+                f"{how} by (namespace, workload, workload_type) ((({query.text}) <= {most:.6g}) "
                 f"* on (namespace, pod) group_left (workload, workload_type) ({owners}))",
                 "workload",
                 name="workload",
@@ -166,26 +159,6 @@ def _memory() -> tuple[Query, ...]:
     )
 
 
-def _dcgm(names: Iterable[str], inside: str, across: str) -> tuple[Query, ...]:
-    """Queries over the GPUs of a pod, by the labels that the exporter or, without honorLabels, the scrape gives.
-
-    `exported_pod` comes first: where it exists, `pod` is the exporter's own. `pod_name` is the exporter before 2.0.
-    """
-    spellings = (("exported_namespace", "exported_pod"), ("namespace", "pod"), ("pod_namespace", "pod_name"))
-    return tuple(
-        Query(
-            _named(
-                f"{across} by ({namespace}, {pod}) (max by ({namespace}, {pod}, UUID, GPU_I_ID) "
-                f'({inside}({name}{{{pod}!=""$match}}[$window])))',
-                namespace,
-                pod,
-            )
-        )
-        for name in names
-        for namespace, pod in spellings
-    )
-
-
 def _psi(resource: str, koordlet: str) -> tuple[Query, ...]:
     kubelet = (
         "max by (namespace, pod) "
@@ -203,30 +176,21 @@ def _cpi() -> tuple[Query, ...]:
     return (Query(_named(f"({field_ % 'cycles'} / {field_ % 'instructions'})", "pod_namespace", "pod_name")),)
 
 
+def _of_gpus(name: str, unit: str, promql: str, conversion: Conversion, ceiling: float) -> Signal:
+    return Signal(name, unit, (Query(promql),), conversion=conversion, ceiling=ceiling, by_pod=True, of_gpus=True)
+
+
 def builtin_signals() -> dict[str, Signal]:
-    """The signals that are known without a policy: cpu, memory, gpu, gpu_memory, psi_cpu, psi_memory, psi_io, cpi."""
-    framebuffer = ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_USED_BYTES")
+    """The signals that are known without a policy: cpu, memory, gpu, gpu_least, gpu_memory, psi_…, cpi.
+
+    `gpu_least` is how busy a GPU is by the metric that says least, where `gpu` goes by the one that says most.
+    """
     made = (
         Signal("cpu", "cores", _cpu(), ceiling=4096),
         Signal("memory", "bytes", _memory(), ceiling=2.0**47),
-        Signal(
-            "gpu",
-            "fraction",
-            _dcgm(GPU_ACTIVITY, "avg_over_time", "avg"),
-            conversion="ratio",
-            ceiling=100.0,
-            by_pod=True,
-            of_gpus=True,
-        ),
-        Signal(
-            "gpu_memory",
-            "bytes",
-            _dcgm(framebuffer, "max_over_time", "sum"),
-            conversion="mebibytes",
-            ceiling=2.0**47,
-            by_pod=True,
-            of_gpus=True,
-        ),
+        _of_gpus("gpu", "fraction", gpu_queries.activity(), "ratio", 100.0),
+        _of_gpus("gpu_least", "fraction", gpu_queries.least_activity(), "ratio", 100.0),
+        _of_gpus("gpu_memory", "bytes", gpu_queries.memory_used(), "mebibytes", 2.0**47),
         Signal("psi_cpu", "fraction", _psi("cpu", "cpu"), ceiling=1.5),
         Signal("psi_memory", "fraction", _psi("memory", "mem"), ceiling=1.5),
         Signal("psi_io", "fraction", _psi("io", "io"), ceiling=1.5),

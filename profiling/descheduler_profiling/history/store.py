@@ -36,6 +36,8 @@ class _Header(msgspec.Struct):
     step: int
     columns: int
     keys: list[tuple[str, str, str]]
+    weighed: int = 0
+    heard: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ def _encode(ring: Ring, fingerprint: str) -> list[bytes | memoryview]:
             step=ring.grid.step,
             columns=ring.grid.count,
             keys=[(key.namespace, key.kind, key.name) for key in ring.keys],
+            weighed=ring.weighed,
+            heard=ring.heard,
         )
     )
     values = np.ascontiguousarray(ring.values[: len(ring.keys)], "<f4").reshape(-1).view(np.uint8)
@@ -167,4 +171,5 @@ def _decode(data: bytes, fingerprint: str) -> Loaded:
     read = np.frombuffer(rest, np.bool_, columns).copy()
     values = np.frombuffer(rest, "<f4", rows * columns, columns).reshape(rows, columns).astype(np.float32, copy=False)
     keys = [WorkloadKey(*key) for key in header.keys]
-    return Loaded(Ring(Grid(header.start, header.step, columns), keys, values, read, header.query))
+    grid = Grid(header.start, header.step, columns)
+    return Loaded(Ring(grid, keys, values, read, header.query, header.weighed, header.heard))

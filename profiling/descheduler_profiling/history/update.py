@@ -6,7 +6,6 @@ history is not complete until the server says the same twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,18 +13,23 @@ import numpy as np
 from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history import plausible, standstill
 from descheduler_profiling.history.absence import why_absent, why_unnamed
-from descheduler_profiling.history.agreement import EarlierAnswer
+from descheduler_profiling.history.agreement import LATE_COLUMNS, EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.owners import Owners
+from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.chunks import Hole, RangeReader
 from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.joining import joined, parts
 from descheduler_profiling.history.prometheus.probe import Bulk, Choice, NoSeries, Prober
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
+from descheduler_profiling.history.standstill import Standstill
+from descheduler_profiling.history.weighing import weigh
 from descheduler_profiling.settings import DAY, HOUR
 
 RECENT_SECONDS = HOUR
@@ -51,6 +55,7 @@ class Notes:
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     oddities: Oddities = field(default_factory=Oddities)
+    standing_still: dict[tuple[str, str], str] = field(default_factory=dict)  # pods whose counters do, by node
     columns_read: int = 0
     align_seconds: float = 0.0
     append_seconds: float = 0.0
@@ -75,7 +80,7 @@ class Task:
     owners: Owners
     notes: Notes
     match: str
-    progress: Callable[[str, int, int], None] | None
+    here: PodsHere | None = None
 
     @property
     def window_seconds(self) -> int:
@@ -91,7 +96,8 @@ def update(task: Task, ring: Ring) -> Recent | None:
     """Fill `ring`; the last hour by pod, or None if it could not be read: the notes then say why."""
     for key in ring.keys:
         task.owners.learn(key)
-    prober = Prober(task.client, task.grid, task.window_seconds, task.match)
+    most = plausible.most(task.here, task.signal.name)
+    prober = Prober(task.client, task.grid, task.window_seconds, task.match, most)
     earlier = EarlierAnswer(ring, _recent_columns(task))
     try:
         choice = _known(task, ring) or prober.choose(task.signal)
@@ -99,13 +105,23 @@ def update(task: Task, ring: Ring) -> Recent | None:
         if not recent.pods and not holes and ring.query:
             choice = prober.choose(task.signal)  # e.g. an exporter was upgraded and has new names
             recent, holes = _read_recent(task, choice, ring)
+        wider = weigh(task.signal, choice, prober, ring, _measured(recent), task.here, task.owners)
+        widened = wider != choice
+        if widened:
+            choice = wider
+            recent, holes = _read_recent(task, choice, ring)
         ring.query = task.notes.query = choice.text
-        if earlier.differs(ring):
-            ring.read[: ring.grid.count - recent.values.shape[1]] = False
+        before = ring.grid.count - recent.values.shape[1]
+        still = _standstill(task, choice, ring, recent)
+        if widened and ring.read[:before].any():
+            ring.read[:before] = False  # what it measures more was there before, too
+        elif earlier.differs(ring):
+            ring.read[:before] = False
             task.notes.problems.append(f"{task.client.connection.name} {_OTHERWISE}")
-        past = ring.unread(ring.grid.count - recent.values.shape[1])
+        past = ring.unread(before)
         if past:
-            holes += _read_past(task, prober, choice, ring, past)
+            holes += _read_past(task, prober, choice, ring, past, still)
+            _correct(task, ring, recent, still)
     except (NoSeries, Unnamed) as error:
         task.notes.absent = isinstance(error, NoSeries)
         explain = why_absent if task.notes.absent else why_unnamed
@@ -119,17 +135,34 @@ def update(task: Task, ring: Ring) -> Recent | None:
     return recent
 
 
+def _standstill(task: Task, choice: Choice, ring: Ring, recent: Recent) -> Standstill | None:
+    """Watches the counters that may stand still; what is known to do so is no measurement any more."""
+    if task.here is None or task.signal.name != standstill.SIGNAL or choice.query.shape != "pod":
+        return None
+    still = Standstill(task.here, task.grid, recent.pods, recent.keys, recent.values)
+    _correct(task, ring, recent, still)
+    return still
+
+
+def _correct(task: Task, ring: Ring, recent: Recent, still: Standstill | None) -> None:
+    if still is not None:
+        task.notes.standing_still = still.correct(ring, recent.pods, recent.values)
+
+
+def _measured(recent: Recent) -> set[tuple[str, str]]:
+    """The pods with a sample in the newest columns."""
+    heard = np.isfinite(recent.values[:, -LATE_COLUMNS:]).any(axis=1)
+    return {recent.pods[row] for row in np.flatnonzero(heard).tolist()}
+
+
 def _recent_columns(task: Task) -> int:
     return min(task.grid.count, max(1, RECENT_SECONDS // task.grid.step))
 
 
 def _known(task: Task, ring: Ring) -> Choice | None:
     """The query that answered last time, if the signal still has it."""
-    for query in task.signal.queries:
-        text = query.render(task.window_seconds, task.match)
-        if ring.query and text == ring.query:
-            return Choice(query, text, len(ring.keys))
-    return None
+    made = parts(task.signal, ring.query, task.window_seconds, task.match) if ring.query else ()
+    return Choice(joined(made), ring.query, len(ring.keys)) if made else None
 
 
 def _read_recent(task: Task, choice: Choice, ring: Ring) -> tuple[Recent, list[Hole]]:
@@ -156,7 +189,9 @@ def _read_recent(task: Task, choice: Choice, ring: Ring) -> tuple[Recent, list[H
     return Recent(list(found), names, values), holes
 
 
-def _read_past(task: Task, prober: Prober, choice: Choice, ring: Ring, past: list[Grid]) -> list[Hole]:
+def _read_past(
+    task: Task, prober: Prober, choice: Choice, ring: Ring, past: list[Grid], still: Standstill | None
+) -> list[Hole]:
     wanted = sum(run.count for run in past)
     bulk = Bulk(choice.query, choice.text, choice.series)
     if wanted > RECENT_SECONDS // task.grid.step:
@@ -166,14 +201,12 @@ def _read_past(task: Task, prober: Prober, choice: Choice, ring: Ring, past: lis
     task.notes.bulk_query = bulk.text
 
     def sink(columns: Grid, answer: QueryAnswer) -> None:
-        _, keys, matrix = _named(task, bulk.query, columns, answer)
+        named, keys, matrix = _named(task, bulk.query, columns, answer)
         _write(task, ring, columns, keys, matrix, answer)
+        if still is not None and bulk.query.shape == "pod":
+            still.note(columns, named, keys, matrix)
 
-    def progress(done: int, total: int) -> None:
-        if task.progress is not None:
-            task.progress(task.signal.name, done, total)
-
-    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink, progress)
+    return RangeReader(task.client, bulk.text, bulk.series).read(past, sink)
 
 
 def _learn_owners(task: Task, past: list[Grid]) -> None:
@@ -221,17 +254,23 @@ def _named(
             f"the query of signal {task.signal.name} returns series without the labels {', '.join(labels)}: "
             "change the query"
         )
-    matrix, oddities = to_matrix(series, columns, task.signal.ceiling)
-    task.notes.oddities += oddities
+    of_workloads = query.shape == "workload"
+    most = plausible.most(task.here, task.signal.name) if of_workloads else task.signal.ceiling
+    matrix, oddities = to_matrix(series, columns, min(most, task.signal.ceiling))
     names = [
         (one.labels.get(query.namespace, ""), one.labels[query.name], one.labels.get(query.kind, "")) for one in series
     ]
     distinct, index = group(names)
     if len(distinct) != len(names):
         matrix = reduce_rows(matrix, index, len(distinct), "max")
+    named = [(namespace, name) for namespace, name, _ in distinct]
+    if query.shape == "pod":
+        matrix, glitches = plausible.bounded(task.here, task.signal.name, named, columns, task.window_seconds, matrix)
+        oddities += Oddities(absurd=glitches)
+    task.notes.oddities += oddities
     keys = _keys(task.owners, query, distinct)
     task.notes.align_seconds += task.client.stopwatch() - begun
-    return [(namespace, name) for namespace, name, _ in distinct], keys, matrix
+    return named, keys, matrix
 
 
 def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> list[WorkloadKey]:

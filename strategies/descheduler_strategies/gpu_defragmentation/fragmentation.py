@@ -24,7 +24,7 @@ from descheduler.packing.state import WHOLE
 from descheduler_strategies.gpu_defragmentation import coordinated
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.target import target
-from descheduler_strategies.gpus.gpu_packing import GpuPacking, gpu_packing, gpu_pool
+from descheduler_strategies.gpus.gpu_packing import GpuPacking, by_device, gpu_packing, gpu_pool
 from descheduler_strategies.gpus.waiting import pending_with_gpus
 
 SUBJECT = Subject(SubjectKind.GPU, "fragmentation")
@@ -34,7 +34,7 @@ TRIED = 60
 
 def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Proposal | Observation]:
     """One proposal a unit, each lowering the measure where its pods would really land."""
-    pool = gpu_pool(view, args.pools)
+    pool = gpu_pool(view, args.pools) & by_device(view)
     most = args.max_moves - view.moves_granted(NAME, SUBJECT)
     state = view.what_if()
     waits = [] if args.workload else pending_with_gpus(view)

@@ -24,7 +24,14 @@ from descheduler.packing.make_room.slots import open_slots
 from descheduler_strategies.directed import found_places
 from descheduler_strategies.gpu_defragmentation.args import NAME, GpuDefragmentationArgs
 from descheduler_strategies.gpu_defragmentation.focus import fewest_moves, focus, most_openable
-from descheduler_strategies.gpus.gpu_packing import GpuPacking, allowance_of, effort_of, gpu_packing, gpu_pool
+from descheduler_strategies.gpus.gpu_packing import (
+    GpuPacking,
+    allowance_of,
+    by_device,
+    effort_of,
+    gpu_packing,
+    gpu_pool,
+)
 
 TRIED = 16
 """Nodes looked at, for each slot that may be opened, besides those that the search chose."""
@@ -82,7 +89,8 @@ class _Shape:
             self.need[0] = amount("cpu", args.slot.cpu)
             self.need[1] = amount("memory", args.slot.memory)
         self.pool = gpu_pool(view, args.pools)
-        self.nodes = np.flatnonzero(self.pool & (columns.allocatable >= self.need).all(axis=1)).astype(np.int32)
+        able = self.pool & by_device(view) & (columns.allocatable >= self.need).all(axis=1)
+        self.nodes = np.flatnonzero(able).astype(np.int32)
 
     def demand(self, columns: GpuPacking) -> Demand:
         """The slot as a search sees it."""

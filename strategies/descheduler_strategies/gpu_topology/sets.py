@@ -56,6 +56,7 @@ class DeviceSets:
         ]
         self._model_of = np.unique(models, return_inverse=True)[1]  # [N]
         self._needs = view.start.gpu_needs()
+        self._sliced = [n.gpus is not None and n.gpus.sliced for n in view.snapshot.nodes]
         self._left = self._links.usable.copy()  # [N] bits that no located pod of the snapshot holds any part of
         for at, node in enumerate(view.snapshot.nodes):
             if node.gpus is not None:
@@ -69,9 +70,12 @@ class DeviceSets:
                 self._reported[node] = False
 
     def count(self, pod: int) -> int:
-        """Whole GPUs that the pod asks for; 0 for one that asks for none, or for parts."""
-        need = self._needs[self._view.snapshot.columns.pod_spec[pod]]
-        return need.count if need is not None and need.milli >= WHOLE else 0
+        """Whole GPUs that the pod asks for; 0 for one that asks for none, or for parts or turns."""
+        columns = self._view.snapshot.columns
+        need, node = self._needs[columns.pod_spec[pod]], int(columns.pod_node[pod])
+        if need is None or need.milli < WHOLE or (node >= 0 and self._sliced[node]):
+            return 0
+        return int(need.count)
 
     def holding(self, pod: int) -> Holding:
         """What the pod holds on its node in the snapshot."""

@@ -165,6 +165,12 @@ def gpu_pool(view: RebalanceView, pools: Sequence[str]) -> NDArray[np.bool_]:
     return out
 
 
+def by_device(view: RebalanceView) -> NDArray[np.bool_]:
+    """[N] nodes whose GPUs are held as devices: on others pods take turns on them, or hold parts that nobody tells."""
+    nodes = view.snapshot.nodes
+    return np.fromiter((n.gpus is not None and not n.gpus.sliced for n in nodes), np.bool_, len(nodes))
+
+
 def allowance_of(view: RebalanceView, columns: GpuPacking, moves: int) -> Allowance:
     """At most so many moves; gangs that move whole are groups, one that is not all here does not move."""
     group = np.full(len(columns.pods), ABSENT, np.int32)

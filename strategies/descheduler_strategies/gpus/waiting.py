@@ -48,13 +48,17 @@ class Waiting:
 
 
 def waiting(view: RebalanceView, choice: PendingChoice) -> list[Waiting]:
-    """All that the choice names, that asks for GPUs and was granted no room yet: highest priority first, then age."""
+    """All that the choice names, that asks for GPUs and was granted no room yet: highest priority first, then age.
+
+    For a nominated pod the scheduler keeps room itself.
+    """
     snapshot = view.snapshot
     unbound = np.flatnonzero(snapshot.columns.pod_node < 0)
     granted = {seat.pod for proposal in view.granted for seat in proposal.seats}
     units: dict[str, list[int]] = {}
     for pod in unbound.tolist():
-        if pod not in granted and _waits(snapshot.pods[pod], snapshot.taken_at, choice):
+        kept = snapshot.pods[pod].nominated in snapshot.node_index
+        if not kept and pod not in granted and _waits(snapshot.pods[pod], snapshot.taken_at, choice):
             units.setdefault(view.units.of(pod).name, []).append(pod)
     found = [w for name, pods in units.items() if (w := _of(view, name, pods, choice)) is not None]
     return sorted(found, key=lambda w: (-w.priority, w.since, w.name))

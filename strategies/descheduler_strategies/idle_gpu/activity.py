@@ -7,24 +7,14 @@ holds only if every replica is in the mean; what was not measured is not known, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import RebalanceView
-from descheduler.model.arrays import Floats32, Indices
-from descheduler.model.devices import WHOLE
+from descheduler.model.arrays import Floats32, Indices, Mask
 from descheduler_profiling.series import History
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Holders:
-    """`pods` [K] live pods that hold GPUs, `gpus` [K] how many, parts counted as parts, of so many `devices` [K]."""
-
-    pods: Indices
-    gpus: NDArray[np.float64]
-    devices: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,20 +35,6 @@ class Activity:
     def since(self) -> NDArray[np.float64]:
         """[K] unix seconds from which on the pod was idle, as far as history reaches."""
         return self.start + self.last.astype(np.float64) * self.step
-
-
-def holders(view: RebalanceView, pools: tuple[str, ...] = ()) -> Holders:
-    """The live pods with GPUs on nodes of the pools (all when empty), ascending."""
-    columns, needs = view.snapshot.columns, view.start.gpu_needs()
-    amounts = np.array([need.count * min(need.milli, WHOLE) / WHOLE if need else 0.0 for need in needs], np.float64)
-    devices = np.array([need.count if need else 0 for need in needs], np.int64)
-    if not amounts.size:
-        return Holders(np.empty(0, np.intp), np.empty(0, np.float64), devices)
-    chosen = np.array([not pools or pool in pools for pool in view.pools], np.bool_)
-    there = columns.pod_live & (amounts[columns.pod_spec] > 0)
-    there &= chosen[view.pool_of[np.maximum(columns.pod_node, 0)]]
-    found = np.flatnonzero(there)
-    return Holders(found, amounts[columns.pod_spec[found]], devices[columns.pod_spec[found]])
 
 
 def activity(
@@ -87,6 +63,22 @@ def activity(
         values[single, steps - shown :] = recent[:, recent.shape[1] - shown :]
         last[single] = _last_of_both(recent, last[single], total, threshold)
     return Activity(values=values, over=over, last=last, start=history.start, step=history.step, end=history.end)
+
+
+def pooled(seen: Activity, group: Indices) -> Activity:
+    """Who shares a device is told what is measured of the device, whichever of its users it was measured for.
+
+    `group` [K] is the same for all users of a device, -1 for a pod that shares none.
+    """
+    values, last = seen.values.copy(), seen.last.copy()
+    there: Mask = np.asarray(np.isfinite(seen.values).any(axis=1))
+    for one in np.unique(group[group >= 0]).tolist():
+        users = np.flatnonzero(group == one)
+        told = users[there[users]]
+        if told.size:
+            values[users] = np.fmax.reduce(seen.values[told], axis=0)
+            last[users] = seen.last[told].max()
+    return replace(seen, values=values, last=last)
 
 
 def _rows(view: RebalanceView, history: History, pods: Indices) -> tuple[Indices, NDArray[np.int64]]:

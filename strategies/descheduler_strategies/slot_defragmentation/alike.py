@@ -51,8 +51,8 @@ def simple(view: RebalanceView, pods: Positions) -> Mask:
 
 
 def _plain(spec: PodSpec) -> bool:
-    rules = (spec.affinity.required, spec.anti_affinity.required, spec.spread, spec.host_ports, spec.resource_claims)
-    return not any(rules)
+    between_pods = (spec.affinity.required, spec.anti_affinity.required, spec.spread, spec.host_ports)
+    return not any((*between_pods, spec.resource_claims, spec.ephemeral))
 
 
 def alike_pods(packing: Packing, pool: Mask, slot: Ints, capacity: Ints, moves: int, effort: float) -> AlikePods:

@@ -19,11 +19,12 @@ from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
 
 MAX_POINTS = 11_000
-_SLOW_SPLITS = 3  # a server that times out on an eighth of the range is ill, not overloaded by us
+# A server that times out on an eighth of the range is ill, not overloaded by us; and one that still finds too many
+# series in it does so because there are, not because of pods that came and went.
+_FEW_SPLITS = 3
 _GIVE_UP = 2  # failed chunks in a row after which the rest is not even tried
 
 Sink = Callable[[Grid, QueryAnswer], None]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Hole:
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     grid: Grid
-    slow_splits: int = 0
+    splits: int = 0  # of those that may be made a few times only
 
 
 class RangeReader:
@@ -50,22 +51,11 @@ class RangeReader:
         self._failed_in_a_row = 0
         self._stopped: HistoryError | None = None
 
-    def read(self, wanted: Iterable[Grid], sink: Sink, progress: Progress | None = None) -> list[Hole]:
+    def read(self, wanted: Iterable[Grid], sink: Sink) -> list[Hole]:
         """Hand every answer to `sink`, in this thread; return what stayed missing after a second try."""
-        runs = list(wanted)
-        total = sum(run.count for run in runs)
-        done = 0
-
-        def passed(grid: Grid, answer: QueryAnswer) -> None:
-            nonlocal done
-            done += grid.count
-            sink(grid, answer)
-            if progress is not None:
-                progress(done, total)
-
-        holes = self._pass(runs, passed)
+        holes = self._pass(list(wanted), sink)
         if holes and self._stopped is None:
-            holes = self._pass([hole.grid for hole in holes], passed)
+            holes = self._pass([hole.grid for hole in holes], sink)
         return sorted(holes, key=lambda hole: hole.grid)
 
     def _pass(self, runs: list[Grid], sink: Sink) -> list[Hole]:
@@ -101,7 +91,7 @@ class RangeReader:
         try:
             answer = finished.result()
         except TooMuch as error:
-            halves = self._halve(chunk, slow=error.slow)
+            halves = self._halve(chunk, a_few_times=error.slow or error.series)
             left.extendleft(reversed(halves))
             if not halves:
                 self._failed(chunk, error, holes)
@@ -121,10 +111,10 @@ class RangeReader:
         if hopeless or isinstance(error, HistoryRefused):
             self._stopped = error
 
-    def _halve(self, chunk: _Chunk, *, slow: bool) -> list[_Chunk]:
+    def _halve(self, chunk: _Chunk, *, a_few_times: bool) -> list[_Chunk]:
         grid = chunk.grid
-        splits = chunk.slow_splits + slow
-        if grid.count < 2 or splits > _SLOW_SPLITS:
+        splits = chunk.splits + a_few_times
+        if grid.count < 2 or splits > _FEW_SPLITS:
             return []
         half = (grid.count + 1) // 2
         self._points = min(self._points, half)
@@ -138,8 +128,8 @@ class RangeReader:
         if chunk.grid.count <= first:
             return chunk
         rest = chunk.grid.part(first, chunk.grid.count - first)
-        left.appendleft(_Chunk(rest, chunk.slow_splits))
-        return _Chunk(chunk.grid.part(0, first), chunk.slow_splits)
+        left.appendleft(_Chunk(rest, chunk.splits))
+        return _Chunk(chunk.grid.part(0, first), chunk.splits)
 
     def _affordable(self, series: float) -> int:
         """Columns of so many series that one answer may hold."""

@@ -7,12 +7,13 @@ queries), nothing but GET is retried. So the request is made through its session
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -20,8 +21,9 @@ from urllib3.util.retry import Retry
 
 from descheduler.model.errors import HistoryError, HistoryPartial, HistoryUnreachable
 from descheduler_profiling.history.grid import Grid
-from descheduler_profiling.history.prometheus.failures import Failure, TooMuch, failure_of
+from descheduler_profiling.history.prometheus.failures import Failure, TooMuch, failure_of, http_time
 from descheduler_profiling.history.prometheus.sessions import Connection, credentials, make_session
+from descheduler_profiling.history.prometheus.turns import Turns
 from descheduler_profiling.history.prometheus.wire import QueryAnswer, decode_answer
 
 _CONNECT_TIMEOUT = 10.0
@@ -46,7 +48,8 @@ class Usage:
 class HistoryClient:
     """Asks one server. May be used by several threads; at most `connection.max_concurrency` queries are under way.
 
-    `rng` spreads retries, `sleep` and `clock` (Unix seconds) are the world's unless a test says otherwise.
+    `rng` spreads retries, `sleep` and `clock` (Unix seconds) are the world's unless a test says otherwise. `beat` is
+    called after every attempt, so that long readings show that they go on.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class HistoryClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.connection = connection
         self.usage = Usage()
@@ -65,7 +69,8 @@ class HistoryClient:
         self._sleep = sleep
         self._clock = clock
         self.stopwatch = stopwatch
-        self._slots = threading.BoundedSemaphore(connection.max_concurrency)
+        self._beat = beat
+        self._turns = Turns(connection.max_concurrency, stopwatch, sleep)
         self._lock = threading.Lock()
         self._session = make_session(connection)
         self._connect = PrometheusConnect(
@@ -103,19 +108,34 @@ class HistoryClient:
 
     def _ask(self, path: str, fields: dict[str, str]) -> QueryAnswer:
         whole = {**fields, "timeout": f"{max(1, round(self.connection.timeout))}s", **self.connection.extra_params}
-        attempts = max(1, self.connection.attempts)
-        for attempt in range(attempts):
-            with self._slots:
+        waited_until = -math.inf
+        for attempt in itertools.count(1):
+            with self._turns.turn(waited_until):
                 outcome = self._once(path, whole)
             if isinstance(outcome, QueryAnswer):
+                self._turns.answered()
                 return outcome
-            if not outcome.again or attempt == attempts - 1:
+            pause = self._pause(outcome, attempt)
+            if outcome.quiet:
+                waited_until = self._turns.quiet(pause, str(outcome.error))
+            elif not outcome.again:
+                self._turns.answered()
+            if not outcome.again or attempt >= self._attempts(outcome):
                 raise outcome.error
             with self._lock:
                 self.usage.retries += 1
-                spread = self._rng.uniform(0.5, 1.5)
-            self._sleep(max(outcome.wait, min(_BACKOFF_MAX, _BACKOFF * 2**attempt) * spread))
+            self._sleep(pause)
         raise AssertionError("unreachable")
+
+    def _attempts(self, failure: Failure) -> int:
+        """What may only have been slow is tried once more, and then asked for less."""
+        return min(2, self.connection.attempts) if isinstance(failure.error, TooMuch) else self.connection.attempts
+
+    def _pause(self, failure: Failure, attempt: int) -> float:
+        """Seconds before the next attempt: growing, spread, and as long as the server wishes."""
+        with self._lock:
+            spread = self._rng.uniform(0.5, 1.5)
+        return max(failure.wait, min(_BACKOFF_MAX, _BACKOFF * 2.0 ** (attempt - 1)) * spread)
 
     def _once(self, path: str, fields: Mapping[str, str]) -> QueryAnswer | Failure:
         where = self.connection.name
@@ -137,6 +157,7 @@ class HistoryClient:
             with self._lock:
                 self.usage.requests += 1
                 self.usage.server_seconds += self.stopwatch() - begun
+            self._beat()
         return self._understand(response, body)
 
     def _send(self, path: str, fields: Mapping[str, str]) -> requests.Response:
@@ -172,18 +193,21 @@ class HistoryClient:
     def _understand(self, response: requests.Response, body: bytes) -> QueryAnswer | Failure:
         headers = response.headers
         begun = self.stopwatch()
+        told_at = http_time(headers.get("Date", ""))
         failure = failure_of(
             response.status_code,
             headers.get("Content-Type", ""),
             headers.get("Retry-After", ""),
             body,
             self.connection.name,
+            told_at=self._clock() if told_at is None else told_at,
         )
         if failure is not None:
             if "Location" in headers:
                 failure.error.args = (f"{failure.error} Location: {headers['Location']}",)
             return failure
-        self._note_skew(headers.get("Date", ""))
+        if told_at is not None:
+            self.skew = told_at - self._clock()  # how far the server's clock is ahead of ours; negative: behind
         try:
             return decode_answer(body)
         except HistoryPartial as error:
@@ -194,13 +218,6 @@ class HistoryClient:
             with self._lock:
                 self.usage.bytes += len(body)
                 self.usage.decode_seconds += self.stopwatch() - begun
-
-    def _note_skew(self, date: str) -> None:
-        """How far the server's clock is ahead of ours, in seconds (negative: behind)."""
-        try:
-            self.skew = parsedate_to_datetime(date).timestamp() - self._clock()
-        except (TypeError, ValueError):
-            return
 
 
 def _failure(error: HistoryError, cause: BaseException, *, again: bool = False) -> Failure:

@@ -2,17 +2,21 @@
 
 The query itself is counted, not the metric's name, so that labels, joins and rights are tried too. A recording rule
 that was added yesterday does not push out the raw metric that reaches back a week: of the queries that answer now,
-the first that also answers at the start wins.
+the first that also answers at the start wins. Pods that it does not measure are asked for by the others (`joining`).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from descheduler.model.errors import HistoryPartial, HistoryRefused, HistoryUnreachable
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.failures import TooMuch
+from descheduler_profiling.history.prometheus.joining import added_by, joined, joins, parts
+from descheduler_profiling.history.prometheus.wire import Series
 from descheduler_profiling.history.signals import OWNER_QUERIES, Query, Signal, render
 
 _UNOWNED = 0.02  # share of pods without a known owner above which the server's own roll-up loses too much
@@ -20,6 +24,9 @@ _UNOWNED = 0.02  # share of pods without a known owner above which the server's 
 # Samples of single pods (35 bytes each) from which their transfer costs more than the server's join. Measured: 1,000
 # pods of 5 replicas over a week cost the server 6.7 s and us 0.4 s pod by pod, 11.4 s and 0.1 s by workload.
 _ROLL_UP_FROM = 20_000_000
+
+Wanted = Callable[[str, str], bool]
+"""Whether a pod, (namespace, name), should be measured."""
 
 
 class NoSeries(HistoryRefused):
@@ -55,13 +62,19 @@ class Tried:
 
 
 class Prober:
-    """Asks one server about one window. `match`: matchers that every selector gets."""
+    """Asks one server about one window. `match`: matchers that every selector gets.
 
-    def __init__(self, client: HistoryClient, grid: Grid, window_seconds: int, match: str) -> None:
+    `most`: what no pod can exceed.
+    """
+
+    def __init__(
+        self, client: HistoryClient, grid: Grid, window_seconds: int, match: str, most: float = math.inf
+    ) -> None:
         self._client = client
         self._grid = grid
         self._window = window_seconds
         self._match = match
+        self._most = most
 
     def choose(self, signal: Signal) -> Choice:
         """The best query.
@@ -109,6 +122,25 @@ class Prober:
         except (HistoryRefused, TooMuch, HistoryPartial) as error:
             return Tried(text, refusal=str(error))
 
+    def wider(self, signal: Signal, choice: Choice, wanted: Wanted, least: int) -> Choice:
+        """The choice with those further queries that measure `least` or more wanted pods which it does not."""
+        made = list(parts(signal, choice.text, self._window, self._match))
+        series = choice.series
+        for query in signal.queries if made and all(map(joins, made)) else ():
+            if query in made or not joins(query):
+                continue
+            current = joined(made).render(self._window, self._match)
+            try:
+                found = self._whole(added_by(query.render(self._window, self._match), current), self._grid.end)
+            except (HistoryRefused, TooMuch, HistoryPartial):
+                continue
+            if sum(wanted(one.labels.get("namespace", ""), one.labels.get("pod", "")) for one in found) >= least:
+                made.append(query)
+                series += len(found)
+        if not made or joined(made) == choice.query:
+            return choice
+        return Choice(joined(made), joined(made).render(self._window, self._match), series)
+
     def bulk(self, signal: Signal, choice: Choice, columns: int) -> Bulk:
         """The query for a range of so many columns: rolled up by the server if the signal wants it or it saves much.
 
@@ -116,7 +148,7 @@ class Prober:
         """
         if signal.roll_up_on_server == "auto" and choice.series * columns < _ROLL_UP_FROM:
             return Bulk(choice.query, choice.text, choice.series)
-        for query, owners in zip(signal.rolled_up(choice.query), OWNER_QUERIES, strict=False):
+        for query, owners in zip(signal.rolled_up(choice.query, self._most), OWNER_QUERIES, strict=False):
             text = query.render(self._window, self._match)
             owner_text = render(owners, self._window, self._match)
             try:
@@ -130,10 +162,14 @@ class Prober:
 
     def count(self, text: str, at: int) -> int:
         """How many series a query has at one time."""
-        answer = self._client.query(f"count({text})", at)
+        found = self._whole(f"count({text})", at)
+        return int(found[0].values[0]) if found else 0
+
+    def _whole(self, text: str, at: int) -> tuple[Series, ...]:
+        answer = self._client.query(text, at)
         if answer.partial:
             raise HistoryPartial(f"{self._client.connection.name} answers in part only: {'; '.join(answer.partial)}")
-        return int(answer.series[0].values[0]) if answer.series else 0
+        return answer.series
 
     def _owned(self, pods: str, owners: str, at: int) -> bool:
         all_pods = self.count(pods, at)

@@ -13,6 +13,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from descheduler.model.errors import HistoryRefused
 from descheduler_profiling.history.defaults import MAX_CONCURRENCY, MAX_SAMPLES, TIMEOUT
+from descheduler_profiling.history.prometheus.sigv4 import Signer, SigV4
 
 ServerKind = Literal["prometheus", "thanos", "mimir", "victoriametrics"]
 
@@ -42,6 +43,7 @@ class Connection:
     username: str = ""
     password: str = field(default="", repr=False)
     password_file: Path | None = None
+    sigv4: SigV4 | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
@@ -104,15 +106,16 @@ def credentials(connection: Connection) -> AuthBase | None:
     """What signs the requests; None for a server that asks for nothing.
 
     Raises:
-        HistoryRefused: two ways are given at once, or half of one.
+        HistoryRefused: two ways are given at once, or what signs for AWS is not installed.
     """
     ways = [
         bool(connection.bearer_token),
         connection.bearer_token_file is not None,
         bool(connection.username),
+        connection.sigv4 is not None,
     ]
     if sum(ways) > 1:
-        raise HistoryRefused("history server: give one of bearer token, bearer token file, username")
+        raise HistoryRefused("history server: give one of bearer token, bearer token file, username, AWS signature")
     if connection.bearer_token:
         return _Token(connection.bearer_token)
     if connection.bearer_token_file is not None:
@@ -121,6 +124,8 @@ def credentials(connection: Connection) -> AuthBase | None:
         return FileCredentials(connection.password_file, connection.username)
     if connection.username:
         return HTTPBasicAuth(connection.username.encode(), connection.password.encode())
+    if connection.sigv4 is not None:
+        return Signer(connection.sigv4)
     return None
 
 

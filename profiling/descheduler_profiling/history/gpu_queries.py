@@ -1,0 +1,115 @@
+"""The PromQL of GPUs: one series for each pod, of whatever exporters there are, in one unit.
+
+Nodes differ. One exporter has the profiling counters, another has not, or has no right to read them and reports 0; one
+counts percent and MiB, another writes ratios and bytes under the same name; labels of one scrape are honoured, those of
+another are not. So no metric, unit or label is chosen for the whole cluster: of each GPU all that is said is put
+together, and each series is read in its own unit.
+
+Metrics: NVIDIA/dcgm-exporter etc/default-counters.csv and dcp-metrics-included.csv. NVIDIA/DCGM dcgmlib/dcgm_fields.h
+has DCGM_FI_DEV_GPU_UTIL_RATIO and DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO since 4.6; the first was another name of percent
+then, and is a ratio now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+ENGINE = ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO")
+"""Ratios of the time in which a GPU or a MIG instance did anything: profiling counters."""
+
+UTILIZATION = ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_GPU_UTIL_RATIO")
+"""The same without profiling. Says nothing of a MIG instance: there it is absent or 0."""
+
+GPU_ACTIVITY = (*ENGINE, *UTILIZATION)
+"""Metrics of DCGM that say how busy a GPU is, the most telling first."""
+
+_ENGINE_PARTS = ("DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", "DCGM_FI_PROF_DRAM_ACTIVE")
+_VIDEO = ("DCGM_FI_DEV_ENC_UTIL", "DCGM_FI_DEV_DEC_UTIL")  # engines that the utilization leaves out
+_FRAMEBUFFER = ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_USED_BYTES")
+
+_GPU = "namespace, pod, UUID, gpu, GPU_I_ID"  # GPU_I_ID: of a MIG instance
+_ANY = 'UUID!="-"'  # the first matcher of a selector is ours, so that `$match` follows one; this one excludes nothing
+_UNSLICED = 'GPU_I_ID=""'
+_NAMESPACES, _PODS = ("pod_namespace", "exported_namespace"), ("pod_name", "exported_pod")  # the last one counts
+_LARGEST_RATIO = "1.5"  # more is percent; percent is whole numbers, so that less is 0 or 1
+_MOST = "100"  # what is more is no measurement: 2^63 is how DCGM says "blank"
+_ONE_TIB = str(1 << 20)  # MiB: no GPU has as many, and who counts bytes never has less but 0
+
+
+def activity() -> str:
+    """How busy the GPUs of a pod are, 0 to 1: their mean, each by what says most of it.
+
+    Tensor cores, memory and video engines count where the GPU as a whole is measured; alone they say too little.
+    """
+    beside = _named(f"{_ratios(_ENGINE_PARTS)} or {_in_either_unit(_VIDEO)}")
+    told = f"{_measured()} or ({beside} and on ({_GPU}) {_named(_reported())})"
+    return f"avg by (namespace, pod) (max by ({_GPU}) ({told}){_NOT_THE_EXPORTER})"
+
+
+def least_activity() -> str:
+    """The same by what says least of each GPU: where that is nothing and `activity` is much, one of them is wrong."""
+    return f"avg by (namespace, pod) (min by ({_GPU}) ({_measured()}){_NOT_THE_EXPORTER})"
+
+
+def memory_used() -> str:
+    """Bytes of GPU memory in use over the GPUs of a pod, the most of the window."""
+    tops = _each(_FRAMEBUFFER, "max_over_time", _ANY)
+    used = _named(f"(({tops}) >= {_ONE_TIB} or ({tops}) * {_ONE_TIB})")
+    return f"sum by (namespace, pod) (max by ({_GPU}) ({used}){_NOT_THE_EXPORTER})"
+
+
+def _measured() -> str:
+    """Of each GPU one series for each metric that measures it as a whole."""
+    return _named(f"{_ratios(ENGINE)} or {_in_either_unit(UTILIZATION)}")
+
+
+def _reported() -> str:
+    """The series of these metrics as they are now."""
+    engine, utilization = (f'__name__=~"{"|".join(names)}"' for names in (ENGINE, UTILIZATION))
+    return f"({{{engine}$match}} or {{{utilization},{_UNSLICED}$match}})"
+
+
+def _each(names: Sequence[str], how: str, matcher: str) -> str:
+    """The series of several metrics over the window, kept apart by a label `metric`."""
+    return " or ".join(
+        f'label_replace({how}({name}{{{matcher}$match}}[$window]), "metric", "{name}", "", "")' for name in names
+    )
+
+
+def _ratios(names: Sequence[str]) -> str:
+    return _each(names, "avg_over_time", _ANY)
+
+
+def _in_either_unit(names: Sequence[str]) -> str:
+    """Metrics that are percent of one exporter and ratios of another, as ratios.
+
+    Percent is what goes beyond the largest ratio, and all that an exporter says that says so of any GPU. What cannot be
+    told is taken for a ratio, the larger of the two: a GPU is not called idle by mistake.
+    """
+    mean, top = (_exporter(_each(names, f"{how}_over_time", _UNSLICED)) for how in ("avg", "max"))
+    percent = f"max by (exporter, metric) ({top} <= {_MOST}) > {_LARGEST_RATIO}"
+    return f"(({mean} / 100 and on (exporter, metric) {percent} or {mean}) <= {_MOST})"
+
+
+def _exporter(series: str) -> str:
+    """The series with a label that names its exporter, or the GPU where nothing tells exporters apart."""
+    joined = f'label_join({series}, "exporter", "|", "instance", "node", "Hostname", "hostname", "UUID")'
+    return f'label_replace({joined}, "exporter", "$1", "exporter", "(.*[^|].*)[|][^|]*")'
+
+
+def _named(series: str) -> str:
+    """The series under the namespace and the pod that use the GPU.
+
+    With honorLabels the exporter's own labels are `pod` and so on; without it, those are of the exporter's pod and what
+    it says is in `exported_pod`. `pod_name` is the exporter before 2.0.
+    """
+    for label, others in {"namespace": _NAMESPACES, "pod": _PODS}.items():
+        for other in others:
+            series = f'label_replace({series}, "{label}", "$1", "{other}", "(.+)")'
+    return series
+
+
+_NOT_THE_EXPORTER = (
+    " unless on (namespace, pod) vector(1)"  # a GPU that nobody uses
+    f' unless on (namespace, pod) {{__name__=~"{"|".join((*GPU_ACTIVITY, *_FRAMEBUFFER))}",exported_pod!=""$match}}'
+)
