@@ -1,4 +1,4 @@
-"""The real scheduler puts pods on nodes where they will not stay, which is why such a landing is foreseen and refused."""
+"""The real scheduler puts pods on nodes where they will not stay: such a landing is foreseen, and refused."""
 
 from __future__ import annotations
 
