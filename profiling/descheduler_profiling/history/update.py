@@ -14,7 +14,7 @@ from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history import plausible, standstill
-from descheduler_profiling.history.absence import why_absent
+from descheduler_profiling.history.absence import why_absent, why_unnamed
 from descheduler_profiling.history.agreement import LATE_COLUMNS, EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
 from descheduler_profiling.history.grid import Grid
@@ -124,7 +124,8 @@ def update(task: Task, ring: Ring) -> Recent | None:
             _correct(task, ring, recent, still)
     except (NoSeries, Unnamed) as error:
         task.notes.absent = isinstance(error, NoSeries)
-        why = why_absent(task.client, task.signal, task.grid.end, task.match)
+        explain = why_absent if task.notes.absent else why_unnamed
+        why = explain(task.client, task.signal, task.grid.end, task.match)
         task.notes.problems.append(f"{error}; {why}" if why else str(error))
         return None
     except HistoryError as error:
