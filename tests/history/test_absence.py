@@ -113,6 +113,18 @@ def test_a_signal_of_the_policy_is_mended_where_it_is_written(prometheus_server:
     assert setting(SIGNALS["cpu"]) == "history.queries.cpu"
 
 
+def test_a_matcher_that_selects_nothing_is_told_with_the_values_that_there_are(prometheus_server: Start) -> None:
+    queue = custom_signal("queue", 'sum by (namespace, pod) (app_queue_length{job="app"})')
+    server = prometheus_server([gauge("app_queue_length", AT, 5, job="web", namespace="shop", pod="web-0")])
+    assert 'none has job="app" (job is web): see history.signals.queue' in read(server, queue).problems[0]
+
+
+def test_labels_that_the_query_itself_drops_are_told(prometheus_server: Start) -> None:
+    queue = custom_signal("queue", 'sum by (pod) (app_queue_length{job="app"})')
+    server = prometheus_server([gauge("app_queue_length", AT, 5, job="app", namespace="shop", pod="web-0")])
+    assert "an aggregation drops what it is not `by`" in read(server, queue).problems[0]
+
+
 def test_series_that_name_the_exporter_are_told_from_those_of_a_second_exporter(prometheus_server: Start) -> None:
     own = [
         series(namespace="monitoring", pod="cadvisor-1", exported_namespace="shop", exported_pod=f"web-{i}")
