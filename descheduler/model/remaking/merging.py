@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 
 from descheduler.model.asks import Asks, ContainerAsk, Exact
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Pod, PodSpec, Toleration
-from descheduler.model.quantity import amounts
+from descheduler.model.quantity import Amounts, amounts
 from descheduler.model.remaking.revisions import REVISION, Revision, identity
 from descheduler.model.templates import PodTemplate
 
@@ -61,17 +62,22 @@ def _of_the_same(spec: PodSpec, template: PodSpec, *, proven: bool) -> PodSpec:
     whole, stated = spec.asks.pod, template.asks.pod
     if whole is not None and stated is not None:
         whole = _laid_over(whole, stated, proven=proven)
-    made = counted(spec, replace(spec.asks, containers=containers, pod=whole), (spec, template))
+    asks = Asks(containers, whole, spec.asks.overhead)
+    if asks == spec.asks and _requests(asks, (spec,)) == spec.requests:
+        return spec
+    made = counted(spec, asks, (spec, template))
     # Devices cannot be resized: another number of them is another template.
     devices = template.gpu
     if devices is not None and dict(made.requests).get(devices.resource) != dict(spec.requests).get(devices.resource):
         made = replace(made, gpu=devices)
-    return spec if made == spec else made
+    return made
 
 
 def _laid_over(pod: ContainerAsk, template: ContainerAsk, *, proven: bool) -> ContainerAsk:
     """What the template says explicitly wins. What only the template has, admission took away from a pod that was
     surely made from it (colocation turns `cpu` into another resource)."""
+    if (pod.requests, pod.limits) == (template.requests, template.limits):
+        return pod
     return replace(
         pod,
         requests=_over(pod.requests, template.requests, proven=proven),
@@ -117,15 +123,18 @@ def _filled_in(template: Exact, pod: Exact, *, set_again: bool) -> Exact:
 
 
 def counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
-    """The spec with other asks. Resources that neither of the `known` specs counts are none of the scheduler's."""
-    named = {name for one in known for name, _ in one.requests}
-    requests = {name: value for name, value in asks.requests().items() if name in named}
-    pods = tuple((name, value) for name, value in spec.requests if name == "pods")
+    """The spec with other asks. Resources that none of the `known` specs counts are none of the scheduler's."""
     return replace(
         spec,
-        requests=tuple(sorted((*amounts(requests), *pods))),
+        requests=_requests(asks, known),
         limits=amounts(asks.limits()),
         counted=asks.counted(),
         qos=asks.qos(),
         asks=asks,
     )
+
+
+def _requests(asks: Asks, known: Iterable[PodSpec]) -> Amounts:
+    """With the pod itself, which counts as one."""
+    named = {name for one in known for name, _ in one.requests}
+    return amounts({**{name: value for name, value in asks.requests().items() if name in named}, "pods": Decimal(1)})

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from descheduler.model.labels import Labels
-from descheduler.model.pods import Pod, PodAffinity, PodAffinityTerm, PodSpec, SpreadConstraint
+from descheduler.model.pods import Pod, PodAffinity, PodAffinityTerm, PodSpec
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import Ordinals, Workload
 
@@ -33,10 +33,13 @@ def revision(workload: Workload, pod: Pod) -> Revision:
     assert template is not None
     if workload.ordinals is not None:
         found = _of_set(workload.ordinals, pod)
-        if found is not None:
-            return found
-    elif any(key in pod.labels and template.labels.get(key) == pod.labels[key] for key in _HASHES):
-        return Revision.SAME
+    else:
+        hashed = any(key in pod.labels and template.labels.get(key) == pod.labels[key] for key in _HASHES)
+        found = Revision.SAME if hashed else None
+    if found is Revision.SAME and not _places_alike(pod.spec, template.spec):
+        return Revision.OTHER  # somebody wrote the template since, past whoever hashes it
+    if found is not None:
+        return found
     return Revision.ALIKE if _may_be_of(pod.spec, template.spec) else Revision.OTHER
 
 
@@ -61,13 +64,23 @@ def ordinal(pod: Pod) -> int | None:
 def _may_be_of(pod: PodSpec, template: PodSpec) -> bool:
     """Whether all that cannot change in a pod, once it is made, is as the template says; admission may have added."""
     return (
+        _places_alike(pod, template)
+        and template.scheduler_name == pod.scheduler_name
+        and template.priority_class in ("", pod.priority_class)
+    )
+
+
+def _places_alike(pod: PodSpec, template: PodSpec) -> bool:
+    """Whether the pod is held to all that the template says of nodes, ports, other pods and containers.
+
+    Scheduler and priority class are not compared: admission may set others (Koordinator's ClusterColocationProfile).
+    """
+    return (
         _within(template.node_selector.items(), pod.node_selector.items())
         and _within(template.tolerations, pod.tolerations)
         and _within(template.host_ports, pod.host_ports)
         and {one.name for one in template.asks.containers} <= {one.name for one in pod.asks.containers}
         and template.node_affinity.required in (None, pod.node_affinity.required)
-        and template.scheduler_name == pod.scheduler_name
-        and template.priority_class in ("", pod.priority_class)
         and _alike(template.affinity, pod.affinity)
         and _alike(template.anti_affinity, pod.anti_affinity)
         and {(s.topology_key, s.max_skew) for s in template.spread}
@@ -77,10 +90,6 @@ def _may_be_of(pod: PodSpec, template: PodSpec) -> bool:
 
 def _within(some: Iterable[object], every: Iterable[object]) -> bool:
     return set(some) <= set(every)
-
-
-def _skew(constraint: SpreadConstraint) -> tuple[str, int, str]:
-    return constraint.topology_key, constraint.max_skew, constraint.when_unsatisfiable
 
 
 def _alike(template: PodAffinity, pod: PodAffinity) -> bool:
