@@ -16,6 +16,7 @@ from descheduler.observe.signals import relied_on, wanted_signals
 from descheduler.planning.context import PoolRule
 from descheduler.policy.history_source import history_signals
 from descheduler_profiling.history.absence import setting, why_absent
+from descheduler_profiling.history.collect import LAG
 from descheduler_profiling.history.grid import window
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.probe import Prober, Tried
@@ -25,7 +26,6 @@ from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 
 AREA = "history"
-_LAG = 90.0  # seconds until the samples of a step can be asked for
 _LONG = 0.9  # of the window, from which history reaches back far enough
 
 
@@ -45,7 +45,7 @@ def queries(client: HistoryClient, snapshot: ClusterSnapshot, given: Given) -> I
     """
     policy = given.policy.history
     step = int(policy.step.total_seconds())
-    grid = window(given.now(), int(policy.window.total_seconds()), step, _LAG)
+    grid = window(given.now(), int(policy.window.total_seconds()), step, LAG)
     prober = Prober(client, grid, rate_window(step), policy.match)
     needed = relied_on(given.policy)
     for name, signal in history_signals(policy, wanted_signals(given.policy, snapshot)).items():

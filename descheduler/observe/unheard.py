@@ -25,7 +25,7 @@ def unheard(
     Empty too where that has no cause that can be told: how many pods are covered is judged elsewhere. `query` is the
     one that answered. The server is asked only where pods are missing.
     """
-    if not history.complete or not history.pod_level:
+    if not history.pod_level:
         return ""
     named = next(iter(history.pod_level))  # of the pods in it either all exist, or none
     heard = len(history.pod_level) if named in snapshot.pod_index else 0

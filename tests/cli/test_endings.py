@@ -29,7 +29,7 @@ from descheduler.model.errors import (
     UsageError,
 )
 from descheduler_profiling.history.serial import history_to_bytes
-from descheduler_profiling.series import History
+from descheduler_profiling.series import History, empty
 
 COMMAND = str(Path(sys.executable).with_name("descheduler"))
 
@@ -167,6 +167,17 @@ def test_a_recording_without_the_history_that_strategies_need_cannot_be_trusted(
     assert {("history", "cpu"), ("history", "memory")} <= failed.keys()
     code, failed = examined(tmp_path / "r.recording", example_policy().split("strategies:")[0], tmp_path)
     assert (code, failed) == (0, {})
+
+
+def test_an_optional_signal_that_the_server_lacks_is_said_and_is_no_error(tmp_path: Path) -> None:
+    gpu = replace(empty("gpu", "fraction", 300, ("the server has no such series now",)), absent=True)
+    path = recording(tmp_path / "r.recording", gpu=gpu)
+    done = planned(path, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    words = ["profile", "show", "--signal", "gpu", "--recording", str(path), "-o", "csv"]
+    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "gpu is optional: the server has no such series now\n")
+    assert examined(path, example_policy(), tmp_path) == (0, {})
 
 
 def test_profiles_of_workloads_that_are_gone_are_left_out(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def test_samples_too_rare_for_a_rate_are_told(prometheus_server: Start) -> None:
 def test_a_gpu_exporter_that_knows_no_pods_lacks_each_of_their_labels(prometheus_server: Start) -> None:
     alone = gauge("DCGM_FI_DEV_GPU_UTIL", AT, 50, gpu="0", UUID="GPU-1", Hostname="n1")
     history = read(prometheus_server([alone]), SIGNALS["gpu"])
-    assert "without the labels exported_pod, pod, pod_name" in history.problems[0]
+    assert "without the labels exported_pod, pod, pod_name (it has Hostname, UUID, gpu)" in history.problems[0]
+    assert "DCGM_EXPORTER_KUBERNETES=true" in history.problems[0]
 
 
 def test_a_signal_of_the_policy_is_mended_where_it_is_written(prometheus_server: Start) -> None:
@@ -110,6 +111,18 @@ def test_a_signal_of_the_policy_is_mended_where_it_is_written(prometheus_server:
     assert "history.signals.queue" in history.problems[0]
     assert not history.absent
     assert setting(SIGNALS["cpu"]) == "history.queries.cpu"
+
+
+def test_a_matcher_that_selects_nothing_is_told_with_the_values_that_there_are(prometheus_server: Start) -> None:
+    queue = custom_signal("queue", 'sum by (namespace, pod) (app_queue_length{job="app"})')
+    server = prometheus_server([gauge("app_queue_length", AT, 5, job="web", namespace="shop", pod="web-0")])
+    assert 'none has job="app" (job is web): see history.signals.queue' in read(server, queue).problems[0]
+
+
+def test_labels_that_the_query_itself_drops_are_told(prometheus_server: Start) -> None:
+    queue = custom_signal("queue", 'sum by (pod) (app_queue_length{job="app"})')
+    server = prometheus_server([gauge("app_queue_length", AT, 5, job="app", namespace="shop", pod="web-0")])
+    assert "an aggregation drops what it is not `by`" in read(server, queue).problems[0]
 
 
 def test_series_that_name_the_exporter_are_told_from_those_of_a_second_exporter(prometheus_server: Start) -> None:

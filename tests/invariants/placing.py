@@ -24,14 +24,15 @@ class Places:
         self.nodes = {n.name: n for n in snapshot.nodes}
         self.first = {i: p.node for i, p in enumerate(snapshot.pods) if p.node in self.nodes and not p.terminal}
         self.where = dict(self.first)
+        self.terminating: dict[int, str] = {}  # pods that are evicted, and still on their old nodes beside the new one
         self.made = [as_made(snapshot, pod) for pod in snapshot.pods]
 
-    def pod(self, p: int) -> Pod:
-        """The pod as it is where it is now."""
-        return self.snapshot.pods[p] if self.where.get(p) == self.first.get(p) else self.made[p]
+    def pod(self, p: int, name: str) -> Pod:
+        """The pod as it is, or will be, on a node."""
+        return self.snapshot.pods[p] if self.first.get(p) == name else self.made[p]
 
     def on(self, name: str) -> list[int]:
-        return [p for p, node in self.where.items() if node == name]
+        return [p for places in (self.where, self.terminating) for p, node in places.items() if node == name]
 
     def overfull(self, name: str) -> str:
         """What the node holds more of than it has; empty when nothing."""
@@ -39,7 +40,7 @@ class Places:
         has = dict(node.allocatable)
         asked: dict[str, int] = {}
         for p in self.on(name):
-            for resource, amount in self.pod(p).spec.requests:
+            for resource, amount in self.pod(p, name).spec.requests:
                 asked[resource] = asked.get(resource, 0) + amount
         over = [f"{r}: {a} of {has.get(r, 0)}" for r, a in sorted(asked.items()) if a > has.get(r, 0)]
         if not over and not self._devices_suffice(node):
@@ -56,7 +57,7 @@ class Places:
             devices = {d.index: 1000 for d in gpus.devices if d.healthy and not d.mig}
         anywhere: list[tuple[int, int]] = []
         for p in self.on(node.name):
-            pod = self.pod(p)
+            pod = self.pod(p, node.name)
             if pod.spec.gpu is None:
                 continue
             part = _part(pod.spec.gpu, node)
@@ -78,7 +79,7 @@ class Places:
     def why_not(self, pod: Pod, name: str) -> str:
         """The first rule by which the scheduler would not put the pod, which is nowhere, on the node; empty: none."""
         node = self.nodes[name]
-        others = [(self.pod(p), self.nodes[n]) for p, n in self.where.items()]
+        others = [(self.pod(p, n), self.nodes[n]) for p, n in self.where.items()]
         return (
             _node_refuses(pod, node)
             or _ports(pod, [p for p, n in others if n is node])

@@ -94,6 +94,12 @@ class TestTheSameRevision:
         snapshot = seen(of_replica_set("a", batch), replicasets=replica_set(cpu("1")))
         assert remade(snapshot) is snapshot.pods[0].spec
 
+    def test_a_template_that_was_written_since_is_another_though_its_hash_is_the_same(self) -> None:
+        written = replica_set(cpu("1"), nodeSelector={"disk": "ssd"})
+        snapshot = seen(of_replica_set("a", cpu("1"), node="n1", metadata=AS_MADE), replicasets=written)
+        assert dict(remade(snapshot).node_selector) == {"disk": "ssd"}
+        assert not prepare(snapshot).what_if().fits(0).any()
+
     def test_limits_without_requests_are_requests_of_pods(self) -> None:
         limited = container("main", limits={"cpu": "2", "memory": "1Gi"})
         made = container("main", limits={"cpu": "2", "memory": "1Gi"}, requests={"cpu": "2", "memory": "1Gi"})

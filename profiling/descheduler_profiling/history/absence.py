@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from descheduler.model.errors import HistoryError
+from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Query, Signal, builtin_signals
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _SELECTOR = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\{{((?:[^{{}}\"]|{_QUOTED})*)\}}")
-_NEEDED = re.compile(r'([a-zA-Z_]\w*)\s*!=\s*""')
-_MATCHED = re.compile(r"([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*\"")
+_MATCHER = re.compile(rf"([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({_QUOTED})")
 _RULE = re.compile(r"[^:]*:([^:]+)(?::[^:]*)?$")  # level:metric:operations, as recording rules are named
 _ENDING = re.compile(r"(?:_used)?(?:_seconds|_bytes|_ratio)?(?:_total)?$", re.IGNORECASE)
 _NAMED = 6  # values, labels and metrics that are named one by one
@@ -27,11 +27,20 @@ _SPELLINGS = {
     "container": ("container_name", "k8s_container_name"),
 }
 """Labels by which other scrape configurations, relabelings and collectors know the same."""
+_POD_NAMES = ("exported_pod", "pod", "pod_name")  # any of them will do where a query renames them
 
 
 def setting(signal: Signal) -> str:
     """Where a policy says what is asked for this signal."""
     return f"history.{'queries' if signal.name in builtin_signals() else 'signals'}.{signal.name}"
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What queries want of a metric: the labels that they need, and the other matchers, each as `label, text`."""
+
+    labels: dict[str, None] = field(default_factory=dict)
+    matchers: dict[tuple[str, str], None] = field(default_factory=dict)
 
 
 def why_absent(client: HistoryClient, signal: Signal, at: int, match: str = "") -> str:
@@ -43,6 +52,19 @@ def why_absent(client: HistoryClient, signal: Signal, at: int, match: str = "") 
         return "; ".join(_reasons(_Server(client, at, match), signal))
     except HistoryError:
         return ""
+
+
+def why_unnamed(client: HistoryClient, signal: Signal, at: int, match: str = "") -> str:
+    """Why the series of a query lack the labels by which its signal tells them apart; as `why_absent` says."""
+    server = _Server(client, at, match)
+    try:
+        asked = _asked(signal.queries)
+        there = server.there(asked)
+        lacking = {metric: _without(server, signal, metric, asked[metric].labels) for metric in there}
+    except HistoryError:
+        return ""
+    told = [f"{_is_there(metric, there[metric])}{why}" for metric, why in lacking.items() if why]
+    return "; ".join(told) or f"keep them in {setting(signal)}: an aggregation drops what it is not `by`"
 
 
 def exporters_own(client: HistoryClient, signal: Signal, text: str, at: int, match: str = "") -> str:
@@ -90,6 +112,24 @@ class _Server:
         counts = {one.labels.get(label, ""): int(one.values[0]) for one in answer.series}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
+    def any_label(self, metric: str, labels: Iterable[str]) -> bool:
+        """Whether any series of a metric has any of the labels."""
+        return any(self.count(self.within(metric, f'{label}!=""')) for label in labels)
+
+    def there(self, metrics: Iterable[str]) -> dict[str, int]:
+        """Those of the metrics that are there, with the number of their series."""
+        try:
+            return self.by("__name__", _named_any(metrics))
+        except HistoryRefused:  # some take no patterns of names
+            return {metric: count for metric in metrics if (count := self.count(metric))}
+
+    def alike(self, stems: Iterable[str]) -> dict[str, int]:
+        """The metrics whose names have one of these in them."""
+        try:
+            return self.by("__name__", f'{{__name__=~"(?i).*({"|".join(dict.fromkeys(stems))}).*"}}')
+        except HistoryRefused:
+            return {}
+
     def labels(self, selector: str) -> tuple[str, ...]:
         """The labels that one of the series has."""
         answer = self._client.query(f"topk(1, {selector})", self._at)
@@ -101,21 +141,24 @@ def _reasons(server: _Server, signal: Signal) -> Iterator[str]:
     if not asked:
         yield f"write another query in {setting(signal)}"
         return
-    there = server.by("__name__", _named_any(asked))
+    there = server.there(asked)
     if not there:
         yield _nowhere(server, signal, tuple(asked))
-        return
-    for metric, needs in asked.items():
+    for metric, wanted in asked.items():
         if metric in there:
-            yield _not_answering(server, signal, metric, there[metric], needs)
+            yield f"{_is_there(metric, there[metric])}{_not_answering(server, signal, metric, wanted)}"
+
+
+def _is_there(metric: str, count: int) -> str:
+    return f"{metric} is there ({count} series), but "
 
 
 def _nowhere(server: _Server, signal: Signal, metrics: tuple[str, ...]) -> str:
     """None of the metrics is there now."""
     some = _some(metrics)
-    if server.count(f"last_over_time({_named_any(metrics)}[1d])"):
+    if any(server.count(f"last_over_time({metric}[1d])") for metric in metrics):
         return f"there were samples of {some} within the last day, and there are none now: did scraping stop?"
-    like = server.by("__name__", f'{{__name__=~"(?i).*({"|".join(dict.fromkeys(map(_stem, metrics)))}).*"}}')
+    like = server.alike(map(_stem, metrics))
     if like:
         return f"this server has none of {some}, but {_some(like)}: ask for that in {setting(signal)}"
     return (
@@ -124,29 +167,45 @@ def _nowhere(server: _Server, signal: Signal, metrics: tuple[str, ...]) -> str:
     )
 
 
-def _not_answering(server: _Server, signal: Signal, metric: str, count: int, needs: tuple[str, ...]) -> str:
-    """The metric is there, and no query about it answers; `needs` are the labels that the queries want of it."""
+def _not_answering(server: _Server, signal: Signal, metric: str, asked: _Asked) -> str:
+    """Why no query about a metric answers that is there."""
     if server.match and not server.count(server.within(metric)):
-        values = _values(server, metric)
-        return f"{metric} is there ({count} series), but none has {server.match}{values}: change history.match"
-    lacking = [label for label in needs if not server.count(server.within(metric, f'{label}!=""'))]
+        labels = dict.fromkeys(found[1] for found in _MATCHER.finditer(server.match))
+        values = "; ".join(_values(server, label, metric) for label in labels)
+        return f"none has {server.match} ({values}): change history.match"
+    lacking = _without(server, signal, metric, asked.labels)
     if lacking:
-        labels = server.labels(server.within(metric, f'{lacking[0]}=""'))
+        return lacking
+    if all(query.shape == "pod" for query in signal.queries) and not server.any_label(metric, _POD_NAMES):
         return (
-            f"{metric} is there ({count} series), but without the label{'s' if len(lacking) > 1 else ''} "
-            f"{', '.join(lacking)} (it has {_some(labels, 12)}): {_mended(lacking, labels, setting(signal))}"
+            f"without the labels {', '.join(_POD_NAMES)} (it has {_some(server.labels(server.within(metric)), 12)}): "
+            "let its exporter tell whose they are (dcgm-exporter: DCGM_EXPORTER_KUBERNETES=true), or write another "
+            f"query in {setting(signal)}"
         )
+    for label, matcher in asked.matchers:
+        if not server.count(server.within(metric, matcher)):
+            return f"none has {matcher} ({_values(server, label, server.within(metric))}): see {setting(signal)}"
     return (
-        f"{metric} is there ({count} series), but no query about it gives a value: are there two samples within each "
-        f"history.step, and numbers? Otherwise ask for what there is in {setting(signal)}"
+        "no query about it gives a value: are there two samples within each history.step, and numbers? Otherwise ask "
+        f"for what there is in {setting(signal)}"
     )
 
 
-def _values(server: _Server, metric: str) -> str:
-    """What there is of the labels that the policy's matchers name."""
-    found = ((label, server.by(label, metric)) for label in dict.fromkeys(_MATCHED.findall(server.match)))
-    texts = [f"{label} is {_some(f'{value}' or 'not set' for value in values)}" for label, values in found]
-    return f" ({'; '.join(texts)})" if texts else ""
+def _without(server: _Server, signal: Signal, metric: str, needed: Iterable[str]) -> str:
+    """The labels that no series of the metric has, with what mends it; empty when it has all."""
+    lacking = [label for label in needed if not server.count(server.within(metric, f'{label}!=""'))]
+    if not lacking:
+        return ""
+    labels = server.labels(server.within(metric))
+    return (
+        f"without the label{'s' if len(lacking) > 1 else ''} {', '.join(lacking)} (it has {_some(labels, 12)}): "
+        f"{_mended(lacking, labels, setting(signal))}"
+    )
+
+
+def _values(server: _Server, label: str, selector: str) -> str:
+    """The values that a label has."""
+    return f"{label} is {_some(value or 'not set' for value in server.by(label, selector))}"
 
 
 def _mended(lacking: Iterable[str], labels: tuple[str, ...], key: str) -> str:
@@ -159,14 +218,20 @@ def _mended(lacking: Iterable[str], labels: tuple[str, ...], key: str) -> str:
     return f"keep it when scraping (metricRelabelings drop labels), or write a query without it in {key}"
 
 
-def _asked(queries: Iterable[Query]) -> dict[str, tuple[str, ...]]:
-    """The metrics of the queries in their order, each with the labels that a query needs of it."""
-    needs: dict[str, dict[str, None]] = {}
+def _asked(queries: Iterable[Query]) -> dict[str, _Asked]:
+    """The metrics of the queries, in their order."""
+    wanted: dict[str, _Asked] = {}
     for query in queries:
-        named = () if "label_replace" in query.text or query.shape == "node" else (query.namespace, query.name)
-        for metric, matchers in _selectors(query.text):
-            needs.setdefault(metric, {}).update(dict.fromkeys((*_NEEDED.findall(matchers), *named)))
-    return {metric: tuple(labels) for metric, labels in needs.items()}
+        for metric, inside in _selectors(query.text):
+            one = wanted.setdefault(metric, _Asked())
+            for label, operator, value in _MATCHER.findall(inside):
+                if (operator, value) == ("!=", '""'):
+                    one.labels[label] = None
+                elif value != '""':
+                    one.matchers[label, f"{label}{operator}{value}"] = None
+            if "label_replace" not in query.text and query.shape != "node":
+                one.labels.update(dict.fromkeys((query.namespace, query.name)))
+    return wanted
 
 
 def _selectors(text: str) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ from descheduler_profiling.history.update import Notes, Task, update
 from descheduler_profiling.history.view import to_history
 from descheduler_profiling.series import History, empty
 
-_LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
+LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
 _SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
 
 
@@ -101,9 +101,9 @@ def collect_with_notes(
     try:
         hello(client, int(now))
     except HistoryError as error:
-        return _from_store(client, asked, store, error, window(now, window_seconds, step, _LAG), owner_of, match)
+        return _from_store(client, asked, store, error, window(now, window_seconds, step, LAG), owner_of, match)
     behind = max(0.0, -client.skew) if abs(client.skew) > _SKEW else 0.0
-    grid = window(now, window_seconds, step, _LAG + behind)
+    grid = window(now, window_seconds, step, LAG + behind)
     clock_problem = _clock_problem(client.skew, step)
     owners = Owners(owner_of)
     histories: dict[str, History] = {}

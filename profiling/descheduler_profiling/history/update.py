@@ -14,7 +14,7 @@ from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history import plausible, standstill
-from descheduler_profiling.history.absence import why_absent
+from descheduler_profiling.history.absence import why_absent, why_unnamed
 from descheduler_profiling.history.agreement import LATE_COLUMNS, EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
 from descheduler_profiling.history.grid import Grid
@@ -124,7 +124,8 @@ def update(task: Task, ring: Ring) -> Recent | None:
             _correct(task, ring, recent, still)
     except (NoSeries, Unnamed) as error:
         task.notes.absent = isinstance(error, NoSeries)
-        why = why_absent(task.client, task.signal, task.grid.end, task.match)
+        explain = why_absent if task.notes.absent else why_unnamed
+        why = explain(task.client, task.signal, task.grid.end, task.match)
         task.notes.problems.append(f"{error}; {why}" if why else str(error))
         return None
     except HistoryError as error:
@@ -148,10 +149,10 @@ def _correct(task: Task, ring: Ring, recent: Recent, still: Standstill | None) -
         task.notes.standing_still = still.correct(ring, recent.pods, recent.values)
 
 
-def _measured(recent: Recent) -> set[tuple[str, str]]:
+def _measured(recent: Recent) -> list[tuple[str, str]]:
     """The pods with a sample in the newest columns."""
     heard = np.isfinite(recent.values[:, -LATE_COLUMNS:]).any(axis=1)
-    return {recent.pods[row] for row in np.flatnonzero(heard).tolist()}
+    return [recent.pods[row] for row in np.flatnonzero(heard).tolist()]
 
 
 def _recent_columns(task: Task) -> int:
