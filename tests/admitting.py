@@ -49,6 +49,13 @@ def replica_set(
     }
 
 
+def waiting(name: str = "new", replicas: int = 1, **rest: Any) -> Json:
+    """A ReplicaSet whose pods the API server does not let in."""
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+    status = {"replicas": 0, "observedGeneration": 1, "conditions": [refused]}
+    return {**replica_set(name, replicas, **rest), "status": status}
+
+
 def named(name: str, namespace: str = "", **rest: Any) -> Json:
     """An object of which only the metadata matters."""
     return {"metadata": meta(name, namespace, **rest)}

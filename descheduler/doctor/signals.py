@@ -89,7 +89,9 @@ def _answering(tried: tuple[Tried, ...]) -> str:
     best = max(one.now for one in tried)
     count = sum(one.now > 0 for one in tried)
     answer = "answers" if count == 1 else "answer"
-    return f"{count} of {plural(len(tried), 'query', 'queries')} {answer}, with up to {plural(best, 'series', 'series')}"
+    return (
+        f"{count} of {plural(len(tried), 'query', 'queries')} {answer}, with up to {plural(best, 'series', 'series')}"
+    )
 
 
 def _line(one: Tried) -> str:

@@ -97,8 +97,8 @@ class Effects:
         job = self._job(evicted[0])
         if job is None:
             return Effect(Consequence.COUNTED, Blocked(Reason.DATA_MISSING, str(key), "the Job is not known"))
-        if job.suspended or job.managed_by:
-            text = "it is suspended" if job.suspended else f"it is run by {job.managed_by}, not by the Job controller"
+        if job.managed_by:
+            text = f"it is run by {job.managed_by}, not by the Job controller"
             return Effect(Consequence.LOST, Blocked(Reason.WOULD_BE_LOST, str(key), text))
         if job.on_eviction is FailureAction.IGNORE:
             return _RESCHEDULED

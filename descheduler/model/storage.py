@@ -29,6 +29,7 @@ class ClaimTemplate:
     volume: str  # its name in the pod
     storage_class: str | None = None  # None: the cluster's default class
     access_modes: tuple[str, ...] = ()
+    storage: int = 0  # bytes
 
     def claim_of(self, pod: str) -> str:
         """Name of the claim that it makes for a pod (component-helpers storage/ephemeral)."""

@@ -86,6 +86,7 @@ class Workload:
     deadline: float | None = None
     deleting: bool = False  # has a deletion timestamp
     sized: bool = True  # its spec says `replicas`; False: they are what the API would make of nothing
+    present: int = 0  # how many pods its status says there are
     left: int | None = None  # of a Job: how many pods must still succeed; 0: it has ended, None: it does not say
     template: PodTemplate | None = None
     generation: int = 0

@@ -6,32 +6,20 @@ the place of an earlier one.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
 
 import numpy as np
 
-from descheduler.contract import Accept, Relocation, Scenario, land_all
-from descheduler.model.arrays import Mask, Positions
+from descheduler.contract import Scenario
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Move, Proposal
+from descheduler.model.moves import Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.apart import waves_of
 from descheduler.planning.context import PlanningContext
-from descheduler.planning.proofs import Accepted, Proof
-from descheduler.planning.turns import Arrival, Crowd, Turns, carry_out, in_turn
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Proved:
-    """The moves of one proposal in stages, their landings, and for each the accepted actions whose places it needs."""
-
-    parts: tuple[tuple[Move, ...], ...]
-    made: tuple[Relocation, ...]
-    needs: tuple[frozenset[int], ...]
-    turns: Turns
+from descheduler.planning.proofs import Accepted
+from descheduler.planning.staging import Stager, restarting, split
+from descheduler.planning.turns import Crowd, Turns
 
 
 class Prover:
@@ -43,7 +31,7 @@ class Prover:
         self.state = view.what_if()
         self.accepted: list[Accepted] = []
         self._budgets = context.budgets.fork()
-        self._rules = context.settings.proof
+        self._stager = Stager(view, context.settings.proof, context.budgets)
         self._margin = context.settings.costs.margin
         self._moved: set[int] = set()
         self._seated: set[int] = set()
@@ -59,36 +47,34 @@ class Prover:
         refused = self._filters(pods) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
-        cost = float(self.view.costs[list(self._restarting(pods))].sum())
+        cost = float(self.view.costs[list(restarting(self.view, pods))].sum())
         if proposal.worth <= self._margin * cost:
             text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"
             return Blocked(Reason.NOT_WORTH_IT, "cost", text)
-        proved = self._proved(proposal)
-        if isinstance(proved, Blocked):
-            return proved
-        attempt = proved.made[-1].state
-        moved = [tuple(move.pod for move in part) for part in proved.parts]
-        restarting = [self._restarting(part) for part in moved]
-        costs = [float(self.view.costs[list(part)].sum()) for part in restarting]
-        stages = _split(proposal, proved.parts, costs)
+        turns = self._turns.fork()
+        stages = self._stager.prove(proposal, self.state, turns, len(self.accepted))
+        if isinstance(stages, Blocked):
+            return stages
+        attempt = stages[-1].made.state
+        costs = [float(self.view.costs[list(stage.restarting)].sum()) for stage in stages]
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
         before = self._budgets.fork()
-        charges = self._budgets.charge_all(tuple(zip(restarting, moved, strict=True)))
+        charges = self._budgets.charge_all(tuple((stage.restarting, stage.evicted) for stage in stages))
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
-            Accepted(stage, also, _proofs(made), taken, price, i, len(stages), after)
-            for i, (stage, also, made, taken, price, after) in enumerate(
-                zip(stages, restarting, proved.made, charges, costs, proved.needs, strict=True), start=1
+            Accepted(part, stage.restarting, stage.proofs, taken, price, i, len(stages), stage.needs)
+            for i, (part, stage, taken, price) in enumerate(
+                zip(split(proposal, stages, costs), stages, charges, costs, strict=True), start=1
             )
         )
         crowded = self._crowded(accepted)
         if crowded is not None:
             self._budgets = before
             return crowded
-        self._turns = proved.turns
+        self._turns = turns
         self._take(proposal, accepted, attempt)
         return accepted
 
@@ -102,81 +88,6 @@ class Prover:
         if landing is not LandingMode.STEERED or any(one.needs for one in new):
             return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")
         return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
-
-    def _stages(self, proposal: Proposal) -> tuple[tuple[Move, ...], ...]:
-        """The moves in one part, or in as many as budgets need; what must move together stays together.
-
-        Where landings are directed, and places known before they are proved, who needs one that another move frees
-        goes in a later part.
-        """
-        if not proposal.staged:
-            return (proposal.moves,)
-        parts = self._units(proposal.moves)
-        runs = [list(range(len(parts)))]
-        if self.view.landing is LandingMode.DIRECTED:
-            wished = [[Arrival(m.pod, m.source, m.destinations[:1]) for m in part] for part in parts]
-            clear = self.state.fork()
-            carry_out(clear, [one for unit in wished for one in unit])
-            runs = in_turn(self.state, wished, clear)
-            placed = {at for run in runs for at in run}
-            runs += [left] if (left := [at for at in range(len(parts)) if at not in placed]) else []
-        restarting = [self._restarting(tuple(m.pod for m in part)) for part in parts]
-        return tuple(
-            tuple(move for at in stage for move in parts[run[at]])
-            for run in runs
-            for stage in self._budgets.divide([restarting[at] for at in run])
-        )
-
-    def _units(self, moves: Sequence[Move]) -> list[tuple[Move, ...]]:
-        """The moves, those of one unit together, in the order in which units appear."""
-        units: dict[tuple[int, ...], list[Move]] = {}
-        for move in moves:
-            units.setdefault(self.view.moving(move.pod), []).append(move)
-        return [tuple(unit) for unit in units.values()]
-
-    def _proved(self, proposal: Proposal) -> _Proved | Blocked:
-        """Prove the stages one after the other; one whose units need each other's places is divided, if it may be."""
-        attempt, turns = self.state, self._turns.fork()
-        done: list[tuple[tuple[Move, ...], Relocation, frozenset[int]]] = []
-        todo = deque(self._stages(proposal))
-        while todo:
-            part = todo.popleft()
-            made = self._relocated(part, proposal, attempt)
-            if isinstance(made, Blocked):
-                return made
-            order = self._order(part, made, attempt, staged=proposal.staged)
-            if isinstance(order, Blocked):
-                return order
-            if len(order) > 1:
-                todo.extendleft(reversed(order))
-                continue
-            arrivals = self._arrivals(part, made)
-            done.append((part, made, turns.needs(arrivals, made.state)))
-            turns.leave(len(self.accepted) + len(done) - 1, arrivals)
-            attempt = made.state
-        parts, relocations, needs = zip(*done, strict=True)
-        return _Proved(parts, relocations, needs, turns)
-
-    def _order(
-        self, part: tuple[Move, ...], made: Relocation, before: Scenario, *, staged: bool
-    ) -> Sequence[tuple[Move, ...]] | Blocked:
-        """The moves in as many parts as it takes that nobody needs the place of another unit of the same part."""
-        units = self._units(part)
-        if len(units) == 1:
-            return (part,)
-        runs = in_turn(before, [self._arrivals(unit, made) for unit in units], made.state)
-        at_once = {at for run in (runs if staged else runs[:1]) for at in run}
-        left = next((at for at in range(len(units)) if at not in at_once), None)
-        if left is not None:
-            by = f"pod/{self.view.snapshot.pods[units[left][0].pod].key}"
-            return Blocked(Reason.NO_PLACE, by, "it needs the place of a pod that moves with it, which ends only later")
-        return [tuple(move for at in run for move in units[at]) for run in runs]
-
-    def _arrivals(self, moves: Sequence[Move], made: Relocation) -> list[Arrival]:
-        """Where proved moves may come up: on their good nodes; where the executor names the node, on that one."""
-        most = 1 if self.view.landing is LandingMode.DIRECTED else None
-        nodes = {move.pod: move.destinations[:most] for move in made.moves}
-        return [Arrival(move.pod, move.source, nodes[move.pod]) for move in moves]
 
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
         self.state = state
@@ -228,24 +139,6 @@ class Prover:
                 return Blocked(Reason.GANG_WOULD_TEAR, unit.name, text)
         return None
 
-    def _restarting(self, pods: tuple[int, ...]) -> tuple[int, ...]:
-        every: dict[int, None] = dict.fromkeys(pods)
-        for pod in pods:
-            every.update(dict.fromkeys(self.view.units.of(pod).restarting(pod)))
-        return tuple(every)
-
-    def _relocated(self, moves: Sequence[Move], proposal: Proposal, state: Scenario) -> Relocation | Blocked:
-        """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so."""
-        return land_all(
-            self.view.snapshot,
-            state,
-            moves,
-            self._cool,
-            max_risk=self._rules.max_risk,
-            bad=Reason.DESTINATION_HOT,
-            avoid=proposal.vacating,  # its own nodes alone: what is not in its wave is over, or not begun
-        )
-
     def _seat(self, proposal: Proposal, attempt: Scenario) -> Blocked | None:
         """Set the room of the pending pods aside, so that nothing later in the plan takes it; or say who finds none.
 
@@ -262,44 +155,3 @@ class Prover:
         for seat in proposal.seats:
             attempt.reserve(seat.pod, seat.node)
         return None
-
-    def _cool(self, state: Scenario, pod: int) -> Accept:
-        """Accepts nodes that stay under the limit of every resource with the pod on them."""
-
-        def accept(nodes: Positions) -> Mask:
-            cool = np.ones(len(nodes), np.bool_)
-            for resource, limit in self._rules.max_load.items():
-                if resource in self.view.loads:
-                    level = state.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
-                    cool &= level <= limit
-            return cool
-
-        return accept
-
-
-def _proofs(relocated: Relocation) -> tuple[Proof, ...]:
-    return tuple(
-        Proof(move.pod, move.destinations[0], landing.share, landing.candidates, landing.likely)
-        for move, landing in zip(relocated.moves, relocated.landings, strict=True)
-    )
-
-
-def _split(proposal: Proposal, parts: Sequence[tuple[Move, ...]], costs: Sequence[float]) -> list[Proposal]:
-    """One proposal for each part: worth by what the part costs, the benefit with the last, which ends it.
-
-    Each leaves free what the others leave too.
-    """
-    if len(parts) == 1:
-        return [proposal]
-    total, last = sum(costs) or 1.0, len(parts) - 1
-    return [
-        replace(
-            proposal,
-            moves=part,
-            avoid=proposal.vacating,
-            benefit=proposal.benefit if i == last else 0.0,
-            worth=proposal.worth * costs[i] / total,
-            note=f"stage {i + 1} of {len(parts)}: {proposal.note}",
-        )
-        for i, part in enumerate(parts)
-    ]

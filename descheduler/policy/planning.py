@@ -48,7 +48,10 @@ class LimitsPolicy(Section):
     per_namespace: int | None = Field(default=20, ge=0)
     """In one namespace in one plan; null: no limit."""
     per_workload: CountOrPercent | None = "10%"
-    """Of one workload at any moment: a number, or a percentage of its running pods (at least one); null: no limit."""
+    """Of one workload at any moment: a number, or a percentage of its running pods (at least one); null: no limit.
+
+    Pods that it lacks, missing or not ready, count too.
+    """
     per_cycle: int | None = Field(default=50, ge=0)
     """In one plan; null: no limit."""
     per_hour: int | None = Field(default=200, ge=0)

@@ -8,6 +8,7 @@ more (VolumeAttachment) pass by themselves and are not read.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -24,34 +25,28 @@ _UNLIMITED = np.iinfo(np.int64).max
 
 
 class AttachLimits:
-    """The limits of a snapshot's nodes, and who has what attached in it.
-
-    `free` [N] by driver: how many more volumes of it each node can attach. `users` by volume and node: live pods.
-    """
+    """The limits of a snapshot's nodes, and who has what attached in it, which is worked out when it is asked for."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         self._snapshot = snapshot
         self._default = default_class(snapshot.storage_classes.values())
         self._known: dict[tuple[str, tuple[str, ...]], tuple[Attached, ...]] = {}
-        self.free: dict[str, Ints] = _limits(snapshot)
-        self.users: dict[Attached, dict[int, int]] = {}
-        if self.free:
-            self._count(snapshot)
+        self._limits = _limits(snapshot)
 
     def volumes_of(self, pod: Pod) -> tuple[Attached, ...]:
         """What the pod needs attached of drivers that have a limit anywhere."""
         templates = pod.spec.ephemeral
-        if not self.free or not (pod.claims or templates):
+        if not self._limits or not (pod.claims or templates):
             return ()
         key = (pod.namespace, pod.claims)
         found = self._known.get(key)
         if found is None:
             claims = (self._attached(pod.namespace, name, None) for name in pod.claims)
-            found = self._known[key] = tuple(dict.fromkeys(one for one in claims if one[0] in self.free))
+            found = self._known[key] = tuple(dict.fromkeys(one for one in claims if one[0] in self._limits))
         if not templates:
             return found
         made = (self._attached(pod.namespace, t.claim_of(pod.name), t) for t in templates)
-        return (*found, *(one for one in made if one[0] in self.free))
+        return (*found, *(one for one in made if one[0] in self._limits))
 
     def _attached(self, namespace: str, name: str, template: ClaimTemplate | None) -> Attached:
         """The volume behind a claim; without a driver ("") where nobody can say."""
@@ -66,19 +61,28 @@ class AttachLimits:
         storage = self._default if wanted is None else self._snapshot.storage_classes.get(wanted)
         return storage.provisioner if storage is not None else ""
 
-    def _count(self, snapshot: ClusterSnapshot) -> None:
-        node_of, live = snapshot.columns.pod_node, snapshot.columns.pod_live
-        for at, pod in enumerate(snapshot.pods):
-            if (pod.claims or pod.spec.ephemeral) and live[at]:
+    @cached_property
+    def users(self) -> Mapping[Attached, Mapping[int, int]]:
+        """Live pods by volume and node."""
+        columns = self._snapshot.columns
+        found: dict[Attached, dict[int, int]] = {}
+        for at, pod in enumerate(self._snapshot.pods):
+            if (pod.claims or pod.spec.ephemeral) and columns.pod_live[at]:
+                node = int(columns.pod_node[at])
                 for one in self.volumes_of(pod):
-                    here = self.users.setdefault(one, {})
-                    node = int(node_of[at])
+                    here = found.setdefault(one, {})
                     here[node] = here.get(node, 0) + 1
+        return found
+
+    @cached_property
+    def free(self) -> Mapping[str, Ints]:
+        """[N] by driver: how many more volumes of it each node can attach."""
+        free = {driver: limits.copy() for driver, limits in self._limits.items()}
         for (driver, _), here in self.users.items():
-            left = self.free[driver]
             for node in here:
-                if left[node] != _UNLIMITED:
-                    left[node] -= 1
+                if free[driver][node] != _UNLIMITED:
+                    free[driver][node] -= 1
+        return free
 
 
 def _limits(snapshot: ClusterSnapshot) -> dict[str, Ints]:

@@ -58,9 +58,10 @@ class Placement:
         return found
 
     def volume_rules(self, pod: int) -> VolumeRules | None:
-        """What the pod's claims ask, those that are made with it included; None when it has none."""
-        one = self.snapshot.pods[pod]
-        return self.volumes.rules(one) if one.claims or one.spec.ephemeral else None
+        """What the pod's claims ask, and those that are made with its replacement; None when it has none."""
+        claims = self.snapshot.pods[pod].claims
+        made = self.classes.spec_of(int(self.classes.remade[pod])).ephemeral
+        return self.volumes.rules(self.snapshot.pods[pod].namespace, claims, made) if claims or made else None
 
     def amounts(self, cls: int) -> tuple[tuple[int, int], ...]:
         """(row of `rows`, amount) of all that a pod of the class takes from its node."""

@@ -15,7 +15,6 @@ import numpy as np
 from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import ZONE
-from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.storage import Claim, ClaimTemplate, StorageClass, Volume
 from descheduler.scheduler.domains import NodeLabels
@@ -64,9 +63,9 @@ class Volumes:
             self._has_zone |= labels.topology(key).present
         self.users = self._count_users(snapshot)
 
-    def rules(self, pod: Pod) -> VolumeRules:
-        """The rules of the pod's claims."""
-        key = (pod.namespace, pod.claims, pod.spec.ephemeral)
+    def rules(self, namespace: str, claims: tuple[str, ...], made: tuple[ClaimTemplate, ...]) -> VolumeRules:
+        """The rules of claims, by their names, and of such as will be made."""
+        key = (namespace, claims, made)
         found = self._rules.get(key)
         if found is None:
             found = self._rules[key] = self._work_out(*key)

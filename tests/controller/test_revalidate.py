@@ -76,6 +76,16 @@ def test_a_pod_that_opted_out_since_stays() -> None:
     assert reasons(there, action(move("web-1"))) == [Reason.OPTED_OUT]
 
 
+def test_a_workload_that_is_not_well_by_now_is_not_made_worse() -> None:
+    def with_another(**state: object) -> ClusterSnapshot:
+        pods = [pod("web-1", cpu="4", node="n1"), pod("web-2", node="n2", **state)]  # type: ignore[arg-type]
+        nodes = [node("n1", unschedulable=True), node("n2")]
+        return cluster(nodes, pods, [], [workload("ReplicaSet", "web", 2)])
+
+    assert reasons(with_another(ready=False), action(move("web-1"))) == [Reason.WORKLOAD_LIMIT]
+    assert reasons(with_another(), action(move("web-1"))) == [None]
+
+
 def test_a_pod_that_would_not_be_made_again_since_stays() -> None:
     there = two_nodes("16")
     scaled = replace(there, workloads={w.key: replace(w, replicas=0) for w in there.workloads.values()})

@@ -105,6 +105,7 @@ def test_a_gpu_exporter_that_knows_no_pods_lacks_each_of_their_labels(prometheus
     history = read(prometheus_server([alone]), SIGNALS["gpu"])
     said = history.problems[0].partition("DCGM_FI_DEV_GPU_UTIL is there (1 series), but without the labels ")[2]
     assert {"pod", "exported_pod", "pod_name"} <= set(said.partition(" (it has ")[0].split(", "))
+    assert "DCGM_EXPORTER_KUBERNETES=true" in history.problems[0]
 
 
 def test_a_signal_of_the_policy_is_mended_where_it_is_written(prometheus_server: Start) -> None:

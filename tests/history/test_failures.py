@@ -239,6 +239,11 @@ def test_what_is_too_slow_is_asked_for_less_a_few_times(status: int, text: str) 
 
 
 NEVER = {
+    "labels-that-say-anything": (
+        422,
+        'found duplicate series for the match group {pod="rpc-timeout-1"} on the right hand-side of the operation: '
+        '[{reason="deadline exceeded"}, {reason="limit exceeded"}];many-to-many matching not allowed',
+    ),
     "vm-query-length": (422, "too long query; got 20000 bytes; mustn't exceed `-search.maxQueryLen=16384` bytes"),
     "mimir-query-length": (400, "the raw query size exceeds the limit (err-mimir-max-query-expression-size-bytes)"),
     "mimir-blocked": (422, "the request has been blocked by the cluster administrator (err-mimir-query-blocked)"),
@@ -275,7 +280,7 @@ def test_429_means_wait_whatever_limit_it_speaks_of(text: str) -> None:
     for body in (text, said(text)):
         made = failure(429, body, retry_after="10")
         assert isinstance(made.error, HistoryUnreachable)
-        assert "asks us to wait (429)" in str(made.error)
+        assert "asks us to wait (429, 10 s)" in str(made.error)
         assert (made.again, made.quiet, made.wait) == (True, True, 10.0)
 
 
@@ -310,6 +315,13 @@ def test_retry_after_is_a_number_or_a_date_of_the_servers_clock(header: str, sec
 )
 def test_amazons_403_says_what_to_set(body: str, mend: str) -> None:
     assert mend in str(failure(403, body).error)
+
+
+def test_googles_401_says_what_to_set() -> None:
+    body = (
+        '{"error":{"code":401,"message":"Request had invalid credentials. Expected OAuth 2 access token, login ..."}}'
+    )
+    assert "its prometheus-engine's frontend" in str(failure(401, body).error)
 
 
 def test_a_403_of_others_speaks_of_nobodys_cloud() -> None:

@@ -212,7 +212,7 @@ def test_a_server_that_stays_busy_leaves_a_history_that_is_not_acted_upon(proxy:
     with client(proxy.url, time=passed, max_samples=200) as asking:
         history = collect(asking, [SIGNAL], now=NOW, window_seconds=DAYS)["load"]
     assert not history.complete
-    assert "asks us to wait (429)" in history.problems[0]
+    assert "asks us to wait (429, 60 s)" in history.problems[0]
     assert passed.now <= 600.0
     assert len(proxy.ranges) < 20
 

@@ -87,6 +87,7 @@ class Checker:
             "limit": self._totals(),
             "predicate": self._placed(),
             "capacity": self._capacity(),
+            "room": self._beside(),
         }
         found += [Violation(kind, text) for kind, texts in checks.items() for text in texts]
         for wave, actions in groupby(self._ordered(), key=lambda a: a.wave):
@@ -219,6 +220,24 @@ class Checker:
             over = places.overfull(name)
             if over:
                 yield f"with those for whom room is made: {name} holds {over}"
+
+    def _beside(self) -> Iterator[str]:
+        """Within a wave nobody needs the room of those whom other actions of it evict."""
+        places = Places(self.snapshot)
+        for wave, found in groupby(self._ordered(), key=lambda a: a.wave):
+            actions = list(found)
+            left: dict[int, str] = {}
+            for action in actions:
+                own = {i: places.where[i] for i in self._moved(action)}
+                places.terminating = left
+                for i, move in zip(own, action.pods, strict=True):
+                    places.where[i] = move.destination
+                for name in sorted({m.destination for m in action.pods}):
+                    over = places.overfull(name)
+                    if over:
+                        yield f"{action.id} in wave {wave}: {name} holds {over} until others of the wave have ended"
+                left = {**left, **own}
+            places.terminating = {}
 
     def _torn(self, down: set[int], together: list[set[int]]) -> Iterator[str]:
         for closure in self.gangs:

@@ -22,9 +22,10 @@ class Places:
         self.nodes = {n.name: n for n in snapshot.nodes}
         self.first = {i: p.node for i, p in enumerate(snapshot.pods) if p.node in self.nodes and not p.terminal}
         self.where = dict(self.first)
+        self.terminating: dict[int, str] = {}  # pods that are evicted, and still on their old nodes beside the new one
 
     def on(self, name: str) -> list[int]:
-        return [p for p, node in self.where.items() if node == name]
+        return [p for places in (self.where, self.terminating) for p, node in places.items() if node == name]
 
     def overfull(self, name: str) -> str:
         """What the node holds more of than it has; empty when nothing."""

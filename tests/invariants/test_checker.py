@@ -17,6 +17,7 @@ from descheduler.model.plan import PlanDocument
 from descheduler.planning import PlanningSettings
 from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.prover import Prover
+from descheduler.planning.turns import Turns
 from generated.clusters import RandomCluster, random_cluster
 from generated.usage import UsagePool
 from invariants.running import check, draw_settings, draw_strategies, examine, landing_of, planned
@@ -42,6 +43,13 @@ def test_it_sees_pods_placed_where_the_scheduler_would_not(pool: UsagePool, monk
     found = kinds(pool, range(150))
     assert found["predicate"] > 10
     assert found["capacity"] > 0
+
+
+def test_it_sees_pods_that_need_the_room_of_others_of_their_wave(
+    pool: UsagePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Turns, "needs", lambda self, unit, clear: frozenset())
+    assert kinds(pool, range(10_000_000, 10_000_300))["room"] > 0
 
 
 def test_it_sees_torn_gangs(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:

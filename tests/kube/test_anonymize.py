@@ -202,3 +202,36 @@ def test_a_name_made_of_names_becomes_the_name_made_of_pseudonyms(first: str, se
         assert len(parts) == len(again)
         assert all((a == b) for a, b in zip(parts, again, strict=True) if a == "-" or (a.isdecimal() and len(a) <= 6))
     assert made.name("Namespace", f"{first}/{second}") == f"{made.name('a', first)}/{made.name('b', second)}"
+
+
+def test_marks_by_which_pods_stay_are_still_there() -> None:
+    """Of nodes that go, of opt-outs with an end, of owners and Jobs."""
+    going = [
+        node(
+            "rack17-1", spec={"taints": [{"key": "DeletionCandidateOfClusterAutoscaler", "effect": "PreferNoSchedule"}]}
+        ),
+        node("rack17-2", spec={"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}),
+        node("rack17-3", spec={"taints": [{"key": "eks.tencentcloud.com/eklet", "effect": "NoSchedule"}]}),
+        node("rack17-4", metadata={"labels": {"liqo.io/type": "virtual-node"}}),
+    ]
+    step = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": "falcon", "uid": "u", "controller": True}
+    found = pod(
+        "bluebird", metadata={"ownerReferences": [step], "annotations": {"karpenter.sh/do-not-disrupt": "2h30m"}}
+    )
+    rule = {"action": "FailJob", "onExitCodes": {"containerName": "main", "operator": "In", "values": [143]}}
+    spec = {"managedBy": "kubernetes.io/job-controller", "podFailurePolicy": {"rules": [rule]}}
+    jobs = [{"metadata": meta("checkout", "falcon"), "spec": spec, "status": {}}]
+    objects = cluster_objects({"nodes": going, "pods": [found], "jobs": jobs}, taken_at=0.0)
+    for seen in (objects.snapshot(), Anonymizer(b"key").objects(objects).snapshot()):
+        marks = sorted((n.leaving, n.drained, n.virtual) for n in seen.nodes)
+        assert marks == [
+            ("", False, True),
+            ("", False, True),
+            ("taint DeletionCandidateOfClusterAutoscaler", False, False),
+            ("taint karpenter.sh/disrupted", True, False),
+        ]
+        (one,) = seen.pods
+        assert one.annotations["karpenter.sh/do-not-disrupt"] == "2h30m"
+        assert (one.owners[0].group, one.owners[0].kind) == ("argoproj.io", "Workflow")
+        (job,) = seen.workloads.values()
+        assert (job.on_eviction, job.managed_by) == ("FailJob", "")

@@ -60,3 +60,9 @@ def test_without_names_the_same_will_be_made() -> None:
     for objects in (named, Anonymizer(b"key").objects(named)):
         (made,) = objects.snapshot().remade.different.values()
         assert dict(made.spec.requests)["cpu"] == 3000
+
+
+def test_without_names_it_is_still_known_whose_requests_an_autoscaler_sets() -> None:
+    scaled = of_stateful_set(0, cpu("3"), metadata={"annotations": {"vpaUpdates": "Pod resources updated by web"}})
+    named = cluster_objects({"pods": [scaled], "statefulsets": [stateful_set(cpu("1"))]}, taken_at=0.0)
+    assert not Anonymizer(b"key").objects(named).snapshot().remade.different

@@ -92,11 +92,16 @@ def test_a_busy_server_is_waited_for(start: Callable[..., Peer], kind: str, limi
         assert collect(client, [CPU], now=NOW, window_seconds=WINDOW)["cpu"].complete
 
 
-def test_a_store_that_is_away_is_no_answer(start: Callable[..., Peer]) -> None:
-    """Thanos is asked not to answer with what it can reach."""
+@pytest.mark.parametrize(
+    ("partial_response", "says"), [("false", "does not answer now (422)"), ("true", "answers in part only")]
+)
+def test_a_store_that_is_away_is_no_answer(start: Callable[..., Peer], partial_response: str, says: str) -> None:
+    """Thanos is asked not to answer with what it can reach; where it does all the same, it says so."""
     peer = start("thanos", SERIES)
     assert read(peer)[0].complete
     peer.lose_store()
-    history, _ = read(peer)
+    with asking(peer, params={"partial_response": partial_response}) as client:
+        history = collect(client, [CPU], now=NOW, window_seconds=WINDOW)["cpu"]
     assert not history.complete
     assert not history.keys
+    assert says in history.problems[0]

@@ -16,13 +16,14 @@ class Proposing:
     """Proposes a bundle for each (pod, nodes that it avoids)."""
 
     bundles: tuple[tuple[str, tuple[int, ...]], ...]
+    namespace: str = "default"
     name: ClassVar[str] = "Proposing"
     signals: ClassVar[tuple[str, ...]] = ()
     Args: ClassVar[type[StrategyArgs]] = StrategyArgs
 
     def propose(self, view: RebalanceView, _: StrategyArgs) -> Iterable[Proposal]:
         for i, (name, avoid) in enumerate(self.bundles):
-            at = view.snapshot.pod_index["default", name]
+            at = view.snapshot.pod_index[self.namespace, name]
             if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
                 finding = Finding("Proposing", Subject(SubjectKind.POD, name), "", 0.0, 1.0, name)
                 yield Proposal(finding, (Move(at, view.start.node_of(at)),), 1.0, 1e9 / (i + 1), avoid=avoid)

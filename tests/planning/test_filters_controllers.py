@@ -40,7 +40,7 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         "ReplicaSet/web: it is scaled to 0",
     ),
     "its ReplicaSet is scaled down and has another pod": (
-        {"pods": [pod(), pod("web-2")]},
+        {"pods": [pod(), pod("web-2")], "replicasets": [{**replica_set(), "status": {"replicas": 2}}]},
         "ReplicaSet/web: 2 pods are there and 1 wanted",
     ),
     "its Deployment is gone": ({"replicasets": [of_deployment()]}, "Deployment/front: it is gone"),
@@ -80,6 +80,20 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         },
         "RayCluster/web: it is gone",
     ),
+    "its set of an optional API is suspended": (
+        {
+            "pods": [pod(owner=owned_by("RayCluster", "web", "ray.io/v1"))],
+            "ray.io/RayCluster": [owner("RayCluster", suspend=True)],
+        },
+        "RayCluster/web: it is suspended",
+    ),
+    "its set of an optional API is being deleted": (
+        {
+            "pods": [pod(owner=owned_by("RayCluster", "web", "ray.io/v1"))],
+            "ray.io/RayCluster": [owner("RayCluster", metadata=ENDING)],
+        },
+        "RayCluster/web: it is being deleted",
+    ),
     "its namespace is being deleted": (
         {"namespaces": [{**named(SHOP, **ENDING), "status": {"phase": "Terminating"}}]},
         "namespace/shop: it is being deleted",
@@ -104,6 +118,10 @@ MOVES: dict[str, dict[str, list[Json]]] = {
         "deployments": [owner("Deployment", "front", replicas=2)],
     },
     "its Job goes on": {"pods": JOBS, "jobs": [job(backoffLimit=6)]},
+    "its set of an optional API is there": {
+        "pods": [pod(owner=owned_by("RayCluster", "web", "ray.io/v1"))],
+        "ray.io/RayCluster": [owner("RayCluster", suspend=False)],
+    },
     "its CronJob is suspended: its Job goes on": {
         "pods": JOBS,
         "jobs": [{**job(), "metadata": meta("web", SHOP, **owned_by("CronJob", "nightly", "batch/v1"))}],
@@ -113,6 +131,7 @@ MOVES: dict[str, dict[str, list[Json]]] = {
     "its owner names a built-in kind of another group": {
         "pods": [pod(owner=owned_by("StatefulSet", "web", "apps.kruise.io/v1beta1"))]
     },
+    "its ReplicaSet has not seen another pod yet": {"pods": [pod(), pod("web-2")]},
     "its ReplicaSet does not say how many it wants": {
         "pods": [pod(), pod("web-2")],
         "replicasets": [{"metadata": meta("web", SHOP), "spec": {}, "status": {}}],

@@ -6,10 +6,23 @@ from typing import Any
 
 import pytest
 
-from admitting import SHOP, WORLD, judged, owned_by, pod, refused, replica_set, why
+from admitting import SHOP, WORLD, judged, owned_by, pod, refused, replica_set, waiting, why
 from descheduler.model.reasons import Reason
 from kube.wire_objects import Json, container, meta
 
+SCRATCH = {
+    "name": "scratch",
+    "ephemeral": {
+        "volumeClaimTemplate": {
+            "spec": {
+                "storageClassName": "gold",
+                "resources": {"requests": {"storage": "10Gi"}},
+                "accessModes": ["ReadWriteOnce"],
+            }
+        }
+    },
+}
+OF_GOLD = "gold.storageclass.storage.k8s.io/requests.storage"
 BOTH = [pod("web-1"), pod("web-2")]
 PAIR = replica_set(replicas=2)
 ENDING = {"deletionTimestamp": "2025-10-09T08:53:20Z"}  # when the cluster is looked at
@@ -24,6 +37,18 @@ def quota(hard: Json, used: Json | None = None, name: str = "q", namespace: str 
 def pair(*quotas: Json, **more: list[Json]) -> dict[str, list[Json]]:
     """Two pods of 1 CPU and 1Gi of one ReplicaSet, under these quotas."""
     return {"pods": BOTH, "replicasets": [PAIR], "resourcequotas": list(quotas), **more}
+
+
+def with_scratch(hard: Json, used: Json) -> dict[str, list[Json]]:
+    """A pod with an ephemeral volume of 10Gi of the class gold, which binds where its pod goes."""
+    gold = {"metadata": meta("gold"), "provisioner": "disks", "volumeBindingMode": "WaitForFirstConsumer"}
+    return {
+        "pods": [pod(volumes=[SCRATCH])],
+        "replicasets": [replica_set(volumes=[SCRATCH])],
+        "storageclasses": [gold],
+        "persistentvolumeclaims": [],
+        "resourcequotas": [quota(hard, used)],
+    }
 
 
 def of_class(name: str) -> dict[str, list[Json]]:
@@ -130,8 +155,16 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         pair(scoped("NotIn", "gold")),
         "2 cpu with the replacement, 0.5 cpu is the limit",
     ),
+    "the new claim of its ephemeral volume": (
+        with_scratch({"requests.storage": "50Gi"}, {"requests.storage": "60Gi"}),
+        "60Gi requests.storage with the replacement, 50Gi requests.storage is the limit",
+    ),
+    "the new claim of its ephemeral volume, by class": (
+        with_scratch({OF_GOLD: "50Gi"}, {OF_GOLD: "60Gi"}),
+        f"60Gi {OF_GOLD} with the replacement, 50Gi {OF_GOLD} is the limit",
+    ),
     "another ReplicaSet waits for the room": (
-        pair(quota({"cpu": "2"}), replicasets=[PAIR, replica_set("new", replicas=1)]),
+        pair(quota({"cpu": "2"}), replicasets=[PAIR, waiting("new")]),
         "ReplicaSet/new waits for room in it and would take the place",
     ),
     "a quota that makes no sense": (
@@ -154,6 +187,13 @@ MOVES: dict[str, dict[str, list[Json]]] = {
             {"requests.nvidia.com/gpu": "1", "services": "0", "cpu": "9"},
             {"requests.nvidia.com/gpu": "4", "services": "3", "cpu": "2"},
         )
+    ),
+    "its ephemeral volume comes back as well": with_scratch(
+        {"requests.storage": "50Gi", "persistentvolumeclaims": "3", OF_GOLD: "10Gi"},
+        {"requests.storage": "50Gi", "persistentvolumeclaims": "3", OF_GOLD: "10Gi"},
+    ),
+    "over its limit of claims that are none of the pod's": pair(
+        quota({"requests.storage": "1Gi"}, {"requests.storage": "9Gi"})
     ),
     "a quota of another namespace": pair(quota({"cpu": "1"}, namespace="other")),
     "scopes that do not cover it": pair(
@@ -179,12 +219,10 @@ MOVES: dict[str, dict[str, list[Json]]] = {
             pod("old-2", metadata={"deletionTimestamp": "2025-10-09T08:00:00Z"}),
         ],
     ),
-    "its own ReplicaSet waits for more": pair(quota({"cpu": "2"}), replicasets=[replica_set(replicas=3)]),
-    "who has too few pods has room for them": pair(
-        quota({"cpu": "3"}), replicasets=[PAIR, replica_set("new", replicas=1)]
-    ),
+    "its own ReplicaSet waits for more": pair(quota({"cpu": "2"}), replicasets=[waiting("web", replicas=3)]),
+    "who has too few pods has room for them": pair(quota({"cpu": "3"}), replicasets=[PAIR, waiting("new")]),
     "who waits needs more than would be given back": pair(
-        quota({"cpu": "2"}), replicasets=[PAIR, replica_set("new", replicas=1, requests={"cpu": "8"})]
+        quota({"cpu": "2"}), replicasets=[PAIR, waiting("new", requests={"cpu": "8"})]
     ),
     "who waits, waits for another quota": pair(
         quota(
@@ -192,12 +230,12 @@ MOVES: dict[str, dict[str, list[Json]]] = {
             scopeSelector={"matchExpressions": [{"scopeName": "PriorityClass", "operator": "DoesNotExist"}]},
         ),
         scoped("In", "gold"),
-        replicasets=[PAIR, replica_set("new", replicas=1, priorityClassName="gold")],
+        replicasets=[PAIR, waiting("new", priorityClassName="gold")],
     ),
     "what is on its way out makes room for who waits": pair(
         quota({"cpu": "3"}),
         pods=[*BOTH, pod("old-1", metadata=ENDING)],
-        replicasets=[PAIR, replica_set("new", replicas=1)],
+        replicasets=[PAIR, waiting("new")],
     ),
     "a Job that has ended waits for nothing": pair(
         quota({"cpu": "2"}),
@@ -244,7 +282,7 @@ def test_pods_that_may_each_go_do_not_fit_together() -> None:
 
 
 def test_pods_that_leave_together_give_back_enough_for_who_waits() -> None:
-    large = replica_set("new", replicas=1, requests={"cpu": "2"})
+    large = waiting("new", requests={"cpu": "2"})
     mine = [pod("web-1"), pod("api-1")]
     world = {"pods": mine, "replicasets": [replica_set(), replica_set("api"), large]}
     snapshot, filters = judged({**WORLD, **world, "resourcequotas": [quota({"cpu": "2"})]})

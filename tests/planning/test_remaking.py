@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from descheduler.contract import StrategyArgs
 from descheduler.gangs import resolve
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.pods import PodSpec, Toleration
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning import ChosenStrategy
 from descheduler.planning.filters.build import FilterRules, build_filters
 from descheduler.policy.protections import Protections
 from descheduler.scheduler import prepare
@@ -27,6 +29,8 @@ from kube.workload_objects import (
     template,
     workload,
 )
+from planning.cases import planned
+from planning.proposing import Proposing
 
 RESIZED = {"generation": 2}
 AS_MADE = {"generation": 1}
@@ -89,6 +93,12 @@ class TestTheSameRevision:
         batch = container("main", requests={"kubernetes.io/batch-cpu": "1000"})
         snapshot = seen(of_replica_set("a", batch), replicasets=replica_set(cpu("1")))
         assert remade(snapshot) is snapshot.pods[0].spec
+
+    def test_a_template_that_was_written_since_is_another_though_its_hash_is_the_same(self) -> None:
+        written = replica_set(cpu("1"), nodeSelector={"disk": "ssd"})
+        snapshot = seen(of_replica_set("a", cpu("1"), node="n1", metadata=AS_MADE), replicasets=written)
+        assert dict(remade(snapshot).node_selector) == {"disk": "ssd"}
+        assert not prepare(snapshot).what_if().fits(0).any()
 
     def test_limits_without_requests_are_requests_of_pods(self) -> None:
         limited = container("main", limits={"cpu": "2", "memory": "1Gi"})
@@ -179,6 +189,13 @@ class TestAnotherRevision:
         assert made.tolerations == (Toleration("node.kubernetes.io/not-ready", "Exists", "", "NoExecute"),)
         assert (made.scheduler_name, made.priority_class) == ("new", "high")
 
+    def test_has_the_sidecar_that_was_injected_but_not_a_container_that_was_renamed(self) -> None:
+        found = stateful_set(cpu("2"), updateStrategy={"type": "OnDelete"})
+        injected = of_stateful_set(0, cpu("1"), cpu("100m", "istio-proxy"), revision="db-old")
+        assert cores(seen(injected, statefulsets=found)) == 2.1
+        renamed = of_stateful_set(0, cpu("1", "server"), revision="db-old")
+        assert cores(seen(renamed, statefulsets=found)) == 2
+
     def test_keeps_its_name_and_ordinal_in_its_labels(self) -> None:
         found = stateful_set(cpu("1"), updateStrategy={"type": "OnDelete"})
         labels = seen(of_stateful_set(0, revision="db-old"), statefulsets=found).remade.different[0].labels
@@ -188,6 +205,20 @@ class TestAnotherRevision:
             "statefulset.kubernetes.io/pod-name": "db-0",
             "apps.kubernetes.io/pod-index": "0",
         }
+
+    def test_a_template_that_was_changed_in_place_keeps_its_hash_and_has_other_rules(self) -> None:
+        changed = replica_set(
+            container("main", requests={"cpu": "2", "nvidia.com/gpu": "1"}), nodeSelector={"disk": "ssd"}
+        )
+        made = remade(seen(of_replica_set("a", cpu("1")), replicasets=changed))
+        assert made.node_selector == {"disk": "ssd"}
+        assert dict(made.requests) == {"cpu": 2000, "nvidia.com/gpu": 1, "pods": 1}
+        grown = replica_set(container("main", requests={"cpu": "1", "nvidia.com/gpu": "1"}))
+        assert remade(seen(of_replica_set("a", cpu("1")), replicasets=grown)).gpu is not None
+
+    def test_a_scheduler_that_admission_chose_is_chosen_again(self) -> None:
+        snapshot = seen(of_replica_set("a", schedulerName="hami-scheduler"), replicasets=replica_set(cpu("1")))
+        assert remade(snapshot) is snapshot.pods[0].spec
 
     def test_a_template_that_was_changed_without_a_revision_is_told_by_its_rules(self) -> None:
         changed = workload("ReplicaSet", "web", template(cpu("2"), nodeSelector={"disk": "ssd"}))
@@ -294,12 +325,13 @@ class TestTheStateWithMoves:
     """In a what-if state a pod is what it is on its own node, and what will be made everywhere else."""
 
     @staticmethod
-    def cluster() -> ClusterSnapshot:
+    def cluster(nodes: list[Json] | None = None) -> ClusterSnapshot:
         """A pod of 1 core that will be made with 3, and a neighbour of 2 on n2; nodes have 4."""
         return seen(
             of_replica_set("a", cpu("1"), node="n1", metadata=RESIZED),
             of_replica_set("b", cpu("2"), node="n2", metadata=AS_MADE),
-            replicasets=replica_set(cpu("3")),
+            replicasets=replica_set(cpu("3"), replicas=2),
+            nodes=nodes or [node(f"n{i}") for i in (1, 2, 3)],
         )
 
     def test_the_proof_is_of_the_replacement(self) -> None:
@@ -322,6 +354,21 @@ class TestTheStateWithMoves:
         state.remove(0)
         state.place(0, 0)
         assert (state.free().tolist(), state.verdicts(1).tolist()) == before
+
+    def test_the_plan_prices_the_replacement_and_says_what_it_will_be(self) -> None:
+        strategy = Proposing(((f"web-{HASH}-a", ()),), "shop")
+        drained = [node("n1", spec={"unschedulable": True}), node("n2"), node("n3")]
+        (action,) = planned(self.cluster(drained), chosen=[ChosenStrategy(strategy, StrategyArgs())]).actions
+        (move,) = action.pods
+        assert move.destination == "n3"
+        assert (move.requests, move.becomes) == ({"cpu": "1"}, {"cpu": "3"})
+        assert move.remade == f"made from the template of ReplicaSet/web-{HASH}: cpu 3 instead of 1"
+        as_it_is = seen(
+            of_replica_set("a", cpu("1"), node="n1"), replicasets=replica_set(cpu("1"), replicas=1), nodes=drained
+        )
+        (same,) = planned(as_it_is, chosen=[ChosenStrategy(strategy, StrategyArgs())]).actions
+        assert (same.pods[0].becomes, same.pods[0].remade) == ({}, "")
+        assert action.cost.total == pytest.approx(3 * same.cost.total)
 
     def test_selectors_see_the_replacements_labels(self) -> None:
         apart = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
+from descheduler.report.html import to_html
 from descheduler.report.table import render
 from report.plans import blocked_plan, empty_plan, large_plan, plan, refusal
 
@@ -50,6 +52,15 @@ def test_every_move_and_every_reason_is_in_it() -> None:
     for row in plan().refusals:
         assert row.reason in text
         assert row.explanation in text
+
+
+def test_a_replacement_that_will_be_another_is_told() -> None:
+    first, *others = plan().actions
+    told = replace(first.pods[0], becomes={"cpu": "2"}, remade="made from the template of ReplicaSet/web: cpu 2")
+    document = replace(plan(), actions=(replace(first, pods=(told, *first.pods[1:])), *others))
+    assert "template of" in printed(document, width=220)
+    assert "template of" not in printed(plan(), width=220)
+    assert told.remade in to_html(document)
 
 
 def test_wide_lists_every_refusal() -> None:

@@ -22,7 +22,7 @@ from descheduler.model.workloads import BUILT_IN, Workload
 T = TypeVar("T")
 
 WORKLOAD_KINDS = tuple(BUILT_IN.values())
-LATER = frozenset({"runtimeclasses", "serviceaccounts", "limitranges", "resourcequotas"})
+LATER = frozenset({"runtimeclasses", "serviceaccounts", "limitranges", "resourcequotas", "csinodes", "csidrivers"})
 """Core kinds that recordings of version 0.1 do not have: nothing is concluded from their absence there."""
 
 BUDGET_KINDS = ("poddisruptionbudgets", UNAVAILABLE_BUDGETS)

@@ -25,6 +25,7 @@ VIRTUAL_LABELS: Mapping[str, frozenset[str]] = {
     "virtual-kubelet.io/provider": frozenset({ANY}),  # Admiralty
     "liqo.io/type": frozenset({"virtual-node"}),
     "kubernetes.azure.com/role": frozenset({"virtual-node"}),
+    "virtualization": frozenset({"virtualnode2"}),  # Azure's second virtual nodes
     "eks.amazonaws.com/compute-type": frozenset({"fargate"}),
     "node.kubernetes.io/instance-type": frozenset({"eklet", "virtual-node"}),  # Tencent, Volcengine
     "alibabacloud.com/virtual-node": frozenset({"true"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.selectors import node_terms
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
@@ -14,6 +15,7 @@ from descheduler.kube.convert.wire import (
     PersistentVolumeWire,
     StorageClassWire,
 )
+from descheduler.model.quantity import amounts
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 from descheduler.model.storage import Claim, ClaimTemplate, CsiDriver, CsiNode, StorageClass, Volume
 
@@ -50,7 +52,9 @@ def convert_claim(wire: ClaimWire, intern: Interner) -> Claim:
 def convert_claim_template(volume: str, wire: EphemeralWire) -> ClaimTemplate:
     """The template of an ephemeral volume of that name."""
     spec = wire.volume_claim_template.spec
-    return ClaimTemplate(volume, spec.storage_class_name, spec.access_modes or ())
+    with under(f"spec.volumes[{volume}].ephemeral"):
+        asked = dict(amounts(quantities(spec.resources.requests if spec.resources else None)))
+    return ClaimTemplate(volume, spec.storage_class_name, spec.access_modes or (), asked.get("storage", 0))
 
 
 def convert_volume(wire: PersistentVolumeWire, intern: Interner) -> Volume:

@@ -171,6 +171,7 @@ class ClaimSpecWire(Slim, frozen=True, gc=False):
     volume_name: str = ""
     storage_class_name: str | None = None
     access_modes: tuple[str, ...] | None = None
+    resources: ResourcesWire | None = None
 
 
 class ClaimTemplateWire(Slim, frozen=True, gc=False):
@@ -528,6 +529,7 @@ class WorkloadStatusWire(Slim, frozen=True, gc=False):
     ready: int | None = None
     failed: int = 0
     succeeded: int = 0
+    active: int = 0
     start_time: datetime | None = None
 
 

@@ -98,6 +98,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         deadline=_deadline(wire) if kind == "Job" else None,
         deleting=meta.deletion_timestamp is not None,
         sized=(spec.parallelism if kind == "Job" else spec.replicas) is not None,
+        present=status.active if kind == "Job" else status.replicas,
         left=_left(wire) if kind == "Job" else None,
         template=_template(wire, kind, intern),
         generation=meta.generation,

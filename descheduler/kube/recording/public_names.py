@@ -20,6 +20,7 @@ KEPT_TEXTS = frozenset(
             "volcano",
             "kai-scheduler",
             "virtual-kubelet",
+            "virtualnode2",
             "virtual-node",
             "eklet",
             "fargate",
@@ -49,9 +50,11 @@ KEPT_KEYS = frozenset(
     {
         *("app", "component", "tier", "version", "release", "chart", "heritage", "role", "type", "name", "job-name"),
         *("k8s-app", "pod-template-hash", "controller-revision-hash", "pod-template-generation", "controller-uid"),
+        *("rollouts-pod-template-hash", "vpaObservedContainers", "vpaUpdates"),
         *("pod-group-name", "gpu-fraction", "gpu-fraction-num-devices", "gpu-memory", "runai-gpu-group"),
         *("ALIYUN_COM_GPU_MEM_IDX", "ALIYUN_COM_GPU_MEM_POD", "ALIYUN_COM_GPU_MEM_DEV"),
         "scheduler.framework.gpushare.allocation",
+        "virtualization",
         *("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "UpdateInProgress"),
     }
 )
@@ -76,7 +79,7 @@ LABEL_MAPS = frozenset(
 )
 DROPPED = frozenset({"message", "generateName", "selfLink", "managedFields", "command", "args", "env"})
 KEPT_FIELDS = frozenset({"kind", "operator", "resourceVersion"})
-DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver"})
+DOMAIN_FIELDS = frozenset({"apiVersion", "provisioner", "driver", "managedBy"})
 KEY_FIELDS = frozenset({"topologyKey", "matchLabelKeys", "mismatchLabelKeys", "nodeLabel", "labelKey"})
 # Texts by how they look: no name of an object begins with a capital.
 ENUM = re.compile(r"[A-Z][A-Za-z]+")

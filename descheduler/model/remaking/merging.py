@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 
 from descheduler.model.asks import Asks, ContainerAsk, Exact
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Pod, PodSpec, Toleration
-from descheduler.model.quantity import amounts
+from descheduler.model.quantity import Amounts, amounts
 from descheduler.model.remaking.revisions import REVISION, Revision, identity
 from descheduler.model.templates import PodTemplate
 
@@ -37,7 +38,7 @@ def remade_spec(pod: Pod, template: PodTemplate, revision: Revision) -> PodSpec:
         return _of_another(spec, template.spec, set_again=set_again)
     if set_again or (revision is Revision.SAME and pod.generation == UNCHANGED):
         return spec
-    return _of_the_same(spec, template.spec, proven=revision is Revision.SAME)
+    return _of_the_same(spec, template.spec)
 
 
 def remade_labels(pod: Pod, template: PodTemplate, revision: Revision, update_revision: str) -> Labels:
@@ -51,45 +52,49 @@ def remade_labels(pod: Pod, template: PodTemplate, revision: Revision, update_re
     return own.with_(template.labels)
 
 
-def _of_the_same(spec: PodSpec, template: PodSpec, *, proven: bool) -> PodSpec:
+def _of_the_same(spec: PodSpec, template: PodSpec) -> PodSpec:
     if not spec.asks.containers:
         return spec
     of = {one.name: one for one in template.asks.containers}
-    containers = tuple(
-        _laid_over(one, of[one.name], proven=proven) if one.name in of else one for one in spec.asks.containers
-    )
+    containers = tuple(_laid_over(one, of[one.name]) if one.name in of else one for one in spec.asks.containers)
     whole, stated = spec.asks.pod, template.asks.pod
     if whole is not None and stated is not None:
-        whole = _laid_over(whole, stated, proven=proven)
-    made = counted(spec, replace(spec.asks, containers=containers, pod=whole), (spec, template))
+        whole = _laid_over(whole, stated)
+    asks = Asks(containers, whole, spec.asks.overhead)
+    if asks == spec.asks and _requests(asks, (spec,)) == spec.requests:
+        return spec
+    made = counted(spec, asks, (spec, template))
     # Devices cannot be resized: another number of them is another template.
     devices = template.gpu
     if devices is not None and dict(made.requests).get(devices.resource) != dict(spec.requests).get(devices.resource):
         made = replace(made, gpu=devices)
-    return spec if made == spec else made
+    return made
 
 
-def _laid_over(pod: ContainerAsk, template: ContainerAsk, *, proven: bool) -> ContainerAsk:
-    """What the template says explicitly wins. What only the template has, admission took away from a pod that was
-    surely made from it (colocation turns `cpu` into another resource)."""
-    return replace(
-        pod,
-        requests=_over(pod.requests, template.requests, proven=proven),
-        limits=_over(pod.limits, template.limits, proven=proven),
-    )
+def _laid_over(pod: ContainerAsk, template: ContainerAsk) -> ContainerAsk:
+    """What the template says explicitly wins."""
+    if (pod.requests, pod.limits) == (template.requests, template.limits):
+        return pod
+    requests, limits = _over(pod.requests, template.requests), _over(pod.limits, template.limits)
+    return replace(pod, requests=requests, limits=limits)
 
 
-def _over(pod: Exact, template: Exact, *, proven: bool) -> Exact:
-    has = {name for name, _ in pod}
-    won = [(name, value) for name, value in template if not proven or name in has]
+def _over(pod: Exact, template: Exact) -> Exact:
+    has, stated = {name for name, _ in pod}, {name for name, _ in template}
+    # Colocation (Koordinator's profiles) turns `cpu` into another resource: what admission took away stays away.
+    turned = any(name not in stated and name not in _FILLED_IN for name in has)
+    won = [(name, value) for name, value in template if name in has or not turned]
     return tuple(sorted({**dict(pod), **dict(won)}.items()))
 
 
 def _of_another(spec: PodSpec, template: PodSpec, *, set_again: bool) -> PodSpec:
     of = {one.name: one for one in spec.asks.containers}
+    named = {one.name for one in template.asks.containers}
     containers = tuple(
         _filled(one, of[one.name], set_again=set_again) if one.name in of else one for one in template.asks.containers
     )
+    if named <= of.keys():  # then what the pod has besides was probably injected, and will be again
+        containers += tuple(one for one in spec.asks.containers if one.name not in named)
     asks = Asks(containers, template.asks.pod, spec.asks.overhead or template.asks.overhead)
     known = {t.key for t in template.tolerations}
     added = tuple(t for t in spec.tolerations if t.key not in known and _admitted(t, (n for n, _ in template.requests)))
@@ -117,15 +122,18 @@ def _filled_in(template: Exact, pod: Exact, *, set_again: bool) -> Exact:
 
 
 def counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
-    """The spec with other asks. Resources that neither of the `known` specs counts are none of the scheduler's."""
-    named = {name for one in known for name, _ in one.requests}
-    requests = {name: value for name, value in asks.requests().items() if name in named}
-    pods = tuple((name, value) for name, value in spec.requests if name == "pods")
+    """The spec with other asks. Resources that none of the `known` specs counts are none of the scheduler's."""
     return replace(
         spec,
-        requests=tuple(sorted((*amounts(requests), *pods))),
+        requests=_requests(asks, known),
         limits=amounts(asks.limits()),
         counted=asks.counted(),
         qos=asks.qos(),
         asks=asks,
     )
+
+
+def _requests(asks: Asks, known: Iterable[PodSpec]) -> Amounts:
+    """With the pod itself, which counts as one."""
+    named = {name for one in known for name, _ in one.requests}
+    return amounts({**{name: value for name, value in asks.requests().items() if name in named}, "pods": Decimal(1)})

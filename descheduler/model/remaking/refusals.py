@@ -30,11 +30,8 @@ def of_workload(owner: Workload, above: Workload | None) -> Blocked | None:
     return None
 
 
-def of_node(owner: Workload, pod: Pod) -> Blocked | None:
+def of_node(owner: Workload, node: str, pod: Pod) -> Blocked:
     """A template may name a node, and then no scheduler is asked."""
-    node = owner.template.node if owner.template is not None else ""
-    if not node:
-        return None
     reason = Reason.RETURNS_TO_NODE if node == pod.node else Reason.NODE_NAMED
     return Blocked(reason, name(owner), f"its template names the node {node}")
 
@@ -44,14 +41,15 @@ def of_ordinals(owner: Workload, ordinals: Ordinals, pods: Mapping[int, Pod]) ->
     (OrderedReady) for a lower one (kubernetes pkg/controller/statefulset/stateful_set_control.go, `processReplica`)."""
     numbered = {at: number for at, pod in pods.items() if (number := ordinal(pod)) is not None}
     within = range(ordinals.start, ordinals.start + owner.replicas)
-    out: dict[int, Blocked] = {}
     first = _first_not_ready([(number, pods[at]) for at, number in numbered.items()], within)
+    last = within.stop if first is None or not ordinals.ordered else first
+    out: dict[int, Blocked] = {}
     for at, number in numbered.items():
         if number not in within:
             text = f"ordinal {number} is none of its {owner.replicas} from {ordinals.start}"
             out[at] = Blocked(Reason.WOULD_BE_LOST, name(owner), text)
-        elif ordinals.ordered and first is not None and first < number:
-            out[at] = Blocked(Reason.WOULD_WAIT, name(owner), f"{owner.name}-{first} is not ready, and comes before it")
+        elif number > last:
+            out[at] = Blocked(Reason.WOULD_WAIT, name(owner), f"{owner.name}-{last} is not ready, and comes before it")
     return out
 
 

@@ -54,15 +54,15 @@ def replacements(pods: Sequence[Pod], looks: Looks, find: Find, classes: Mapping
     if not owners:
         return Replacements(different, blocked)
     for members in _groups(np.flatnonzero(owner_of >= 0), owner_of):
-        owner = owners[int(owner_of[members[0]])]
-        above = _find(pods[int(members[0])], owner.controller, find)
-        blocked.update(_refusals(owner, above, {at: pods[at] for at in members.tolist()}))
+        owner = owners[owner_of[members[0]]]
+        above = _find(pods[members[0]], owner.controller, find)
+        blocked.update(_refusals(owner, above, pods, members))
     for alike in _alike(pods, looks, owners, owner_of):
-        found = _replacement(owners[int(owner_of[alike[0]])], pods[int(alike[0])], classes)
+        found = _replacement(owners[owner_of[alike[0]]], pods[alike[0]], classes)
         if isinstance(found, Blocked):
-            blocked.update((at, found) for at in alike.tolist() if at not in blocked)
+            blocked.update((at, found) for at in alike if at not in blocked)
         elif found is not None:
-            different.update(dict.fromkeys(alike.tolist(), found))
+            different.update(dict.fromkeys(alike, found))
     return Replacements(different, blocked)
 
 
@@ -86,14 +86,18 @@ def _find(pod: Pod, owner: OwnerRef | None, find: Find) -> Workload | None:
     return None if owner is None else find(pod.namespace, owner)
 
 
-def _refusals(owner: Workload, above: Workload | None, pods: Mapping[int, Pod]) -> dict[int, Blocked]:
+def _refusals(
+    owner: Workload, above: Workload | None, pods: Sequence[Pod], members: Sequence[int]
+) -> Mapping[int, Blocked]:
+    """Of the `members`, which are all the pods of the owner."""
     for_all = of_workload(owner, above)
     if for_all is not None:
-        return dict.fromkeys(pods, for_all)
-    found = of_ordinals(owner, owner.ordinals, pods) if owner.ordinals is not None else {}
-    if owner.template is None or not owner.template.node:
-        return found
-    return {at: refusal for at, pod in pods.items() if (refusal := of_node(owner, pod)) is not None} | found
+        return dict.fromkeys(members, for_all)
+    node = owner.template.node if owner.template is not None else ""
+    out = {at: of_node(owner, node, pods[at]) for at in members} if node else {}
+    if owner.ordinals is not None:
+        out |= of_ordinals(owner, owner.ordinals, {at: pods[at] for at in members})
+    return out
 
 
 def _replacement(owner: Workload, pod: Pod, classes: Mapping[str, RuntimeClass]) -> Replacement | Blocked | None:
@@ -113,7 +117,7 @@ def _replacement(owner: Workload, pod: Pod, classes: Mapping[str, RuntimeClass])
     return Replacement(spec, labels, name(owner), made_from)
 
 
-def _alike(pods: Sequence[Pod], looks: Looks, owners: Sequence[Workload], owner_of: Ints) -> Iterator[Indices]:
+def _alike(pods: Sequence[Pod], looks: Looks, owners: Sequence[Workload], owner_of: Ints) -> Iterator[list[int]]:
     """Pods of controllers with a template, in groups that get the same answer; those with ordinals each alone."""
     with_template = np.array([owner.template is not None for owner in owners], np.bool_)
     positions = np.flatnonzero((owner_of >= 0) & with_template[owner_of])
@@ -129,8 +133,11 @@ def _alike(pods: Sequence[Pod], looks: Looks, owners: Sequence[Workload], owner_
     yield from _groups(positions, key * 4 + marks * 2 + unchanged)
 
 
-def _groups(positions: Indices, key: Ints) -> Iterator[Indices]:
+def _groups(positions: Indices, key: Ints) -> Iterator[list[int]]:
     """The positions [K] in groups of equal key, each ascending; `key` [P]."""
-    order = positions[np.argsort(key[positions], kind="stable")]
-    if order.size:
-        yield from np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
+    sorting = positions[np.argsort(key[positions], kind="stable")]
+    cuts = np.flatnonzero(np.diff(key[sorting])) + 1
+    order = sorting.tolist()
+    for start, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(order)], strict=True):
+        if end > start:
+            yield order[start:end]

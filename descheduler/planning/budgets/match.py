@@ -31,8 +31,11 @@ class Matches:
 
     def first(self, marked: Sequence[bool]) -> NDArray[np.int32]:
         """[P] the first of each pod's budgets that is `marked` [B], -1 when none is."""
-        found = [next((at for at in matching if marked[at]), -1) for matching in self.matching]
-        return np.array(found, np.int32)[self.row] if found else np.full(len(self.row), -1, np.int32)
+        head = np.array([m[0] if m else -1 for m in self.matching], np.int32)  # [D]
+        found = np.where(np.array([*marked, False], np.bool_)[head], head, np.int32(-1))
+        for row in np.flatnonzero(np.array([len(m) > 1 for m in self.matching], np.bool_)).tolist():
+            found[row] = next((at for at in self.matching[row] if marked[at]), -1)
+        return found[self.row]
 
 
 def match_budgets(snapshot: ClusterSnapshot) -> Matches:
@@ -52,7 +55,9 @@ def match_budgets(snapshot: ClusterSnapshot) -> Matches:
     matching = tuple(indices.get(pod.namespace, nothing).matching(pod.labels) for pod in examples)
     if unavailable:
         matching = tuple(unavailable.matching(pod, found) for pod, found in zip(examples, matching, strict=True))
-    counts = np.array([sum(snapshot.budgets[at].kind == PDB for at in m) for m in matching], np.int32)
+        counts = np.array([sum(snapshot.budgets[at].kind == PDB for at in m) for m in matching], np.int32)
+    else:
+        counts = np.array([len(m) for m in matching], np.int32)
     return Matches(row, matching, counts[row], _healthy(snapshot, row, matching))
 
 

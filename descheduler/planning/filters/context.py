@@ -80,7 +80,7 @@ class FilterContext:
     @cached_property
     def staying(self) -> Mask:
         """[P] pods that neither have ended nor are on their way out."""
-        found = np.array([not p.terminal for p in self.pods], np.bool_) & ~self.leaving
+        found: Mask = ~self.in_phase(Phase.SUCCEEDED, Phase.FAILED) & ~self.leaving
         found[list(self.in_flight)] = False
         return found
 

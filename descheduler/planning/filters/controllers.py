@@ -10,10 +10,11 @@ Of kinds that are not read nothing is known, and so nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from descheduler.gangs.spec_reading import child
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -23,6 +24,8 @@ from descheduler.planning.filters.context import Filter, FilterContext
 
 _SCALED = ("ReplicaSet", "Deployment", "StatefulSet", "Job")
 """Kinds whose `replicas` say how many pods they want at a time."""
+_SUSPENDED = (("suspend",), ("runPolicy", "suspend"))
+"""Where objects of optional APIs say that they are to have no pods (JobSet, Ray, TrainJob; Kubeflow's jobs)."""
 _NUMBERED = "StatefulSet"
 """The kind whose ordinals say which of its pods are too many (`model.remaking`)."""
 
@@ -46,8 +49,8 @@ def controller_filters(context: FilterContext) -> Iterator[Filter]:
 
 def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -> Blocked | None:
     """Why the controllers of a pod would not make it again, as far as that is known."""
-    nearest = above = pod.controller
-    wanted: int | None = None
+    above = pod.controller
+    known: list[Workload] = []
     passed: set[str] = set()
     while above is not None and above.uid not in passed:
         passed.add(above.uid)
@@ -55,14 +58,22 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -
         why = _absence(snapshot, above) if found is None else _unwilling(above, found)
         if why:
             return Blocked(Reason.WOULD_BE_LOST, f"{above.kind}/{above.name}", why)
-        if isinstance(found, Workload) and found.kind in _SCALED and found.sized and snapshot.reads(above):
-            wanted = found.replicas if wanted is None else min(wanted, found.replicas)
+        if isinstance(found, Workload):
+            known.append(found)
         above = found.controller if found is not None else None
-    count = standing.get(nearest.uid, 0) if nearest is not None else 0
-    if nearest is None or wanted is None or count <= wanted or nearest.kind == _NUMBERED:
+    return _surplus(known, standing)
+
+
+def _surplus(chain: Sequence[Workload], standing: Mapping[str, int]) -> Blocked | None:
+    """Whether the controller of pods is about to remove some, by what is there and by what it says is there."""
+    if not chain or chain[0].kind == _NUMBERED:
+        return None
+    wanted = min((one.replicas for one in chain if one.kind in _SCALED and one.sized), default=None)
+    count = min(standing.get(chain[0].uid, 0), chain[0].present)
+    if wanted is None or count <= wanted:
         return None
     text = f"{count} pods are there and {wanted} wanted"
-    return Blocked(Reason.WOULD_BE_LOST, f"{nearest.kind}/{nearest.name}", text)
+    return Blocked(Reason.WOULD_BE_LOST, f"{chain[0].kind}/{chain[0].name}", text)
 
 
 def _absence(snapshot: ClusterSnapshot, owner: OwnerRef) -> str:
@@ -77,7 +88,9 @@ def _unwilling(owner: OwnerRef, found: Workload | CustomObject) -> str:
         return "it was made anew and does not know this pod"
     if found.deleting:
         return "it is being deleted"
-    if isinstance(found, CustomObject) or found.kind not in _SCALED:
+    if isinstance(found, CustomObject):
+        return "it is suspended" if any(child(found.spec, *path) is True for path in _SUSPENDED) else ""
+    if found.kind not in _SCALED:
         return ""
     if found.kind == "Job" and found.suspended:
         return "it is suspended"

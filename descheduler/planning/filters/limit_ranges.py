@@ -16,11 +16,12 @@ from descheduler.model.quantity import amounts
 
 
 def with_defaults(asks: Asks, ranges: Sequence[LimitRange]) -> Asks:
-    """What a new pod asks for once defaults are filled in."""
+    """What a new pod asks for once defaults are filled in; the very object where none are missing."""
     items = [item for one in ranges for item in one.items if item.type == "Container"]
-    if not any(item.default_requests or item.default_limits for item in items):
+    if not items:
         return asks
-    return replace(asks, containers=tuple(_filled(one, items) for one in asks.containers))
+    containers = tuple(_filled(one, items) for one in asks.containers)
+    return asks if containers == asks.containers else replace(asks, containers=containers)
 
 
 def breach(asks: Asks, ranges: Sequence[LimitRange]) -> tuple[LimitRange, str] | None:

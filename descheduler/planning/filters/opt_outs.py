@@ -51,7 +51,10 @@ def opt_out_filters(context: FilterContext) -> Iterator[Filter]:
         return Blocked(Reason.OPTED_OUT, f"label {label}", labels[label])
 
     mask = context.by_annotations(lambda a: not marks.isdisjoint(a) and bool(opted(a)))
-    mask |= context.by_labels(lambda found: any(found.get(key) == value for key, value in labels.items()))
+    named = frozenset(labels)
+    mask |= context.by_labels(
+        lambda found: not named.isdisjoint(found) and any(found.get(key) == value for key, value in labels.items())
+    )
     yield Filter(Reason.OPTED_OUT, mask, explain)
     if context.policy.autoscaler_opt_outs:
         yield do_not_disrupt_filter(context)

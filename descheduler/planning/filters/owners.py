@@ -22,8 +22,9 @@ def owner_filter(context: FilterContext) -> Filter:
     mask = context.by_owner(lambda pod: known(pod) is False)
     runs_once = context.by_spec([spec.restart_policy != "Always" for spec in context.columns.specs])
     mask |= context.by_owner(lambda pod: known(pod) is None) & runs_once
-    mask &= ~context.by_labels(lambda labels: any(labels.get(key) == value for key, value in AGAIN_IF.items()))
-    mask &= ~context.asks_for_eviction
+    if mask.any():
+        mask &= ~context.by_labels(lambda labels: any(labels.get(key) == value for key, value in AGAIN_IF.items()))
+        mask &= ~context.asks_for_eviction
 
     def explain(i: int) -> Blocked:
         pod, owner = context.pods[i], context.pods[i].controller

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from descheduler.model.admission import ResourceQuota
-from descheduler.model.pods import PodSpec
+from descheduler.model.pods import Amounts, PodSpec
 from descheduler.model.workloads import Workload
 from descheduler.planning.filters.context import FilterContext
 from descheduler.planning.filters.limit_ranges import with_defaults
@@ -35,6 +35,7 @@ class QuotaBook:
         self._context = context
         self.of: Mapping[str, Sequence[ResourceQuota]] = _of_namespaces(context.snapshot.quotas)
         self._ranges = context.limit_ranges
+        self._limits = {quota.key: _lower(quota) for several in self.of.values() for quota in several}
         self._old: dict[int, Usage] = {}
         self._new: dict[tuple[str, int], Usage] = {}
 
@@ -60,11 +61,15 @@ class QuotaBook:
         """What pods take of it that are on their way out."""
         return self._counted[1].get(quota.key, _NOTHING)
 
+    def limits(self, quota: ResourceQuota) -> Amounts:
+        """By resource; while the limit is being changed the lower one."""
+        return self._limits[quota.key]
+
     def fits(self, quota: ResourceQuota, made: Sequence[PodSpec], gone: Sequence[PodSpec] = ()) -> bool:
         """Whether there is room for pods of the specs `made` once `gone`, and all that is on its way out, is gone."""
         used, asked = self.used(quota), self.asked(quota, made)
         free = _sum([self.leaving(quota), self.returned(quota, gone)])
-        return all(used.get(n, 0) - free.get(n, 0) + asked[n] <= most for n, most in limits(quota) if asked.get(n))
+        return all(used.get(n, 0) - free.get(n, 0) + asked[n] <= most for n, most in self.limits(quota) if asked.get(n))
 
     @cached_property
     def waiting(self) -> Mapping[str, Sequence[Rival]]:
@@ -75,7 +80,8 @@ class QuotaBook:
             template = owner.template
             if owner.namespace not in self.of or template is None or template.problem or owner.deleting:
                 continue
-            short = owner.kind not in _ABOVE and owner.sized and standing.get(owner.uid, 0) < owner.wanted
+            there = max(standing.get(owner.uid, 0), owner.present)
+            short = owner.kind not in _ABOVE and owner.sized and there < owner.wanted
             if short and not all(self.fits(quota, (template.spec,)) for quota in self.of[owner.namespace]):
                 out[owner.namespace].append(Rival(owner, template.spec))
         return out
@@ -104,7 +110,9 @@ class QuotaBook:
         spaces = context.looks.namespaces
         inside = np.flatnonzero(context.by_namespace(self.of.__contains__))
         state = np.where(context.staying[inside], _STAYS, _LEAVES)
-        state[np.array([self._ended(position) for position in inside.tolist()], np.bool_)] = _ENDED
+        for at in np.flatnonzero(state == _LEAVES).tolist():
+            if self._ended(int(inside[at])):
+                state[at] = _ENDED
         keys = (spaces.rows[inside].astype(np.int64) * len(specs) + context.columns.pod_spec[inside]) * 3 + state
         found, counts = np.unique(keys, return_counts=True)
         out: list[tuple[str, PodSpec, int, int]] = []
@@ -143,10 +151,9 @@ _ABOVE = ("Deployment", "CronJob")
 """Kinds that make no pods themselves."""
 
 
-def limits(quota: ResourceQuota) -> list[tuple[str, int]]:
-    """By resource; while the limit is being changed the lower one."""
+def _lower(quota: ResourceQuota) -> Amounts:
     enforced = dict(quota.enforced)
-    return [(name, min(value, enforced.get(name, value))) for name, value in quota.hard]
+    return tuple((name, min(value, enforced.get(name, value))) for name, value in quota.hard)
 
 
 def _sum(several: Sequence[Usage]) -> Usage:

@@ -1,5 +1,8 @@
 """What pods count as in a ResourceQuota: which quotas cover them, and how much of each resource they take.
 
+Claims that a pod's generic ephemeral volumes make count too: they come and go with it. A quota's status tells of all
+others.
+
 Source: kubernetes pkg/quota/v1/evaluator/core/pods.go.
 """
 
@@ -9,8 +12,9 @@ from collections.abc import Iterator, Mapping
 
 from descheduler.model.admission import ResourceQuota, ScopeRequirement
 from descheduler.model.asks import Asks, ContainerAsk
-from descheduler.model.pods import Amounts, PodAffinity, PodSpec
+from descheduler.model.pods import PodAffinity, PodSpec
 from descheduler.model.quantity import amounts
+from descheduler.model.storage import ClaimTemplate
 
 Usage = Mapping[str, int]
 """Amounts by a quota's own names, in the units of `admission.unit_of`."""
@@ -27,21 +31,30 @@ def covers(quota: ResourceQuota, spec: PodSpec) -> bool:
 
 
 def usage(spec: PodSpec, asks: Asks) -> dict[str, int]:
-    """What one pod takes; `asks` are its containers'. Where both tell, the larger counts, as in a resize."""
-    stated = dict(amounts(asks.requests())) if asks.containers else {}
-    limits = dict(amounts(asks.limits())) if asks.containers else {}
+    """What one pod takes; `asks` are those of the spec, or the same with defaults filled in."""
+    requests, limits = dict(spec.requests), dict(spec.limits)
+    if asks is not spec.asks:
+        requests, limits = dict(amounts(asks.requests())), dict(amounts(asks.limits()))
+    elif any(name not in requests for one in asks.containers for name, _ in one.requests):
+        requests = {**dict(amounts(asks.requests())), **requests}  # also what the scheduler does not look at
     out = {"pods": 1, OBJECTS: 1}
-    for name, value in _larger(stated, spec.requests).items():
-        out.update(dict.fromkeys(_names(name), value))
-    for name, value in _larger(limits, spec.limits).items():
-        if name in _BOTH:
-            out[f"limits.{name}"] = value
+    for resource, value in requests.items():
+        for name in _names(resource):
+            out[name] = value
+    for resource, value in limits.items():
+        if resource in _BOTH:
+            out[f"limits.{resource}"] = value
+    for claim in spec.ephemeral:
+        for name, value in _of_claim(claim):
+            out[name] = out.get(name, 0) + value
     return out
 
 
 def unstated(quota: ResourceQuota, asks: Asks) -> str:
     """Resources that the quota wants every container to state, and the first container that does not; else empty."""
-    demanded = {name for name, _ in (*quota.hard, *quota.enforced)} & _DEMANDED
+    demanded = {name for name, _ in quota.hard if name in _DEMANDED}
+    if not demanded:
+        return ""
     if asks.pod is not None:
         demanded -= _stated(asks.pod)
     for one in asks.containers:
@@ -49,6 +62,15 @@ def unstated(quota: ResourceQuota, asks: Asks) -> str:
         if missing:
             return f"container {one.name} does not state {', '.join(missing)}"
     return ""
+
+
+def _of_claim(claim: ClaimTemplate) -> Iterator[tuple[str, int]]:
+    """What the new claim of an ephemeral volume takes (pkg/quota/v1/evaluator/core/persistent_volume_claims.go)."""
+    yield "count/persistentvolumeclaims", 1
+    for of in ("", f"{claim.storage_class}.storageclass.storage.k8s.io/" if claim.storage_class else None):
+        if of is not None:
+            yield f"{of}persistentvolumeclaims", 1
+            yield f"{of}requests.storage", claim.storage
 
 
 def _names(resource: str) -> Iterator[str]:
@@ -62,10 +84,6 @@ def _names(resource: str) -> Iterator[str]:
 def _stated(one: ContainerAsk) -> set[str]:
     requests = {name for resource, _ in one.requests for name in _names(resource)}
     return requests | {f"limits.{resource}" for resource, _ in one.limits}
-
-
-def _larger(one: Mapping[str, int], other: Amounts) -> dict[str, int]:
-    return {**one, **{name: max(value, one.get(name, 0)) for name, value in other}}
 
 
 def _in_scope(one: ScopeRequirement, spec: PodSpec) -> bool:

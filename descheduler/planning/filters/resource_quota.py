@@ -21,7 +21,7 @@ from descheduler.model.format import quantity
 from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.filters.context import Filter, FilterContext
-from descheduler.planning.filters.quota_book import QuotaBook, limits
+from descheduler.planning.filters.quota_book import QuotaBook
 
 
 def resource_quota_filters(context: FilterContext) -> Iterator[Filter]:
@@ -70,14 +70,13 @@ class _Judge:
         if not asked:
             return ""  # of other pods, by its scopes
         used, returned = self._book.used(quota), self._book.returned(quota, gone)
-        counted = {name for name, _ in quota.used}
-        for name, most in limits(quota):
+        for name, most in self._book.limits(quota):
             if not asked.get(name):
                 continue
             after = used.get(name, 0) - returned.get(name, 0) + asked[name]
             if after > most:
                 return f"{_text(name, after)} with the replacement, {_text(name, most)} is the limit"
-            if quota.enforced and name not in counted:
+            if quota.enforced and all(name != counted for counted, _ in quota.used):
                 return f"its status does not tell how much {name} is used"
         return self._book.unstated(quota, made)
 

@@ -6,7 +6,7 @@ Volumes that are made anew for every pod (generic ephemeral ones) are not concer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -14,78 +14,69 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.storage import Claim, Volume
 from descheduler.planning.filters.context import Filter, FilterContext
 
+ClaimKey = tuple[str, str]
 _MANY_NODES = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 _ENDED = frozenset({"Released", "Failed"})
 
 
 def storage_filters(context: FilterContext) -> Iterator[Filter]:
     """Claims and volumes that are going, and volumes that one node at a time can have attached."""
-    holders = [at for at, pod in enumerate(context.pods) if pod.claims]
-    if not holders:
-        return
-    storage = _Storage(context.snapshot, holders)
-    for reason, judge in ((Reason.VOLUME_LOST, storage.losing), (Reason.VOLUME_SHARED, storage.sharing)):
-        found = {at: blocked for at in holders if (blocked := judge(at)) is not None}
-        mask = context.nobody()
-        mask[list(found)] = True
-        yield Filter(reason, mask, found.__getitem__)
+    if context.snapshot.claims:
+        yield _of_claims(context, Reason.VOLUME_LOST, dict(_going(context.snapshot)))
+        yield _of_claims(context, Reason.VOLUME_SHARED, dict.fromkeys(_shared(context.snapshot), ""))
 
 
-class _Storage:
-    """What becomes of the claims of pods of one snapshot."""
+def _of_claims(context: FilterContext, reason: Reason, claims: Mapping[ClaimKey, str]) -> Filter:
+    """Stops the pods that use one of the claims; for each the words about it."""
 
-    def __init__(self, snapshot: ClusterSnapshot, holders: list[int]) -> None:
-        self._snapshot = snapshot
-        self._users = _live_users(snapshot, holders)
+    def first(pod: Pod) -> ClaimKey | None:
+        return next((key for name in pod.claims if (key := (pod.namespace, name)) in claims), None)
 
-    def losing(self, at: int) -> Blocked | None:
-        """A claim that is being deleted is kept by the pods that use it alone (pvc-protection): with its last user it
-        goes, and what is made in its place is empty, or nothing."""
-        for claim, volume in self._of(self._snapshot.pods[at]):
-            by = f"claim/{claim.namespace}/{claim.name}"
-            if claim.deleting:
-                return Blocked(Reason.VOLUME_LOST, by, "it is being deleted, and only its users keep it")
-            if claim.phase == "Lost":
-                return Blocked(Reason.VOLUME_LOST, by, "it has lost its volume")
-            if volume is not None and volume.deleting:
-                return Blocked(Reason.VOLUME_LOST, by, f"its volume {volume.name} is being deleted")
-            if volume is not None and volume.phase in _ENDED:
-                return Blocked(Reason.VOLUME_LOST, by, f"its volume {volume.name} is {volume.phase}")
-        return None
+    def explain(at: int) -> Blocked:
+        key = first(context.pods[at])
+        assert key is not None
+        return Blocked(reason, f"claim/{key[0]}/{key[1]}", claims[key])
 
-    def sharing(self, at: int) -> Blocked | None:
-        """A volume of one node at a time stays where another pod uses it: elsewhere a replacement would wait for it
-        (kubernetes pkg/controller/volume/attachdetach/reconciler, multi-attach), though the scheduler lets it in."""
-        pod = self._snapshot.pods[at]
-        own = pod.deleting is None and not pod.terminal
-        for claim, volume in self._of(pod):
-            key = (claim.namespace, claim.name)
-            if self._users[key] > own and not self._on_many_nodes(claim, volume):
-                return Blocked(Reason.VOLUME_SHARED, f"claim/{claim.namespace}/{claim.name}")
-        return None
-
-    def _of(self, pod: Pod) -> Iterator[tuple[Claim, Volume | None]]:
-        for name in pod.claims:
-            claim = self._snapshot.claims.get((pod.namespace, name))
-            if claim is not None:
-                yield claim, self._snapshot.volumes.get(claim.volume)
-
-    def _on_many_nodes(self, claim: Claim, volume: Volume | None) -> bool:
-        """Whether several nodes may have the volume at once; its own modes decide, for they may be more than its claim
-        asks for."""
-        if volume is None:
-            return not _MANY_NODES.isdisjoint(claim.access_modes)
-        driver = self._snapshot.csi_drivers.get(volume.csi_driver)
-        if volume.networked or (driver is not None and not driver.attaches):
-            return True
-        return not _MANY_NODES.isdisjoint(volume.access_modes or claim.access_modes)
+    mask = context.nobody()
+    if claims:
+        mask[[at for at, pod in enumerate(context.pods) if pod.claims and first(pod) is not None]] = True
+    return Filter(reason, mask, explain)
 
 
-def _live_users(snapshot: ClusterSnapshot, holders: list[int]) -> Counter[tuple[str, str]]:
-    """How many pods on nodes use each claim, and stay."""
-    users: Counter[tuple[str, str]] = Counter()
-    for at in holders:
-        pod = snapshot.pods[at]
-        if pod.node and pod.deleting is None and not pod.terminal:
+def _going(snapshot: ClusterSnapshot) -> Iterator[tuple[ClaimKey, str]]:
+    """A claim that is being deleted is kept by the pods that use it alone (pvc-protection): with its last user it goes,
+    and what is made in its place is empty, or nothing."""
+    for key, claim in snapshot.claims.items():
+        volume = snapshot.volumes.get(claim.volume)
+        if claim.deleting:
+            yield key, "it is being deleted, and only its users keep it"
+        elif claim.phase == "Lost":
+            yield key, "it has lost its volume"
+        elif volume is not None and volume.deleting:
+            yield key, f"its volume {volume.name} is being deleted"
+        elif volume is not None and volume.phase in _ENDED:
+            yield key, f"its volume {volume.name} is {volume.phase}"
+
+
+def _shared(snapshot: ClusterSnapshot) -> Iterator[ClaimKey]:
+    """A volume of one node at a time stays where another pod uses it: elsewhere a replacement would wait for it
+    (kubernetes pkg/controller/volume/attachdetach/reconciler, multi-attach), though the scheduler lets it in."""
+    users: Counter[ClaimKey] = Counter()
+    for pod in snapshot.pods:
+        if pod.claims and pod.node and pod.deleting is None and not pod.terminal:
             users.update((pod.namespace, name) for name in dict.fromkeys(pod.claims))
-    return users
+    for key, count in users.items():
+        claim = snapshot.claims.get(key) if count > 1 else None
+        if claim is not None and not _on_many_nodes(snapshot, claim, snapshot.volumes.get(claim.volume)):
+            yield key
+
+
+def _on_many_nodes(snapshot: ClusterSnapshot, claim: Claim, volume: Volume | None) -> bool:
+    """Whether several nodes may have the volume at once; its own modes decide, for they may be more than its claim asks
+    for."""
+    if volume is None:
+        return not _MANY_NODES.isdisjoint(claim.access_modes)
+    driver = snapshot.csi_drivers.get(volume.csi_driver)
+    if volume.networked or (driver is not None and not driver.attaches):
+        return True
+    return not _MANY_NODES.isdisjoint(volume.access_modes or claim.access_modes)

@@ -28,6 +28,7 @@ _SPELLINGS = {
     "container": ("container_name", "k8s_container_name"),
 }
 """Labels by which other scrape configurations, relabelings and collectors know the same."""
+_OF_PODS = "let its exporter tell whose they are (dcgm-exporter: DCGM_EXPORTER_KUBERNETES=true)"
 
 
 def setting(signal: Signal) -> str:
@@ -190,7 +191,7 @@ def _without(server: _Server, signal: Signal, metric: str, needed: Iterable[tupl
     labels = server.labels(server.within(metric))
     return (
         f"without the label{'s' if len(missing) > 1 else ''} {', '.join(missing)} (it has {_some(labels, 12)}): "
-        f"{_mended(missing, labels, setting(signal))}"
+        f"{_mended(missing, labels, signal)}"
     )
 
 
@@ -199,14 +200,16 @@ def _values(server: _Server, label: str, selector: str) -> str:
     return f"{label} is {_some(value or 'not set' for value in server.by(label, selector))}"
 
 
-def _mended(lacking: Iterable[str], labels: tuple[str, ...], key: str) -> str:
+def _mended(lacking: Iterable[str], labels: tuple[str, ...], signal: Signal) -> str:
+    key = setting(signal)
     exported = [f"{_EXPORTED}{label}" for label in lacking if f"{_EXPORTED}{label}" in labels]
     if exported:
         return f"scrape with honorLabels: true, or ask by {', '.join(exported)} in {key}"
     other = [name for label in lacking for name in _SPELLINGS.get(label, ()) if name in labels]
     if other:
         return f"ask by {', '.join(other)} in {key}"
-    return f"keep it when scraping (metricRelabelings drop labels), or write a query without it in {key}"
+    kept = _OF_PODS if signal.of_gpus else "keep it when scraping (metricRelabelings drop labels)"
+    return f"{kept}, or write a query without it in {key}"
 
 
 def _asked(queries: Iterable[Query]) -> dict[str, _Asked]:

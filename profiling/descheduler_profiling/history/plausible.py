@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32, Mask
+from descheduler.model.arrays import Floats, Floats32
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.pods_here import PodsHere
 
@@ -44,28 +44,31 @@ def bounded(
         return values, 0
     row = here.rows(pods)
     known = row >= 0
-    node = np.where(known, here.node[row], -1)
     sizes = np.append(here.of_node[signal], here.largest(signal))
-    since = np.where(known, here.created[row], np.inf)
-    times = columns.start + columns.step * np.arange(columns.count)
-    own = times[None, :] - window >= since[:, None]
-    machine = np.where(own, sizes[node][:, None], here.largest(signal))
-    limit = np.where(known, here.of_pod[signal][row], np.inf)[:, None]
-    with np.errstate(invalid="ignore"):
-        impossible = values > machine * JITTER
-        if signal == "memory":
-            impossible |= own & (values > limit * _MEMORY_SUM)
-            top = np.minimum(machine, np.where(own, limit, np.inf))
-        else:
-            impossible |= _seldom(own & (values > limit * _CPU_BURST * JITTER), np.isfinite(values))
-            top = machine
-        kept = np.where(impossible, np.nan, np.minimum(values, top)).astype(np.float32)
-    return kept, int(np.count_nonzero(impossible))
+    machine = sizes[np.where(known, here.node[row], -1)]
+    limit = np.where(known, here.of_pod[signal][row], np.inf)
+    doubtful = np.flatnonzero(np.fmax.reduce(values, axis=1) > np.minimum(machine, limit))
+    if not doubtful.size:
+        return values, 0
+    since = np.where(known, here.created[row], np.inf)[doubtful, None]
+    own = columns.start + columns.step * np.arange(columns.count) - window >= since
+    most = np.where(own, machine[doubtful, None], here.largest(signal))
+    judged = _memory if signal == "memory" else _cpu
+    kept = values.copy()
+    kept[doubtful] = judged(values[doubtful], most, np.where(own, limit[doubtful, None], np.inf))
+    return kept, int(np.count_nonzero(np.isfinite(values[doubtful]) & np.isnan(kept[doubtful])))
 
 
-def _seldom(beyond: Mask, there: Mask) -> Mask:
-    """`beyond` [P, T] of the rows in which it is an exception among the samples that are `there`."""
-    count = there.sum(axis=1)
+def _cpu(values: Floats32, machine: Floats, limit: Floats) -> Floats32:
+    """Values [K, T] under what the machine has; what is seldom also under what the limit lets through."""
+    beyond = np.isfinite(values) & (values > limit * _CPU_BURST * JITTER)
+    count = np.isfinite(values).sum(axis=1)
     rare = (count >= _TOO_FEW) & (beyond.sum(axis=1) <= _OFTEN * count)
-    found: Mask = beyond & rare[:, None]
-    return found
+    impossible = (values > machine * JITTER) | (beyond & rare[:, None])
+    return np.where(impossible, np.nan, np.minimum(values, machine)).astype(np.float32)
+
+
+def _memory(values: Floats32, machine: Floats, limit: Floats) -> Floats32:
+    """Values [K, T] under what the machine has and the limit lets through."""
+    impossible = (values > machine * JITTER) | (values > limit * _MEMORY_SUM)
+    return np.where(impossible, np.nan, np.minimum(values, np.minimum(machine, limit))).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class PodsHere:
 
     def rows(self, pods: Sequence[tuple[str, str]]) -> Positions:
         """[K] positions of pods, -1 for those that do not exist."""
-        return np.fromiter((self.index.get(pod, -1) for pod in pods), np.int32, len(pods))
+        return np.fromiter(map(self.index.get, pods, repeat(-1)), np.int32, len(pods))
 
     def largest(self, signal: str) -> float:
         """What the largest machine has: more than any pod, past or present, can have used."""

@@ -120,13 +120,18 @@ def _nodes(here: PodsHere, pods: Sequence[tuple[str, str]]) -> Positions:
 
 def _still(node: Positions, values: Floats32, count: int, long: int) -> Mask:
     """[N, T] columns of a run of `long` and more in which several pods of a node are measured, and all are at 0."""
-    on = node >= 0
-    measured = np.zeros((count, values.shape[1]), np.int32)
-    moving = np.zeros_like(measured)
-    np.add.at(measured, node[on], np.isfinite(values[on]).astype(np.int32))
-    np.add.at(moving, node[on], (values[on] > 0).astype(np.int32))
-    still: Mask = (measured >= _SEVERAL) & (moving == 0)
-    suspects = np.flatnonzero(still.any(axis=1))
+    still = np.zeros((count, values.shape[1]), np.bool_)
+    rows = np.argsort(node, kind="stable")
+    rows = rows[np.searchsorted(node[rows], 0) :]  # without those on no known node
+    if not rows.size:
+        return still
+    first = np.flatnonzero(np.diff(node[rows], prepend=-1))
+    top = np.fmax.reduceat(values[rows], first, axis=0)
+    resting = np.flatnonzero((top == 0).any(axis=1))
+    for at in resting.tolist():
+        own = rows[first[at] : first[at + 1] if at + 1 < len(first) else None]
+        still[node[own[0]]] = (top[at] == 0) & (np.isfinite(values[own]).sum(axis=0) >= _SEVERAL)
+    suspects = node[rows[first[resting]]]
     still[suspects] = _runs(still[suspects], long)
     return still
 

@@ -149,10 +149,10 @@ def _correct(task: Task, ring: Ring, recent: Recent, still: Standstill | None) -
         task.notes.standing_still = still.correct(ring, recent.pods, recent.values)
 
 
-def _measured(recent: Recent) -> set[tuple[str, str]]:
+def _measured(recent: Recent) -> list[tuple[str, str]]:
     """The pods with a sample in the newest columns."""
     heard = np.isfinite(recent.values[:, -LATE_COLUMNS:]).any(axis=1)
-    return {recent.pods[row] for row in np.flatnonzero(heard).tolist()}
+    return [recent.pods[row] for row in np.flatnonzero(heard).tolist()]
 
 
 def _recent_columns(task: Task) -> int:

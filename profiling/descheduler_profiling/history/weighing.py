@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence
 
 import numpy as np
 
+from descheduler.model.arrays import Mask
 from descheduler_profiling.history.owners import Owners
 from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.probe import Choice, Prober
@@ -22,35 +23,40 @@ def weigh(
     choice: Choice,
     prober: Prober,
     ring: Ring,
-    measured: Set[tuple[str, str]],
+    measured: Sequence[tuple[str, str]],
     here: PodsHere | None,
     owners: Owners,
 ) -> Choice:
-    """The choice, with further queries where they measure pods that should be and are not.
+    """The choice, with further queries where they measure pods that should be and are not among the `measured`.
 
     What was chosen stays first, so that no pod that is measured goes from one query to another.
     """
     if len(signal.queries) == 1:
         return choice
-    expected = _expected(signal, here)
-    missing = {pod for pod in expected if pod not in measured}
-    heard = 1.0 - len(missing) / len(expected) if expected else 0.0
+    missing, expected = _missing(signal, measured, here)
+    heard = 1.0 - int(missing.sum()) / expected if expected else 0.0
     now = ring.grid.end
-    if (expected and not missing) or (now - ring.weighed < HOUR and heard >= ring.heard - _FEWER):
+    if (expected and not missing.any()) or (now - ring.weighed < HOUR and heard >= ring.heard - _FEWER):
         ring.heard = max(ring.heard, heard)
         return choice
 
     def wanted(namespace: str, pod: str) -> bool:
-        return (namespace, pod) in missing if expected else owners.present(namespace, pod) is not None
+        if here is None or not expected:
+            return owners.present(namespace, pod) is not None
+        at = here.index.get((namespace, pod), -1)
+        return at >= 0 and bool(missing[at])
 
-    wider = prober.wider(signal, choice, wanted, max(1, round(_WORTH * len(expected))))
+    wider = prober.wider(signal, choice, wanted, max(1, round(_WORTH * expected)))
     ring.weighed, ring.heard = now, heard
     return wider
 
 
-def _expected(signal: Signal, here: PodsHere | None) -> set[tuple[str, str]]:
-    """The pods that should be measured; none where nobody knows them."""
+def _missing(signal: Signal, measured: Sequence[tuple[str, str]], here: PodsHere | None) -> tuple[Mask, int]:
+    """[P] which pods should be measured and are not, and how many should be; none where nobody knows the pods."""
     if here is None:
-        return set()
-    wanted = set(np.flatnonzero(here.expected(of_gpus=signal.of_gpus)).tolist())
-    return {pod for pod, at in here.index.items() if at in wanted}
+        return np.zeros(0, np.bool_), 0
+    missing = here.expected(of_gpus=signal.of_gpus).copy()
+    expected = int(missing.sum())
+    rows = here.rows(measured)
+    missing[rows[rows >= 0]] = False
+    return missing, expected

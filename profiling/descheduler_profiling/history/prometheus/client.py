@@ -128,8 +128,14 @@ class HistoryClient:
         raise AssertionError("unreachable")
 
     def _attempts(self, failure: Failure) -> int:
-        """What may only have been slow is tried once more, and then asked for less."""
-        return min(2, self.connection.attempts) if isinstance(failure.error, TooMuch) else self.connection.attempts
+        """How often to try: a server that only has to be waited for longer, for quotas are often counted by the minute.
+
+        What may only have been slow is tried once more, and then asked for less.
+        """
+        most = self.connection.attempts
+        if isinstance(failure.error, TooMuch):
+            return min(2, most)
+        return 2 * most if failure.quiet else most
 
     def _pause(self, failure: Failure, attempt: int) -> float:
         """Seconds before the next attempt: growing, spread, and as long as the server wishes."""

@@ -54,6 +54,10 @@ _HINTS: Final = (
     ),
     (r"SignatureDoesNotMatch|signature we calculated|Credential should be scoped", "check history.auth.sigV4.region"),
     (r"security token included in the request is (invalid|expired)|Signature expired", "check our AWS credentials"),
+    (
+        r"OAuth ?2 access token",
+        "Google wants tokens: give the address of its prometheus-engine's frontend, or history.auth.bearerTokenFile",
+    ),
     (r"not authorized to perform: aps:", "allow our role aps:QueryMetrics on the workspace"),
 )
 
@@ -125,8 +129,8 @@ def _of_meaning(meaning: Meaning, status: int, said: str, wait: float, where: st
             return Failure(TooMuch(f"{where} finds the query too large ({status}): {said}"))
         case "slow":
             # A gateway does not know how far the server was: it is asked once more.
-            error = TooMuch(f"{where} took too long for the query ({status}): {said}", slow=True)
-            return Failure(error, again=status == 504)
+            late = TooMuch(f"{where} took too long for the query ({status}): {said}", slow=True)
+            return Failure(late, again=status == 504)
         case "series":
             knob = found.wording.knob if found is not None else "its limit of series"
             mend = f'raise {knob} there, or select fewer with history.match (cluster="…", namespace=~"…")'
@@ -135,8 +139,9 @@ def _of_meaning(meaning: Meaning, status: int, said: str, wait: float, where: st
             )
         case "again":
             does = "asks us to wait" if status == 429 else "does not answer now"
-            quiet = status == 429 or wait > 0
-            return Failure(HistoryUnreachable(f"{where} {does} ({status}): {said}"), again=True, wait=wait, quiet=quiet)
+            asked = f", {wait:g} s" if wait else ""
+            error = HistoryUnreachable(f"{where} {does} ({status}{asked}): {said}")
+            return Failure(error, again=True, wait=wait, quiet=status == 429 or wait > 0)
         case "refused":
             return Failure(HistoryRefused(f"{where} rejects the query ({status}): {said}"))
 
@@ -161,5 +166,7 @@ def _shown(text: str, found: Understood | None = None) -> str:
     """So much of the text as people read, with what was understood of it."""
     if len(text) <= _SHOWN:
         return text
-    begins = 0 if found is None or found.begins < _SHOWN // 2 else found.begins - 40
-    return f"{'… ' if begins else ''}{text[begins : begins + _SHOWN]}"
+    if found is None or found.begins < _SHOWN // 2:
+        return text[:_SHOWN]
+    begins = text.find(" ", found.begins - 40, found.begins) + 1 or found.begins
+    return f"… {text[begins : begins + _SHOWN]}"

@@ -73,9 +73,8 @@ class Turns:
         """
         with self._changed:
             now = self._clock()
-            if now > self._until + PATIENCE:  # an old story
-                self._asked_since = now
-            self._asked_since = min(self._asked_since, now)
+            old_story = now > self._until + PATIENCE
+            self._asked_since = now if old_story else min(self._asked_since, now)
             self._allowed = max(1.0, self._allowed / 2)
             self._until = max(self._until, now + min(seconds, LONGEST_QUIET))
             self._said = said

@@ -41,7 +41,13 @@ _GOOGLE = "GoogleCloudPlatform/prometheus-engine, reports 767 and 885"
 _FETCHED_SERIES = "-querier.max-fetched-series-per-query"
 
 WORDINGS: Final = (
-    # Neither later nor less helps.
+    # Neither later nor less helps. What does not match tells labels of series, which may say anything.
+    Wording(
+        r"matching not allowed|found duplicate series|duplicate time ?series|same labelset|multiple matches for labels",
+        "refused",
+        "Prometheus, VictoriaMetrics",
+        "promql/engine.go; app/vmselect/promql/binary_op.go",
+    ),
     Wording(r"too long query; got", "refused", "VictoriaMetrics", "app/vmselect/prometheus/prometheus.go"),
     Wording(r"err-mimir-max-query-expression-size-bytes", "refused", "Mimir", _MIMIR),
     Wording(r"err-mimir-query-blocked|blocked by the cluster administrator", "refused", "Mimir", _MIMIR),

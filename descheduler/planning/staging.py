@@ -1,0 +1,177 @@
+"""One proposal in stages, each proved after the one before: in as many as budgets and one another's places need."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from descheduler.contract import Accept, RebalanceView, Relocation, Scenario, land_all
+from descheduler.model.arrays import Mask, Positions
+from descheduler.model.landing_mode import LandingMode
+from descheduler.model.moves import Move, Proposal
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.planning.budgets.charging import Budgets
+from descheduler.planning.proofs import Proof, ProofRules
+from descheduler.planning.turns import Arrival, Turns, carry_out, in_turn
+
+Moves = tuple[Move, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Stage:
+    """Moves of one stage as they were proposed, and as they are `made`; all that restarts with them; the positions of
+    the accepted actions whose places it `needs`."""
+
+    moves: Moves
+    made: Relocation
+    restarting: tuple[int, ...]
+    needs: frozenset[int]
+
+    @property
+    def evicted(self) -> tuple[int, ...]:
+        return tuple(move.pod for move in self.moves)
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """Where each pod will go."""
+        return tuple(
+            Proof(move.pod, move.destinations[0], landing.share, landing.candidates, landing.likely)
+            for move, landing in zip(self.made.moves, self.made.landings, strict=True)
+        )
+
+
+class Stager:
+    """Divides proposals, and proves the parts. What it is given is left as it was, but for the turns."""
+
+    def __init__(self, view: RebalanceView, rules: ProofRules, budgets: Budgets) -> None:
+        self._view, self._rules, self._budgets = view, rules, budgets
+
+    def prove(self, proposal: Proposal, state: Scenario, turns: Turns, turn: int) -> tuple[Stage, ...] | Blocked:
+        """The stages, the first of which leaves at `turn`; a part whose units need each other's places is divided, if
+        it may be. `turns` then knows who left."""
+        done: list[Stage] = []
+        todo = deque(self._parts(proposal, state))
+        while todo:
+            part = todo.popleft()
+            made = self._relocated(part, proposal, state)
+            if isinstance(made, Blocked):
+                return made
+            order = self._order(part, made, state, staged=proposal.staged)
+            if isinstance(order, Blocked):
+                return order
+            if len(order) > 1:
+                todo.extendleft(reversed(order))
+                continue
+            arrivals = self._arrivals(part, made)
+            needs = turns.needs(arrivals, made.state)
+            turns.leave(turn + len(done), arrivals)
+            done.append(Stage(part, made, restarting(self._view, [move.pod for move in part]), needs))
+            state = made.state
+        return tuple(done)
+
+    def _parts(self, proposal: Proposal, state: Scenario) -> tuple[Moves, ...]:
+        """The moves in one part, or in as many as budgets need; what must move together stays together.
+
+        Where landings are directed, and places known before they are proved, who needs one that another move frees
+        goes in a later part.
+        """
+        if not proposal.staged:
+            return (proposal.moves,)
+        units = self._units(proposal.moves)
+        runs = [list(range(len(units)))]
+        if self._view.landing is LandingMode.DIRECTED:
+            wished = [[Arrival(m.pod, m.source, m.destinations[:1]) for m in unit] for unit in units]
+            clear = state.fork()
+            carry_out(clear, [one for unit in wished for one in unit])
+            runs = in_turn(state, wished, clear)
+            placed = {at for run in runs for at in run}
+            runs += [left] if (left := [at for at in range(len(units)) if at not in placed]) else []
+        down = [restarting(self._view, [move.pod for move in unit]) for unit in units]
+        return tuple(
+            tuple(move for at in stage for move in units[run[at]])
+            for run in runs
+            for stage in self._budgets.divide([down[at] for at in run])
+        )
+
+    def _units(self, moves: Sequence[Move]) -> list[Moves]:
+        """The moves, those of one unit together, in the order in which units appear."""
+        units: dict[tuple[int, ...], list[Move]] = {}
+        for move in moves:
+            units.setdefault(self._view.moving(move.pod), []).append(move)
+        return [tuple(unit) for unit in units.values()]
+
+    def _order(self, part: Moves, made: Relocation, before: Scenario, *, staged: bool) -> Sequence[Moves] | Blocked:
+        """The moves in as many parts as it takes that nobody needs the place of another unit of the same part."""
+        units = self._units(part)
+        if len(units) == 1:
+            return (part,)
+        runs = in_turn(before, [self._arrivals(unit, made) for unit in units], made.state)
+        at_once = {at for run in (runs if staged else runs[:1]) for at in run}
+        left = next((at for at in range(len(units)) if at not in at_once), None)
+        if left is not None:
+            by = f"pod/{self._view.snapshot.pods[units[left][0].pod].key}"
+            return Blocked(Reason.NO_PLACE, by, "it needs the place of a pod that moves with it, which ends only later")
+        return [tuple(move for at in run for move in units[at]) for run in runs]
+
+    def _arrivals(self, moves: Sequence[Move], made: Relocation) -> list[Arrival]:
+        """Where proved moves may come up: on their good nodes; where the executor names the node, on that one."""
+        most = 1 if self._view.landing is LandingMode.DIRECTED else None
+        nodes = {move.pod: move.destinations[:most] for move in made.moves}
+        return [Arrival(move.pod, move.source, nodes[move.pod]) for move in moves]
+
+    def _relocated(self, moves: Moves, proposal: Proposal, state: Scenario) -> Relocation | Blocked:
+        """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so."""
+        return land_all(
+            self._view.snapshot,
+            state,
+            moves,
+            self._cool,
+            max_risk=self._rules.max_risk,
+            bad=Reason.DESTINATION_HOT,
+            avoid=proposal.vacating,  # its own nodes alone: what is not in its wave is over, or not begun
+        )
+
+    def _cool(self, state: Scenario, pod: int) -> Accept:
+        """Accepts nodes that stay under the limit of every resource with the pod on them."""
+
+        def accept(nodes: Positions) -> Mask:
+            cool = np.ones(len(nodes), np.bool_)
+            for resource, limit in self._rules.max_load.items():
+                if resource in self._view.loads:
+                    level = state.hottest(resource, nodes, self._rules.quantile, self._rules.horizon_seconds, plus=pod)
+                    cool &= level <= limit
+            return cool
+
+        return accept
+
+
+def restarting(view: RebalanceView, pods: Sequence[int]) -> tuple[int, ...]:
+    """The pods, and all that restarts when they are evicted."""
+    every: dict[int, None] = dict.fromkeys(pods)
+    for pod in pods:
+        every.update(dict.fromkeys(view.units.of(pod).restarting(pod)))
+    return tuple(every)
+
+
+def split(proposal: Proposal, stages: Sequence[Stage], costs: Sequence[float]) -> list[Proposal]:
+    """One proposal for each stage: worth by what the stage costs, the benefit with the last, which ends it.
+
+    Each leaves free what the others leave too.
+    """
+    if len(stages) == 1:
+        return [proposal]
+    total, last = sum(costs) or 1.0, len(stages) - 1
+    return [
+        replace(
+            proposal,
+            moves=stage.moves,
+            avoid=proposal.vacating,
+            benefit=proposal.benefit if i == last else 0.0,
+            worth=proposal.worth * costs[i] / total,
+            note=f"stage {i + 1} of {len(stages)}: {proposal.note}",
+        )
+        for i, stage in enumerate(stages)
+    ]
