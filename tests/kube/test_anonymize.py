@@ -143,7 +143,7 @@ def test_references_between_objects_still_hold(hidden: ClusterSnapshot, anonymiz
     assert budget.selector is not None
     assert [p.name for p in hidden.pods if budget.selector.matches(p.labels)] == [p.name for p in checkout]
     assert budget.disrupting == (anonymizer.name("Pod", "checkout-7d8f9c-x1yz"),)
-    assert all((p.namespace, p.claims[0]) in hidden.claims for p in checkout)
+    assert all((p.namespace, p.spec.ephemeral[0].claim_of(p.name)) in hidden.claims for p in checkout)
     assert hidden.custom("scheduling.k8s.io", "PodGroup", checkout[0].namespace, checkout[0].pod_group) is not None
     assert first.namespace in hidden.namespaces
 
