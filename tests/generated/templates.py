@@ -18,7 +18,9 @@ _MAKES = ("ReplicaSet", "StatefulSet", "Job")
 def with_templates(rng: Random, snapshot: ClusterSnapshot) -> ClusterSnapshot:
     """The same cluster, in which each pod has one container and was resized since, unless its factor is 1."""
     specs: dict[int, PodSpec] = {}
-    pods = tuple(replace(p, spec=specs.setdefault(id(p.spec), _asking(p.spec, 1.0))) for p in snapshot.pods)
+    pods = tuple(
+        replace(p, spec=specs.setdefault(id(p.spec), _asking(p.spec, 1.0)), unready=not p.ready) for p in snapshot.pods
+    )
     first: dict[tuple[str, str], Pod] = {}
     for pod in pods:
         if pod.controller is not None:

@@ -304,6 +304,10 @@ class TestTurnsOfOrdinals:
     def test_one_that_waits_has_failed_or_leaves_is_not_ready(self, lower: Json) -> None:
         assert self.stays(lower, of_stateful_set(1))[1] is Reason.WOULD_WAIT
 
+    def test_one_of_which_nothing_is_said_holds_nobody_up(self) -> None:
+        silent = of_stateful_set(0, status={"conditions": []})
+        assert self.stays(silent, of_stateful_set(1)) == [None, None]
+
     def test_one_that_is_missing_is_not_ready(self) -> None:
         snapshot = seen(of_stateful_set(1), of_stateful_set(2), statefulsets=stateful_set(cpu("1")))
         assert [stops(snapshot, i) for i in (0, 1)] == [Reason.WOULD_WAIT] * 2
