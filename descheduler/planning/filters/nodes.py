@@ -13,7 +13,7 @@ from descheduler.planning.filters.context import Filter, FilterContext
 
 
 def node_filters(context: FilterContext) -> Iterator[Filter]:
-    """Pods on nodes that are no sources: not ready, on their way out, or virtual. A cordoned node is one."""
+    """Pods on nodes that nothing leaves: not ready, on their way out, or virtual. Cordoned nodes are none of these."""
     yield _on(context, Reason.NODE_NOT_READY, lambda n: not n.ready, lambda _n: "")
     yield _on(context, Reason.NODE_LEAVING, lambda n: n.drained, lambda n: n.leaving)
     yield _on(context, Reason.NOT_SELECTED, lambda n: n.virtual, lambda _n: "virtual nodes are left alone")
