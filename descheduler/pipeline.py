@@ -20,6 +20,9 @@ from descheduler.planning.problems import Problem
 from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
+from descheduler_profiling.history.defaults import CEILING
+from descheduler_profiling.history.plausible import JITTER
+from descheduler_profiling.history.pods_here import machines
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.settings import Likeness, ProfileSettings
 
@@ -59,7 +62,9 @@ def profile(observed: Observed, previous: Mapping[str, SignalProfiles] | None = 
 
 def profile_settings(snapshot: ClusterSnapshot, signal: str) -> ProfileSettings:
     """How the profiles of a signal are built."""
-    return ProfileSettings(limit=LIMIT.get(signal), likeness=_likeness(snapshot, signal))
+    largest = machines(snapshot.nodes, signal).max(initial=0.0) * JITTER
+    absurd = min(largest or CEILING, CEILING)  # of what was kept or recorded before anybody looked at it so
+    return ProfileSettings(limit=LIMIT.get(signal), absurd=absurd, likeness=_likeness(snapshot, signal))
 
 
 def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Likeness]:

@@ -88,7 +88,10 @@ def _problem(name: str, problem: str, *, optional: bool) -> Check:
 def _answering(tried: tuple[Tried, ...]) -> str:
     best = max(one.now for one in tried)
     count = sum(one.now > 0 for one in tried)
-    return f"{count} of {plural(len(tried), 'query', 'queries')} answer, with up to {plural(best, 'series', 'series')}"
+    answer = "answers" if count == 1 else "answer"
+    return (
+        f"{count} of {plural(len(tried), 'query', 'queries')} {answer}, with up to {plural(best, 'series', 'series')}"
+    )
 
 
 def _line(one: Tried) -> str:

@@ -156,6 +156,7 @@ class Pod:
     node: str = ""  # spec.nodeName, empty: not bound
     phase: Phase = Phase.RUNNING
     ready: bool = True
+    unready: bool = False  # it says that it is not ready; where nothing is said (a slim recording) both are False
     generation: int = 0  # 1: nobody changed its spec since it was made; 0: the server does not count (before 1.33)
     created: float = 0.0
     started: float = 0.0

@@ -86,7 +86,7 @@ def build(
         layout=plan,
         why=tuple(why),
         quantiles=settings.quantiles,
-        pod_level=history.pod_level,
+        pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
         complete=history.complete,
         problems=history.problems,
         standing_still=history.standing_still,

@@ -15,8 +15,10 @@ from builders import cluster, node, pod, spec
 from controlplane.prometheus import PrometheusServer
 from descheduler.doctor import instances, servers
 from descheduler.doctor.checks import Check, Verdict, failure, fenced, ok, trusted, warning
+from descheduler.doctor.permissions import permissions
 from descheduler.doctor.table import render, summary
 from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.discovery import Discovered
 from descheduler.model.errors import BadAnswer, DeschedulerError, Forbidden, Unreachable
 from descheduler.report.cells import plain
 from descheduler_profiling.history.prometheus.client import HistoryClient
@@ -99,6 +101,25 @@ def test_who_leads_is_told_and_is_no_failure(
     (check,) = instances.lease(client, given())
     assert check.verdict is verdict
     assert text in check.text
+
+
+def test_where_rights_cannot_even_be_asked_reading_will_show_them(api: ScriptedApi, client: KubeClient) -> None:
+    api.on("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", status(403, "not you"))
+    (check,) = permissions(client, given(active=True), Discovered())
+    assert check.verdict is Verdict.WARNING
+    assert check.text.startswith("what we may do cannot be asked: missing permission: create selfsubjectaccessreviews")
+
+
+def test_publishing_and_steering_need_rights_of_their_own(api: ScriptedApi, client: KubeClient) -> None:
+    api.on("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", Answer(body={"status": {"allowed": False}}))
+    policy = "acting: {steering: true}\npublish: {recommendations: {enabled: true}}\n"
+    found = verdicts(permissions(client, given(policy, active=True), Discovered()))
+    assert found["patch nodes"] is found["create pods/eviction"] is Verdict.FAILURE
+    assert found["update recommendations/status.analysis.koordinator.sh"] is Verdict.WARNING
+    assert found["own state"] is Verdict.FAILURE
+    resting = verdicts(permissions(client, given(), Discovered()))
+    assert resting["own state"] is Verdict.WARNING
+    assert "create pods/eviction" not in resting
 
 
 @pytest.mark.parametrize(

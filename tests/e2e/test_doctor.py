@@ -84,7 +84,7 @@ def test_a_sound_installation_can_be_trusted(world: World, policy: Path) -> None
     assert said["permissions", "acting"] == "we may do what the executor evict does"
     assert said["instances", "lease"].startswith("nobody holds the lease descheduler/descheduler")
     assert "served as v1alpha2, 1 object" in said["cluster", "scheduling.k8s.io/PodGroup"]
-    assert said["history", "cpu queries"].startswith("1 of 4 queries answer, with up to 9 series")
+    assert said["history", "cpu queries"].startswith("1 of 4 queries answers, with up to 9 series")
     assert said["history", "cpu reach"].startswith("reaches back 7 d")
     assert said["history", "memory freshness"].startswith("the newest point is ")
     assert "default 100%" in said["history", "cpu coverage"]

@@ -23,6 +23,7 @@ from descheduler_profiling.profiles import SignalProfiles
 from generated.budgets import make_budgets
 from generated.gangs import make_gang
 from generated.quotas import make_quotas
+from generated.templates import with_templates
 from generated.usage import NOW, UsagePool
 from generated.workloads import (
     GIB,
@@ -74,6 +75,8 @@ def random_cluster(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) 
     for one in drawn:
         world.run(one, hot)
     snapshot = world.snapshot(drawn)
+    if seed % 4 == 3:  # by a generator of its own, so that the others stay as they are
+        snapshot = with_templates(Random(seed), snapshot)
     profiles = _profiles(rng, snapshot, pool, {world.rooms[i].node.name for i in hot})
     # What was evicted a moment ago may not be seen as terminating yet.
     share = (0.5, rng.choice((0.0, 0.05)))

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from controlplane.prometheus import PrometheusServer, Series
-from descheduler_profiling.history.absence import exporters_own, setting
+from descheduler.model.errors import HistoryRefused
+from descheduler_profiling.history.absence import exporters_own, setting, why_absent
 from descheduler_profiling.history.collect import collect
+from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal
 from descheduler_profiling.series import History
 from history.world import DAY, END, NOW, client, cpu_counter, gauge, times
@@ -100,7 +103,8 @@ def test_samples_too_rare_for_a_rate_are_told(prometheus_server: Start) -> None:
 def test_a_gpu_exporter_that_knows_no_pods_lacks_each_of_their_labels(prometheus_server: Start) -> None:
     alone = gauge("DCGM_FI_DEV_GPU_UTIL", AT, 50, gpu="0", UUID="GPU-1", Hostname="n1")
     history = read(prometheus_server([alone]), SIGNALS["gpu"])
-    assert "without the labels exported_pod, pod, pod_name (it has Hostname, UUID, gpu)" in history.problems[0]
+    said = history.problems[0].partition("DCGM_FI_DEV_GPU_UTIL is there (1 series), but without the labels ")[2]
+    assert {"pod", "exported_pod", "pod_name"} <= set(said.partition(" (it has ")[0].split(", "))
     assert "DCGM_EXPORTER_KUBERNETES=true" in history.problems[0]
 
 
@@ -111,6 +115,25 @@ def test_a_signal_of_the_policy_is_mended_where_it_is_written(prometheus_server:
     assert "history.signals.queue" in history.problems[0]
     assert not history.absent
     assert setting(SIGNALS["cpu"]) == "history.queries.cpu"
+
+
+class Strict:
+    """A server that takes no patterns of names, as some managed ones do."""
+
+    def __init__(self, real: HistoryClient) -> None:
+        self._real = real
+
+    def query(self, promql: str, at: int) -> QueryAnswer:
+        if "__name__=~" in promql:
+            raise HistoryRefused("the name must be given")
+        return self._real.query(promql, at)
+
+
+def test_a_server_that_takes_no_patterns_of_names_is_asked_metric_by_metric(prometheus_server: Start) -> None:
+    with client(prometheus_server([series(image=None)]).url) as real:
+        strict: Any = Strict(real)
+        assert "without the label image" in why_absent(strict, SIGNALS["cpu"], END)
+        assert "none of container_memory_working_set_bytes" in why_absent(strict, SIGNALS["memory"], END)
 
 
 def test_a_matcher_that_selects_nothing_is_told_with_the_values_that_there_are(prometheus_server: Start) -> None:

@@ -11,9 +11,12 @@ import pytest
 from builders import amounts, spec
 from controlplane.prometheus import PrometheusServer, Series
 from descheduler.model.pods import PodSpec
+from descheduler.observe.observed import Observed
+from descheduler.pipeline import profile
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.plausible import bounded
 from descheduler_profiling.history.pods_here import pods_here
+from histories import history
 from history.fleet import DB, PODS, SIGNALS, cadvisor, owned, read, snapshot
 from history.world import DAY, NOW, STEP, times
 
@@ -104,3 +107,17 @@ def test_machines_have_more_than_is_allocatable() -> None:
     assert here.largest("cpu") == 16.0
     assert pods_here(known).largest("cpu") == 14.0
     assert len(here.index) == len(PODS)
+
+
+def test_what_was_kept_or_recorded_with_a_glitch_is_read_without_it() -> None:
+    made = history("cpu", {DB: 2.0})
+    values = made.values.copy()
+    values[0, -3] = 1000.0
+    with_glitch = replace(made, values=values, pod_level={DB0: 85.0, ("shop", "db-1"): 2.0})
+    known, now = snapshot(), float(NOW)
+    one, other = (profile(Observed(known, {"cpu": each}, now))["cpu"] for each in (with_glitch, made))
+    assert one.levels[0] == pytest.approx(other.levels[0], rel=0.02)
+    np.testing.assert_allclose(one.peaks, other.peaks, rtol=0.02)
+    assert one.pod_level == {("shop", "db-1"): 2.0}
+    real = profile(Observed(known, {"cpu": history("cpu", {DB: 15.0})}, now))["cpu"]
+    assert real.levels[0] == pytest.approx(15.0, rel=0.05)

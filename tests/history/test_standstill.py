@@ -68,6 +68,17 @@ def test_pods_that_rest_among_busy_ones_are_idle(prometheus_server: Start, resti
     assert [history.pod_level[pod] for pod in resting] == [0.0] * len(resting)
 
 
+def test_memory_that_moves_tells_a_broken_counter_from_idle_pods(prometheus_server: Start) -> None:
+    alone = [("shop", "db-1"), ("shop", "web-bbbb4")]
+    moving = [
+        replace(one, values=1e9 + 4096 * (np.arange(len(AT)) % 7)) if one.name.endswith("bytes") else one
+        for one in cadvisor(AT, times=0.0, pods=alone)
+    ]
+    history = read(prometheus_server([*cadvisor(AT, pods=ON_N1), *moving]), "cpu").histories["cpu"]
+    assert history.standing_still == ("n2",)
+    np.testing.assert_allclose(history.values[history.keys.index(DB)], 2.0, rtol=1e-2)
+
+
 def test_a_node_that_was_never_heard_of_otherwise_is_idle(prometheus_server: Start) -> None:
     alone = [("shop", "db-1"), ("shop", "web-bbbb4")]
     idle = cadvisor(AT, times=0.0, pods=alone)

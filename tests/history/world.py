@@ -46,6 +46,7 @@ def client(url: str, *, naps: list[float] | None = None, time: Time | None = Non
     """A client of a server; its pauses are noted in `naps`, or pass in `time`, instead of slept."""
     rng = random.Random(1)
     if time is not None:
+        options.setdefault("timeout", 3600.0)  # one thread's pause is time that passes for the requests of all
         return HistoryClient(Connection(url, **options), rng=rng, sleep=time.sleep, stopwatch=time)
     return HistoryClient(Connection(url, **options), rng=rng, sleep=(naps if naps is not None else []).append)
 

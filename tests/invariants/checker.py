@@ -170,8 +170,31 @@ class Checker:
             "a Spark driver": labels.get("spark-role") == "driver",
             "on a virtual node": pod.node in virtual,
             "on a node that is not ready, or going": pod.node in silent,
+            "made again when others are": self._waits(pod),
+            "made again where its template says, or when somebody lifts its gates": self._pinned(pod),
         }
         return next((why for why, so in reasons.items() if so), "")
+
+    def _owner(self, pod: Pod) -> Workload | None:
+        owner = pod.controller
+        return (
+            None if owner is None else self.snapshot.workloads.get(WorkloadKey(pod.namespace, owner.kind, owner.name))
+        )
+
+    def _waits(self, pod: Pod) -> bool:
+        """Whether a StatefulSet makes it again only when another, lower one is ready; or not at all."""
+        owner = self._owner(pod)
+        if owner is None or owner.ordinals is None:
+            return False
+        name, _, number = pod.name.rpartition("-")
+        mine = {p.name: p for p in self.snapshot.pods if p.namespace == pod.namespace}
+        lower = [mine.get(f"{name}-{i}") for i in range(int(number))]
+        well = all(p and p.ready and p.phase is Phase.RUNNING and p.deleting is None for p in lower)
+        return (owner.ordinals.ordered and not well) or int(number) >= owner.replicas
+
+    def _pinned(self, pod: Pod) -> bool:
+        owner = self._owner(pod)
+        return owner is not None and owner.template is not None and (owner.template.gated or bool(owner.template.node))
 
     def _totals(self) -> Iterator[str]:
         pods = [i for a in self.plan.actions for i in self._restarted(a)]
@@ -196,7 +219,7 @@ class Checker:
             for i in self._moved(action):
                 places.where.pop(i, None)
             for i, move in zip(self._moved(action), action.pods, strict=True):
-                pod = self.snapshot.pods[i]
+                pod = places.made[i]
                 why = places.why_not(pod, move.destination)
                 if why:
                     yield f"{action.id} in wave {action.wave}: {pod.key} to {move.destination}: {why}"

@@ -124,7 +124,7 @@ def _uses(plan: PlanDocument, places: Places, when: str) -> Iterator[str]:
         has = dict(node.allocatable)
         total = {"cpu": 0, "memory": 0, "pods": 0, node.gpus.resource if node.gpus else "-": 0}
         for p in places.on(node.name):
-            for name, amount in places.snapshot.pods[p].spec.requests:
+            for name, amount in places.pod(p, node.name).spec.requests:
                 total[name] = total.get(name, 0) + amount
         gpus = total[node.gpus.resource] if node.gpus else 0
         said = (use.cpu_requested, use.memory_requested, use.gpus_used, use.pods)

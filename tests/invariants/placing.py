@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from descheduler.model.nodes import Node, Taint
 from descheduler.model.pods import GpuRequest, Pod, PodAffinityTerm, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import WorkloadKey
 
 ZONES = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 
 
 class Places:
-    """Which node each pod is on (by position), while pods move."""
+    """Which node each pod is on (by position), while pods move; elsewhere it is what its template says."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         self.snapshot = snapshot
@@ -23,6 +25,11 @@ class Places:
         self.first = {i: p.node for i, p in enumerate(snapshot.pods) if p.node in self.nodes and not p.terminal}
         self.where = dict(self.first)
         self.terminating: dict[int, str] = {}  # pods that are evicted, and still on their old nodes beside the new one
+        self.made = [as_made(snapshot, pod) for pod in snapshot.pods]
+
+    def pod(self, p: int, name: str) -> Pod:
+        """The pod as it is, or will be, on a node."""
+        return self.snapshot.pods[p] if self.first.get(p) == name else self.made[p]
 
     def on(self, name: str) -> list[int]:
         return [p for places in (self.where, self.terminating) for p, node in places.items() if node == name]
@@ -33,7 +40,7 @@ class Places:
         has = dict(node.allocatable)
         asked: dict[str, int] = {}
         for p in self.on(name):
-            for resource, amount in self.snapshot.pods[p].spec.requests:
+            for resource, amount in self.pod(p, name).spec.requests:
                 asked[resource] = asked.get(resource, 0) + amount
         over = [f"{r}: {a} of {has.get(r, 0)}" for r, a in sorted(asked.items()) if a > has.get(r, 0)]
         if not over and not self._devices_suffice(node):
@@ -50,7 +57,7 @@ class Places:
             devices = {d.index: 1000 for d in gpus.devices if d.healthy and not d.mig}
         anywhere: list[tuple[int, int]] = []
         for p in self.on(node.name):
-            pod = self.snapshot.pods[p]
+            pod = self.pod(p, node.name)
             if pod.spec.gpu is None:
                 continue
             part = _part(pod.spec.gpu, node)
@@ -72,7 +79,7 @@ class Places:
     def why_not(self, pod: Pod, name: str) -> str:
         """The first rule by which the scheduler would not put the pod, which is nowhere, on the node; empty: none."""
         node = self.nodes[name]
-        others = [(self.snapshot.pods[p], self.nodes[n]) for p, n in self.where.items()]
+        others = [(self.pod(p, n), self.nodes[n]) for p, n in self.where.items()]
         return (
             _node_refuses(pod, node)
             or _ports(pod, [p for p, n in others if n is node])
@@ -153,6 +160,15 @@ class Places:
         if term.namespace_selector is None:
             return other.namespace in (named or (carrier.namespace,))
         return other.namespace in named or term.namespace_selector.matches(self.snapshot.namespaces[other.namespace])
+
+
+def as_made(snapshot: ClusterSnapshot, pod: Pod) -> Pod:
+    """What the pod's controller makes: the templates of random clusters differ from their pods in amounts alone."""
+    owner = pod.controller
+    found = None if owner is None else snapshot.workloads.get(WorkloadKey(pod.namespace, owner.kind, owner.name))
+    if found is None or found.template is None or not pod.node:
+        return pod
+    return replace(pod, spec=replace(pod.spec, requests=found.template.spec.requests))
 
 
 def _part(request: GpuRequest, node: Node) -> int:

@@ -8,6 +8,12 @@ from admitting import SHOP, WORLD, judged, named, pod, refused, replica_set, why
 from descheduler.model.reasons import Reason
 from kube.wire_objects import Json, container, meta
 
+SCRATCH = [
+    {
+        "name": "scratch",
+        "ephemeral": {"volumeClaimTemplate": {"spec": {"resources": {"requests": {"storage": "10Gi"}}}}},
+    }
+]
 GOLD = [{**named("gold"), "value": 1000}]
 TWO = {"cpu": "2", "memory": "2Gi"}
 
@@ -78,6 +84,14 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
         },
         "limitrange/shop/bounds: container main has limit and request 3 to 1 cpu, the largest ratio is 2",
     ),
+    "the new claim of its ephemeral volume is larger than claims may be": (
+        {
+            "pods": [pod(volumes=SCRATCH)],
+            "replicasets": [replica_set(volumes=SCRATCH)],
+            "limitranges": limit_range("PersistentVolumeClaim", max={"storage": "5Gi"}),
+        },
+        "limitrange/shop/bounds: volume scratch may use 10Gi storage, the maximum is 5Gi storage",
+    ),
     "limits that make no sense": (
         {"limitranges": limit_range(max={"cpu": "much"})},
         "limitrange/shop/bounds: spec.limits.max.cpu: 'much' is not a quantity such as 500m, 2, 1.5Gi",
@@ -105,6 +119,11 @@ MOVES: dict[str, dict[str, list[Json]]] = {
     "bounds of claims are none of pods": limited()
     | {"limitranges": limit_range("PersistentVolumeClaim", max={"storage": "1Gi"})},
     "the maximum is the default of the limit": {"limitranges": limit_range(max={"cpu": "4"})},
+    "the new claim of its ephemeral volume is within the bounds of claims": {
+        "pods": [pod(volumes=SCRATCH)],
+        "replicasets": [replica_set(volumes=SCRATCH)],
+        "limitranges": limit_range("PersistentVolumeClaim", max={"storage": "10Gi"}, min={"storage": "1Gi"}),
+    },
     "a default fills in the limit": {"limitranges": limit_range(max={"cpu": "4"}, default={"cpu": "2"})},
     "the template leaves open what was lowered with its default": limited(template=False)
     | {"limitranges": limit_range(max={"cpu": "1"}, default={"cpu": "1"}, defaultRequest={"cpu": "1"})},

@@ -71,7 +71,7 @@ STAYS: dict[str, tuple[dict[str, list[Json]], str]] = {
             "pods": JOBS,
             "jobs": [{**job(), "status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}}],
         },
-        "Job/web: it has ended",
+        "Job/web: it makes no more pods",
     ),
     "its set of an optional API is gone": (
         {

@@ -189,6 +189,13 @@ class TestAnotherRevision:
         assert made.tolerations == (Toleration("node.kubernetes.io/not-ready", "Exists", "", "NoExecute"),)
         assert (made.scheduler_name, made.priority_class) == ("new", "high")
 
+    def test_has_the_sidecar_that_was_injected_but_not_a_container_that_was_renamed(self) -> None:
+        found = stateful_set(cpu("2"), updateStrategy={"type": "OnDelete"})
+        injected = of_stateful_set(0, cpu("1"), cpu("100m", "istio-proxy"), revision="db-old")
+        assert cores(seen(injected, statefulsets=found)) == 2.1
+        renamed = of_stateful_set(0, cpu("1", "server"), revision="db-old")
+        assert cores(seen(renamed, statefulsets=found)) == 2
+
     def test_keeps_its_name_and_ordinal_in_its_labels(self) -> None:
         found = stateful_set(cpu("1"), updateStrategy={"type": "OnDelete"})
         labels = seen(of_stateful_set(0, revision="db-old"), statefulsets=found).remade.different[0].labels
@@ -198,6 +205,20 @@ class TestAnotherRevision:
             "statefulset.kubernetes.io/pod-name": "db-0",
             "apps.kubernetes.io/pod-index": "0",
         }
+
+    def test_a_template_that_was_changed_in_place_keeps_its_hash_and_has_other_rules(self) -> None:
+        changed = replica_set(
+            container("main", requests={"cpu": "2", "nvidia.com/gpu": "1"}), nodeSelector={"disk": "ssd"}
+        )
+        made = remade(seen(of_replica_set("a", cpu("1")), replicasets=changed))
+        assert made.node_selector == {"disk": "ssd"}
+        assert dict(made.requests) == {"cpu": 2000, "nvidia.com/gpu": 1, "pods": 1}
+        grown = replica_set(container("main", requests={"cpu": "1", "nvidia.com/gpu": "1"}))
+        assert remade(seen(of_replica_set("a", cpu("1")), replicasets=grown)).gpu is not None
+
+    def test_a_scheduler_that_admission_chose_is_chosen_again(self) -> None:
+        snapshot = seen(of_replica_set("a", schedulerName="hami-scheduler"), replicasets=replica_set(cpu("1")))
+        assert remade(snapshot) is snapshot.pods[0].spec
 
     def test_a_template_that_was_changed_without_a_revision_is_told_by_its_rules(self) -> None:
         changed = workload("ReplicaSet", "web", template(cpu("2"), nodeSelector={"disk": "ssd"}))
@@ -282,6 +303,10 @@ class TestTurnsOfOrdinals:
     )
     def test_one_that_waits_has_failed_or_leaves_is_not_ready(self, lower: Json) -> None:
         assert self.stays(lower, of_stateful_set(1))[1] is Reason.WOULD_WAIT
+
+    def test_one_of_which_nothing_is_said_holds_nobody_up(self) -> None:
+        silent = of_stateful_set(0, status={"conditions": []})
+        assert self.stays(silent, of_stateful_set(1)) == [None, None]
 
     def test_one_that_is_missing_is_not_ready(self) -> None:
         snapshot = seen(of_stateful_set(1), of_stateful_set(2), statefulsets=stateful_set(cpu("1")))

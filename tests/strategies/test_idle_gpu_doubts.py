@@ -107,6 +107,12 @@ class TestTurns:
         outcome = judged([shared("g1")], self.pods(), self.rows(NOTHING))
         assert sum(reported(outcome).values()) == 1.0
 
+    def test_the_exporter_may_know_where_one_user_is(self) -> None:
+        first, *others = self.pods()
+        named = replace(first, gpu_indices=(3,), gpu_shares=(GpuShare(3),))
+        outcome = judged([shared("g1")], [named, *others], self.rows(NOTHING))
+        assert sum(reported(outcome).values()) == 1.0
+
     def test_of_a_busy_gpu_nobody_knows_whose_work_it_is(self) -> None:
         outcome = judged([shared("g1")], self.pods(), self.rows(NOTHING, BUSY))
         assert (reported(outcome), unknown(outcome)) == ({}, 1.0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from descheduler.kube.convert.admission_wire import LimitRangeItemWire, LimitRangeWire, QuotaWire, RuntimeClassWire
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.selectors import tolerations
 from descheduler.kube.convert.unreadable import Unreadable, under
-from descheduler.kube.convert.wire import LimitRangeItemWire, LimitRangeWire, Object, QuotaWire, RuntimeClassWire
+from descheduler.kube.convert.wire import Object
 from descheduler.model.admission import (
     LimitRange,
     LimitRangeItem,

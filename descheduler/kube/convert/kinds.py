@@ -19,6 +19,7 @@ from descheduler.kube.convert.admission import (
     convert_runtime_class,
     convert_service_account,
 )
+from descheduler.kube.convert.admission_wire import LimitRangeWire, NamespaceWire, QuotaWire, RuntimeClassWire
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.nodes import convert_node
@@ -37,16 +38,12 @@ from descheduler.kube.convert.wire import (
     CsiDriverWire,
     CsiNodeWire,
     CustomWire,
-    LimitRangeWire,
     ListMetaWire,
-    NamespaceWire,
     NodeWire,
     Object,
     PersistentVolumeWire,
     PodWire,
     PriorityClassWire,
-    QuotaWire,
-    RuntimeClassWire,
     Slim,
     StorageClassWire,
     WorkloadWire,

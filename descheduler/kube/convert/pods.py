@@ -41,6 +41,7 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
     """One pod. A spec that makes no sense gives a pod with `problem` set, which nothing may move."""
     meta, status = wire.metadata, wire.status
     annotations = intern.annotations(meta.annotations) if meta.annotations else NO_LABELS
+    readiness = _readiness(wire)
     local, claims = _volumes(wire.spec.volumes) if wire.spec.volumes else _NO_VOLUMES
     try:
         spec = _shared_spec(wire, annotations, local, intern)
@@ -57,7 +58,8 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
         owners=intern.owners(meta.owner_references),
         node=intern.text(wire.spec.node_name),
         phase=_PHASES.get(status.phase, Phase.UNKNOWN),
-        ready=_ready(wire),
+        ready=readiness is True,
+        unready=readiness is False,
         generation=meta.generation,
         created=_seconds(meta.creation_timestamp),
         started=_seconds(status.start_time),
@@ -218,11 +220,9 @@ def _volumes(volumes: tuple[VolumeWire, ...]) -> tuple[bool, tuple[str, ...]]:
     return local, claims
 
 
-def _ready(wire: PodWire) -> bool:
-    for condition in wire.status.conditions or ():
-        if condition.type == "Ready":
-            return condition.status == "True"
-    return False
+def _readiness(wire: PodWire) -> bool | None:
+    """What the condition Ready says; None without one."""
+    return next((c.status == "True" for c in wire.status.conditions or () if c.type == "Ready"), None)
 
 
 def _seconds(when: datetime | None) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from descheduler.kube.convert.admission_wire import NamespaceWire
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.job_failures import on_eviction
 from descheduler.kube.convert.pods import convert_template
@@ -11,7 +12,6 @@ from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     BudgetWire,
-    NamespaceWire,
     PriorityClassWire,
     WorkloadSpecWire,
     WorkloadWire,

@@ -38,7 +38,7 @@ def remade_spec(pod: Pod, template: PodTemplate, revision: Revision) -> PodSpec:
         return _of_another(spec, template.spec, set_again=set_again)
     if set_again or (revision is Revision.SAME and pod.generation == UNCHANGED):
         return spec
-    return _of_the_same(spec, template.spec, proven=revision is Revision.SAME)
+    return _of_the_same(spec, template.spec)
 
 
 def remade_labels(pod: Pod, template: PodTemplate, revision: Revision, update_revision: str) -> Labels:
@@ -52,16 +52,14 @@ def remade_labels(pod: Pod, template: PodTemplate, revision: Revision, update_re
     return own.with_(template.labels)
 
 
-def _of_the_same(spec: PodSpec, template: PodSpec, *, proven: bool) -> PodSpec:
+def _of_the_same(spec: PodSpec, template: PodSpec) -> PodSpec:
     if not spec.asks.containers:
         return spec
     of = {one.name: one for one in template.asks.containers}
-    containers = tuple(
-        _laid_over(one, of[one.name], proven=proven) if one.name in of else one for one in spec.asks.containers
-    )
+    containers = tuple(_laid_over(one, of[one.name]) if one.name in of else one for one in spec.asks.containers)
     whole, stated = spec.asks.pod, template.asks.pod
     if whole is not None and stated is not None:
-        whole = _laid_over(whole, stated, proven=proven)
+        whole = _laid_over(whole, stated)
     asks = Asks(containers, whole, spec.asks.overhead)
     if asks == spec.asks and _requests(asks, (spec,)) == spec.requests:
         return spec
@@ -73,29 +71,30 @@ def _of_the_same(spec: PodSpec, template: PodSpec, *, proven: bool) -> PodSpec:
     return made
 
 
-def _laid_over(pod: ContainerAsk, template: ContainerAsk, *, proven: bool) -> ContainerAsk:
-    """What the template says explicitly wins. What only the template has, admission took away from a pod that was
-    surely made from it (colocation turns `cpu` into another resource)."""
+def _laid_over(pod: ContainerAsk, template: ContainerAsk) -> ContainerAsk:
+    """What the template says explicitly wins."""
     if (pod.requests, pod.limits) == (template.requests, template.limits):
         return pod
-    return replace(
-        pod,
-        requests=_over(pod.requests, template.requests, proven=proven),
-        limits=_over(pod.limits, template.limits, proven=proven),
-    )
+    requests, limits = _over(pod.requests, template.requests), _over(pod.limits, template.limits)
+    return replace(pod, requests=requests, limits=limits)
 
 
-def _over(pod: Exact, template: Exact, *, proven: bool) -> Exact:
-    has = {name for name, _ in pod}
-    won = [(name, value) for name, value in template if not proven or name in has]
+def _over(pod: Exact, template: Exact) -> Exact:
+    has, stated = {name for name, _ in pod}, {name for name, _ in template}
+    # Colocation (Koordinator's profiles) turns `cpu` into another resource: what admission took away stays away.
+    turned = any(name not in stated and name not in _FILLED_IN for name in has)
+    won = [(name, value) for name, value in template if name in has or not turned]
     return tuple(sorted({**dict(pod), **dict(won)}.items()))
 
 
 def _of_another(spec: PodSpec, template: PodSpec, *, set_again: bool) -> PodSpec:
     of = {one.name: one for one in spec.asks.containers}
+    named = {one.name for one in template.asks.containers}
     containers = tuple(
         _filled(one, of[one.name], set_again=set_again) if one.name in of else one for one in template.asks.containers
     )
+    if named <= of.keys():  # then what the pod has besides was probably injected, and will be again
+        containers += tuple(one for one in spec.asks.containers if one.name not in named)
     asks = Asks(containers, template.asks.pod, spec.asks.overhead or template.asks.overhead)
     known = {t.key for t in template.tolerations}
     added = tuple(t for t in spec.tolerations if t.key not in known and _admitted(t, (n for n, _ in template.requests)))

@@ -54,7 +54,7 @@ def of_ordinals(owner: Workload, ordinals: Ordinals, pods: Mapping[int, Pod]) ->
 
 
 def _first_not_ready(pods: Sequence[tuple[int, Pod]], within: range) -> int | None:
-    well = {number for number, pod in pods if pod.ready and pod.phase is Phase.RUNNING and pod.deleting is None}
+    well = {number for number, pod in pods if not pod.unready and pod.phase is Phase.RUNNING and pod.deleting is None}
     return next((number for number in within if number not in well), None)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from descheduler.model.labels import Labels
-from descheduler.model.pods import Pod, PodAffinity, PodAffinityTerm, PodSpec
-from descheduler.model.selectors import LabelSelector
+from descheduler.model.pods import Pod, PodAffinity, PodAffinityTerm, PodSpec, SpreadConstraint
+from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
 from descheduler.model.workloads import Ordinals, Workload
 
 REVISION = "controller-revision-hash"  # of StatefulSets (apps/v1 StatefulSetRevisionLabel)
 _HASHES = ("pod-template-hash", "rollouts-pod-template-hash")  # Deployments, Argo Rollouts
 _IDENTITY = ("statefulset.kubernetes.io/", "apps.kubernetes.io/", "batch.kubernetes.io/")
+Terms = tuple[NodeSelectorTerm, ...]
 _ORDINAL = re.compile(r"-([0-9]+)$")
 
 
@@ -28,19 +29,24 @@ class Revision(StrEnum):
 
 
 def revision(workload: Workload, pod: Pod) -> Revision:
-    """Compare what the workload would make a pod's replacement from with what the pod was made from."""
+    """Compare what the workload would make a pod's replacement from with what the pod was made from.
+
+    A pod of the template's revision that lacks a rule of the template is of another one all the same: the template of a
+    ReplicaSet may be changed, its hash stays.
+    """
     template = workload.template
     assert template is not None
-    if workload.ordinals is not None:
-        found = _of_set(workload.ordinals, pod)
-    else:
-        hashed = any(key in pod.labels and template.labels.get(key) == pod.labels[key] for key in _HASHES)
-        found = Revision.SAME if hashed else None
-    if found is Revision.SAME and not _places_alike(pod.spec, template.spec):
-        return Revision.OTHER  # somebody wrote the template since, past whoever hashes it
-    if found is not None:
-        return found
-    return Revision.ALIKE if _may_be_of(pod.spec, template.spec) else Revision.OTHER
+    said = _of_set(workload.ordinals, pod) if workload.ordinals is not None else _of_hash(template.labels, pod.labels)
+    if said not in (None, Revision.SAME):
+        return said
+    if not _has_rules_of(pod.spec, template.spec):
+        return Revision.OTHER
+    return said or (Revision.ALIKE if _has_names_of(pod.spec, template.spec) else Revision.OTHER)
+
+
+def _of_hash(template: Labels, pod: Labels) -> Revision | None:
+    same = any(key in pod and template.get(key) == pod[key] for key in _HASHES)
+    return Revision.SAME if same else None
 
 
 def _of_set(ordinals: Ordinals, pod: Pod) -> Revision | None:
@@ -61,35 +67,40 @@ def ordinal(pod: Pod) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _may_be_of(pod: PodSpec, template: PodSpec) -> bool:
-    """Whether all that cannot change in a pod, once it is made, is as the template says; admission may have added."""
-    return (
-        _places_alike(pod, template)
-        and template.scheduler_name == pod.scheduler_name
-        and template.priority_class in ("", pod.priority_class)
-    )
-
-
-def _places_alike(pod: PodSpec, template: PodSpec) -> bool:
-    """Whether the pod is held to all that the template says of nodes, ports, other pods and containers.
-
-    Scheduler and priority class are not compared: admission may set others (Koordinator's ClusterColocationProfile).
-    """
+def _has_rules_of(pod: PodSpec, template: PodSpec) -> bool:
+    """Whether the pod has all of the template that says where it may run; admission adds to that, and takes nothing."""
     return (
         _within(template.node_selector.items(), pod.node_selector.items())
         and _within(template.tolerations, pod.tolerations)
         and _within(template.host_ports, pod.host_ports)
-        and {one.name for one in template.asks.containers} <= {one.name for one in pod.asks.containers}
-        and template.node_affinity.required in (None, pod.node_affinity.required)
+        and _within((one.name for one in template.asks.containers), (one.name for one in pod.asks.containers))
+        and _selects_less(pod.node_affinity.required, template.node_affinity.required)
         and _alike(template.affinity, pod.affinity)
         and _alike(template.anti_affinity, pod.anti_affinity)
-        and {(s.topology_key, s.max_skew) for s in template.spread}
-        <= {(s.topology_key, s.max_skew) for s in pod.spread}
+        and _within(map(_skew, template.spread), map(_skew, pod.spread))
+    )
+
+
+def _has_names_of(pod: PodSpec, template: PodSpec) -> bool:
+    """Whether scheduler and priority are as the template says, which admission may set too."""
+    return template.scheduler_name == pod.scheduler_name and template.priority_class in ("", pod.priority_class)
+
+
+def _selects_less(pod: Terms | None, template: Terms | None) -> bool:
+    """Of alternatives, each of the pod's must be one of the template's, or that and more."""
+    if template is None or pod is None:
+        return template is None
+    return all(
+        any(_within(t.expressions, p.expressions) and _within(t.fields, p.fields) for t in template) for p in pod
     )
 
 
 def _within(some: Iterable[object], every: Iterable[object]) -> bool:
     return set(some) <= set(every)
+
+
+def _skew(constraint: SpreadConstraint) -> tuple[str, int, str]:
+    return constraint.topology_key, constraint.max_skew, constraint.when_unsatisfiable
 
 
 def _alike(template: PodAffinity, pod: PodAffinity) -> bool:

@@ -55,7 +55,8 @@ class _Admission:
         there, read = self._snapshot, self._snapshot.read
         # Whoever names none gets the class that is the default then, so what the pod got once does not matter.
         priority = (spec if template is None else template.spec).priority_class
-        if priority and "priorityclasses" in read and priority not in {*there.priority_classes, *_BUILT_IN_CLASSES}:
+        known = priority in there.priority_classes or priority in _BUILT_IN_CLASSES
+        if priority and "priorityclasses" in read and not known:
             return f"priorityclass/{priority}"
         runtime = spec.runtime_class
         if runtime and "runtimeclasses" in read and runtime not in there.runtime_classes:
@@ -79,10 +80,11 @@ class _Admission:
         ranges = self._ranges.get(pod.namespace)
         if not ranges or not spec.asks.containers:
             return None
-        found = breach(with_defaults(spec.asks, ranges), ranges)
+        found = breach(with_defaults(spec.asks, ranges), spec.ephemeral, ranges)
         if found is not None and template is not None and not autoscaled(pod.annotations):
             # What the template leaves open was filled in when the pod was made, and will be by the defaults of now.
-            found = breach(with_defaults(_stated(spec.asks, template.spec.asks), ranges), ranges)
+            stated = with_defaults(_stated(spec.asks, template.spec.asks), ranges)
+            found = breach(stated, spec.ephemeral, ranges)
         if found is None:
             return None
         return Blocked(Reason.NOT_ADMITTED, f"limitrange/{found[0].key}", found[1])

@@ -95,5 +95,5 @@ def _unwilling(owner: OwnerRef, found: Workload | CustomObject) -> str:
     if found.kind == "Job" and found.suspended:
         return "it is suspended"
     if found.left == 0:
-        return "it has ended"
+        return "it makes no more pods"
     return "" if found.replicas else "it is scaled to 0"

@@ -1,18 +1,21 @@
 """Whether the LimitRanges of a namespace would let a new pod in.
 
 After kubernetes plugin/pkg/admission/limitranger: what containers do not ask for is filled in from the defaults of all
-LimitRanges, then each bound is held against containers, and against the pod as a whole, without its overhead.
+LimitRanges, then each bound is held against containers, against the pod as a whole, without its overhead, and against
+new claims, which ask for storage and state no limit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from descheduler.model.admission import LimitRange, LimitRangeItem
 from descheduler.model.asks import Asks, ContainerAsk, exact
 from descheduler.model.format import quantity
 from descheduler.model.quantity import amounts
+from descheduler.model.storage import ClaimTemplate
 
 
 def with_defaults(asks: Asks, ranges: Sequence[LimitRange]) -> Asks:
@@ -24,13 +27,17 @@ def with_defaults(asks: Asks, ranges: Sequence[LimitRange]) -> Asks:
     return asks if containers == asks.containers else replace(asks, containers=containers)
 
 
-def breach(asks: Asks, ranges: Sequence[LimitRange]) -> tuple[LimitRange, str] | None:
-    """The first LimitRange that refuses a pod that asks for this, defaults included, and why."""
+def breach(asks: Asks, claims: Iterable[ClaimTemplate], ranges: Iterable[LimitRange]) -> tuple[LimitRange, str] | None:
+    """The first LimitRange that refuses a pod that asks for this, defaults included, or one of the claims that its
+    ephemeral volumes make, and why."""
     whole = replace(asks, overhead=())
     parts = [
         *(("Container", f"container {one.name}", dict(one.requests), dict(one.limits)) for one in asks.containers),
         ("Pod", "the pod", whole.requests(), whole.limits()),
     ]
+    for claim in claims:
+        storage = {"storage": Decimal(claim.storage)}
+        parts.append(("PersistentVolumeClaim", f"volume {claim.volume}", storage, storage))
     for one in ranges:
         if one.problem:
             return one, one.problem

@@ -6,7 +6,8 @@ without the pods that leave and with their replacements. Beyond the limit (it wa
 a pod stays, and so it does where a controller that has fewer pods than it wants waits for the room that would be given
 back: which of the two is let in first is chance.
 
-Use is summed from the pods, and is no less than the quota's status says, by which the API server admits.
+Use is summed from the pods, and is no less than the quota's status says, by which the API server admits. It holds
+nobody to a quota that has no status yet; here the limit that is written counts at once.
 
 Source: kubernetes plugin/pkg/admission/resourcequota (`CheckRequest`).
 """

@@ -19,6 +19,7 @@ _MATCHER = re.compile(rf"([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({_QUOTED})")
 _RULE = re.compile(r"[^:]*:([^:]+)(?::[^:]*)?$")  # level:metric:operations, as recording rules are named
 _ENDING = re.compile(r"(?:_used)?(?:_seconds|_bytes|_ratio)?(?:_total)?$", re.IGNORECASE)
 _NAMED = 6  # values, labels and metrics that are named one by one
+_OPERATORS = frozenset({"and", "or", "unless", "atan2", "bool"})  # a selector without a name may follow them
 _EXPORTED = "exported_"  # what a scrape without honor_labels puts before a label that the target has too
 _EXPORTERS = ("exported_namespace", "exported_pod")
 _SPELLINGS = {
@@ -27,7 +28,7 @@ _SPELLINGS = {
     "container": ("container_name", "k8s_container_name"),
 }
 """Labels by which other scrape configurations, relabelings and collectors know the same."""
-_POD_NAMES = ("exported_pod", "pod", "pod_name")  # any of them will do where a query renames them
+_OF_PODS = "let its exporter tell whose they are (dcgm-exporter: DCGM_EXPORTER_KUBERNETES=true)"
 
 
 def setting(signal: Signal) -> str:
@@ -37,9 +38,9 @@ def setting(signal: Signal) -> str:
 
 @dataclass(slots=True)
 class _Asked:
-    """What queries want of a metric: the labels that they need, and the other matchers, each as `label, text`."""
+    """What queries want of a metric: of each group of `labels` one, and what the other matchers (label, text) say."""
 
-    labels: dict[str, None] = field(default_factory=dict)
+    labels: dict[tuple[str, ...], None] = field(default_factory=dict)
     matchers: dict[tuple[str, str], None] = field(default_factory=dict)
 
 
@@ -112,10 +113,6 @@ class _Server:
         counts = {one.labels.get(label, ""): int(one.values[0]) for one in answer.series}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
-    def any_label(self, metric: str, labels: Iterable[str]) -> bool:
-        """Whether any series of a metric has any of the labels."""
-        return any(self.count(self.within(metric, f'{label}!=""')) for label in labels)
-
     def there(self, metrics: Iterable[str]) -> dict[str, int]:
         """Those of the metrics that are there, with the number of their series."""
         try:
@@ -176,12 +173,6 @@ def _not_answering(server: _Server, signal: Signal, metric: str, asked: _Asked) 
     lacking = _without(server, signal, metric, asked.labels)
     if lacking:
         return lacking
-    if all(query.shape == "pod" for query in signal.queries) and not server.any_label(metric, _POD_NAMES):
-        return (
-            f"without the labels {', '.join(_POD_NAMES)} (it has {_some(server.labels(server.within(metric)), 12)}): "
-            "let its exporter tell whose they are (dcgm-exporter: DCGM_EXPORTER_KUBERNETES=true), or write another "
-            f"query in {setting(signal)}"
-        )
     for label, matcher in asked.matchers:
         if not server.count(server.within(metric, matcher)):
             return f"none has {matcher} ({_values(server, label, server.within(metric))}): see {setting(signal)}"
@@ -191,15 +182,16 @@ def _not_answering(server: _Server, signal: Signal, metric: str, asked: _Asked) 
     )
 
 
-def _without(server: _Server, signal: Signal, metric: str, needed: Iterable[str]) -> str:
-    """The labels that no series of the metric has, with what mends it; empty when it has all."""
-    lacking = [label for label in needed if not server.count(server.within(metric, f'{label}!=""'))]
+def _without(server: _Server, signal: Signal, metric: str, needed: Iterable[tuple[str, ...]]) -> str:
+    """The labels that no series of the metric has, with what mends it; empty when it has one of each group."""
+    lacking = [group for group in needed if not any(server.count(server.within(metric, f'{one}!=""')) for one in group)]
     if not lacking:
         return ""
+    missing = [label for group in lacking for label in group]
     labels = server.labels(server.within(metric))
     return (
-        f"without the label{'s' if len(lacking) > 1 else ''} {', '.join(lacking)} (it has {_some(labels, 12)}): "
-        f"{_mended(lacking, labels, setting(signal))}"
+        f"without the label{'s' if len(missing) > 1 else ''} {', '.join(missing)} (it has {_some(labels, 12)}): "
+        f"{_mended(missing, labels, signal)}"
     )
 
 
@@ -208,14 +200,16 @@ def _values(server: _Server, label: str, selector: str) -> str:
     return f"{label} is {_some(value or 'not set' for value in server.by(label, selector))}"
 
 
-def _mended(lacking: Iterable[str], labels: tuple[str, ...], key: str) -> str:
+def _mended(lacking: Iterable[str], labels: tuple[str, ...], signal: Signal) -> str:
+    key = setting(signal)
     exported = [f"{_EXPORTED}{label}" for label in lacking if f"{_EXPORTED}{label}" in labels]
     if exported:
         return f"scrape with honorLabels: true, or ask by {', '.join(exported)} in {key}"
     other = [name for label in lacking for name in _SPELLINGS.get(label, ()) if name in labels]
     if other:
         return f"ask by {', '.join(other)} in {key}"
-    return f"keep it when scraping (metricRelabelings drop labels), or write a query without it in {key}"
+    kept = _OF_PODS if signal.of_gpus else "keep it when scraping (metricRelabelings drop labels)"
+    return f"{kept}, or write a query without it in {key}"
 
 
 def _asked(queries: Iterable[Query]) -> dict[str, _Asked]:
@@ -226,17 +220,23 @@ def _asked(queries: Iterable[Query]) -> dict[str, _Asked]:
             one = wanted.setdefault(metric, _Asked())
             for label, operator, value in _MATCHER.findall(inside):
                 if (operator, value) == ("!=", '""'):
-                    one.labels[label] = None
+                    one.labels[label,] = None
                 elif value != '""':
                     one.matchers[label, f"{label}{operator}{value}"] = None
-            if "label_replace" not in query.text and query.shape != "node":
-                one.labels.update(dict.fromkeys((query.namespace, query.name)))
+            named = (query.name,) if query.shape == "node" else (query.namespace, query.name)
+            one.labels.update({(label, *_sources(query.text, label)): None for label in named})
     return wanted
+
+
+def _sources(text: str, label: str) -> tuple[str, ...]:
+    """The labels that a query copies (`label_replace`) to another one."""
+    return tuple(dict.fromkeys(re.findall(rf'"{label}", "\$1", "(\w+)"', text)))
 
 
 def _selectors(text: str) -> list[tuple[str, str]]:
     """Metrics of a query with their matchers; those that are written without braces are not told from functions."""
-    return [(found[1], found[2]) for found in _SELECTOR.finditer(text)]
+    found = ((one[1], one[2]) for one in _SELECTOR.finditer(text))
+    return [(metric, matchers) for metric, matchers in found if metric not in _OPERATORS]
 
 
 def _named_any(metrics: Iterable[str]) -> str:

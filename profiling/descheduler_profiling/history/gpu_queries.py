@@ -27,10 +27,11 @@ _ENGINE_PARTS = ("DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", "D
 _VIDEO = ("DCGM_FI_DEV_ENC_UTIL", "DCGM_FI_DEV_DEC_UTIL")  # engines that the utilization leaves out
 _FRAMEBUFFER = ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_USED_BYTES")
 
+_NAMESPACES, _PODS = ("pod_namespace", "exported_namespace"), ("pod_name", "exported_pod")  # the last one counts
 _GPU = "namespace, pod, UUID, gpu, GPU_I_ID"  # GPU_I_ID: of a MIG instance
+_SERIES = f"{_GPU}, {', '.join((*_NAMESPACES, *_PODS))}, instance, node, Hostname, hostname"
 _ANY = 'UUID!="-"'  # the first matcher of a selector is ours, so that `$match` follows one; this one excludes nothing
 _UNSLICED = 'GPU_I_ID=""'
-_NAMESPACES, _PODS = ("pod_namespace", "exported_namespace"), ("pod_name", "exported_pod")  # the last one counts
 _LARGEST_RATIO = "1.5"  # more is percent; percent is whole numbers, so that less is 0 or 1
 _MOST = "100"  # what is more is no measurement: 2^63 is how DCGM says "blank"
 _ONE_TIB = str(1 << 20)  # MiB: no GPU has as many, and who counts bytes never has less but 0
@@ -41,26 +42,24 @@ def activity() -> str:
 
     Tensor cores, memory and video engines count where the GPU as a whole is measured; alone they say too little.
     """
-    beside = _named(f"{_ratios(_ENGINE_PARTS)} or {_in_either_unit(_VIDEO)}")
-    told = f"{_measured()} or ({beside} and on ({_GPU}) {_named(_reported())})"
-    return f"avg by (namespace, pod) (max by ({_GPU}) ({told}){_NOT_THE_EXPORTER})"
+    beside = f"({_ratios(_ENGINE_PARTS)} or {_in_either_unit(_VIDEO)}) and on ({_SERIES}) {_reported()}"
+    return _of_pods("avg", "max", f"{_measured()} or {beside}")
 
 
 def least_activity() -> str:
     """The same by what says least of each GPU: where that is nothing and `activity` is much, one of them is wrong."""
-    return f"avg by (namespace, pod) (min by ({_GPU}) ({_measured()}){_NOT_THE_EXPORTER})"
+    return _of_pods("avg", "min", _measured())
 
 
 def memory_used() -> str:
     """Bytes of GPU memory in use over the GPUs of a pod, the most of the window."""
     tops = _each(_FRAMEBUFFER, "max_over_time", _ANY)
-    used = _named(f"(({tops}) >= {_ONE_TIB} or ({tops}) * {_ONE_TIB})")
-    return f"sum by (namespace, pod) (max by ({_GPU}) ({used}){_NOT_THE_EXPORTER})"
+    return _of_pods("sum", "max", f"({tops}) >= {_ONE_TIB} or ({tops}) * {_ONE_TIB}")
 
 
 def _measured() -> str:
     """Of each GPU one series for each metric that measures it as a whole."""
-    return _named(f"{_ratios(ENGINE)} or {_in_either_unit(UTILIZATION)}")
+    return f"{_ratios(ENGINE)} or {_in_either_unit(UTILIZATION)}"
 
 
 def _reported() -> str:
@@ -70,9 +69,13 @@ def _reported() -> str:
 
 
 def _each(names: Sequence[str], how: str, matcher: str) -> str:
-    """The series of several metrics over the window, kept apart by a label `metric`."""
+    """The series of several metrics over the window, kept apart by a label `metric`.
+
+    Only labels that matter stay: what joins series compares all that they have, at each step.
+    """
     return " or ".join(
-        f'label_replace({how}({name}{{{matcher}$match}}[$window]), "metric", "{name}", "", "")' for name in names
+        f'label_replace(max by ({_SERIES}) ({how}({name}{{{matcher}$match}}[$window])), "metric", "{name}", "", "")'
+        for name in names
     )
 
 
@@ -87,8 +90,8 @@ def _in_either_unit(names: Sequence[str]) -> str:
     told is taken for a ratio, the larger of the two: a GPU is not called idle by mistake.
     """
     mean, top = (_exporter(_each(names, f"{how}_over_time", _UNSLICED)) for how in ("avg", "max"))
-    percent = f"max by (exporter, metric) ({top} <= {_MOST}) > {_LARGEST_RATIO}"
-    return f"(({mean} / 100 and on (exporter, metric) {percent} or {mean}) <= {_MOST})"
+    percent = f"max by (exporter, metric) ({top} <= {_MOST}) > bool {_LARGEST_RATIO}"
+    return f"({mean} / on (exporter, metric) group_left () (1 + 99 * ({percent})) <= {_MOST})"
 
 
 def _exporter(series: str) -> str:
@@ -97,16 +100,17 @@ def _exporter(series: str) -> str:
     return f'label_replace({joined}, "exporter", "$1", "exporter", "(.*[^|].*)[|][^|]*")'
 
 
-def _named(series: str) -> str:
-    """The series under the namespace and the pod that use the GPU.
+def _of_pods(across: str, within: str, series: str) -> str:
+    """From series of GPUs to those of the pods that use them: `within` each GPU, `across` those of a pod.
 
     With honorLabels the exporter's own labels are `pod` and so on; without it, those are of the exporter's pod and what
     it says is in `exported_pod`. `pod_name` is the exporter before 2.0.
     """
+    named = f"{within} by ({_SERIES}) ({series})"
     for label, others in {"namespace": _NAMESPACES, "pod": _PODS}.items():
         for other in others:
-            series = f'label_replace({series}, "{label}", "$1", "{other}", "(.+)")'
-    return series
+            named = f'label_replace({named}, "{label}", "$1", "{other}", "(.+)")'
+    return f"{across} by (namespace, pod) ({within} by ({_GPU}) ({named}){_NOT_THE_EXPORTER})"
 
 
 _NOT_THE_EXPORTER = (

@@ -9,6 +9,7 @@ from itertools import repeat
 import numpy as np
 
 from descheduler.model.arrays import Floats, Mask, Positions
+from descheduler.model.nodes import Node
 from descheduler.model.pods import Amounts, Phase, amount_of
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -64,7 +65,7 @@ def pods_here(snapshot: ClusterSnapshot) -> PodsHere:
         created=np.fromiter((p.created for p in pods), np.float64, len(pods)),
         settled=np.fromiter(running, np.bool_, len(pods)) & real[columns.pod_node],
         of_gpus=with_gpus[columns.pod_spec] if len(pods) else np.empty(0, np.bool_),
-        of_node={signal: _most((n.capacity or n.allocatable for n in nodes), signal) for signal in _UNIT},
+        of_node={signal: machines(nodes, signal) for signal in _UNIT},
         of_pod={
             signal: _most((spec.bounds for spec in columns.specs), signal)[columns.pod_spec]
             if len(pods)
@@ -72,6 +73,13 @@ def pods_here(snapshot: ClusterSnapshot) -> PodsHere:
             for signal in _UNIT
         },
     )
+
+
+def machines(nodes: Sequence[Node], signal: str) -> Floats:
+    """[N] what each machine has, in the unit of the signal; infinite where that is no resource, or nobody says."""
+    if signal not in _UNIT:
+        return np.full(len(nodes), np.inf)
+    return _most((node.capacity or node.allocatable for node in nodes), signal)
 
 
 def _most(stated: Iterable[Amounts], signal: str) -> Floats:

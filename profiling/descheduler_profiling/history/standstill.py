@@ -1,17 +1,17 @@
 """Counters that stand still: no pod of a node used any CPU. That is a broken exporter, not an idle node.
 
 Every node runs system pods, and these never rest for a quarter of an hour; `rate()` of a counter that is reported again
-and again is exactly 0. So where all pods of a node are at 0, and one of them was not before, they count as not
-measured. A single pod that rests among busy ones is idle, and so is a node of which nothing was ever heard but 0.
+and again is exactly 0. So where all pods of a node are at 0, and one of them was not before or has memory that moves,
+they count as not measured. A single pod that rests among busy ones is idle; so is a node where nothing ever moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32, Mask, Positions
+from descheduler.model.arrays import Floats32, Ints, Mask, Positions
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.pods_here import PodsHere
@@ -20,12 +20,17 @@ from descheduler_profiling.history.ring import Ring
 SIGNAL = "cpu"
 _LONG = 900  # seconds
 _SEVERAL = 2  # pods
+_ASKED, _SAMPLE = 20, 5  # nodes, and pods of each, whose memory is asked for
+
+Moving = Callable[[Sequence[tuple[str, str]]], Set[tuple[str, str]]]
+"""Which of some pods have memory that moves."""
 
 
 class Standstill:
     """Watches the pods of the nodes that may stand still, over the T columns of a window.
 
-    Starts from the last hour: `values` [P, R] of `pods`, whose workloads are `keys`, on the last R columns.
+    Starts from the last hour: `values` [P, R] of `pods`, whose workloads are `keys`, on the last R columns. `moving`
+    tells which of some pods have memory that moves.
     """
 
     def __init__(
@@ -35,8 +40,11 @@ class Standstill:
         pods: Sequence[tuple[str, str]],
         keys: Sequence[WorkloadKey],
         values: Floats32,
+        moving: Moving,
     ) -> None:
         self._grid = grid
+        self._moving = moving
+        self._doubted: dict[int, bool] = {}  # by node: whether memory moves where no CPU was ever used
         node = _nodes(here, pods)
         still = _still(node, values, len(here.nodes), _long(grid.step))
         self.suspects = np.flatnonzero(still.any(axis=1))
@@ -93,13 +101,23 @@ class Standstill:
         return self._told
 
     def _found(self, ring: Ring) -> Mask:
-        """[K, T] where the watched pods are at a standstill: those of nodes that were ever heard of otherwise."""
+        """[K, T] where the watched pods are at a standstill: of nodes on which anything was ever used, or moves."""
         still = _still(self._node, self._values, len(self._here.nodes), _long(self._grid.step))
         used = ring.ever_used(self._keys) | (self._values > 0).any(axis=1)
         alive = np.zeros(len(self._here.nodes), np.bool_)
         alive[self._node[used]] = True
+        self._ask_of(np.flatnonzero(still.any(axis=1) & ~alive).astype(np.int64))
+        alive[[node for node, moves in self._doubted.items() if moves]] = True
         found: Mask = (still & alive[:, None])[self._node]
         return found
+
+    def _ask_of(self, nodes: Ints) -> None:
+        """Ask of a few pods of each of the nodes that were not asked of before."""
+        new = [node for node in nodes.tolist() if node not in self._doubted][:_ASKED]
+        by_node = {node: [pod for pod, at in self._pods.items() if self._node[at] == node][:_SAMPLE] for node in new}
+        pods = [pod for some in by_node.values() for pod in some]
+        moving = self._moving(pods) if pods else set()
+        self._doubted |= {node: not moving.isdisjoint(some) for node, some in by_node.items()}
 
     def _still_now(self, found: Mask) -> dict[tuple[str, str], str]:
         heard = np.isfinite(self._values)

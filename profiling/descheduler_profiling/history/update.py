@@ -6,6 +6,7 @@ history is not complete until the server says the same twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,9 @@ from descheduler_profiling.history.absence import why_absent, why_unnamed
 from descheduler_profiling.history.agreement import LATE_COLUMNS, EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
 from descheduler_profiling.history.grid import Grid
+from descheduler_profiling.history.moving import memory_moves
 from descheduler_profiling.history.owners import Owners
+from descheduler_profiling.history.past_owners import learn_owners
 from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.chunks import Hole, RangeReader
 from descheduler_profiling.history.prometheus.client import HistoryClient
@@ -27,7 +30,7 @@ from descheduler_profiling.history.prometheus.probe import Bulk, Choice, NoSerie
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
-from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, Query, Signal, render
+from descheduler_profiling.history.signals import Query, Signal
 from descheduler_profiling.history.standstill import Standstill
 from descheduler_profiling.history.weighing import weigh
 from descheduler_profiling.settings import DAY, HOUR
@@ -139,7 +142,11 @@ def _standstill(task: Task, choice: Choice, ring: Ring, recent: Recent) -> Stand
     """Watches the counters that may stand still; what is known to do so is no measurement any more."""
     if task.here is None or task.signal.name != standstill.SIGNAL or choice.query.shape != "pod":
         return None
-    still = Standstill(task.here, task.grid, recent.pods, recent.keys, recent.values)
+
+    def moving(pods: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        return memory_moves(task.client, pods, task.grid.end, task.match)
+
+    still = Standstill(task.here, task.grid, recent.pods, recent.keys, recent.values, moving)
     _correct(task, ring, recent, still)
     return still
 
@@ -197,7 +204,8 @@ def _read_past(
     if wanted > RECENT_SECONDS // task.grid.step:
         bulk = prober.bulk(task.signal, choice, wanted)
         if bulk.query.shape != "node":
-            _learn_owners(task, past)
+            days = range(task.grid.end, past[0].start, -DAY)
+            task.notes.remarks += learn_owners(task.client, task.owners, days, task.match)
     task.notes.bulk_query = bulk.text
 
     def sink(columns: Grid, answer: QueryAnswer) -> None:
@@ -207,34 +215,6 @@ def _read_past(
             still.note(columns, named, keys, matrix)
 
     return RangeReader(task.client, bulk.text, bulk.series).read(past, sink)
-
-
-def _learn_owners(task: Task, past: list[Grid]) -> None:
-    """Whose the pods of the past were: one query for each day, of the first source that knows any.
-
-    It also tells what the server's workloads are called by us: CronJobs for their Jobs, custom controllers for what
-    they own.
-    """
-    days = range(task.grid.end, past[0].start, -DAY)
-    for query in PAST_OWNER_QUERIES:
-        text = render(query, task.window_seconds, task.match)
-        rows: list[tuple[str, str, str, str]] = []
-        try:
-            for day in days:
-                rows.extend(_owner_rows(task.client.query(text, day)))
-                if not rows:
-                    break
-        except HistoryError as error:
-            task.notes.remarks.append(f"owners of past pods are told by names: {error}")
-        task.owners.learn_reported(rows)
-        if rows:
-            return
-
-
-def _owner_rows(answer: QueryAnswer) -> list[tuple[str, str, str, str]]:
-    wanted = ("namespace", "pod", "workload_type", "workload")
-    found = (tuple(one.labels.get(label, "") for label in wanted) for one in answer.series)
-    return [(namespace, pod, kind, name) for namespace, pod, kind, name in found if name]
 
 
 def _named(

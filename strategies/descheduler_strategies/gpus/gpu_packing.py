@@ -107,7 +107,7 @@ def _shapes(
     allowed: list[NDArray[np.bool_]] = []
     shape_of: dict[int, int] = {}
     for pod in pods:
-        spec = int(columns.pod_spec[pod])
+        spec = int(columns.pod_remade[pod])  # what will arrive elsewhere
         near = (spec, pod if view.snapshot.pods[pod].claims else -1)
         row = known.get(near)
         if row is None:

@@ -97,7 +97,6 @@ def _may_share(pod: Pod, node: Node, *, part: bool) -> bool:
 
 def _device(pod: Pod, node: Node) -> int | None:
     """The index of the device that the pod shares; None where nobody tells, or where it is on several."""
-    if len(pod.gpu_indices) == 1:
-        return pod.gpu_indices[0]
-    only = node.gpus is not None and node.gpus.physical == 1 and node.gpus.parts == 1
-    return 0 if only and not pod.gpu_indices else None
+    if node.gpus is not None and node.gpus.physical == 1 and node.gpus.parts == 1:
+        return 0  # whatever it is called
+    return pod.gpu_indices[0] if len(pod.gpu_indices) == 1 else None
