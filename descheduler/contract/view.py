@@ -171,17 +171,20 @@ class Scenario:
         """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
         return self._state.possible(pod)
 
-    def free(self, nodes: Positions | Indices | None = None) -> Ints:
-        """[N, R] or [K, R]: allocatable minus requested, by the columns of `snapshot.columns.resources`."""
-        return self._state.free(nodes)
+    def free(self, nodes: Positions | Indices | None = None, *, promised: bool = False) -> Ints:
+        """[N, R] or [K, R]: allocatable minus requested, by the columns of `snapshot.columns.resources`.
 
-    def whole_gpus(self) -> Ints:
+        Room that the scheduler keeps for nominated pods is free only with what is `promised`.
+        """
+        return self._state.free(nodes, promised=promised)
+
+    def whole_gpus(self, *, promised: bool = False) -> Ints:
         """[N] GPU devices of which nobody holds any part."""
-        return self._state.whole_gpus()
+        return self._state.whole_gpus(promised=promised)
 
-    def gpu_milli(self) -> Ints32:
+    def gpu_milli(self, *, promised: bool = False) -> Ints32:
         """[N, D] thousandths free of each GPU device, -1 where a node has no such device."""
-        return self._state.gpu_milli()
+        return self._state.gpu_milli(promised=promised)
 
     def gpus_held(self, pod: int) -> tuple[int, ...]:
         """Indices of the usable devices that the pod holds, as far as it is known which."""

@@ -86,13 +86,14 @@ class ExecutionContext:
             self.mover(executor).release(released, [i for i in still_open if i.action.executor == executor])
         self.intents.close(closing.values())
 
-    def look(self, watch: ReplacementWatch | Departures) -> None:
-        """Let it see what the cluster is like now."""
+    def look(self, *watches: ReplacementWatch | Departures) -> None:
+        """Let them see what the cluster is like now."""
         try:
             snapshot = self.observe()
         except ClusterError:
             return  # the next look may see; the deadline bounds how many there are
-        watch.look(snapshot, self.clock.wall())
+        for watch in watches:
+            watch.look(snapshot, self.clock.wall())
 
     def until_bound(self, watch: ReplacementWatch) -> None:
         """Give the scheduler a moment to find nodes for the replacements, while what was prepared is still there."""

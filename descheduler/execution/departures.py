@@ -9,28 +9,36 @@ from descheduler.model.snapshot import ClusterSnapshot
 
 
 class Departures:
-    """Follows evicted pods until they are gone, or have finished: then the scheduler gives their room to others."""
+    """Follows evicted pods until they are gone, or have finished: then the scheduler gives their room to others.
 
-    def __init__(self) -> None:
+    They may take their grace period, and `patience` seconds more. Times are those of a steady clock.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
         self._there: dict[str, PodMove] = {}  # by uid
-        self._until = 0.0
+        self._ends = 0.0  # when the longest grace period is over
 
-    def add(self, moves: Iterable[PodMove], before: ClusterSnapshot, now: float, patience: float) -> None:
-        """They were evicted by `now`, and may take their grace period, as it was `before`, and `patience` seconds."""
+    def add(self, moves: Iterable[PodMove], before: ClusterSnapshot, now: float) -> None:
+        """They were evicted by `now`; their grace periods are those of `before`."""
         for move in moves:
             position = before.pod_index.get((move.namespace, move.pod))
             grace = before.pods[position].spec.grace_seconds if position is not None else 0
             self._there[move.uid] = move
-            self._until = max(self._until, now + grace + patience)
+            self._ends = max(self._ends, now + grace)
 
     @property
     def waiting(self) -> Mapping[str, PodMove]:
         """Those that were still there when somebody looked last, by uid."""
         return self._there
 
+    def in_time(self, now: float) -> bool:
+        """Whether it is no wonder that some are still there."""
+        return now < self._ends
+
     def overdue(self, now: float) -> bool:
-        """Whether some of them should be gone by now, on the clock by which they were added."""
-        return bool(self._there) and now >= self._until
+        """Whether patience is over, though some are still there."""
+        return bool(self._there) and now >= self._ends + self._patience
 
     def look(self, snapshot: ClusterSnapshot, _: float) -> None:
         """Take in what the cluster is like now."""

@@ -37,7 +37,7 @@ class PlanRun:
         self._started = context.clock.wall()
         self._outcomes: list[ActionOutcome] = []
         self._waves = 0
-        self._departures = Departures()
+        self._departures = Departures(context.limits.ready)
         self._held: tuple[Intent, ...] = ()  # done but for what was prepared, until replacements have a node
         self.stopped: Blocked | None = None
 
@@ -140,26 +140,29 @@ class PlanRun:
     def _land(self, outcomes: list[ActionOutcome], before: ClusterSnapshot, number: int) -> list[ActionOutcome]:
         """Wait until what was disrupted is ready elsewhere; after the deadline the rest of the plan is given up.
 
+        Its time counts from when nothing is waited for that is made only once a pod has ended, and that may still end.
         What was prepared goes as soon as all have a node. A process that is to end waits no longer for the rest, and
         not long for that.
         """
         context = self._context
         evicted = [pod.move for outcome in outcomes for pod in outcome.pods if pod.evicted]
-        self._departures.add(evicted, before, context.clock.steady(), context.limits.ready)
+        self._departures.add(evicted, before, context.clock.steady())
         watch = ReplacementWatch(evicted, before)
         if self._held and self.stopped is not None:
             context.until_bound(watch)
-        began = context.clock.steady()
+        began = since = context.clock.steady()
         while watch.waiting and self.stopped is None:
-            waited = context.clock.steady() - began
-            if context.stopping() and (not self._held or waited > context.limits.finish_on_stop):
+            now = context.clock.steady()
+            if context.stopping() and (not self._held or now - began > context.limits.finish_on_stop):
                 break
-            if waited > context.limits.ready:
+            if now - since > context.limits.ready:
                 waiting = f"{watch.waiting} evicted pods of wave {number} have no ready replacement"
                 self.stopped = Blocked(Reason.CIRCUIT_OPEN, "execution", waiting)
                 break
             context.clock.sleep(context.limits.observe_every)
-            context.look(watch)
+            context.look(watch, self._departures)
+            if watch.held_up(self._departures.waiting) and self._departures.in_time(context.clock.steady()):
+                since = context.clock.steady()
             if not watch.unbound:
                 self._release()  # when it fails, the next round may manage
         failed = self._release()

@@ -10,7 +10,7 @@ pod is new is known by who was there before, or, where nobody looked, by when it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,6 +54,12 @@ class ReplacementWatch:
     def unbound(self) -> int:
         """How many have no replacement yet that the scheduler gave a node."""
         return len(self._lost) - sum(bool(pod.node) for pod in self._found.values())
+
+    def held_up(self, there: Collection[str]) -> bool:
+        """Whether all that have no ready replacement yet are still `there` (by uid) and have none at all: some
+        controllers make it only once the pod is gone."""
+        waiting = [one.uid for one in self._lost if one.uid not in self._ready]
+        return bool(waiting) and all(uid in there and uid not in self._found for uid in waiting)
 
     def look(self, snapshot: ClusterSnapshot, now: float) -> None:
         """Take in what the cluster is like now."""

@@ -274,13 +274,13 @@ class WhatIf:
 
     # -- resources --------------------------------------------------------------------------------------------------
 
-    def free(self, nodes: Nodes = None) -> Ints:
+    def free(self, nodes: Nodes = None, *, promised: bool = False) -> Ints:
         """[N, R] or [K, R]: allocatable minus requested, in the units of `quantity.amount` (millicores, bytes).
 
-        Room that is kept for nominated pods is not free.
+        Room that is kept for nominated pods is free only with what is `promised`.
         """
         at = _at(nodes)
-        if not self._waiting:
+        if promised or not self._waiting:
             return np.stack([row[at] for row in self._rows[:-2]], axis=1)
         free = np.stack(self._rows[:-2], axis=1)
         least = np.minimum(free, 0)  # what they wait for is still taken by those who leave for them
@@ -290,13 +290,13 @@ class WhatIf:
                     free[one.node, row] -= amount
         return np.maximum(free, least)[at]
 
-    def whole_gpus(self) -> Ints:
-        """[N] wholly free GPU devices that are kept for nobody."""
-        return self._unclaimed_gpus().whole()
+    def whole_gpus(self, *, promised: bool = False) -> Ints:
+        """[N] wholly free GPU devices; `promised` as in `free`."""
+        return (self._gpus if promised else self._unclaimed_gpus()).whole()
 
-    def gpu_milli(self) -> Ints32:
-        """[N, D] thousandths free of each GPU device and kept for nobody, -1 where a node has no such device."""
-        return self._unclaimed_gpus().free()
+    def gpu_milli(self, *, promised: bool = False) -> Ints32:
+        """[N, D] thousandths free of each GPU device, -1 where a node has no such device; `promised` as in `free`."""
+        return (self._gpus if promised else self._unclaimed_gpus()).free()
 
     def _unclaimed_gpus(self) -> GpuTable:
         if not self._waiting:

@@ -26,8 +26,11 @@ TWO_WAVES = plan(action(move("a-1"), wave=1), action(move("b-1"), wave=2))
 class Cluster:
     """Pods a-1 and b-1 on n1. One that is evicted is replaced on n2 at once, and `remains` of it for `seconds`."""
 
-    def __init__(self, seconds: float, grace: int = 30, remains: Callable[[Pod], Pod] = lambda pod: pod) -> None:
+    def __init__(
+        self, seconds: float, grace: int = 30, remains: Callable[[Pod], Pod] = lambda pod: pod, *, after: bool = False
+    ) -> None:
         self.server, self.time = Server(*ids("a-1", "b-1")), Time()
+        self._after = after  # a replacement is made only once the pod is gone
         self.evicted_at: dict[str, float] = {}
         self._seconds, self._remains = seconds, remains
         self._of = spec(grace_seconds=grace)
@@ -41,9 +44,11 @@ class Cluster:
                 pods.append(one)
                 continue
             since = self.evicted_at.setdefault(name, now)
-            pods.append(pod(f"{name[0]}-2", of=self._of, node="n2"))
-            if now - since < self._seconds:
+            there = now - since < self._seconds
+            if there:
                 pods.append(self._remains(replace(one, deleting=now)))
+            if not (there and self._after):
+                pods.append(pod(f"{name[0]}-2", of=self._of, node="n2"))
         return cluster([node("n1"), node("n2")], pods)
 
     def execute(self, document: Any = TWO_WAVES, **rest: Any) -> ExecutionReport:
@@ -95,6 +100,16 @@ def test_a_long_grace_period_is_granted() -> None:
     world = Cluster(seconds=590.0, grace=600)
     assert world.execute().stopped is None
     assert world.server.evicted == ids("a-1", "b-1")
+
+
+@pytest.mark.parametrize(("grace", "seconds", "whole"), [(600, 590.0, True), (600, 10_000.0, False), (30, 45.0, True)])
+def test_a_replacement_that_is_made_only_then_is_waited_for(grace: int, seconds: float, whole: bool) -> None:
+    world = Cluster(seconds, grace, after=True)
+    report = world.execute()
+    assert (report.stopped is None) is whole
+    assert len(world.server.evicted) == (2 if whole else 1)
+    waited = world.time.clock.steady() - world.evicted_at["a-1"]
+    assert whole or grace + READY - 2.0 <= waited <= grace + READY + 2.0
 
 
 def test_a_process_that_is_to_end_does_not_wait() -> None:

@@ -276,15 +276,20 @@ class _World:
         for found in (*self.objects, *make_quotas(self.quotas, self.pods)):
             name = f"{found.group}/{found.kind}"
             kinds[name] = (*kinds.get(name, ()), found)
+        # Drawn apart, so that everything else is as it would be without.
+        late = Random(len(self.pods) * 1000 + len(self.claims))
+        names = [r.node.name for r in self.rooms]
+        pods = [p if p.node or late.random() < 0.6 else replace(p, nominated=late.choice(names)) for p in self.pods]
+        claims = {key: replace(claim, deleting=late.random() < 0.1) for key, claim in self.claims.items()}
         stale = {"pods": Freshness("pods", NOW - 3600.0)} if rng.random() < 0.01 else {}
         return ClusterSnapshot.of(
             taken_at=float(NOW),
             nodes=tuple(r.node for r in self.rooms),
-            pods=tuple(self.pods),
+            pods=tuple(pods),
             namespaces={n: Labels({"kubernetes.io/metadata.name": n, "team": "ab"[n == "batch"]}) for n in NAMESPACES},
             workloads=workloads,
             budgets=tuple(make_budgets(rng, drawn, self.pods)),
-            claims=self.claims,
+            claims=claims,
             volumes=self.volumes,
             storage_classes={"fast": StorageClass("fast", provisioner="csi.example")},
             objects=kinds,

@@ -87,7 +87,7 @@ class Checker:
             "limit": self._totals(),
             "predicate": self._placed(),
             "capacity": self._capacity(),
-            "room": self._beside(),
+            "room": (*self._beside(), *self._spoken_for()),
         }
         found += [Violation(kind, text) for kind, texts in checks.items() for text in texts]
         for wave, actions in groupby(self._ordered(), key=lambda a: a.wave):
@@ -166,6 +166,7 @@ class Checker:
             "tied to local storage": pod.spec.local_storage,
             "opted out": notes.get("descheduler.alpha.kubernetes.io/evict") == "false",
             "unreadable": bool(pod.problem),
+            "a user of a claim that is going": any(self._going(pod.namespace, name) for name in pod.claims),
             "a Ray head": labels.get("ray.io/node-type") == "head",
             "a Spark driver": labels.get("spark-role") == "driver",
             "on a virtual node": pod.node in virtual,
@@ -261,6 +262,23 @@ class Checker:
                         yield f"{action.id} in wave {wave}: {name} holds {over} until others of the wave have ended"
                 left = {**left, **own}
             places.terminating = {}
+
+    def _spoken_for(self) -> Iterator[str]:
+        """Nobody takes the room of a nominated pod that does not rank below him."""
+        places, pods = Places(self.snapshot), self.snapshot.pods
+        for action in self._ordered():
+            for i, move in zip(self._moved(action), action.pods, strict=True):
+                places.where[i] = move.destination
+            waiting = {p: pod.nominated for p, pod in enumerate(pods) if pod.nominated and pod.deleting is None}
+            for i, move in zip(self._moved(action), action.pods, strict=True):
+                here = [p for p, node in waiting.items() if node == move.destination]
+                ranking = [p for p in here if pods[p].priority >= pods[i].priority]
+                for resource in places.short(move.destination, i, [pods[p] for p in ranking]) if ranking else ():
+                    yield f"{action.id}: {pods[i].key} takes {resource} of {move.destination} from nominated pods"
+
+    def _going(self, namespace: str, name: str) -> bool:
+        claim = self.snapshot.claims.get((namespace, name))
+        return claim is not None and claim.deleting
 
     def _torn(self, down: set[int], together: list[set[int]]) -> Iterator[str]:
         for closure in self.gangs:

@@ -47,6 +47,15 @@ class Places:
             over = ["GPU devices"]
         return ", ".join(over)
 
+    def short(self, name: str, asking: int, more: list[Pod]) -> list[str]:
+        """Which of the resources that the pod asks for the node has too little of for all who are there, and more."""
+        has = dict(self.nodes[name].allocatable)
+        every = [self.pod(p, name) for p in self.on(name)] + more
+        asked = {resource: sum(dict(one.spec.requests).get(resource, 0) for one in every) for resource in has}
+        return [
+            r for r, amount in self.pod(asking, name).spec.requests if amount and asked.get(r, amount) > has.get(r, 0)
+        ]
+
     def _devices_suffice(self, node: Node) -> bool:
         """Whether there is any way to give every pod its devices; those that a pod is known to hold are its own."""
         gpus = node.gpus

@@ -18,6 +18,7 @@ from descheduler.planning import PlanningSettings
 from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.prover import Prover
 from descheduler.planning.turns import Turns
+from descheduler.scheduler import WhatIf
 from generated.clusters import RandomCluster, random_cluster
 from generated.usage import UsagePool
 from invariants.running import check, draw_settings, draw_strategies, examine, landing_of, planned
@@ -49,6 +50,11 @@ def test_it_sees_pods_that_need_the_room_of_others_of_their_wave(
     pool: UsagePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Turns, "needs", lambda self, unit, clear: frozenset())
+    assert kinds(pool, range(10_000_000, 10_000_300))["room"] > 0
+
+
+def test_it_sees_pods_that_take_the_room_of_nominated_ones(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WhatIf, "_awaited", lambda self, pod=-1: ())
     assert kinds(pool, range(10_000_000, 10_000_300))["room"] > 0
 
 

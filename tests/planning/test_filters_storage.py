@@ -122,6 +122,8 @@ EFS = {"csi": {"driver": "efs.csi.aws.com", "volumeHandle": "fs-1"}}
         (claim(modes=RWX), volume(modes=RWX), {}, False),
         (claim(), volume(modes=("ReadWriteOnce", "ReadWriteMany")), {}, False),  # it asks for less than there is
         (claim(modes=RWX), volume(modes=("ReadOnlyMany",)), {}, False),
+        (claim(modes=("ReadOnlyMany",)), volume(modes=("ReadWriteOnce", "ReadOnlyMany")), {}, False),
+        (claim(), volume(modes=("ReadWriteOnce", "ReadOnlyMany")), {}, True),  # many may read it, one writes
         (claim(), volume(nfs={"server": "nas", "path": "/"}), {}, False),
         (claim(), volume(**EFS), NO_ATTACH, False),
         (claim(), volume(**EFS), ATTACH, True),

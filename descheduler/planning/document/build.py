@@ -264,7 +264,7 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
     view = outcome.view
     columns = view.snapshot.columns
     every = np.arange(len(view.snapshot.nodes), dtype=np.int32)
-    requested = columns.allocatable - state.free(every)
+    requested = columns.allocatable - state.free(every, promised=True)
     share = requested / np.maximum(columns.allocatable, 1)
     peaks = {r: _peaks(outcome, state, r, every) for r in ("cpu", "memory")}
     gpus = _gpus_used(outcome, state, requested)
@@ -279,7 +279,7 @@ def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, 
 def _gpus_used(outcome: Outcome, state: Scenario, requested: Ints) -> Floats:
     """[N] devices in use, parts as parts; `requested` [N, R]."""
     columns = outcome.view.snapshot.columns
-    whole, milli = state.whole_gpus(), np.maximum(state.gpu_milli(), 0).sum(axis=1)
+    whole, milli = state.whole_gpus(promised=True), np.maximum(state.gpu_milli(promised=True), 0).sum(axis=1)
     used = np.zeros(len(requested))
     for i, node in enumerate(outcome.view.snapshot.nodes):
         if node.gpus is not None:

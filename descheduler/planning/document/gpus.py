@@ -32,11 +32,11 @@ class _Free:
 
     @staticmethod
     def of(view: RebalanceView, state: Scenario) -> _Free:
-        milli = state.gpu_milli()
-        amounts = state.free()[:, :2]
+        milli = state.gpu_milli(promised=True)
+        amounts = state.free(promised=True)[:, :2]
         partial = np.where((milli > 0) & (milli < WHOLE), milli, 0).sum(axis=1, dtype=np.int64)
         return _Free(
-            np.maximum(state.whole_gpus(), 0),
+            np.maximum(state.whole_gpus(promised=True), 0),
             partial + _units_left(view, state),
             ~view.destinations() | (amounts < _least(view, state)).any(axis=1),
         )
@@ -48,7 +48,7 @@ def _units_left(view: RebalanceView, state: Scenario) -> NDArray[np.int64]:
     for i, node in enumerate(view.snapshot.nodes):
         if node.gpus is not None and node.gpus.sliced:
             column = columns.resource(node.gpus.resource)
-            left = int(state.free(np.array([i], np.int32))[0, column]) if column >= 0 else 0
+            left = int(state.free(np.array([i], np.int32), promised=True)[0, column]) if column >= 0 else 0
             out[i] = max(0, round(left * WHOLE * node.gpus.unit))
     return out
 

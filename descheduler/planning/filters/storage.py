@@ -15,7 +15,6 @@ from descheduler.model.storage import Claim, Volume
 from descheduler.planning.filters.context import Filter, FilterContext
 
 ClaimKey = tuple[str, str]
-_MANY_NODES = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 _ENDED = frozenset({"Released", "Failed"})
 
 
@@ -72,11 +71,10 @@ def _shared(snapshot: ClusterSnapshot) -> Iterator[ClaimKey]:
 
 
 def _on_many_nodes(snapshot: ClusterSnapshot, claim: Claim, volume: Volume | None) -> bool:
-    """Whether several nodes may have the volume at once; its own modes decide, for they may be more than its claim asks
-    for."""
-    if volume is None:
-        return not _MANY_NODES.isdisjoint(claim.access_modes)
-    driver = snapshot.csi_drivers.get(volume.csi_driver)
-    if volume.networked or (driver is not None and not driver.attaches):
+    """Whether several nodes may have the volume at once. Its own modes decide, for they may be more than its claim asks
+    for; that many nodes may read it helps only who does not write."""
+    driver = snapshot.csi_drivers.get(volume.csi_driver) if volume is not None else None
+    if (volume is not None and volume.networked) or (driver is not None and not driver.attaches):
         return True
-    return not _MANY_NODES.isdisjoint(volume.access_modes or claim.access_modes)
+    modes = (volume.access_modes if volume is not None else ()) or claim.access_modes
+    return "ReadWriteMany" in modes or ("ReadOnlyMany" in modes and "ReadWriteOnce" not in claim.access_modes)
