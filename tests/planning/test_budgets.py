@@ -16,6 +16,7 @@ from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import Ordinals
 from descheduler.planning.budgets.charging import Budgets, Charge
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
@@ -201,6 +202,15 @@ def test_what_a_workload_lacks_counts_as_disrupted(
 def test_a_pod_that_is_down_may_move_for_that_makes_nothing_worse() -> None:
     granted(fresh(lacking(2, 1), ONE).charge((2,)))
     assert refusal(fresh(lacking(1, 2), ONE).charge((1, 2)))[0] is Reason.WORKLOAD_LIMIT
+
+
+@pytest.mark.parametrize(("ordered", "together"), [(True, 1), (False, 3)])
+def test_pods_that_are_made_in_turn_leave_one_at_a_time(ordered: bool, together: int) -> None:
+    pods = [pod(f"db-{i}", node="n1", owners=[owner("StatefulSet", "db")]) for i in range(30)]
+    made = workload("StatefulSet", "db", 30, ordinals=Ordinals(ordered=ordered))
+    budgets = fresh(picture(pods, workloads=[made]), TENTH)
+    granted(budgets.charge(range(together)))
+    assert budgets.waves([(i,) for i in range(together + 1)]) == [0] * together + [1]
 
 
 def test_a_healthy_workload_is_charged_once() -> None:

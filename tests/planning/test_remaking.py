@@ -155,6 +155,13 @@ class TestAnotherRevision:
         found = stateful_set(cpu("3"), updateStrategy={"type": "RollingUpdate", **rolling})
         assert cores(seen(of_stateful_set(0, cpu("1"), revision="db-old"), statefulsets=found)) == expected
 
+    def test_below_the_partition_a_pod_keeps_its_own_where_the_status_names_no_current_one(self) -> None:
+        strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
+        found = stateful_set(cpu("3"), updateStrategy=strategy, status={"currentRevision": ""})
+        assert cores(seen(of_stateful_set(0, cpu("1"), revision="db-old"), statefulsets=found)) == 1
+        over = stateful_set(cpu("3"), updateStrategy=strategy, status={"currentRevision": "db-new"})
+        assert cores(seen(of_stateful_set(0, cpu("1"), revision="db-old"), statefulsets=over)) == 3
+
     def test_the_partition_counts_from_the_first_ordinal(self) -> None:
         strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
         found = stateful_set(cpu("3"), updateStrategy=strategy, ordinals={"start": 5}, podManagementPolicy="Parallel")

@@ -56,9 +56,10 @@ def _of_set(ordinals: Ordinals, pod: Pod) -> Revision | None:
         return None
     at = ordinal(pod)
     kept = not ordinals.on_delete and at is not None and at < ordinals.start + ordinals.partition
-    if kept and ordinals.current_revision not in ("", update):
-        return Revision.OLDER if own == ordinals.current_revision else Revision.UNSEEN
-    return Revision.SAME if own == update else Revision.OTHER
+    made_from = (ordinals.current_revision or own) if kept else update
+    if made_from == update:
+        return Revision.SAME if own == update else Revision.OTHER
+    return Revision.OLDER if own == made_from else Revision.UNSEEN
 
 
 def ordinal(pod: Pod) -> int | None:

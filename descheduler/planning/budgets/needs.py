@@ -15,6 +15,7 @@ from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
+from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.budgets.lacking import lacking, not_ready
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import Matches
@@ -168,17 +169,21 @@ class BudgetRules:
             return []
         needs: list[Need] = []
         for at, found in sorted(self._tokens([p for p in pods if p not in self._gone]).items()):
-            name, most = (
-                f"workload/{self._snapshot.columns.workloads[at]}",
-                _allowed_at_once(limit, int(self._sizes[at])),
-            )
+            key = self._snapshot.columns.workloads[at]
+            name, most = f"workload/{key}", _allowed_at_once(limit, int(self._sizes[at]))
             if self.limits.leaving:
-                needs.append(Need(("workload", at), name, Reason.WORKLOAD_LIMIT, len(found), most))
+                at_once = min(most, 1) if self._in_turn(key) else most
+                needs.append(Need(("workload", at), name, Reason.WORKLOAD_LIMIT, len(found), at_once))
             # What is down already is not made worse by moving it.
             up = len(found - self._down)
             if up and ("lacking", at) in self.standing:
                 needs.append(Need(("lacking", at), name, Reason.WORKLOAD_LIMIT, up, most))
         return needs
+
+    def _in_turn(self, key: WorkloadKey) -> bool:
+        """Whether its pods are made one after the other (OrderedReady): of two that leave, one waits for the other."""
+        found = self._snapshot.workloads.get(key)
+        return found is not None and found.ordinals is not None and found.ordinals.ordered
 
     def _tokens(self, pods: Iterable[int]) -> dict[int, set[tuple[str, int]]]:
         """What counts as one disruption, by workload: a pod, or a gang that moves whole."""
