@@ -37,11 +37,11 @@ class Crowd:
 
     def __init__(self, state: Scenario) -> None:
         self._state = state.fork()
-        self._terminating: set[int] = set()
+        self._terminating: dict[int, int] = {}  # pod -> the node that it leaves
 
     def fork(self) -> Self:
         twin = type(self)(self._state)
-        twin._terminating = set(self._terminating)
+        twin._terminating = dict(self._terminating)
         return twin
 
     def evict(self, unit: Unit) -> None:
@@ -49,7 +49,7 @@ class Crowd:
         for one in unit:
             self._state.remove(one.pod)
             self._state.linger(one.pod, one.source)
-            self._terminating.add(one.pod)
+            self._terminating[one.pod] = one.source
 
     def arrive(self, unit: Unit) -> None:
         """The replacements of a unit that was evicted take the places where they are expected."""
@@ -63,9 +63,8 @@ class Crowd:
         state = self._state.fork()
         for one in unit:
             if one.pod in self._terminating:
-                state.end(one.pod, one.source)
-            else:
-                state.remove(one.pod)
+                state.end(one.pod, self._terminating[one.pod])
+            state.remove(one.pod)
         found: dict[int, None] = {}
         for one in unit:
             if not one.nodes:
