@@ -131,7 +131,7 @@ class GpuTable:
             if part >= WHOLE:
                 self._unlocated[node] += need.count
                 return
-            devices = _fullest(row, part, need.count)
+            devices = _fullest(row, part, need.count, int((row == WHOLE).sum() - self._unlocated[node]))
             found = Held(devices, (part,) * len(devices))
         if found is not None:
             for device, milli in zip(found.devices, found.milli, strict=True):
@@ -190,11 +190,14 @@ def _give(
     unlocated[node] -= whole
 
 
-def _fullest(row: Ints32, part: int, count: int) -> Devices:
-    """The devices that a part goes to: the fullest with room, wholly free ones last."""
-    able = [int(d) for d in np.flatnonzero(row >= part)]
-    able.sort(key=lambda d: (int(row[d]), d))
-    return tuple(able[:count])
+def _fullest(row: Ints32, part: int, count: int, whole: int) -> Devices:
+    """The devices that a part goes to: the fullest with room, then wholly free ones, of which there are `whole`.
+
+    Where there are not enough it goes to fewer: a device that somebody holds whole is not opened for it.
+    """
+    able = np.flatnonzero(row >= part)
+    opened = sorted(able[row[able] < WHOLE].tolist(), key=lambda d: (int(row[d]), d))
+    return (*opened, *able[row[able] == WHOLE].tolist()[: max(0, whole)])[:count]
 
 
 class GpuRules:

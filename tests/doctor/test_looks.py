@@ -87,17 +87,17 @@ def held(age: float, holder: str = "replica-1") -> Answer:
 @pytest.mark.parametrize(
     ("answer", "verdict", "text"),
     [
-        (held(3), Verdict.OK, "replica-1 leads"),
-        (held(3600), Verdict.WARNING, "no controller acts now"),
-        (held(3, holder=""), Verdict.OK, "nobody holds the lease"),
-        (status(404), Verdict.OK, "nobody holds the lease"),
-        (status(403, "forbidden"), Verdict.WARNING, "who leads is not known: missing permission: get leases"),
+        (lambda: held(3), Verdict.OK, "replica-1 leads"),
+        (lambda: held(3600), Verdict.WARNING, "no controller acts now"),
+        (lambda: held(3, holder=""), Verdict.OK, "nobody holds the lease"),
+        (lambda: status(404), Verdict.OK, "nobody holds the lease"),
+        (lambda: status(403, "forbidden"), Verdict.WARNING, "who leads is not known: missing permission: get leases"),
     ],
 )
 def test_who_leads_is_told_and_is_no_failure(
-    api: ScriptedApi, client: KubeClient, answer: Answer, verdict: Verdict, text: str
+    api: ScriptedApi, client: KubeClient, answer: Callable[[], Answer], verdict: Verdict, text: str
 ) -> None:
-    api.on(LEASE, answer)
+    api.on(LEASE, answer())
     (check,) = instances.lease(client, given())
     assert check.verdict is verdict
     assert text in check.text

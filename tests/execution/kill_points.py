@@ -30,6 +30,7 @@ from descheduler.controller.metrics import Metrics
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
+from descheduler.controller.switch import Switch
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient
@@ -85,7 +86,7 @@ class Process:
             status=Status(time.monotonic),
             events=Events(writer, metrics, quick, Random()),
             clock=quick,
-            mode="active",
+            switch=Switch("active", policy),
         )
 
     def start(self) -> None:

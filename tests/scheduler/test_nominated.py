@@ -91,3 +91,10 @@ def test_its_devices_are_not_free() -> None:
 def test_what_it_waits_for_may_be_taken_still() -> None:
     found = state(waiting(), pod("leaving", cpu="4", node="a", deleting=1.0))
     assert found.free(np.array([0]))[0, 0] == 0
+
+
+def test_room_that_is_kept_on_devices_that_others_hold_whole_opens_none_of_them() -> None:
+    half, quarter = PodSpec(gpu=GpuRequest(GPU, 1, 500)), PodSpec(gpu=GpuRequest(GPU, 1, 250))
+    whole = pod("whole", of=spec("1", gpu=2), node="a")
+    assert verdict(whole, waiting(half), of=quarter) is Predicate.GPU_DEVICES
+    assert verdict(pod("one", of=spec("1", gpu=1), node="a"), waiting(half), of=quarter) is Predicate.OK
