@@ -99,13 +99,27 @@ class ClusterSnapshot:
 
     def controllers(self, namespace: str, owners: Iterable[OwnerRef]) -> tuple[OwnerRef, ...]:
         """The controllers above whoever has these owners, nearest first, as far as they are known here."""
+        nearest = _controller(owners)
+        if nearest is None:
+            return ()
+        key = (namespace, nearest.api_version, nearest.kind, nearest.name, nearest.uid)
+        known = self._chains.get(key)
+        if known is None:
+            known = self._chains[key] = self._chain(namespace, nearest)
+        return known
+
+    def _chain(self, namespace: str, nearest: OwnerRef) -> tuple[OwnerRef, ...]:
         chain: dict[str, OwnerRef] = {}  # by uid: references that go in a circle end
-        above = _controller(owners)
+        above: OwnerRef | None = nearest
         while above is not None and above.uid not in chain:
             chain[above.uid] = above
             found = self.controller(namespace, above)
             above = found.controller if found is not None else None
         return tuple(chain.values())
+
+    @cached_property
+    def _chains(self) -> dict[tuple[str, str, str, str, str], tuple[OwnerRef, ...]]:
+        return {}  # what was worked out, for filters ask the same again
 
     def controller(self, namespace: str, owner: OwnerRef) -> Workload | CustomObject | None:
         """The object that a reference names, built in or of an optional API, whatever its uid."""

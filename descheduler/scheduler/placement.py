@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from descheduler.scheduler.attach_limits import AttachLimits
 from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import PodsByClass
 from descheduler.scheduler.domains import NodeLabels
-from descheduler.scheduler.gpu_table import GpuRules
+from descheduler.scheduler.gpu_table import GpuNeed, GpuRules
 from descheduler.scheduler.node_rules import StaticRules
 from descheduler.scheduler.nominated import nominated
 from descheduler.scheduler.pod_rules import Compiler, Rules
@@ -56,6 +57,11 @@ class Placement:
         if found is None:
             found = self._rules[cls] = self._compile(cls)
         return found
+
+    @cached_property
+    def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
+        """[S] what pods of each distinct spec, `columns.specs`, take of the GPUs of their node."""
+        return tuple(self.gpus.need(spec) for spec in self.columns.specs)
 
     def volume_rules(self, pod: int) -> VolumeRules | None:
         """What the pod's claims ask, and those that are made with its replacement; None when it has none."""

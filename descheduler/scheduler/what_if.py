@@ -317,7 +317,7 @@ class WhatIf:
 
     def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
         """[S] the same for each distinct spec, `columns.specs`."""
-        return tuple(self._placement.gpus.need(spec) for spec in self._placement.columns.specs)
+        return self._placement.gpu_needs
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
