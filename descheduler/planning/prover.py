@@ -146,7 +146,10 @@ class Prover:
         """
         together = attempt.fork()
         for seat in proposal.seats:
-            key = f"pod/{self.view.snapshot.pods[seat.pod].key}"
+            pod = self.view.snapshot.pods[seat.pod]
+            key = f"pod/{pod.key}"
+            if pod.terminal or pod.deleting is not None:
+                return Blocked(Reason.STRATEGY_FAILED, proposal.finding.strategy, f"{key} does not wait for room")
             if seat.pod in self._seated or together.node_of(seat.pod) >= 0:
                 return Blocked(Reason.SUPERSEDED, key, "has its room already")
             if not together.fits(seat.pod, np.array([seat.node], np.int32))[0]:

@@ -38,6 +38,7 @@ def test_no_plan_of_a_random_cluster_does_what_no_plan_may(pool: UsagePool, star
     ("seed", "once"),
     [
         (14_478, "nobody was left to make room for"),
+        (77_000_039, "room was made for a pod that had failed"),
         (27_738, "a peak that is above its threshold in one precision and not in another"),
     ],
 )
