@@ -82,6 +82,18 @@ class Watching:
         """Names of the pods that the last plan moves."""
         return {pod.pod for action in self.plan.actions for pod in action.pods} if self.plan else set()
 
+    def moved_by_the_truth(self) -> set[str]:
+        """Names of the pods that a controller without a past would move now, by a server that is well."""
+        policy = self.controller.watch.policy
+        assert policy is not None
+        cluster, reader = WatchedCluster(self.acting.cache, self.acting.time.clock.wall), self._made()
+        try:
+            observed = observe(Source(cluster, reader), policy)
+        finally:
+            reader.close()
+        actions = decide_on(observed, policy, profile(observed)).plan.actions
+        return {pod.pod for action in actions for pod in action.pods}
+
     @property
     def refusals(self) -> list[str]:
         """What the last plan does not do, and why."""
