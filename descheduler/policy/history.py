@@ -15,6 +15,7 @@ from descheduler.policy.selecting import Name
 from descheduler_profiling.history.defaults import CEILING, MAX_CONCURRENCY, MAX_SAMPLES, STEP, TIMEOUT
 from descheduler_profiling.history.gpu_queries import GPU_ACTIVITY
 from descheduler_profiling.history.prometheus.sigv4 import SERVICE
+from descheduler_profiling.history.sources import are_matchers
 
 
 def _url(value: str) -> str:
@@ -89,6 +90,31 @@ class Auth(Section):
         return self
 
 
+def _matchers(value: str) -> str:
+    if value and not are_matchers(value):
+        raise ValueError('must be matchers of labels, such as job="kubelet",metrics_path="/metrics/cadvisor"')
+    return value
+
+
+Matchers = Annotated[str, AfterValidator(_matchers)]
+
+
+class HistorySources(Section):
+    """Whose series are read, by matchers of labels that the server itself gives to what it scrapes.
+
+    Empty: who measures is found by names of jobs and namespaces (docs/trust.md).
+    """
+
+    containers: Matchers = ""
+    """Who measures containers, such as `job="kubelet",metrics_path="/metrics/cadvisor"`."""
+    gpus: Matchers = ""
+    """Who measures GPUs, such as `job="nvidia-dcgm-exporter",namespace="gpu-operator"`; see IdleGpu."""
+    koordlet: Matchers = ""
+    """Who is Koordinator's koordlet, such as `job="koordlet",namespace="koordinator-system"`."""
+    owners: Matchers = ""
+    """Who tells the owners of pods, such as `job="kube-state-metrics"`."""
+
+
 class NamedSignal(Section):
     """A signal of your own, for strategies that ask for it by name."""
 
@@ -125,6 +151,8 @@ class HistoryPolicy(Section):
     """Parameters of every request."""
     match: str = ""
     """Matchers added to every built-in query, such as `cluster="a"`, where one server holds several clusters."""
+    sources: HistorySources = HistorySources()
+    """Whose series the built-in queries read; series of others about the same pods do not count."""
     window: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=1), le=timedelta(days=90))
     """How far back to read; daily and weekly patterns need several of theirs."""
     step: Duration = Field(default=timedelta(seconds=STEP), ge=timedelta(seconds=30), le=timedelta(hours=1))

@@ -44,6 +44,11 @@ def _signing(written: SigV4Auth) -> SigV4:
     return SigV4(written.region, written.service, written.profile)
 
 
+def measured_by(policy: HistoryPolicy) -> dict[str, str]:
+    """The matchers of those whose series count, by kind, as far as the policy names them."""
+    return {kind: matchers for kind, matchers in policy.sources.model_dump().items() if matchers}
+
+
 def history_signals(policy: HistoryPolicy, wanted: Iterable[str]) -> dict[str, Signal]:
     """The signals to read: those of `wanted` that exist, and every one that the policy itself names."""
     own = {name: _signal(name, signal) for name, signal in policy.signals.items()}

@@ -21,6 +21,7 @@ import numpy as np
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.ring import Ring
+from descheduler_profiling.history.sources import KnownPins
 
 _MAGIC = b"descheduler-store\n"
 _VERSION = 1
@@ -60,6 +61,7 @@ class HistoryStore:
         self._save_seconds = save_seconds
         self._kept: dict[str, tuple[str, Ring]] = {}
         self._saved_at: dict[str, float] = {}
+        self.measurers = KnownPins()  # who was found to measure; in memory alone
 
     def load(self, signal: str, fingerprint: str) -> Loaded:
         """The history of a signal, if it answers the question that `fingerprint` names."""
