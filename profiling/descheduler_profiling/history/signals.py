@@ -41,9 +41,9 @@ def _owner_queries(pick: str) -> tuple[str, str]:
 
     Bare pods have the owner <none> and static pods their node; both are workloads of their own.
     """
-    rule = pick % 'namespace_workload_pod:kube_pod_owner:relabel{workload!=""$match}'
-    controlled = pick % 'kube_pod_owner{owner_is_controller="true",owner_kind!~"Node|<none>"$match}'
-    alone = pick % 'kube_pod_owner{owner_kind=~"Node|<none>"$match}'
+    rule = pick % 'namespace_workload_pod:kube_pod_owner:relabel{workload!=""$rules$match}'
+    controlled = pick % 'kube_pod_owner{owner_is_controller="true",owner_kind!~"Node|<none>"$owners$match}'
+    alone = pick % 'kube_pod_owner{owner_kind=~"Node|<none>"$owners$match}'
     return (
         f"max by (namespace, pod, workload, workload_type) ({rule})",
         "label_replace(label_replace(max by (namespace, pod, owner_kind, owner_name) ("

@@ -176,7 +176,7 @@ def _measurer(one: Series) -> Measurer:
     )
 
 
-def _believed(kind: str, found: Iterable[Measurer], expected: int) -> tuple[set[Measurer], bool]:
+def _believed(kind: str, found: Collection[Measurer], expected: int) -> tuple[set[Measurer], bool]:
     """Those who are believed, and whether a tenant could not be one of them."""
     known = {one for one in found if _JOBS[kind].fullmatch(one.job)}
     if kind in (GPUS, KOORDLET):
@@ -187,11 +187,21 @@ def _believed(kind: str, found: Iterable[Measurer], expected: int) -> tuple[set[
         trusted = system | (plain if _measure(plain, expected, _FEW) else set())
         return (trusted, True) if trusted else (_most_targets(known - plain), False)
     by_path = {one for one in found if one.job and _PATH.fullmatch(one.path)}
+    ranks = (known & by_path, known, by_path)
+    now = {one for one in found if not one.then}
+    chosen = _best([rank & now for rank in ranks], expected)
+    if chosen or not _measure(now, expected, _ENOUGH):  # those of before count, too, but not where others took over
+        chosen |= _best([rank - now for rank in ranks], expected)
+    return chosen, bool(chosen)
+
+
+def _best(ranks: Iterable[set[Measurer]], expected: int) -> set[Measurer]:
+    """Those of the first ranks, as many as it takes for most of the pods; nobody where all are too few."""
     chosen: set[Measurer] = set()
-    for rank in (known & by_path, known, by_path):
+    for rank in ranks:
         if not _measure(chosen, expected, _MOST):
             chosen |= rank
-    return (chosen, True) if _measure(chosen, expected, _ENOUGH) else (set(), False)
+    return chosen if _measure(chosen, expected, _ENOUGH) else set()
 
 
 def _measure(measurers: Collection[Measurer], expected: int, share: float) -> bool:
