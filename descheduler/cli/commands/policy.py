@@ -29,11 +29,12 @@ def check(
 
         from descheduler.model.errors import PolicyError
         from descheduler.policy import load_policy
+        from descheduler.policy.marked_yaml import MAX_BYTES
 
         problems: list[str] = []
         for file in files:
             try:
-                policy = load_policy(sys.stdin.read(), "stdin") if str(file) == "-" else load_policy(file)
+                policy = load_policy(sys.stdin.read(MAX_BYTES + 1), "stdin") if str(file) == "-" else load_policy(file)
             except PolicyError as error:
                 problems.extend(error.problems)
             else:
