@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from descheduler.model.errors import UsageError
+from descheduler.model.printable import printable
+from descheduler.model.secrets import hidden
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,8 +19,18 @@ if TYPE_CHECKING:
     from descheduler.model.plan import PlanDocument
 
 
+def say(text: str, *, err: bool = True) -> None:
+    """Tell people something, on stderr unless it is an answer: without secrets, and without what drives a terminal."""
+    typer.echo(printable(hidden(text)), err=err)
+
+
 def write(data: bytes, file: Path | None) -> None:
-    """Write to the file, or to stdout. Raises UsageError when the file cannot be written."""
+    """Write a text to the file, or to stdout; what drives a terminal is written out.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    data = printable(data.decode(errors="surrogateescape")).encode()
     if file is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -29,11 +43,9 @@ def write(data: bytes, file: Path | None) -> None:
 
 def write_table(render: Callable[[Console], None], file: Path | None, *, wide: bool = True) -> None:
     """Write what `render` prints: in colour where somebody watches, else as plain text."""
-    from rich.console import Console
+    from descheduler.report.cells import Terminal, plain
 
-    from descheduler.report.cells import plain
-
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     if file is None and console.is_terminal:
         render(console)
         return

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from descheduler.model.printable import one_line
+
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000
 MAX_DEPTH = 64
@@ -46,7 +48,7 @@ class MarkedProblem:
     def text(self, name: str) -> str:
         """`file:line:column: path: message`."""
         path = f"{self.path}: " if self.path else ""
-        return f"{name}:{self.mark.line}:{self.mark.column}: {path}{self.message}"
+        return one_line(f"{name}:{self.mark.line}:{self.mark.column}: {path}{self.message}")
 
 
 def path_of(loc: Loc) -> str:

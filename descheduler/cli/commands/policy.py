@@ -27,6 +27,7 @@ def check(
     with failures.reported(verbose):
         import sys
 
+        from descheduler.cli.output import say
         from descheduler.model.errors import PolicyError
         from descheduler.policy import load_policy
         from descheduler.policy.marked_yaml import MAX_BYTES
@@ -38,7 +39,7 @@ def check(
             except PolicyError as error:
                 problems.extend(error.problems)
             else:
-                typer.echo(f"{file}: valid. {_described(policy)}")
+                say(f"{file}: valid. {_described(policy)}", err=False)
         if problems:
             raise PolicyError(tuple(problems))
 

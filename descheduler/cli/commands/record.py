@@ -42,6 +42,7 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
     """Read everything and write it to `path`; says on stderr what was written."""
     import secrets
 
+    from descheduler.cli.output import say
     from descheduler.cli.source import read_objects, read_policy
     from descheduler.kube.recording.anonymize import Anonymizer
     from descheduler.kube.recording.files import write_recording
@@ -57,10 +58,9 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
         histories = {signal: _hidden(history, hidden) for signal, history in histories.items()}
     manifest = write_recording(path, objects, {s: history_to_bytes(h) for s, h in histories.items()})
     counts = {kind: info.count for kind, info in manifest.kinds.items()}
-    typer.echo(
+    say(
         f"{path}: {counts.get('nodes', 0)} nodes, {counts.get('pods', 0)} pods, history of "
-        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if anonymize else ''}",
-        err=True,
+        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if anonymize else ''}"
     )
 
 
