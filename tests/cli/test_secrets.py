@@ -1,6 +1,6 @@
 """Tokens and passwords, planted in every form that a file, a header or an address may have, are in nothing we say.
 
-Commands run as processes against a server that repeats all that it is sent, as API server and as Prometheus.
+Commands run against a server that repeats all that it is sent, as API server and as Prometheus.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,9 +15,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
+
+from descheduler.cli.main import app
 
 KUBE, HISTORY, HEADER, PROXY = "Kx7secretOfKube1", "Hy8secretOfProm2", "Zz9secretOfHead3", "Pw6secretOfProxy"
-COMMAND = str(Path(sys.executable).with_name("descheduler"))
 ALL = (KUBE, HISTORY, HEADER, PROXY)
 
 
@@ -66,15 +66,9 @@ def url(server: ThreadingHTTPServer) -> str:
 
 def said(*arguments: str | Path, **environment: str) -> str:
     """All that a command says, with tracebacks."""
-    clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        capture_output=True,
-        env={**clean, "COLUMNS": "1000", **environment},
-        check=False,
-        timeout=120,
-    )
-    return (done.stdout + done.stderr).decode(errors="replace")
+    clean = {name: None for name in os.environ if "proxy" in name.lower()}
+    done = CliRunner().invoke(app, list(map(str, arguments)), env={**clean, "COLUMNS": "1000", **environment})
+    return str(done.output) + str(done.stderr)
 
 
 def tells_nothing(text: str) -> bool:
@@ -170,8 +164,9 @@ def test_addresses_with_credentials_are_refused_and_not_repeated(tmp_path: Path,
     assert "--prometheus " in given
     assert "history.url: " in written
     assert all(map(tells_nothing, (given, written, cluster))), (given, written, cluster)
-    if "@" in server and "[" not in server and server.startswith("http"):
-        assert "the server's address holds credentials" in cluster
+    assert (
+        "the server's address holds credentials" in cluster if "@" in server else "the server's address is" in cluster
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,7 +193,7 @@ PLUGINS = {
 def test_what_an_exec_plugin_says_is_not_repeated(tmp_path: Path, echo: ThreadingHTTPServer, script: str) -> None:
     run = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}
     cluster = kubeconfig(tmp_path / "k", url(echo), {"exec": {**run, "interactiveMode": "Never"}})
-    text = said("doctor", "-vv", "--prometheus", "http://127.0.0.1:1", "--kubeconfig", cluster)
+    text = said("plan", "-vv", "--prometheus", "http://127.0.0.1:1", "--kubeconfig", cluster)
     assert tells_nothing(text), text
     if "exit 7" in script:
         assert "exec: process returned 7; run it yourself to see why" in text

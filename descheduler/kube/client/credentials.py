@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kubernetes.client.configuration import Configuration
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
+_ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?(/[^\s?#@]*)?", re.IGNORECASE)
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -87,8 +88,11 @@ def _from_kubeconfig(files: str, context: str | None) -> CredentialSource:
             raise UsageError(f"kubeconfig {files} cannot be read: it is malformed ({_kind(e)})") from e
         if logged:
             raise Unauthorized(f"kubeconfig {files}: no credentials: {'; '.join(map(_without_stderr, logged))}")
-        if "@" in str(made.host).partition("://")[2].partition("/")[0]:
-            raise UsageError(f"kubeconfig {files}: the server's address holds credentials: they belong to a user of it")
+        if not _ADDRESS.fullmatch(str(made.host)):
+            why = (
+                "holds credentials, which belong to a user of it" if "@" in str(made.host) else "is no URL of a server"
+            )
+            raise UsageError(f"kubeconfig {files}: the server's address {why}")
         return made
 
     return CredentialSource(_context_name(files, context), load)
