@@ -118,7 +118,7 @@ Matchers = Annotated[str, AfterValidator(_matchers)]
 class HistorySources(Section):
     """Whose series are read, by matchers of labels that the server itself gives to what it scrapes.
 
-    Empty: who measures is found by names of jobs and namespaces (docs/trust.md).
+    Empty: who measures is found by names of jobs and namespaces (docs/profiles.md).
     """
 
     containers: Matchers = ""
