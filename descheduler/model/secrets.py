@@ -13,7 +13,10 @@ HIDDEN: Final = "…"
 _SHORTEST = 8  # characters of a secret that are looked for: of a shorter one half of all words might be made
 _MOST = 256  # that are remembered: tokens rotate
 
-_NAMES = r"[\w.-]*(?:token|secret|passw(?:or)?d|api[_-]?key|signature|credential|assertion|authorization)[\w.-]*"
+# Bounded on both sides: who writes the text must not choose how long it takes to look through it.
+_NAMES = (
+    r"[\w.-]{0,32}(?:token|secret|passw(?:or)?d|api[_-]?key|signature|credential|assertion|authorization)[\w.-]{0,32}"
+)
 _FORMS: Final = tuple(
     (re.compile(pattern, flags), f"\\1{HIDDEN}")
     for pattern, flags in (
@@ -22,7 +25,7 @@ _FORMS: Final = tuple(
         (r"(\bbearer\s+)(?!tokens?\b|auth)[^\s'\"<>,;]+", re.IGNORECASE),
         (r"(\bbasic\s+)(?!auth)[A-Za-z0-9+/=_-]{8,}", re.IGNORECASE),
         (r"()\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*", 0),  # a JSON Web Token
-        (r"(?<=://)()[^\s\"'<>]*(?=@)", 0),
+        (r"(?<=://)()[^\s\"'<>]{0,1000}(?=@)", 0),
         (rf"([?&;\s](?:--)?{_NAMES}=)[^&\s\"'<>]+", re.IGNORECASE),
         (rf"([\"']{_NAMES}[\"']\s*:\s*[\"'])[^\"']+", re.IGNORECASE),
     )
