@@ -164,9 +164,8 @@ def test_addresses_with_credentials_are_refused_and_not_repeated(tmp_path: Path,
     assert "--prometheus " in given
     assert "history.url: " in written
     assert all(map(tells_nothing, (given, written, cluster))), (given, written, cluster)
-    assert (
-        "the server's address holds credentials" in cluster if "@" in server else "the server's address is" in cluster
-    )
+    if "[" not in server:  # where the client itself finds the file malformed
+        assert f"the server's address {'holds credentials' if '@' in server else 'is no URL'}" in cluster
 
 
 @pytest.mark.parametrize(
