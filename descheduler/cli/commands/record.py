@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Verbose
+from descheduler.cli.options import Context, Example, Kubeconfig, Overwrite, PolicyFile, Prometheus, Recorded, Verbose
 
 if TYPE_CHECKING:
     from descheduler.cli.source import SourceOptions
@@ -29,25 +29,28 @@ def record(
     example: Example = False,
     prometheus: Prometheus = None,
     policy: PolicyFile = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
 ) -> None:
     """Record a cluster and its history, to plan on them elsewhere or later."""
     with failures.reported(verbose):
         from descheduler.cli.source import SourceOptions
 
-        _record(SourceOptions(kubeconfig, context, recording, example, prometheus), policy, to, anonymize=anonymize)
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        _record(options, policy, to, anonymize=anonymize, overwrite=overwrite)
 
 
-def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool) -> None:
+def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool, overwrite: bool) -> None:
     """Read everything and write it to `path`; says on stderr what was written."""
     import secrets
 
     from descheduler.cli.source import read_objects, read_policy
     from descheduler.kube.recording.anonymize import Anonymizer
-    from descheduler.kube.recording.files import write_recording
+    from descheduler.kube.recording.files import check_target, strangers, write_recording
     from descheduler_profiling.history.serial import history_to_bytes
 
     options.check()
+    check_target(path, overwrite=overwrite)
     objects, observed = read_objects(options, read_policy(policy_file, options))
     histories = dict(observed.histories)
     if anonymize:
@@ -55,13 +58,16 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
         hidden = Anonymizer(secrets.token_bytes(32))
         objects = hidden.objects(objects)
         histories = {signal: _hidden(history, hidden) for signal, history in histories.items()}
-    manifest = write_recording(path, objects, {s: history_to_bytes(h) for s, h in histories.items()})
+    packed = {signal: history_to_bytes(history) for signal, history in histories.items()}
+    manifest = write_recording(path, objects, packed, overwrite=overwrite)
     counts = {kind: info.count for kind, info in manifest.kinds.items()}
     typer.echo(
         f"{path}: {counts.get('nodes', 0)} nodes, {counts.get('pods', 0)} pods, history of "
         f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if anonymize else ''}",
         err=True,
     )
+    for name in strangers(path, manifest):
+        typer.echo(f"{path / name}: not of the recording; left as it is", err=True)
 
 
 def _hidden(history: History, hidden: Anonymizer) -> History:

@@ -64,7 +64,7 @@ class Interner:
         self._owners: dict[tuple[OwnerWire, ...], tuple[OwnerRef, ...]] = {}
         self._labels: Table[Labels] = Table()
         self.specs: Table[PodSpec] = Table()
-        self._kept = AnnotationFilter(annotations)
+        self.kept_annotations = AnnotationFilter(annotations)
 
     def text(self, text: str) -> str:
         """The one object of this text; for texts that many objects share (namespaces, node names)."""
@@ -84,7 +84,7 @@ class Interner:
 
     def annotations(self, found: dict[str, str] | None) -> Labels:
         """Those that some part reads (see `annotations`)."""
-        kept = self._kept(found)
+        kept = self.kept_annotations(found)
         return Labels({self.text(key): value for key, value in kept.items()}) if kept else NO_LABELS
 
     def owners(self, found: tuple[OwnerWire, ...] | None) -> tuple[OwnerRef, ...]:

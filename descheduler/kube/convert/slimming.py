@@ -1,0 +1,143 @@
+"""Objects as lines of a recording: the fields that our schemas read, at their places, and nothing else.
+
+That holds inside of what the schemas leave as bytes, and for objects that no schema fits: of those the broken field
+stays, so that it is broken still, but what stands in it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from descheduler.kube.convert.annotations import AnnotationFilter
+from descheduler.kube.convert.custom_fields import pruned
+from descheduler.kube.convert.wire import (
+    AffinityWire,
+    CustomWire,
+    Object,
+    PortWire,
+    ResourcesWire,
+    SpreadWire,
+    TolerationWire,
+    WorkloadWire,
+)
+from descheduler.kube.devices.sources.statuses import AllocatedWire
+
+_Amounts = dict[str, str | int | float]
+RAW_TYPES: Mapping[str, Any] = {
+    "labels": dict[str, str],
+    "nodeSelector": dict[str, str],
+    "overhead": _Amounts,
+    "allocatedResources": _Amounts,
+    "resources": ResourcesWire,
+    "ports": tuple[PortWire, ...],
+    "affinity": AffinityWire,
+    "tolerations": tuple[TolerationWire, ...],
+    "topologySpreadConstraints": tuple[SpreadWire, ...],
+    "allocatedResourcesStatus": tuple[AllocatedWire, ...],
+}
+"""What the fields hold that the schemas leave as bytes (`Raw`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a schema reads at one place: `fields` of an object, `items` of a list or map, or, with neither, a value."""
+
+    fields: Mapping[str, Shape] | None = None
+    items: Shape | None = None
+    keyed: bool = False
+    own: Callable[[Any], Any] | None = field(default=None, compare=False)
+
+    def cut(self, value: Any) -> Any:
+        """The value with what is read; where it is of another type than the schema's, that type without its content."""
+        if value is None:
+            return None
+        if self.own is not None and isinstance(value, dict):
+            return self.own(value)
+        if self.fields is not None and isinstance(value, dict):
+            return {name: shape.cut(value[name]) for name, shape in self.fields.items() if name in value}
+        if self.items is not None and isinstance(value, dict if self.keyed else list):
+            return (
+                {key: self.items.cut(one) for key, one in value.items()}
+                if self.keyed
+                else [self.items.cut(one) for one in value]
+            )
+        if isinstance(value, dict | list):
+            return type(value)()
+        plain = self.fields is None and self.items is None and self.own is None
+        return value if plain or not isinstance(value, str) else ""
+
+
+class Slimmer:
+    """Makes lines of the objects of one kind; `templates`: pods are made from those in its specs."""
+
+    def __init__(self, wire: type[Object], kept: AnnotationFilter, *, templates: bool) -> None:
+        self._shape = shape_of(wire)
+        self._kept = kept
+        self._workload = issubclass(wire, WorkloadWire)
+        self._templates = templates
+
+    def line(self, data: bytes, api_version: str = "") -> bytes:
+        """One object, whole or broken. `api_version` stands in where it has none of its own."""
+        try:
+            slim = self._shape.cut(msgspec.json.decode(data))
+        except RecursionError:
+            slim = None
+        if not isinstance(slim, dict):  # not to be taken apart: nothing of it stays but that it is broken
+            return data if slim is not None else _TOO_DEEP
+        self._annotations(slim)
+        spec = slim.get("spec")
+        if self._workload and isinstance(spec, dict) and isinstance(spec.get("template"), dict):
+            if self._templates:
+                self._annotations(spec["template"])
+            else:
+                del spec["template"]
+        if api_version and not slim.get("apiVersion"):
+            slim = {"apiVersion": api_version, **slim}
+        return msgspec.json.encode(slim)
+
+    def _annotations(self, of: dict[str, Any]) -> None:
+        meta = of.get("metadata")
+        found = meta.get("annotations") if isinstance(meta, dict) else None
+        if isinstance(found, dict):
+            kept = self._kept(found)
+            meta.pop("annotations") if not kept else meta.update(annotations=kept)
+        if isinstance(meta, dict) and meta.get("labels") in ({}, None):
+            meta.pop("labels", None)
+
+
+_TOO_DEEP = b'{"metadata":{"generation":""}}'
+
+
+@cache
+def shape_of(wire: type[Any]) -> Shape:
+    """What is read of a type of the wire."""
+    if issubclass(wire, CustomWire):
+        shape = _shape(inspect.type_info(wire))
+        free = Shape(own=pruned)
+        return Shape({**(shape.fields or {}), "spec": free, "status": free})
+    return _shape(inspect.type_info(wire))
+
+
+def _shape(found: inspect.Type, name: str = "") -> Shape:
+    match found:
+        case inspect.Metadata(type=inner):
+            return _shape(inner, name)
+        case inspect.RawType():
+            return _shape(inspect.type_info(RAW_TYPES[name]))
+        case inspect.StructType(fields=fields):
+            return Shape({one.encode_name: _shape(one.type, one.encode_name) for one in fields})
+        case inspect.VarTupleType(item_type=item):
+            return Shape(items=_shape(item))
+        case inspect.DictType(value_type=value):
+            return Shape(items=_shape(value), keyed=True)
+        case inspect.UnionType(types=types):
+            shapes = [_shape(one, name) for one in types if not isinstance(one, inspect.NoneType)]
+            return next((one for one in shapes if one != Shape()), Shape())
+        case _:
+            return Shape()
