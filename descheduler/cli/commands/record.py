@@ -12,8 +12,6 @@ from descheduler.cli.options import Context, Example, Kubeconfig, Overwrite, Pol
 
 if TYPE_CHECKING:
     from descheduler.cli.source import SourceOptions
-    from descheduler.kube.recording.anonymize import Anonymizer
-    from descheduler_profiling.series import History
 
 
 def record(
@@ -47,6 +45,7 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
     from descheduler.cli.source import read_objects, read_policy
     from descheduler.kube.recording.anonymize import Anonymizer
     from descheduler.kube.recording.files import check_target, strangers, write_recording
+    from descheduler.observe.hidden_history import hidden_history, signal_name
     from descheduler_profiling.history.serial import history_to_bytes
 
     options.check()
@@ -57,7 +56,9 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
         # The key is forgotten: nobody can find out by trying which name became which pseudonym.
         hidden = Anonymizer(secrets.token_bytes(32))
         objects = hidden.objects(objects)
-        histories = {signal: _hidden(history, hidden) for signal, history in histories.items()}
+        histories = dict(hidden_history(history, hidden) for history in histories.values())
+        for signal in sorted(set(observed.histories) - set(histories)):
+            typer.echo(f"the signal {signal} is called {signal_name(signal, hidden)} in it", err=True)
     packed = {signal: history_to_bytes(history) for signal, history in histories.items()}
     manifest = write_recording(path, objects, packed, overwrite=overwrite)
     counts = {kind: info.count for kind, info in manifest.kinds.items()}
@@ -68,27 +69,3 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
     )
     for name in strangers(path, manifest):
         typer.echo(f"{path / name}: not of the recording; left as it is", err=True)
-
-
-def _hidden(history: History, hidden: Anonymizer) -> History:
-    """The history under the pseudonyms of the objects; rows stay sorted by their keys."""
-    from dataclasses import replace
-
-    from descheduler.model.workloads import WorkloadKey
-
-    keys = [WorkloadKey(hidden.text(k.namespace), k.kind, hidden.text(k.name)) for k in history.keys]
-    order = sorted(range(len(keys)), key=lambda i: keys[i])
-    pods = [(hidden.text(space), hidden.text(pod)) for space, pod in history.pods]
-    by_name = sorted(range(len(pods)), key=lambda i: pods[i])
-    levels = {(hidden.text(space), hidden.text(pod)): level for (space, pod), level in history.pod_level.items()}
-    return replace(
-        history,
-        keys=tuple(keys[i] for i in order),
-        values=history.values[order],
-        replicas=history.replicas[order],
-        pod_level=levels,
-        problems=tuple(hidden.text(problem) for problem in history.problems),
-        pods=tuple(pods[i] for i in by_name),
-        standing_still=tuple(sorted(hidden.text(node) for node in history.standing_still)),
-        recent=history.recent[by_name] if pods else history.recent,
-    )

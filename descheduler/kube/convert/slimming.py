@@ -6,7 +6,7 @@ stays, so that it is broken still, but what stands in it goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -52,6 +52,14 @@ class Shape:
     items: Shape | None = None
     keyed: bool = False
     own: Callable[[Any], Any] | None = field(default=None, compare=False)
+
+    def names(self) -> Iterator[str]:
+        """Of all fields, at any depth."""
+        for name, shape in (self.fields or {}).items():
+            yield name
+            yield from shape.names()
+        if self.items is not None:
+            yield from self.items.names()
 
     def cut(self, value: Any) -> Any:
         """The value with what is read; where it is of another type than the schema's, that type without its content."""
