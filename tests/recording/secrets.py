@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import inspect
 
-from descheduler.kube.convert.custom_fields import BY_ROLE, KEPT_FIELDS, MAPS, PRESENT
+from descheduler.kube.convert.custom_fields import KEPT_FIELDS
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.convert.slimming import RAW_TYPES
 from descheduler.kube.convert.wire import CustomWire
@@ -130,7 +130,7 @@ def _specs(kind: str, planter: Planter) -> Iterator[Json]:
     def secret(field: str) -> str:
         return planter.secret(f"{kind}.{field}")
 
-    fields = sorted(KEPT_FIELDS | MAPS | BY_ROLE | PRESENT)
+    fields = sorted(KEPT_FIELDS)
     yield runs(planter)
     yield {field: secret(field) for field in fields}
     if kind != "ray.io/RayCluster":  # one is enough for what is the same code for all

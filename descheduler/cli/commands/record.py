@@ -12,6 +12,7 @@ from descheduler.cli.options import Context, Example, Kubeconfig, Overwrite, Pol
 
 if TYPE_CHECKING:
     from descheduler.cli.source import SourceOptions
+    from descheduler.kube.recording.anonymize import Anonymizer
 
 
 def record(
@@ -21,6 +22,12 @@ def record(
     anonymize: Annotated[
         bool, typer.Option("--anonymize", help="Replace every name by a pseudonym, the same one everywhere.")
     ] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="With --anonymize: a name or label key that stays, such as one in the policy."
+        ),
+    ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     recording: Recorded = None,
@@ -32,18 +39,25 @@ def record(
 ) -> None:
     """Record a cluster and its history, to plan on them elsewhere or later."""
     with failures.reported(verbose):
+        import secrets
+
         from descheduler.cli.source import SourceOptions
+        from descheduler.kube.recording.anonymize import Anonymizer
+        from descheduler.model.errors import UsageError
 
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
-        _record(options, policy, to, anonymize=anonymize, overwrite=overwrite)
+        if keep and not anonymize:
+            raise UsageError("--keep is for --anonymize: without it every name stays")
+        # The key is forgotten: nobody can find out by trying which name became which pseudonym.
+        hidden = Anonymizer(secrets.token_bytes(32), keep or ()) if anonymize else None
+        _record(options, policy, to, hidden, overwrite=overwrite)
 
 
-def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool, overwrite: bool) -> None:
+def _record(
+    options: SourceOptions, policy_file: Path | None, path: Path, hidden: Anonymizer | None, *, overwrite: bool
+) -> None:
     """Read everything and write it to `path`; says on stderr what was written."""
-    import secrets
-
     from descheduler.cli.source import read_objects, read_policy
-    from descheduler.kube.recording.anonymize import Anonymizer
     from descheduler.kube.recording.files import check_target, strangers, write_recording
     from descheduler.observe.hidden_history import hidden_history, signal_name
     from descheduler_profiling.history.serial import history_to_bytes
@@ -52,9 +66,7 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
     check_target(path, overwrite=overwrite)
     objects, observed = read_objects(options, read_policy(policy_file, options))
     histories = dict(observed.histories)
-    if anonymize:
-        # The key is forgotten: nobody can find out by trying which name became which pseudonym.
-        hidden = Anonymizer(secrets.token_bytes(32))
+    if hidden is not None:
         objects = hidden.objects(objects)
         histories = dict(hidden_history(history, hidden) for history in histories.values())
         for signal in sorted(set(observed.histories) - set(histories)):
@@ -64,7 +76,7 @@ def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, ano
     counts = {kind: info.count for kind, info in manifest.kinds.items()}
     typer.echo(
         f"{path}: {counts.get('nodes', 0)} nodes, {counts.get('pods', 0)} pods, history of "
-        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if anonymize else ''}",
+        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if hidden else ''}",
         err=True,
     )
     for name in strangers(path, manifest):

@@ -32,7 +32,7 @@ uuid parentUUID profile productName model product index pciBusID pcieBusID numaN
 resource.kubernetes.io/pcieRoot resource.kubernetes.io/pciBusID resource.kubernetes.io/numaNode
 """
 _PARTITIONS = frozenset(f"partition{size}" for size in range(1, 33))
-KEPT_FIELDS = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES}".split()) | _PARTITIONS
+_PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES}".split()) | _PARTITIONS
 """Fields by their names alone: none of them names anything else anywhere that could be meant for nobody's eyes."""
 
 AMOUNTS = frozenset({"min", "max", "resources", "requests", "consumedCapacity"})
@@ -46,11 +46,13 @@ PRESENT = frozenset(
 )
 """Of which nothing matters but that they are there, and not empty."""
 
+KEPT_FIELDS = _PLAIN | AMOUNTS | MAPS | BY_ROLE | PRESENT
+
 
 def pruned(value: Any) -> Any:
     """Any part of a spec or status, with the fields that are kept and no others."""
     if isinstance(value, dict):
-        return {k: _field(k, v) for k, v in value.items() if k in KEPT_FIELDS or k in _SPECIAL}
+        return {k: _field(k, v) for k, v in value.items() if k in KEPT_FIELDS}
     if isinstance(value, list):
         return [pruned(item) for item in value]
     return value
@@ -75,6 +77,3 @@ def _mark(value: Any) -> Any:
     if isinstance(value, dict):
         return {"": {}} if value else {}
     return bool(value) if isinstance(value, str) else value
-
-
-_SPECIAL = AMOUNTS | MAPS | BY_ROLE | PRESENT

@@ -39,10 +39,14 @@ _FEW = 12  # digits of a number in a row of devices
 
 
 class Pseudonyms:
-    """Pseudonyms under one secret `key`; with the same key the same names give the same pseudonyms."""
+    """Pseudonyms under one secret `key`; with the same key the same names give the same pseudonyms.
 
-    def __init__(self, key: bytes) -> None:
+    `keep`: names and keys of labels that stay, because whoever records says so.
+    """
+
+    def __init__(self, key: bytes, keep: Iterable[str] = ()) -> None:
         self._key = key[:64]
+        self._kept = public.VALUES | frozenset(keep)
         self._words: dict[str, str] = {}
         self._numbered: set[str] = set()
         self._compared: dict[str, tuple[int, int]] = {}
@@ -66,7 +70,7 @@ class Pseudonyms:
 
     def text(self, text: str) -> str:
         """A text with every name in it replaced."""
-        if text in public.VALUES:
+        if text in self._kept:
             return text
         return _TOKEN.sub(lambda found: self._token(found.group()), text)
 
@@ -107,7 +111,7 @@ class Pseudonyms:
 
     def key(self, key: str) -> str:
         """The key of a label, taint or annotation."""
-        if key in public.KEYS:
+        if key in public.KEYS or key in self._kept:
             return key
         for start, end in public.KEY_ENDS.items():
             if key.startswith(start) and key.endswith(end) and len(key) > len(start) + len(end):
@@ -140,7 +144,7 @@ class Pseudonyms:
         return self.text(domain.removesuffix(native)) + native
 
     def _token(self, token: str) -> str:
-        if token in public.VALUES:
+        if token in self._kept:
             return token
         parts = _GAP.split(token)
         return "".join(
@@ -188,4 +192,4 @@ class Pseudonyms:
         return "".join(out)
 
     def _told(self, text: str) -> str:
-        return text if text in public.VALUES else self.of(Holds.MODEL, text)
+        return text if text in self._kept else self.of(Holds.MODEL, text)
