@@ -26,9 +26,7 @@ MARKS = (
     {"pod-group-name": "kai-1"},
     {"gpu-fraction": "0.5"},
     {"alibabacloud.com/gpu-milli": "500", "alibabacloud.com/gpu-index": "1"},
-    {
-        "scheduling.koordinator.sh/device-allocated": '{"gpu":[{"minor":1,"resources":{"koordinator.sh/gpu-core":"50"}}]}'
-    },
+    {"scheduling.koordinator.sh/device-allocated": json.dumps({"gpu": [{"minor": 1, "resources": HALF}]})},
     {"hami.io/vgpu-devices-allocated": "GPU-8f-01,NVIDIA,10000,25:;"},
     {"kubernetes.io/config.mirror": "abc"},
 )
