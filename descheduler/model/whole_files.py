@@ -1,4 +1,6 @@
-"""Files that are written whole or not at all, and never in the place of one that is there unless that is asked for."""
+"""Files that are written whole or not at all, and never in the place of one that is there unless that is asked for;
+and files that are read no further than they can go on.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +38,18 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             aside.unlink()
+
+
+def read_at_most(path: Path, most: int) -> bytes:
+    """What is in a file. Raises UsageError when it cannot be read, or has more than `most` bytes."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > most:
+        raise UsageError(f"{path}: is larger than any such file, more than {most} bytes")
+    return data
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:

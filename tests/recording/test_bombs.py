@@ -18,7 +18,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from descheduler.cli.main import app
 from descheduler.kube.recording import read_parts
 from descheduler.kube.recording.files import read_recording, write_recording
 from descheduler.kube.recording.read_parts import checksum
@@ -181,6 +183,18 @@ def test_the_header_of_a_history_is_no_bomb_either() -> None:
     with pytest.raises(RecordingError, match="larger than one can be"):
         history_from_bytes(data)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < (700 << 10)
+
+
+def test_a_plan_that_does_not_end_or_is_nested_without_end_is_one_clear_error(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text('{"format":"x","unknown":' + "[" * 200_000)
+    unending = tmp_path / "unending.json"
+    with unending.open("wb") as file:
+        file.truncate(1 << 30)  # a hole
+    for path, why in ((deep, "not a plan document"), (unending, "larger than any such file")):
+        done = CliRunner().invoke(app, ["show", str(path)])
+        assert done.exit_code in (1, 2)
+        assert why in done.output
 
 
 def test_a_large_recording_whose_objects_are_alike_is_still_read(tmp_path: Path) -> None:

@@ -65,18 +65,16 @@ class Shape:
         """The value with what is read; where it is of another type than the schema's, that type without its content."""
         if value is None:
             return None
-        if self.own is not None and isinstance(value, dict):
-            return self.own(value)
-        if self.fields is not None and isinstance(value, dict):
-            return {name: shape.cut(value[name]) for name, shape in self.fields.items() if name in value}
-        if self.items is not None and isinstance(value, dict if self.keyed else list):
-            return (
-                {key: self.items.cut(one) for key, one in value.items()}
-                if self.keyed
-                else [self.items.cut(one) for one in value]
-            )
-        if isinstance(value, dict | list):
-            return type(value)()
+        if isinstance(value, dict):
+            if self.own is not None:
+                return self.own(value)
+            if self.fields is not None:
+                return {name: shape.cut(value[name]) for name, shape in self.fields.items() if name in value}
+            if self.items is not None and self.keyed:
+                return {key: self.items.cut(one) for key, one in value.items()}
+            return {}
+        if isinstance(value, list):
+            return [] if self.items is None or self.keyed else [self.items.cut(one) for one in value]
         plain = self.fields is None and self.items is None and self.own is None
         return value if plain or not isinstance(value, str) else ""
 
@@ -111,12 +109,13 @@ class Slimmer:
 
     def _annotations(self, of: dict[str, Any]) -> None:
         meta = of.get("metadata")
-        found = meta.get("annotations") if isinstance(meta, dict) else None
-        if isinstance(found, dict):
-            kept = self._kept(found)
-            meta.pop("annotations") if not kept else meta.update(annotations=kept)
-        if isinstance(meta, dict) and meta.get("labels") in ({}, None):
-            meta.pop("labels", None)
+        if not isinstance(meta, dict):
+            return
+        if isinstance(found := meta.get("annotations"), dict):
+            meta["annotations"] = self._kept(found)
+        for name in ("labels", "annotations"):
+            if not meta.get(name, True):
+                del meta[name]
 
 
 _TOO_DEEP = b'{"metadata":{"generation":""}}'

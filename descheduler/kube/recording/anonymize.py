@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 
 import msgspec
 
@@ -20,6 +18,7 @@ from descheduler.kube.convert.slimming import shape_of
 from descheduler.kube.recording import field_rules as rules
 from descheduler.kube.recording import public_names as public
 from descheduler.kube.recording.field_rules import Holds
+from descheduler.kube.recording.hyper_members import members_by_name, name_of
 from descheduler.kube.recording.pseudonyms import Pseudonyms
 from descheduler.kube.recording.wire_objects import ClusterObjects, slim_lines
 from descheduler.model.objects import Json
@@ -45,7 +44,7 @@ class Anonymizer(Pseudonyms):
         self.number(_stems(lines))
         self.compare(_compared(lines))
         if _HYPER in lines:
-            lines[_HYPER] = _by_name(lines[_HYPER], lines.get("nodes", ()))
+            lines[_HYPER] = members_by_name(lines[_HYPER], lines.get("nodes", ()))
         return dataclasses.replace(
             objects,
             lines={kind: tuple(map(self._line, found)) for kind, found in lines.items()},
@@ -138,12 +137,7 @@ _FEW = 3  # digits of a key that is a number: of a device, or how many devices a
 def _stems(lines: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
     """Names of StatefulSets."""
     for line in lines.get("statefulsets", ()):
-        yield _name(line)
-
-
-def _name(line: bytes) -> str:
-    found = msgspec.json.decode(line).get("metadata")
-    return str(found.get("name")) if isinstance(found, dict) else ""
+        yield name_of(line)
 
 
 def _compared(lines: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
@@ -162,35 +156,3 @@ def _compared_in(value: Json) -> Iterator[str]:
         value = list(value.values())
     for item in value if isinstance(value, list) else ():
         yield from _compared_in(item)
-
-
-def _by_name(hyper: Iterable[bytes], nodes: Iterable[bytes]) -> tuple[bytes, ...]:
-    """HyperNodes that list their members by name, for no pattern over names fits pseudonyms."""
-    names = {"Node": [_name(line) for line in nodes], "HyperNode": [_name(line) for line in hyper]}
-    return tuple(map(partial(_listed, names), hyper))
-
-
-def _listed(names: Mapping[str, list[str]], line: bytes) -> bytes:
-    found = msgspec.json.decode(line)
-    spec = found.get("spec")
-    members = spec.get("members") if isinstance(spec, dict) else None
-    if isinstance(members, list):
-        spec["members"] = [one for member in members for one in _matching(names, member)]
-    return msgspec.json.encode(found)
-
-
-def _matching(names: Mapping[str, list[str]], member: Json) -> Iterator[Json]:
-    selector = member.get("selector") if isinstance(member, dict) else None
-    match = selector.get("regexMatch") if isinstance(selector, dict) else None
-    if not isinstance(member, dict) or not isinstance(match, dict) or "exactMatch" in selector:
-        yield member
-        return
-    try:
-        pattern = re.compile(str(match.get("pattern")))
-    except re.error:
-        yield {**member, "selector": {"regexMatch": {"pattern": "("}}}  # as broken as it was
-        return
-    kind = "HyperNode" if member.get("type") == "HyperNode" else "Node"
-    yield from (
-        {"type": kind, "selector": {"exactMatch": {"name": name}}} for name in names[kind] if pattern.search(name)
-    )

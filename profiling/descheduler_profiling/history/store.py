@@ -160,7 +160,7 @@ def _decode(data: bytes, fingerprint: str) -> Loaded:
         if msgspec.msgpack.decode(fields.get("version", msgspec.Raw(b"\xc0"))) != _VERSION:
             return Loaded(None, "of another version")
         header = msgspec.msgpack.decode(body[4 : 4 + size], type=_Header)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return Loaded(None, f"its header cannot be read: {error}")
     if header.fingerprint != fingerprint:
         return Loaded(None, "the query or the server has changed")
