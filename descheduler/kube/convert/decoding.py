@@ -14,7 +14,7 @@ from msgspec import structs
 from descheduler.kube.convert.customs import pruned
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import Endpoint, page_decoder
-from descheduler.kube.convert.unreadable import Unreadable, stand_in
+from descheduler.kube.convert.unreadable import stand_in
 from descheduler.kube.convert.wire import (
     NO_RAW,
     CustomWire,
@@ -27,6 +27,7 @@ from descheduler.kube.convert.wire import (
 )
 from descheduler.kube.convert.workloads import MAKES_PODS
 from descheduler.model.errors import BadAnswer
+from descheduler.model.fence import Unreadable
 from descheduler.model.pods import Pod
 
 _raw_list = msgspec.json.Decoder(RawList)

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import msgspec
 
-from descheduler.kube.convert.unreadable import Unreadable, under
+from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     ConditionWire,
     ContainerStatusWire,
@@ -25,6 +25,7 @@ from descheduler.kube.convert.wire import (
     ResourcesWire,
 )
 from descheduler.model.asks import Asks, ContainerAsk, Exact, Quantities, exact, pod_level, raise_to
+from descheduler.model.fence import Unreadable
 from descheduler.model.quantity import InvalidQuantity, parse_quantity
 
 _ABSURD = Decimal(2**53)  # beyond it sums over a cluster would overflow; 8 PiB of memory, or 9e12 cores

@@ -13,7 +13,7 @@ from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.pod_requests import in_force, of_template, written
 from descheduler.kube.convert.selectors import affinities, spread, tolerations
 from descheduler.kube.convert.storage import convert_claim_template
-from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, Unreadable, under
+from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, under
 from descheduler.kube.convert.wire import (
     NO_RAW,
     ContainerStatusWire,
@@ -25,6 +25,7 @@ from descheduler.kube.convert.wire import (
 )
 from descheduler.kube.devices.reported import statements
 from descheduler.kube.devices.resources import REQUEST_ANNOTATIONS, UNSCHEDULED, gpu_request
+from descheduler.model.fence import Unreadable
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import HostPort, Phase, Pod, PodSpec
 from descheduler.model.quantity import amounts

@@ -1,4 +1,4 @@
-"""Objects that make no sense: the error that names the field, and what takes such an object's place."""
+"""Objects that make no sense: the path of the field that does not, and what takes such an object's place."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from descheduler.kube.devices import device_objects
 from descheduler.kube.devices.device_objects import KoordinatorDevice, ResourceClaim, ResourceSlice
 from descheduler.model.admission import LimitRange, ResourceQuota
 from descheduler.model.budgets import PUB, DisruptionBudget
+from descheduler.model.fence import Unreadable
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Phase, Pod, PodSpec
@@ -20,18 +21,6 @@ from descheduler.model.selectors import LabelSelector
 
 UNAVAILABLE_BUDGETS = "policy.kruise.io/PodUnavailableBudget"
 UNREADABLE_SPEC = PodSpec(requests=(("pods", 1),), local_storage=True)
-
-
-class Unreadable(ValueError):
-    """A field of one object cannot be used; `field` is its path, `why` says what is wrong.
-
-    It does not leave this package: the object is replaced by a stand-in and its problem is listed.
-    """
-
-    def __init__(self, field: str, why: str) -> None:
-        self.field = field
-        self.why = why
-        super().__init__(f"{field}: {why}" if field else why)
 
 
 @contextmanager

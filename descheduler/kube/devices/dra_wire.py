@@ -17,11 +17,11 @@ from msgspec import field, structs
 
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.devices.device_objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.resources import quantity
 from descheduler.model.devices import Device, MigSlice
+from descheduler.model.fence import Unreadable
 from descheduler.model.objects import CustomObject
 
 _PCIE_ROOT = "resource.kubernetes.io/pcieRoot"

@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.devices.sharing import Units, number, units
 from descheduler.model.device_parts import SHARED
 from descheduler.model.devices import WHOLE, NodeGpus
+from descheduler.model.fence import Unreadable
 from descheduler.model.pods import Amounts, GpuRequest
 from descheduler.model.quantity import InvalidQuantity, amount
 

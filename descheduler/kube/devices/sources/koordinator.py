@@ -11,12 +11,12 @@ import msgspec
 
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.devices.device_objects import DEVICES, RESERVATIONS, KoordinatorDevice
 from descheduler.kube.devices.resources import KOORDINATOR_MEMORY, KOORDINATOR_MODEL, KOORDINATOR_PARTS, quantity
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
 from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
+from descheduler.model.fence import Unreadable
 from descheduler.model.objects import CustomObject
 
 ALLOCATED = "scheduling.koordinator.sh/device-allocated"

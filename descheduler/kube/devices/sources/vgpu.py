@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.convert.wire import Slim
 from descheduler.kube.devices.resources import MIB
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
 from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuShare, GpuSource, GpuStatement
+from descheduler.model.fence import Unreadable
 
 HAMI_NODE = "hami.io/node-nvidia-register"
 HAMI_POD = "hami.io/vgpu-devices-allocated"
