@@ -150,6 +150,11 @@ class Scenario:
         """
         self._steered = frozenset(nodes) if self.mode is LandingMode.STEERED else frozenset()
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each kind of pod that was asked about and cannot be judged; such pods fit nowhere."""
+        return self._state.problems
+
     def node_of(self, pod: int) -> int:
         """Position of the pod's node, -1 when it has none."""
         return self._state.node_of(pod)

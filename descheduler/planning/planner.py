@@ -7,7 +7,7 @@ its neighbour may go. Rounds are few and bounded; everything is ordered, so the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,7 +85,7 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
         refused=tuple(rounds.refused),
         observed={key: seen for found in rounds.observed.values() for key, seen in found.items()},
         final=rounds.prover.state,
-        problems=(*context.problems, *rounds.problems),
+        problems=(*context.problems, *rounds.problems, *_unplaceable(rounds.prover.state)),
         without_history=tuple(rounds.without_history),
     )
 
@@ -178,6 +178,11 @@ class _Rounds:
                 self.refused.append(Refused(proposal.finding, verdict, pods))
                 refused[id(proposal)] = proposal
         return refused
+
+
+def _unplaceable(state: Scenario) -> Iterator[Problem]:
+    """Pods of which it could not be said where they might go."""
+    return (Problem(ProblemKind.OBJECT, text) for text in state.problems)
 
 
 def _guarded(one: ChosenStrategy, view: RebalanceView) -> list[Proposal | Observation] | StrategyError:

@@ -260,6 +260,11 @@ class WhatIf:
         """
         return self.outlook(pod, steered)[1]
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each class of pods that cannot be judged, as far as it was asked about."""
+        return self._placement.problems
+
     def outlook(
         self, pod: int, steered: Collection[int] = ()
     ) -> tuple[NDArray[np.intp], tuple[tuple[int, float], ...]]:
