@@ -10,9 +10,7 @@ from enum import StrEnum
 from descheduler.model.bounds import integer_of
 from descheduler.model.fence import shortened
 
-_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")  # what apimachinery calls a qualified name
-_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_DOMAIN_LENGTH = 253
+_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")  # of a label, where it is not empty
 
 
 class Operator(StrEnum):
@@ -60,10 +58,7 @@ class Requirement:
     @property
     def fault(self) -> str:
         """Why a scheduler cannot read it, though the API server takes it in preferences; empty when it can
-        (apimachinery pkg/labels/selector.go NewRequirement)."""
-        domain, _, name = self.key.rpartition("/")
-        if not _NAME.fullmatch(name) or (domain and (len(domain) > _DOMAIN_LENGTH or not _DOMAIN.fullmatch(domain))):
-            return f"{shortened(self.key)!r} is no key of a label"
+        (apimachinery pkg/labels/selector.go NewRequirement; keys are the API server's to check)."""
         match self.operator:
             case Operator.IN | Operator.NOT_IN if not self.values:
                 return f"{self.operator} without a value"
@@ -71,7 +66,7 @@ class Requirement:
                 return f"{self.operator} with a value"
             case Operator.GT | Operator.LT if len(self.values) != 1 or integer_of(self.values[0]) is None:
                 return f"{self.operator} without a number of 64 bits"
-        bad = next((value for value in self.values if value and not _NAME.fullmatch(value)), None)
+        bad = next((value for value in self.values if value and not _VALUE.fullmatch(value)), None)
         return "" if bad is None else f"{shortened(bad)!r} is no value of a label"
 
 

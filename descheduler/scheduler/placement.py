@@ -26,7 +26,8 @@ from descheduler.scheduler.volumes import VolumeRules, Volumes
 
 
 class Placement:
-    """The snapshot's nodes and pods as the scheduler sees them. Never changes; remembers what it has worked out.
+    """The snapshot's nodes and pods as the scheduler sees them. Never changes; remembers what it has worked out, and
+    for whom it could not.
 
     N nodes, P pods, R resources as in `snapshot.columns`.
     """
@@ -80,6 +81,10 @@ class Placement:
     def amounts(self, cls: int) -> tuple[tuple[int, int], ...]:
         """(row of `rows`, amount) of all that a pod of the class takes from its node."""
         return self.scorer.amounts(int(self.classes.spec[cls]))
+
+    def set_aside(self, cls: int, why: str) -> None:
+        """The class cannot be judged."""
+        self._rules[cls] = self._nowhere(cls, why)
 
     def _example(self, cls: int) -> str:
         return self.snapshot.pods[int(self.classes.first[cls])].key
