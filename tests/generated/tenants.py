@@ -19,6 +19,8 @@ from kube.device_objects import claim, claiming, gpu_device, koordinator_device,
 from kube.wire_objects import Json, container, meta, node, pod
 
 HONEST, FRIEND, EVIL = "prod", "shop", "evil"
+LAST = "zoo"
+"""Another name of his namespace: of two objects that are alike neither the first nor the last may be taken for both."""
 OWN_NODE = "e1"
 GPU = "nvidia.com/gpu"
 KOORD, QUOTA = "gang.scheduling.koordinator.sh", "quota.scheduling.koordinator.sh"
@@ -87,7 +89,8 @@ class Town:
 def town() -> Objects:
     """What is there without the other tenant."""
     found = Town()
-    found.add("namespaces", *({"metadata": meta(name)} for name in (HONEST, FRIEND, EVIL, "koordinator-system")))
+    spaces = (HONEST, FRIEND, EVIL, LAST, "koordinator-system")
+    found.add("namespaces", *({"metadata": meta(name)} for name in spaces))
     found.add("nodes", *(node(f"n{i}", cpu="64", memory="256Gi", **{"nvidia.com__gpu": "4"}) for i in range(1, 5)))
     found.add("nodes", node(OWN_NODE, spec={"taints": [{"key": "own", "value": "evil", "effect": "NoSchedule"}]}))
     _workloads(found)
@@ -345,10 +348,11 @@ def _without_resources(found: Json, *, bound: bool) -> None:
         found["status"] = {"phase": "Pending"}
 
 
-def with_tenant(written: Iterable[tuple[str, Json]]) -> Objects:
-    """The town and what the other tenant holds beside it; of two objects of one name the API has the later."""
+def with_tenant(written: Iterable[tuple[str, Json]], namespace: str = EVIL) -> Objects:
+    """The town and what the other tenant holds beside it, in the namespace of that name; of two objects of one name the
+    API has the later."""
     out = {kind: list(found) for kind, found in BASE.items()}
     his = {(kind, one["metadata"]["name"]): one for kind, one in written}
     for (kind, _), one in his.items():
-        out[kind].append(one)
+        out[kind].append(json.loads(json.dumps(one).replace(EVIL, namespace)))
     return out

@@ -19,9 +19,10 @@ from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.filters.build import build_filters
-from generated.tenants import EVIL, Objects, town, with_tenant
+from generated.tenants import EVIL, FRIEND, HONEST, Objects, town, with_tenant
 from kube.wire_objects import Json
 
+THE_HONEST = (HONEST, FRIEND)
 NOW = 1_760_000_000.0
 SETTINGS = PlanningSettings(limits=DisruptionLimits(), landing=LandingMode.DIRECTED)
 
@@ -40,7 +41,7 @@ class EverybodyElsewhere:
         del args
         state = view.what_if()
         for at, pod in enumerate(view.snapshot.pods):
-            if pod.namespace == EVIL or state.node_of(at) < 0:
+            if pod.namespace not in THE_HONEST or state.node_of(at) < 0:
                 continue
             finding = Finding(self.name, Subject("pod", pod.key), "here", 1.0, 0.0, "is here")
             found = relocate(view, state, (at,), anywhere, max_risk=1.0, bad=Reason.NO_GAIN)
@@ -61,7 +62,7 @@ def verdicts(objects: Objects) -> Verdicts:
     matches = match_budgets(snapshot)
     out: Verdicts = {}
     for at, pod in enumerate(snapshot.pods):
-        if pod.namespace == EVIL:
+        if pod.namespace not in THE_HONEST:
             continue
         unit = units.of(at)
         out[f"{pod.key} is stopped by"] = filters.every(at)
@@ -87,8 +88,8 @@ def alone() -> Verdicts:
     return verdicts(town())
 
 
-def changed(written: Iterable[tuple[str, Json]]) -> list[str]:
-    """What is another for honest pods because of what the other tenant wrote."""
-    before, after = alone(), verdicts(with_tenant(written))
+def changed(written: Iterable[tuple[str, Json]], namespace: str = EVIL) -> list[str]:
+    """What is another for honest pods because of what the other tenant wrote in his namespace."""
+    before, after = alone(), verdicts(with_tenant(written, namespace))
     keys = dict.fromkeys((*before, *after))
     return [f"{key}: {before.get(key)} | {after.get(key)}" for key in keys if before.get(key) != after.get(key)]

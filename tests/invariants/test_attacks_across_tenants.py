@@ -18,6 +18,7 @@ from generated.tenants import (
     GPU,
     HONEST,
     KOORD,
+    LAST,
     QUOTA,
     Objects,
     custom,
@@ -32,6 +33,13 @@ from kube.wire_objects import Json, container, meta, pod
 Written = tuple[str, Json]
 
 WEB = reference("apps/v1", "ReplicaSet", "web-1")
+IN_QUOTA = sum(
+    "cpu" in one["spec"]["containers"][0]["resources"].get("requests", {})
+    and f"{QUOTA}/name" not in one["metadata"].get("labels", {})
+    for one in town()["pods"]
+    if one["metadata"]["namespace"] == HONEST
+)
+"""CPUs that the quota of 900 counts."""
 
 
 def his_pod(name: str = "x", owner: Json | None = None, **metadata: Any) -> Written:
@@ -112,7 +120,7 @@ ATTACKS: dict[str, list[Written]] = {
             "pods",
             pod(
                 "x",
-                container(requests={"cpu": "899"}),
+                container(requests={"cpu": f"{900 - IN_QUOTA}500m"}),
                 namespace=EVIL,
                 node="",
                 phase="Pending",
@@ -142,9 +150,10 @@ ATTACKS: dict[str, list[Written]] = {
 }
 
 
+@pytest.mark.parametrize("namespace", [EVIL, LAST])
 @pytest.mark.parametrize("written", ATTACKS.values(), ids=ATTACKS.keys())
-def test_changes_nothing_for_others(written: list[Written]) -> None:
-    assert not changed(written)
+def test_changes_nothing_for_others(written: list[Written], namespace: str) -> None:
+    assert not changed(written, namespace)
 
 
 def his_verdict(*written: Written) -> tuple[str, ...]:
