@@ -44,9 +44,15 @@ class Items:
 class DecodedEntry:
     """One converted object. `model` None: nothing to keep (it may be only a problem)."""
 
-    key: str  # uid, else namespace/name
+    key: str  # `key_of`
     model: object | None
     problem: str = ""
+
+
+def key_of(meta: MetaWire) -> str:
+    """What an object of one kind is kept under: its name, which nobody else can have. Uids are not relied on to be
+    unlike, for then one object could stand in the place of another."""
+    return f"{meta.namespace}/{meta.name}"
 
 
 class Codec:
@@ -91,7 +97,7 @@ class Codec:
 
     def entry(self, found: Object | Broken) -> DecodedEntry:
         """Convert one object; what cannot be used becomes a stand-in with its problem."""
-        key = found.metadata.uid or f"{found.metadata.namespace}/{found.metadata.name}"
+        key = key_of(found.metadata)
         if isinstance(found, Broken):
             return self._unreadable(key, found, found.why)
         return fenced(lambda: self._converted(key, found), lambda why: self._unreadable(key, found, why))
