@@ -13,6 +13,7 @@ from descheduler.kube.convert.custom_fields import KEPT_FIELDS
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.convert.slimming import RAW_TYPES
 from descheduler.kube.convert.wire import CustomWire
+from descheduler.kube.recording.field_rules import AMOUNT_MAPS
 
 Json = Any
 
@@ -63,7 +64,7 @@ class Planter:
 
 def _is_amount(place: str) -> bool:
     """Of a resource: a number is one there, and is kept."""
-    return place.rpartition(".")[2] in ("requests", "limits", "overhead", "allocatedResources", "memory")
+    return place.rpartition(".")[2] in {*AMOUNT_MAPS, "memory"}
 
 
 def telling(secret: str) -> list[str]:

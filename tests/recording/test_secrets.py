@@ -14,7 +14,7 @@ from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.convert.slimming import RAW_TYPES
 from descheduler.kube.recording.anonymize import Anonymizer
 from descheduler.kube.recording.files import read_recording, write_recording
-from descheduler.kube.recording.wire_objects import cluster_objects
+from descheduler.kube.recording.wire_objects import ClusterObjects, cluster_objects, slim_lines
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.hidden_history import hidden_history
 from descheduler_profiling.history.serial import history_to_bytes
@@ -108,6 +108,25 @@ def test_nor_of_an_object_that_makes_no_sense(tmp_path: Path) -> None:
     problems = read_recording(tmp_path / "r.zip").snapshot.problems
     assert [problem.partition(":")[0] for problem in problems] == ["Pod shop/broken", "ReplicaSet shop/web"]
     assert problems == objects.snapshot().problems
+
+
+def test_an_object_that_cannot_be_taken_apart_is_as_broken_in_its_recording_and_says_no_more(tmp_path: Path) -> None:
+    planter = Planter()
+    deep = '{"a":' * 3000 + "1" + "}" * 3000
+    labels = {"app": "web"}
+    meta_text = json.dumps(meta("odd", "shop", labels=labels, annotations={"notes": planter.secret("annotation")}))
+    args = json.dumps([planter.secret("args")])
+    line = f'{{"metadata":{meta_text},"spec":{{"nodeName":"n1","containers":[{{"args":{args},"x":{deep}}}]}}}}'
+    others = cluster_objects({"nodes": [node("n1")]}, taken_at=0.0).lines
+    whole = ClusterObjects(0.0, {**others, "pods": (line.encode(),)})
+    codec_lines = slim_lines("pods", whole.lines["pods"])
+    again = ClusterObjects(0.0, {**whole.lines, "pods": codec_lines})
+    write_recording(tmp_path / "r.zip", again)
+    assert not planter.found_in(every_byte(tmp_path / "r.zip"))
+    (before,), (after,) = whole.snapshot().pods, read_recording(tmp_path / "r.zip").snapshot.pods
+    assert before.problem
+    assert after.problem
+    assert (after.name, after.node, after.labels, after.spec) == (before.name, before.node, before.labels, before.spec)
 
 
 def test_a_recording_that_somebody_else_wrote_is_cleaned_too() -> None:

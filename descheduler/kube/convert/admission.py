@@ -8,7 +8,7 @@ from decimal import Decimal
 from descheduler.kube.convert.admission_wire import LimitRangeItemWire, LimitRangeWire, QuotaWire, RuntimeClassWire
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.selectors import tolerations
-from descheduler.kube.convert.unreadable import Unreadable, under
+from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import Object
 from descheduler.model.admission import (
     LimitRange,
@@ -20,6 +20,7 @@ from descheduler.model.admission import (
     unit_of,
 )
 from descheduler.model.asks import Exact, exact
+from descheduler.model.fence import Unreadable
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
 from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from descheduler.model.bounds import DEPTH
+from descheduler.model.fence import Unreadable, fenced
+
 _GANGS = """
 minMember minReplicas minAvailable minCount subGroups schedulingPolicy basic gang disruptionMode single all
 schedulingConstraints topology key podSets count admission podSetAssignments topologyAssignment levels
@@ -49,25 +52,32 @@ PRESENT = frozenset(
 KEPT_FIELDS = _PLAIN | AMOUNTS | MAPS | BY_ROLE | PRESENT
 
 
-def pruned(value: Any) -> Any:
-    """Any part of a spec or status, with the fields that are kept and no others."""
+def pruned(value: Any, depth: int = 0) -> Any:
+    """Any part of a spec or status, with the fields that are kept. Raises Unreadable where it is nested too deep."""
+    if depth > DEPTH:
+        raise Unreadable("", f"it is nested more than {DEPTH} deep")
     if isinstance(value, dict):
-        return {k: _field(k, v) for k, v in value.items() if k in KEPT_FIELDS}
+        return {k: _field(k, v, depth + 1) for k, v in value.items() if k in KEPT_FIELDS}
     if isinstance(value, list):
-        return [pruned(item) for item in value]
+        return [pruned(item, depth + 1) for item in value]
     return value
 
 
-def _field(name: str, value: Any) -> Any:
+def recorded(value: Any) -> Any:
+    """The same for a recording: of what is nested too deep no more than that it is."""
+    return fenced(lambda: pruned(value), lambda _why: {"spec": _deep()})
+
+
+def _field(name: str, value: Any, depth: int) -> Any:
     if name in PRESENT:
         return _mark(value)
     if not isinstance(value, dict):
-        return pruned(value)
+        return pruned(value, depth)
     if name in AMOUNTS or name in MAPS:
-        return {k: pruned(v) for k, v in value.items()}
+        return {k: pruned(v, depth + 1) for k, v in value.items()}
     if name in BY_ROLE:
-        return {k: pruned(v) if isinstance(v, dict) else _mark(v) for k, v in value.items()}
-    return pruned(value)
+        return {k: pruned(v, depth + 1) if isinstance(v, dict) else _mark(v) for k, v in value.items()}
+    return pruned(value, depth)
 
 
 def _mark(value: Any) -> Any:
@@ -77,3 +87,10 @@ def _mark(value: Any) -> Any:
     if isinstance(value, dict):
         return {"": {}} if value else {}
     return bool(value) if isinstance(value, str) else value
+
+
+def _deep() -> Any:
+    found: Any = None
+    for _ in range(DEPTH + 1):
+        found = [found]
+    return found

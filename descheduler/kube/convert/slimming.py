@@ -12,13 +12,16 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from msgspec import inspect
+from msgspec import inspect, structs
 
 from descheduler.kube.convert.annotations import AnnotationFilter
-from descheduler.kube.convert.custom_fields import pruned
+from descheduler.kube.convert.custom_fields import recorded
+from descheduler.kube.convert.pieces import part, read
 from descheduler.kube.convert.wire import (
     AffinityWire,
     CustomWire,
+    LabelSelectorWire,
+    MetaWire,
     Object,
     PortWire,
     ResourcesWire,
@@ -27,6 +30,7 @@ from descheduler.kube.convert.wire import (
     WorkloadWire,
 )
 from descheduler.kube.devices.sources.statuses import AllocatedWire
+from descheduler.model.fence import fenced
 
 _Amounts = dict[str, str | int | float]
 RAW_TYPES: Mapping[str, Any] = {
@@ -88,14 +92,11 @@ class Slimmer:
         self._workload = issubclass(wire, WorkloadWire)
         self._templates = templates
 
-    def line(self, data: bytes, api_version: str = "") -> bytes:
+    def line(self, data: bytes, meta: MetaWire, api_version: str = "") -> bytes:
         """One object, whole or broken. `api_version` stands in where it has none of its own."""
-        try:
-            slim = self._shape.cut(msgspec.json.decode(data))
-        except RecursionError:
-            slim = None
-        if not isinstance(slim, dict):  # not to be taken apart: nothing of it stays but that it is broken
-            return data if slim is not None else _TOO_DEEP
+        slim = fenced(lambda: self._shape.cut(msgspec.json.decode(data)), lambda _why: None)
+        if not isinstance(slim, dict):
+            slim = self._remains(data, meta)
         self._annotations(slim)
         spec = slim.get("spec")
         if self._workload and isinstance(spec, dict) and isinstance(spec.get("template"), dict):
@@ -106,6 +107,18 @@ class Slimmer:
         if api_version and not slim.get("apiVersion"):
             slim = {"apiVersion": api_version, **slim}
         return msgspec.json.encode(slim)
+
+    def _remains(self, data: bytes, meta: MetaWire) -> dict[str, Any]:
+        """Of an object that cannot be taken apart: what its stand-in is made from, and that it is broken."""
+        labels = msgspec.json.encode(read(bytes(meta.labels), dict[str, str]) or {})
+        named = structs.replace(meta, labels=msgspec.Raw(labels), annotations=None)
+        found: dict[str, Any] = {"metadata": msgspec.json.decode(msgspec.json.encode(named))}
+        found["metadata"]["generation"] = "it cannot be taken apart"
+        return {
+            **found,
+            "spec": {"nodeName": part(data, "spec.nodeName", str) or ""} | _selector(data),
+            "status": {"phase": part(data, "status.phase", str) or ""},
+        }
 
     def _annotations(self, of: dict[str, Any]) -> None:
         meta = of.get("metadata")
@@ -118,7 +131,9 @@ class Slimmer:
                 del meta[name]
 
 
-_TOO_DEEP = b'{"metadata":{"generation":""}}'
+def _selector(data: bytes) -> dict[str, Any]:
+    found = part(data, "spec.selector", LabelSelectorWire)
+    return {} if found is None else {"selector": msgspec.to_builtins(found)}
 
 
 @cache
@@ -126,7 +141,7 @@ def shape_of(wire: type[Any]) -> Shape:
     """What is read of a type of the wire."""
     if issubclass(wire, CustomWire):
         shape = _shape(inspect.type_info(wire))
-        free = Shape(own=pruned)
+        free = Shape(own=recorded)
         return Shape({**(shape.fields or {}), "spec": free, "status": free})
     return _shape(inspect.type_info(wire))
 

@@ -37,7 +37,8 @@ _CACHES = product(
 _SAID = """
 true false none any 0.0.0.0 :: api file http head driver executor spot linux windows amd64 arm64
 koord-scheduler volcano kai-scheduler volcano-scheduler descheduler fluid fluid-system
-koordinator-default-quota koordinator-root-quota koordinator-system-quota
+koordinator-system koordinator-default-quota koordinator-root-quota koordinator-system-quota
+kai-resource-reservation runai-reservation
 dataload-pod datamigrate-pod dataprocess-pod once-satisfied only-waiting waiting-and-running
 LSE LSR LS BE SYSTEM Honor Prefer DELETE UPDATE EVICT RESIZE
 time-slicing mps single mixed spx dpx tpx qpx cpx cpx_nps4 spx_nps1
