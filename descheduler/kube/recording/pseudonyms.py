@@ -121,21 +121,24 @@ class Pseudonyms:
 
     def resource(self, resource: str) -> str:
         """The name of a resource, or a quota's name for it; `<domain>/gpu` stays recognisable."""
-        if resource in public.RESOURCES or resource in public.COUNTED or _HUGE.fullmatch(resource):
-            return resource
         if of_class := _OF_CLASS.fullmatch(resource):
-            return f"{self.text(of_class[1])}{of_class[2]}{self.resource(of_class[3])}"
-        for prefix in ("requests.", "limits."):
-            if resource.startswith(prefix):
-                return prefix + self.resource(resource.removeprefix(prefix))
-        if resource.startswith("count/"):
-            plural, dot, group = resource.removeprefix("count/").partition(".")
+            return f"{self.text(of_class[1])}{of_class[2]}{self._asked(of_class[3])}"
+        return self._asked(resource)
+
+    def _asked(self, resource: str) -> str:
+        prefix = next((start for start in ("requests.", "limits.") if resource.startswith(start)), "")
+        name = resource.removeprefix(prefix)
+        if name in public.RESOURCES or name in public.COUNTED or _HUGE.fullmatch(name):
+            return resource
+        if name.startswith("count/"):
+            plural, dot, group = name.removeprefix("count/").partition(".")
             known = plural in public.COUNTED and (not group or group in public.GROUPS)
-            return resource if known else f"count/{self.text(plural)}{dot}{self._domain(group)}"
-        domain, slash, name = resource.partition("/")
+            return resource if known else f"{prefix}count/{self.text(plural)}{dot}{self._domain(group)}"
+        domain, slash, name = name.partition("/")
         if not slash:
-            return self.text(resource)
-        return f"{self._domain(domain)}/{name if domain == 'nvidia.com' and _MIG.fullmatch(name) else self.text(name)}"
+            return prefix + self.text(domain)
+        kept = domain == "nvidia.com" and _MIG.fullmatch(name)
+        return f"{prefix}{self._domain(domain)}/{name if kept else self.text(name)}"
 
     def _domain(self, domain: str) -> str:
         if domain in public.DOMAINS:
