@@ -129,6 +129,20 @@ def test_an_object_that_cannot_be_taken_apart_is_as_broken_in_its_recording_and_
     assert (after.name, after.node, after.labels, after.spec) == (before.name, before.node, before.labels, before.spec)
 
 
+def test_a_number_where_no_number_is_read_is_none_of_a_recording_without_names() -> None:
+    card, pin = 4929123412341234, 84213
+    told = json.dumps({"gpu": [{"minor": 1, "pin": pin, "x": {"card": card}}], "card": card})
+    odd = pod("odd", metadata={"labels": {"pin": pin, "app": "web"}}) | {"spec": {"nodeName": card, "containers": []}}
+    whole = pod("whole", metadata={"annotations": {"scheduling.koordinator.sh/device-allocated": told}})
+    objects = Anonymizer(b"key").objects(cluster_objects({"pods": [odd, whole]}, taken_at=0.0))
+    text = str(objects.lines)
+    assert str(card) not in text
+    assert str(pin) not in text
+    by_problem = {bool(one.problem): one for one in objects.snapshot().pods}
+    assert by_problem[False].gpu_indices == (1,)
+    assert by_problem[True].problem
+
+
 def test_a_recording_that_somebody_else_wrote_is_cleaned_too() -> None:
     planter = Planter()
     line = json.dumps(

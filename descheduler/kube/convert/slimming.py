@@ -55,6 +55,7 @@ class Shape:
     fields: Mapping[str, Shape] | None = None
     items: Shape | None = None
     keyed: bool = False
+    text: bool = False
     own: Callable[[Any], Any] | None = field(default=None, compare=False)
 
     def names(self) -> Iterator[str]:
@@ -79,8 +80,9 @@ class Shape:
             return {}
         if isinstance(value, list):
             return [] if self.items is None or self.keyed else [self.items.cut(one) for one in value]
-        plain = self.fields is None and self.items is None and self.own is None
-        return value if plain or not isinstance(value, str) else ""
+        if isinstance(value, str):
+            return value if self.fields is None and self.items is None and self.own is None else ""
+        return 0 if self.text and not isinstance(value, bool) else value
 
 
 class Slimmer:
@@ -160,6 +162,8 @@ def _shape(found: inspect.Type, name: str = "") -> Shape:
             return Shape(items=_shape(value), keyed=True)
         case inspect.UnionType(types=types):
             shapes = [_shape(one, name) for one in types if not isinstance(one, inspect.NoneType)]
-            return next((one for one in shapes if one != Shape()), Shape())
+            return shapes[0] if len(shapes) == 1 else Shape()
+        case inspect.StrType() | inspect.DateTimeType():
+            return Shape(text=True)
         case _:
             return Shape()

@@ -96,13 +96,14 @@ class Anonymizer(Pseudonyms):
     def _label(self, key: str, value: Json) -> Json:
         """The value of a label, taint or annotation."""
         if not isinstance(value, str):
-            return self.value(value)
+            return 0 if isinstance(value, int | float) else self.value(value)  # no label of Kubernetes is a number
         holds = rules.VALUES_OF.get(key)
         if holds is None:
             return self.scaled(key, value) or self.text(value)
         if holds is Holds.JSON or (holds is Holds.ROWS and value.lstrip().startswith("[")):
             try:
-                told = self.value(json.loads(value), key.rpartition("/")[2])
+                told = json.loads(value)
+                told = self.value(told if key in rules.FREE_JSON else _known(told), key.rpartition("/")[2])
                 return json.dumps(told, separators=(",", ":"))
             except (ValueError, RecursionError):
                 return self.text(value)
@@ -124,6 +125,16 @@ class Anonymizer(Pseudonyms):
 
     def _line(self, line: bytes) -> bytes:
         return msgspec.json.encode(self.value(msgspec.json.decode(line)))
+
+
+def _known(value: Json) -> Json:
+    """JSON of an annotation with the keys that are read."""
+    if isinstance(value, list):
+        return [_known(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {k: v for k, v in value.items() if k in rules.JSON_FIELDS or (k.isdecimal() and len(k) <= _FEW)}
+    return {k: v if k in rules.AMOUNT_MAPS else _known(v) for k, v in kept.items()}
 
 
 _FIELD_NAMES = (

@@ -98,3 +98,5 @@ JSON_FIELDS = words(
         """
 )
 """Keys in annotations whose values are JSON."""
+FREE_JSON = words("quota.scheduling.koordinator.sh/runtime scheduler.framework.gpushare.allocation")
+"""Annotations in whose JSON the keys are names: of resources, of containers."""
