@@ -183,7 +183,10 @@ class Ledger:
         return 1 + max(turns, default=0)
 
     def _cooldown(self, entry: LedgerEntry) -> float:
-        return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
+        try:
+            return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
+        except OverflowError:  # more than a float holds
+            return self.rules.longest
 
     @cached_property
     def _by_successor(self) -> Mapping[str, LedgerEntry]:

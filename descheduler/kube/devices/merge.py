@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from descheduler.kube.devices.claims import asking_for
 from descheduler.kube.devices.locating import Located, NodeDevices, locate
@@ -17,6 +18,7 @@ from descheduler.kube.devices.resources import NVIDIA
 from descheduler.kube.devices.source import Cluster, NodeReport, Report
 from descheduler.kube.devices.sources import SOURCES
 from descheduler.model.devices import MAX_DEVICES, Device, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.fence import Fence, fenced
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
 
@@ -36,7 +38,14 @@ def merge_reports(nodes: Sequence[Node], pods: Sequence[Pod], objects: Mapping[s
     out = Merged(tuple(nodes), tuple(pods), [line for report in reports for line in report.problems])
     statements = _statements(pods, reports)
     unhealthy = _unhealthy(pods, statements)
-    out.nodes = tuple(_with_gpus(node, reports, out.problems) for node in nodes)
+    fence = Fence()
+    out.nodes = tuple(
+        fence.around(
+            f"Node {node.name}", partial(_with_gpus, node, reports, out.problems), partial(_without_gpus, node)
+        )
+        for node in nodes
+    )
+    out.problems += fence.problems
     return _merge_pods(out, statements, reports, unhealthy)
 
 
@@ -83,7 +92,7 @@ def _with_gpus(node: Node, reports: Sequence[Report], problems: list[str]) -> No
     if not lists:
         return node
     source, devices, problem = lists[0].source, lists[0].devices, lists[0].problem
-    beyond = [d.index for d in devices if d.index >= MAX_DEVICES]
+    beyond = [d.index for d in devices if not 0 <= d.index < MAX_DEVICES]
     if beyond and not problem:
         problem = f"GPU {max(beyond)} of one node is absurd"
         devices = ()
@@ -111,6 +120,11 @@ def _with_gpus(node: Node, reports: Sequence[Report], problems: list[str]) -> No
     if node.gpus is None and found.count and any(one.driver for one in every):
         offered = tuple(sorted((*((n, v) for n, v in offered if n != found.resource), (found.resource, found.count))))
     return replace(node, gpus=found, allocatable=offered)
+
+
+def _without_gpus(node: Node, why: str) -> Node:
+    """A node of whose devices nothing is known."""
+    return node if node.gpus is None else replace(node, gpus=replace(node.gpus, problem=why))
 
 
 def _counted(counts: NodeGpus | None, reports: Sequence[NodeReport], devices: Sequence[Device]) -> NodeGpus:
@@ -180,7 +194,9 @@ def _merge_pods(
         node = nodes.get(pod.node)
         if pod.node not in devices:
             devices[pod.node] = NodeDevices(node.gpus if node is not None else None)
-        located[i] = found = locate(every, devices[pod.node], pod.spec.gpu)
+        located[i] = found = fenced(
+            partial(locate, every, devices[pod.node], pod.spec.gpu), lambda why: Located(problem=why)
+        )
         out.problems += [f"Pod {pod.key}: {line}" for line in found.disputes]
         if found.problem:
             out.problems.append(f"Pod {pod.key}: {found.problem}")
