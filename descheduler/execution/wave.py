@@ -42,7 +42,11 @@ def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequ
     if not units or closed is not None:
         return ()
     intents = {u.action.id: Intent.of(plan, u.action, context.clock.wall()) for u in units}
-    context.intents.open(intents.values())
+    announced = context.intents.open(intents.values())
+    for unit in units:
+        if intents[unit.action.id].key not in announced:
+            unit.refused = Blocked(Reason.TOO_LARGE, unit.action.unit, f"{len(unit.action.pods)} pods")
+    units = [u for u in units if not u.hopeless]
     _prepare(context, workers, [u for u in units if _holds(context, u)], intents)
     _open(context, workers, [u for u in units if not u.hopeless])
     _disrupt(context, workers, [(u, move) for u in units if u.begun for move in u.left])

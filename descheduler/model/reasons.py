@@ -84,6 +84,7 @@ class Reason(StrEnum):
     CHANGED = "ChangedSincePlanned"
     THROTTLED = "Throttled"
     API_REFUSED = "ApiRefused"
+    TOO_LARGE = "TooLargeToAnnounce"
     NOT_LEADING = "NotLeading"
     STOPPING = "Stopping"
     SWITCHED_OFF = "SwitchedOff"
@@ -155,11 +156,12 @@ EXPLANATION: dict[Reason, str] = {
     Reason.DATA_PARTIAL: "data needed for the decision is known to be incomplete",
     Reason.STRATEGY_FAILED: "the strategy failed",
     Reason.STRATEGY_PAUSED: "the strategy is paused because its moves missed their goal",
-    Reason.CIRCUIT_OPEN: "acting is paused because evicted pods stay pending",
+    Reason.CIRCUIT_OPEN: "acting is paused because evicted pods stay pending: everywhere, or for those that are named",
     Reason.SUPERSEDED: "another accepted move already answers the finding",
     Reason.CHANGED: "the cluster changed since the plan was made",
     Reason.THROTTLED: "the API server is shedding load",
     Reason.API_REFUSED: "the API server refused the eviction",
+    Reason.TOO_LARGE: "what is about to be done is written down first, and a ConfigMap has no room for so much at once",
     Reason.NOT_LEADING: "this replica does not lead",
     Reason.STOPPING: "the controller is shutting down",
     Reason.SWITCHED_OFF: "acting was switched off",

@@ -192,6 +192,15 @@ def test_it_stays_bounded_however_much_is_moved() -> None:
     assert len(pack(many(20_000))) <= MAX_BYTES
 
 
+def test_what_shrinks_well_is_kept_no_larger_than_it_can_be_read() -> None:
+    """Names that a tenant chose shrink to nothing, and the kept ledger would be refused when it is read."""
+    long = "x" * 2500
+    ledger = replace(many(20_000), entries=tuple(replace(e, unit=long, workload=long) for e in many(20_000).entries))
+    kept = unpack(pack(ledger), RULES)
+    assert 1000 < len(kept.entries) < 20_000
+    assert kept.entries[-1] == ledger.entries[-1]  # the oldest go first
+
+
 def test_what_is_kept_is_what_was_there() -> None:
     ledger = judged(moved(Ledger(), "web-1", "s1"), True, NOW + HOUR)
     assert unpack(pack(ledger), RULES) == ledger
@@ -210,3 +219,7 @@ def test_it_survives_in_a_real_config_map(control_plane: ControlPlane) -> None:
     ledger = moved(many(RULES.size), "web-1", "s1", NOW + 1e6)
     store.save(ledger)
     assert store.load(RULES) == ledger
+    store.save(many(20_000))  # far more than 1 MiB
+    kept = store.load(RULES)
+    assert len(pack(kept)) > MAX_BYTES / 2
+    assert kept.entries == many(20_000).entries[-len(kept.entries) :]
