@@ -96,9 +96,8 @@ class Ledger:
     def hit_rates(self) -> Mapping[str, float]:
         """By strategy: share of its recent judged actions that reached their goal."""
         return {
-            name: sum(v.hit for v in verdicts) / len(verdicts)
+            name: sum(v.hit for v in verdicts[-self.rules.hit_window :]) / len(verdicts[-self.rules.hit_window :])
             for name, verdicts in self._judged_actions.items()
-            if verdicts
         }
 
     # -- changes -------------------------------------------------------------------------
@@ -128,6 +127,7 @@ class Ledger:
             ledger._judged_actions,
             self.pauses,
             now,
+            window=rules.hit_window,
             least=rules.hit_least,
             rate=rules.hit_rate,
             seconds=rules.pause,
@@ -202,7 +202,7 @@ class Ledger:
 
     @cached_property
     def _judged_actions(self) -> Mapping[str, tuple[JudgedAction, ...]]:
-        """By strategy, its last judged actions since its last pause ended, oldest first."""
+        """By strategy, its judged actions since its last pause ended, oldest first."""
         actions: dict[tuple[str, str, str], list[LedgerEntry]] = {}
         for entry in self.entries:
             if entry.resolved is not None:
@@ -212,5 +212,5 @@ class Ledger:
             hit = all(e.resolved and e.landed != e.source and not e.waiting for e in entries)
             pause = self.pauses.get(strategy)
             if pause is None or entries[0].at >= pause.until:
-                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit))
-        return {strategy: tuple(verdicts[-self.rules.hit_window :]) for strategy, verdicts in found.items()}
+                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit, entries[0].namespace))
+        return {strategy: tuple(verdicts) for strategy, verdicts in found.items()}
