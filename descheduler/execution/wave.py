@@ -54,14 +54,15 @@ def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequ
     return tuple(intents[u.action.id] for u in units if u.settled)
 
 
-def finish(context: ExecutionContext, workers: Workers, units: Iterable[UnitRun]) -> None:
-    """Insist on every unit that is begun and not done, until the deadline."""
+def finish(context: ExecutionContext, workers: Workers, units: Iterable[UnitRun], *, patient: bool = True) -> None:
+    """Insist on every unit that is begun and not done, until the deadline, which is near where nobody is `patient`."""
     began = context.clock.steady()
     backoff = Backoff(context.rng, first=context.limits.budget_retry, longest=10.0, growth=1.5, jitter=(0.8, 1.2))
     while broken := [u for u in units if u.begun and u.left]:
         for unit in broken:
             unit.raced = unit.raced or any(_over_budget(unit, move) for move in unit.left)
-        allowed = context.limits.finish_on_stop if context.stopping() else context.limits.finish
+        hurried = context.stopping() or not patient
+        allowed = context.limits.finish_on_stop if hurried else context.limits.finish
         if context.clock.steady() - began >= allowed:
             return
         context.clock.sleep(backoff.failure())

@@ -30,26 +30,30 @@ DAY = 86_400.0
 class Ledger:
     """Entries in the order of time, and the pauses of strategies.
 
-    `aside`: the plan whose own moves bring no cooldown, for it may move several pods of a workload.
+    `aside`: the plan whose own moves bring no cooldown, for it may move several pods of a workload. `unfinished`:
+    namespaces with a unit that is half moved and cannot be finished for now.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     rules: LedgerRules = field(default_factory=lambda: LedgerRules.of(Policy()))
     aside: str = ""
+    unfinished: frozenset[str] = frozenset()
 
     # -- questions -----------------------------------------------------------------------
 
     @property
     def any_entries(self) -> bool:
         """False when nothing at all was moved, so that nobody need be asked about."""
-        return bool(self.entries)
+        return bool(self.entries or self.unfinished)
 
     def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
         """Why this pod must be left in peace because of what was moved before; None when it need not.
 
         What the circuit holds for everybody is not said of each.
         """
+        if workload.namespace in self.unfinished:
+            return Blocked(Reason.UNFINISHED, f"namespace/{workload.namespace}")
         entry = self._by_successor.get(pod_uid)
         if entry is not None:
             if entry.turn >= self.rules.quarantine_after and now - entry.at < self.rules.quarantine:

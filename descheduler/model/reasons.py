@@ -156,7 +156,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.DATA_PARTIAL: "data needed for the decision is known to be incomplete",
     Reason.STRATEGY_FAILED: "the strategy failed",
     Reason.STRATEGY_PAUSED: "the strategy is paused because its moves missed their goal",
-    Reason.CIRCUIT_OPEN: "acting is paused because evicted pods stay pending: everywhere, or for those that are named",
+    Reason.CIRCUIT_OPEN: "acting is paused because evicted pods stay pending",
     Reason.SUPERSEDED: "another accepted move already answers the finding",
     Reason.CHANGED: "the cluster changed since the plan was made",
     Reason.THROTTLED: "the API server is shedding load",
@@ -165,7 +165,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.NOT_LEADING: "this replica does not lead",
     Reason.STOPPING: "the controller is shutting down",
     Reason.SWITCHED_OFF: "acting was switched off",
-    Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
+    Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun beside it",
     Reason.POLICY_INVALID: "there is no valid policy",
     Reason.INTERNAL: "an error that should not happen",
 }
