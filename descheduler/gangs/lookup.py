@@ -51,13 +51,14 @@ class Lookup:
         return self.snapshot.workload(namespace, owner)
 
     @cached_property
-    def queued(self) -> Mapping[str, tuple[CustomObject, ...]]:
-        """Kueue Workloads that have not finished, by the uid of each of their owners."""
-        out: dict[str, tuple[CustomObject, ...]] = {}
+    def queued(self) -> Mapping[tuple[str, str], tuple[CustomObject, ...]]:
+        """Kueue Workloads that have not finished, by their namespace and the uid of each of their owners."""
+        out: dict[tuple[str, str], tuple[CustomObject, ...]] = {}
         for found in self.snapshot.objects.get("kueue.x-k8s.io/Workload", ()):
             if not _finished(found):
                 for owner in found.owners:
-                    out[owner.uid] = (*out.get(owner.uid, ()), found)
+                    key = (found.namespace, owner.uid)
+                    out[key] = (*out.get(key, ()), found)
         return out
 
 

@@ -117,5 +117,5 @@ def _owned(firsts: Sequence[Pod], lookup: Lookup, dialects: Sequence[Dialect]) -
     for row, pod in enumerate(firsts):
         chain = lookup.chain(pod.namespace, pod.owners)
         if chain:
-            out[row] = sum(1 << i for i, d in enumerate(dialects) if d.owned(chain, lookup))
+            out[row] = sum(1 << i for i, d in enumerate(dialects) if d.owned(pod.namespace, chain, lookup))
     return out

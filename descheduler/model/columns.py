@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.model.arrays import Ints, Ints32, Mask, Positions
+from descheduler.model.distinct import Looks
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
 from descheduler.model.quantity import Amounts
@@ -57,7 +58,7 @@ class Columns:
 
 
 def build_columns(
-    nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey], remade: Replacements
+    nodes: Sequence[Node], pods: Sequence[Pod], looks: Looks, root: Callable[[Pod], WorkloadKey], remade: Replacements
 ) -> Columns:
     """Build the arrays; `root` names the topmost controller of a pod."""
     specs, pod_spec, pod_remade = _distinct_specs(pods, remade)
@@ -68,7 +69,7 @@ def build_columns(
     node_at = {node.name: i for i, node in enumerate(nodes)}
     pod_node = np.fromiter((node_at.get(p.node, -1) for p in pods), np.int32, len(pods))
     pod_live = (pod_node >= 0) & ~np.fromiter((p.terminal for p in pods), np.bool_, len(pods))
-    workloads, pod_workload = _workloads(pods, root)
+    workloads, pod_workload = _workloads(pods, looks, root)
     order, start = _group(pod_node, pod_live, len(nodes))
     requested = np.zeros_like(allocatable)
     np.add.at(requested, pod_node[order], spec_requests[pod_spec[order]])
@@ -126,19 +127,19 @@ def _matrix(amounts: Sequence[Amounts], column: dict[str, int]) -> Ints:
     return out
 
 
-def _workloads(pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]) -> tuple[tuple[WorkloadKey, ...], Ints32]:
-    # Walking the owner chain and hashing keys is done once for each controller, told by its uid, not for each pod.
+def _workloads(
+    pods: Sequence[Pod], looks: Looks, root: Callable[[Pod], WorkloadKey]
+) -> tuple[tuple[WorkloadKey, ...], Ints32]:
+    # Walking the owner chain and hashing keys is done once for each controller, not for each pod.
     rows: dict[WorkloadKey, int] = {}
-    known: dict[str, int] = {}
-    found = np.empty(len(pods), np.int32)
-    for i, pod in enumerate(pods):
-        uid = next((o.uid for o in pod.owners if o.controller), "")
-        row = known.get(uid, -1) if uid else -1
-        if row < 0:
-            row = rows.setdefault(root(pod), len(rows))
-            if uid:
-                known[uid] = row
-        found[i] = row
+
+    def row_of(pod: Pod) -> int:
+        return rows.setdefault(root(pod), len(rows))
+
+    of_owner = [-1 if first.controller is None else row_of(first) for first in looks.first_of_owner]
+    found = np.array(of_owner, np.int32)[looks.owners.rows]
+    for i in np.flatnonzero(found < 0).tolist():  # without a controller each stands for itself
+        found[i] = row_of(pods[i])
     distinct = sorted(rows)
     place = np.empty(len(rows), np.int32)
     place[[rows[key] for key in distinct]] = np.arange(len(distinct), dtype=np.int32)

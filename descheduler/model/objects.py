@@ -28,6 +28,7 @@ class CustomObject:
     spec: Mapping[str, Json] = field(default_factory=dict)
     status: Mapping[str, Json] = field(default_factory=dict)
     deleting: bool = False  # has a deletion timestamp
+    created: float = 0.0  # unix seconds; 0: unknown
 
     @property
     def controller(self) -> OwnerRef | None:

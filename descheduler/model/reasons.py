@@ -40,6 +40,7 @@ class Reason(StrEnum):
     # Gangs
     GANG_UNKNOWN = "GangUnknown"
     GANG_AMBIGUOUS = "GangAmbiguous"
+    GANG_ONE_SIDED = "GangLinkOneSided"
     GANG_WOULD_TEAR = "GangWouldTear"
     GANG_MEMBER_BLOCKED = "GangMemberBlocked"
     WOULD_FAIL = "WouldFailPermanently"
@@ -122,6 +123,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.EXECUTOR: "the policy's executor cannot move it",
     Reason.GANG_UNKNOWN: "it says it belongs to a gang whose object cannot be found",
     Reason.GANG_AMBIGUOUS: "its gang cannot be determined without doubt",
+    Reason.GANG_ONE_SIDED: "it names a gang as bundled with it that does not name it",
     Reason.GANG_WOULD_TEAR: "moving it would leave its gang between 0 and its minimum",
     Reason.GANG_MEMBER_BLOCKED: "its gang moves whole, and another member may not move",
     Reason.WOULD_FAIL: "evicting it would fail its job for good",

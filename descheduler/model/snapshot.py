@@ -79,7 +79,7 @@ class ClusterSnapshot:
     @cached_property
     def columns(self) -> Columns:
         """The same data as arrays; built once."""
-        return build_columns(self.nodes, self.pods, self.root, self.remade)
+        return build_columns(self.nodes, self.pods, self.looks, self.root, self.remade)
 
     @cached_property
     def remade(self) -> Replacements:

@@ -3,7 +3,8 @@
 Sources: koordinator apis/extension/coscheduling.go; pkg/scheduler/plugins/coscheduling/core/gang.go. The three ways
 share one name space (a gang is "namespace/name"). With the match policy `only-waiting` a lone replacement can never
 reach the minimum again (`isGangValidForPermit`), so such a gang restarts whole. `groups` bundles gangs, also of other
-namespaces: they are admitted together or not at all.
+namespaces: they are admitted together or not at all. Each gang of a bundle lists them all (a bundle is known by its
+list, `GetGangGroupId`), so one that is not listed by those it lists is in no bundle with them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The converted objects of one kind, by uid, and the problems of those that could not be read."""
+"""The converted objects of one kind, by name, and the problems of those that could not be read."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from descheduler.kube.client.backoff import Backoff
 from descheduler.kube.client.connection import KubeClient, Lines
 from descheduler.kube.client.lists import LIMIT, read_list
 from descheduler.kube.client.object_store import ObjectStore
-from descheduler.kube.convert.decoding import Codec
+from descheduler.kube.convert.decoding import Codec, key_of
 from descheduler.kube.convert.wire import MetaWire, Object, RawEvent
 from descheduler.model.errors import (
     BadAnswer,
@@ -175,7 +175,7 @@ class Reflector:
                 case "ADDED" | "MODIFIED":
                     store.put(self._codec.one(raw))
                 case "DELETED":
-                    store.drop(meta.uid or f"{meta.namespace}/{meta.name}")
+                    store.drop(key_of(meta))
                 case "BOOKMARK":
                     pass
                 case other:

@@ -31,6 +31,7 @@ def convert_custom(wire: CustomWire, intern: Interner, *, kind: str, api_version
         spec=pruned(wire.spec or {}),
         status=pruned(wire.status or {}),
         deleting=meta.deletion_timestamp is not None,
+        created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
     )
 
 

@@ -56,9 +56,15 @@ class Items:
 class DecodedEntry:
     """One converted object. `model` None: nothing to keep (it may be only a problem)."""
 
-    key: str  # uid, else namespace/name
+    key: str  # `key_of`
     model: object | None
     problem: str = ""
+
+
+def key_of(meta: MetaWire) -> str:
+    """What an object of one kind is kept under: its name, which nobody else can have. Uids are not relied on to be
+    unlike, for then one object could stand in the place of another."""
+    return f"{meta.namespace}/{meta.name}"
 
 
 class Codec:
@@ -106,7 +112,7 @@ class Codec:
     def entry(self, found: Object | Broken) -> DecodedEntry:
         """Convert one object; what cannot be used becomes a stand-in with its problem."""
         meta = found.metadata
-        key = meta.uid or f"{meta.namespace}/{meta.name}"
+        key = key_of(meta)
         if isinstance(found, Broken):
             model = stand_in(self.endpoint.kind.key, meta, found.why, self.interner, found.raw)
             return DecodedEntry(key, model, self._problem(meta, found.why))

@@ -23,6 +23,9 @@ from descheduler.planning.filters.rules import FilterRules, LedgerView
 
 EVICT = "descheduler.alpha.kubernetes.io/evict"
 
+ControllerId = tuple[str, str]
+"""Namespace and uid: whoever writes a uid into a reference means an object of his own namespace, or none."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Filter:
@@ -85,13 +88,13 @@ class FilterContext:
         return found
 
     @cached_property
-    def standing(self) -> Mapping[str, int]:
-        """How many pods that stay each controller has, by its uid."""
+    def standing(self) -> Mapping[ControllerId, int]:
+        """How many pods that stay each controller has."""
         count = np.bincount(self.looks.owners.rows[self.staying], minlength=len(self.looks.first_of_owner))
-        found: Counter[str] = Counter()
+        found: Counter[ControllerId] = Counter()
         for pod, n in zip(self.looks.first_of_owner, count.tolist(), strict=True):
             if pod.controller is not None:
-                found[pod.controller.uid] += n
+                found[pod.namespace, pod.controller.uid] += n
         return found
 
     @cached_property

@@ -20,7 +20,7 @@ from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import OwnerRef, Workload
-from descheduler.planning.filters.context import Filter, FilterContext
+from descheduler.planning.filters.context import ControllerId, Filter, FilterContext
 
 _SCALED = ("ReplicaSet", "Deployment", "StatefulSet", "Job")
 """Kinds whose `replicas` say how many pods they want at a time."""
@@ -47,7 +47,7 @@ def controller_filters(context: FilterContext) -> Iterator[Filter]:
     yield Filter(Reason.WOULD_BE_LOST, np.isin(owners, list(refused)), lambda i: refused[int(owners[i])])
 
 
-def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -> Blocked | None:
+def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[ControllerId, int]) -> Blocked | None:
     """Why the controllers of a pod would not make it again, as far as that is known."""
     above = pod.controller
     known: list[Workload] = []
@@ -64,12 +64,12 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -
     return _surplus(known, standing)
 
 
-def _surplus(chain: Sequence[Workload], standing: Mapping[str, int]) -> Blocked | None:
+def _surplus(chain: Sequence[Workload], standing: Mapping[ControllerId, int]) -> Blocked | None:
     """Whether the controller of pods is about to remove some, by what is there and by what it says is there."""
     if not chain or chain[0].kind == _NUMBERED:
         return None
     wanted = min((one.replicas for one in chain if one.kind in _SCALED and one.sized), default=None)
-    count = min(standing.get(chain[0].uid, 0), chain[0].present)
+    count = min(standing.get((chain[0].namespace, chain[0].uid), 0), chain[0].present)
     if wanted is None or count <= wanted:
         return None
     text = f"{count} pods are there and {wanted} wanted"

@@ -80,7 +80,7 @@ class QuotaBook:
             template = owner.template
             if owner.namespace not in self.of or template is None or template.problem or owner.deleting:
                 continue
-            there = max(standing.get(owner.uid, 0), owner.present)
+            there = max(standing.get((owner.namespace, owner.uid), 0), owner.present)
             short = owner.kind not in _ABOVE and owner.sized and there < owner.wanted
             if short and not all(self.fits(quota, (template.spec,)) for quota in self.of[owner.namespace]):
                 out[owner.namespace].append(Rival(owner, template.spec))
