@@ -27,6 +27,9 @@ QUANTITY_TEXT = 64
 DEPTH = 100
 """Levels of JSON below one another. A pod template within a job within a custom resource has 25."""
 
+OWNERS = 32
+"""Controllers above one another that are followed. Platforms on top of platforms have six."""
+
 WORDS = 300
 """Characters of what an object, or an error about it, is quoted with."""
 
