@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from descheduler.model.distinct import shared
@@ -51,14 +51,13 @@ class Lookup:
         return self.snapshot.workload(namespace, owner)
 
     @cached_property
-    def queued(self) -> Mapping[tuple[str, str], tuple[CustomObject, ...]]:
+    def queued(self) -> Mapping[tuple[str, str], Sequence[CustomObject]]:
         """Kueue Workloads that have not finished, by their namespace and the uid of each of their owners."""
-        out: dict[tuple[str, str], tuple[CustomObject, ...]] = {}
+        out: dict[tuple[str, str], list[CustomObject]] = {}
         for found in self.snapshot.objects.get("kueue.x-k8s.io/Workload", ()):
             if not _finished(found):
                 for owner in found.owners:
-                    key = (found.namespace, owner.uid)
-                    out[key] = (*out.get(key, ()), found)
+                    out.setdefault((found.namespace, owner.uid), []).append(found)
         return out
 
 
