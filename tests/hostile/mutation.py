@@ -72,18 +72,18 @@ def _refer(rng: Random, found: dict[str, Json]) -> None:
     meta = found.get("metadata")
     if not isinstance(meta, dict):
         return
-    own = {"apiVersion": found.get("apiVersion"), "kind": found.get("kind"), "name": meta.get("name"), "uid": meta.get("uid")}
+    own = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": meta["name"], "uid": meta["uid"]}
     chosen = rng.randrange(5)
     if chosen == 0:
         meta["ownerReferences"] = [{**own, "controller": True}]
     elif chosen == 1:
         meta["ownerReferences"] = [owner(rng) for _ in range(rng.choice((2, 50)))]
     elif chosen == 2:
-        meta["ownerReferences"] = [{**owner(rng), rng.choice(("kind", "apiVersion", "name", "uid")): values.text(rng)}]
+        meta["ownerReferences"] = [{**owner(rng), rng.choice(("kind", "apiVersion", "name", "uid")): str(values.text(rng))}]
     elif chosen == 3:
         meta["ownerReferences"] = [{**owner(rng), "name": rng.choice(FOREIGN), "uid": f"uid-shop-{rng.choice(FOREIGN)}"}]
     else:
-        meta["deletionTimestamp"] = rng.choice(values.TIMES)
+        meta["deletionTimestamp"] = rng.choice(("0001-01-01T00:00:00Z", "2026-10-29T12:00:00Z", "9999-12-31T23:59:59Z"))
 
 
 FOREIGN = ("checkout-7d9f8c", "cart-7d9f4c", "postgres", "solver", "pretrain")
@@ -92,10 +92,11 @@ FOREIGN = ("checkout-7d9f8c", "cart-7d9f4c", "postgres", "solver", "pretrain")
 
 def _somewhere(rng: Random, found: dict[str, Json]) -> None:
     """One thing anywhere in it: gone, of another type, absurd, doubled, deep."""
-    at, holder, place = found, found, None
+    # Not in its metadata, whose types and values a server checks for every kind.
+    at, holder, place = {key: value for key, value in found.items() if key != "metadata"}, found, None
     for _ in range(DEEP):
         if isinstance(at, dict) and at:
-            holder, place = at, rng.choice(tuple(at))
+            holder, place = (found if place is None else at), rng.choice(tuple(at))
         elif isinstance(at, list) and at:
             holder, place = at, rng.randrange(len(at))
         else:
@@ -103,7 +104,7 @@ def _somewhere(rng: Random, found: dict[str, Json]) -> None:
         at = holder[place]
         if rng.random() < 0.2:
             break
-    if place is None or at is found.get("metadata"):
+    if place is None:
         return
     match rng.randrange(8):
         case 0:
