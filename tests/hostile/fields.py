@@ -1,4 +1,4 @@
-"""Values for the fields that our schemas read, made from the schemas: a field that is read tomorrow is tried tomorrow."""
+"""Values for the fields that our schemas read, made from the schemas: a field that is new there is tried."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ _RAW: dict[str, Any] = {  # what is inside the parts that the schemas keep as by
 
 @cache
 def fields(struct: type[msgspec.Struct]) -> tuple[FieldInfo, ...]:
-    return tuple(f for f in msgspec.structs.fields(struct) if f.encode_name != "metadata" or struct is wire.PodTemplateWire)
+    return tuple(
+        f for f in msgspec.structs.fields(struct) if f.encode_name != "metadata" or struct is wire.PodTemplateWire
+    )
 
 
 def some_fields(rng: Random, struct: type[msgspec.Struct], count: int) -> dict[str, Json]:

@@ -79,9 +79,13 @@ def _refer(rng: Random, found: dict[str, Json]) -> None:
     elif chosen == 1:
         meta["ownerReferences"] = [owner(rng) for _ in range(rng.choice((2, 50)))]
     elif chosen == 2:
-        meta["ownerReferences"] = [{**owner(rng), rng.choice(("kind", "apiVersion", "name", "uid")): str(values.text(rng))}]
+        meta["ownerReferences"] = [
+            {**owner(rng), rng.choice(("kind", "apiVersion", "name", "uid")): str(values.text(rng))}
+        ]
     elif chosen == 3:
-        meta["ownerReferences"] = [{**owner(rng), "name": rng.choice(FOREIGN), "uid": f"uid-shop-{rng.choice(FOREIGN)}"}]
+        meta["ownerReferences"] = [
+            {**owner(rng), "name": rng.choice(FOREIGN), "uid": f"uid-shop-{rng.choice(FOREIGN)}"}
+        ]
     else:
         meta["deletionTimestamp"] = rng.choice(("0001-01-01T00:00:00Z", "2026-10-29T12:00:00Z", "9999-12-31T23:59:59Z"))
 

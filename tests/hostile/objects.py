@@ -31,7 +31,12 @@ def valid(rng: Random, key: str, number: int) -> Json:
     kind = KINDS[key]
     version = kind.versions[0]
     name = rng.choice(NAMES) if rng.random() < 0.7 else f"thing-{number}"
-    meta: Json = {"name": name, "uid": f"strange-{number}", "resourceVersion": str(number), "creationTimestamp": CREATED}
+    meta: Json = {
+        "name": name,
+        "uid": f"strange-{number}",
+        "resourceVersion": str(number),
+        "creationTimestamp": CREATED,
+    }
     if kind.name in CLUSTER_WIDE:
         meta["name"] = f"strange-{name}"
     else:
@@ -40,7 +45,11 @@ def valid(rng: Random, key: str, number: int) -> Json:
         meta["labels"] = {"app": rng.choice(NAMES[:5])}
     if rng.random() < 0.4:
         meta["ownerReferences"] = [owner(rng)]
-    made: Json = {"apiVersion": f"{kind.group}/{version}" if kind.group else version, "kind": kind.name, "metadata": meta}
+    made: Json = {
+        "apiVersion": f"{kind.group}/{version}" if kind.group else version,
+        "kind": kind.name,
+        "metadata": meta,
+    }
     shape = _SHAPES.get(key)
     made |= shape(rng) if shape else {"spec": {}, "status": {}}
     if kind.name in ("Node", "CSINode", "Device"):  # these are called as their node is
@@ -52,7 +61,13 @@ def owner(rng: Random) -> Json:
     """A reference to a controller, which may or may not be there."""
     version, kind = rng.choice(_CONTROLLERS[:3] if rng.random() < 0.5 else _CONTROLLERS)
     uid = f"strange-{rng.randrange(5000)}"
-    return {"apiVersion": version, "kind": kind, "name": rng.choice(NAMES), "uid": uid, "controller": rng.random() < 0.9}
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "name": rng.choice(NAMES),
+        "uid": uid,
+        "controller": rng.random() < 0.9,
+    }
 
 
 def _amounts(rng: Random) -> Json:
@@ -76,7 +91,12 @@ def _pod_spec(rng: Random) -> Json:
         spec["affinity"] = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
     if rng.random() < 0.1:
         spec["topologySpreadConstraints"] = [
-            {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": _selector(rng)}
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": _selector(rng),
+            }
         ]
     if rng.random() < 0.15:
         spec["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": rng.choice(NAMES)}}]
@@ -91,7 +111,10 @@ def _pod(rng: Random) -> Json:
     running = rng.random() < 0.85
     spec = _pod_spec(rng) | ({"nodeName": rng.choice(NODES)} if running else {})
     ready = {"type": "Ready", "status": "True" if running else "False"}
-    return {"spec": spec, "status": {"phase": "Running" if running else "Pending", "startTime": CREATED, "conditions": [ready]}}
+    return {
+        "spec": spec,
+        "status": {"phase": "Running" if running else "Pending", "startTime": CREATED, "conditions": [ready]},
+    }
 
 
 def _node(rng: Random) -> Json:
@@ -105,7 +128,9 @@ def _selector(rng: Random) -> Json:
 
 
 def _budget(rng: Random) -> Json:
-    limit = {"maxUnavailable": rng.choice((1, "50%"))} if rng.random() < 0.5 else {"minAvailable": rng.choice((1, "50%"))}
+    limit = (
+        {"maxUnavailable": rng.choice((1, "50%"))} if rng.random() < 0.5 else {"minAvailable": rng.choice((1, "50%"))}
+    )
     status = {"disruptionsAllowed": 1, "currentHealthy": 3, "desiredHealthy": 2, "expectedPods": 3}
     return {"spec": {"selector": _selector(rng), **limit}, "status": status}
 
@@ -123,7 +148,13 @@ def _workload(rng: Random) -> Json:
 
 def _job(rng: Random) -> Json:
     rule = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    spec = {"parallelism": 3, "completions": 3, "backoffLimit": 6, "podFailurePolicy": {"rules": [rule]}, "template": _template(rng)}
+    spec = {
+        "parallelism": 3,
+        "completions": 3,
+        "backoffLimit": 6,
+        "podFailurePolicy": {"rules": [rule]},
+        "template": _template(rng),
+    }
     return {"spec": spec, "status": {"active": 3, "ready": 3}}
 
 
@@ -135,7 +166,12 @@ def _group(field: str) -> Callable[[Random], Json]:
 
 
 def _core_group(rng: Random) -> Json:
-    return {"spec": {"schedulingPolicy": {"gang": {"minCount": rng.randrange(1, 5)}}, "disruptionMode": rng.choice(("Pod", "PodGroup"))}}
+    return {
+        "spec": {
+            "schedulingPolicy": {"gang": {"minCount": rng.randrange(1, 5)}},
+            "disruptionMode": rng.choice(("Pod", "PodGroup")),
+        }
+    }
 
 
 def _kai_group(rng: Random) -> Json:
@@ -146,13 +182,21 @@ def _kai_group(rng: Random) -> Json:
 def _queued(rng: Random) -> Json:
     domains = {"levels": ["rack"], "domains": [{"values": ["r1"], "count": 3}]}
     admitted = {"podSetAssignments": [{"name": "main", "count": 3, "topologyAssignment": domains}]}
-    return {"spec": {"podSets": [{"name": "main", "count": 3, "template": _template(rng)}]}, "status": {"admission": admitted}}
+    return {
+        "spec": {"podSets": [{"name": "main", "count": 3, "template": _template(rng)}]},
+        "status": {"admission": admitted},
+    }
 
 
 def _job_set(rng: Random) -> Json:
     jobs = [{"name": "workers", "replicas": 2, "template": {"spec": {"parallelism": 2, "template": _template(rng)}}}]
-    rules = [{"action": "FailJobSet", "onJobFailureReasons": ["BackoffLimitExceeded"], "targetReplicatedJobs": ["workers"]}]
-    return {"spec": {"replicatedJobs": jobs, "failurePolicy": {"maxRestarts": 3, "rules": rules}}, "status": {"restarts": 1}}
+    rules = [
+        {"action": "FailJobSet", "onJobFailureReasons": ["BackoffLimitExceeded"], "targetReplicatedJobs": ["workers"]}
+    ]
+    return {
+        "spec": {"replicatedJobs": jobs, "failurePolicy": {"maxRestarts": 3, "rules": rules}},
+        "status": {"restarts": 1},
+    }
 
 
 def _leader_worker(rng: Random) -> Json:
@@ -168,7 +212,10 @@ def _ray(rng: Random) -> Json:
 def _volcano_job(rng: Random) -> Json:
     policies = [{"event": "PodEvicted", "action": "RestartJob"}]
     tasks = [{"name": "t", "replicas": 3, "minAvailable": 2, "policies": policies, "template": _template(rng)}]
-    return {"spec": {"minAvailable": 2, "tasks": tasks, "policies": policies, "maxRetry": 3}, "status": {"retryCount": 1}}
+    return {
+        "spec": {"minAvailable": 2, "tasks": tasks, "policies": policies, "maxRetry": 3},
+        "status": {"retryCount": 1},
+    }
 
 
 def _training(field: str) -> Callable[[Random], Json]:
@@ -186,7 +233,18 @@ def _quota(rng: Random) -> Json:
 
 
 def _limits(rng: Random) -> Json:
-    return {"spec": {"limits": [{"type": "Container", "max": {"cpu": "8"}, "default": {"cpu": "1"}, "maxLimitRequestRatio": {"cpu": "4"}}]}}
+    return {
+        "spec": {
+            "limits": [
+                {
+                    "type": "Container",
+                    "max": {"cpu": "8"},
+                    "default": {"cpu": "1"},
+                    "maxLimitRequestRatio": {"cpu": "4"},
+                }
+            ]
+        }
+    }
 
 
 def _claim(rng: Random) -> Json:
@@ -196,13 +254,22 @@ def _claim(rng: Random) -> Json:
 
 def _volume(rng: Random) -> Json:
     term = {"matchExpressions": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["z"]}]}
-    spec = {"csi": {"driver": "csi.example", "volumeHandle": "h"}, "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}
+    spec = {
+        "csi": {"driver": "csi.example", "volumeHandle": "h"},
+        "storageClassName": "fast",
+        "accessModes": ["ReadWriteOnce"],
+    }
     return {"spec": spec | {"nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}}, "status": {"phase": "Bound"}}
 
 
 def _slice(rng: Random) -> Json:
     node = rng.choice(NODES)
-    facts = {"uuid": {"string": "GPU-1"}, "productName": {"string": "H100"}, "index": {"int": 0}, "type": {"string": "gpu"}}
+    facts = {
+        "uuid": {"string": "GPU-1"},
+        "productName": {"string": "H100"},
+        "index": {"int": 0},
+        "type": {"string": "gpu"},
+    }
     devices = [{"name": f"gpu-{i}", "attributes": facts, "capacity": {"memory": {"value": "80Gi"}}} for i in range(2)]
     pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
     return {"spec": {"driver": "gpu.nvidia.com", "nodeName": node, "pool": pool, "devices": devices}}
@@ -212,12 +279,16 @@ def _device_claim(rng: Random) -> Json:
     results = [{"driver": "gpu.nvidia.com", "pool": rng.choice(NODES), "device": "gpu-0", "request": "r"}]
     holders = [{"resource": "pods", "name": rng.choice(NAMES), "uid": f"strange-{rng.randrange(5000)}"}]
     asked = {"requests": [{"name": "r", "exactly": {"deviceClassName": "gpu.nvidia.com", "count": 1}}]}
-    return {"spec": {"devices": asked}, "status": {"allocation": {"devices": {"results": results}}, "reservedFor": holders}}
+    return {
+        "spec": {"devices": asked},
+        "status": {"allocation": {"devices": {"results": results}}, "reservedFor": holders},
+    }
 
 
 def _device(rng: Random) -> Json:
     found = [
-        {"type": "gpu", "minor": i, "id": f"GPU-{i}", "health": True, "resources": {"koordinator.sh/gpu-memory": "80Gi"},
+        {"type": "gpu", "minor": i, "id": f"GPU-{i}", "health": True,
+         "resources": {"koordinator.sh/gpu-memory": "80Gi"},
          "topology": {"nodeID": 0, "pcieID": "p", "busID": "0000:00:00.0"}}
         for i in range(2)
     ]  # fmt: skip
@@ -241,16 +312,25 @@ def _topology(rng: Random) -> Json:
 
 
 def _network(rng: Random) -> Json:
-    levels = [{"topologyLayer": "Rack", "labelKey": ["strange.example/rack"]}, {"topologyLayer": "Node", "parentTopologyLayer": "Rack"}]
+    levels = [
+        {"topologyLayer": "Rack", "labelKey": ["strange.example/rack"]},
+        {"topologyLayer": "Node", "parentTopologyLayer": "Rack"},
+    ]
     return {"spec": {"networkTopologySpec": levels}}
 
 
 def _unavailable(rng: Random) -> Json:
-    return {"spec": {"selector": _selector(rng), "maxUnavailable": rng.choice((1, "30%"))}, "status": {"unavailableAllowed": 1, "totalReplicas": 3}}
+    return {
+        "spec": {"selector": _selector(rng), "maxUnavailable": rng.choice((1, "30%"))},
+        "status": {"unavailableAllowed": 1, "totalReplicas": 3},
+    }
 
 
 def _elastic(rng: Random) -> Json:
-    return {"spec": {"min": {"cpu": "1"}, "max": {"cpu": "100", "nvidia.com/gpu": "8"}}, "status": {"used": {"cpu": "1"}}}
+    return {
+        "spec": {"min": {"cpu": "1"}, "max": {"cpu": "100", "nvidia.com/gpu": "8"}},
+        "status": {"used": {"cpu": "1"}},
+    }
 
 
 _SHAPES: Mapping[str, Callable[[Random], Json]] = {
@@ -271,7 +351,9 @@ _SHAPES: Mapping[str, Callable[[Random], Json]] = {
     "csinodes": lambda rng: {"spec": {"drivers": [{"name": "csi.example", "allocatable": {"count": 8}}]}},
     "csidrivers": lambda rng: {"spec": {"attachRequired": True}},
     "scheduling.k8s.io/PodGroup": _core_group,
-    "scheduling.k8s.io/Workload": lambda rng: {"spec": {"podGroups": [{"name": "a", "policy": {"gang": {"minCount": 2}}}]}},
+    "scheduling.k8s.io/Workload": lambda rng: {
+        "spec": {"podGroups": [{"name": "a", "policy": {"gang": {"minCount": 2}}}]}
+    },
     "scheduling.x-k8s.io/PodGroup": _group("minMember"),
     "scheduling.sigs.k8s.io/PodGroup": _group("minMember"),
     "scheduling.volcano.sh/PodGroup": _group("minMember"),

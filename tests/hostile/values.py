@@ -30,20 +30,24 @@ TIMES = (
     "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "1970-01-01T00:00:00Z", "30s", "999999999999h", "1h30m",
 )  # fmt: skip
 TEXTS = (
-    "", " ", "x", "true", "false", "null", "\x00", "\x1b[31mred\x1b[0m", "a\nb\r\nc", "\u202egnp.exe", "🙂" * 50, "ß" * 63,
-    "../../etc", "<script>alert(1)</script>", "{{7*7}}", "%s%n", "a/b/c", "/", "//", "a" * 253, "b" * 20_000, "*", ".*", "(", "[a-",
-    "(a+)+$", "([a-z]+)*x", "9" * 5000, "-1", "0", "8", "1", "1e999", "gpu.nvidia.com", "nvidia.com/gpu", "Always", "Running",
-    "Pending", "Succeeded", "NoSchedule", "NoExecute", "Exists", "In", "NotIn", "Gt", "Lt", "DoesNotExist", "kubernetes.io/hostname",
+    "", " ", "x", "true", "false", "null", "\x00", "\x1b[31mred\x1b[0m", "a\nb\r\nc", "\u202egnp.exe", "🙂" * 50,
+    "../../etc", "<script>alert(1)</script>", "{{7*7}}", "%s%n", "a/b/c", "/", "//", "a" * 253, "b" * 20_000, "*",
+    ".*", "(", "[a-", "(a+)+$", "([a-z]+)*x", "9" * 5000, "-1", "0", "8", "1", "1e999", "gpu.nvidia.com",
+    "nvidia.com/gpu", "Always", "Running", "Pending", "Succeeded", "NoSchedule", "NoExecute", "Exists", "In",
+    "NotIn", "Gt", "Lt", "DoesNotExist", "kubernetes.io/hostname",
 )  # fmt: skip
 WRITTEN_JSON = (  # where an annotation holds JSON of its own
-    "{}", "[]", "[", "{", "null", "0", '"x"', '["a/b"]', '["a/b","other/g"]', '[["a"]]', "[1,null]", "{\"a\":" * 1500 + "1" + "}" * 1500,
+    "{}", "[]", "[", "{", "null", "0", '"x"', '["a/b"]', '["a/b","other/g"]', '[["a"]]', "[1,null]",
+    '{"a":' * 1500 + "1" + "}" * 1500,
     "[" * 3000 + "]" * 3000, '{"gpu":[{"minor":0,"resources":{"koordinator.sh/gpu-core":"100"}}]}', "[1e400]",
     '{"gpu":[{"minor":' + "9" * 25 + "}]}", '{"gpu":[{"minor":-7}]}', '{"gpu":[{"minor":1000000000}]}', '{"gpu":null}',
     '{"8":[{"minors":[0,1,99999999],"gpuLinkType":"NVLink"}]}', '{"' + "9" * 5000 + '":1}', '["' + "x/" * 400 + '"]',
-    "GPU-1,NVIDIA,1000,10:;", "GPU-1,NVIDIA," + "9" * 30 + ",10:;", ":;:;", "0-1-2", "0-99999999999", "1,2,3,", "a:b,c:d",
+    "GPU-1,NVIDIA,1000,10:;", "GPU-1,NVIDIA," + "9" * 30 + ",10:;", ":;:;", "0-1-2", "0-99999999999",
+    "1,2,3,", "a:b,c:d",
 )  # fmt: skip
 NESTED: tuple[Json, ...] = (
-    {}, [], [[]], [{}], [None], {"": None}, {"a": {"b": {"c": [1, {"d": []}]}}}, [0] * 300, {str(i): i for i in range(200)},
+    {}, [], [[]], [{}], [None], {"": None}, {"a": {"b": {"c": [1, {"d": []}]}}}, [0] * 300,
+    {str(i): i for i in range(200)},
     Raw(b"[" * 1500 + b"]" * 1500), Raw(b'{"a":' * 1500 + b"1" + b"}" * 1500), Raw(b'{"a":1,"a":[],"a":null}'),
 )  # fmt: skip
 
