@@ -29,6 +29,7 @@ from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
+from descheduler.learning.circuit import told
 from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.learning.reconciliation import reconcile
 from descheduler.learning.store import LedgerStore
@@ -216,6 +217,8 @@ class Controller:
         now = observed.now
         self.metrics.saw(observed.snapshot, now)
         self._ledger = reconcile(self._ledger, observed.snapshot, now)
+        held = told(self._ledger.circuit(now))
+        self.status.note("circuit", "; ".join(held))
         memory = Memory(
             ledger=self._ledger,
             in_flight=self._ledger.in_flight(now),
@@ -224,7 +227,8 @@ class Controller:
         )
         with self._stage("decide", "deciding"):
             decision = self.seams.decide(observed, policy, memory)
-        plan = replace(decision.plan, mode=self._stance.text if self._stance else "")
+        problems = (*decision.plan.problems, *held)
+        plan = replace(decision.plan, mode=self._stance.text if self._stance else "", problems=problems)
         lacking = [problem for problem in decision.problems if problem.kind is not ProblemKind.OBJECT]
         if not plan.acting_blocked and not lacking:
             self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
@@ -239,10 +243,12 @@ class Controller:
         return replace(decision, plan=plan)
 
     def _execute(self, plan: PlanDocument, policy: Policy) -> ExecutionReport | None:
-        """Carry the plan out, unless the circuit is open; None when nothing was tried."""
+        """Carry the plan out, unless the circuit is open for everybody; None when nothing was tried."""
         circuit = self._ledger.circuit(self.clock.wall())
-        self.status.note("acting", str(circuit) if circuit else "")
-        if circuit is not None or not plan.actions:
+        everyone = circuit.everyone
+        self.events.paused(circuit)
+        self.status.note("acting", str(everyone.blocked) if everyone is not None else "")
+        if everyone is not None or not plan.actions:
             return None
         self._goals = (plan.id, goals_of(plan, self._ledger.rules.settle))
         self.events.about(plan)

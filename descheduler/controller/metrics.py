@@ -71,7 +71,13 @@ class Metrics:
         self.event_failures = make.counter("event_failures", "Events that could not be written.")
         # What came of it
         self.pending = make.gauge("pending_after_eviction", "Evicted pods whose replacement is late.")
-        self.circuit = make.gauge("circuit_open", "Whether acting is paused because evicted pods stay pending.")
+        self.circuit = make.gauge("circuit_open", "Whether all acting is paused because evicted pods stay pending.")
+        self.circuit_until = make.gauge(
+            "circuit_open_until_timestamp_seconds",
+            "Until when late replacements pause whom.",
+            "scope",
+            "name",
+        )
         self.quarantined = make.gauge("quarantined_units", "Units that kept coming back and are left alone.")
         self.hit_rate = make.gauge("strategy_hit_rate", "Share of judged actions that hit their goal.", "strategy")
         self.strategy_paused = make.gauge("strategy_paused", "Strategies paused because they miss.", "strategy")
@@ -126,7 +132,9 @@ class Metrics:
     def remembers(self, ledger: Ledger, now: float) -> None:
         """What the ledger says."""
         self.pending.set(len(ledger.pending(now)))
-        self.circuit.set(ledger.circuit(now) is not None)
+        circuit = ledger.circuit(now)
+        self.circuit.set(circuit.everyone is not None)
+        _show(self.circuit_until, {(one.scope.value, one.name): one.until for one in circuit.openings()})
         self.quarantined.set(len(ledger.quarantined(now)))
         _show(self.hit_rate, {(strategy,): rate for strategy, rate in ledger.hit_rates().items()})
         _show(self.strategy_paused, {(strategy,): 1.0 for strategy in ledger.paused(now)})

@@ -92,18 +92,18 @@ def test_a_resumed_unit_is_not_counted_twice() -> None:
 
 def test_the_circuit_opens_when_evicted_pods_stay_pending_and_closes_when_they_run() -> None:
     ledger = Ledger()
-    for i in range(RULES.pending_limit):
+    for i in range(RULES.circuit.limit):
         ledger = moved(ledger, f"web-{i}", "", NOW, ready=None, landed="")
-    late = NOW + RULES.pending_after + 1
-    assert ledger.circuit(NOW + 1) is None
-    blocked = ledger.circuit(late)
-    assert blocked
-    assert blocked.reason is Reason.CIRCUIT_OPEN
+    late = NOW + RULES.circuit.after + 1
+    assert ledger.circuit(NOW + 1).everyone is None
+    opening = ledger.circuit(late).everyone
+    assert opening
+    assert opening.blocked.reason is Reason.CIRCUIT_OPEN
     assert ledger.in_flight(late) >= {"uid-default-web-0"}
 
-    there = [pod(f"web-new{i}", node="n2", created=NOW + 3) for i in range(RULES.pending_limit)]
+    there = [pod(f"web-new{i}", node="n2", created=NOW + 3) for i in range(RULES.circuit.limit)]
     running = reconcile(ledger, cluster([node("n2")], there), late)
-    assert running.circuit(late) is None
+    assert not list(running.circuit(late).openings())
     assert {e.landed for e in running.entries} == {"n2"}
     assert running.entries[0].ready_seconds == pytest.approx(late - NOW)
     assert running.in_flight(late) == frozenset()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from descheduler.kube.convert.decoding import Broken, Codec, Items
+from descheduler.kube.convert.decoding import Codec, Items
+from descheduler.kube.convert.stand_ins import Broken
 from descheduler.kube.convert.wire import Object
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.kube.convert.kinds import CORE, OPTIONAL
-from descheduler.kube.convert.unreadable import UNAVAILABLE_BUDGETS
+from descheduler.kube.convert.stand_ins import UNAVAILABLE_BUDGETS
 from descheduler.kube.convert.workloads import Namespace
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount

@@ -21,7 +21,6 @@ from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.devices.device_objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.resources import quantity
 from descheduler.model.devices import Device, MigSlice
-from descheduler.model.fence import Unreadable
 from descheduler.model.objects import CustomObject
 
 _PCIE_ROOT = "resource.kubernetes.io/pcieRoot"
@@ -125,12 +124,8 @@ def convert_slice(wire: CustomWire, intern: Interner, *, kind: str, api_version:
     """One ResourceSlice, without its spec."""
     found = _kept(wire, intern, kind, api_version)
     base = {name: getattr(found, name) for name in CustomObject.__slots__}
-    node = next((o.name for o in found.owners if o.kind == "Node"), "")
-    try:
-        spec = msgspec.convert(wire.spec or {}, _SliceSpec)
-        devices = tuple(_pool_device(d) for d in spec.devices or ()) if of_gpus(spec.driver) else ()
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return ResourceSlice(**base, node=node, problem=str(e))
+    spec = msgspec.convert(wire.spec or {}, _SliceSpec)
+    devices = tuple(_pool_device(d) for d in spec.devices or ()) if of_gpus(spec.driver) else ()
     pool = spec.pool
     return ResourceSlice(
         **base,
@@ -147,13 +142,10 @@ def convert_claim(wire: CustomWire, intern: Interner, *, kind: str, api_version:
     """One ResourceClaim, without its spec and status."""
     found = _kept(wire, intern, kind, api_version)
     base = {name: getattr(found, name) for name in CustomObject.__slots__}
-    try:
-        spec = msgspec.convert(wire.spec or {}, _ClaimSpec)
-        status = msgspec.convert(wire.status or {}, _ClaimStatus)
-        results = (status.allocation.devices.results or ()) if status.allocation else ()
-        devices = tuple(_claimed(r) for r in results if of_gpus(r.driver) and not r.admin_access)
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return ResourceClaim(**base, problem=str(e))
+    spec = msgspec.convert(wire.spec or {}, _ClaimSpec)
+    status = msgspec.convert(wire.status or {}, _ClaimStatus)
+    results = (status.allocation.devices.results or ()) if status.allocation else ()
+    devices = tuple(_claimed(r) for r in results if of_gpus(r.driver) and not r.admin_access)
     return ResourceClaim(
         **base,
         allocated=status.allocation is not None,

@@ -67,14 +67,11 @@ def convert_device(wire: CustomWire, intern: Interner, *, kind: str, api_version
     """One Device with its GPUs; its spec is kept."""
     found = convert_custom(wire, intern, kind=kind, api_version=api_version)
     base = {name: getattr(found, name) for name in CustomObject.__slots__}
-    try:
-        spec = msgspec.convert(wire.spec or {}, _Spec)
-        model = found.labels.get(KOORDINATOR_MODEL, "")
-        devices = tuple(_device(info, model) for info in spec.devices or () if info.type == "gpu")
-        table = _partitions.decode(found.annotations.get(_PARTITIONS, "null")) or {}
-        partitions = tuple(_partition(p) for size in sorted(table) for p in table[size] or ())
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return KoordinatorDevice(**base, problem=str(e))
+    spec = msgspec.convert(wire.spec or {}, _Spec)
+    model = found.labels.get(KOORDINATOR_MODEL, "")
+    devices = tuple(_device(info, model) for info in spec.devices or () if info.type == "gpu")
+    table = _partitions.decode(found.annotations.get(_PARTITIONS, "null")) or {}
+    partitions = tuple(_partition(p) for size in sorted(table) for p in table[size] or ())
     return KoordinatorDevice(
         **base, devices=devices, partitions=partitions, partition_policy=found.labels.get(_POLICY, "")
     )
