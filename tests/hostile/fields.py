@@ -7,7 +7,7 @@ import typing
 from datetime import datetime
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw
@@ -51,6 +51,8 @@ def of_type(rng: Random, wanted: Any, name: str, depth: int) -> Json:
     if wanted is Raw:
         wanted = _RAW.get(name, _AMOUNTS)
     origin, inside = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is Annotated:
+        return of_type(rng, inside[0], name, depth)
     if origin in (types.UnionType, typing.Union):
         return of_type(rng, rng.choice(inside), name, depth)
     if wanted is type(None) or (depth <= 0 and not isinstance(wanted, type)):

@@ -17,7 +17,7 @@ from msgspec import field, structs
 
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.wire import CustomWire, Slim
+from descheduler.kube.convert.wire import CustomWire, Int64, Slim
 from descheduler.kube.devices.device_objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.resources import quantity
 from descheduler.model.devices import Device, MigSlice
@@ -34,7 +34,7 @@ _NAME = re.compile(r".*?(\d+)(-mig-.*)?")
 
 class _Attribute(Slim, frozen=True, gc=False):
     text: str | None = field(default=None, name="string")
-    number: int | None = field(default=None, name="int")
+    number: Int64 | None = field(default=None, name="int")
 
 
 class _Taint(Slim, frozen=True, gc=False):
@@ -55,8 +55,8 @@ class _Device(_Basic, frozen=True, gc=False):
 
 class _Pool(Slim, frozen=True, gc=False):
     name: str = ""
-    generation: int = 0
-    resource_slice_count: int = 1
+    generation: Int64 = 0
+    resource_slice_count: Int64 = 1
 
 
 class _SliceSpec(Slim, frozen=True, gc=False):
@@ -97,7 +97,7 @@ class _ClaimStatus(Slim, frozen=True, gc=False):
 class _Request(Slim, frozen=True, gc=False):
     device_class_name: str = ""
     allocation_mode: str = "ExactCount"
-    count: int = 1
+    count: Int64 = 1
     selectors: tuple[Any, ...] | None = None
     admin_access: bool | None = None
     capacity: dict[str, Any] | None = None
