@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.devices import (
+    MAX_DEVICES,
+    UNREPORTED,
+    WHOLE,
+    Device,
+    GpuShare,
+    GpuSource,
+    GpuStatement,
+    NodeGpus,
+)
 from descheduler.model.pods import GpuRequest
 
 
@@ -29,8 +38,8 @@ class NodeDevices:
         return self._uuid.get(share.uuid)
 
     def lacks(self, share: GpuShare) -> bool:
-        """Whether a device is named by an index that the node does not have."""
-        return share.index >= 0 and bool(self._index) and share.index not in self._index
+        """Whether a device is named by an index that the node does not have, or that none has."""
+        return share.index >= (0 if self._index else MAX_DEVICES) and share.index not in self._index
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,16 @@ from descheduler.kube.convert.wire import CustomWire, Slim
 from descheduler.kube.devices.device_objects import DEVICES, RESERVATIONS, KoordinatorDevice
 from descheduler.kube.devices.resources import KOORDINATOR_MEMORY, KOORDINATOR_MODEL, KOORDINATOR_PARTS, quantity
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
-from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
+from descheduler.model.devices import (
+    MAX_DEVICES,
+    UNREPORTED,
+    WHOLE,
+    Device,
+    GpuPartition,
+    GpuShare,
+    GpuSource,
+    GpuStatement,
+)
 from descheduler.model.fence import Unreadable
 from descheduler.model.objects import CustomObject
 
@@ -139,11 +148,13 @@ def _device(info: _Info, model: str) -> Device:
 
 def _partition(found: _Partition) -> GpuPartition:
     bandwidth = quantity(found.ring_bus_bandwidth or 0, f"metadata.annotations[{_PARTITIONS}].ringBusBandwidth")
+    if any(not 0 <= minor < MAX_DEVICES for minor in found.minors):
+        raise Unreadable(f"metadata.annotations[{_PARTITIONS}].minors", "one of them is no device")
     return GpuPartition(tuple(sorted(found.minors)), found.link, bandwidth, found.allocation_score)
 
 
 def _granted(given: _Given) -> GpuShare:
-    if given.minor < 0:
+    if not 0 <= given.minor < MAX_DEVICES:
         raise Unreadable("gpu.minor", f"{given.minor} is no device")
     resources = given.resources or {}
     parts = [quantity(resources[name], name) for name in KOORDINATOR_PARTS if name in resources]
