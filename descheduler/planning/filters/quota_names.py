@@ -38,8 +38,9 @@ def counted_in(
     listed: Callable[[int], Json],
     administrators: Collection[str],
 ) -> CountedIn:
-    """`listed`: the namespaces that a quota lists. A pod's label names its quota; one without a label is in the quota
-    named after its namespace, else in one that lists it, else in the default one, as is one whose quota is not there."""
+    """`listed`: the namespaces that a quota lists. A pod's label names its quota. One without a label is in the quota
+    named after its namespace, else in one that lists it, else in the default one; so is one whose quota is not there.
+    """
     names = _Names(quotas, listed, administrators)
     spaces, labels = context.looks.namespaces, context.looks.labels
     quota: NDArray[np.int32] = np.array([names.claiming(space) for space in spaces.values], np.int32)[spaces.rows]
