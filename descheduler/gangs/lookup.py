@@ -25,9 +25,10 @@ class Lookup:
         if unread is not None:
             return unread
         found = self.snapshot.custom(group, kind, namespace, name)
-        if found is not None:
+        if found is not None and not found.problem:
             return found
-        return Blocked(Reason.GANG_UNKNOWN, f"{kind}.{group}/{namespace}/{name}", "no such object")
+        why = "no such object" if found is None else found.problem
+        return Blocked(Reason.GANG_UNKNOWN, f"{kind}.{group}/{namespace}/{name}", why)
 
     def unread(self, group: str, kind: str) -> Blocked | None:
         """Why nothing may be concluded from the objects of a kind."""

@@ -18,8 +18,8 @@ AMOUNT = 2**50
 """Of one resource (bytes, millicores or units), for a node, a pod, a volume: 1 PiB of memory, 10^12 cores. The largest
 machines have 32 TiB. Eight thousand such amounts still add up within an int64."""
 
-COUNTED = 10**6
-"""Units that are counted one by one: GPUs of a node or parts of them, and what a pod asks for of them."""
+GPU_UNITS = 10_000
+"""Of GPUs that a node offers or a pod asks for: 64 devices on which 128 pods each take turns are 8,192."""
 
 QUANTITY_TEXT = 64
 """Characters of a quantity. The API server writes at most 30 (19 digits, a point, nine decimals)."""
@@ -57,10 +57,6 @@ WORDS = 300
 """Characters of what an object, or an error about it, is quoted with."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)  # what strconv.ParseInt reads; int() would also take "1_000"
-
-
-class Beyond(ValueError):
-    """A value is beyond its bound."""
 
 
 def integer_of(text: str) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import structs
 
-from descheduler.kube.convert.customs import pruned
+from descheduler.kube.convert.customs import recorded
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import Endpoint, page_decoder
 from descheduler.kube.convert.pieces import list_of, metadata_of
@@ -126,8 +126,8 @@ class Codec:
                     found,
                     metadata=slim,
                     api_version=found.api_version or self.endpoint.api_version,  # items of built-in kinds have none
-                    spec=pruned(found.spec),
-                    status=pruned(found.status),
+                    spec=recorded(found.spec),
+                    status=recorded(found.status),
                 )
             )
         if isinstance(found, WorkloadWire) and found.spec.template is not None:

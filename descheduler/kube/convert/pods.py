@@ -10,7 +10,7 @@ import msgspec
 from msgspec import structs
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import in_force, of_template, written
+from descheduler.kube.convert.pod_requests import in_force, of_template, within, written
 from descheduler.kube.convert.selectors import affinities, spread, tolerations
 from descheduler.kube.convert.storage import convert_claim_template
 from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, under
@@ -25,7 +25,7 @@ from descheduler.kube.convert.wire import (
 )
 from descheduler.kube.devices.reported import statements
 from descheduler.kube.devices.resources import REQUEST_ANNOTATIONS, UNSCHEDULED, gpu_request
-from descheduler.model.fence import Unreadable
+from descheduler.model.fence import fenced
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import HostPort, Phase, Pod, PodSpec
 from descheduler.model.quantity import amounts
@@ -44,11 +44,9 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
     annotations = intern.annotations(meta.annotations) if meta.annotations else NO_LABELS
     readiness = _readiness(wire)
     local, claims = _volumes(wire.spec.volumes) if wire.spec.volumes else _NO_VOLUMES
-    try:
-        spec = _shared_spec(wire, annotations, local, intern)
-        problem = ""
-    except (Unreadable, msgspec.MsgspecError) as e:
-        spec, problem = UNREADABLE_SPEC, str(e)
+    spec, problem = fenced(
+        lambda: (_shared_spec(wire, annotations, local, intern), ""), lambda why: (UNREADABLE_SPEC, why)
+    )
     return Pod(
         namespace=intern.text(meta.namespace),
         name=meta.name,
@@ -85,10 +83,12 @@ def convert_template(wire: PodTemplateWire, intern: Interner) -> PodTemplate:
     pod = PodWire(metadata=meta, spec=wire.spec)
     annotations = intern.annotations(meta.annotations)
     local = _volumes(wire.spec.volumes)[0] if wire.spec.volumes else False
-    try:
-        spec = _shared_spec(pod, annotations, local, intern, template=True)
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return PodTemplate(UNREADABLE_SPEC, problem=f"its template: {e}")
+    spec, problem = fenced(
+        lambda: (_shared_spec(pod, annotations, local, intern, template=True), ""),
+        lambda why: (UNREADABLE_SPEC, f"its template: {why}"),
+    )
+    if problem:
+        return PodTemplate(spec, problem=problem)
     labels, gated = intern.labels(meta.labels), bool(wire.spec.scheduling_gates)
     return PodTemplate(spec, labels, intern.text(wire.spec.node_name), gated)
 
@@ -157,9 +157,9 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, 
     selector = _strings.decode(bytes(found.node_selector) or b"null")
     grace = found.termination_grace_period_seconds
     return PodSpec(
-        requests=amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)}),
+        requests=within(amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)})),
         counted=counted.counted(),
-        limits=amounts(counted.limits()),
+        limits=within(amounts(counted.limits())),
         bounds=amounts(counted.bounds()),
         node_selector=Labels(selector) if selector else NO_LABELS,
         tolerations=tolerations(bytes(found.tolerations)),

@@ -15,6 +15,9 @@ from msgspec import Meta, Raw, Struct, field
 from descheduler.model.bounds import INT32, INT64
 
 NO_RAW = Raw(b"")
+Int32 = Annotated[int, Meta(ge=-INT32 - 1, le=INT32)]
+Int64 = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
+"""Numbers as wide as the API's types have them; JSON itself knows no bound."""
 
 Int32 = Annotated[int, Meta(ge=-INT32 - 1, le=INT32)]
 Int64 = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
@@ -409,7 +412,7 @@ class FailureConditionWire(Slim, frozen=True, gc=False):
 class FailureExitCodesWire(Slim, frozen=True, gc=False):
     container_name: str | None = None
     operator: str = ""
-    values: tuple[int, ...] | None = None
+    values: tuple[Int32, ...] | None = None
 
 
 class FailureRuleWire(Slim, frozen=True, gc=False):

@@ -38,8 +38,8 @@ class NodeDevices:
         return self._uuid.get(share.uuid)
 
     def lacks(self, share: GpuShare) -> bool:
-        """Whether a device is named by an index that the node does not have, or that none has."""
-        return share.index >= (0 if self._index else MAX_DEVICES) and share.index not in self._index
+        """Whether a device is named by an index that the node does not have, or no node."""
+        return share.index >= MAX_DEVICES or (share.index >= 0 and bool(self._index) and share.index not in self._index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ def controller_filters(context: FilterContext) -> Iterator[Filter]:
         for row, pod in enumerate(first)
         if (blocked := _refusal(context.snapshot, pod, context.standing)) is not None
     }
-    yield Filter(Reason.WOULD_BE_LOST, np.isin(owners, list(refused)), lambda i: refused[int(owners[i])])
+    for reason in (Reason.DATA_PARTIAL, Reason.WOULD_BE_LOST):
+        rows = [row for row, blocked in refused.items() if blocked.reason is reason]
+        yield Filter(reason, np.isin(owners, rows), lambda i: refused[int(owners[i])])
 
 
 def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[ControllerId, int]) -> Blocked | None:
@@ -59,6 +61,8 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[ControllerId
             return Blocked(Reason.WOULD_BE_LOST, f"{above.kind}/{above.name}", text)
         passed.add(above.uid)
         found = snapshot.controller(pod.namespace, above)
+        if found is not None and found.problem:
+            return Blocked(Reason.DATA_PARTIAL, f"{above.kind}/{above.name}", found.problem)
         why = _absence(snapshot, above) if found is None else _unwilling(above, found)
         if why:
             return Blocked(Reason.WOULD_BE_LOST, f"{above.kind}/{above.name}", why)

@@ -11,7 +11,7 @@ import msgspec
 
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.wire import CustomWire, Slim
+from descheduler.kube.convert.wire import CustomWire, Int32, Slim
 from descheduler.kube.devices.device_objects import DEVICES, RESERVATIONS, KoordinatorDevice
 from descheduler.kube.devices.resources import KOORDINATOR_MEMORY, KOORDINATOR_MODEL, KOORDINATOR_PARTS, quantity
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
@@ -25,7 +25,7 @@ from descheduler.model.devices import (
     GpuSource,
     GpuStatement,
 )
-from descheduler.model.fence import Unreadable
+from descheduler.model.fence import Unreadable, fenced
 from descheduler.model.objects import CustomObject
 
 ALLOCATED = "scheduling.koordinator.sh/device-allocated"
@@ -37,7 +37,7 @@ _Quantities = dict[str, str | int | float]
 
 
 class _Topology(Slim, frozen=True, gc=False):
-    node_id: int = msgspec.field(default=-1, name="nodeID")
+    node_id: Int32 = msgspec.field(default=-1, name="nodeID")
     pcie_id: str = msgspec.field(default="", name="pcieID")
     bus_id: str = msgspec.field(default="", name="busID")
 
@@ -45,7 +45,7 @@ class _Topology(Slim, frozen=True, gc=False):
 class _Info(Slim, frozen=True, gc=False):
     type: str = ""
     id: str = ""
-    minor: int | None = None
+    minor: Int32 | None = None
     health: bool = False  # as the API defaults it
     resources: _Quantities | None = None
     topology: _Topology | None = None
@@ -56,14 +56,14 @@ class _Spec(Slim, frozen=True, gc=False):
 
 
 class _Partition(Slim, frozen=True, gc=False):
-    minors: tuple[int, ...] = ()
+    minors: tuple[Int32, ...] = ()
     link: str = msgspec.field(default="", name="gpuLinkType")
     ring_bus_bandwidth: str | int | float | None = None
-    allocation_score: int = 0
+    allocation_score: Int32 = 0
 
 
 class _Given(Slim, frozen=True, gc=False):
-    minor: int = -1
+    minor: Int32 = -1
     id: str = ""
     resources: _Quantities | None = None
 
@@ -91,12 +91,15 @@ def allocated(annotations: Mapping[str, str]) -> GpuStatement | None:
     text = annotations.get(ALLOCATED)
     if text is None:
         return None
-    try:
+
+    def said() -> GpuStatement | None:
         found = (_allocated.decode(text) or {}).get("gpu")
         shares = tuple(_granted(given) for given in found or ())
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {e}")
-    return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
+        return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
+
+    return fenced(
+        said, lambda why: GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {why}")
+    )
 
 
 def reserved(found: CustomObject) -> tuple[str, tuple[GpuShare, ...]]:
@@ -147,9 +150,9 @@ def _device(info: _Info, model: str) -> Device:
 
 
 def _partition(found: _Partition) -> GpuPartition:
-    bandwidth = quantity(found.ring_bus_bandwidth or 0, f"metadata.annotations[{_PARTITIONS}].ringBusBandwidth")
     if any(not 0 <= minor < MAX_DEVICES for minor in found.minors):
-        raise Unreadable(f"metadata.annotations[{_PARTITIONS}].minors", "one of them is no device")
+        raise Unreadable(f"metadata.annotations[{_PARTITIONS}].minors", f"{max(found.minors)} is no device")
+    bandwidth = quantity(found.ring_bus_bandwidth or 0, f"metadata.annotations[{_PARTITIONS}].ringBusBandwidth")
     return GpuPartition(tuple(sorted(found.minors)), found.link, bandwidth, found.allocation_score)
 
 
