@@ -19,10 +19,6 @@ Int32 = Annotated[int, Meta(ge=-INT32 - 1, le=INT32)]
 Int64 = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
 """Numbers as wide as the API's types have them; JSON itself knows no bound."""
 
-Int32 = Annotated[int, Meta(ge=-INT32 - 1, le=INT32)]
-Int64 = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
-"""Whole numbers as the API's types hold them; JSON itself knows no bound."""
-
 
 class Slim(Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
     """Base of every schema. Unknown fields are ignored; absent and null are alike."""
