@@ -37,7 +37,7 @@ def test_objects_from_which_mutation_begins_are_valid(key: str) -> None:
 
 
 @given(st.integers(0, 2**40), st.integers(1, 40), st.integers(0, 20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_strange_object_costs_the_cluster_its_cycle(seed: int, objects: int, formats: int) -> None:
     """Shrinks towards few objects."""
     assert cycle(strangers(Random(seed), objects, 0), formats=formats == 20)[1] == ""
@@ -57,4 +57,5 @@ def test_nor_does_one_that_comes_by_an_event(key: str) -> None:
     found = follow(key, strange[:100], events_of(rng, strange))
     assert found.lists == 1  # no event was so strange that all had to be read anew
     assert found.objects
-    assert "the script is over" in found.error
+    assert found.played
+    assert not found.error

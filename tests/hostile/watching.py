@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -35,6 +34,7 @@ class _Script:
     def __init__(self, listed: Sequence[bytes], events: Sequence[bytes]) -> None:
         self._listed, self._events = listed, list(events)
         self.lists = 0
+        self.over = False
 
     def get(self, path: str, query: Mapping[str, str]) -> bytes:
         del path, query
@@ -44,6 +44,7 @@ class _Script:
     def stream(self, path: str, query: Mapping[str, str], timeout: float) -> _Lines:
         del path, query, timeout
         if not self._events:
+            self.over = True
             raise Unreachable("the script is over")
         events, self._events = self._events, []
         return _Lines(events)
@@ -51,11 +52,13 @@ class _Script:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What a reflector held when the script was over. `lists`: how often it had to list anew."""
+    """What a reflector held at its first failure. `lists`: how often it listed; `played`: whether all events were sent,
+    so that the end of the script was the failure."""
 
     objects: tuple[object, ...]
     problems: tuple[str, ...]
     lists: int
+    played: bool
     error: str
 
 
@@ -63,16 +66,11 @@ def follow(key: str, listed: Sequence[bytes], events: Sequence[bytes]) -> Follow
     """Let a reflector follow a kind through the events."""
     script = _Script(listed, events)
     codec = Codec(KINDS[key].at(KINDS[key].versions[0]), Interner())
-    over: list[float] = []
-
-    def wait(seconds: float) -> bool:
-        over.append(seconds)
-        return True  # the first failure ends it: of a script that is played to its end, the lost connection
-
-    reflector = Reflector(script, codec, WatchTiming(lambda: 1000.0, random.Random(7), wait))  # type: ignore[arg-type]
+    timing = WatchTiming(lambda: 1000.0, Random(7), wait=lambda _seconds: True)  # ends at the first failure
+    reflector = Reflector(script, codec, timing)  # type: ignore[arg-type]
     reflector.run()
     objects, problems = reflector.contents()
-    return Followed(objects, problems, script.lists, reflector.freshness().error)
+    return Followed(objects, problems, script.lists, script.over, reflector.freshness().error)
 
 
 def events_of(rng: Random, objects: Sequence[bytes]) -> list[bytes]:
