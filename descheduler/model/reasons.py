@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from descheduler.model.bounds import REFERENCE
+from descheduler.model.fence import shortened
+
 
 class Reason(StrEnum):
     """Each member's value is stable (documents and metrics carry it); `EXPLANATION` says it to people."""
@@ -180,6 +183,13 @@ class Blocked:
     reason: Reason
     by: str = ""
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        # Both quote what people wrote, an annotation of 256 KiB maybe; a refusal is told in many places.
+        if len(self.by) > REFERENCE:
+            object.__setattr__(self, "by", shortened(self.by, REFERENCE))
+        if len(self.detail) > REFERENCE:
+            object.__setattr__(self, "detail", shortened(self.detail, REFERENCE))
 
     def __str__(self) -> str:
         text = EXPLANATION[self.reason]

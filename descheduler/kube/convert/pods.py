@@ -231,13 +231,13 @@ def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:
 def _volumes(volumes: tuple[VolumeWire, ...]) -> tuple[bool, tuple[str, ...]]:
     """Whether any volume is the node's own, and the names of the claims that outlive the pod."""
     local = False
-    claims: tuple[str, ...] = ()
+    claims: list[str] = []
     for volume in volumes:
         if volume.persistent_volume_claim is not None:
-            claims += (volume.persistent_volume_claim.claim_name,)
+            claims.append(volume.persistent_volume_claim.claim_name)
         elif volume.empty_dir is not None or volume.host_path is not None:
             local = True
-    return local, claims
+    return local, tuple(claims)
 
 
 def _readiness(wire: PodWire) -> bool | None:
