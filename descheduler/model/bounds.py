@@ -27,6 +27,35 @@ QUANTITY_TEXT = 64
 DEPTH = 100
 """Levels of JSON below one another. A pod template within a job within a custom resource has 25."""
 
+LEVELS = 32
+"""Of a network's topology, or of HyperNodes below one another. Networks have three to five; topograph numbers ten."""
+
+OWNERS = 32
+"""Controllers above one another that are followed. Platforms on top of platforms have six."""
+
+UNOFFERED = 256
+"""Names of resources that pods ask for and no node offers: those that most specs name are told apart. There are two
+dozen where several sharing schedulers are installed; each is a column over all nodes."""
+
+LINKS = 64
+"""Gangs that one gang is bundled with. A job has a gang for each of its roles, of which there are a handful."""
+
+COMPARISONS = 200_000
+"""Of the labels of one namespace's pods with the selectors of its disruption budgets, that no index spares: a hundred
+budgets without an `In` beside two thousand distinct sets of labels; a quarter of a second."""
+
+QUOTAS = 64
+"""ResourceQuotas, and items of LimitRanges, of one namespace: each new pod is held against all of them."""
+
+RIVALS = 256
+"""Controllers of one namespace that wait for room in its quotas."""
+
+ROWS = 300
+"""Refusals for one reason that a plan names one by one; the others are counted."""
+
+REFERENCE = 400
+"""Characters of a reference to an object: its kind, its namespace (63) and its name (253)."""
+
 WORDS = 300
 """Characters of what an object, or an error about it, is quoted with."""
 

@@ -65,7 +65,7 @@ def in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {text}{where}"
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = WORDS) -> str:
     """A text as it is quoted: on one line, and not longer than people read."""
-    line = "".join(c if c.isprintable() else " " for c in text[:WORDS])
-    return line if len(text) <= WORDS else f"{line}…"
+    line = "".join(c if c.isprintable() else " " for c in text[:most])
+    return line if len(text) <= most else f"{line}…"

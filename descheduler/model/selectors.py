@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from descheduler.model.bounds import integer_of
@@ -31,14 +31,18 @@ class Requirement:
     key: str
     operator: Operator
     values: tuple[str, ...] = ()
+    _among: Collection[str] = field(init=False, repr=False, compare=False)  # the same, for a quick look at many
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_among", frozenset(self.values) if len(self.values) > 8 else self.values)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         value = labels.get(self.key)
         match self.operator:
             case Operator.IN:
-                return value is not None and value in self.values
+                return value is not None and value in self._among
             case Operator.NOT_IN:
-                return value is None or value not in self.values
+                return value is None or value not in self._among
             case Operator.EXISTS:
                 return value is not None
             case Operator.DOES_NOT_EXIST:

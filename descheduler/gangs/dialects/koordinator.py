@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from descheduler.gangs.lookup import Lookup
 from descheduler.gangs.spec_reading import count, positive
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
+from descheduler.model.bounds import LINKS
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode
@@ -75,6 +76,8 @@ class Koordinator(BaseDialect):
             return _unclear(gang, f"groups is not JSON: {written}")
         if not isinstance(named, list) or not all(isinstance(n, str) and n.count("/") == 1 for n in named):
             return _unclear(gang, f"groups is not a list of namespace/gang: {written}")
+        if len(named) > LINKS:
+            return _unclear(gang, f"groups names {len(named)} gangs, more than the {LINKS} that are looked at")
         keys = (GangKey(self.name, *n.split("/")) for n in named)
         return tuple(key for key in keys if key != gang)
 

@@ -47,7 +47,7 @@ def convert_quota(wire: QuotaWire, intern: Interner) -> ResourceQuota:
     spec, status = wire.spec, wire.status
     selector = spec.scope_selector.match_expressions if spec.scope_selector else None
     scopes = [ScopeRequirement(scope) for scope in spec.scopes or ()]
-    scopes.extend(ScopeRequirement(e.scope_name, e.operator, e.values or ()) for e in selector or ())
+    scopes.extend(ScopeRequirement(e.scope_name, e.operator, frozenset(e.values or ())) for e in selector or ())
     return ResourceQuota(
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,

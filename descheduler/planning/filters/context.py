@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from descheduler.gangs import Units
 from descheduler.model.admission import LimitRange
 from descheduler.model.arrays import Mask
+from descheduler.model.bounds import QUOTAS
 from descheduler.model.distinct import Distinct
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
@@ -103,6 +104,11 @@ class FilterContext:
         found: dict[str, list[LimitRange]] = {}
         for one in self.snapshot.limit_ranges:
             found.setdefault(one.namespace, []).append(one)
+        for several in found.values():
+            items = sum(len(one.items) for one in several)
+            if items > QUOTAS:
+                text = f"the namespace has {items} limits, more than the {QUOTAS} that are looked at"
+                several[:] = [replace(several[0], items=(), problem=text)]
         return found
 
     @cached_property

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from descheduler.gangs.spec_reading import child
+from descheduler.model.bounds import OWNERS
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -55,6 +56,9 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[ControllerId
     known: list[Workload] = []
     passed: set[str] = set()
     while above is not None and above.uid not in passed:
+        if len(passed) == OWNERS:
+            text = f"more than {OWNERS} controllers are above one another: what they would make is not known"
+            return Blocked(Reason.WOULD_BE_LOST, f"{above.kind}/{above.name}", text)
         passed.add(above.uid)
         found = snapshot.controller(pod.namespace, above)
         if found is not None and found.problem:

@@ -157,7 +157,7 @@ def _partition(found: _Partition) -> GpuPartition:
 
 
 def _granted(given: _Given) -> GpuShare:
-    if given.minor < 0:
+    if not 0 <= given.minor < MAX_DEVICES:
         raise Unreadable("gpu.minor", f"{given.minor} is no device")
     resources = given.resources or {}
     parts = [quantity(resources[name], name) for name in KOORDINATOR_PARTS if name in resources]
