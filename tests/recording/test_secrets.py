@@ -134,12 +134,13 @@ def test_a_number_where_no_number_is_read_is_none_of_a_recording_without_names()
     told = json.dumps({"gpu": [{"minor": 1, "pin": pin, "x": {"card": card}}], "card": card})
     odd = pod("odd", metadata={"labels": {"pin": pin, "app": "web"}}) | {"spec": {"nodeName": card, "containers": []}}
     whole = pod("whole", metadata={"annotations": {"scheduling.koordinator.sh/device-allocated": told}})
-    objects = Anonymizer(b"key").objects(cluster_objects({"pods": [odd, whole]}, taken_at=0.0))
+    found = {"pods": [odd, whole], "nodes": [node("n1", **{"nvidia.com/gpu": "4"})]}
+    objects = Anonymizer(b"key").objects(cluster_objects(found, taken_at=0.0))
     text = str(objects.lines)
     assert str(card) not in text
     assert str(pin) not in text
     by_problem = {bool(one.problem): one for one in objects.snapshot().pods}
-    assert by_problem[False].gpu_indices == (1,)
+    assert [share.index for share in by_problem[False].gpu_statements[0].shares] == [1]
     assert by_problem[True].problem
 
 
