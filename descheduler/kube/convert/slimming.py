@@ -50,8 +50,8 @@ RAW_TYPES: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a schema reads at one place: `fields` of an object, `items` of a list or (`keyed`) of a map, what `own` makes
-    of a part that has no schema, or else a value, which is a `text` or anything.
+    """What a schema reads at one place: `fields` of an object, `items` of a list or (`keyed`) of a map, what `own`
+    makes of a part that has no schema, or else a value, which is a `text` or anything.
     """
 
     fields: Mapping[str, Shape] | None = None
