@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Every file that is installed is checked against the hashes in locks/. They know no Python later than these: that one
 # gets what pyproject.toml allows, unchecked. LOCKED=no asks for the same, as to try newer libraries.
 LOCKED ?= $(shell $(PYTHON) -c 'import sys; print("yes" if sys.version_info < (3, 15) else "no")')
-UNLOCKED := echo "Not from locks/ (LOCKED=no, or a Python that they do not know): what pyproject.toml allows, unchecked" >&2
+UNLOCKED := echo "Not from locks/ (LOCKED=no, or a Python later than theirs): what pyproject.toml allows, unchecked" >&2
 TAG ?= localhost/descheduler:0.1.0
 # Tests that wait for a cluster leave time for others; a file stays on one worker, and so does what its tests share.
 PYTEST_FLAGS ?= -n 2 --dist loadfile

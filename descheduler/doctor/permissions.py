@@ -71,7 +71,7 @@ def _publishing(client: KubeClient) -> Iterator[Check]:
     missing = lacking(client, RECOMMENDING)
     for right in missing:
         yield warning(
-            AREA, str(right), f"publish.recommendations needs {right}", "docs/profiles.md has its ClusterRole"
+            AREA, str(right), f"publish.recommendations needs {right}", "manifests/components/recommend grants it"
         )
     if not missing:
         yield ok(AREA, "publishing", "we may write Recommendations")

@@ -22,7 +22,9 @@ from controlplane.identities import write_kubeconfig
 from controlplane.prometheus import PrometheusServer
 from controlplane.reserving import NAME as RESERVING
 from controlplane.reserving import ReservingScheduler
+from descheduler.apiwrite.writer import COMPONENT
 from descheduler.kube.convert.kinds import OPTIONAL, Kind
+from descheduler.publish.recommendations import API_VERSION, MANAGED_BY
 from e2e import hot_node
 from e2e.world import World
 from faults.proxy import ApiProxy, Lost
@@ -30,9 +32,21 @@ from manifests.rules import rules
 
 ACTING = {
     "dry-run": "",
+    "dry-run+recommend": "",
     "active": "",
     "active-steering": "steering: true, ",
     "active-reserve": "executor: reserve, ",
+}
+PUBLISHING = """\
+publish:
+  workloads: [default/Deployment/web]
+  recommendations: {enabled: true, minConfidence: 0.1}
+"""
+NO_LONGER_ADVISED = {
+    "apiVersion": API_VERSION,
+    "kind": "Recommendation",
+    "metadata": {"name": "deployment-gone", "namespace": "default", "labels": {MANAGED_BY: COMPONENT}},
+    "spec": {"target": {"type": "workload", "workload": {"kind": "Deployment", "name": "gone"}}},
 }
 
 
@@ -116,7 +130,11 @@ def acting_world(
         hot_node.build_cluster(plane.client, scheduler)
         server = start_prometheus(list(hot_node.history(plane.client.list("Pod", "default"), hot_node.now())))
         policy = folder / "policy.yaml"
-        policy.write_text(hot_node.POLICY.replace("acting: {", f"acting: {{{ACTING[overlay]}"))
+        text = hot_node.POLICY.replace("acting: {", f"acting: {{{ACTING[overlay]}")
+        if overlay.endswith("+recommend"):
+            plane.client.create(NO_LONGER_ADVISED)
+            text += PUBLISHING
+        policy.write_text(text)
         yield World(plane, server.url, policy, folder)
 
 
@@ -145,7 +163,7 @@ def test_nothing_is_granted_that_is_not_used_and_nothing_refused(
             tmp_path / "kubeconfig", server=server, ca_file=plane.ca_file, user="descheduler", token=token
         )
         begin = plane.audit.now()
-        mode = "dry-run" if overlay == "dry-run" else "active"
+        mode = "dry-run" if overlay.startswith("dry-run") else "active"
         with world.running(mode, config, "--policy-config-map", "descheduler-policy") as pages:
             plane.client.wait_for(pages.reports, timeout=60, what="a plan")
             with suppress(TimeoutError):  # told below, by name

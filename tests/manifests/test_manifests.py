@@ -16,12 +16,19 @@ from descheduler.execution.steering import STEERING
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.learning import store as ledger_store
 from descheduler.policy import load_policy
+from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 from manifests.kustomize import MANIFESTS, Object, named, of_kind, render
 from manifests.rules import rules
 
-MORE_RIGHTS = {"active-steering": STEERING, "active-reserve": Reserve.rights}
+MORE_RIGHTS = {"active-steering": STEERING, "active-reserve": Reserve.rights, "active+recommend": RECOMMENDING}
 OVERLAYS = ["dry-run", "active", *MORE_RIGHTS]
-OWN_RIGHTS = ("descheduler-evict", "descheduler-acting-state", "descheduler-steer", "descheduler-reserve")
+OWN_RIGHTS = (
+    "descheduler-evict",
+    "descheduler-acting-state",
+    "descheduler-steer",
+    "descheduler-reserve",
+    "descheduler-recommend",
+)
 
 
 def container(overlay: str) -> dict[str, Any]:
