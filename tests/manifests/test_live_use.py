@@ -167,7 +167,7 @@ def test_nothing_is_granted_that_is_not_used_and_nothing_refused(
         with world.running(mode, config, "--policy-config-map", "descheduler-policy") as pages:
             plane.client.wait_for(pages.reports, timeout=60, what="a plan")
             with suppress(TimeoutError):  # told below, by name
-                plane.client.wait_for(lambda: not unused(), timeout=60, every=0.2, what="every right to be used")
+                plane.client.wait_for(lambda: not unused(), timeout=120, every=0.2, what="every right to be used")
         assert not unused()
     _, refused = plane.audit.requests(begin)
     assert not sorted(map(str, refused))
