@@ -22,7 +22,7 @@ help:
 	@echo "make demo   plan on the embedded example cluster: a table here, report.html beside it"
 	@echo "make test   the test suite, against the real components that this machine has or can be given"
 	@echo "make test-peers   the same history from other servers (builds them: half an hour, once)"
-	@echo "make test-image   build the image and start it (needs podman and mmdebstrap; five minutes)"
+	@echo "make test-image   build the image and start it (podman; five to ten minutes)"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make venv   set up $(VENV) with everything that these need"
 	@echo "make lock   locks/ anew after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of everything"
