@@ -202,14 +202,18 @@ class Controller:
         if term != self._term:
             self._ledger = self.ledgers.load(LedgerRules.of(policy))
             self._term = term
-        self._ledger = replace(self._ledger, rules=LedgerRules.of(policy))
+        self._ledger = replace(self._ledger, rules=LedgerRules.of(policy), unfinished=frozenset())
 
     def _resume(self) -> None:
         with self._stage("resume", "taking up what was interrupted"):
             outcomes = self.runner.resume()
-        open_units = [o.action.unit for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
-        if open_units:
-            raise Paused(Blocked(Reason.UNFINISHED, ", ".join(open_units)))
+        half = [o.action for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
+        namespaces = frozenset(move.namespace for action in half for move in action.pods)
+        units = ", ".join(action.unit for action in half)
+        if len(namespaces) > 1:
+            raise Paused(Blocked(Reason.UNFINISHED, units))
+        self._ledger = replace(self._ledger, unfinished=namespaces)
+        self.status.note("unfinished", f"{units} is half moved; its namespace is left alone" if units else "")
 
     def _decide(self, policy: Policy) -> Decision:
         with self._stage("observe", "observing"):

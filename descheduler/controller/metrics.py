@@ -76,7 +76,7 @@ class Metrics:
             "circuit_open_until_timestamp_seconds",
             "Until when late replacements pause whom.",
             "scope",
-            "name",
+            "whom",
         )
         self.quarantined = make.gauge("quarantined_units", "Units that kept coming back and are left alone.")
         self.hit_rate = make.gauge("strategy_hit_rate", "Share of judged actions that hit their goal.", "strategy")

@@ -8,7 +8,6 @@ the others' way. All of it follows from what the ledger keeps, so it outlives re
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,8 +27,8 @@ _TOLD = 5
 class CircuitRules:
     """When replacements are late, and for whom that counts. Times are in seconds.
 
-    limit: so many late replacements make a namespace, or everybody, wait; of each workload or namespace its last
-        `limit` moves count, those of everybody are the last 2 * `limit`.
+    limit: so many late replacements make a namespace, or everybody, wait. Of a workload its last `limit` moves count,
+        of a namespace the last 2 * `limit`, of everybody so many namespaces.
     after: a replacement that is not ready by then is late, until its eviction is `window` ago: then it is somebody
         else's problem.
     share: a workload or namespace fails when at least this share of its moves is late; everybody waits when at least
@@ -134,23 +133,17 @@ def is_late(entry: LedgerEntry, now: float, rules: CircuitRules) -> bool:
 
 
 def _everyone(known: Sequence[LedgerEntry], now: float, rules: CircuitRules) -> Opening | None:
-    """Judged by the last moves, of which no namespace has more than `limit`, so that none crowds out the others."""
-    namespaces = {e.namespace for e in known}
-    alone = len(namespaces) == 1
-    count: Counter[str] = Counter()
-    last: list[LedgerEntry] = []
-    for entry in reversed(known):
-        count[entry.namespace] += 1
-        if count[entry.namespace] <= rules.limit or alone:
-            last.insert(0, entry)
-        if len(last) == 2 * rules.limit:
-            break
-    moved = _grouped(last, lambda e: e.namespace, len(last))
-    failing = _failing(moved, rules.share)
-    enough = len(failing) >= max(min(rules.namespaces, len(namespaces)), rules.share * len(moved))
-    if not enough or _late(last) < rules.limit:
+    """Judged by the namespaces that were moved last, and of each by what was moved together last: each counts once,
+    however much of it is moved."""
+    moved = _grouped(known, lambda e: e.namespace, len(known))
+    newest = sorted(moved.values(), key=lambda moves: -moves[-1].at)[: 2 * rules.limit]
+    last = {moves[-1].namespace: [e for e in moves if moves[-1].at - e.at <= rules.after] for moves in newest}
+    failing = _failing(last, rules.share)
+    enough = len(failing) >= max(min(rules.namespaces, len(moved)), rules.share * len(last))
+    if not enough or sum(_late(moved[name]) for name in failing) < rules.limit:
         return None
-    opening = _opening(Scope.ALL, "", last, rules.after + rules.alone if alone else rules.window)
+    seconds = rules.window if len(moved) > 1 else rules.after + rules.alone
+    opening = _opening(Scope.ALL, "", sorted((e for each in last.values() for e in each), key=lambda e: e.at), seconds)
     return opening if now < opening.until else None
 
 

@@ -30,26 +30,30 @@ DAY = 86_400.0
 class Ledger:
     """Entries in the order of time, and the pauses of strategies.
 
-    `aside`: the plan whose own moves bring no cooldown, for it may move several pods of a workload.
+    `aside`: the plan whose own moves bring no cooldown, for it may move several pods of a workload. `unfinished`:
+    namespaces with a unit that is half moved and cannot be finished for now.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     rules: LedgerRules = field(default_factory=lambda: LedgerRules.of(Policy()))
     aside: str = ""
+    unfinished: frozenset[str] = frozenset()
 
     # -- questions -----------------------------------------------------------------------
 
     @property
     def any_entries(self) -> bool:
         """False when nothing at all was moved, so that nobody need be asked about."""
-        return bool(self.entries)
+        return bool(self.entries or self.unfinished)
 
     def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
         """Why this pod must be left in peace because of what was moved before; None when it need not.
 
         What the circuit holds for everybody is not said of each.
         """
+        if workload.namespace in self.unfinished:
+            return Blocked(Reason.UNFINISHED, f"namespace/{workload.namespace}")
         entry = self._by_successor.get(pod_uid)
         if entry is not None:
             if entry.turn >= self.rules.quarantine_after and now - entry.at < self.rules.quarantine:
@@ -96,9 +100,8 @@ class Ledger:
     def hit_rates(self) -> Mapping[str, float]:
         """By strategy: share of its recent judged actions that reached their goal."""
         return {
-            name: sum(v.hit for v in verdicts) / len(verdicts)
+            name: sum(v.hit for v in verdicts[-self.rules.hit_window :]) / len(verdicts[-self.rules.hit_window :])
             for name, verdicts in self._judged_actions.items()
-            if verdicts
         }
 
     # -- changes -------------------------------------------------------------------------
@@ -128,6 +131,7 @@ class Ledger:
             ledger._judged_actions,
             self.pauses,
             now,
+            window=rules.hit_window,
             least=rules.hit_least,
             rate=rules.hit_rate,
             seconds=rules.pause,
@@ -183,7 +187,10 @@ class Ledger:
         return 1 + max(turns, default=0)
 
     def _cooldown(self, entry: LedgerEntry) -> float:
-        return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
+        try:
+            return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
+        except OverflowError:  # more than a float holds
+            return self.rules.longest
 
     @cached_property
     def _by_successor(self) -> Mapping[str, LedgerEntry]:
@@ -202,7 +209,7 @@ class Ledger:
 
     @cached_property
     def _judged_actions(self) -> Mapping[str, tuple[JudgedAction, ...]]:
-        """By strategy, its last judged actions since its last pause ended, oldest first."""
+        """By strategy, its judged actions since its last pause ended, oldest first."""
         actions: dict[tuple[str, str, str], list[LedgerEntry]] = {}
         for entry in self.entries:
             if entry.resolved is not None:
@@ -212,5 +219,5 @@ class Ledger:
             hit = all(e.resolved and e.landed != e.source and not e.waiting for e in entries)
             pause = self.pauses.get(strategy)
             if pause is None or entries[0].at >= pause.until:
-                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit))
-        return {strategy: tuple(verdicts[-self.rules.hit_window :]) for strategy, verdicts in found.items()}
+                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit, entries[0].namespace))
+        return {strategy: tuple(verdicts) for strategy, verdicts in found.items()}

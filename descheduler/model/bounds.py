@@ -27,6 +27,9 @@ QUANTITY_TEXT = 64
 DEPTH = 100
 """Levels of JSON below one another. A pod template within a job within a custom resource has 25."""
 
+LEVELS = 32
+"""Of a network's topology, or of HyperNodes below one another. Networks have three to five; topograph numbers ten."""
+
 OWNERS = 32
 """Controllers above one another that are followed. Platforms on top of platforms have six."""
 

@@ -88,6 +88,7 @@ class Reason(StrEnum):
     CHANGED = "ChangedSincePlanned"
     THROTTLED = "Throttled"
     API_REFUSED = "ApiRefused"
+    TOO_LARGE = "TooLargeToAnnounce"
     NOT_LEADING = "NotLeading"
     STOPPING = "Stopping"
     SWITCHED_OFF = "SwitchedOff"
@@ -165,10 +166,11 @@ EXPLANATION: dict[Reason, str] = {
     Reason.CHANGED: "the cluster changed since the plan was made",
     Reason.THROTTLED: "the API server is shedding load",
     Reason.API_REFUSED: "the API server refused the eviction",
+    Reason.TOO_LARGE: "what is about to be done is written down first, and a ConfigMap has no room for so much at once",
     Reason.NOT_LEADING: "this replica does not lead",
     Reason.STOPPING: "the controller is shutting down",
     Reason.SWITCHED_OFF: "acting was switched off",
-    Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
+    Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun beside it",
     Reason.POLICY_INVALID: "there is no valid policy",
     Reason.INTERNAL: "an error that should not happen",
 }

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,12 @@ from descheduler.controller.run import RunOptions, run_controller
 from descheduler.kube.client.connection import connect
 from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Reason
+from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
 from descheduler.pipeline import Decision, Memory
 from descheduler.policy import Policy
-from execution.live import run_deployment, uids, with_budget
+from execution.live import deployment, run_deployment, uids, with_budget
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 
@@ -189,6 +192,49 @@ def test_what_was_moved_is_remembered_by_the_next_process(client: ApiClient, sta
     assert memory.moved_last_hour == 1
     assert memory.ledger is not None
     assert memory.ledger.any_entries
+
+
+def test_one_tenants_pods_that_never_become_ready_leave_the_others_their_moves(client: ApiClient, start: Start) -> None:
+    client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mallory"}})
+    for name in ("odd", "worse"):
+        made = deployment(name, 3, {"kubelet.test/pod": "never-ready"})
+        client.create(made | {"metadata": {"name": name, "namespace": "mallory"}})
+    web = run_deployment(client, "web", 2)
+
+    def running() -> list[Any]:
+        found = client.list("Pod", "mallory")
+        return [p for p in found if p["status"].get("phase") == "Running"]
+
+    mallorys = client.wait_for(lambda: running() if len(running()) == 6 else [], what="the tenant's pods")
+    client.create_node("n2", cpu=64)
+    client.wait_for_nodes("n2")
+    client.patch("Node", "n1", {"spec": {"unschedulable": True}})
+    late = [action(move_of(p, f"mallory/Deployment/{p['metadata']['labels']['app']}")) for p in mallorys]
+    first, second = (action(move_of(p, "default/Deployment/web")) for p in web)
+    plans = iter((plan(*late, first), plan(second, name="plan-2")))
+    last = plan(name="plan-3")
+    policy = POLICY + (
+        "mode: active\nlimits: {perWorkload: 9, perNamespace: 9}\ncooldown: {workload: 0s}\n"
+        "acting: {pendingAfter: 10s, waveTimeout: 10s}\n"
+    )
+    replica = start(lambda: next(plans, last), policy=policy)
+    client.wait_for(lambda: second.pods[0].uid not in uids(client, "web"), timeout=90, what="the others' next move")
+    client.wait_for(lambda: 'scope="namespace",whom="mallory"' in replica.get("/metrics")[1], what="the metric")
+    assert "descheduler_circuit_open 0.0" in replica.get("/metrics")[1]
+    client.wait_for(lambda: replica.get("/readyz")[0] == 200, timeout=30, what="readiness")
+    assert "namespace/mallory" in replica.get("/readyz")[1]
+    events = client.list("Event", "mallory", api_version="events.k8s.io/v1")
+    told = [e["note"] for e in events if e["reason"] == "CircuitOpen"]
+    assert any("moves of namespace mallory pause until" in note for note in told)
+
+    replica.stop()  # and the next process knows it
+    again = start(plan, policy=policy)
+    client.wait_for(lambda: again.planned, timeout=30, what="a plan")
+    ledger = again.planned[0].ledger
+    assert ledger is not None
+    blocked = ledger.blocked(WorkloadKey("mallory", "Deployment", "untouched"), "uid", time.time())
+    assert blocked
+    assert blocked.reason is Reason.CIRCUIT_OPEN
 
 
 @pytest.mark.parametrize(

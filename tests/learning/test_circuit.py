@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import NOW, key
 from descheduler.learning.circuit import Circuit, told
@@ -76,6 +78,28 @@ def test_several_workloads_of_a_namespace_pause_the_namespace_and_no_other() -> 
 def test_with_many_workloads_a_tenant_cannot_outvote_the_others() -> None:
     crowd = [moved(f"mallory/w{i}", at=NOW + 60) for i in range(200)]
     assert ledger(*crowd, *WELL).circuit(LATE + 60).everyone is None
+
+
+OUTCOMES = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c"]), st.floats(0, 5 * HOUR), st.booleans(), st.integers(1, 8)), max_size=12
+)
+
+
+@given(OUTCOMES, st.floats(0, 6 * HOUR))
+def test_whatever_comes_of_one_tenants_moves_the_others_go_on(
+    moves: list[tuple[str, float, bool, int]], at: float
+) -> None:
+    mine = [moved(f"mallory/{name}", n, ready=ready, at=NOW + t) for name, t, ready, n in moves]
+    found = ledger(*mine, *(moved(f"team-{i}/web", ready=True, at=NOW + HOUR) for i in range(2))).circuit(NOW + at)
+    assert found.everyone is None or at < HOUR  # before that nobody else was moved
+    assert all("mallory" in one.name for one in found.openings() if one.name)
+
+
+@given(OUTCOMES)
+def test_no_tenants_good_moves_hide_that_the_others_fail(moves: list[tuple[str, float, bool, int]]) -> None:
+    mine = [moved(f"mallory/{name}", n, ready=True, at=NOW + t) for name, t, _, n in moves]
+    fallen = [moved(f"team-{i}/web", 2, at=NOW + 5 * HOUR) for i in range(4)]
+    assert ledger(*mine, *fallen).circuit(NOW + 5.5 * HOUR).everyone
 
 
 def test_two_tenants_together_do_not_speak_for_all() -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from descheduler.kube.devices.sharing import Units, number, units
-from descheduler.model.bounds import GPU_UNITS
+from descheduler.model.bounds import AMOUNT, GPU_UNITS
 from descheduler.model.device_parts import SHARED
 from descheduler.model.devices import WHOLE, NodeGpus
 from descheduler.model.fence import Unreadable
@@ -220,6 +220,9 @@ def _number(annotations: Mapping[str, str], key: str, absent: int) -> int:
 def quantity(value: object, where: str) -> int:
     """The quantity in whole units. Raises Unreadable."""
     try:
-        return amount("memory", str(value))
+        found = amount("memory", str(value))
     except InvalidQuantity as e:
         raise Unreadable(where, str(e)) from e
+    if not 0 <= found <= AMOUNT:
+        raise Unreadable(where, f"{value} is absurd")
+    return found

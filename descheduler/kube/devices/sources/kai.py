@@ -20,6 +20,9 @@ from descheduler.model.pods import Pod
 
 RESERVED = "run.ai/reserve_for_gpu_index"
 GROUP = "runai-gpu-group"
+RESERVATIONS = frozenset({"kai-resource-reservation", "runai-reservation"})
+"""Namespaces of placeholders, by default, since and before 0.6. Where there are any in one of them, no others are
+heard: anybody can call his pod a placeholder."""
 
 NAMESPACES = ("kai-resource-reservation", "runai-reservation")
 """Of placeholders (pkg/common/constants, DefaultResourceReservationName), and before KAI 0.6."""
@@ -69,6 +72,8 @@ def member(pod: Pod, devices: Groups) -> GpuStatement | None:
 def report(cluster: Cluster) -> Report:
     """What placeholders hold, and the pods of their groups. What a placeholder's own object says is held by others."""
     holding = [i for i in cluster.asking if is_placeholder(cluster.pods[i])]
+    usual = [i for i in holding if cluster.pods[i].namespace in RESERVATIONS]
+    holding = usual or holding
     devices = groups(cluster.pods[i] for i in holding)
     found: dict[int, GpuStatement | None] = {i: placeholder(cluster.pods[i], devices) for i in holding}
     if devices:
