@@ -44,6 +44,7 @@ from descheduler.policy import Policy, policy_hash
 
 log = structlog.get_logger(__name__)
 _HOUR = 3600.0
+_LOGGED = 100  # objects that cannot be read, of those that are new in one cycle
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ class Controller:
     _term: int | None = None
     _goals: tuple[str, Mapping[str, Goal]] = ("", {})
     _stance: Stance | None = None
+    _unreadable: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.runner.keep = self._keep
@@ -238,6 +240,7 @@ class Controller:
             self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
         self.reports.add(plan)
         self.metrics.planned_now(plan)
+        self._tell_unreadable(decision.unreadable)
         self.metrics.remembers(self._ledger, now)
         moves = sum(len(action.pods) for action in plan.actions)
         log.info("planned", plan=plan.id, findings=len(plan.findings), moves=moves, refusals=len(plan.refusals))
@@ -245,6 +248,16 @@ class Controller:
         if plan.acting_blocked:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
         return replace(decision, plan=plan)
+
+    def _tell_unreadable(self, objects: Sequence[str]) -> None:
+        """Each object that cannot be read is logged when it is seen first, and again when it was mended in between."""
+        self.metrics.cannot_read(objects)
+        new = [line for line in dict.fromkeys(objects) if line not in self._unreadable]
+        for line in new[:_LOGGED]:
+            log.warning("an object cannot be read", problem=line)
+        if len(new) > _LOGGED:
+            log.warning("more objects cannot be read", objects=len(new) - _LOGGED)
+        self._unreadable = frozenset(objects)
 
     def _execute(self, plan: PlanDocument, policy: Policy) -> ExecutionReport | None:
         """Carry the plan out, unless the circuit is open for everybody; None when nothing was tried."""

@@ -51,6 +51,7 @@ class Metrics:
         # What is seen
         self.cache_age = make.gauge("cache_age_seconds", "Since the server last confirmed a kind.", "kind")
         self.cache_synced = make.gauge("cache_synced", "Whether a kind is read without an error.", "kind")
+        self.unreadable = make.gauge("unreadable_objects", "Objects that cannot be read.", "kind")
         self.history_age = make.gauge("history_age_seconds", "Age of the newest point.", "signal")
         self.history_fresh = make.gauge("history_fresh", "Whether a signal may be relied on.", "signal")
         # What is decided: the latest plan
@@ -93,6 +94,10 @@ class Metrics:
         served = {kind: fresh for kind, fresh in snapshot.freshness.items() if fresh.served}
         _show(self.cache_age, {(kind,): max(0.0, now - fresh.as_of) for kind, fresh in served.items()})
         _show(self.cache_synced, {(kind,): float(fresh.synced) for kind, fresh in served.items()})
+
+    def cannot_read(self, objects: Iterable[str]) -> None:
+        """Objects that cannot be read, a line each that begins with the kind."""
+        _show(self.unreadable, _count((line.partition(" ")[0],) for line in objects))
 
     def policy_in_force(self, digest: str, mode: str) -> None:
         """The hash of the policy, and the mode that is in effect."""

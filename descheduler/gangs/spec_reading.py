@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from descheduler.model.bounds import INT32, integer_of
-from descheduler.model.fence import Unreadable, shortened
+from descheduler.model.fence import Unreadable
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.reasons import Blocked, Reason
 
@@ -39,7 +39,7 @@ def count(text: str | None) -> int | None:
         return None
     found = integer_of(text)
     if found is None:
-        raise Unreadable("", f"{shortened(text)} is no number of pods")
+        raise Unreadable("", f"{len(text)} digits are no number of pods")
     return counted(found)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.model.arrays import Ints, Ints32, Mask, Positions
+from descheduler.model.arrays import Ints, Ints32, Mask, Positions, added_up
 from descheduler.model.bounds import UNOFFERED
 from descheduler.model.distinct import Looks
 from descheduler.model.nodes import Node
@@ -75,8 +75,7 @@ def build_columns(
     pod_live = (pod_node >= 0) & ~np.fromiter((p.terminal for p in pods), np.bool_, len(pods))
     workloads, pod_workload = _workloads(pods, looks, root)
     order, start = _group(pod_node, pod_live, len(nodes))
-    requested = np.zeros_like(allocatable)
-    np.add.at(requested, pod_node[order], spec_requests[pod_spec[order]])
+    requested = added_up(len(nodes), pod_node[order], spec_requests[pod_spec[order]])
     return Columns(
         resources=resources,
         allocatable=allocatable,

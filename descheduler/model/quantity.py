@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
 from descheduler.model.bounds import INT64, QUANTITY_TEXT, integer_of
-from descheduler.model.fence import shortened
+from descheduler.model.fence import Unreadable, shortened
 
 Amounts = tuple[tuple[str, int], ...]
 """Resource amounts sorted by name, in the units of `amount`."""
@@ -25,8 +25,11 @@ _PATTERN = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE
 _MAX = Decimal(INT64)  # larger values are capped, as the API server does
 
 
-class InvalidQuantity(ValueError):
+class InvalidQuantity(Unreadable):
     """The text is not a Kubernetes quantity."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("", why)
 
 
 def parse_quantity(text: str) -> Decimal:

@@ -16,15 +16,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints, Mask
+from descheduler.model.arrays import Ints, Mask, added_up
+from descheduler.model.fence import Unreadable, fenced, shortened
 from descheduler.model.format import quantity
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase
-from descheduler.model.quantity import InvalidQuantity, amount
+from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.filters.context import Filter, FilterContext
@@ -82,9 +84,8 @@ def _quotas(
     columns = context.columns
     requests = columns.spec_requests.copy()
     requests[:, columns.resource("pods")] = 0  # not something that a container asks for
-    used = np.zeros_like(limit)
     counted = np.flatnonzero(counts & (of_pod >= 0))
-    np.add.at(used, of_pod[counted], requests[columns.pod_spec[counted]])
+    used = added_up(len(limit), of_pod[counted], requests[columns.pod_spec[counted]])
     always = np.array([fields is None or name in fields for name in columns.resources], np.bool_)
     names = [f"elasticquota/{q.namespace}/{q.name}" for q in found]
     return _Quotas(names, of_pod, counts, limit, used, requests, always, word, context.nobody())
@@ -105,7 +106,7 @@ def _of_plugins(context: FilterContext, found: Sequence[CustomObject]) -> Iterat
     for quota in found:
         by_namespace.setdefault(quota.namespace, []).append(quota)
     first = [several[0] for several in by_namespace.values()]
-    read = _Reader(context)
+    read = _Reader(context, first)
     for at, several in enumerate(by_namespace.values()):
         if len(several) > 1:
             read.problems[at] = f"{len(several)} ElasticQuotas in one namespace"
@@ -132,7 +133,7 @@ def _total(context: FilterContext, quotas: _Quotas, floor: Ints) -> Iterator[Fil
 
 def _of_koordinator(context: FilterContext, found: Sequence[CustomObject]) -> Iterator[Filter]:
     """What a quota is entitled to now; pods that cannot be preempted must fit into its `min`."""
-    read = _Reader(context)
+    read = _Reader(context, found)
     top = read.table([q.spec.get("max") for q in found], absent={})
     runtime = read.table([read.annotation(at, q, RUNTIME) for at, q in enumerate(found)], absent={})
     limit = np.where(top == _NO_LIMIT, _NO_LIMIT, np.minimum(top, runtime))  # what `max` leaves out is not looked at
@@ -153,9 +154,9 @@ def _of_koordinator(context: FilterContext, found: Sequence[CustomObject]) -> It
 class _Reader:
     """Amounts of quotas as rows of numbers; what cannot be read is a problem of its quota, and allows nothing."""
 
-    def __init__(self, context: FilterContext) -> None:
+    def __init__(self, context: FilterContext, found: Sequence[CustomObject]) -> None:
         self.column = {name: i for i, name in enumerate(context.columns.resources)}
-        self.problems: dict[int, str] = {}  # by quota
+        self.problems = {at: quota.problem for at, quota in enumerate(found) if quota.problem}
 
     def table(self, written: Sequence[Json], absent: Mapping[str, int]) -> Ints:
         """[Q, R]; `absent`: what resources count as that a list leaves out, no limit for the rest. None: no list."""
@@ -163,13 +164,11 @@ class _Reader:
         for at, amounts in enumerate(written):
             if amounts is None:
                 continue
-            try:
-                values = {**absent, **_amounts(amounts)}
-            except InvalidQuantity as error:
-                self.problems.setdefault(at, str(error))
+            values = fenced(partial(_amounts, amounts), partial(self._unread, at))
+            if values is None:
                 out[at] = 0
                 continue
-            for name, value in values.items():
+            for name, value in {**absent, **values}.items():
                 if name in self.column:
                     out[at, self.column[name]] = max(0, min(value, _LARGEST))
         return out
@@ -178,17 +177,16 @@ class _Reader:
         text = quota.annotations.get(key)
         if not text:
             return None
-        try:
-            found: Json = json.loads(text)
-        except ValueError:
-            self.problems.setdefault(at, f"annotation {key} is not JSON")
-            return None
+        found: Json = fenced(lambda: json.loads(text), lambda _why: self._unread(at, f"annotation {key} is not JSON"))
         return found
+
+    def _unread(self, at: int, why: str) -> None:
+        self.problems.setdefault(at, why)
 
 
 def _amounts(written: Json) -> dict[str, int]:
     if not isinstance(written, Mapping):
-        raise InvalidQuantity(f"{written!r} is not a list of amounts")
+        raise Unreadable("", f"{shortened(str(written))} is not a list of amounts")
     return {name: amount(name, str(value)) for name, value in written.items()}
 
 
