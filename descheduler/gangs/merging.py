@@ -117,6 +117,8 @@ def _unlinked(found: Sequence[Gang], known: Mapping[GangKey, Gang]) -> Blocked |
         for linked in gang.terms.linked:
             if linked not in known:
                 return Blocked(Reason.GANG_UNKNOWN, str(linked), f"bundled with {gang.key}, but it has no pods")
-            if gang.key not in known[linked].terms.linked:
-                return Blocked(Reason.GANG_ONE_SIDED, str(linked), f"{gang.key} names it, and is not named by it")
+            other = known[linked].terms
+            if gang.key not in other.linked:
+                one_sided = Blocked(Reason.GANG_ONE_SIDED, str(linked), f"{gang.key} names it, and is not named by it")
+                return other.blocked or one_sided  # of one that makes no sense it is not known whom it names
     return None
