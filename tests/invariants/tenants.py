@@ -19,7 +19,8 @@ from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.filters.build import build_filters
-from generated.tenants import EVIL, FRIEND, HONEST, Objects, town, with_tenant
+from generated.tenants import with_tenant
+from generated.town import EVIL, FRIEND, HONEST, Objects, town
 from kube.wire_objects import Json
 
 THE_HONEST = (HONEST, FRIEND)

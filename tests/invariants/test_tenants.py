@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated.tenants import EVIL, LAST, objects_of
+from generated.tenants import objects_of
+from generated.town import EVIL, LAST
 from invariants.tenants import alone, changed
 from kube.wire_objects import Json
 
