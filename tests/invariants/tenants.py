@@ -80,7 +80,8 @@ def verdicts(objects: Objects) -> Verdicts:
             out[f"{move.namespace}/{move.pod} goes"] = (action.unit, move.destination, move.workload, action.wave)
     for row in plan.refusals:
         if row.strategy:
-            out[f"{row.finding}: {row.subject} is refused"] = (row.reason, row.by, row.detail)
+            # Details count nodes by why they are none, and his own may be one for another reason.
+            out[f"{row.finding}: {row.subject} is refused"] = (row.reason, row.by)
     return out
 
 
