@@ -66,7 +66,7 @@ def resolve(
 
 def _gang(key: GangKey, dialect: Dialect, members: Sequence[int], pods: Sequence[Pod], lookup: Lookup) -> Gang:
     terms = dialect.terms(key, [pods[m] for m in members], lookup)
-    return Gang(key, Rank(dialect.rank), tuple(members), terms)
+    return Gang(key, Rank(dialect.rank), tuple(members), terms, frozenset(terms.linked))
 
 
 def _members(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]) -> dict[GangKey, list[int]]:
