@@ -24,7 +24,7 @@ class Gang:
     rank: Rank
     members: tuple[int, ...]
     terms: Terms
-    names: frozenset[GangKey] = frozenset()
+    names: frozenset[GangKey]
 
 
 def merge(gangs: Mapping[GangKey, Gang]) -> list[list[Gang]]:
