@@ -135,7 +135,8 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         topology=read_topology(given.snapshot, settings.topology),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
-    links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in view.topology.problems)
+    lines = named(view.topology.problems, "more lines about the topology")
+    links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in lines)
     gangs = tuple(Problem(ProblemKind.OBJECT, text) for text in named(given.units.problems))
     problems = (*sources.problems, *gangs, *links)
     return PlanningContext(given, settings, view, filters, budgets, costs, sources, problems)

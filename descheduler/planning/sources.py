@@ -54,11 +54,11 @@ def judge_sources(
     return Sources(tuple(rows), usable, stops, tuple(problems))
 
 
-def named(found: Sequence[str]) -> Iterator[str]:
+def named(found: Sequence[str], others: str = "more objects cannot be read") -> Iterator[str]:
     """Objects that make no sense, the first of them by name; what they touch takes no part in the plan."""
     yield from found[:_NAMED]
     if len(found) > _NAMED:
-        yield f"{len(found) - _NAMED} more objects cannot be read"
+        yield f"{len(found) - _NAMED} {others}"
 
 
 def standing_still(signal: SignalProfiles) -> Iterator[str]:

@@ -281,6 +281,15 @@ def test_an_annotation_of_250_kb_is_not_repeated_in_the_report() -> None:
     )
 
 
+def test_hypernodes_that_are_all_members_of_all_are_named_a_few() -> None:
+    every = [{"type": "HyperNode", "selector": {"regexMatch": {"pattern": "h.*"}}}]
+    circle = [
+        {"metadata": {"name": f"h{i}", "uid": f"h{i}"}, "spec": {"tier": i, "members": every}} for i in range(200)
+    ]
+    outcome = decided({"topology.volcano.sh/HyperNode": circle})
+    assert 0 < sum("HyperNode" in problem.text for problem in outcome.problems) <= 10
+
+
 def test_refusals_beyond_some_hundreds_are_counted() -> None:
     """On the node that will be hot, of whose every pod the plan says why it stays."""
     many = [{**pod(i, ownerReferences=[]), "spec": {"nodeName": "general-07", "containers": []}} for i in range(3000)]

@@ -4,6 +4,7 @@ of other languages take; `Raw` is for what Python's own objects cannot hold.
 
 from __future__ import annotations
 
+import copy
 from random import Random
 from typing import Any
 
@@ -60,7 +61,7 @@ def anything(rng: Random) -> Json:
         case 2:
             return rng.choice(QUANTITIES)
         case 3:
-            return rng.choice(NESTED)
+            return copy.deepcopy(rng.choice(NESTED))  # each its own, for what is put in may be changed again
         case 4:
             return None
         case _:
