@@ -48,6 +48,8 @@ class Metrics:
         self.policy_info = make.gauge(
             "policy_info", "The policy in force, and the mode in effect; always 1.", "hash", "mode"
         )
+        self.certificate_ok = make.gauge("certificate_reload_success", "Whether the files are the certificate in use.")
+        self.certificate_ok.set(1)  # where there are none, nothing is wrong
         # What is seen
         self.cache_age = make.gauge("cache_age_seconds", "Since the server last confirmed a kind.", "kind")
         self.cache_synced = make.gauge("cache_synced", "Whether a kind is read without an error.", "kind")

@@ -11,10 +11,11 @@ from email.message import Message
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from descheduler.controller.listener import WebServer
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
-from descheduler.controller.web import HEADERS, WebServer, create_app
+from descheduler.controller.web import HEADERS, create_app
 from descheduler.execution.outcomes import ExecutionReport
 from descheduler.model.errors import UsageError
 from descheduler.model.plan import PlanDocument
