@@ -5,34 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from controller.stages import POLICY
+from controller.volumes import Mounted
 from descheduler.controller.reload import PolicyWatch
 from execution.fakes import WALL, Time
 
 
-class ConfigMapVolume:
-    """A mounted ConfigMap: the file is a link into `..data`, itself a link that the kubelet replaces by renaming."""
-
+class PolicyVolume:
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._turn = 0
-        (folder / "policy.yaml").symlink_to(Path("..data") / "policy.yaml")
-
-    @property
-    def path(self) -> Path:
-        return self._folder / "policy.yaml"
+        self.path = folder / "policy.yaml"
+        self._volume = Mounted(folder)
 
     def put(self, text: str) -> None:
-        self._turn += 1
-        data = self._folder / f"..{self._turn}"
-        data.mkdir()
-        (data / "policy.yaml").write_text(text)
-        link = self._folder / "..data_tmp"
-        link.symlink_to(data.name)
-        link.rename(self._folder / "..data")
+        self._volume.put({"policy.yaml": text})
 
 
 def test_a_swapped_config_map_is_seen(tmp_path: Path) -> None:
-    volume, time = ConfigMapVolume(tmp_path), Time()
+    volume, time = PolicyVolume(tmp_path), Time()
     volume.put(POLICY)
     watch = PolicyWatch(volume.path, time.clock.wall)
     assert watch.poll()
@@ -47,7 +35,7 @@ def test_a_swapped_config_map_is_seen(tmp_path: Path) -> None:
 
 
 def test_a_bad_file_is_told_once_and_what_was_in_force_stays(tmp_path: Path) -> None:
-    volume, time = ConfigMapVolume(tmp_path), Time()
+    volume, time = PolicyVolume(tmp_path), Time()
     volume.put(POLICY)
     watch = PolicyWatch(volume.path, time.clock.wall)
     watch.poll()
@@ -63,7 +51,7 @@ def test_a_bad_file_is_told_once_and_what_was_in_force_stays(tmp_path: Path) -> 
 
 
 def test_the_same_content_written_again_is_no_change(tmp_path: Path) -> None:
-    volume = ConfigMapVolume(tmp_path)
+    volume = PolicyVolume(tmp_path)
     volume.put(POLICY)
     watch = PolicyWatch(volume.path, Time().clock.wall)
     watch.poll()

@@ -50,7 +50,7 @@ class Site:
 def reports() -> Reports:
     reports = Reports()
     reports.add(plan(name="slow"))
-    reports.add(plan(*(action(move(f"web-{i}")) for i in range(20_000)), name="large"))  # 7 MB
+    reports.add(plan(*(action(move(f"web-{i}")) for i in range(20_000)), name="large"))  # 12 MB
     return reports
 
 

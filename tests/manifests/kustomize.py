@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -51,15 +52,29 @@ def _build(folder: Path) -> None:
 
 
 @cache
-def render(overlay: str) -> tuple[Object, ...]:
-    """The objects of `manifests/overlays/<overlay>`; the test is skipped (in CI: failed) where nothing can render."""
+def render(overlay: str, *components: str) -> tuple[Object, ...]:
+    """The objects of `manifests/overlays/<overlay>`, with components of `manifests/components` if any are named.
+
+    The test is skipped (in CI: failed) where nothing can render.
+    """
+    if not components:
+        return _rendered(MANIFESTS / "overlays" / overlay)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        parts = {
+            "resources": [os.path.relpath(MANIFESTS / "overlays" / overlay, folder)],
+            "components": [os.path.relpath(MANIFESTS / "components" / part, folder) for part in components],
+        }
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(parts))
+        return _rendered(folder)
+
+
+def _rendered(folder: Path) -> tuple[Object, ...]:
     try:
         renderer = command()
     except MissingComponentError as missing:
         give_up(missing)
-    done = subprocess.run(
-        [*renderer, str(MANIFESTS / "overlays" / overlay)], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([*renderer, str(folder)], capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
     return tuple(found for found in yaml.safe_load_all(done.stdout) if found)
