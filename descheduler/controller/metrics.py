@@ -55,6 +55,8 @@ class Metrics:
         self.cache_synced = make.gauge("cache_synced", "Whether a kind is read without an error.", "kind")
         self.history_age = make.gauge("history_age_seconds", "Age of the newest point.", "signal")
         self.history_fresh = make.gauge("history_fresh", "Whether a signal may be relied on.", "signal")
+        self.store_ok = make.gauge("history_store_success", "Whether all history that was read is kept on disk.")
+        self.store_ok.set(1)  # where there is no store, nothing is wrong
         # What is decided: the latest plan
         self.findings = make.gauge("findings", "Findings of the latest plan.", "strategy", "outcome")
         self.planned = make.gauge("planned_moves", "Pods that the latest plan moves.", "strategy")

@@ -153,7 +153,7 @@ def _assemble(
     elector = _elect(options, stack, client, namespace, identity, clock, rng) if options.leader_elect else None
     leadership: Leadership = elector or Unelected()
     writer = ClusterWriter(client, leadership, identity)
-    history = HistoryReader(options.prometheus, options.store, clock.wall, rng, status.beat)
+    history = HistoryReader(options.prometheus, options.store, clock.wall, rng, status.beat, _kept(status, metrics))
     stack.callback(history.close)
     source = Source(WatchedCluster(cache, clock.wall), history)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
@@ -232,6 +232,18 @@ def _elect(
     elector.step()
     thread.start()
     return elector
+
+
+def _kept(status: Status, metrics: Metrics) -> Callable[[str], None]:
+    """Tells where people look whether the history can be kept on disk."""
+
+    def told(problem: str) -> None:
+        if problem:
+            log.error("history cannot be kept over a restart", problem=problem)
+        status.note("store", problem)
+        metrics.store_ok.set(not problem)
+
+    return told
 
 
 def _certificates(options: RunOptions, status: Status, metrics: Metrics) -> Certificates | None:
