@@ -112,7 +112,7 @@ def run_controller(
             # First of all: a SIGTERM while things start must give back the lease too.
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(_signals(stop))
-            controller = _assemble(options, stack, started, render, seams)
+            controller = assembled(options, stack, started, render, seams)
             log.info("started", version=__version__)
             controller.run(stop)
     except DeschedulerError as error:
@@ -122,14 +122,14 @@ def run_controller(
     return 0
 
 
-def _assemble(
+def assembled(
     options: RunOptions,
     stack: ExitStack,
-    started: Callable[[int], None] | None,
-    render: Render | None,
-    seams: Callable[[Seams], Seams],
+    started: Callable[[int], None] | None = None,
+    render: Render | None = None,
+    seams: Callable[[Seams], Seams] = _as_they_are,
 ) -> Controller:
-    """Everything, started; `stack` ends it in the reverse order."""
+    """Everything but the loop, started; `stack` ends it in the reverse order. The rest is as for `run_controller`."""
     rng = random.Random()  # jitter and names of events
     metrics, reports = Metrics(), Reports()
     status = Status(time.monotonic)
