@@ -28,7 +28,7 @@ from pathlib import Path
 
 import structlog
 from _common import Figure, parser, show
-from sync import _kubeconfig, _resident_mib
+from sync import kubeconfig, resident_mib
 
 from descheduler.controller.run import RunOptions, assembled
 from descheduler.model.errors import ClusterError
@@ -46,9 +46,6 @@ protections: {{minPodAge: 0s}}
 strategies:
   - HotNodes: {{thresholds: {{cpu: 70%, memory: 90%}}, minConfidence: 20%}}
 {more}"""
-import os
-
-T0 = time.monotonic()
 _POLICY_EVERY, _ACT_EVERY, _PAGE_EVERY = 20, 50, 25  # cycles
 
 
@@ -61,7 +58,7 @@ class Sizes:
     files: list[int] = field(default_factory=list)
 
     def add(self) -> None:
-        self.mib.append(_resident_mib())
+        self.mib.append(resident_mib())
         self.threads.append(threading.active_count())
         self.files.append(len(list(Path("/proc/self/fd").iterdir())))
 
@@ -114,7 +111,7 @@ def _soak(folder: Path, port: int, cycles: int) -> dict[str, Figure]:
         policy.write_text(_POLICY.format(url=server, most=20 + turn, days=2 + turn % 2, **values))
 
     write(1)
-    options = RunOptions(policy=policy, kubeconfig=_kubeconfig(folder, port), store=folder / "store", port=0)
+    options = RunOptions(policy=policy, kubeconfig=kubeconfig(folder, port), store=folder / "store", port=0)
     with ExitStack() as stack:
         controller = assembled(options, stack, served.append)
         _until(lambda: controller.seams.unsynced() is None)
@@ -129,17 +126,8 @@ def _soak(folder: Path, port: int, cycles: int) -> dict[str, Figure]:
             for path in ("/readyz", "/metrics", *(("/reports/", "/") if cycle % _PAGE_EVERY == 0 else ())):
                 _read(f"http://127.0.0.1:{served[0]}{path}")
             sizes.add()
-            if os.environ.get("SOAK_DEBUG"):
-                print(
-                    cycle,
-                    round(time.monotonic() - T0, 1),
-                    round(time.process_time(), 1),
-                    round(sizes.mib[-1], 1),
-                    results,
-                    controller.status.ready.text[:300].replace(chr(10), " | "),
-                    file=sys.stderr,
-                    flush=True,
-                )
+            if cycle % 50 == 0:
+                print(f"{cycle}: {sizes.mib[-1]:.1f} MiB", file=sys.stderr, flush=True)
         moved = controller.metrics.registry.get_sample_value(
             "descheduler_moves_total", {"strategy": "HotNodes", "result": "evicted"}
         )
