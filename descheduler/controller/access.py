@@ -44,11 +44,12 @@ class Verdict(Enum):
 class Gate:
     """Asks the API server, and remembers for some seconds; safe to share between threads.
 
-    `steady` gives seconds that only go forward; `told` hears why it cannot be asked, "" when it can again.
+    `steady` gives seconds that only go forward; `told` hears at each change why it cannot be asked, "" when it can.
     """
 
     def __init__(self, client: KubeClient, steady: Callable[[], float], told: Callable[[str], None]) -> None:
         self._client, self._steady, self._told = client, steady, told
+        self._problem = ""
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[bytes, str], tuple[float, Verdict]] = OrderedDict()
 
@@ -82,8 +83,14 @@ class Gate:
                 else Verdict.FORBIDDEN
             )
         except DeschedulerError as error:
-            log.warning("who reads a page cannot be asked", error=str(error))
-            self._told(f"nobody can be let in: {error}")
+            self._tell(f"nobody can be let in: {error}")
             return Verdict.UNSURE
-        self._told("")
+        self._tell("")
         return verdict
+
+    def _tell(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            if problem:
+                log.warning("who reads a page cannot be asked", problem=problem)
+            self._told(problem)

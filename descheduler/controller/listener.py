@@ -8,6 +8,7 @@ oldest gives way, so that a probe always finds room.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -58,12 +59,23 @@ def listening(host: str | None, port: int) -> socket.socket:
     `""` is every address, of IPv6 and IPv4 where the machine has both. Raises UsageError when it cannot listen there.
     """
     name = ("" if in_cluster() else LOOPBACK) if host is None else host.strip("[]")
-    both = name in ("", "::") and socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both or ":" in name else socket.AF_INET
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
     try:
-        return socket.create_server((name, port), family=family, dualstack_ipv6=both, backlog=_BACKLOG)
+        if name in ("", "::"):
+            return _every_address(port)
+        return socket.create_server((name, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         raise UsageError(f"cannot listen on {name}:{port}: {error}") from error
+
+
+def _every_address(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:  # the kernel has IPv6, and it is switched off
+                raise
+    return socket.create_server(("", port), backlog=_BACKLOG)
 
 
 def of_this_machine_only(address: str) -> bool:
