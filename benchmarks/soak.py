@@ -78,7 +78,7 @@ class Sizes:
 def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--cycles", type=int, default=1000)
-    options.add_argument("--pods", type=int, default=1000)
+    options.add_argument("--pods", type=int, default=300)
     arguments = options.parse_args()
     logging.disable(logging.WARNING)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
