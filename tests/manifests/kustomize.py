@@ -53,7 +53,7 @@ def _build(folder: Path) -> None:
 
 @cache
 def render(overlay: str) -> tuple[Object, ...]:
-    """The objects of `manifests/overlays/<overlay>`, of `<overlay>+<component>` with a component added.
+    """The objects of `manifests/overlays/<overlay>`, of `<overlay>+<component>+…` with components added.
 
     The test is skipped (in CI: failed) where nothing can render.
     """
@@ -62,18 +62,21 @@ def render(overlay: str) -> tuple[Object, ...]:
     except MissingComponentError as missing:
         give_up(missing)
     with tempfile.TemporaryDirectory() as own:
-        folder = _with_component(Path(own), *overlay.split("+")) if "+" in overlay else MANIFESTS / "overlays" / overlay
+        folder = _with_components(Path(own), *overlay.split("+"))
         done = subprocess.run([*renderer, str(folder)], capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
     return tuple(found for found in yaml.safe_load_all(done.stdout) if found)
 
 
-def _with_component(folder: Path, overlay: str, component: str) -> Path:
-    """An overlay as users write their own."""
-    parts = {"resources": MANIFESTS / "overlays" / overlay, "components": MANIFESTS / "components" / component}
+def _with_components(folder: Path, overlay: str, *components: str) -> Path:
+    """The overlay, or with components one as users write their own."""
+    base = MANIFESTS / "overlays" / overlay
+    if not components:
+        return base
+    parts = {"resources": [base], "components": [MANIFESTS / "components" / component for component in components]}
     # kustomize takes folders by relative paths only
-    own = {key: [os.path.relpath(path, folder.resolve())] for key, path in parts.items()}
+    own = {key: [os.path.relpath(path, folder.resolve()) for path in paths] for key, paths in parts.items()}
     kustomization = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", **own}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return folder

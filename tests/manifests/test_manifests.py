@@ -174,3 +174,35 @@ def test_traffic_is_limited_both_ways() -> None:
     assert policy["spec"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "descheduler"}
     ports = {p["port"] for rule in policy["spec"]["egress"] for p in rule["ports"]}
     assert ports == {53, 443, 6443, 9090}
+
+
+def test_authenticated_pages_may_ask_for_reviews_and_bind_nobody() -> None:
+    plain = {(o["kind"], o["metadata"]["name"]): o for o in render("dry-run")}
+    found = {(o["kind"], o["metadata"]["name"]): o for o in render("dry-run+authenticated-pages")}
+    added = {key: value for key, value in found.items() if key not in plain}
+    assert added.keys() == {
+        ("ClusterRole", "descheduler-authenticate"),
+        ("ClusterRoleBinding", "descheduler-authenticate"),
+        ("ClusterRole", "descheduler-pages-reader"),
+        ("ClusterRole", "descheduler-metrics-reader"),
+    }
+    rules = added["ClusterRole", "descheduler-authenticate"]["rules"]
+    assert {
+        (g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]
+    } == {
+        ("authentication.k8s.io", "tokenreviews", "create"),
+        ("authorization.k8s.io", "subjectaccessreviews", "create"),
+    }
+    assert "--authenticate" in found["Deployment", "descheduler"]["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def test_over_tls_probes_ask_by_tls_and_the_certificate_is_where_the_server_looks() -> None:
+    (deployment,) = [o for o in render("active+tls+authenticated-pages") if o["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    (own,) = pod["containers"]
+    assert own["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http", "scheme": "HTTPS"}
+    assert own["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http", "scheme": "HTTPS"}
+    mounts = {m["name"]: m["mountPath"] for m in own["volumeMounts"]}
+    assert f"--tls-cert-file={mounts['tls']}/tls.crt" in own["args"]
+    assert f"--tls-private-key-file={mounts['tls']}/tls.key" in own["args"]
+    assert {"name": "tls", "secret": {"secretName": "descheduler-tls"}} in pod["volumes"]
