@@ -37,6 +37,7 @@ from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.secrets import hidden
 from descheduler.observe import Observed
 from descheduler.pipeline import Decision, Memory, executor_of
 from descheduler.planning.problems import ProblemKind
@@ -109,7 +110,7 @@ class Controller:
         except Exception as error:  # the top of the loop: nothing may end it
             self.metrics.errors.inc()
             log.exception("a cycle failed")
-            result, why = "failed", Blocked(Reason.INTERNAL, "controller", f"{type(error).__name__}: {error}")
+            result, why = "failed", Blocked(Reason.INTERNAL, "controller", hidden(f"{type(error).__name__}: {error}"))
         self._conclude(result, why)
         return result
 

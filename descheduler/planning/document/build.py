@@ -37,7 +37,9 @@ from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome, Refused
 from descheduler.planning.proofs import Accepted, Proof
 
-LEFT_ALONE = frozenset({Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY})
+LEFT_ALONE = frozenset(
+    {Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY, Reason.NOT_PINNED}
+)
 FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL, Reason.TERMINAL, Reason.TERMINATING})
 """Reasons that say nothing about a single pod: one row a node is enough."""
 CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
