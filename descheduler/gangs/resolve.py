@@ -89,7 +89,7 @@ def _gang(
         return Terms(blocked=Blocked(Reason.GANG_AMBIGUOUS, str(key), why))
 
     found = fence.around(f"Gang {key}", terms, unknown)
-    return Gang(key, Rank(dialect.rank), tuple(members), found)
+    return Gang(key, Rank(dialect.rank), tuple(members), found, frozenset(found.linked))
 
 
 def _members(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]) -> dict[GangKey, list[int]]:

@@ -19,7 +19,8 @@ from descheduler.planning import ChosenStrategy, PlanningInput, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import match_budgets
 from descheduler.planning.filters.build import build_filters
-from generated.tenants import EVIL, FRIEND, HONEST, Objects, town, with_tenant
+from generated.tenants import with_tenant
+from generated.town import EVIL, FRIEND, HONEST, Objects, town
 from kube.wire_objects import Json
 
 THE_HONEST = (HONEST, FRIEND)
@@ -79,7 +80,8 @@ def verdicts(objects: Objects) -> Verdicts:
             out[f"{move.namespace}/{move.pod} goes"] = (action.unit, move.destination, move.workload, action.wave)
     for row in plan.refusals:
         if row.strategy:
-            out[f"{row.finding}: {row.subject} is refused"] = (row.reason, row.by, row.detail)
+            # Details count nodes by why they are none, and his own may be one for another reason.
+            out[f"{row.finding}: {row.subject} is refused"] = (row.reason, row.by)
     return out
 
 

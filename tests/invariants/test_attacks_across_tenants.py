@@ -12,21 +12,8 @@ from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.reasons import Reason
 from descheduler.planning.filters.build import FilterRules, build_filters
 from descheduler.policy.protections import Protections
-from generated.tenants import (
-    EVIL,
-    FRIEND,
-    GPU,
-    HONEST,
-    KOORD,
-    LAST,
-    QUOTA,
-    Objects,
-    custom,
-    made,
-    reference,
-    town,
-    with_tenant,
-)
+from generated.tenants import with_tenant
+from generated.town import EVIL, FRIEND, GPU, HONEST, KOORD, LAST, QUOTA, Objects, custom, made, reference, town
 from invariants.tenants import NOW, alone, changed, verdicts
 from kube.wire_objects import Json, container, meta, pod
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated.tenants import EVIL, LAST, objects_of
+from generated.tenants import objects_of
+from generated.town import EVIL, LAST
 from invariants.tenants import alone, changed
 from kube.wire_objects import Json
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(objects_of(), min_size=1, max_size=8), st.sampled_from([EVIL, LAST]))
 def test_what_one_tenant_writes_changes_nothing_for_the_pods_of_others(
     written: list[tuple[str, Json]], namespace: str
