@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
-QUIET = ("matplotlib", "PIL", "waitress.queue")
-"""Libraries whose warnings are about themselves."""
+QUIET = ("matplotlib", "PIL", "tornado.general")
+"""Libraries whose warnings are about themselves, or about what strangers send."""
 
 
 def configure(verbose: int = 0, *, service: bool = False) -> None:

@@ -164,7 +164,7 @@ class Controller:
         policy = self.watch.policy
         if policy is None:
             raise Paused(Blocked(Reason.POLICY_INVALID, "policy", self.watch.problem))
-        rejected = f"the file is not valid, the former policy stays in force: {self.watch.problem}"
+        rejected = f"the file cannot be used, the former policy stays in force: {self.watch.problem}"
         self.status.note("policy", rejected if self.watch.problem else "")
         self.metrics.policy_loaded.set(self.watch.loaded_at)
         self.reports.keep(policy.report.keep)

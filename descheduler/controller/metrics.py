@@ -48,12 +48,16 @@ class Metrics:
         self.policy_info = make.gauge(
             "policy_info", "The policy in force, and the mode in effect; always 1.", "hash", "mode"
         )
+        self.certificate_ok = make.gauge("certificate_reload_success", "Whether the files are the certificate in use.")
+        self.certificate_ok.set(1)  # where there are none, nothing is wrong
         # What is seen
         self.cache_age = make.gauge("cache_age_seconds", "Since the server last confirmed a kind.", "kind")
         self.cache_synced = make.gauge("cache_synced", "Whether a kind is read without an error.", "kind")
         self.unreadable = make.gauge("unreadable_objects", "Objects that cannot be read.", "kind")
         self.history_age = make.gauge("history_age_seconds", "Age of the newest point.", "signal")
         self.history_fresh = make.gauge("history_fresh", "Whether a signal may be relied on.", "signal")
+        self.store_ok = make.gauge("history_store_success", "Whether all history that was read is kept on disk.")
+        self.store_ok.set(1)  # where there is no store, nothing is wrong
         # What is decided: the latest plan
         self.findings = make.gauge("findings", "Findings of the latest plan.", "strategy", "outcome")
         self.planned = make.gauge("planned_moves", "Pods that the latest plan moves.", "strategy")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
+from controlplane.audit import AuditLog
 from controlplane.client import ApiClient
 from controlplane.identities import Identity, make_identities, write_kubeconfig, write_signing_key, write_token_file
 from controlplane.processes import ComponentDiedError, ManagedProcess, answers, free_port
@@ -28,6 +29,7 @@ class ControlPlane:
         ca_file: PEM file that its certificate is checked with.
         directory: everything it writes; logs are ``*.log`` in it.
         client: an API client with all rights.
+        audit: what the program's own service account asked for.
     """
 
     def __init__(self, directory: Path, *, service_accounts: bool = False) -> None:
@@ -37,6 +39,7 @@ class ControlPlane:
         self.ca_file = directory / "certificates" / "apiserver.crt"
         self._identities: dict[str, Identity] = make_identities()
         self._processes: dict[str, ManagedProcess] = {}
+        self.audit = AuditLog(directory)
         self.client: ApiClient
         self._sweeper: Sweeper
 
@@ -161,6 +164,7 @@ class ControlPlane:
             # Without the last it drops `disruptionMode` of pod groups, and says "Pod" of each.
             "--feature-gates=GenericWorkload=true,GangScheduling=true,WorkloadAwarePreemption=true",
             "--runtime-config=scheduling.k8s.io/v1alpha2=true",
+            *self.audit.flags(),
         )
         apiserver.wait_ready(lambda: answers(f"{self.server}/readyz", token=self.token("admin")))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.convert.pieces import event_of
+from descheduler.kube.recording.files import read_recording, write_recording
 from descheduler.kube.recording.wire_objects import ClusterObjects
 from descheduler.model.bounds import GPU_UNITS
 from descheduler.model.quantity import amount
@@ -124,6 +126,16 @@ def test_json_that_is_nested_1500_deep_in_a_custom_object_and_its_twin() -> None
     twin = snapshot(pods=pods, groups=[group(40)])
     assert not twin.problems
     assert (resolve(twin).gangs[0].min_available, resolve(twin).gangs[0].blocked) == (2, None)
+
+
+def test_a_recording_of_an_object_that_is_nested_too_deep_says_so_again_and_holds_nothing_of_it(tmp_path: Path) -> None:
+    kind = KINDS[SCHEDULER_PLUGINS]
+    group = {"metadata": meta("g", "shop"), "spec": {"minMember": 2, "more": {"secret": "DEEP"}}}
+    codec = Codec(kind.at(kind.versions[0]), Interner())
+    line = codec.slim(codec.one(written(group, DEEP=deep(150))))
+    assert b"secret" not in line
+    write_recording(tmp_path / "r.zip", ClusterObjects(NOW, {SCHEDULER_PLUGINS: (line,)}))
+    named(read_recording(tmp_path / "r.zip").snapshot, "PodGroup shop/g")
 
 
 def test_broken_text_in_one_object_of_a_page_hides_no_other() -> None:

@@ -10,22 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-from msgspec import structs
 
-from descheduler.kube.convert.customs import recorded
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import Endpoint, page_decoder
 from descheduler.kube.convert.pieces import list_of, metadata_of
+from descheduler.kube.convert.slimming import Slimmer
 from descheduler.kube.convert.stand_ins import Broken, stand_in
-from descheduler.kube.convert.wire import (
-    NO_RAW,
-    CustomWire,
-    ListMetaWire,
-    MetaWire,
-    Object,
-    PodTemplateWire,
-    WorkloadWire,
-)
+from descheduler.kube.convert.wire import CustomWire, ListMetaWire, MetaWire, Object
 from descheduler.kube.convert.workloads import MAKES_PODS
 from descheduler.model.errors import BadAnswer
 from descheduler.model.fence import fenced, in_words
@@ -64,6 +55,9 @@ class Codec:
         self._convert = endpoint.converter()
         self._page = page_decoder(endpoint.kind.wire)
         self._one = msgspec.json.Decoder(endpoint.kind.wire)
+        self._slimmer = Slimmer(
+            endpoint.kind.wire, interner.kept_annotations, templates=endpoint.kind.name in MAKES_PODS
+        )
 
     def page(self, data: bytes) -> Items:
         """Decode a list answer. Raises BadAnswer when it is none."""
@@ -117,31 +111,7 @@ class Codec:
 
     def slim(self, found: Object | Broken) -> bytes:
         """The object as a line of a recording: only what our schemas read, annotations filtered."""
-        if isinstance(found, Broken):
-            return found.raw
-        slim = self._slim_meta(found.metadata)
-        if isinstance(found, CustomWire):
-            return msgspec.json.encode(
-                structs.replace(
-                    found,
-                    metadata=slim,
-                    api_version=found.api_version or self.endpoint.api_version,  # items of built-in kinds have none
-                    spec=recorded(found.spec),
-                    status=recorded(found.status),
-                )
-            )
-        if isinstance(found, WorkloadWire) and found.spec.template is not None:
-            found = self._slim_template(found, found.spec.template)
-        return msgspec.json.encode(structs.replace(found, metadata=slim))
-
-    def _slim_meta(self, meta: MetaWire) -> MetaWire:
-        return structs.replace(
-            meta,
-            annotations=dict(self.interner.annotations(meta.annotations)) or None,
-            labels=NO_RAW if bytes(meta.labels) in (b"{}", b"null") else meta.labels,
-        )
-
-    def _slim_template(self, found: WorkloadWire, template: PodTemplateWire) -> WorkloadWire:
-        read = self.endpoint.kind.name in MAKES_PODS
-        kept = structs.replace(template, metadata=self._slim_meta(template.metadata)) if read else None
-        return structs.replace(found, spec=structs.replace(found.spec, template=kept))
+        # Items of built-in kinds have no apiVersion of their own.
+        version = self.endpoint.api_version if issubclass(self.endpoint.kind.wire, CustomWire) else ""
+        data = found.raw if isinstance(found, Broken) else msgspec.json.encode(found)
+        return self._slimmer.line(data, found.metadata, version)

@@ -114,7 +114,8 @@ def _containers(spec: PodSpecWire) -> Iterator[ContainerAsk]:
 
 def _container(wire: ContainerWire, *, init: bool) -> ContainerAsk:
     with under(f"containers[{wire.name}]"):
-        requests, limits = _stated(bytes(wire.resources))
+        raw = bytes(wire.resources)
+        requests, limits = (_stated if len(raw) <= _SHORT else _stated.__wrapped__)(raw)
     return ContainerAsk(wire.name, requests, limits, init, init and wire.restart_policy == "Always")
 
 
@@ -146,6 +147,9 @@ def _pod_in_force(one: ContainerAsk, force: ResourcesWire, status: PodStatusWire
 def _as_wanted(wanted: Exact, found: Quantities) -> Exact:
     """A pod counts as a whole for nothing that its spec does not name."""
     return exact({name: found.get(name, Decimal(0)) for name, _ in wanted if pod_level(name)})
+
+
+_SHORT = 2048  # bytes: longer ones are remembered nowhere, for thousands of them would fill the memory
 
 
 @lru_cache(maxsize=4096)

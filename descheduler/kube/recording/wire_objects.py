@@ -113,6 +113,15 @@ class _Lines:
                 self.lines.append(self._codec.slim(found))
 
 
+def slim_lines(key: str, lines: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Lines of a recording, whoever wrote it, with what is read of them and no more.
+
+    Raises: BadAnswer when a line is no object with a name.
+    """
+    codec = _codec(key, ())
+    return tuple(codec.slim(codec.one(line)) for line in lines)
+
+
 def _slim_lines(key: str, objects: Iterable[JsonObject]) -> Iterator[bytes]:
     codec = _codec(key, ())
     for found in objects:

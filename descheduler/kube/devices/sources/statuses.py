@@ -20,17 +20,17 @@ from descheduler.model.devices import UNREPORTED, GpuShare, GpuSource, GpuStatem
 from descheduler.model.fence import fenced
 
 
-class _Health(Slim, frozen=True, gc=False):
+class HealthWire(Slim, frozen=True, gc=False):
     resource_id: str = msgspec.field(default="", name="resourceID")
     health: str = ""
 
 
-class _Allocated(Slim, frozen=True, gc=False):
+class AllocatedWire(Slim, frozen=True, gc=False):
     name: str = ""
-    resources: tuple[_Health, ...] | None = None
+    resources: tuple[HealthWire, ...] | None = None
 
 
-_decoder = msgspec.json.Decoder(tuple[_Allocated, ...] | None)
+_decoder = msgspec.json.Decoder(tuple[AllocatedWire, ...] | None)
 
 
 def allocated(status: PodStatusWire) -> GpuStatement | None:
@@ -62,15 +62,15 @@ def _containers(status: PodStatusWire) -> Iterable[ContainerStatusWire]:
                 yield one
 
 
-def _news(found: _Health) -> bool:
+def _news(found: HealthWire) -> bool:
     return found.health == "Unhealthy" and of_gpus(found.resource_id)
 
 
-def _of_claim(found: _Health) -> GpuShare:
+def _of_claim(found: HealthWire) -> GpuShare:
     return GpuShare(-1, found.resource_id.rpartition("/")[2], UNREPORTED, healthy=False)
 
 
-def _of_status(found: _Health) -> GpuShare:
+def _of_status(found: HealthWire) -> GpuShare:
     device, _, replica = found.resource_id.partition("::")
     milli = UNREPORTED if not replica else 0  # of a time-sliced device everyone has everything
     healthy = found.health != "Unhealthy"
