@@ -99,7 +99,7 @@ def _blind(context: PlanningContext, signals: Sequence[str]) -> Blocked | None:
 
 
 def _judged(prover: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
-    proposal = _proposal(snapshot, action, directed=prover.view.landing is LandingMode.DIRECTED)
+    proposal = _proposal(snapshot, action, directed=prover.view.landing is LandingMode.RESERVED)
     if isinstance(proposal, Blocked):
         return proposal
     verdict = prover.judge(proposal)

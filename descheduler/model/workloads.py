@@ -93,6 +93,7 @@ class Workload:
     observed_generation: int = 0
     rolling: bool = False
     ordinals: Ordinals | None = None
+    replaces_ending: bool = False  # of a Job: a pod that still ends is replaced already
 
     @property
     def behind(self) -> bool:

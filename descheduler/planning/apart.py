@@ -17,7 +17,7 @@ def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMod
     accepted, because nobody knows for certain who takes which place.
     """
     restarting, needs = [one.restarting for one in accepted], [one.needs for one in accepted]
-    if landing is LandingMode.DIRECTED:
+    if landing is LandingMode.RESERVED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
         return budgets.waves(restarting, after=after, apart=needs)
     if landing is LandingMode.STEERED:

@@ -36,7 +36,7 @@ def single_movers(view: RebalanceView, pods: Positions, stay: Iterable[int] = ()
 
 def found_places(view: RebalanceView, pods: Positions, steps: Iterable[Step]) -> dict[int, tuple[int, ...]]:
     """The node that a search found for each of the pods [K], where it is the executor that names it."""
-    if view.landing is not LandingMode.DIRECTED:
+    if not view.landing.chosen:
         return {}
     return {int(pods[step.item]): (step.target,) for step in steps}
 

@@ -30,7 +30,7 @@ every = pytest.mark.parametrize("name", sorted(EXECUTORS.available()))
 def test_it_says_what_it_is(name: str) -> None:
     chosen = choose(name)
     assert chosen.executor.name == name
-    assert chosen.executor.landing in (LandingMode.DIRECTED, LandingMode.PREDICTED)
+    assert chosen.executor.landing in (LandingMode.RESERVED, LandingMode.PREDICTED)
     assert set(chosen.executor.kinds) <= set(KINDS)
     assert len({*chosen.executor.rights}) == len(chosen.executor.rights) > 0
     assert chosen.args == type(chosen.args)()

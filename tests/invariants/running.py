@@ -60,7 +60,7 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
 def landing_of(seed: int) -> LandingMode:
     """A third of the states is steered; one in nine is directed, for there the searches take the longest."""
     if seed % 9 == 1:
-        return LandingMode.DIRECTED
+        return LandingMode.RESERVED
     return LandingMode.PREDICTED if seed % 3 else LandingMode.STEERED
 
 

@@ -66,7 +66,7 @@ def test_it_sees_torn_gangs(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) ->
 def test_it_sees_protected_pods_that_move(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Prover, "_filters", lambda self, pods: None)
     # Where landings are directed the what-if state itself lets no pod leave twice.
-    found = kinds(pool, (seed for seed in range(150) if landing_of(seed) is not LandingMode.DIRECTED))
+    found = kinds(pool, (seed for seed in range(150) if landing_of(seed) is not LandingMode.RESERVED))
     assert found["protected"] > 10
     assert found["twice"] > 0
 

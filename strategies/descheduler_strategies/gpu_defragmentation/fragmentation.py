@@ -44,7 +44,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
         return
     index = FragmentationIndex(columns.packing, workload, packed=True, unit=WHOLE)
     finding = _finding(index, float(args.min_gain))
-    if view.landing is LandingMode.DIRECTED:
+    if view.landing.chosen:
         if most > 0:
             yield from coordinated.propose(view, args, columns, state, workload, finding, most)
         return

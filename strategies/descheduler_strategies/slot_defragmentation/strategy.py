@@ -51,7 +51,7 @@ class SlotDefragmentation:
         if free >= args.wanted or most < 1 or not pool.any():
             return
         finding = _finding(args, free)
-        if view.landing is not LandingMode.DIRECTED:
+        if not view.landing.chosen:
             text = "landings are not directed: the scheduler would fill what is opened"
             yield Observation(finding, Blocked(Reason.NO_CURE, str(SUBJECT), text))
             return
