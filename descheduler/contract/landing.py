@@ -33,13 +33,15 @@ _AT_ONCE = 128  # nodes that are asked whether they are good in one go; a large 
 @dataclass(frozen=True, slots=True)
 class Landing:
     """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
-    all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to."""
+    all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to, by the uid of
+    the `controller` that makes its replacement."""
 
     nodes: tuple[int, ...]
     share: float
     likely: tuple[tuple[int, float], ...]
     candidates: int
     towards: tuple[int, ...] = ()
+    controller: str = ""
 
 
 def land(
@@ -129,7 +131,8 @@ class _Search:
             fine = self.accept(there) & (there != self.source) & self.state.stays(self.pod, there)
             share = float(sum(part for (_, part), ok in zip(likely, fine.tolist(), strict=True) if ok))
             if share >= 1.0 - self.max_risk:
-                return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards)
+                owner = self.snapshot.pods[self.pod].controller_uid
+                return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, owner)
             reason = Reason.WOULD_STAY if self.source in there[~fine] else self.bad
             refused = Blocked(reason, self.key, f"directed to {len(chosen)} good nodes, probability {share:.0%}")
             if len(chosen) < count:

@@ -35,6 +35,7 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, WebServer, create_app
+from descheduler.execution.directions import Directing
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
@@ -43,13 +44,17 @@ from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.credentials import own_namespace
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
+from descheduler.model.directing import installed
 from descheduler.model.errors import DeschedulerError
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import PlanDocument
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, WatchedCluster
 from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
+from descheduler.policy.acting import LandingWish
 from descheduler.publish.published import Published
 from descheduler.publish.recommendations import served
 from descheduler_profiling.profiles import SignalProfiles
@@ -154,6 +159,7 @@ def _assemble(
         observe=partial(observe, source),
         decide=deciding,
         revalidate=deciding.again,
+        unproved=partial(_unproved, Directing(writer, namespace, clock)),
     )
     return Controller(
         watch=watch,
@@ -185,7 +191,14 @@ class _Deciding:
 
     def again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
         """The check before every wave of a plan, by the profiles that it was made with."""
-        return second_validation(policy, remembered, document.id, self._profiles)
+        landing = LandingMode(document.landing) if document.landing else None
+        return second_validation(policy, remembered, document.id, self._profiles, landing)
+
+
+def _unproved(directing: Directing, policy: Policy, snapshot: ClusterSnapshot) -> str:
+    """Why landing cannot be directed though the policy would have it; asked only where it is installed."""
+    wanted = policy.acting.landing in (LandingWish.AUTO, LandingWish.DIRECTED)
+    return directing.works() if wanted and installed(snapshot) else ""
 
 
 def _beating(status: Status) -> Clock:

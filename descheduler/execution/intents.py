@@ -57,6 +57,11 @@ class IntentStore:
         self._meta = Meta(name=name, namespace=namespace)
 
     @property
+    def namespace(self) -> str:
+        """Where objects of our own are."""
+        return self._meta.namespace
+
+    @property
     def _transport(self) -> Transport:
         return self._writer.transport
 

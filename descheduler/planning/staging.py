@@ -38,7 +38,15 @@ class Stage:
     def proofs(self) -> tuple[Proof, ...]:
         """Where each pod will go."""
         return tuple(
-            Proof(move.pod, move.destinations[0], landing.share, landing.candidates, landing.likely)
+            Proof(
+                move.pod,
+                move.destinations[0],
+                landing.share,
+                landing.candidates,
+                landing.likely,
+                landing.towards,
+                landing.controller,
+            )
             for move, landing in zip(self.made.moves, self.made.landings, strict=True)
         )
 

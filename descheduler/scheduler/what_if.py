@@ -270,9 +270,7 @@ class WhatIf:
         feasible, totals = self._totals(pod, steered, towards)
         return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
-    def _totals(
-        self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()
-    ) -> tuple[Indices, Ints]:
+    def _totals(self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()) -> tuple[Indices, Ints]:
         feasible = np.flatnonzero(self._fits(self._question(pod, _ALL)))
         cls = int(self._placement.classes.remade[pod])
         return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered, towards)

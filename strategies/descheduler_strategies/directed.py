@@ -10,7 +10,6 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.dependence import independent

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Relocation, Scenario, relocate
 from descheduler.model.arrays import Floats
-from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind

@@ -16,7 +16,6 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario, StrategyArgs
 from descheduler.model.arrays import Ints, Mask
-from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
