@@ -56,7 +56,7 @@ class RebalanceView:
 
     @property
     def steering(self) -> bool:
-        """Whether replacements are steered away from the nodes that pods are moved from (policy `acting.steering`)."""
+        """Whether replacements are steered away from the nodes that pods are moved from (policy `acting.landing`)."""
         return self.start.mode is LandingMode.STEERED
 
     def what_if(self) -> Scenario:

@@ -46,6 +46,7 @@ PROBE = "00000000-0000-0000-0000-000000000000"
 """The uid that the manifests direct to `PROBE_NODE`: no controller has it, so that trying it changes nothing."""
 PROBE_NODE = "descheduler-probe"
 _BY = "directed landing"
+_REMEDY = "API servers may have to be restarted when it was removed before (kubernetes/kubernetes#133827)"
 _SEEN_WITHIN = 10.0  # seconds; API servers learn of a changed ConfigMap by a watch
 _LOOK = 0.25  # seconds between two looks
 
@@ -127,7 +128,9 @@ class Directing:
             found = self._preferred(PROBE)
         except ClusterError as error:
             return f"{NAME} cannot be tried: {error}"
-        return "" if PROBE_NODE in found else f"{NAME} is installed, and a new pod is made without its preference"
+        if PROBE_NODE in found:
+            return ""
+        return f"{NAME} is installed, but a new pod is made without its preference; {_REMEDY}"
 
     def _change(self, added: Directions, left: Directions) -> None:
         with self._lock:

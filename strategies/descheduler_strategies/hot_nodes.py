@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from descheduler.contract import Accept, NodeLoads, RebalanceView, Scenario, StrategyArgs, relocate
+from descheduler.contract import (
+    MOST_AVOIDED,
+    Accept,
+    NodeLoads,
+    RebalanceView,
+    Scenario,
+    StrategyArgs,
+    relocate,
+)
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.arrays import Floats32
 from descheduler.model.format import span
@@ -26,6 +34,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 
 DIP = 3  # steps: below the threshold for less than this is noise within one stretch
+WISHED = 256  # coolest nodes that are named as destinations before those that the scheduler likes
 MAX_TRIED = 12  # victims tried on one node in one round; more would only search among ever worse ones
 
 
@@ -93,6 +102,7 @@ class _Search:
         self.args = args
         self.state: Scenario = view.what_if()
         self.seconds = args.horizon.total_seconds()
+        self._coolest: tuple[int, ...] | None = None
         self.limits: Mapping[str, NDArray[np.float64]] = {  # [N] the threshold of each node's pool
             resource: np.array([args.pools.get(p, {}).get(resource, general) for p in view.pools])[view.pool_of]
             for resource, general in args.thresholds.items()
@@ -179,16 +189,38 @@ class _Search:
         order = self._rank(victims, self._relief(heat, victims, level), level - heat.threshold, left)
         refusal = Blocked(Reason.NO_CURE, str(heat.finding.subject), "no pod on it would help")
         for pod in victims[order][:MAX_TRIED].tolist():
+            wished = self._coolest_nodes() if self.view.landing.chosen else ()
             moved = relocate(
-                self.view, self.state, (pod,), self._cool, max_risk=self.args.max_risk, bad=Reason.DESTINATION_HOT
+                self.view,
+                self.state,
+                (pod,),
+                self._cool,
+                max_risk=self.args.max_risk,
+                bad=Reason.DESTINATION_HOT,
+                wished=dict.fromkeys(self.view.moving(pod), wished),
+                more_avoided=MOST_AVOIDED,
             )
             if isinstance(moved, Blocked):
                 refusal = moved
                 continue
             self.state = moved.state
-            moves = tuple(replace(move, destinations=move.destinations[:1]) for move in moved.moves)
-            return self._proposal(heat, moves, level, self._level(heat))
+            most = None if self.view.landing.chosen else 1  # what the scheduler may choose besides is no wish
+            moves = tuple(replace(move, destinations=move.destinations[:most]) for move in moved.moves)
+            return replace(self._proposal(heat, moves, level, self._level(heat)), avoid=moved.avoid)
         return refusal
+
+    def _coolest_nodes(self) -> tuple[int, ...]:
+        """Nodes by how far below their thresholds they stay for the whole horizon, as the plan begins: the first are
+        where somebody more does least harm. What has been moved since is asked of each when its turn comes."""
+        if self._coolest is None:
+            every = np.arange(len(self.view.snapshot.nodes), dtype=np.int32)
+            nearest = np.full(len(every), -np.inf)
+            for resource, limit in self.limits.items():
+                level = self.state.hottest(resource, every, self.args.quantile, self.seconds)
+                nearest = np.maximum(nearest, level / limit)
+            order = np.lexsort((every, nearest))
+            self._coolest = tuple(every[order][nearest[order] < 1.0][:WISHED].tolist())
+        return self._coolest
 
     def _victims(self, heat: _Heat) -> NDArray[np.int32]:
         """Movable pods that are still on the node in `state`."""
