@@ -16,6 +16,7 @@ import numpy as np
 
 from descheduler.contract.view import Scenario
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.format import plural
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -99,7 +100,7 @@ class _Search:
         stays = self.state.stays(self.pod, nodes)
         good = self.accept(nodes) & (nodes != self.source) & stays
         share = float(shares[good].sum())
-        if share < 1.0 - self.max_risk:
+        if share < 1.0 - self.max_risk or not good.any():  # whatever the risk, a move has a destination
             worst = int(np.argmin(good))
             name = self.snapshot.nodes[int(nodes[worst])].name
             reason = self.bad if stays[worst] else Reason.NODE_LEAVING
@@ -123,22 +124,29 @@ class _Search:
         if not len(nodes):
             return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
         good, count = _Good(nodes, self.accept), 1
-        refused = self._none_is_good(nodes)
-        while (chosen := good.first(count)) and count <= MOST_NAMED:
+        chosen = good.first(count)
+        if not chosen:
+            return self._none_is_good(nodes)
+        while True:
             towards = tuple(dict.fromkeys((*named, *chosen)))
             _, likely = self.state.outlook(self.pod, self.source, towards)
             there = np.array([node for node, _ in likely], np.int32)
-            fine = self.accept(there) & (there != self.source) & self.state.stays(self.pod, there)
-            share = float(sum(part for (_, part), ok in zip(likely, fine.tolist(), strict=True) if ok))
-            if share >= 1.0 - self.max_risk:
-                owner = self.snapshot.pods[self.pod].controller_uid
-                return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, owner)
-            reason = Reason.WOULD_STAY if self.source in there[~fine] else self.bad
-            refused = Blocked(reason, self.key, f"directed to {len(chosen)} good nodes, probability {share:.0%}")
-            if len(chosen) < count:
+            shares = np.array([share for _, share in likely])
+            enough = float(shares[np.isin(there, towards)].sum()) >= 1.0 - self.max_risk
+            if enough or len(chosen) < count or count >= MOST_NAMED:
                 break
             count *= 2
-        return refused
+            chosen = good.first(count)
+        fine = self.accept(there) & (there != self.source) & self.state.stays(self.pod, there)
+        share = float(shares[fine].sum())
+        if share < 1.0 - self.max_risk or not fine.any():
+            reason = Reason.WOULD_STAY if self.source in there[~fine] else self.bad
+            text = (
+                f"directed to {plural(len(towards), 'node')}, it would land on a good one with probability {share:.0%}"
+            )
+            return Blocked(reason, self.key, text)
+        owner = self.snapshot.pods[self.pod].controller_uid
+        return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, owner)
 
     def _none_is_good(self, nodes: Positions) -> Blocked:
         return Blocked(self.bad, self.key, f"{len(nodes)} nodes have room, none of them would be good")

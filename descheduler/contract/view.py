@@ -232,14 +232,7 @@ class Scenario:
         steering = self.mode is LandingMode.STEERED
         steered = self._steered | {source} if steering and source >= 0 else self._steered
         room, likely = self._state.outlook(pod, steered, towards)
-        total, kept = 0.0, 0
-        for _, share in likely[:MOST_LIKELY]:
-            total, kept = total + share, kept + 1
-            if total >= 0.95:
-                break
-        if kept == MOST_LIKELY and total > 0:  # many alike: the first of them stand for all
-            return room, tuple((node, share / total) for node, share in likely[:kept])
-        return room, likely[:kept]
+        return room, _most(likely)
 
     def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
         """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
@@ -289,3 +282,20 @@ class Scenario:
             if before is None:
                 before = loads.of_nodes(np.array([node], np.int32))[0]
             changed[node] = before + np.float32(sign) * loads.of_pods(np.array([pod], np.int32), remade=remade)[0]
+
+
+def _most(likely: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    """The first that hold 95 % of the probability; where that takes too many, the last of MOST_LIKELY stand for all
+    that are left out, for those are many and alike."""
+    total, kept = 0.0, 0
+    for _, share in likely[:MOST_LIKELY]:
+        total, kept = total + share, kept + 1
+        if total >= 0.95:
+            return likely[:kept]
+    if kept < MOST_LIKELY:
+        return likely[:kept]
+    least = likely[kept - 1][1]
+    first = next(at for at, (_, share) in enumerate(likely) if share <= least * (1.0 + 1e-9))
+    ahead = sum(share for _, share in likely[:first])
+    each = (1.0 - ahead) / (kept - first)
+    return (*likely[:first], *((node, each) for node, _ in likely[first:kept]))
