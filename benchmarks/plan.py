@@ -50,7 +50,10 @@ def main() -> None:
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     parser.add_argument("--moves", type=int, help="evictions allowed in one plan (default: the policy's)")
     parser.add_argument(
-        "--landing", choices=("predicted", "steered", "directed"), default="predicted", help="who decides where pods land"
+        "--landing",
+        choices=("predicted", "steered", "directed"),
+        default="predicted",
+        help="who decides where pods land",
     )
     args = parser.parse_args()
 

@@ -35,7 +35,7 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, WebServer, create_app
-from descheduler.execution.directions import Directing
+from descheduler.execution.directions import unproved
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
@@ -159,7 +159,7 @@ def _assemble(
         observe=partial(observe, source),
         decide=deciding,
         revalidate=deciding.again,
-        unproved=partial(_unproved, Directing(writer, namespace, clock)),
+        unproved=partial(_unproved, writer, namespace),
     )
     return Controller(
         watch=watch,
@@ -195,10 +195,10 @@ class _Deciding:
         return second_validation(policy, remembered, document.id, self._profiles, landing)
 
 
-def _unproved(directing: Directing, policy: Policy, snapshot: ClusterSnapshot) -> str:
+def _unproved(writer: ClusterWriter, namespace: str, policy: Policy, snapshot: ClusterSnapshot) -> str:
     """Why landing cannot be directed though the policy would have it; asked only where it is installed."""
     wanted = policy.acting.landing in (LandingWish.AUTO, LandingWish.DIRECTED)
-    return directing.works() if wanted and installed(snapshot) else ""
+    return unproved(writer, namespace) if wanted and installed(snapshot) else ""
 
 
 def _beating(status: Status) -> Clock:

@@ -33,6 +33,7 @@ from descheduler.model.errors import ClusterError
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.rights import Right
+from descheduler.scheduler.scoring import DIRECTED
 
 DIRECTING = tuple(Right("", "configmaps", verb) for verb in ("get", "update"))
 """What directing needs on the ConfigMap `DIRECTIONS`."""
@@ -115,22 +116,12 @@ class Directing:
         """Why new pods of one of the controllers would not be directed; None once they are."""
         began = self._clock.steady()
         for uid, nodes in wanted.items():
-            while not nodes <= self._preferred(uid):
+            while not nodes <= _preferred(self._writer, self._namespace, uid):
                 if self._clock.steady() - began >= _SEEN_WITHIN:
                     text = f"a pod of controller {uid} is made without the preference {_SEEN_WITHIN:g} s after it"
                     return Blocked(Reason.EXECUTOR, _BY, f"{text} was asked for; is {NAME} in force?")
                 self._clock.sleep(_LOOK)
         return None
-
-    def works(self) -> str:
-        """Empty where the policy is in force, by the entry that the manifests direct to no node; else what is wrong."""
-        try:
-            found = self._preferred(PROBE)
-        except ClusterError as error:
-            return f"{NAME} cannot be tried: {error}"
-        if PROBE_NODE in found:
-            return ""
-        return f"{NAME} is installed, but a new pod is made without its preference; {_REMEDY}"
 
     def _change(self, added: Directions, left: Directions) -> None:
         with self._lock:
@@ -146,14 +137,29 @@ class Directing:
             meta = found.metadata if found else Meta(name=DIRECTIONS, namespace=self._namespace)
             self._writer.save(ConfigMap(meta, {uid: ",".join(sorted(nodes)) for uid, nodes in after.items()}))
 
-    def _preferred(self, uid: str) -> frozenset[str]:
-        """Nodes that a pod of the controller, made now, would prefer by the largest weight."""
-        path = f"/api/v1/namespaces/{self._namespace}/pods"
-        tried = decode(self._writer.try_to_create(path, msgspec.json.encode(_trial(uid))), _Tried)
-        node_affinity = tried.spec.affinity.node_affinity if tried.spec.affinity else None
-        terms = (node_affinity and node_affinity.preferred_during_scheduling_ignored_during_execution) or ()
-        fields = [field for term in terms if term.weight == 100 for field in term.preference.match_fields or ()]
-        return frozenset(name for field in fields if field.key == "metadata.name" for name in field.values)
+
+def unproved(writer: ClusterWriter, namespace: str) -> str:
+    """Empty where the policy is in force, by the entry that the manifests direct to no node; else what is wrong.
+
+    Raises LeadershipLost.
+    """
+    try:
+        found = _preferred(writer, namespace, PROBE)
+    except ClusterError as error:
+        return f"{NAME} cannot be tried: {error}"
+    if PROBE_NODE in found:
+        return ""
+    return f"{NAME} is installed, but a new pod is made without its preference; {_REMEDY}"
+
+
+def _preferred(writer: ClusterWriter, namespace: str, uid: str) -> frozenset[str]:
+    """Nodes that a pod of the controller, made now, would prefer by the largest weight."""
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    tried = decode(writer.try_to_create(path, msgspec.json.encode(_trial(uid))), _Tried)
+    node_affinity = tried.spec.affinity.node_affinity if tried.spec.affinity else None
+    terms = (node_affinity and node_affinity.preferred_during_scheduling_ignored_during_execution) or ()
+    fields = [field for term in terms if term.weight == DIRECTED for field in term.preference.match_fields or ()]
+    return frozenset(name for field in fields if field.key == "metadata.name" for name in field.values)
 
 
 def refusal(error: ClusterError) -> Blocked:

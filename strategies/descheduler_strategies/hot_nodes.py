@@ -8,7 +8,7 @@ left alone, and said so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
@@ -163,19 +163,34 @@ class _Search:
 
     def cool(self, heat: _Heat) -> Iterator[Proposal | Observation]:
         """Unit after unit leaves the node until it is cool or nothing more helps."""
-        granted, failed = 0, None
-        while granted < self.args.max_moves_per_node and self._level(heat) > heat.threshold:
-            chosen = self._choose(heat, self.args.max_moves_per_node - granted)
+        before, failed = self._level(heat), None
+        found: list[Proposal] = []
+        while len(found) < self.args.max_moves_per_node and self._level(heat) > heat.threshold:
+            chosen = self._choose(heat, self.args.max_moves_per_node - len(found))
             if isinstance(chosen, Blocked):
                 failed = chosen
                 break
-            granted += 1
-            yield chosen
-        level = self._level(heat)
+            found.append(chosen)
+        level, granted = self._level(heat), len(found)
+        yield from self._as_one(heat, found, before, level)
         if level > heat.threshold:
             reached = Blocked(Reason.NO_CURE, str(heat.finding.subject), f"at best {level:.0%} with {granted} moves")
             pods = tuple(self.view.snapshot.columns.pods_on(heat.node).tolist())
             yield Observation(heat.finding, failed if failed is not None and not granted else reached, pods)
+
+    def _as_one(self, heat: _Heat, found: Sequence[Proposal], before: float, after: float) -> Iterator[Proposal]:
+        """The moves of one node, judged one right after the other: a limit that ends the plan then leaves few nodes
+        half cooled, and the rest as they are.
+
+        They share what they gain together, by what they cost. A node that stays hot counts for what it gains alone, and
+        by so much less as it stays above its threshold.
+        """
+        gained = sum(proposal.worth for proposal in found)
+        if after > heat.threshold:
+            gained *= (before - after) / (before - heat.threshold)
+        costs = [sum(self.view.cost(move.pod) for move in proposal.moves) + 1.0 for proposal in found]
+        for at, (proposal, cost) in enumerate(zip(found, costs, strict=True)):
+            yield replace(proposal, worth=gained * cost / sum(costs), follows=at > 0)
 
     def _level(self, heat: _Heat) -> float:
         return float(self.state.hottest(heat.resource, _one(heat.node), self.args.quantile, self.seconds)[0])

@@ -12,7 +12,7 @@ from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.contract import StrategyArgs
-from descheduler.execution.directions import PROBE, Directing
+from descheduler.execution.directions import PROBE, unproved
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.outcomes import Result
 from descheduler.execution.runner import PlanRunner
@@ -21,7 +21,7 @@ from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from execution.live import REAL, Dying, Killed, client_of, deployment, run_deployment, runner, serial, uids
+from execution.live import Dying, Killed, client_of, deployment, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 from planning.cases import planned
@@ -62,8 +62,8 @@ def acting(plane: ControlPlane, transport: Any = None, **rest: Any) -> PlanRunne
     return found
 
 
-def directing(plane: ControlPlane) -> Directing:
-    return Directing(ClusterWriter(client_of(plane), Unelected()), NAMESPACE, REAL)
+def wrong(plane: ControlPlane) -> str:
+    return unproved(ClusterWriter(client_of(plane), Unelected()), NAMESPACE)
 
 
 def directions(client: ApiClient) -> dict[str, str]:
@@ -90,8 +90,7 @@ def directed(pods: list[dict[str, Any]], *nodes: str, name: str = "web", gang: b
 
 def proved(control_plane: ControlPlane, client: ApiClient) -> None:
     """The API server knows the policy, the binding and the ConfigMap by now."""
-    one = directing(control_plane)
-    client.wait_for(lambda: one.works() == "", what="the policy to be in force")
+    client.wait_for(lambda: wrong(control_plane) == "", what="the policy to be in force")
 
 
 def test_replacements_land_where_they_are_directed_and_nothing_stays_behind(
@@ -169,7 +168,7 @@ def test_a_unit_whose_direction_is_not_followed_stays(
     assert (outcome.blocked.reason, outcome.blocked.by) == (Reason.EXECUTOR, "directed landing")
     assert (directions(client), intents(client)) == ({}, {})
     assert uids(client, "web") == {pods[0]["metadata"]["uid"]}
-    assert "without its preference" in directing(control_plane).works()
+    assert "without its preference" in wrong(control_plane)
 
 
 @pytest.mark.parametrize("writes", range(1, 5))
