@@ -45,12 +45,14 @@ class Memory:
 class Decision:
     """A plan, and what the controller goes by that its document holds as texts alone.
 
-    `problems` by kind; `without_history` has the strategies that did not run for want of it, in `by`.
+    `problems` by kind; `without_history` has the strategies that did not run for want of it, in `by`. `unreadable`: all
+    objects that cannot be read, a line each, of which the plan names the first.
     """
 
     plan: PlanDocument
     problems: tuple[Problem, ...] = ()
     without_history: tuple[Blocked, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 def profile(observed: Observed, previous: Mapping[str, SignalProfiles] | None = None) -> dict[str, SignalProfiles]:
@@ -123,7 +125,9 @@ def decide_on(
 ) -> Decision:
     """From what was seen to the plan. Same input, same plan."""
     outcome = outcome_of(observed, policy, profiles, memory)
-    return Decision(build_document(outcome), outcome.problems, outcome.without_history)
+    given = outcome.context.given
+    unreadable = (*given.snapshot.problems, *given.units.problems)
+    return Decision(build_document(outcome), outcome.problems, outcome.without_history, unreadable)
 
 
 def plan(observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles] | None = None) -> PlanDocument:

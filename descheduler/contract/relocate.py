@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.view import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.fence import fenced
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked, Reason
@@ -118,17 +120,9 @@ def land_all(
             good, reason = _among(good, move.destinations), Reason.NO_GAIN
         while True:
             owner = snapshot.pods[move.pod].controller_uid
-            landing = land(
-                snapshot,
-                attempt,
-                move.pod,
-                move.source,
-                good,
-                max_risk,
-                reason,
-                move.destinations,
-                named.get(owner, ()),
-            )
+            wished, others = move.destinations, named.get(owner, ())
+            asked = partial(land, snapshot, attempt, move.pod, move.source, good, max_risk, reason, wished, others)
+            landing = fenced(asked, partial(_failed, snapshot, attempt, move.pod))
             if not isinstance(landing, Blocked):
                 break
             wider = _wider(done, move, sources, good, more_avoided)
@@ -145,6 +139,12 @@ def land_all(
     for move in staying:
         attempt.end(move.pod, move.source)
     return done
+
+
+def _failed(snapshot: ClusterSnapshot, state: Scenario, pod: int, why: str) -> Blocked:
+    """It cannot be said where the pod would land: it goes nowhere in this plan, and the plan says so."""
+    state.set_aside(pod, why)
+    return Blocked(Reason.INTERNAL, f"pod/{snapshot.pods[pod].key}", why)
 
 
 def _wider(done: Relocation, move: Move, sources: set[int], good: Accept, most: int) -> Relocation | None:

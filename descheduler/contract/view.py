@@ -166,6 +166,15 @@ class Scenario:
         """
         self._steered = frozenset(nodes) if self.mode is LandingMode.STEERED else frozenset()
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each kind of pod that was asked about and cannot be judged; such pods fit nowhere."""
+        return self._state.problems
+
+    def set_aside(self, pod: int, why: str) -> None:
+        """From now on the pod and those like it fit nowhere, in every state of the plan, and `problems` says why."""
+        self._state.set_aside(pod, why)
+
     def node_of(self, pod: int) -> int:
         """Position of the pod's node, -1 when it has none."""
         return self._state.node_of(pod)

@@ -55,7 +55,8 @@ def second_validation(
         ledger = reconcile(remembered(), snapshot, now)
         settings = _settings(policy, snapshot, landing)
         context = survey(_input(snapshot, policy, ledger, plan, profiles or {}), settings)
-        stopped = ledger.circuit(now) or _stopped(context)
+        everyone = ledger.circuit(now).everyone
+        stopped = everyone.blocked if everyone is not None else _stopped(context)
         prover = Prover(context)
         verdicts: dict[str, Blocked | None] = {}
         for action in actions:
@@ -84,7 +85,7 @@ def _input(
         snapshot,
         profiles,
         now,
-        ledger=replace(ledger, entries=tuple(e for e in ledger.entries if e.plan != plan)) if plan else ledger,
+        ledger=replace(ledger, aside=plan),
         in_flight=ledger.in_flight(now),
         moved_last_hour=ledger.moved_within(_HOUR, now),
     )

@@ -126,6 +126,7 @@ class PodSpec:
     spread: tuple[SpreadConstraint, ...] = ()
     host_ports: tuple[HostPort, ...] = ()
     gpu: GpuRequest | None = None
+    gpu_problem: str = ""  # why what it asks of GPUs beside its resources cannot be read; such a pod is not moved
     local_storage: bool = False  # any hostPath or emptyDir volume
     ephemeral: tuple[ClaimTemplate, ...] = ()  # generic ephemeral volumes
     resource_claims: tuple[str, ...] = ()  # DRA

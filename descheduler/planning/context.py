@@ -23,7 +23,7 @@ from descheduler.planning.in_flight import in_flight
 from descheduler.planning.landing_choice import LandingChoice
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
-from descheduler.planning.sources import Sources, judge_sources
+from descheduler.planning.sources import Sources, judge_sources, named
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
 from descheduler.policy.protections import Protections
@@ -138,7 +138,9 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
     links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in view.topology.problems)
-    return PlanningContext(given, settings, view, filters, budgets, costs, sources, (*sources.problems, *links))
+    gangs = tuple(Problem(ProblemKind.OBJECT, text) for text in named(given.units.problems))
+    problems = (*sources.problems, *gangs, *links)
+    return PlanningContext(given, settings, view, filters, budgets, costs, sources, problems)
 
 
 def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> tuple[dict[str, NodeLoads], Sources]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field, SerializeAsAny
 
 from descheduler.contract import PluginArgs
-from descheduler.contract.types import Duration
+from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
 
 
@@ -47,9 +47,17 @@ class ActingPolicy(Section):
     burst: int = Field(default=100, ge=1, le=10_000)
     """Evictions that may be sent at once after a pause."""
     pending_limit: int = Field(default=5, ge=1)
-    """Acting pauses while so many evicted pods have no running replacement."""
+    """So many evicted pods without a ready replacement pause acting: in their namespace where several of its workloads
+    fail, everywhere where several namespaces do. A workload pauses by itself, and of each its last pendingLimit moves
+    count."""
     pending_after: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))
     """A replacement that takes longer than this counts towards pendingLimit."""
+    pending_share: Fraction = Field(default=0.5, gt=0)
+    """A workload or namespace fails when this share of its last moves has no ready replacement; acting pauses
+    everywhere when this share of the namespaces that were moved fails."""
+    pending_namespaces: int = Field(default=3, ge=1)
+    """And when so many namespaces fail, or all that were moved where those are fewer. Where only one was moved,
+    everybody waits for an hour, and then is tried."""
 
 
 class ReportPolicy(Section):

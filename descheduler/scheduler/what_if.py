@@ -263,6 +263,15 @@ class WhatIf:
         """
         return self.outlook(pod, steered, towards)[1]
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each class of pods that cannot be judged, as far as it was asked about."""
+        return self._placement.problems
+
+    def set_aside(self, pod: int, why: str) -> None:
+        """From now on the pod and those like it cannot be judged: they fit nowhere, and `problems` says why."""
+        self._placement.set_aside(int(self._placement.classes.remade[pod]), why)
+
     def outlook(
         self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()
     ) -> tuple[NDArray[np.intp], tuple[tuple[int, float], ...]]:

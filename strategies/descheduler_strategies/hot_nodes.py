@@ -24,6 +24,7 @@ from descheduler.contract import (
     RebalanceView,
     Scenario,
     StrategyArgs,
+    each,
     relocate,
 )
 from descheduler.contract.types import Duration, Fraction
@@ -86,12 +87,8 @@ class HotNodes:
     def propose(self, view: RebalanceView, args: HotNodesArgs) -> Iterable[Proposal | Observation]:
         """One proposal for each unit that leaves a hot node, hottest node first."""
         search = _Search(view, args)
-        for heat in sorted(search.hot(), key=lambda h: (-h.finding.value / h.threshold, h.node)):
-            blocked = search.left_alone(heat)
-            if blocked is None:
-                yield from search.cool(heat)
-            else:
-                yield Observation(heat.finding, blocked)
+        hottest = sorted(search.hot(), key=lambda h: (-h.finding.value / h.threshold, h.node))
+        yield from each(hottest, lambda heat: heat.finding, search.answers)
 
 
 class _Search:
@@ -147,6 +144,14 @@ class _Search:
             horizon_seconds=self.seconds,
         )
         return _Heat(node, resource, threshold, finding, length * step)
+
+    def answers(self, heat: _Heat) -> Iterator[Proposal | Observation]:
+        """What to do about one hot node."""
+        blocked = self.left_alone(heat)
+        if blocked is None:
+            yield from self.cool(heat)
+        else:
+            yield Observation(heat.finding, blocked)
 
     def left_alone(self, heat: _Heat) -> Blocked | None:
         """Why nothing is tried: too little is known, or the peak passes before a move pays."""

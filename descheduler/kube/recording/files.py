@@ -150,8 +150,8 @@ def _object_parts(objects: ClusterObjects) -> tuple[dict[str, bytes], dict[str, 
 
 
 def _one_line(text: bytes) -> bytes:
-    # Our own lines have none; parts that are kept as they came from another writer may.
-    return msgspec.json.format(text, indent=-1) if b"\n" in text or b"\r" in text else text
+    # Our own lines have none; parts that are kept as they came from another writer may, between values.
+    return text.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in text or b"\r" in text else text
 
 
 def _checked(signal: str) -> str:

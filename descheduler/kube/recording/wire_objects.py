@@ -16,9 +16,10 @@ from descheduler.kube.client.lists import LIMIT
 from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.client.read_cluster import Progress, gather_kinds
 from descheduler.kube.convert.assembly import assemble, fresh
-from descheduler.kube.convert.decoding import Broken, Codec, Items
+from descheduler.kube.convert.decoding import Codec, Items
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import KINDS
+from descheduler.kube.convert.stand_ins import Broken
 from descheduler.kube.convert.wire import Object
 from descheduler.model.errors import BadAnswer, UsageError
 from descheduler.model.snapshot import ClusterSnapshot

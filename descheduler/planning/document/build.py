@@ -32,6 +32,7 @@ from descheduler.model.plan import (
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
+from descheduler.planning.document.refusals import bounded
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome, Refused
 from descheduler.planning.proofs import Accepted, Proof
@@ -48,7 +49,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
     ids = {key: f"f{i + 1}" for i, key in enumerate(outcome.findings)}
     actions = tuple(_action(outcome, a, i, ids) for i, a in enumerate(outcome.accepted))
     nodes = tuple(_nodes(outcome))
-    refusals = tuple(_refusals(outcome, ids))
+    refusals = tuple(bounded(_refusals(outcome, ids)))
     findings = tuple(_finding(outcome, f, ids[key], actions) for key, f in outcome.findings.items())
     document = PlanDocument(
         format=PLAN_FORMAT,

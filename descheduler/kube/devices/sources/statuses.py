@@ -17,6 +17,7 @@ from descheduler.kube.devices.dra_wire import of_gpus
 from descheduler.kube.devices.resources import whole_resource
 from descheduler.kube.devices.source import DeviceSource
 from descheduler.model.devices import UNREPORTED, GpuShare, GpuSource, GpuStatement
+from descheduler.model.fence import fenced
 
 
 class _Health(Slim, frozen=True, gc=False):
@@ -34,17 +35,24 @@ _decoder = msgspec.json.Decoder(tuple[_Allocated, ...] | None)
 
 def allocated(status: PodStatusWire) -> GpuStatement | None:
     """The GPUs that the statuses name; None when they name none."""
+    if not any(_containers(status)):
+        return None
+    found = fenced(
+        lambda: GpuStatement(GpuSource.STATUS, _shares(status)),
+        lambda why: GpuStatement(GpuSource.STATUS, problem=f"status.containerStatuses.allocatedResourcesStatus: {why}"),
+    )
+    return found if found.shares or found.problem else None
+
+
+def _shares(status: PodStatusWire) -> tuple[GpuShare, ...]:
     shares: dict[str, GpuShare] = {}
-    try:
-        for container in _containers(status):
-            for found in _decoder.decode(bytes(container.allocated_resources_status)) or ():
-                if found.name.startswith("claim:"):
-                    shares.update({h.resource_id: _of_claim(h) for h in found.resources or () if _news(h)})
-                elif whole_resource(found.name):
-                    shares.update({h.resource_id: _of_status(h) for h in found.resources or () if h.resource_id})
-    except msgspec.MsgspecError as e:
-        return GpuStatement(GpuSource.STATUS, problem=f"status.containerStatuses.allocatedResourcesStatus: {e}")
-    return GpuStatement(GpuSource.STATUS, tuple(shares.values())) if shares else None
+    for container in _containers(status):
+        for found in _decoder.decode(bytes(container.allocated_resources_status)) or ():
+            if found.name.startswith("claim:"):
+                shares.update({h.resource_id: _of_claim(h) for h in found.resources or () if _news(h)})
+            elif whole_resource(found.name):
+                shares.update({h.resource_id: _of_status(h) for h in found.resources or () if h.resource_id})
+    return tuple(shares.values())
 
 
 def _containers(status: PodStatusWire) -> Iterable[ContainerStatusWire]:
