@@ -4,41 +4,47 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# Every file that is installed is checked against the hashes in locks/. They know no Python later than these: that one
+# gets what pyproject.toml allows, unchecked. LOCKED=no asks for the same, as to try newer libraries.
+LOCKED ?= $(shell $(PYTHON) -c 'import sys; print("yes" if sys.version_info < (3, 15) else "no")')
+UNLOCKED := echo "Not from locks/ (LOCKED=no, or a Python later than theirs): what pyproject.toml allows, unchecked" >&2
+TAG ?= localhost/descheduler:0.1.0
 # Tests that wait for a cluster leave time for others; a file stays on one worker, and so does what its tests share.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-SOURCES := pyproject.toml README.md $(shell find descheduler profiling strategies -type f -not -name '*.pyc')
+SOURCES := pyproject.toml README.md LICENSE $(shell find descheduler profiling strategies -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers lint venv components clean
+.PHONY: help demo test test-peers test-image lint venv components lock sbom image clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   plan on the embedded example cluster: a table here, report.html beside it"
 	@echo "make test   the test suite, against the real components that this machine has or can be given"
 	@echo "make test-peers   the same history from other servers (builds them: half an hour, once)"
+	@echo "make test-image   build the image and start it (podman; five to ten minutes)"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make venv   set up $(VENV) with everything that these need"
+	@echo "make lock   locks/ anew after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of everything"
+	@echo "make sbom   dist/: what is shipped (CycloneDX) and under which licences"
+	@echo "make image  build the image as TAG=$(TAG)"
 
 venv: $(VENV)/.installed $(VENV)/.tools
 
 # Each stamp file below is newer than what its step was made from, so that a step runs again only when that has changed.
 
-$(VENV)/.created:
+$(VENV)/.created: locks/build.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or later is needed, $(PYTHON) is not; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "Setting up $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install --require-hashes --requirement locks/build.txt
 	@touch $@
 
-$(VENV)/requirements.txt: $(VENV)/.created pyproject.toml
-	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
-	  print(*p["build-system"]["requires"], *p["project"]["dependencies"], sep="\n")' > $@
-
-$(VENV)/.dependencies: $(VENV)/requirements.txt
+$(VENV)/.dependencies: $(VENV)/.created pyproject.toml locks/run.txt
 	@echo "Installing the dependencies"
-	@$(PIP) install --no-compile --requirement $<
+	@if [ "$(LOCKED)" = yes ]; then $(PIP) install --no-compile --require-hashes --requirement locks/run.txt; \
+	  else $(UNLOCKED); $(PIP) install --no-compile --no-build-isolation '.[sigv4]'; fi
 	@touch $@
 
 # Not editable: what is run and tested is what users get.
@@ -46,9 +52,10 @@ $(VENV)/.installed: $(VENV)/.dependencies $(SOURCES)
 	@$(PIP) install --no-deps --no-build-isolation --force-reinstall .
 	@touch $@
 
-$(VENV)/.tools: $(VENV)/.dependencies
+$(VENV)/.tools: $(VENV)/.dependencies locks/dev.txt
 	@echo "Installing the tools for tests and lint"
-	@$(PIP) install --no-compile --group dev
+	@if [ "$(LOCKED)" = yes ]; then $(PIP) install --no-compile --require-hashes --requirement locks/dev.txt; \
+	  else $(UNLOCKED); $(PIP) install --no-compile --group dev; fi
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -75,6 +82,11 @@ test-peers: venv
 	@$(BIN)/python tests/peers/binaries.py > /dev/null
 	@$(BIN)/pytest tests/peers $(ARGS)
 
+# Not part of `test` either: it installs an operating system to put the image on where the base cannot be pulled.
+test-image: venv
+	@sh tests/image/install.sh || true
+	@$(BIN)/pytest tests/image $(ARGS)
+
 lint: venv
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -82,5 +94,28 @@ lint: venv
 	@$(BIN)/mypy tests/conftest.py tests/controlplane
 	@$(BIN)/lint-imports
 
+# One resolution for all: the others take their versions from dev.txt. Of every version all files' hashes, for all
+# platforms and Pythons; no address, so that any index that has the same files will do.
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+  --generate-hashes --annotation-style line --no-emit-index-url
+SAME := --constraints locks/dev.txt $(UPGRADE)
+lock: $(VENV)/.tools
+	@$(COMPILE) pyproject.toml --all-extras --group dev $(UPGRADE) --output-file locks/dev.txt
+	@$(COMPILE) pyproject.toml --extra sigv4 $(SAME) --output-file locks/run.txt
+	@$(COMPILE) --group build $(SAME) --output-file locks/build.txt
+	@$(COMPILE) --group inventory $(SAME) --output-file locks/inventory.txt
+
+# Of an environment with what is shipped and nothing else, made by the steps of the Containerfile.
+sbom: venv
+	@rm -rf build/shipped && $(BIN)/python -m venv --without-pip build/shipped
+	@$(PIP) --python build/shipped/bin/python install --no-compile --require-hashes --requirement locks/run.txt
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@$(PIP) --python build/shipped/bin/python install --no-compile --no-deps --no-index build/wheel/*.whl
+	@PATH="$(CURDIR)/$(BIN):$$PATH" release/inventory.sh build/shipped/bin/python dist
+	@ls dist/sbom.cdx.json dist/licenses.md dist/licenses.txt
+
+image:
+	podman build --tag $(TAG) .
+
 clean:
-	rm -rf $(VENV) report.html
+	rm -rf $(VENV) build dist report.html

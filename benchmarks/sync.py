@@ -42,15 +42,15 @@ def main() -> None:
 def measure(port: int, *, bar: bool) -> dict[str, Figure]:
     """Read the cluster on that port once."""
     with tempfile.TemporaryDirectory() as folder:
-        client = connect(_kubeconfig(Path(folder), port))
+        client = connect(kubeconfig(Path(folder), port))
     gc.collect()
-    before, began, cpu = _resident_mib(), time.perf_counter(), time.process_time()
+    before, began, cpu = resident_mib(), time.perf_counter(), time.process_time()
     snapshot = read_cluster(client, clock=time.time, progress=_progress if bar else None)
     took, busy = time.perf_counter() - began, time.process_time() - cpu
     gc.collect()
     figures: dict[str, Figure] = {
         "seconds": took,
-        "kept_mib": _resident_mib() - before,
+        "kept_mib": resident_mib() - before,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "cpu_seconds": busy,
         "before_mib": before,
@@ -71,12 +71,12 @@ def _progress(kind: str, seen: int) -> None:
     print(f"\r{kind}: {seen:,}  ", end="", file=sys.stderr, flush=True)
 
 
-def _resident_mib() -> float:
+def resident_mib() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
-def _kubeconfig(folder: Path, port: int) -> Path:
+def kubeconfig(folder: Path, port: int) -> Path:
     path = folder / "kubeconfig"
     config = {
         "clusters": [{"name": "loopback", "cluster": {"server": f"http://127.0.0.1:{port}"}}],

@@ -38,18 +38,21 @@ class Memory:
     in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
     moved_last_hour: int = 0
     paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
+    unproved: str = ""  # why landing cannot be directed, though it is installed
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A plan, and what the controller goes by that its document holds as texts alone.
 
-    `problems` by kind; `without_history` has the strategies that did not run for want of it, in `by`.
+    `problems` by kind; `without_history` has the strategies that did not run for want of it, in `by`. `unreadable`: all
+    objects that cannot be read, a line each, of which the plan names the first.
     """
 
     plan: PlanDocument
     problems: tuple[Problem, ...] = ()
     without_history: tuple[Blocked, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 def profile(observed: Observed, previous: Mapping[str, SignalProfiles] | None = None) -> dict[str, SignalProfiles]:
@@ -81,12 +84,15 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
     return out
 
 
-def planning_settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
-    """All that the policy says about planning, what its executor can and cannot do included. Raises ExecutorError."""
+def planning_settings(policy: Policy, snapshot: ClusterSnapshot, unproved: str = "") -> PlanningSettings:
+    """All that the policy says about planning, what its executor can and cannot do included. Raises ExecutorError.
+
+    `unproved` says why landing cannot be directed, though it is installed.
+    """
     chosen_executor = executor_of(policy)
     executor = chosen_executor.executor
     traits = ExecutorTraits(executor.name, executor.landing, chosen_executor.filter(snapshot))
-    return settings_of(policy, snapshot, traits)
+    return settings_of(policy, snapshot, traits, unproved)
 
 
 def executor_of(policy: Policy, name: str = "") -> ChosenExecutor:
@@ -110,7 +116,8 @@ def outcome_of(
         moved_last_hour=memory.moved_last_hour,
         histories=observed.histories,
     )
-    return decide(survey(given, planning_settings(policy, observed.snapshot)), chosen(policy, memory.paused))
+    settings = planning_settings(policy, observed.snapshot, memory.unproved)
+    return decide(survey(given, settings), chosen(policy, memory.paused))
 
 
 def decide_on(
@@ -118,7 +125,9 @@ def decide_on(
 ) -> Decision:
     """From what was seen to the plan. Same input, same plan."""
     outcome = outcome_of(observed, policy, profiles, memory)
-    return Decision(build_document(outcome), outcome.problems, outcome.without_history)
+    given = outcome.context.given
+    unreadable = (*given.snapshot.problems, *given.units.problems)
+    return Decision(build_document(outcome), outcome.problems, outcome.without_history, unreadable)
 
 
 def plan(observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles] | None = None) -> PlanDocument:

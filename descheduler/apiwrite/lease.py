@@ -4,7 +4,8 @@ The official client's elector is not used: it times a rival's lease by the local
 shuts down (the next replica waits for it to expire), never counts `leaseTransitions`, and offers nothing to ask
 before a write. The protocol is client-go's (tools/leaderelection/leaderelection.go), with its usual durations: a
 lease is dead when the record has not changed for LeaseDuration *as observed here*, on a clock that only goes forward;
-a leader that could not renew for RenewDeadline stops writing, five seconds before anybody else may begin.
+a leader that could not renew for RenewDeadline stops writing, five seconds before anybody else may begin. What times
+the record names is no matter, so clocks may differ; nor are labels and annotations, which say nothing of the holder.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from descheduler.model.errors import ClusterError, Conflict, LeadershipLost
 
 log = structlog.get_logger(__name__)
 _JITTER = 0.2
+_LONGEST = 3600.0
+"""Seconds. A record that claims to live longer without a renewal would keep everybody out after its holder's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ class Elector:
         lease = self._writer.read()
         self._observe(lease, began)
         if lease is not None and self.holder not in ("", self.identity):
-            alive_for = float(lease.spec.lease_duration_seconds or self._timing.lease)
+            claimed = float(lease.spec.lease_duration_seconds or 0.0)
+            alive_for = min(claimed, _LONGEST) if claimed > 0 else self._timing.lease
             if self._clock.steady() - self._seen_at < alive_for:
                 return
         written = self._writer.write(self._claim(lease))
@@ -128,10 +132,9 @@ class Elector:
         self._renewed_at = began
 
     def _observe(self, lease: Lease | None, now: float) -> None:
-        if lease is None:
-            self._seen = None
-        elif self._seen is None or lease.metadata.resource_version != self._seen.metadata.resource_version:
-            self._seen, self._seen_at = lease, now
+        if lease is not None and (self._seen is None or lease.spec != self._seen.spec):
+            self._seen_at = now
+        self._seen = lease
 
     def _notice_loss(self) -> None:
         if self._renewed_at is not None and (self.holder != self.identity or not self.leading):

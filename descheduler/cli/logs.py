@@ -10,8 +10,8 @@ from typing import Any
 from descheduler.model.printable import printable
 from descheduler.model.secrets import hidden
 
-QUIET = ("matplotlib", "PIL", "waitress.queue")
-"""Libraries whose warnings are about themselves."""
+QUIET = ("matplotlib", "PIL", "tornado.general")
+"""Libraries whose warnings are about themselves, or about what strangers send."""
 
 
 def configure(verbose: int = 0, *, service: bool = False) -> None:

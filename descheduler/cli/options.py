@@ -33,3 +33,4 @@ Verbose = Annotated[
 ]
 OutputFormat = Annotated[PlanFormat, typer.Option("--output", "-o", help="How the plan is written.")]
 OutputFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

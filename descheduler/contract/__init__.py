@@ -5,6 +5,7 @@ units and a what-if state; it never evicts, logs a decision, reads the clock or 
 """
 
 from descheduler.contract.arguments import PluginArgs
+from descheduler.contract.each import each, unanswered
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
 from descheduler.contract.ranking import ranked, rate
@@ -29,10 +30,12 @@ __all__ = [
     "Strategy",
     "StrategyArgs",
     "available",
+    "each",
     "land",
     "land_all",
     "load",
     "ranked",
     "rate",
     "relocate",
+    "unanswered",
 ]

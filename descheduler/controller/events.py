@@ -10,8 +10,11 @@ from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.writer import ClusterWriter, Happening
 from descheduler.controller.metrics import Metrics
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
+from descheduler.learning.circuit import Circuit, Opening
 from descheduler.model.errors import DeschedulerError
+from descheduler.model.format import instant
 from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +28,7 @@ class Events:
         self._clock = clock
         self._rng = rng
         self._texts: dict[str, str] = {}
+        self._open: frozenset[tuple[str, str]] = frozenset()
 
     def about(self, plan: PlanDocument) -> None:
         """The plan whose actions are carried out next: its findings explain them."""
@@ -34,13 +38,23 @@ class Events:
         """The events of one action."""
         for pod in outcome.pods:
             happening = self._happening(outcome, pod)
-            if happening is None:
-                continue
-            try:
-                self._writer.event(happening, now=self._clock.wall(), suffix=self._rng.getrandbits(64))
-            except DeschedulerError as error:
-                self._metrics.event_failures.inc()
-                log.warning("event not written", pod=f"{happening.namespace}/{happening.pod}", error=str(error))
+            if happening is not None:
+                self._write(happening)
+
+    def paused(self, circuit: Circuit) -> None:
+        """Whom the circuit holds by now: an event for each that it did not hold before, on the pod that is late."""
+        openings = {(one.scope.value, one.name): one for one in circuit.openings()}
+        for key, opening in openings.items():
+            if key not in self._open:
+                self._write(_opened(opening))
+        self._open = frozenset(openings)
+
+    def _write(self, happening: Happening) -> None:
+        try:
+            self._writer.event(happening, now=self._clock.wall(), suffix=self._rng.getrandbits(64))
+        except DeschedulerError as error:
+            self._metrics.event_failures.inc()
+            log.warning("event not written", pod=f"{happening.namespace}/{happening.pod}", error=str(error))
 
     def _happening(self, outcome: ActionOutcome, pod: PodOutcome) -> Happening | None:
         move, strategy = pod.move, outcome.action.strategy
@@ -54,3 +68,12 @@ class Events:
             return None
         note = f"Not evicted from {move.source}, though {strategy} planned it: {blocked}"
         return Happening(move.namespace, move.pod, move.uid, "Evict", blocked.reason.value, note, warning=True)
+
+
+def _opened(opening: Opening) -> Happening:
+    """Told to the namespace of the latest, and nothing of other namespaces; the uid is that of the evicted pod."""
+    latest = opening.late[0]
+    namespace, _, pod = latest.pod.partition("/")
+    whom = f"moves of {opening.scope} {opening.name}" if opening.name else "all moves"
+    note = f"No replacement of this pod is ready, nor of others: {whom} pause until {instant(opening.until)}"
+    return Happening(namespace, pod, latest.uid, "Pause", Reason.CIRCUIT_OPEN.value, note, warning=True)

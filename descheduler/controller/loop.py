@@ -29,6 +29,7 @@ from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
+from descheduler.learning.circuit import told
 from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.learning.reconciliation import reconcile
 from descheduler.learning.store import LedgerStore
@@ -37,6 +38,7 @@ from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.secrets import hidden
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
 from descheduler.pipeline import Decision, Memory, executor_of
 from descheduler.planning.problems import ProblemKind
@@ -44,6 +46,7 @@ from descheduler.policy import Policy, policy_hash
 
 log = structlog.get_logger(__name__)
 _HOUR = 3600.0
+_LOGGED = 100  # objects that cannot be read, of those that are new in one cycle
 
 
 @dataclass(slots=True)
@@ -52,13 +55,14 @@ class Seams:
 
     `unsynced` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
     raise DeschedulerError's kinds; `revalidate` makes the check before every wave of a plan, from what tells the ledger
-    as it then is.
+    as it then is. `unproved` says, before a plan that will be carried out, why landing cannot be directed.
     """
 
     unsynced: Callable[[], Blocked | None]
     observe: Callable[[Policy], Observed]
     decide: Callable[[Observed, Policy, Memory], Decision]
     revalidate: Callable[[Policy, PlanDocument, Callable[[], Ledger]], Revalidate]
+    unproved: Callable[[Policy, ClusterSnapshot], str] = lambda _policy, _snapshot: ""
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class Controller:
     _term: int | None = None
     _goals: tuple[str, Mapping[str, Goal]] = ("", {})
     _stance: Stance | None = None
+    _unreadable: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.runner.keep = self._keep
@@ -123,7 +128,7 @@ class Controller:
         self._remember(policy)
         if active:
             self._resume()
-        decision = self._decide(policy)
+        decision = self._decide(policy, active=active)
         active = active and self._look(policy).active  # deciding may have taken minutes
         executed = self._execute(decision.plan, policy) if active else None
         if active:
@@ -162,7 +167,7 @@ class Controller:
         policy = self.watch.policy
         if policy is None:
             raise Paused(Blocked(Reason.POLICY_INVALID, "policy", self.watch.problem))
-        rejected = f"the file is not valid, the former policy stays in force: {self.watch.problem}"
+        rejected = f"the file cannot be used, the former policy stays in force: {self.watch.problem}"
         self.status.note("policy", rejected if self.watch.problem else "")
         self.metrics.policy_loaded.set(self.watch.loaded_at)
         self.reports.keep(policy.report.keep)
@@ -202,48 +207,70 @@ class Controller:
         if term != self._term:
             self._ledger = self.ledgers.load(LedgerRules.of(policy))
             self._term = term
-        self._ledger = replace(self._ledger, rules=LedgerRules.of(policy))
+        self._ledger = replace(self._ledger, rules=LedgerRules.of(policy), unfinished=frozenset())
 
     def _resume(self) -> None:
         with self._stage("resume", "taking up what was interrupted"):
             outcomes = self.runner.resume()
-        open_units = [o.action.unit for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
-        if open_units:
-            raise Paused(Blocked(Reason.UNFINISHED, ", ".join(open_units)))
+        half = [o.action for o in outcomes if any(not p.evicted for p in o.pods) and o.blocked is None]
+        namespaces = frozenset(move.namespace for action in half for move in action.pods)
+        units = ", ".join(action.unit for action in half)
+        if len(namespaces) > 1:
+            raise Paused(Blocked(Reason.UNFINISHED, units))
+        self._ledger = replace(self._ledger, unfinished=namespaces)
+        self.status.note("unfinished", f"{units} is half moved; its namespace is left alone" if units else "")
 
-    def _decide(self, policy: Policy) -> Decision:
+    def _decide(self, policy: Policy, *, active: bool) -> Decision:
         with self._stage("observe", "observing"):
             observed = self.seams.observe(policy)
         now = observed.now
         self.metrics.saw(observed.snapshot, now)
         self._ledger = reconcile(self._ledger, observed.snapshot, now)
+        held = told(self._ledger.circuit(now))
+        self.status.note("circuit", "; ".join(held))
         memory = Memory(
             ledger=self._ledger,
             in_flight=self._ledger.in_flight(now),
             moved_last_hour=self._ledger.moved_within(_HOUR, now),
             paused=self._ledger.paused(now),
+            unproved=self.seams.unproved(policy, observed.snapshot) if active else "",
         )
         with self._stage("decide", "deciding"):
             decision = self.seams.decide(observed, policy, memory)
-        plan = replace(decision.plan, mode=self._stance.text if self._stance else "")
+        problems = (*decision.plan.problems, *held)
+        plan = replace(decision.plan, mode=self._stance.text if self._stance else "", problems=problems)
         lacking = [problem for problem in decision.problems if problem.kind is not ProblemKind.OBJECT]
         if not plan.acting_blocked and not lacking:
             self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
         self.reports.add(plan)
         self.metrics.planned_now(plan)
+        self._tell_unreadable(decision.unreadable)
         self.metrics.remembers(self._ledger, now)
         moves = sum(len(action.pods) for action in plan.actions)
         log.info("planned", plan=plan.id, findings=len(plan.findings), moves=moves, refusals=len(plan.refusals))
         self.status.note("plan", "; ".join(plan.problems))
+        self.status.note("landing", f"{plan.landing}: {plan.landing_why}")
         if plan.acting_blocked:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
         return replace(decision, plan=plan)
 
+    def _tell_unreadable(self, objects: Sequence[str]) -> None:
+        """Each object that cannot be read is logged when it is seen first, and again when it was mended in between."""
+        self.metrics.cannot_read(objects)
+        new = [line for line in dict.fromkeys(objects) if line not in self._unreadable]
+        for line in new[:_LOGGED]:
+            log.warning("an object cannot be read", problem=line)
+        if len(new) > _LOGGED:
+            log.warning("more objects cannot be read", objects=len(new) - _LOGGED)
+        self._unreadable = frozenset(objects)
+
     def _execute(self, plan: PlanDocument, policy: Policy) -> ExecutionReport | None:
-        """Carry the plan out, unless the circuit is open; None when nothing was tried."""
+        """Carry the plan out, unless the circuit is open for everybody; None when nothing was tried."""
         circuit = self._ledger.circuit(self.clock.wall())
-        self.status.note("acting", str(circuit) if circuit else "")
-        if circuit is not None or not plan.actions:
+        everyone = circuit.everyone
+        self.events.paused(circuit)
+        self.status.note("acting", str(everyone.blocked) if everyone is not None else "")
+        if everyone is not None or not plan.actions:
             return None
         self._goals = (plan.id, goals_of(plan, self._ledger.rules.settle))
         self.events.about(plan)

@@ -48,11 +48,16 @@ class Metrics:
         self.policy_info = make.gauge(
             "policy_info", "The policy in force, and the mode in effect; always 1.", "hash", "mode"
         )
+        self.certificate_ok = make.gauge("certificate_reload_success", "Whether the files are the certificate in use.")
+        self.certificate_ok.set(1)  # where there are none, nothing is wrong
         # What is seen
         self.cache_age = make.gauge("cache_age_seconds", "Since the server last confirmed a kind.", "kind")
         self.cache_synced = make.gauge("cache_synced", "Whether a kind is read without an error.", "kind")
+        self.unreadable = make.gauge("unreadable_objects", "Objects that cannot be read.", "kind")
         self.history_age = make.gauge("history_age_seconds", "Age of the newest point.", "signal")
         self.history_fresh = make.gauge("history_fresh", "Whether a signal may be relied on.", "signal")
+        self.store_ok = make.gauge("history_store_success", "Whether all history that was read is kept on disk.")
+        self.store_ok.set(1)  # where there is no store, nothing is wrong
         # What is decided: the latest plan
         self.findings = make.gauge("findings", "Findings of the latest plan.", "strategy", "outcome")
         self.planned = make.gauge("planned_moves", "Pods that the latest plan moves.", "strategy")
@@ -71,7 +76,13 @@ class Metrics:
         self.event_failures = make.counter("event_failures", "Events that could not be written.")
         # What came of it
         self.pending = make.gauge("pending_after_eviction", "Evicted pods whose replacement is late.")
-        self.circuit = make.gauge("circuit_open", "Whether acting is paused because evicted pods stay pending.")
+        self.circuit = make.gauge("circuit_open", "Whether all acting is paused because evicted pods stay pending.")
+        self.circuit_until = make.gauge(
+            "circuit_open_until_timestamp_seconds",
+            "Until when late replacements pause whom.",
+            "scope",
+            "whom",
+        )
         self.quarantined = make.gauge("quarantined_units", "Units that kept coming back and are left alone.")
         self.hit_rate = make.gauge("strategy_hit_rate", "Share of judged actions that hit their goal.", "strategy")
         self.strategy_paused = make.gauge("strategy_paused", "Strategies paused because they miss.", "strategy")
@@ -87,6 +98,10 @@ class Metrics:
         served = {kind: fresh for kind, fresh in snapshot.freshness.items() if fresh.served}
         _show(self.cache_age, {(kind,): max(0.0, now - fresh.as_of) for kind, fresh in served.items()})
         _show(self.cache_synced, {(kind,): float(fresh.synced) for kind, fresh in served.items()})
+
+    def cannot_read(self, objects: Iterable[str]) -> None:
+        """Objects that cannot be read, a line each that begins with the kind."""
+        _show(self.unreadable, _count((line.partition(" ")[0],) for line in objects))
 
     def policy_in_force(self, digest: str, mode: str) -> None:
         """The hash of the policy, and the mode that is in effect."""
@@ -126,7 +141,9 @@ class Metrics:
     def remembers(self, ledger: Ledger, now: float) -> None:
         """What the ledger says."""
         self.pending.set(len(ledger.pending(now)))
-        self.circuit.set(ledger.circuit(now) is not None)
+        circuit = ledger.circuit(now)
+        self.circuit.set(circuit.everyone is not None)
+        _show(self.circuit_until, {(one.scope.value, one.name): one.until for one in circuit.openings()})
         self.quarantined.set(len(ledger.quarantined(now)))
         _show(self.hit_rate, {(strategy,): rate for strategy, rate in ledger.hit_rates().items()})
         _show(self.strategy_paused, {(strategy,): 1.0 for strategy in ledger.paused(now)})

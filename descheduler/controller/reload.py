@@ -10,15 +10,19 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from descheduler.model.errors import PolicyError
-from descheduler.policy import Policy, default_policy, load_policy
+from descheduler.policy import Policy, default_policy, load_policy, policy_text
+
+log = structlog.get_logger(__name__)
 
 
 class PolicyWatch:
     """The policy in force. `policy` is None only while there has never been a valid one.
 
-    `problem` says what is wrong with the file as it is now ("" when it is the policy in force); `loaded_at` is when
-    the policy in force was read, in unix seconds.
+    `problem` says what is wrong with the file as it is now, be it that it cannot be read any more ("" when it is the
+    policy in force); `loaded_at` is when the policy in force was read, in unix seconds.
     """
 
     def __init__(self, path: Path | None, wall: Callable[[], float]) -> None:
@@ -30,30 +34,42 @@ class PolicyWatch:
         self.loaded_at = 0.0
 
     def poll(self) -> bool:
-        """Load the file if its content changed; True when another policy is in force, or there is a new problem."""
+        """Load the file if it changed; True when another policy is in force, or there is a new problem."""
         if self._path is None:
             return self._take(default_policy()) if self.policy is None else False
-        digest = self._digest(self._path)
-        if digest == self._seen:
+        text, problem = self._look(self._path)
+        seen = self._digest(text, problem)
+        if seen == self._seen:
             return False
-        self._seen = digest
+        self._seen = seen
+        if problem:
+            self.problem = problem
+            return True
         try:
-            return self._take(load_policy(self._path))
+            return self._take(load_policy(text, str(self._path)))
         except PolicyError as error:
             self.problem = str(error)
-            return True
+        except Exception as error:  # it is told for as long as the file is as it is, not in one cycle alone
+            log.exception("a policy cannot be loaded")
+            self.problem = f"{self._path}: cannot be loaded: {type(error).__name__}: {error}"
+        return True
 
     def changed(self) -> bool:
         """Whether `poll` would find something new."""
-        return self._path is not None and self._digest(self._path) != self._seen
+        return self._path is not None and self._digest(*self._look(self._path)) != self._seen
 
     def _take(self, policy: Policy) -> bool:
         self.policy, self.problem, self.loaded_at = policy, "", self._wall()
         return True
 
     @staticmethod
-    def _digest(path: Path) -> str:
+    def _look(path: Path) -> tuple[str, str]:
+        """Its text, or why it cannot be read."""
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            return f"unreadable: {error.strerror}"
+            return policy_text(path), ""
+        except PolicyError as error:
+            return "", str(error)
+
+    @staticmethod
+    def _digest(text: str, problem: str) -> str:
+        return problem or hashlib.sha256(text.encode()).hexdigest()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 from descheduler.execution.outcomes import ExecutionReport
 from descheduler.model.plan import PlanDocument
+
+_PART = 64 * 1024  # bytes: so much of a report is in memory for each reader, however slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +70,19 @@ class Reports:
         with self._lock:
             return tuple(kept.summary for kept in reversed(self._kept.values()))
 
-    def json(self, plan: str) -> bytes | None:
-        """The plan document of a report, None when it is not kept (any more)."""
+    def json(self, plan: str) -> Iterator[bytes] | None:
+        """The plan document of a report in parts, None when it is not kept (any more)."""
         kept = self._get(plan)
-        return zlib.decompress(kept.plan) if kept else None
+        return _unpacked(kept.plan) if kept else None
 
-    def execution_json(self, plan: str) -> bytes | None:
+    def execution_json(self, plan: str) -> Iterator[bytes] | None:
         """What came of it, None when nothing was executed."""
         kept = self._get(plan)
-        return zlib.decompress(kept.execution) if kept and kept.execution else None
+        return _unpacked(kept.execution) if kept and kept.execution else None
 
     def plan(self, plan: str) -> PlanDocument | None:
-        text = self.json(plan)
-        return msgspec.json.decode(text, type=PlanDocument) if text else None
+        kept = self._get(plan)
+        return msgspec.json.decode(zlib.decompress(kept.plan), type=PlanDocument) if kept else None
 
     def _get(self, plan: str) -> _Kept | None:
         with self._lock:
@@ -92,3 +95,11 @@ class Reports:
 
 def _pack(document: PlanDocument | ExecutionReport) -> bytes:
     return zlib.compress(msgspec.json.encode(document), 6)
+
+
+def _unpacked(packed: bytes) -> Iterator[bytes]:
+    """The text piece by piece: one of megabytes for each of many slow readers would fill the memory."""
+    unpacking = zlib.decompressobj()
+    while part := unpacking.decompress(packed, _PART):
+        packed = unpacking.unconsumed_tail
+        yield part

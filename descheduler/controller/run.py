@@ -1,7 +1,7 @@
 """Puts the controller together and runs it until SIGTERM or SIGINT.
 
-Threads: the loop (the caller's), `lease`, `web` with waitress' workers, one for each kind that is watched and one that
-looks for kinds (`kube-…`), and, while a wave is under way, those that evict (`evict_…`).
+Threads: the loop (the caller's), `lease`, `web` and those that work for it (`page_…`), one for each kind that is
+watched and one that looks for kinds (`kube-…`), and, while a wave is under way, those that evict (`evict_…`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Leadership, Unelected
 from descheduler.apiwrite.writer import NAMESPACE, ClusterWriter, LeaseWriter
+from descheduler.controller.access import Gate
+from descheduler.controller.certificates import Certificates
 from descheduler.controller.events import Events
+from descheduler.controller.listener import LOOPBACK, WebServer, in_cluster, of_this_machine_only
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import unsynced
@@ -34,7 +37,8 @@ from descheduler.controller.reports import Reports
 from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.switch import PolicyMap, Switch
-from descheduler.controller.web import Render, WebServer, create_app
+from descheduler.controller.web import Render, create_app
+from descheduler.execution.directions import unproved
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
@@ -43,13 +47,17 @@ from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.credentials import own_namespace
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
-from descheduler.model.errors import DeschedulerError
+from descheduler.model.directing import installed
+from descheduler.model.errors import DeschedulerError, UsageError
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import PlanDocument
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, WatchedCluster
 from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
+from descheduler.policy.acting import LandingWish
 from descheduler.publish.published import Published
 from descheduler.publish.recommendations import served
 from descheduler_profiling.profiles import SignalProfiles
@@ -64,7 +72,9 @@ class RunOptions:
     `policy` None: the default policy. `prometheus` comes before the policy's; of `mode` ("dry-run", "active") and the
     policy's the safer counts. `config_map` is the ConfigMap that the policy is mounted from, empty: none.
     `namespace` holds the Lease and our ConfigMaps; empty: the pod's own, else `descheduler`. `store` keeps the history
-    over restarts. `port` 0: any free one. `cluster` names it in reports where there is no context to name it by.
+    over restarts. `host` None: all addresses in a cluster, loopback elsewhere; `port` 0: any free one. `certificate`
+    and `key` are given together, and all is served over TLS then. With `authenticate` pages and metrics are for those
+    whom the API server lets `get` them.
     """
 
     policy: Path | None = None
@@ -76,8 +86,11 @@ class RunOptions:
     namespace: str = ""
     leader_elect: bool = True
     lease: str = "descheduler"
-    host: str = "0.0.0.0"  # probes come from the node, scrapes from another pod
+    host: str | None = None
     port: int = 8080
+    certificate: Path | None = None
+    key: Path | None = None
+    authenticate: bool = False
     store: Path | None = None
 
 
@@ -104,7 +117,7 @@ def run_controller(
             # First of all: a SIGTERM while things start must give back the lease too.
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(_signals(stop))
-            controller = _assemble(options, stack, started, render, seams)
+            controller = assembled(options, stack, started, render, seams)
             log.info("started", version=__version__)
             controller.run(stop)
     except DeschedulerError as error:
@@ -114,26 +127,29 @@ def run_controller(
     return 0
 
 
-def _assemble(
+def assembled(
     options: RunOptions,
     stack: ExitStack,
-    started: Callable[[int], None] | None,
-    render: Render | None,
-    seams: Callable[[Seams], Seams],
+    started: Callable[[int], None] | None = None,
+    render: Render | None = None,
+    seams: Callable[[Seams], Seams] = _as_they_are,
 ) -> Controller:
-    """Everything, started; `stack` ends it in the reverse order."""
+    """Everything but the loop, started; `stack` ends it in the reverse order. The rest is as for `run_controller`."""
     rng = random.Random()  # jitter and names of events
     metrics, reports = Metrics(), Reports()
     status = Status(time.monotonic)
     clock = _beating(status)
     watch = PolicyWatch(options.policy, clock.wall)
-    web = WebServer(create_app(status, reports, metrics, render or _report_page), options.host, options.port)
+    client = connect(options.kubeconfig, options.context)
+    stack.callback(client.close)
+    gate = Gate(client, clock.steady, partial(status.note, "authentication")) if options.authenticate else None
+    local = not in_cluster() and of_this_machine_only(options.host or LOOPBACK)
+    app = create_app(status, reports, metrics, render or _report_page, gate, local_names=local)
+    web = WebServer(app, options.host, options.port, _certificates(options, status, metrics))
     web.start()
     stack.callback(web.stop)
     if started is not None:
         started(web.port)
-    client = connect(options.kubeconfig, options.context)
-    stack.callback(client.close)
     cache = ClusterCache(client, clock=clock.wall, rng=rng)
     cache.start()
     stack.callback(cache.stop)
@@ -142,7 +158,7 @@ def _assemble(
     elector = _elect(options, stack, client, namespace, identity, clock, rng) if options.leader_elect else None
     leadership: Leadership = elector or Unelected()
     writer = ClusterWriter(client, leadership, identity)
-    history = HistoryReader(options.prometheus, options.store, clock.wall, rng, status.beat)
+    history = HistoryReader(options.prometheus, options.store, clock.wall, rng, status.beat, _kept(status, metrics))
     stack.callback(history.close)
     source = Source(WatchedCluster(cache, clock.wall), history)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
@@ -154,6 +170,7 @@ def _assemble(
         observe=partial(observe, source),
         decide=deciding,
         revalidate=deciding.again,
+        unproved=partial(_unproved, writer, namespace),
     )
     return Controller(
         watch=watch,
@@ -185,7 +202,14 @@ class _Deciding:
 
     def again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
         """The check before every wave of a plan, by the profiles that it was made with."""
-        return second_validation(policy, remembered, document.id, self._profiles)
+        landing = LandingMode(document.landing) if document.landing else None
+        return second_validation(policy, remembered, document.id, self._profiles, landing)
+
+
+def _unproved(writer: ClusterWriter, namespace: str, policy: Policy, snapshot: ClusterSnapshot) -> str:
+    """Why landing cannot be directed though the policy would have it; asked only where it is installed."""
+    wanted = policy.acting.landing in (LandingWish.AUTO, LandingWish.DIRECTED)
+    return unproved(writer, namespace) if wanted and installed(snapshot) else ""
 
 
 def _beating(status: Status) -> Clock:
@@ -221,6 +245,30 @@ def _elect(
     elector.step()
     thread.start()
     return elector
+
+
+def _kept(status: Status, metrics: Metrics) -> Callable[[str], None]:
+    """Tells where people look whether the history can be kept on disk."""
+
+    def told(problem: str) -> None:
+        if problem:
+            log.error("history cannot be kept over a restart", problem=problem)
+        status.note("store", problem)
+        metrics.store_ok.set(not problem)
+
+    return told
+
+
+def _certificates(options: RunOptions, status: Status, metrics: Metrics) -> Certificates | None:
+    def told(problem: str) -> None:
+        status.note("certificate", problem)
+        metrics.certificate_ok.set(not problem)
+
+    if options.certificate is None or options.key is None:
+        if options.certificate != options.key:
+            raise UsageError("--tls-cert-file and --tls-private-key-file are given together")
+        return None
+    return Certificates(options.certificate, options.key, told)
 
 
 def _policy_map(options: RunOptions, client: KubeClient, namespace: str) -> PolicyMap | None:

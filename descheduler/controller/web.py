@@ -1,28 +1,29 @@
-"""Health, metrics and the latest reports over HTTP. Read-only: nothing here changes anything."""
+"""Health, metrics and the latest reports over HTTP. Read-only: nothing here changes anything.
+
+Probes are answered in the thread that reads connections. What takes time, a page that is drawn or a review of access,
+is done beside it and keeps no probe waiting.
+"""
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, TypeVar
 
-import structlog
-from flask import Flask, Response, abort, redirect, render_template, url_for
-from waitress import wasyncore
-from waitress.server import create_server
-from waitress.task import ThreadedTaskDispatcher
-from werkzeug.wrappers import Response as AnyResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from tornado.iostream import StreamClosedError
+from tornado.web import Application, Finish, RequestHandler
 
+from descheduler.controller.access import Gate, Verdict
+from descheduler.controller.listener import of_this_machine_only
 from descheduler.controller.metrics import CONTENT_TYPE, Metrics
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Health, Status
-from descheduler.model.errors import UsageError
 from descheduler.model.plan import PlanDocument
-
-log = structlog.get_logger(__name__)
 
 Render = Callable[[PlanDocument], str]
 """A plan as one self-contained HTML page."""
@@ -38,8 +39,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_THREADS = 4
+_OVER_TLS = "max-age=31536000"  # a browser that came once comes by TLS again
+_PLAIN, _HTML, _JSON = "text/plain; charset=utf-8", "text/html; charset=utf-8", "application/json"
 _RENDERED = 3  # pages kept as HTML
+_Answer = TypeVar("_Answer")
 
 
 class Pages:
@@ -49,121 +52,202 @@ class Pages:
         self._reports = reports
         self._render = render
         self._lock = threading.Lock()
-        self._done: OrderedDict[str, str] = OrderedDict()
+        self._done: OrderedDict[str, bytes] = OrderedDict()
 
-    def html(self, plan: str) -> str | None:
+    def html(self, plan: str) -> bytes | None:
         """The page of a report, None when it is not kept."""
         with self._lock:
             if plan not in self._done:
                 document = self._reports.plan(plan)
                 if document is None:
                     return None
-                self._done[plan] = self._render(document)
+                self._done[plan] = self._render(document).encode()
                 while len(self._done) > _RENDERED:
                     self._done.popitem(last=False)
             return self._done[plan]
 
 
-def create_app(status: Status, reports: Reports, metrics: Metrics, render: Render) -> Flask:
-    """The application; its only methods are GET and HEAD."""
-    app = Flask("descheduler.controller", static_folder=None)
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What the handlers answer from."""
+
+    status: Status
+    reports: Reports
+    metrics: Metrics
+    pages: Pages
+    gate: Gate | None
+    local_names: bool
+    template: Environment
+    drawing: asyncio.Semaphore  # one page is drawn at a time; who waits for it holds no thread
+
+
+def create_app(
+    status: Status,
+    reports: Reports,
+    metrics: Metrics,
+    render: Render,
+    gate: Gate | None = None,
+    *,
+    local_names: bool = False,
+) -> Application:
+    """The application; its only methods are GET and HEAD.
+
+    With a gate, pages and metrics are for those whom it lets pass, and probes tell others no more than yes or no.
+    With `local_names` a request must name this machine as its host: pages of other sites, whose names were pointed
+    here, read nothing then.
+    """
+    template = Environment(loader=PackageLoader("descheduler.controller"), autoescape=True, undefined=StrictUndefined)
+    template.filters["utc"] = _utc
     pages = Pages(reports, render)
-
-    @app.after_request
-    def harden(response: Response) -> Response:
-        response.headers.update(HEADERS)
-        return response
-
-    @app.get("/healthz")
-    def healthz() -> Response:
-        return _plain(status.alive)
-
-    @app.get("/readyz")
-    def readyz() -> Response:
-        return _plain(status.ready)
-
-    @app.get("/metrics")
-    def metrics_() -> Response:
-        return Response(metrics.text(), content_type=CONTENT_TYPE)
-
-    @app.get("/")
-    def latest() -> AnyResponse | str:
-        kept = reports.list()
-        if not kept:
-            return render_template("reports.html", reports=(), status=status.ready.text)
-        return redirect(url_for("report", plan=kept[0].id))
-
-    @app.get("/reports/")
-    def listed() -> str:
-        return render_template("reports.html", reports=reports.list(), status=status.ready.text)
-
-    @app.get("/reports/<plan>")
-    def report(plan: str) -> str:
-        return pages.html(plan) or abort(404)
-
-    @app.get("/reports/<plan>.json")
-    def report_json(plan: str) -> Response:
-        return _json(reports.json(plan))
-
-    @app.get("/reports/<plan>/execution.json")
-    def execution_json(plan: str) -> Response:
-        return _json(reports.execution_json(plan))
-
-    app.add_template_filter(_utc, "utc")
-    return app
+    site = _Site(status, reports, metrics, pages, gate, local_names, template, asyncio.Semaphore(1))
+    routes = [
+        ("/healthz", _Healthz),
+        ("/readyz", _Readyz),
+        ("/metrics", _Metrics),
+        ("/", _Latest),
+        ("/reports/", _Listed),
+        (r"/reports/([^/]+)\.json", _ReportJson),
+        (r"/reports/([^/]+)/execution\.json", _ExecutionJson),
+        (r"/reports/([^/]+)", _Report),
+    ]
+    return Application(
+        [(path, handler, {"site": site}) for path, handler in routes],
+        default_handler_class=_Page,
+        default_handler_args={"site": site},
+        log_function=lambda _: None,
+    )
 
 
-class _Trigger(Protocol):
-    def pull_trigger(self, thunk: Callable[[], None]) -> None: ...
+class _Answering(RequestHandler):
+    """What all answers have in common; HEAD is GET without the body."""
 
+    SUPPORTED_METHODS = ("GET", "HEAD")
 
-class _Server(Protocol):
-    """What is used of waitress' server, which has no types."""
+    def initialize(self, site: _Site) -> None:
+        self.site = site
 
-    trigger: _Trigger
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+        if self.request.protocol == "https":
+            self.set_header("Strict-Transport-Security", _OVER_TLS)
 
-    def run(self) -> None: ...
+    async def prepare(self) -> None:
+        if self.site.local_names and not of_this_machine_only(self.request.host_name):
+            self.refuse(421, "this address is for this machine alone: ask for localhost")
 
+    async def head(self, *arguments: str) -> None:
+        await self.get(*arguments)
 
-class WebServer:
-    """Serves an application in a thread named `web`."""
+    async def get(self, *_: str) -> None:
+        self.refuse(404, "no such page")
 
-    def __init__(self, app: Flask, host: str, port: int) -> None:
-        """Raises UsageError when it cannot listen there."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    def compute_etag(self) -> None:
+        """None: nothing is to be kept."""
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.set_header("Content-Type", _PLAIN)
+        self.finish(f"{status_code} {self._reason}\n")
+
+    def refuse(self, code: int, text: str) -> None:
+        """Answer with an error, and end the request."""
+        self.set_status(code)
+        self.set_header("Content-Type", _PLAIN)
+        self.finish(text + "\n")
+        raise Finish
+
+    async def aside(self, work: Callable[..., _Answer], *arguments: object) -> _Answer:
+        """Do something that takes time in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+
+    async def send(self, parts: Iterable[bytes] | None, content_type: str) -> None:
+        """Answer part by part, no faster than they are taken; None: there is no such thing."""
+        if parts is None:
+            self.refuse(404, "no such report (any more)")
+            return
+        self.set_header("Content-Type", content_type)
         try:
-            self._socket = socket.create_server((host, port), family=family)
-        except (OSError, OverflowError) as error:
-            raise UsageError(f"cannot listen on {host}:{port}: {error}") from error
-        self.port = int(self._socket.getsockname()[1])
-        self._map: dict[int, object] = {}
-        self._workers = ThreadedTaskDispatcher()
-        self._workers.set_thread_count(_THREADS)
-        self._server: _Server = create_server(
-            app, map=self._map, _dispatcher=self._workers, sockets=[self._socket], ident=None
+            for part in parts:
+                self.write(part)
+                await self.flush()
+        except StreamClosedError as gone:
+            raise Finish from gone
+
+    async def may_pass(self, path: str) -> Verdict:
+        gate, header = self.site.gate, self.request.headers.get("Authorization", "")
+        return Verdict.ALLOWED if gate is None else await self.aside(gate.ask, header, path)
+
+
+class _Probe(_Answering):
+    async def tell(self, health: Health, brief: str) -> None:
+        """Whoever may not read the reports learns no more than the kubelet does."""
+        told = self.site.gate is None or (
+            "Authorization" in self.request.headers and await self.may_pass("/reports/") is Verdict.ALLOWED
         )
-        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
-
-    def start(self) -> None:
-        """Serve from now on."""
-        self._thread.start()
-        log.info("serving", port=self.port)
-
-    def stop(self) -> None:
-        """Close every connection and end the threads; once started, once."""
-        # In the server's own thread: its loop selects on these very sockets.
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._map, ignore_all=True))
-        self._thread.join(5.0)
-        self._workers.shutdown(timeout=2)
-        self._socket.close()
+        self.set_status(200 if health.ok else 503)
+        text = health.text if told else brief if health.ok else f"not {brief}"
+        await self.send([text.encode() + b"\n"], _PLAIN)
 
 
-def _plain(health: Health) -> Response:
-    return Response(health.text + "\n", 200 if health.ok else 503, content_type="text/plain; charset=utf-8")
+class _Healthz(_Probe):
+    async def get(self, *_: str) -> None:
+        await self.tell(self.site.status.alive, "ok")
 
 
-def _json(body: bytes | None) -> Response:
-    return abort(404) if body is None else Response(body, content_type="application/json")
+class _Readyz(_Probe):
+    async def get(self, *_: str) -> None:
+        await self.tell(self.site.status.ready, "ready")
+
+
+class _Page(_Answering):
+    """What not everybody may read."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        verdict = await self.may_pass(self.request.path)
+        if verdict is not Verdict.ALLOWED:
+            if verdict is Verdict.UNKNOWN:
+                self.set_header("WWW-Authenticate", "Bearer")
+            self.refuse(verdict.code, verdict.text)
+
+
+class _Metrics(_Page):
+    async def get(self, *_: str) -> None:
+        await self.send([await self.aside(self.site.metrics.text)], CONTENT_TYPE)
+
+
+class _Listed(_Page):
+    async def get(self, *_: str) -> None:
+        page = self.site.template.get_template("reports.html")
+        text = page.render(reports=self.site.reports.list(), status=self.site.status.ready.text)
+        await self.send([text.encode()], _HTML)
+
+
+class _Latest(_Listed):
+    async def get(self, *_: str) -> None:
+        kept = self.site.reports.list()
+        if kept:
+            self.redirect(f"/reports/{kept[0].id}")
+            return
+        await super().get()
+
+
+class _Report(_Page):
+    async def get(self, *arguments: str) -> None:
+        async with self.site.drawing:
+            page = await self.aside(self.site.pages.html, *arguments)
+        await self.send(None if page is None else [page], _HTML)
+
+
+class _ReportJson(_Page):
+    async def get(self, *arguments: str) -> None:
+        await self.send(self.site.reports.json(*arguments), _JSON)
+
+
+class _ExecutionJson(_Page):
+    async def get(self, *arguments: str) -> None:
+        await self.send(self.site.reports.execution_json(*arguments), _JSON)
 
 
 def _utc(unix: float) -> str:

@@ -11,7 +11,7 @@ from descheduler.kube.convert.kinds import KINDS, OPTIONAL
 from descheduler.model.format import plural
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules, kind_states
-from descheduler.planning.sources import sizes, unreadable
+from descheduler.planning.sources import named, sizes
 
 AREA = "cluster"
 
@@ -45,6 +45,6 @@ def kinds(snapshot: ClusterSnapshot, given: Given, served: Discovered | None) ->
     absent = [kind.key for kind in OPTIONAL if kind.key not in there]
     if absent:
         yield ok(AREA, "optional APIs", f"{len(absent)} of {len(OPTIONAL)} are not served, and none is needed", absent)
-    for problem in unreadable(snapshot):
+    for problem in named(snapshot.problems):
         mend = "what it touches takes no part in a plan until it is set right"
         yield failure(AREA, "unreadable object", problem, mend)

@@ -16,10 +16,11 @@ from descheduler.learning import store as ledger_store
 from descheduler.model.errors import DeschedulerError, Forbidden
 from descheduler.model.rights import Right
 from descheduler.pipeline import executor_of
+from descheduler.policy.acting import LandingWish
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 
 AREA = "permissions"
-_EVENTS = tuple(Right("events.k8s.io", "events", verb) for verb in ("create", "patch"))
+_EVENTS = (Right("events.k8s.io", "events", "create"),)
 _LEASES = ("coordination.k8s.io", "leases")
 _MAPS = ("", "configmaps")
 
@@ -58,7 +59,7 @@ def _reading(client: KubeClient, served: Discovered) -> Iterator[Check]:
 
 def _acting(client: KubeClient, given: Given) -> Iterator[Check]:
     chosen = executor_of(given.policy)
-    steering = STEERING if given.policy.acting.steering else ()
+    steering = STEERING if given.policy.acting.landing is LandingWish.STEERED else ()
     missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
     for right in missing:
         mend = "the overlays in manifests/overlays and the components in manifests/components grant it"
@@ -71,24 +72,34 @@ def _publishing(client: KubeClient) -> Iterator[Check]:
     missing = lacking(client, RECOMMENDING)
     for right in missing:
         yield warning(
-            AREA, str(right), f"publish.recommendations needs {right}", "docs/profiles.md has its ClusterRole"
+            AREA, str(right), f"publish.recommendations needs {right}", "manifests/components/recommend grants it"
         )
     if not missing:
         yield ok(AREA, "publishing", "we may write Recommendations")
 
 
 def _own_state(client: KubeClient, given: Given) -> Iterator[Check]:
-    """The lease, the ledger and the intents of the controller: whoever only plans does without."""
-    missing = [
-        *lacking(client, [Right(*_LEASES, "create"), Right(*_MAPS, "create")], given.namespace),
-        *lacking(client, [Right(*_LEASES, verb) for verb in ("get", "update")], given.namespace, given.lease),
+    """The lease, the ledger and the intents of the controller: whoever only plans does without.
+
+    A controller that does not act keeps the lease and looks into the ledger.
+    """
+    wanted = [
+        ("", [Right(*_LEASES, "create")]),
+        (given.lease, [Right(*_LEASES, verb) for verb in ("get", "update")]),
+        (ledger_store.NAME, [Right(*_MAPS, "get")]),
     ]
-    for name in (intents.NAME, ledger_store.NAME):
-        missing += lacking(client, [Right(*_MAPS, verb) for verb in ("get", "update")], given.namespace, name)
+    if given.active:
+        wanted += [
+            ("", [Right(*_MAPS, "create")]),
+            (ledger_store.NAME, [Right(*_MAPS, "update")]),
+            (intents.NAME, [Right(*_MAPS, verb) for verb in ("get", "update")]),
+        ]
+    missing = [right for name, rights in wanted for right in lacking(client, rights, given.namespace, name)]
     if not missing:
-        yield ok(AREA, "own state", f"we may keep lease, ledger and intents in namespace {given.namespace}")
+        kept = "keep lease, ledger and intents" if given.active else "keep the lease and read the ledger"
+        yield ok(AREA, "own state", f"we may {kept} in namespace {given.namespace}")
         return
     rights = ", ".join(dict.fromkeys(map(str, missing)))
     text = f"the controller (`run`) also needs {rights} in namespace {given.namespace}"
-    mend = "the Role descheduler-own-state in manifests/base grants it; --namespace names another namespace"
+    mend = "the Roles of manifests/base and manifests/overlays/active grant it; --namespace names another namespace"
     yield failure(AREA, "own state", text, mend) if given.active else warning(AREA, "own state", text, mend)

@@ -5,18 +5,22 @@ makes us forget that we moved it. They live in one ConfigMap, one entry per acti
 was read. An entry is removed when its unit is done. So whatever is found there at a start was interrupted, and the
 cluster itself says how far it came: a pod whose uid is still there was not evicted. No progress is written, so no
 write of ours can contradict it.
+
+A ConfigMap holds 1 MiB. What is open stays, whatever comes; what does not fit beside it is not announced, and so not
+begun. Long intents are kept compressed, so that a gang of thousands fits.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from descheduler.apiwrite.conflicts import until_written
-from descheduler.apiwrite.transport import Transport
 from descheduler.apiwrite.wire import ConfigMap, Meta
 from descheduler.apiwrite.writer import ClusterWriter, read_config_map
 from descheduler.model.errors import BadAnswer
@@ -24,6 +28,11 @@ from descheduler.model.plan import Action, ProofRow
 
 NAME = "descheduler-intents"
 VERSION = 1
+MAX_BYTES = 1_000_000
+"""Of all keys and values together; the API server lets 1,048,576 through (apis/core/validation MaxSecretSize)."""
+_LONG = 16_384  # characters from which an intent is compressed
+_COMPRESSED = "zlib:"
+_MAX_UNPACKED = 64 << 20
 _NO_PROOF = ProofRow(candidates=0, expected="", expected_share=0.0)
 
 
@@ -57,43 +66,83 @@ class IntentStore:
         self._meta = Meta(name=name, namespace=namespace)
 
     @property
-    def _transport(self) -> Transport:
-        return self._writer.transport
+    def namespace(self) -> str:
+        """Where objects of our own are."""
+        return self._meta.namespace
 
     def load(self) -> tuple[Intent, ...]:
         """All open intents, oldest first.
 
         Raises BadAnswer when one cannot be read: then somebody must look before anything more is moved.
         """
-        found = read_config_map(self._transport, self._meta.namespace, self._meta.name)
+        found = self._read()
         intents = [_decode(key, text) for key, text in ((found and found.data) or {}).items()]
         return tuple(sorted(intents, key=lambda i: (i.at, i.key)))
 
-    def open(self, intents: Iterable[Intent]) -> None:
-        """Announce; returns only when they are stored."""
-        self._change({i.key: msgspec.json.encode(i).decode() for i in intents}, ())
+    def open(self, intents: Iterable[Intent]) -> frozenset[str]:
+        """Announce, in their order, as many as there is room for beside what is open; returns only when they are
+        stored. The keys of those that are."""
+        wanted = {i.key: _encode(i) for i in intents}
+        stored = frozenset[str]()
+
+        def write() -> None:
+            nonlocal stored
+            found = self._read()
+            data = dict((found and found.data) or {})
+            left = MAX_BYTES - sum(_size(key, text) for key, text in data.items() if key not in wanted)
+            for key, text in wanted.items():
+                if (size := _size(key, text)) <= left:
+                    data[key], left = text, left - size
+            stored = frozenset(wanted.keys() & data.keys())
+            self._write(found, data)
+
+        if wanted:
+            until_written(write)
+        return stored
 
     def close(self, intents: Iterable[Intent]) -> None:
         """Forget what is done, or what was never begun."""
-        self._change({}, [i.key for i in intents])
+        gone = frozenset(i.key for i in intents)
 
-    def _change(self, added: Mapping[str, str], removed: Iterable[str]) -> None:
-        gone = frozenset(removed)
-        if added or gone:
-            until_written(lambda: self._write(added, gone))
+        def write() -> None:
+            found = self._read()
+            self._write(found, {k: v for k, v in ((found and found.data) or {}).items() if k not in gone})
 
-    def _write(self, added: Mapping[str, str], removed: frozenset[str]) -> None:
-        found = read_config_map(self._transport, self._meta.namespace, self._meta.name)
-        old = (found and found.data) or {}
-        data = {**{k: v for k, v in old.items() if k not in removed}, **added}
-        if data != old:
+        if gone:
+            until_written(write)
+
+    def _read(self) -> ConfigMap | None:
+        return read_config_map(self._writer.transport, self._meta.namespace, self._meta.name)
+
+    def _write(self, found: ConfigMap | None, data: dict[str, str]) -> None:
+        if data != ((found and found.data) or {}):
             self._writer.save(ConfigMap(found.metadata if found else self._meta, data or None))
+
+
+def _size(key: str, text: str) -> int:
+    return len(key.encode()) + len(text.encode())
+
+
+def _encode(intent: Intent) -> str:
+    raw = msgspec.json.encode(intent)
+    return raw.decode() if len(raw) < _LONG else _COMPRESSED + b64encode(zlib.compress(raw)).decode()
+
+
+def _unpacked(text: str) -> str | bytes:
+    """Raises ValueError or zlib.error."""
+    if not text.startswith(_COMPRESSED):
+        return text
+    stream = zlib.decompressobj()
+    raw = stream.decompress(b64decode(text.removeprefix(_COMPRESSED), validate=True), _MAX_UNPACKED)
+    if not stream.eof:
+        raise ValueError("it is cut off or too large")
+    return raw
 
 
 def _decode(key: str, text: str) -> Intent:
     try:
-        intent = msgspec.json.decode(text, type=Intent)
-    except msgspec.MsgspecError as e:
+        intent = msgspec.json.decode(_unpacked(text), type=Intent)
+    except (ValueError, zlib.error) as e:  # msgspec's errors are ValueErrors
         raise BadAnswer(f"the open intent {key} cannot be read: {e}") from e
     if intent.version != VERSION:
         raise BadAnswer(f"the open intent {key} is of version {intent.version}; this program knows version {VERSION}")

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from descheduler.execution.context import ExecutionContext
 from descheduler.execution.departures import Departures
 from descheduler.execution.intents import Intent
+from descheduler.execution.laggards import Laggards
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.recheck import budgets_of, recheck
 from descheduler.execution.replacements import ReplacementWatch
@@ -38,6 +39,7 @@ class PlanRun:
         self._outcomes: list[ActionOutcome] = []
         self._waves = 0
         self._departures = Departures(context.limits.ready)
+        self._laggards = Laggards()
         self._held: tuple[Intent, ...] = ()  # done but for what was prepared, until replacements have a node
         self.stopped: Blocked | None = None
 
@@ -58,16 +60,23 @@ class PlanRun:
         self._outcomes += outcomes
 
     def _until_gone(self) -> None:
-        """Wait until what earlier waves evicted has ended; what outlives its grace period by far ends the execution."""
+        """Wait until what earlier waves evicted has ended.
+
+        What outlives its grace period by far ends the execution, or, where only one namespace's pods do, no more of
+        that namespace is moved. Such pods keep their room, as the check of each wave sees; nor do others wait for their
+        grace period, however long they asked for.
+        """
         context, departures = self._context, self._departures
         if self.stopped is None and departures.waiting:
             context.look(departures)
         while self.stopped is None and departures.waiting:
+            now, there = context.clock.steady(), sorted(departures.keys)
             if (closed := context.closed) is not None:
                 self.stopped = closed
-            elif departures.overdue(context.clock.steady()):
-                names = ", ".join(f"{move.namespace}/{move.pod}" for move in departures.waiting.values())
-                self.stopped = Blocked(Reason.CIRCUIT_OPEN, "execution", f"evicted pods have not ended: {names}")
+            elif departures.overdue(now) or (departures.slow(now) and self._laggards.confined(there)):
+                why = f"evicted pods have not ended: {', '.join(there)}"
+                self.stopped = self._laggards.late(there, why)
+                departures.forget()
             else:
                 context.clock.sleep(context.limits.observe_every)
                 context.look(departures)
@@ -96,6 +105,7 @@ class PlanRun:
         missing = Blocked(Reason.DATA_MISSING, "second validation")
         for unit in units:
             unit.refused = self._unable(unit.action, snapshot) or self._forsaken(unit.action)
+            unit.refused = unit.refused or self._laggards.blocked(unit.action)
             for verdict in verdicts:
                 unit.refused = unit.refused or verdict.get(unit.action.id, missing)
         return snapshot
@@ -138,7 +148,8 @@ class PlanRun:
             self.stopped = Blocked(Reason.UNFINISHED, unsettled.action.unit, "its intent stays open")
 
     def _land(self, outcomes: list[ActionOutcome], before: ClusterSnapshot, number: int) -> list[ActionOutcome]:
-        """Wait until what was disrupted is ready elsewhere; after the deadline the rest of the plan is given up.
+        """Wait until what was disrupted is ready elsewhere; after the deadline the rest of the plan is given up, or,
+        where only one namespace is late, the rest of that namespace.
 
         Its time counts from when nothing is waited for that is made only once a pod has ended, and that may still end.
         What was prepared goes as soon as all have a node. A process that is to end waits no longer for the rest, and
@@ -156,18 +167,25 @@ class PlanRun:
             if context.stopping() and (not self._held or now - began > context.limits.finish_on_stop):
                 break
             if now - since > context.limits.ready:
-                waiting = f"{watch.waiting} evicted pods of wave {number} have no ready replacement"
-                self.stopped = Blocked(Reason.CIRCUIT_OPEN, "execution", waiting)
+                why = f"{watch.waiting} evicted pods of wave {number} have no ready replacement"
+                self.stopped = self._laggards.late(watch.late, why)
                 break
             context.clock.sleep(context.limits.observe_every)
             context.look(watch, self._departures)
-            if watch.held_up(self._departures.waiting) and self._departures.in_time(context.clock.steady()):
+            self._laggards.came_up(watch.ready)
+            if watch.held_up(self._departures.waiting) and self._may_wait(watch):
                 since = context.clock.steady()
             if not watch.unbound:
                 self._release()  # when it fails, the next round may manage
         failed = self._release()
         self.stopped = self.stopped or failed
         return [replace(o, pods=tuple(watch.fill(pod) for pod in o.pods)) for o in outcomes]
+
+    def _may_wait(self, watch: ReplacementWatch) -> bool:
+        """Whether pods that are still there may take their time."""
+        now = self._context.clock.steady()
+        slow = self._departures.slow(now) and self._laggards.confined(watch.late)
+        return self._departures.in_time(now) and not slow
 
     def _release(self) -> Blocked | None:
         """Take away what was prepared for the wave, and close the intents that name it; or say why it cannot be."""

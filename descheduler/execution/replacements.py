@@ -51,6 +51,16 @@ class ReplacementWatch:
         return len(self._lost) - len(self._ready)
 
     @property
+    def late(self) -> list[str]:
+        """Keys of those that have no ready replacement yet."""
+        return [one.key for one in self._lost if one.uid not in self._ready]
+
+    @property
+    def ready(self) -> list[str]:
+        """Keys of those that have one."""
+        return [one.key for one in self._lost if one.uid in self._ready]
+
+    @property
     def unbound(self) -> int:
         """How many have no replacement yet that the scheduler gave a node."""
         return len(self._lost) - sum(bool(pod.node) for pod in self._found.values())

@@ -14,6 +14,7 @@ from descheduler.model.reasons import Blocked, Reason
 def resume_unit(context: ExecutionContext, intent: Intent) -> UnitRun | None:
     """Finish what is begun, drop what is not, and close the intent; the unit, None when it was not begun.
 
+    What has been insisted on for long already is tried again, but the cycle does not wait for it.
     Raises ClusterError when the cluster does not say how far things came, LeadershipLost, ExecutorError.
     """
     unit = _interrupted(context, intent)
@@ -23,7 +24,7 @@ def resume_unit(context: ExecutionContext, intent: Intent) -> UnitRun | None:
         else:
             watch = _watch(context, unit) if context.holds(intent) else None
             with Workers(context.limits.max_parallel) as workers:
-                finish(context, workers, [unit])
+                finish(context, workers, [unit], patient=context.clock.wall() - intent.at < 2 * context.limits.finish)
             if watch is not None:
                 context.until_bound(watch)
     if unit.begun:

@@ -27,7 +27,7 @@ from descheduler.model.nodes import VACATING
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.rights import Right
 
-STEERING = (Right("", "nodes", "patch"),)
+STEERING = tuple(Right("", "nodes", verb) for verb in ("get", "patch"))
 """What steering needs beyond what `evict` does."""
 _OURS = NodeTaint(VACATING.key, VACATING.effect)
 

@@ -42,7 +42,11 @@ def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequ
     if not units or closed is not None:
         return ()
     intents = {u.action.id: Intent.of(plan, u.action, context.clock.wall()) for u in units}
-    context.intents.open(intents.values())
+    announced = context.intents.open(intents.values())
+    for unit in units:
+        if intents[unit.action.id].key not in announced:
+            unit.refused = Blocked(Reason.TOO_LARGE, unit.action.unit, f"{len(unit.action.pods)} pods")
+    units = [u for u in units if not u.hopeless]
     _prepare(context, workers, [u for u in units if _holds(context, u)], intents)
     _open(context, workers, [u for u in units if not u.hopeless])
     _disrupt(context, workers, [(u, move) for u in units if u.begun for move in u.left])
@@ -50,14 +54,15 @@ def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequ
     return tuple(intents[u.action.id] for u in units if u.settled)
 
 
-def finish(context: ExecutionContext, workers: Workers, units: Iterable[UnitRun]) -> None:
-    """Insist on every unit that is begun and not done, until the deadline."""
+def finish(context: ExecutionContext, workers: Workers, units: Iterable[UnitRun], *, patient: bool = True) -> None:
+    """Insist on every unit that is begun and not done, until the deadline, which is near where nobody is `patient`."""
     began = context.clock.steady()
     backoff = Backoff(context.rng, first=context.limits.budget_retry, longest=10.0, growth=1.5, jitter=(0.8, 1.2))
     while broken := [u for u in units if u.begun and u.left]:
         for unit in broken:
             unit.raced = unit.raced or any(_over_budget(unit, move) for move in unit.left)
-        allowed = context.limits.finish_on_stop if context.stopping() else context.limits.finish
+        hurried = context.stopping() or not patient
+        allowed = context.limits.finish_on_stop if hurried else context.limits.finish
         if context.clock.steady() - began >= allowed:
             return
         context.clock.sleep(backoff.failure())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from descheduler.gangs.lookup import Lookup, group_of
 from descheduler.gangs.spec_reading import child, children, count, integer
 from descheduler.model.distinct import shared
+from descheduler.model.fence import fenced
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -83,7 +84,7 @@ class Effects:
                 effects.append(_LOST)
             elif owner.kind == "Job" and group_of(owner) == "batch":
                 of_jobs.setdefault(WorkloadKey(pod.namespace, owner.kind, owner.name), []).append(pod)
-        effects.extend(self._of_job(key, evicted) for key, evicted in of_jobs.items())
+        effects.extend(self._fenced(key, evicted) for key, evicted in of_jobs.items())
         blocked = next((e.blocked for e in effects if e.blocked is not None), None)
         return Effect(worst(*(e.consequence for e in effects)), blocked)
 
@@ -92,6 +93,13 @@ class Effects:
         if owner is None or owner.kind != "Job":
             return None
         return self._lookup.workload(pod.namespace, owner)
+
+    def _fenced(self, key: WorkloadKey, evicted: Sequence[Pod]) -> Effect:
+        """Of the eviction of pods of one Job; what cannot be told must not be set off."""
+        return fenced(
+            lambda: self._of_job(key, evicted),
+            lambda why: Effect(Consequence.COUNTED, Blocked(Reason.DATA_PARTIAL, str(key), why)),
+        )
 
     def _of_job(self, key: WorkloadKey, evicted: Sequence[Pod]) -> Effect:
         job = self._job(evicted[0])
@@ -114,8 +122,9 @@ class Effects:
     def _of_set(self, owner: OwnerRef, pod: Pod, why: str) -> Effect:
         """A Job of a JobSet fails: the first rule that matches decides, else the set restarts while it may."""
         found = self._lookup.snapshot.custom(group_of(owner), owner.kind, pod.namespace, owner.name)
-        if found is None:
-            missing = Blocked(Reason.GANG_UNKNOWN, f"JobSet/{pod.namespace}/{owner.name}", "no such object")
+        if found is None or found.problem:
+            why = "no such object" if found is None else found.problem
+            missing = Blocked(Reason.GANG_UNKNOWN, f"JobSet/{pod.namespace}/{owner.name}", why)
             return Effect(Consequence.FAILS, missing)
         policy = child(found.spec, "failurePolicy")
         if policy is None:

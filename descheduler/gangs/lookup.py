@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from descheduler.model.distinct import shared
@@ -25,9 +25,10 @@ class Lookup:
         if unread is not None:
             return unread
         found = self.snapshot.custom(group, kind, namespace, name)
-        if found is not None:
+        if found is not None and not found.problem:
             return found
-        return Blocked(Reason.GANG_UNKNOWN, f"{kind}.{group}/{namespace}/{name}", "no such object")
+        why = "no such object" if found is None else found.problem
+        return Blocked(Reason.GANG_UNKNOWN, f"{kind}.{group}/{namespace}/{name}", why)
 
     def unread(self, group: str, kind: str) -> Blocked | None:
         """Why nothing may be concluded from the objects of a kind."""
@@ -51,13 +52,13 @@ class Lookup:
         return self.snapshot.workload(namespace, owner)
 
     @cached_property
-    def queued(self) -> Mapping[str, tuple[CustomObject, ...]]:
-        """Kueue Workloads that have not finished, by the uid of each of their owners."""
-        out: dict[str, tuple[CustomObject, ...]] = {}
+    def queued(self) -> Mapping[tuple[str, str], Sequence[CustomObject]]:
+        """Kueue Workloads that have not finished, by their namespace and the uid of each of their owners."""
+        out: dict[tuple[str, str], list[CustomObject]] = {}
         for found in self.snapshot.objects.get("kueue.x-k8s.io/Workload", ()):
             if not _finished(found):
                 for owner in found.owners:
-                    out[owner.uid] = (*out.get(owner.uid, ()), found)
+                    out.setdefault((found.namespace, owner.uid), []).append(found)
         return out
 
 

@@ -1,4 +1,8 @@
-"""From what the dialects say to units: gangs that share a pod, or are bundled, become one."""
+"""From what the dialects say to units: gangs that share a pod, or are bundled, become one.
+
+A bundle counts where both of its gangs name each other. Whoever names a gang that does not name him, which may be
+anybody's, stays where he is, and changes nothing for the other.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,13 @@ from descheduler.model.units import Consequence, DisruptionMode, Unit
 
 @dataclass(frozen=True, slots=True)
 class Gang:
-    """One gang as one dialect sees it; `members` are positions of pods."""
+    """One gang as one dialect sees it; `members` are positions of pods, `names` the gangs that it is linked to."""
 
     key: GangKey
     rank: Rank
     members: tuple[int, ...]
     terms: Terms
+    names: frozenset[GangKey]
 
 
 def merge(gangs: Mapping[GangKey, Gang]) -> list[list[Gang]]:
@@ -37,7 +42,7 @@ def merge(gangs: Mapping[GangKey, Gang]) -> list[list[Gang]]:
         for pod in gang.members:
             above[top(key)] = top(seen.setdefault(pod, key))
         for linked in gang.terms.linked:
-            if linked in gangs:
+            if linked in gangs and key in gangs[linked].names:
                 above[top(key)] = top(linked)
     together: dict[GangKey, list[Gang]] = {}
     for key in gangs:
@@ -113,4 +118,7 @@ def _unlinked(found: Sequence[Gang], known: Mapping[GangKey, Gang]) -> Blocked |
         for linked in gang.terms.linked:
             if linked not in known:
                 return Blocked(Reason.GANG_UNKNOWN, str(linked), f"bundled with {gang.key}, but it has no pods")
+            if gang.key not in known[linked].names:
+                one_sided = Blocked(Reason.GANG_ONE_SIDED, str(linked), f"{gang.key} names it, and is not named by it")
+                return known[linked].terms.blocked or one_sided  # of one that makes no sense nobody knows whom it names
     return None

@@ -14,19 +14,25 @@ from descheduler.gangs.consequences import Effects
 from descheduler.gangs.dialects import DIALECTS
 from descheduler.gangs.lookup import Lookup
 from descheduler.gangs.merging import Gang, merge, unite
-from descheduler.gangs.vocabulary import Dialect, GangKey, Rank
+from descheduler.gangs.spec_reading import counted
+from descheduler.gangs.vocabulary import Dialect, GangKey, Rank, Terms
 from descheduler.model.arrays import Ints, Ints32
+from descheduler.model.fence import Fence
 from descheduler.model.pods import Pod
+from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode, Unit
 
 
 class Units:
-    """The units of a snapshot. Positions index `snapshot.pods` (P)."""
+    """The units of a snapshot. Positions index `snapshot.pods` (P). `problems`: gangs that could not be resolved."""
 
-    def __init__(self, snapshot: ClusterSnapshot, gangs: tuple[Unit, ...], effects: Effects) -> None:
+    def __init__(
+        self, snapshot: ClusterSnapshot, gangs: tuple[Unit, ...], effects: Effects, problems: Sequence[str] = ()
+    ) -> None:
         self.gangs = gangs
         self.effects = effects
+        self.problems = tuple(problems)
         self.unit_index: Ints32 = np.full(len(snapshot.pods), -1, np.int32)
         for i, unit in enumerate(gangs):
             self.unit_index[list(unit.members)] = i
@@ -53,20 +59,37 @@ def resolve(
     when_unset: DisruptionMode = DisruptionMode.WHOLE,
     dialects: Sequence[Dialect] = DIALECTS,
 ) -> Units:
-    """Resolve all gangs; `when_unset` is the mode of those whose object does not say."""
+    """Resolve all gangs; `when_unset` is the mode of those whose object does not say.
+
+    There is a fence around each gang: one that cannot be resolved, for whatever reason, moves nothing.
+    """
     lookup = Lookup(snapshot)
     effects = Effects(lookup)
+    fence = Fence()
     members = _members(snapshot, lookup, dialects)
     by_name = {dialect.name: dialect for dialect in dialects}
-    known = {key: _gang(key, by_name[key.dialect], members[key], snapshot.pods, lookup) for key in sorted(members)}
+    known = {
+        key: _gang(key, by_name[key.dialect], members[key], snapshot.pods, lookup, fence) for key in sorted(members)
+    }
     units = [unite(found, known, snapshot.pods, effects, when_unset) for found in merge(known)]
     units.sort(key=lambda unit: unit.members)
-    return Units(snapshot, tuple(units), effects)
+    return Units(snapshot, tuple(units), effects, fence.problems)
 
 
-def _gang(key: GangKey, dialect: Dialect, members: Sequence[int], pods: Sequence[Pod], lookup: Lookup) -> Gang:
-    terms = dialect.terms(key, [pods[m] for m in members], lookup)
-    return Gang(key, Rank(dialect.rank), tuple(members), terms)
+def _gang(
+    key: GangKey, dialect: Dialect, members: Sequence[int], pods: Sequence[Pod], lookup: Lookup, fence: Fence
+) -> Gang:
+    def terms() -> Terms:
+        found = dialect.terms(key, [pods[m] for m in members], lookup)
+        if found.minimum is not None:
+            counted(found.minimum)  # sums and products of what is written too
+        return found
+
+    def unknown(why: str) -> Terms:
+        return Terms(blocked=Blocked(Reason.GANG_AMBIGUOUS, str(key), why))
+
+    found = fence.around(f"Gang {key}", terms, unknown)
+    return Gang(key, Rank(dialect.rank), tuple(members), found, frozenset(found.linked))
 
 
 def _members(snapshot: ClusterSnapshot, lookup: Lookup, dialects: Sequence[Dialect]) -> dict[GangKey, list[int]]:
@@ -117,5 +140,5 @@ def _owned(firsts: Sequence[Pod], lookup: Lookup, dialects: Sequence[Dialect]) -
     for row, pod in enumerate(firsts):
         chain = lookup.chain(pod.namespace, pod.owners)
         if chain:
-            out[row] = sum(1 << i for i, d in enumerate(dialects) if d.owned(chain, lookup))
+            out[row] = sum(1 << i for i, d in enumerate(dialects) if d.owned(pod.namespace, chain, lookup))
     return out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from descheduler.model.bounds import INT32, integer_of
+from descheduler.model.fence import Unreadable
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.reasons import Blocked, Reason
 
@@ -25,17 +27,27 @@ def children(of: Json | Mapping[str, Json], *path: str) -> list[Json]:
 
 
 def integer(value: Json) -> int | None:
-    """A whole number, else None; true and false are none."""
-    if isinstance(value, bool):
+    """A whole number, else None; true and false are none. Raises Unreadable for one that no count of pods can be."""
+    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) else None
+    return counted(int(value))
 
 
 def count(text: str | None) -> int | None:
-    """A label's or annotation's text as a whole number of at least 0, else None."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    """A label's or annotation's text as a whole number of at least 0, else None. Raises as `integer` does."""
+    if text is None or not (text.isascii() and text.isdigit()):
+        return None
+    found = integer_of(text)
+    if found is None:
+        raise Unreadable("", f"{len(text)} digits are no number of pods")
+    return counted(found)
+
+
+def counted(number: int) -> int:
+    """The number. Raises Unreadable when it is beyond what the API's types for numbers of pods hold."""
+    if abs(number) > INT32:
+        raise Unreadable("", "a number of pods is beyond 32 bits")
+    return number
 
 
 def positive(of: CustomObject, *path: str) -> int | Blocked:

@@ -38,8 +38,9 @@ class GangKey(NamedTuple):
 class Terms:
     """What one dialect knows of one gang.
 
-    `minimum` None means all members, `mode` None that the object does not say. `linked` gangs can only be disrupted
-    together with this one. `blocked`: the gang cannot be resolved, so nothing of it moves.
+    `minimum` None means all members, `mode` None that the object does not say. `linked` are the gangs that this one
+    names as bundled with it: those that name it too can only be disrupted together with it, and one that does not keeps
+    it where it is. `blocked`: the gang cannot be resolved, so nothing of it moves.
     """
 
     minimum: int | None = None
@@ -61,8 +62,8 @@ class Dialect(Protocol):
     labels: frozenset[str]
     annotations: frozenset[str]
 
-    def owned(self, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
-        """Whether the controllers of a pod, nearest first, make it a candidate."""
+    def owned(self, namespace: str, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
+        """Whether the controllers of a pod of that namespace, nearest first, make it a candidate."""
         ...
 
     def membership(self, pod: Pod, lookup: Lookup) -> tuple[GangKey, ...]:
@@ -80,6 +81,6 @@ class BaseDialect:
     labels: frozenset[str] = frozenset()
     annotations: frozenset[str] = frozenset()
 
-    def owned(self, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
-        del chain, lookup
+    def owned(self, namespace: str, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
+        del namespace, chain, lookup
         return False

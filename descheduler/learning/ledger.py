@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
 
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
 from descheduler.execution.replacements import is_bare
+from descheduler.learning.circuit import Circuit, circuit, is_late
+from descheduler.learning.entry import LedgerEntry
+from descheduler.learning.rules import LedgerRules
 from descheduler.learning.strategy_pauses import JudgedAction, Pause, reviewed
 from descheduler.learning.verification import Goal, reached, silent, values_of
 from descheduler.model.format import age
@@ -20,114 +22,38 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.workloads import WorkloadKey
 from descheduler.policy import Policy
 
+__all__ = ["DAY", "Ledger", "LedgerEntry", "LedgerRules"]
 DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRules:
-    """What follows from past moves. Times are in seconds.
-
-    unit, workload: how long a moved pod (its replacement, that is) and the others of its workload stay in peace.
-    growth: each further move of the same unit within a day makes its cooldown this many times longer, up to `longest`.
-    quarantine_after: moves of the same unit within a day after which it stays, for `quarantine`.
-    pending_limit, pending_after: the circuit opens while so many evicted pods have had no ready replacement for so long
-        (those evicted within `pending_window` count; older ones are somebody else's problem by now).
-    hit_rate, hit_window, hit_least, pause: a strategy of whose last `hit_window` judged actions (at least `hit_least`)
-        less than `hit_rate` reached their goal proposes nothing for `pause`.
-    settle: how long after a move its finding is judged.
-    eased_share: how much of the promised change must be there where a finding was to be eased, not cured.
-    size: how many moves are remembered.
-    """
-
-    unit: float
-    workload: float
-    growth: float
-    longest: float
-    quarantine_after: int
-    quarantine: float
-    pending_limit: int
-    pending_after: float
-    hit_rate: float
-    hit_window: int
-    hit_least: int
-    pause: float
-    settle: float
-    eased_share: float
-    size: int
-    pending_window: float = 6 * 3600.0
-
-    @classmethod
-    def of(cls, policy: Policy) -> Self:
-        cooldown, acting, learning = policy.cooldown, policy.acting, policy.learning
-        return cls(
-            unit=cooldown.unit.total_seconds(),
-            workload=cooldown.workload.total_seconds(),
-            growth=cooldown.backoff_factor,
-            longest=cooldown.longest.total_seconds(),
-            quarantine_after=cooldown.quarantine_after,
-            quarantine=cooldown.quarantine.total_seconds(),
-            pending_limit=acting.pending_limit,
-            pending_after=acting.pending_after.total_seconds(),
-            hit_rate=learning.min_hit_rate,
-            hit_window=learning.window,
-            hit_least=learning.min_judged,
-            pause=learning.pause.total_seconds(),
-            settle=learning.settle.total_seconds(),
-            eased_share=learning.eased_share,
-            size=learning.remember,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """One evicted pod.
-
-    `goal` is what it will be judged by, None when nothing can be. `turn` counts the moves of the same unit within a
-    day, this one included. `landed`, `successor` and `ready_seconds` describe the replacement; `resolved` whether the
-    goal was reached, None until judged; `closed`: no replacement is expected.
-    """
-
-    at: float
-    plan: str
-    action: str
-    strategy: str
-    unit: str
-    workload: str
-    pod: str
-    uid: str
-    source: str
-    predicted: str
-    landed: str = ""
-    successor: str = ""
-    ready_seconds: float | None = None
-    resolved: bool | None = None
-    turn: int = 1
-    closed: bool = False
-    goal: Goal | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Its replacement is expected and not ready."""
-        return self.ready_seconds is None and not self.closed
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Entries in the order of time, and the pauses of strategies."""
+    """Entries in the order of time, and the pauses of strategies.
+
+    `aside`: the plan whose own moves bring no cooldown, for it may move several pods of a workload. `unfinished`:
+    namespaces with a unit that is half moved and cannot be finished for now.
+    """
 
     entries: tuple[LedgerEntry, ...] = ()
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     rules: LedgerRules = field(default_factory=lambda: LedgerRules.of(Policy()))
+    aside: str = ""
+    unfinished: frozenset[str] = frozenset()
 
     # -- questions -----------------------------------------------------------------------
 
     @property
     def any_entries(self) -> bool:
         """False when nothing at all was moved, so that nobody need be asked about."""
-        return bool(self.entries)
+        return bool(self.entries or self.unfinished)
 
     def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
-        """Why this pod must be left in peace because of what was moved before; None when it need not."""
+        """Why this pod must be left in peace because of what was moved before; None when it need not.
+
+        What the circuit holds for everybody is not said of each.
+        """
+        if workload.namespace in self.unfinished:
+            return Blocked(Reason.UNFINISHED, f"namespace/{workload.namespace}")
         entry = self._by_successor.get(pod_uid)
         if entry is not None:
             if entry.turn >= self.rules.quarantine_after and now - entry.at < self.rules.quarantine:
@@ -138,24 +64,23 @@ class Ledger:
         moved = self._last_of_workload.get(str(workload))
         if moved is not None and now - moved < self.rules.workload:
             return Blocked(Reason.COOLDOWN, str(workload), f"a pod of it was moved {age(now - moved)} ago")
-        return None
+        opening = self.circuit(now).holding(workload.namespace, str(workload))
+        return opening.blocked if opening is not None else None
 
-    def circuit(self, now: float) -> Blocked | None:
-        """Set while too many evicted pods have no ready replacement: nothing may be evicted then."""
-        late = self.pending(now)
-        if len(late) < self.rules.pending_limit:
-            return None
-        examples = ", ".join(sorted(entry.pod for entry in late)[:3])
-        return Blocked(Reason.CIRCUIT_OPEN, "ledger", f"{len(late)} evicted pods have no ready replacement: {examples}")
+    def circuit(self, now: float) -> Circuit:
+        """Whom late replacements hold."""
+        found = self._circuits.get(now)
+        if found is None:
+            found = self._circuits[now] = circuit(self.entries, now, self.rules.circuit)
+        return found
 
     def pending(self, now: float) -> tuple[LedgerEntry, ...]:
         """Entries whose replacement is late."""
-        young, old = self.rules.pending_after, self.rules.pending_window
-        return tuple(e for e in self.entries if e.waiting and young < now - e.at < old)
+        return tuple(e for e in self.entries if is_late(e, now, self.rules.circuit))
 
     def in_flight(self, now: float) -> frozenset[str]:
         """Uids of pods that are being moved: evicted ones, and replacements that are not ready."""
-        flying = [e for e in self.entries if e.waiting and now - e.at < self.rules.pending_window]
+        flying = [e for e in self.entries if e.waiting and now - e.at < self.rules.circuit.window]
         return frozenset(uid for e in flying for uid in (e.uid, e.successor) if uid)
 
     def moved_within(self, seconds: float, now: float) -> int:
@@ -175,9 +100,8 @@ class Ledger:
     def hit_rates(self) -> Mapping[str, float]:
         """By strategy: share of its recent judged actions that reached their goal."""
         return {
-            name: sum(v.hit for v in verdicts) / len(verdicts)
+            name: sum(v.hit for v in verdicts[-self.rules.hit_window :]) / len(verdicts[-self.rules.hit_window :])
             for name, verdicts in self._judged_actions.items()
-            if verdicts
         }
 
     # -- changes -------------------------------------------------------------------------
@@ -207,6 +131,7 @@ class Ledger:
             ledger._judged_actions,
             self.pauses,
             now,
+            window=rules.hit_window,
             least=rules.hit_least,
             rate=rules.hit_rate,
             seconds=rules.pause,
@@ -227,7 +152,7 @@ class Ledger:
         return entry.resolved is None and settled
 
     def _given_up(self, entry: LedgerEntry, now: float) -> bool:
-        return now - entry.at >= self.rules.settle + self.rules.pending_after
+        return now - entry.at >= self.rules.settle + self.rules.circuit.after
 
     def _entry(
         self, outcome: ActionOutcome, pod: PodOutcome, plan: str, goals: Mapping[str, Goal], old: LedgerEntry | None
@@ -262,19 +187,29 @@ class Ledger:
         return 1 + max(turns, default=0)
 
     def _cooldown(self, entry: LedgerEntry) -> float:
-        return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
+        try:
+            return min(self.rules.longest, self.rules.unit * self.rules.growth ** (entry.turn - 1))
+        except OverflowError:  # more than a float holds
+            return self.rules.longest
 
     @cached_property
     def _by_successor(self) -> Mapping[str, LedgerEntry]:
-        return {e.successor: e for e in self.entries if e.successor}
+        return {e.successor: e for e in self.entries if e.successor and not self._is_aside(e)}
 
     @cached_property
     def _last_of_workload(self) -> Mapping[str, float]:
-        return {e.workload: e.at for e in self.entries}
+        return {e.workload: e.at for e in self.entries if not self._is_aside(e)}
+
+    def _is_aside(self, entry: LedgerEntry) -> bool:
+        return bool(self.aside) and entry.plan == self.aside
+
+    @cached_property
+    def _circuits(self) -> dict[float, Circuit]:
+        return {}  # by the time for which it was asked
 
     @cached_property
     def _judged_actions(self) -> Mapping[str, tuple[JudgedAction, ...]]:
-        """By strategy, its last judged actions since its last pause ended, oldest first."""
+        """By strategy, its judged actions since its last pause ended, oldest first."""
         actions: dict[tuple[str, str, str], list[LedgerEntry]] = {}
         for entry in self.entries:
             if entry.resolved is not None:
@@ -284,5 +219,5 @@ class Ledger:
             hit = all(e.resolved and e.landed != e.source and not e.waiting for e in entries)
             pause = self.pauses.get(strategy)
             if pause is None or entries[0].at >= pause.until:
-                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit))
-        return {strategy: tuple(verdicts[-self.rules.hit_window :]) for strategy, verdicts in found.items()}
+                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit, entries[0].namespace))
+        return {strategy: tuple(verdicts) for strategy, verdicts in found.items()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from descheduler.execution.replacements import LostPod, match
-from descheduler.learning.ledger import Ledger, LedgerEntry
+from descheduler.learning.entry import LedgerEntry
+from descheduler.learning.ledger import Ledger
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -18,7 +19,7 @@ def reconcile(ledger: Ledger, snapshot: ClusterSnapshot, now: float) -> Ledger:
     A pod that was made since the eviction is new, unless it replaces another evicted pod. Once the workload has all the
     ready pods it wants, no more replacements are expected.
     """
-    waiting = {e.uid: e for e in ledger.entries if e.waiting and now - e.at < ledger.rules.pending_window}
+    waiting = {e.uid: e for e in ledger.entries if e.waiting and now - e.at < ledger.rules.circuit.window}
     if not waiting:
         return ledger
     taken = {e.successor for e in ledger.entries if e.successor}

@@ -1,4 +1,8 @@
-"""Keeps the ledger in a ConfigMap: compressed JSON, always well below the API server's limit of 1 MiB."""
+"""Keeps the ledger in a ConfigMap: compressed JSON, always well below the API server's limit of 1 MiB.
+
+What would not fit is shed, the oldest moves first, a quarter at a time: less is then known of cooldowns and hit rates
+of long ago, and nothing of what is under way.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ NAME = "descheduler-ledger"
 KEY = "ledger.json.z"
 VERSION = 1
 MAX_BYTES = 900_000  # of compressed JSON; base64 adds a third on the wire, but the limit counts decoded bytes
-_MAX_UNPACKED = 32 << 20
+MAX_UNPACKED = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,10 @@ def pack(ledger: Ledger) -> bytes:
     """The ledger as kept; the oldest entries go first when it would be too large."""
     entries = ledger.entries
     while True:
-        packed = zlib.compress(msgspec.json.encode(_Document(VERSION, entries, ledger.pauses)), 6)
-        if len(packed) <= MAX_BYTES or not entries:
+        text = msgspec.json.encode(_Document(VERSION, entries, ledger.pauses))
+        packed = zlib.compress(text, 6)
+        fits = len(packed) <= MAX_BYTES and len(text) <= MAX_UNPACKED  # what nobody could read again is not kept
+        if fits or not entries:
             return packed
         entries = entries[len(entries) // 4 + 1 :]
 
@@ -43,7 +49,7 @@ def unpack(packed: bytes, rules: LedgerRules) -> Ledger:
     """Raises BadAnswer: without what was moved before, nothing may be moved."""
     try:
         stream = zlib.decompressobj()
-        text = stream.decompress(packed, _MAX_UNPACKED)
+        text = stream.decompress(packed, MAX_UNPACKED)
         if not stream.eof:
             raise BadAnswer("the kept ledger is cut off or too large")
         document = msgspec.json.decode(text, type=_Document)

@@ -1,4 +1,8 @@
-"""Pauses of strategies: one whose moves miss their goal too often is paused, and starts anew afterwards."""
+"""Pauses of strategies: one whose moves miss their goal too often is paused, and starts anew afterwards.
+
+Whether a move reaches its goal is in the hands of whoever owns the pod, too. So one namespace's misses are not enough,
+unless nobody else's pods were moved.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ class JudgedAction:
 
     at: float
     hit: bool
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +32,28 @@ def reviewed(
     pauses: Mapping[str, Pause],
     now: float,
     *,
+    window: int,
     least: int,
     rate: float,
     seconds: float,
 ) -> dict[str, Pause]:
-    """The pauses, with one more for each strategy that is not paused and hit less than `rate` of at least `least`."""
+    """The pauses, with one more for each strategy that is not paused and hit less than `rate` of its last `window`
+    actions, of at least `least`: in several namespaces, or in the only one."""
     result = dict(pauses)
-    for strategy, judged in actions.items():
-        pause = pauses.get(strategy)
+    for strategy, every in actions.items():
+        pause, judged = pauses.get(strategy), every[-window:]
         if len(judged) < least or (pause is not None and now < pause.until):
             continue
         hits = sum(v.hit for v in judged)
-        if hits < rate * len(judged):
+        if hits < rate * len(judged) and _widely(every, window, rate):
             result[strategy] = Pause(now + seconds, f"{hits} of its last {len(judged)} actions reached their goal")
     return result
+
+
+def _widely(actions: Sequence[JudgedAction], window: int, rate: float) -> bool:
+    """Whether more than one namespace's last actions miss, or there is but one."""
+    of: dict[str, list[JudgedAction]] = {}
+    for action in actions:
+        of.setdefault(action.namespace, []).append(action)
+    missing = sum(sum(v.hit for v in own[-window:]) < rate * len(own[-window:]) for own in of.values())
+    return missing > 1 or len(of) == 1

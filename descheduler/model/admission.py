@@ -38,7 +38,7 @@ class ScopeRequirement:
 
     scope: str  # Terminating | NotTerminating | BestEffort | NotBestEffort | PriorityClass | CrossNamespacePodAffinity
     operator: str = "Exists"  # In | NotIn | Exists | DoesNotExist; only PriorityClass knows others than Exists
-    values: tuple[str, ...] = ()
+    values: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,3 +19,16 @@ Positions = NDArray[np.int32]
 """Positions of nodes or pods in a snapshot."""
 Indices = NDArray[np.intp]
 """What numpy itself answers when asked where (`flatnonzero`, `argsort`)."""
+
+
+_FULL = 2.0**62
+
+
+def added_up(count: int, at: Positions, rows: Ints) -> Ints:
+    """[count, R] the rows [K, R] by their place `at` [K], added up. Exact up to 2^53; what is beyond 2^62 stays there.
+
+    Amounts are bounded, but not how many of them there are, and a sum that turns negative would be room.
+    """
+    out = np.zeros((count, rows.shape[1]), np.float64)
+    np.add.at(out, at, rows)
+    return np.minimum(out, _FULL).astype(np.int64)

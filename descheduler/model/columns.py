@@ -5,17 +5,23 @@ Among the specs are those of the pods that will be made in the place of others.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.model.arrays import Ints, Ints32, Mask, Positions
+from descheduler.model.arrays import Ints, Ints32, Mask, Positions, added_up
+from descheduler.model.bounds import UNOFFERED
+from descheduler.model.distinct import Looks
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
 from descheduler.model.quantity import Amounts
 from descheduler.model.remaking import Replacements
 from descheduler.model.workloads import WorkloadKey
+
+UNNAMED = "resources that no node offers"
+"""The column of all those of which there are too many to have one each (`bounds.UNOFFERED`)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -26,7 +32,7 @@ class Columns:
     Amounts are in the units of `quantity.amount`.
     """
 
-    resources: tuple[str, ...]  # [R] names; "cpu", "memory", "pods" come first
+    resources: tuple[str, ...]  # [R] names; "cpu", "memory", "pods" come first, `UNNAMED` is last where it is needed
     allocatable: Ints  # [N, R]
     requested: Ints  # [N, R] sums over live pods
     node_ready: Mask  # [N] ready and schedulable
@@ -57,21 +63,19 @@ class Columns:
 
 
 def build_columns(
-    nodes: Sequence[Node], pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey], remade: Replacements
+    nodes: Sequence[Node], pods: Sequence[Pod], looks: Looks, root: Callable[[Pod], WorkloadKey], remade: Replacements
 ) -> Columns:
     """Build the arrays; `root` names the topmost controller of a pod."""
     specs, pod_spec, pod_remade = _distinct_specs(pods, remade)
-    resources = _resource_names(nodes, specs)
-    column = {name: i for i, name in enumerate(resources)}
-    allocatable = _matrix([n.allocatable for n in nodes], column)
-    spec_requests = _matrix([s.requests for s in specs], column)
+    resources, column = _resource_columns(nodes, specs)
+    allocatable = _matrix([n.allocatable for n in nodes], column, len(resources))
+    spec_requests = _matrix([s.requests for s in specs], column, len(resources))
     node_at = {node.name: i for i, node in enumerate(nodes)}
     pod_node = np.fromiter((node_at.get(p.node, -1) for p in pods), np.int32, len(pods))
     pod_live = (pod_node >= 0) & ~np.fromiter((p.terminal for p in pods), np.bool_, len(pods))
-    workloads, pod_workload = _workloads(pods, root)
+    workloads, pod_workload = _workloads(pods, looks, root)
     order, start = _group(pod_node, pod_live, len(nodes))
-    requested = np.zeros_like(allocatable)
-    np.add.at(requested, pod_node[order], spec_requests[pod_spec[order]])
+    requested = added_up(len(nodes), pod_node[order], spec_requests[pod_spec[order]])
     return Columns(
         resources=resources,
         allocatable=allocatable,
@@ -111,34 +115,39 @@ def _distinct_specs(pods: Sequence[Pod], remade: Replacements) -> tuple[tuple[Po
     return tuple(specs), pod_spec, pod_remade
 
 
-def _resource_names(nodes: Sequence[Node], specs: Sequence[PodSpec]) -> tuple[str, ...]:
-    names = {name for node in nodes for name, _ in node.allocatable}
-    names.update(name for spec in specs for name, _ in spec.requests)
+def _resource_columns(nodes: Sequence[Node], specs: Sequence[PodSpec]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The names [R], and the column of every name. Rare ones that no node offers share the last."""
     first = ("cpu", "memory", "pods")
-    return first + tuple(sorted(names.difference(first)))
+    offered = {name for node in nodes for name, _ in node.allocatable}.union(first)
+    asked = Counter(name for spec in specs for name, _ in spec.requests if name not in offered)
+    ranked = sorted(asked, key=lambda name: (-asked[name], name))
+    rest = ranked[UNOFFERED:]
+    names = (*first, *sorted(offered.union(ranked[:UNOFFERED]).difference(first)), *([UNNAMED] if rest else ()))
+    return names, {name: i for i, name in enumerate(names)} | dict.fromkeys(rest, len(names) - 1)
 
 
-def _matrix(amounts: Sequence[Amounts], column: dict[str, int]) -> Ints:
-    out = np.zeros((len(amounts), len(column)), np.int64)
+def _matrix(amounts: Sequence[Amounts], column: dict[str, int], width: int) -> Ints:
+    out = np.zeros((len(amounts), width), np.int64)
     for row, pairs in enumerate(amounts):
         for name, value in pairs:
-            out[row, column[name]] = value
+            # A column of many names holds the most of them: any is more than the none that is offered.
+            out[row, column[name]] = value if out[row, column[name]] == 0 else max(value, out[row, column[name]])
     return out
 
 
-def _workloads(pods: Sequence[Pod], root: Callable[[Pod], WorkloadKey]) -> tuple[tuple[WorkloadKey, ...], Ints32]:
-    # Walking the owner chain and hashing keys is done once for each controller, told by its uid, not for each pod.
+def _workloads(
+    pods: Sequence[Pod], looks: Looks, root: Callable[[Pod], WorkloadKey]
+) -> tuple[tuple[WorkloadKey, ...], Ints32]:
+    # Walking the owner chain and hashing keys is done once for each controller, not for each pod.
     rows: dict[WorkloadKey, int] = {}
-    known: dict[str, int] = {}
-    found = np.empty(len(pods), np.int32)
-    for i, pod in enumerate(pods):
-        uid = next((o.uid for o in pod.owners if o.controller), "")
-        row = known.get(uid, -1) if uid else -1
-        if row < 0:
-            row = rows.setdefault(root(pod), len(rows))
-            if uid:
-                known[uid] = row
-        found[i] = row
+
+    def row_of(pod: Pod) -> int:
+        return rows.setdefault(root(pod), len(rows))
+
+    of_owner = [-1 if first.controller is None else row_of(first) for first in looks.first_of_owner]
+    found = np.array(of_owner, np.int32)[looks.owners.rows]
+    for i in np.flatnonzero(found < 0).tolist():  # without a controller each stands for itself
+        found[i] = row_of(pods[i])
     distinct = sorted(rows)
     place = np.empty(len(rows), np.int32)
     place[[rows[key] for key in distinct]] = np.arange(len(distinct), dtype=np.int32)

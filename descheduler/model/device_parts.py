@@ -7,7 +7,7 @@ memory of which there may be less (NVIDIA Multi-Instance GPU User Guide, support
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 
 from descheduler.model.pods import Amounts
 
@@ -36,7 +36,7 @@ def instances(text: str) -> int:
     return _FEWER.get(found[0], max(1, _SLICES // max(1, int(found[1]))))
 
 
-@cache
+@lru_cache(maxsize=1024)  # whoever makes pods makes names of resources
 def mig_part(resource: str) -> float:
     """The part of a device that one of a resource is; 0 for one that counts no MIG instances."""
     found = _RESOURCE.fullmatch(resource)

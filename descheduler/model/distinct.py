@@ -41,6 +41,20 @@ def shared(owners: tuple[OwnerRef, ...]) -> object:
     return owners[0] if len(owners) == 1 else owners
 
 
+def apart(found: Distinct[V], by: Ints32) -> Distinct[V]:
+    """The same items told apart `by` [P] as well; a value that is found under several gets a row for each."""
+    home = np.zeros(len(found.values), np.int32)
+    home[found.rows[::-1]] = by[::-1]
+    others = np.flatnonzero(home[found.rows] != by)
+    if not others.size:
+        return found
+    keys = found.rows[others].astype(np.int64) * (int(by.max()) + 1) + by[others]
+    _, first, more = np.unique(keys, return_index=True, return_inverse=True)
+    rows = found.rows.copy()
+    rows[others] = len(found.values) + more.reshape(-1)
+    return Distinct([*found.values, *(found.values[found.rows[others[i]]] for i in first.tolist())], rows)
+
+
 class Looks:
     """What pods share, told apart once for everybody who asks."""
 
@@ -65,8 +79,12 @@ class Looks:
 
     @cached_property
     def owners(self) -> Distinct[object]:
-        """One row for each controller (`shared`); ask questions of `first_of_owner`."""
-        return distinct([shared(p.owners) for p in self._pods])
+        """One row for each controller (`shared`) of a namespace; ask questions of `first_of_owner`.
+
+        Owners are of the namespace of whom they own. So who names the controller of another namespace, by its uid and
+        all, names one of his own that is not there.
+        """
+        return apart(distinct([shared(p.owners) for p in self._pods]), self.namespaces.rows)
 
     @cached_property
     def first_of_owner(self) -> list[Pod]:

@@ -28,6 +28,8 @@ class CustomObject:
     spec: Mapping[str, Json] = field(default_factory=dict)
     status: Mapping[str, Json] = field(default_factory=dict)
     deleting: bool = False  # has a deletion timestamp
+    created: float = 0.0  # unix seconds; 0: unknown
+    problem: str = ""  # why it cannot be read; then nothing but its name and its owners is known
 
     @property
     def controller(self) -> OwnerRef | None:

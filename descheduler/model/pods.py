@@ -126,6 +126,7 @@ class PodSpec:
     spread: tuple[SpreadConstraint, ...] = ()
     host_ports: tuple[HostPort, ...] = ()
     gpu: GpuRequest | None = None
+    gpu_problem: str = ""  # why what it asks of GPUs beside its resources cannot be read; such a pod is not moved
     local_storage: bool = False  # any hostPath or emptyDir volume
     ephemeral: tuple[ClaimTemplate, ...] = ()  # generic ephemeral volumes
     resource_claims: tuple[str, ...] = ()  # DRA
@@ -183,6 +184,12 @@ class Pod:
     @property
     def controller(self) -> OwnerRef | None:
         return next((o for o in self.owners if o.controller), None)
+
+    @property
+    def controller_uid(self) -> str:
+        """Empty where nobody makes the pod again."""
+        owner = self.controller
+        return "" if owner is None else owner.uid
 
     @property
     def key(self) -> str:

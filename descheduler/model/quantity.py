@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
+from descheduler.model.bounds import INT64, QUANTITY_TEXT, integer_of
+from descheduler.model.fence import Unreadable, shortened
+
 Amounts = tuple[tuple[str, int], ...]
 """Resource amounts sorted by name, in the units of `amount`."""
 
@@ -19,32 +22,43 @@ _SUFFIX = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Deci
 _SUFFIX |= {suffix: Decimal(1000) ** (i + 1) for i, suffix in enumerate("kMGTPE")}
 _SUFFIX |= {f"{suffix}i": Decimal(1024) ** (i + 1) for i, suffix in enumerate("KMGTPE")}
 _PATTERN = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$")
-_MAX = 2**63 - 1  # larger values are capped, as the API server does
+_MAX = Decimal(INT64)  # larger values are capped, as the API server does
 
 
-class InvalidQuantity(ValueError):
+class InvalidQuantity(Unreadable):
     """The text is not a Kubernetes quantity."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("", why)
+
+
+def parse_quantity(text: str) -> Decimal:
+    """The exact value, at most what an int64 holds. Raises InvalidQuantity."""
+    if len(text) > QUANTITY_TEXT:  # before it is kept, or raised to a power
+        raise InvalidQuantity(f"{shortened(text)!r} is too long for a quantity")
+    return _parsed(text)
 
 
 @lru_cache(maxsize=8192)
-def parse_quantity(text: str) -> Decimal:
-    """The exact value. Raises InvalidQuantity."""
+def _parsed(text: str) -> Decimal:
     match = _PATTERN.match(text)
     if match is None:
         raise InvalidQuantity(f"{text!r} is not a quantity such as 500m, 2, 1.5Gi")
     number, exponent, suffix = match.groups()
     if exponent is not None and len(exponent) > 4:
         raise InvalidQuantity(f"{text!r} has an absurd exponent")
-    return Decimal(number + (exponent or "")) * _SUFFIX[suffix or ""]
+    return max(-_MAX, min(Decimal(number + (exponent or "")) * _SUFFIX[suffix or ""], _MAX))
 
 
-@lru_cache(maxsize=8192)
 def amount(resource: str, text: str) -> int:
-    """`text` of `resource` as the scheduler counts it: millicores of cpu, whole units of anything else."""
+    """`text` of `resource` as the scheduler counts it: millicores of cpu, whole units of anything else.
+
+    At most what an int64 holds. Raises InvalidQuantity.
+    """
     value = parse_quantity(text)
     if resource == "cpu":
         value *= 1000
-    return max(-_MAX, min(int(value.to_integral_value(ROUND_CEILING)), _MAX))
+    return max(-INT64, min(int(value.to_integral_value(ROUND_CEILING)), INT64))
 
 
 def amounts(values: Mapping[str, Decimal]) -> Amounts:
@@ -55,8 +69,10 @@ def amounts(values: Mapping[str, Decimal]) -> Amounts:
 
 
 def part_of(written: str, size: int, rounded: Callable[[float], int] = math.ceil) -> int | None:
-    """`3`, or `25%` of `size`, rounded up as Kubernetes does unless another rule is given; None when it is neither."""
+    """`3`, or `25%` of `size`, rounded up as Kubernetes does unless another rule is given; None when it is neither, or
+    no number of 64 bits."""
     digits = written.removesuffix("%")
-    if not (digits.isascii() and digits.isdigit()):
+    number = integer_of(digits) if digits.isascii() and digits.isdigit() else None
+    if number is None:
         return None
-    return int(digits) if digits == written else rounded(int(digits) * size / 100)
+    return number if digits == written else rounded(number * size / 100)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from descheduler.model.bounds import REFERENCE
+from descheduler.model.fence import shortened
+
 
 class Reason(StrEnum):
     """Each member's value is stable (documents and metrics carry it); `EXPLANATION` says it to people."""
@@ -40,6 +43,7 @@ class Reason(StrEnum):
     # Gangs
     GANG_UNKNOWN = "GangUnknown"
     GANG_AMBIGUOUS = "GangAmbiguous"
+    GANG_ONE_SIDED = "GangLinkOneSided"
     GANG_WOULD_TEAR = "GangWouldTear"
     GANG_MEMBER_BLOCKED = "GangMemberBlocked"
     WOULD_FAIL = "WouldFailPermanently"
@@ -85,6 +89,7 @@ class Reason(StrEnum):
     CHANGED = "ChangedSincePlanned"
     THROTTLED = "Throttled"
     API_REFUSED = "ApiRefused"
+    TOO_LARGE = "TooLargeToAnnounce"
     NOT_LEADING = "NotLeading"
     STOPPING = "Stopping"
     SWITCHED_OFF = "SwitchedOff"
@@ -123,6 +128,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.EXECUTOR: "the policy's executor cannot move it",
     Reason.GANG_UNKNOWN: "it says it belongs to a gang whose object cannot be found",
     Reason.GANG_AMBIGUOUS: "its gang cannot be determined without doubt",
+    Reason.GANG_ONE_SIDED: "it names a gang as bundled with it that does not name it",
     Reason.GANG_WOULD_TEAR: "moving it would leave its gang between 0 and its minimum",
     Reason.GANG_MEMBER_BLOCKED: "its gang moves whole, and another member may not move",
     Reason.WOULD_FAIL: "evicting it would fail its job for good",
@@ -162,10 +168,11 @@ EXPLANATION: dict[Reason, str] = {
     Reason.CHANGED: "the cluster changed since the plan was made",
     Reason.THROTTLED: "the API server is shedding load",
     Reason.API_REFUSED: "the API server refused the eviction",
+    Reason.TOO_LARGE: "what is about to be done is written down first, and a ConfigMap has no room for so much at once",
     Reason.NOT_LEADING: "this replica does not lead",
     Reason.STOPPING: "the controller is shutting down",
     Reason.SWITCHED_OFF: "acting was switched off",
-    Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun",
+    Reason.UNFINISHED: "a unit that was begun could not be finished in time, so nothing new is begun beside it",
     Reason.POLICY_INVALID: "there is no valid policy",
     Reason.INTERNAL: "an error that should not happen",
 }
@@ -178,6 +185,13 @@ class Blocked:
     reason: Reason
     by: str = ""
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        # Both quote what people wrote, an annotation of 256 KiB maybe; a refusal is told in many places.
+        if len(self.by) > REFERENCE:
+            object.__setattr__(self, "by", shortened(self.by, REFERENCE))
+        if len(self.detail) > REFERENCE:
+            object.__setattr__(self, "detail", shortened(self.detail, REFERENCE))
 
     def __str__(self) -> str:
         text = EXPLANATION[self.reason]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
+from descheduler.model.bounds import OWNERS
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.columns import Columns, build_columns
 from descheduler.model.distinct import Looks
@@ -79,7 +80,7 @@ class ClusterSnapshot:
     @cached_property
     def columns(self) -> Columns:
         """The same data as arrays; built once."""
-        return build_columns(self.nodes, self.pods, self.root, self.remade)
+        return build_columns(self.nodes, self.pods, self.looks, self.root, self.remade)
 
     @cached_property
     def remade(self) -> Replacements:
@@ -98,7 +99,10 @@ class ClusterSnapshot:
         return WorkloadKey(pod.namespace, kind, name)
 
     def controllers(self, namespace: str, owners: Iterable[OwnerRef]) -> tuple[OwnerRef, ...]:
-        """The controllers above whoever has these owners, nearest first, as far as they are known here."""
+        """The controllers above whoever has these owners, nearest first, as far as they are known here.
+
+        No more than `OWNERS` of them: whoever has more above him stays (planning/filters/controllers).
+        """
         nearest = _controller(owners)
         if nearest is None:
             return ()
@@ -111,7 +115,7 @@ class ClusterSnapshot:
     def _chain(self, namespace: str, nearest: OwnerRef) -> tuple[OwnerRef, ...]:
         chain: dict[str, OwnerRef] = {}  # by uid: references that go in a circle end
         above: OwnerRef | None = nearest
-        while above is not None and above.uid not in chain:
+        while above is not None and above.uid not in chain and len(chain) < OWNERS:
             chain[above.uid] = above
             found = self.controller(namespace, above)
             above = found.controller if found is not None else None

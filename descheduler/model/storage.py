@@ -76,6 +76,7 @@ class CsiNode:
 
     name: str
     limits: tuple[tuple[str, int], ...] = ()
+    problem: str = ""  # why the limits are not known
 
 
 @dataclass(frozen=True, slots=True)

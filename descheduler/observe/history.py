@@ -33,17 +33,26 @@ class HistoryReader:
     """Keeps the connection while the policy's history section stays, and what it has read.
 
     `url` of the command line comes before the policy's; `directory` keeps the history over restarts (None: in memory);
-    `now` gives unix seconds; `beat` is called while a long reading goes on.
+    `now` gives unix seconds; `beat` is called while a long reading goes on. `told` hears at each change what cannot
+    be kept there, "" when all is: that stops nothing, for what was read is in memory.
     """
 
     def __init__(
-        self, url: str | None, directory: Path | None, now: Callable[[], float], rng: Random, beat: Callable[[], None]
+        self,
+        url: str | None,
+        directory: Path | None,
+        now: Callable[[], float],
+        rng: Random,
+        beat: Callable[[], None],
+        told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._url = url
         self._store = HistoryStore(directory)
         self._now = now
         self._rng = rng
         self._beat = beat
+        self._told = told
+        self._unkept = ""
         self._client: HistoryClient | None = None
         self._asked = ""
         self.queries: Mapping[str, str] = {}  # what answered for each signal when it was read last
@@ -72,6 +81,9 @@ class HistoryReader:
             here=pods_here(snapshot),
             measured_by=measured_by(wanted),
         )
+        if self._store.problem != self._unkept:
+            self._unkept = self._store.problem
+            self._told(self._unkept)
         self.sources = collected.sources
         self.queries = {signal: notes.query for signal, notes in collected.notes.items()}
         return {signal: self._heard(policy, asked[signal], h, snapshot) for signal, h in collected.histories.items()}

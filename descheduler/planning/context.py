@@ -20,9 +20,10 @@ from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.filters.build import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.in_flight import in_flight
+from descheduler.planning.landing_choice import LandingChoice
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
-from descheduler.planning.sources import Sources, judge_sources
+from descheduler.planning.sources import Sources, judge_sources, named
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
 from descheduler.policy.protections import Protections
@@ -59,6 +60,7 @@ class PlanningSettings:
     policy_hash: str = ""
     executor: str = "evict"
     landing: LandingMode = LandingMode.PREDICTED
+    landing_choice: LandingChoice = field(default_factory=LandingChoice)  # and why
     relied_on: frozenset[str] | None = None  # signals whose absence is a problem; None: that of any
 
 
@@ -135,8 +137,11 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         topology=read_topology(given.snapshot, settings.topology),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
-    links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in view.topology.problems)
-    return PlanningContext(given, settings, view, filters, budgets, costs, sources, (*sources.problems, *links))
+    lines = named(view.topology.problems, "more lines about the topology")
+    links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in lines)
+    gangs = tuple(Problem(ProblemKind.OBJECT, text) for text in named(given.units.problems))
+    problems = (*sources.problems, *gangs, *links)
+    return PlanningContext(given, settings, view, filters, budgets, costs, sources, problems)
 
 
 def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> tuple[dict[str, NodeLoads], Sources]:

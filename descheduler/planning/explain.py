@@ -39,6 +39,7 @@ REMEDY: dict[Reason, str] = {
     Reason.QUARANTINED: "somebody to look at why it keeps coming back",
     Reason.GANG_UNKNOWN: "the gang's object, in the namespace that the pod names",
     Reason.GANG_AMBIGUOUS: "one gang, not several that contradict each other",
+    Reason.GANG_ONE_SIDED: "the gang that it names to name it too, or its own groups without that one",
     Reason.GANG_WOULD_TEAR: "more members alive than the gang's minimum, or a gang that moves whole",
     Reason.GANG_MEMBER_BLOCKED: "the member that is named to be free to move",
     Reason.DISRUPTION_BUDGET: "more healthy pods, or a budget that allows a disruption",

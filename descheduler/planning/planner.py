@@ -7,12 +7,14 @@ its neighbour may go. Rounds are few and bounded; everything is ordered, so the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from descheduler.contract import RebalanceView, Scenario, Strategy, StrategyArgs, ranked
 from descheduler.model.errors import StrategyError
+from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -85,7 +87,7 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
         refused=tuple(rounds.refused),
         observed={key: seen for found in rounds.observed.values() for key, seen in found.items()},
         final=rounds.prover.state,
-        problems=(*context.problems, *rounds.problems),
+        problems=(*context.problems, *rounds.problems, *_unplaceable(rounds.prover.state)),
         without_history=tuple(rounds.without_history),
     )
 
@@ -152,26 +154,41 @@ class _Rounds:
         for one in chosen:
             answers = _guarded(one, view)
             if isinstance(answers, StrategyError):
-                problem = Problem(ProblemKind.STRATEGY, str(answers), one.strategy.name)
-                if problem not in self.problems:
-                    self.problems.append(problem)
+                self._add(Problem(ProblemKind.STRATEGY, str(answers), one.strategy.name))
                 continue
             found = _Answers(one, [], {})
             for answer in answers:
                 finding = answer.finding
                 self.findings.setdefault(finding.key, finding)
                 if isinstance(answer, Observation):
+                    self._report(answer.blocked, finding)
                     found.observed[finding.key] = Refused(finding, answer.blocked, answer.pods)
                 else:
                     found.proposals.append(answer)
             out.append(found)
         return out
 
+    def _unproved(self, proposal: Proposal, why: str) -> Blocked:
+        """The refusal of a proposal that the proof could not be done for; the others are judged all the same."""
+        blocked = Blocked(Reason.STRATEGY_FAILED, str(proposal.finding.subject), f"no proof: {why}")
+        self._report(blocked, proposal.finding)
+        return blocked
+
+    def _report(self, blocked: Blocked, finding: Finding) -> None:
+        """What went wrong with one object is a problem, and that object's alone."""
+        if blocked.reason is Reason.STRATEGY_FAILED:
+            text = f"{finding.strategy}: {finding.subject}: {blocked.detail}"
+            self._add(Problem(ProblemKind.OBJECT, text, finding.strategy))
+
+    def _add(self, problem: Problem) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
     def _judge(self, proposals: Sequence[Proposal]) -> dict[int, Proposal]:
         """Judge all, in the order of their rank; what was refused, by identity."""
         refused: dict[int, Proposal] = {}
         for proposal in ranked(proposals, self._context.view.costs):
-            verdict = self.prover.judge(proposal)
+            verdict = fenced(partial(self.prover.judge, proposal), partial(self._unproved, proposal))
             if isinstance(verdict, Blocked):
                 self._exhausted |= verdict.reason in OVER
                 pods = tuple(move.pod for move in proposal.moves)
@@ -180,12 +197,17 @@ class _Rounds:
         return refused
 
 
+def _unplaceable(state: Scenario) -> Iterator[Problem]:
+    """Pods of which it could not be said where they might go."""
+    return (Problem(ProblemKind.OBJECT, text) for text in state.problems)
+
+
 def _guarded(one: ChosenStrategy, view: RebalanceView) -> list[Proposal | Observation] | StrategyError:
     # A strategy is foreign code: whatever it raises or answers must not take the others down with it.
     name = one.strategy.name
     try:
         answers = list(one.strategy.propose(view, one.args))
     except Exception as error:  # noqa: BLE001
-        return StrategyError(name, f"raised {type(error).__name__}: {error}")
+        return StrategyError(name, f"raised {in_words(error)}")
     wrong = next((text for a in answers if (text := fault(a, view.snapshot))), "")
     return StrategyError(name, wrong) if wrong else answers

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from descheduler.model.bounds import REFERENCE
+from descheduler.model.fence import shortened
+
 
 class ProblemKind(StrEnum):
     """What a problem is about."""
@@ -26,3 +29,7 @@ class Problem:
     kind: ProblemKind
     text: str
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.text) > 2 * REFERENCE:  # it names an object and quotes it
+            object.__setattr__(self, "text", shortened(self.text, 2 * REFERENCE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from descheduler.model.budgets import PDB, PUB
@@ -41,7 +41,7 @@ def judge_sources(
     rows = [SourceRow(one.kind, one.state, one.age, counts.get(one.kind, 0), one.error) for one in kinds]
     stops = tuple(one.stop for one in kinds if one.stop)
     usable: dict[str, SignalProfiles] = {}
-    problems = [Problem(ProblemKind.OBJECT, text) for text in unreadable(snapshot)]
+    problems = [Problem(ProblemKind.OBJECT, text) for text in named(snapshot.problems)]
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
         optional = signal.absent and relied_on is not None and name not in relied_on
@@ -54,12 +54,11 @@ def judge_sources(
     return Sources(tuple(rows), usable, stops, tuple(problems))
 
 
-def unreadable(snapshot: ClusterSnapshot) -> Iterator[str]:
+def named(found: Sequence[str], others: str = "more objects cannot be read") -> Iterator[str]:
     """Objects that make no sense, the first of them by name; what they touch takes no part in the plan."""
-    found = snapshot.problems
     yield from found[:_NAMED]
     if len(found) > _NAMED:
-        yield f"{len(found) - _NAMED} more objects cannot be read"
+        yield f"{len(found) - _NAMED} {others}"
 
 
 def standing_still(signal: SignalProfiles) -> Iterator[str]:

@@ -1,6 +1,13 @@
 """What users write: the policy file, its problems with line and column, its schema, its defaults."""
 
-from descheduler.policy.loading import default_policy, default_policy_text, load_policy, policy_hash, written_mode
+from descheduler.policy.loading import (
+    default_policy,
+    default_policy_text,
+    load_policy,
+    policy_hash,
+    policy_text,
+    written_mode,
+)
 from descheduler.policy.policy import API_VERSION, Policy, StrategyChoice
 from descheduler.policy.schema import json_schema
 
@@ -13,5 +20,6 @@ __all__ = [
     "json_schema",
     "load_policy",
     "policy_hash",
+    "policy_text",
     "written_mode",
 ]

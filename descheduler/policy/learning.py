@@ -19,7 +19,8 @@ class LearningPolicy(Section):
     eased_share: Fraction = Field(default=0.5, gt=0)
     """Share of the promised change that must be there where a finding was to be eased; a cured one must be gone."""
     min_hit_rate: Fraction = 0.7
-    """A strategy of whose last actions fewer reached their goal is paused; 0 pauses none."""
+    """A strategy of whose last actions fewer reached their goal is paused, if that holds of several namespaces or of
+    the only one in which it moved anything; 0 pauses none."""
     window: int = Field(default=20, ge=1, le=1000)
     """How many of its last actions count."""
     min_judged: int = Field(default=5, ge=1, le=1000)

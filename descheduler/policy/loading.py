@@ -30,7 +30,8 @@ def load_policy(source: Path | str, name: str = "") -> Policy:
         PolicyError: with every problem, each as `file:line:column: path: message`, in the order of the text.
     """
     name = name or (str(source) if isinstance(source, Path) else "policy")
-    return _Reading(MarkedYaml(_text(source, name))).policy(name)
+    text = policy_text(source) if isinstance(source, Path) else source
+    return _Reading(MarkedYaml(text)).policy(name)
 
 
 def written_mode(source: Path | str) -> str | None:
@@ -40,7 +41,8 @@ def written_mode(source: Path | str) -> str | None:
         PolicyError: it cannot be told.
     """
     name = str(source) if isinstance(source, Path) else "policy"
-    document = MarkedYaml(_text(source, name).removeprefix("\ufeff"))
+    text = policy_text(source) if isinstance(source, Path) else source
+    document = MarkedYaml(text.removeprefix("\ufeff"))
     doubtful = [problem for problem in document.problems if problem.path in ("", "mode")]
     if doubtful or not isinstance(document.data, dict):
         raise PolicyError(tuple(problem.text(name) for problem in doubtful) or (f"{name}: must be a mapping",))
@@ -70,16 +72,21 @@ def policy_hash(policy: Policy) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
-def _text(source: Path | str, name: str) -> str:
-    if isinstance(source, str):
-        return source
+def policy_text(path: Path) -> str:
+    """The text of a policy file.
+
+    Raises:
+        PolicyError: it cannot be read, is no file (reading one of those might never end), or is not UTF-8 text.
+    """
     try:
-        with source.open("rb") as file:
+        if path.exists() and not path.is_file():
+            raise PolicyError((f"{path}: is not a file",))
+        with path.open("rb") as file:
             return file.read(MAX_BYTES + 1).decode("utf-8-sig")  # what is larger is told from one byte more
     except OSError as error:
-        raise PolicyError((f"{name}: cannot be read: {error.strerror or error}",)) from error
+        raise PolicyError((f"{path}: cannot be read: {error.strerror or error}",)) from error
     except UnicodeDecodeError as error:
-        raise PolicyError((f"{name}: is not UTF-8 text (byte {error.start})",)) from error
+        raise PolicyError((f"{path}: is not UTF-8 text (byte {error.start})",)) from error
 
 
 class _Reading:

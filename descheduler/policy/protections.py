@@ -18,6 +18,9 @@ from descheduler.policy.selecting import Name, Selector
 SYSTEM_CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling/types.go: SystemCriticalPriority
 
 
+QUOTA_NAMESPACES = ("koordinator-system", "kube-system")
+"""Where Koordinator's scheduler makes its own quotas (`quotaGroupNamespace`), and the system's."""
+
 OwnerKind = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]+$", examples=["example.com/Workflow"])]
 
 
@@ -88,5 +91,9 @@ class Protections(Section):
     recreating_owners: tuple[OwnerKind, ...] = ()
     """Kinds of owners ("group/Kind") that make their pods again, beside those that are known; their pods may move even
     if they run once (restartPolicy Never or OnFailure)."""
+    quota_namespaces: tuple[Name, ...] = QUOTA_NAMESPACES
+    """Namespaces of administrators: an ElasticQuota of Koordinator in one of them may count the pods of other
+    namespaces that it lists, and be the default one. Elsewhere it counts pods of its own namespace, and those whose
+    label names it."""
     no_eviction_policy: Literal["Preferred", "Mandatory"] = "Preferred"
     """What descheduler.alpha.kubernetes.io/prefer-no-eviction means: moved last, or not at all."""

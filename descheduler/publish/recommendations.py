@@ -34,8 +34,9 @@ COLLECTION = "recommendations"
 RIGHTS = (
     *(Right(API_VERSION.partition("/")[0], COLLECTION, verb) for verb in ("list", "create", "delete")),
     Right(API_VERSION.partition("/")[0], f"{COLLECTION}/status", "update"),
+    Right("", "pods", "get"),
 )
-"""What writing them needs (docs/profiles.md has the role)."""
+"""What writing them needs (manifests/components/recommend grants it)."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 _TOLERANCE = 0.05  # a recommendation that changed by less is not written again ...
 _REFRESH = 3600.0  # ... unless it is this old (seconds): its time tells readers that it still holds

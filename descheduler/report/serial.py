@@ -46,7 +46,7 @@ def from_json(data: bytes | str) -> PlanDocument:
     """
     try:
         head = _head.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"not a plan document: {error}") from error
     if head.format != PLAN_FORMAT:
         raise DocumentError(f"not a plan document: its format is {head.format or 'not said'}, not {PLAN_FORMAT}")
@@ -55,7 +55,7 @@ def from_json(data: bytes | str) -> PlanDocument:
         raise DocumentError(f"the plan document has {age} version, {head.version}; this program reads {PLAN_VERSION}")
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DocumentError(f"the plan document is damaged: {error}") from error
 
 

@@ -57,7 +57,7 @@ class NodeLabels:
 
     def term(self, term: NodeSelectorTerm, *, with_fields: bool = True) -> Mask:
         """[N] nodes that one node selector term selects; without `with_fields` its fields are not looked at."""
-        if not term.expressions and not term.fields:
+        if term.fault or not (term.expressions or term.fields):
             return np.zeros(len(self._nodes), np.bool_)
         mask = np.ones(len(self._nodes), np.bool_)
         for requirement in term.expressions:

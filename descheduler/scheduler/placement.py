@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from descheduler.model.arrays import Ints, Positions
+from descheduler.model.fence import Unreadable, fenced
+from descheduler.model.pods import PodSpec
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler.attach_limits import AttachLimits
 from descheduler.scheduler.classes import PodClasses
@@ -24,7 +26,8 @@ from descheduler.scheduler.volumes import VolumeRules, Volumes
 
 
 class Placement:
-    """The snapshot's nodes and pods as the scheduler sees them. Never changes; remembers what it has worked out.
+    """The snapshot's nodes and pods as the scheduler sees them. Never changes; remembers what it has worked out, and
+    for whom it could not.
 
     N nodes, P pods, R resources as in `snapshot.columns`.
     """
@@ -50,13 +53,19 @@ class Placement:
         self._compiler = Compiler(self.classes, self.labels, self.static, pods, resolver, carried)
         self.scorer = Scorer(snapshot, scoring, self.classes, self.labels, self._compiler, pods, resolver, carried)
         self._rules: dict[int, Rules] = {}
+        self._odd = dict(carried.odd)  # class -> why it cannot be judged
 
     def rules(self, cls: int) -> Rules:
         """The predicates of a class."""
         found = self._rules.get(cls)
         if found is None:
-            found = self._rules[cls] = self._compile(cls)
+            found = self._rules[cls] = fenced(partial(self._compile, cls), partial(self._nowhere, cls))
         return found
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each class of pods of which it cannot be said where they could go, with the name of one."""
+        return tuple(f"Pod {self._example(cls)}: {why}" for cls, why in sorted(self._odd.items()))
 
     @cached_property
     def gpu_needs(self) -> tuple[GpuNeed | None, ...]:
@@ -73,8 +82,37 @@ class Placement:
         """(row of `rows`, amount) of all that a pod of the class takes from its node."""
         return self.scorer.amounts(int(self.classes.spec[cls]))
 
+    def set_aside(self, cls: int, why: str) -> None:
+        """The class cannot be judged."""
+        self._rules[cls] = self._nowhere(cls, why)
+
+    def _example(self, cls: int) -> str:
+        return self.snapshot.pods[int(self.classes.first[cls])].key
+
+    def _nowhere(self, cls: int, why: str) -> Rules:
+        """The rules of a class that cannot be judged: it goes nowhere, and what it holds where it is stays counted."""
+        self._odd[cls] = why
+        spec, row = self.classes.spec_of(cls), self.columns.spec_requests[self.classes.spec[cls]]
+        size = len(self.snapshot.nodes)
+        return Rules(
+            spec=spec,
+            requests=tuple((int(r), int(row[r])) for r in np.flatnonzero(row > 0)),
+            static=np.full(size, Predicate.UNREADABLE, np.uint8),
+            allowed=np.zeros(size, np.bool_),
+            lasting=None,
+            ports=None,
+            gpu=fenced(partial(self.gpus.need, spec), lambda _: None),
+            spread=(),
+            affinity=None,
+            anti=(),
+            others=(),
+        )
+
     def _compile(self, cls: int) -> Rules:
+        if cls in self._odd:
+            raise Unreadable("", self._odd[cls])
         spec = self.classes.spec_of(cls)
+        self._check_preferences(cls, spec)
         row = self.columns.spec_requests[self.classes.spec[cls]]
         static = self.static.codes(spec)
         passing = (static == Predicate.LEAVING) | (static == Predicate.BRIEF)
@@ -91,6 +129,15 @@ class Placement:
             anti=self._compiler.anti(cls),
             others=self._compiler.others(cls),
         )
+
+    def _check_preferences(self, cls: int, spec: PodSpec) -> None:
+        """Raises Unreadable where the scheduler would fail for a preference that it cannot read (NodeAffinity's
+        PreScore), and whatever our own scores would."""
+        for weight, term in spec.node_affinity.preferred:
+            if weight and (fault := term.fault):
+                raise Unreadable("spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution", fault)
+        if spec.node_affinity.preferred or spec.affinity.preferred or spec.anti_affinity.preferred or spec.spread:
+            self.scorer.rules(cls)
 
 
 def _free_rows(snapshot: ClusterSnapshot) -> tuple[Ints, ...]:

@@ -8,10 +8,11 @@ from enum import IntEnum
 class Predicate(IntEnum):
     """What the scheduler finds first against a node; `OK` (0) when nothing.
 
-    The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Five are
+    The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Six are
     ours: NOT_READY and VIRTUAL (such nodes are never a destination, whatever their taints say), DEVICE_CLAIMS
-    (dynamic resource allocation is not modelled, so no place can be proven), and LEAVING and BRIEF: there
-    the scheduler would put the pod, which would not stay. Such a node has room, but is no good landing.
+    (dynamic resource allocation is not modelled, so no place can be proven), LEAVING and BRIEF: there
+    the scheduler would put the pod, which would not stay (such a node has room, but is no good landing), and
+    UNREADABLE: nobody can tell what the pod asks for.
     """
 
     OK = 0
@@ -37,6 +38,7 @@ class Predicate(IntEnum):
     DEVICE_CLAIMS = 20
     LEAVING = 21
     BRIEF = 22
+    UNREADABLE = 23
 
 
 TEXT: dict[Predicate, str] = {
@@ -63,6 +65,7 @@ TEXT: dict[Predicate, str] = {
     Predicate.ANTI_AFFINITY_OF_OTHERS: "node(s) didn't satisfy existing pods anti-affinity rules",
     Predicate.DEVICE_CLAIMS: "node(s) cannot be judged: the pod has resource claims",
     Predicate.LEAVING: "node(s) are about to be removed",
+    Predicate.UNREADABLE: "node(s) cannot be judged: what the pod asks for makes no sense",
     Predicate.BRIEF: "node(s) had NoExecute taint(s) that the pod tolerates for a while only",
 }
 """What kube-scheduler's events say (the `ErrReason…` constants of its plug-ins)."""

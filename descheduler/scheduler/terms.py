@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+from descheduler.model.fence import fenced
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import PodAffinityTerm
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
@@ -124,10 +126,14 @@ class CarriedTerms:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Carried:
-    """What running pods demand of a newcomer: required anti-affinity, and preferences in both directions."""
+    """What running pods demand of a newcomer: required anti-affinity, and preferences in both directions.
+
+    `odd`: the classes whose terms make no sense, and why.
+    """
 
     anti: CarriedTerms
     preferences: CarriedTerms
+    odd: dict[int, str] = field(default_factory=dict)
 
 
 def carried_terms(classes: PodClasses, resolver: TermResolver) -> Carried:
@@ -141,7 +147,7 @@ def carried_terms(classes: PodClasses, resolver: TermResolver) -> Carried:
         return carried
     for cls, spec in enumerate(classes.spec.tolist()):
         if with_terms[spec]:
-            _collect(carried, cls, classes, resolver)
+            fenced(partial(_collect, carried, cls, classes, resolver), partial(carried.odd.__setitem__, cls))
     return carried
 
 

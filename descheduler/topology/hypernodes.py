@@ -6,14 +6,17 @@ regular expression, or (nodes only) by labels.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from descheduler.model.bounds import INT32, LEVELS
+from descheduler.model.fence import Fence, Unreadable
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.selectors import Operator, Requirement
 from descheduler.topology.levels import Column
+from descheduler.topology.patterns import pattern_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ def hyper_levels(found: Sequence[CustomObject], nodes: Sequence[Node]) -> HyperL
     """What the HyperNodes say of the nodes. A node that two of one tier claim is on no domain of that tier."""
     tree = _Tree(found, nodes)
     tiers = sorted({tier for tier, _ in tree.domains}, reverse=True)
+    if len(tiers) > LEVELS:
+        tree.problems.append(f"topology: the HyperNodes have {len(tiers)} tiers; only the lowest {LEVELS} are used")
+        tiers = tiers[-LEVELS:]
     columns: list[list[str | None]] = []
     for tier in tiers:
         column: list[str | None] = [None] * len(nodes)
@@ -64,17 +70,25 @@ class _Tree:
         self._index = {node.name: i for i, node in enumerate(nodes)}
         self._names: dict[int, str] = {}
         self._known: dict[str, frozenset[int]] = {}
-        self.problems: list[str] = []
+        self._fence = Fence()
+        self.problems = self._fence.problems
         self.twice: dict[tuple[int, int], str] = {}
         self.domains: dict[tuple[int, str], frozenset[int]] = {}
         for name in sorted(self._objects):
-            tier = self._objects[name].spec.get("tier")
-            members = self._members(name, ())
-            if isinstance(tier, int) and members:
-                self.domains[tier, name] = members
-                label = self._objects[name].spec.get("tierName")
-                if isinstance(label, str) and label:
-                    self._names.setdefault(tier, label)
+            self._fence.around(f"topology: HyperNode {name}", partial(self._add, name), lambda _why: None)
+
+    def _add(self, name: str) -> None:
+        """Put one HyperNode in its place. Raises Unreadable."""
+        found = self._objects[name]
+        tier = found.spec.get("tier")
+        members = self._members(name, ())
+        if isinstance(tier, int) and members:
+            if not 0 <= tier <= INT32:
+                raise Unreadable("", "its tier is beyond 32 bits")
+            self.domains[tier, name] = members
+            label = found.spec.get("tierName")
+            if isinstance(label, str) and label:
+                self._names.setdefault(tier, label)
 
     def named(self, tier: int) -> str:
         return self._names.get(tier, f"tier-{tier}")
@@ -83,6 +97,8 @@ class _Tree:
         if name in path:
             self.problems.append(f"topology: HyperNode {name} is a member of itself")
             return frozenset()
+        if len(path) >= LEVELS:
+            raise Unreadable("", f"it is above more than {LEVELS} others, one below the other")
         known = self._known.get(name)
         if known is not None:
             return known
@@ -91,10 +107,11 @@ class _Tree:
         for member in members if isinstance(members, list) else []:
             if not isinstance(member, dict) or not isinstance(selector := member.get("selector"), dict):
                 continue
-            try:
-                out.update(self._selected(str(member.get("type")), selector, (*path, name)))
-            except re.error:
-                self.problems.append(f"topology: HyperNode {name} has a pattern that is no regular expression")
+            out |= self._fence.around(
+                f"topology: HyperNode {name}",
+                partial(self._selected, str(member.get("type")), selector, (*path, name)),
+                lambda _why: set[int](),
+            )
         self._known[name] = frozenset(out)
         return self._known[name]
 
@@ -115,7 +132,7 @@ class _Tree:
 def _chosen(name: str, labels: Mapping[str, str], selector: Mapping[str, Json]) -> bool:
     pattern, marked = selector.get("regexMatch"), selector.get("labelMatch")
     if isinstance(pattern, dict):
-        return re.search(str(pattern.get("pattern")), name) is not None
+        return pattern_of(str(pattern.get("pattern"))).search(name) is not None
     return isinstance(marked, dict) and _matches(marked, labels)
 
 

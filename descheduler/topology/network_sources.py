@@ -8,11 +8,14 @@ and KAI (`Topology`, spec.levels[].nodeLabel), of Volcano (`HyperNode`) and of K
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from descheduler.model.arrays import Mask
+from descheduler.model.bounds import LEVELS
+from descheduler.model.fence import Fence, Unreadable
 from descheduler.model.nodes import HOSTNAME, ZONE
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.snapshot import ClusterSnapshot
@@ -89,13 +92,14 @@ def network_of(snapshot: ClusterSnapshot, wanted: str = "auto", labels: LabelSet
     reader = _Reader(snapshot)
     if labels:
         return reader.by_labels("policy", labels, ())
+    fence = Fence()
     for source in SOURCES if wanted == "auto" else (wanted,) if wanted in SOURCES else ():
-        found = reader.read(source)
+        found = fence.around(f"topology: {source}", partial(reader.read, source), lambda _why: None)
         if found is not None:
-            return found
-    missing = wanted not in ("auto", "none")
-    problem = f"topology: nothing in the cluster tells a network topology of kind {wanted}"
-    return Network(reader.levels((), ())[0], "none", (problem,) if missing else ())
+            return replace(found, problems=(*found.problems, *fence.problems))
+    if wanted not in ("auto", "none"):
+        fence.problems.append(f"topology: nothing in the cluster tells a network topology of kind {wanted}")
+    return Network(reader.levels((), ())[0], "none", tuple(fence.problems))
 
 
 class _Reader:
@@ -119,10 +123,13 @@ class _Reader:
             "koordinator": ("scheduling.koordinator.sh/ClusterNetworkTopology", self._layers),
         }
         key, made = objects[source]
-        found = self.snapshot.objects.get(key, ())
+        found = tuple(one for one in self.snapshot.objects.get(key, ()) if not one.problem)
         return made(found) if found else None
 
     def levels(self, names: Sequence[str], columns: Sequence[Column]) -> tuple[Levels, tuple[str, ...]]:
+        """The levels. Raises Unreadable when there are more than any network has."""
+        if len(names) > LEVELS:
+            raise Unreadable("", f"{len(names)} levels are more than any network has")
         return levels_of(names, columns, self.names, self.concerned)
 
     def by_labels(self, source: str, keys: LabelSet, extra: LabelSet) -> Network:
@@ -204,7 +211,7 @@ class _Reader:
 
     def _hyper(self, found: tuple[CustomObject, ...]) -> Network | None:
         hyper = hyper_levels(found, self.snapshot.nodes)
-        if not hyper.names:
+        if not hyper.names and not hyper.problems:
             return None
         levels, faults = self.levels(hyper.names, hyper.columns)
         return Network(levels, "volcano", (*hyper.problems, *faults))

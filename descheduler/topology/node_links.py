@@ -55,9 +55,9 @@ def node_links(nodes: Sequence[Node], rows: Sequence[LinkRow]) -> NodeLinks:
         gpus = node.gpus
         if gpus is None or gpus.units > 1 or gpus.problem:
             continue  # several pods may share a device, or nobody knows who holds what: sets mean nothing
-        key = _key_of(gpus)
-        if not 1 <= key.size <= MAX_DEVICES:
+        if not 1 <= _size(gpus) <= MAX_DEVICES:
             continue
+        key = _key_of(gpus)
         usable[at] = key.usable
         found = known.get(key)
         if found is None:
@@ -81,13 +81,17 @@ class _Key:
     policy: str
 
 
+def _size(gpus: NodeGpus) -> int:
+    """One more than the highest device."""
+    return max((d.index for d in gpus.devices), default=gpus.count - 1) + 1
+
+
 def _key_of(gpus: NodeGpus) -> _Key:
     devices = gpus.devices
-    size = max((d.index for d in devices), default=gpus.count - 1) + 1
     whole = tuple(d.index for d in devices if d.healthy and not d.mig) if devices else tuple(range(gpus.count))
     return _Key(
         model=gpus.model or next((d.model for d in devices if d.model), ""),
-        size=size,
+        size=_size(gpus),
         usable=set_of(whole),
         seats=tuple((d.index, d.numa, d.pcie_root) for d in devices),
         partitions=tuple((set_of(p.indices), p.bandwidth, p.score) for p in gpus.partitions),

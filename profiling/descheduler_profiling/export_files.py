@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from descheduler.model.errors import UsageError
+from descheduler.model.whole_files import check_free, written_whole
 from descheduler_profiling.export import ProfilesDocument, from_json, to_csv, to_json
 from descheduler_profiling.export_parquet import pyarrow_modules, read_parquet, write_parquet
 
@@ -25,25 +26,25 @@ WRITERS: Mapping[str, Callable[[ProfilesDocument, Path], None]] = {
 }
 
 
-def check_path(path: Path) -> None:
+def check_path(path: Path, *, overwrite: bool = False) -> None:
     """Find out before any work whether `write` can write such a file. Raises UsageError as it does."""
+    check_free(path, overwrite=overwrite)
     if path.suffix not in WRITERS:
         raise UsageError(f"{path}: profiles are written as {', '.join(WRITERS)}, not {path.suffix or 'a folder'}")
     if path.suffix == ".parquet":
         pyarrow_modules()
 
 
-def write(doc: ProfilesDocument, path: Path) -> None:
-    """Write to a `.json`, `.csv` or `.parquet` file, replacing it.
+def write(doc: ProfilesDocument, path: Path, *, overwrite: bool = False) -> None:
+    """Write to a `.json`, `.csv` or `.parquet` file, whole or not at all.
 
     Raises:
-        UsageError: another suffix, a file that cannot be written, or Parquet without pyarrow.
+        UsageError: another suffix, a file that is there (without `overwrite`) or cannot be written, or Parquet without
+            pyarrow.
     """
-    check_path(path)
-    try:
-        WRITERS[path.suffix](doc, path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    check_path(path, overwrite=overwrite)
+    with written_whole(path, overwrite=overwrite) as aside:
+        WRITERS[path.suffix](doc, aside)
 
 
 def read(path: Path) -> ProfilesDocument:

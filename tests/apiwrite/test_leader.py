@@ -112,6 +112,103 @@ def test_a_wall_clock_that_jumps_changes_nothing() -> None:
     assert not b.step()
 
 
+@pytest.mark.parametrize("skew", [-600.0, 600.0, -4e8, 4e8])
+def test_a_holder_whose_clock_is_wrong_is_followed_like_any_other(skew: float) -> None:
+    """Its times may lie in our past or future: it leads while it renews, and no longer than a lease after."""
+    server, theirs, ours = LeaseServer(), Time(), Time()
+    theirs.set_wall(theirs.clock.wall() + skew)
+    a, b = server.elector("a", theirs), server.elector("b", ours)
+    assert a.step()
+    for _ in range(30):
+        for clock in (theirs, ours):
+            clock.pass_(2.0)
+        assert a.step()
+        assert not b.step()
+    ours.pass_(14.0)
+    assert not b.step()
+    ours.pass_(2.0)
+    assert b.step()
+    theirs.pass_(16.0)
+    assert not a.step()
+    with pytest.raises(LeadershipLost):
+        a.check()
+
+
+def test_of_two_candidates_with_different_clocks_one_takes_a_dead_lease() -> None:
+    server, dead = LeaseServer(), Time()
+    server.elector("dead", dead).step()
+    early, late = Time(), Time()
+    early.set_wall(early.clock.wall() - 600)
+    late.set_wall(late.clock.wall() + 600)
+    candidates = [server.elector("early", early), server.elector("late", late)]
+    for one in candidates:
+        assert not one.step()
+    early.pass_(15.1)
+    late.pass_(15.1)
+    assert [one.step() for one in candidates] == [True, False]
+
+
+def test_who_only_labels_the_lease_keeps_no_dead_leader_alive() -> None:
+    server, clock = LeaseServer(), Time()
+    server.elector("a", clock).step()
+    b = server.elector("b", clock)
+    for _ in range(8):
+        assert not b.step()
+        clock.pass_(2.0)
+        assert server.lease
+        server.version += 1
+        server.lease["metadata"] |= {"resourceVersion": str(server.version), "annotations": {"touched": str(clock)}}
+    assert b.step()
+
+
+def test_a_stolen_lease_ends_the_writes_of_whom_it_is_stolen_from() -> None:
+    server, clock = LeaseServer(), Time()
+    a = server.elector("a", clock)
+    a.step()
+    assert server.lease
+    server.version += 1
+    server.lease["metadata"]["resourceVersion"] = str(server.version)
+    server.lease["spec"] |= {"holderIdentity": "thief", "renewTime": "1970-01-01T00:00:00.000000Z"}
+    assert not a.step()
+    with pytest.raises(LeadershipLost, match="a does not lead; thief does"):
+        a.check()
+    clock.pass_(15.1)
+    assert a.step()  # it does not renew: its time of 1970 is no matter, nor would one of 2100 be
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"holderIdentity": None},
+        {"holderIdentity": "a"},
+        {"holderIdentity": "a", "leaseDurationSeconds": 0},
+        {"holderIdentity": "a", "leaseDurationSeconds": -5, "renewTime": "tomorrow", "leaseTransitions": -1},
+        {"holderIdentity": "a", "leaseDurationSeconds": 2**31 - 1},
+    ],
+)
+def test_a_record_that_makes_little_sense_keeps_nobody_out_for_ever(spec: dict[str, Any]) -> None:
+    server, clock = LeaseServer(), Time()
+    server.version, server.lease = 1, {"metadata": {"name": "descheduler", "resourceVersion": "1"}, "spec": spec}
+    b = server.elector("b", clock)
+    taken = b.step()
+    assert taken is not bool(spec.get("holderIdentity"))
+    clock.pass_(3601.0)
+    assert b.step()
+    assert server.lease["spec"]["leaseDurationSeconds"] == 15
+
+
+@pytest.mark.parametrize("spec", ["text", {"leaseDurationSeconds": "long"}, {"holderIdentity": ["a"]}])
+def test_a_record_that_cannot_be_read_is_told_and_nobody_leads(spec: Any) -> None:
+    server = LeaseServer()
+    server.version, server.lease = 1, {"metadata": {"name": "descheduler", "resourceVersion": "1"}, "spec": spec}
+    b = server.elector("b", Time())
+    assert not b.step()
+    assert "no Lease" in b.problem
+    server.lease = None
+    assert b.step()
+
+
 def test_a_released_lease_is_taken_at_once() -> None:
     server, clock = LeaseServer(), Time()
     a, b = server.elector("a", clock), server.elector("b", clock)

@@ -104,7 +104,7 @@ def test_a_command_that_succeeds_says_nothing_of_itself(capsys: pytest.CaptureFi
 def test_a_service_logs_json_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
     with reported(0, service=True):
         structlog.get_logger("descheduler").info("planned", moves=3)
-        logging.getLogger("waitress").warning("from a library")
+        logging.getLogger("tornado.application").warning("from a library")
     ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (ours["event"], ours["moves"], ours["level"]) == ("planned", 3, "info")
     assert theirs["event"] == "from a library"
@@ -221,7 +221,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
         "from descheduler.cli.main import main\n"
         "try: main()\n"
         "except SystemExit as e: assert not e.code, e.code\n"
-        "heavy = {'numpy', 'scipy', 'kubernetes', 'matplotlib', 'jinja2', 'structlog', 'requests', 'flask', 'rich'}\n"
+        "heavy = {'numpy', 'scipy', 'kubernetes', 'matplotlib', 'jinja2', 'structlog', 'requests', 'tornado', 'rich'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script % words], capture_output=True, text=True, timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import urllib.error
@@ -9,21 +10,25 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controller.stages import POLICY
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from controlplane.definitions import apply_crds
 from descheduler.controller.loop import Seams
 from descheduler.controller.run import RunOptions, run_controller
 from descheduler.kube.client.connection import connect
 from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Reason
+from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
-from descheduler.pipeline import Decision, Memory
+from descheduler.pipeline import Decision, Memory, decide_on
 from descheduler.policy import Policy
-from execution.live import run_deployment, uids, with_budget
+from execution.live import deployment, run_deployment, uids, with_budget
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 
@@ -32,13 +37,13 @@ NAMESPACE = "descheduler"
 
 @dataclass
 class Running:
-    """One replica in a thread of its own, acting as the installed service account."""
+    """One replica in a thread of its own, acting as the installed service account; `plan` None: it decides itself."""
 
     plane: ControlPlane
     policy: Path
     mode: str | None
     token: str
-    plan: Callable[[], PlanDocument]
+    plan: Callable[[], PlanDocument] | None
     planned: list[Memory] = field(default_factory=list)
     port: int = 0
     code: int | None = None
@@ -82,9 +87,9 @@ class Running:
             snapshot = read_cluster(reader, clock=time.time)
             return Observed(snapshot, {}, snapshot.taken_at)
 
-        def decide(_: Observed, __: Policy, memory: Memory) -> Decision:
+        def decide(observed: Observed, policy: Policy, memory: Memory) -> Decision:
             self.planned.append(memory)
-            return Decision(self.plan())
+            return decide_on(observed, policy, {}, memory) if self.plan is None else Decision(self.plan())
 
         def seams(real: Seams) -> Seams:
             return replace(real, observe=observe, decide=decide)
@@ -113,7 +118,7 @@ def start(control_plane: ControlPlane, client: ApiClient, tmp_path: Path) -> Ite
     running: list[Running] = []
     (tmp_path / "policy.yaml").write_text(POLICY.replace("interval: 1m", "interval: 10s"))
 
-    def begin(decided: Callable[[], PlanDocument], overlay: str = "active", policy: str = "") -> Running:
+    def begin(decided: Callable[[], PlanDocument] | None, overlay: str = "active", policy: str = "") -> Running:
         if policy:
             (tmp_path / "policy.yaml").write_text(policy.replace("interval: 1m", "interval: 10s"))
         for found in sorted(render(overlay), key=lambda o: o["kind"] != "Namespace"):
@@ -156,7 +161,7 @@ def test_it_moves_what_the_plan_says_and_stops_cleanly(client: ApiClient, start:
     )
     client.wait_for(lambda: '"evicted":true' in replica.get("/reports/plan-1/execution.json")[1], what="the outcome")
     assert {p["spec"]["nodeName"] for p in client.wait_for_pods(3, label_selector="app=web")} == {"n2"}
-    assert replica.get("/readyz")[0] == 200
+    client.wait_for(replica.ready, what="the end of the cycle, which comes a moment after the outcome")
     assert replica.get("/")[1] == "plan-1"
     assert 'descheduler_moves_total{result="evicted",strategy="HotNodes"} 3.0' in replica.get("/metrics")[1]
     events = [
@@ -189,6 +194,49 @@ def test_what_was_moved_is_remembered_by_the_next_process(client: ApiClient, sta
     assert memory.moved_last_hour == 1
     assert memory.ledger is not None
     assert memory.ledger.any_entries
+
+
+def test_one_tenants_pods_that_never_become_ready_leave_the_others_their_moves(client: ApiClient, start: Start) -> None:
+    client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mallory"}})
+    for name in ("odd", "worse"):
+        made = deployment(name, 3, {"kubelet.test/pod": "never-ready"})
+        client.create(made | {"metadata": {"name": name, "namespace": "mallory"}})
+    web = run_deployment(client, "web", 2)
+
+    def running() -> list[Any]:
+        found = client.list("Pod", "mallory")
+        return [p for p in found if p["status"].get("phase") == "Running"]
+
+    mallorys = client.wait_for(lambda: running() if len(running()) == 6 else [], what="the tenant's pods")
+    client.create_node("n2", cpu=64)
+    client.wait_for_nodes("n2")
+    client.patch("Node", "n1", {"spec": {"unschedulable": True}})
+    late = [action(move_of(p, f"mallory/Deployment/{p['metadata']['labels']['app']}")) for p in mallorys]
+    first, second = (action(move_of(p, "default/Deployment/web")) for p in web)
+    plans = iter((plan(*late, first), plan(second, name="plan-2")))
+    last = plan(name="plan-3")
+    policy = POLICY + (
+        "mode: active\nlimits: {perWorkload: 9, perNamespace: 9}\ncooldown: {workload: 0s}\n"
+        "acting: {pendingAfter: 10s, waveTimeout: 10s}\n"
+    )
+    replica = start(lambda: next(plans, last), policy=policy)
+    client.wait_for(lambda: second.pods[0].uid not in uids(client, "web"), timeout=90, what="the others' next move")
+    client.wait_for(lambda: 'scope="namespace",whom="mallory"' in replica.get("/metrics")[1], what="the metric")
+    assert "descheduler_circuit_open 0.0" in replica.get("/metrics")[1]
+    client.wait_for(lambda: replica.get("/readyz")[0] == 200, timeout=30, what="readiness")
+    assert "namespace/mallory" in replica.get("/readyz")[1]
+    events = client.list("Event", "mallory", api_version="events.k8s.io/v1")
+    told = [e["note"] for e in events if e["reason"] == "CircuitOpen"]
+    assert any("moves of namespace mallory pause until" in note for note in told)
+
+    replica.stop()  # and the next process knows it
+    again = start(plan, policy=policy)
+    client.wait_for(lambda: again.planned, timeout=30, what="a plan")
+    ledger = again.planned[0].ledger
+    assert ledger is not None
+    blocked = ledger.blocked(WorkloadKey("mallory", "Deployment", "untouched"), "uid", time.time())
+    assert blocked
+    assert blocked.reason is Reason.CIRCUIT_OPEN
 
 
 @pytest.mark.parametrize(
@@ -228,6 +276,46 @@ def test_a_dry_run_decides_and_touches_nothing(client: ApiClient, start: Start) 
     assert replica.get("/reports/plan-1/execution.json")[0] == 404
     assert uids(client, "web") == {pod["metadata"]["uid"]}
     assert client.get_or_none("ConfigMap", "descheduler-ledger", NAMESPACE) is None
+
+
+@pytest.fixture
+def nested_group(client: ApiClient) -> Iterator[None]:
+    """A PodGroup with JSON that is nested 1,500 deep, which the test itself can only write with a larger stack."""
+    apply_crds(client)
+    nested: Any = 1
+    for _ in range(1500):
+        nested = {"a": nested}
+    version = "scheduling.x-k8s.io/v1alpha1"
+    group = {"apiVersion": version, "kind": "PodGroup", "metadata": {"name": "nested"}, "spec": {"minMember": 1}}
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    client.apply(group | {"status": {"more": nested}})
+    sys.setrecursionlimit(before)
+    yield
+    sys.setrecursionlimit(20_000)
+    client.delete("PodGroup", "nested", api_version=version)
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("nested_group")
+def test_objects_that_end_a_cycle_elsewhere_are_named_and_the_cycle_goes_on(client: ApiClient, start: Start) -> None:
+    marks = {"gang.scheduling.koordinator.sh/name": "many", "gang.scheduling.koordinator.sh/min-available": "9" * 5000}
+    container = {"name": "main", "image": "test/main"}
+    many = {"name": "many", "annotations": marks}
+    client.apply({"apiVersion": "v1", "kind": "Pod", "metadata": many, "spec": {"containers": [container]}})
+    hungry = container | {"resources": {"requests": {"memory": "1e18"}}}
+    client.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hungry"}, "spec": {"containers": [hungry]}})
+    client.create_node("huge", gpus=10**9)
+    client.wait_for_nodes("huge")
+
+    replica = start(None, "dry-run")
+    client.wait_for(lambda: replica.port and "huge" in replica.get("/readyz")[1], what="the first cycle")
+    status, text = replica.get("/readyz")
+    assert status == 200, text
+    for name in ("PodGroup default/nested: ", "Gang koordinator:default/many: ", "Pod default/hungry: ", "Node huge: "):
+        assert name in text
+    for kind in ("PodGroup", "Gang", "Pod", "Node"):
+        assert f'descheduler_unreadable_objects{{kind="{kind}"}} 1.0' in replica.get("/metrics")[1]
 
 
 def test_of_two_replicas_one_acts_and_the_other_takes_over(client: ApiClient, start: Start) -> None:

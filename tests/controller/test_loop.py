@@ -8,6 +8,7 @@ from random import Random
 from typing import NoReturn
 
 import pytest
+from structlog.testing import capture_logs
 
 from builders import cluster, node, pod
 from controller.stages import POLICY, Stage, value
@@ -24,6 +25,7 @@ from descheduler.model.errors import (
 )
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.pipeline import Decision
 from descheduler.planning.problems import Problem, ProblemKind
 from execution.fakes import Fence, Scripted
 from execution.plans import action, move, plan
@@ -135,6 +137,27 @@ def test_a_failed_strategy_is_said_and_stops_nothing(stage: Stage) -> None:
     assert controller.status.ready.ok
     assert "HotNodes: division by zero" in controller.status.ready.text
     assert value(controller.metrics, "plan_problems") == 1
+
+
+def test_an_object_that_cannot_be_read_is_logged_once_until_it_is_mended(stage: Stage) -> None:
+    lines = [f"Pod shop/p-{i}: absurd" for i in range(120)]
+    unreadable = ["PodGroup shop/g: nested", *lines]
+    stage.decide = lambda *_: Decision(plan(), unreadable=tuple(unreadable))
+    controller = stage.controller()
+    with capture_logs() as logs:
+        controller.cycle()
+        controller.cycle()
+    told = [one["problem"] for one in logs if one["event"] == "an object cannot be read"]
+    assert told == unreadable[:100]
+    assert [one["objects"] for one in logs if one["event"] == "more objects cannot be read"] == [21]
+    assert value(controller.metrics, "unreadable_objects", kind="Pod") == 120
+    assert value(controller.metrics, "unreadable_objects", kind="PodGroup") == 1
+    unreadable.clear()
+    controller.cycle()
+    unreadable.append("PodGroup shop/g: nested")
+    with capture_logs() as logs:
+        controller.cycle()
+    assert "PodGroup shop/g: nested" in [one.get("problem") for one in logs]
 
 
 def test_strategies_that_lack_history_pause_the_controller_and_the_others_go_on(stage: Stage) -> None:

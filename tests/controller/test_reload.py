@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-from controller.stages import POLICY
+import pytest
+
+from controller.stages import POLICY, Stage, value
+from controller.volumes import Mounted
+from descheduler.controller import reload
+from descheduler.controller.loop import Controller
 from descheduler.controller.reload import PolicyWatch
 from execution.fakes import WALL, Time
+from execution.plans import action, move, plan
 
 
-class ConfigMapVolume:
-    """A mounted ConfigMap: the file is a link into `..data`, itself a link that the kubelet replaces by renaming."""
-
+class PolicyVolume:
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._turn = 0
-        (folder / "policy.yaml").symlink_to(Path("..data") / "policy.yaml")
-
-    @property
-    def path(self) -> Path:
-        return self._folder / "policy.yaml"
+        self.path = folder / "policy.yaml"
+        self._volume = Mounted(folder)
 
     def put(self, text: str) -> None:
-        self._turn += 1
-        data = self._folder / f"..{self._turn}"
-        data.mkdir()
-        (data / "policy.yaml").write_text(text)
-        link = self._folder / "..data_tmp"
-        link.symlink_to(data.name)
-        link.rename(self._folder / "..data")
+        self._volume.put({"policy.yaml": text})
 
 
 def test_a_swapped_config_map_is_seen(tmp_path: Path) -> None:
-    volume, time = ConfigMapVolume(tmp_path), Time()
+    volume, time = PolicyVolume(tmp_path), Time()
     volume.put(POLICY)
     watch = PolicyWatch(volume.path, time.clock.wall)
     assert watch.poll()
@@ -47,7 +44,7 @@ def test_a_swapped_config_map_is_seen(tmp_path: Path) -> None:
 
 
 def test_a_bad_file_is_told_once_and_what_was_in_force_stays(tmp_path: Path) -> None:
-    volume, time = ConfigMapVolume(tmp_path), Time()
+    volume, time = PolicyVolume(tmp_path), Time()
     volume.put(POLICY)
     watch = PolicyWatch(volume.path, time.clock.wall)
     watch.poll()
@@ -62,8 +59,100 @@ def test_a_bad_file_is_told_once_and_what_was_in_force_stays(tmp_path: Path) -> 
     assert watch.policy is not None
 
 
+def lost(path: Path) -> None:
+    path.unlink()
+
+
+def lost_with_its_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)  # opening it would wait for a writer for ever
+
+
+def a_link_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+def endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def enormous(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(10**9)
+
+
+def no_text(path: Path) -> None:
+    path.write_bytes(b"mode: \xff")
+
+
+def empty(path: Path) -> None:
+    path.write_text("")
+
+
+@pytest.mark.parametrize(
+    "gone", [lost, lost_with_its_folder, a_folder, a_pipe, a_link_to_itself, endless, enormous, no_text, empty]
+)
+def test_a_watch_of_the_file_that_fails_is_told_in_readiness(tmp_path: Path, gone: Callable[[Path], None]) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    stage = Stage(folder / "policy.yaml", mode="active", plan=plan(action(move("web-1"))))
+    controller = stage.controller()
+    assert controller.cycle() == "acted"
+    ready = controller.status.ready
+
+    gone(stage.path)
+    assert controller.watch.changed()
+    for _ in range(2):  # for as long as it lasts, not once
+        assert controller.cycle() == "planned", "the policy in force goes on; of a file that is lost none says active"
+        assert f"policy: the file cannot be used, the former policy stays in force: {stage.path}" in told(controller)
+        assert f"mode: dry-run: the policy file does not tell its mode: {stage.path}" in told(controller)
+        assert value(controller.metrics, "policy_reload_success") == 0
+        assert not controller.watch.changed()
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    stage.path.write_text(POLICY)
+    assert controller.watch.changed()
+    assert controller.cycle() == "acted"
+    assert controller.status.ready == ready
+    assert value(controller.metrics, "policy_reload_success") == 1
+
+
+def test_a_policy_that_nobody_foresaw_is_told_for_as_long_as_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = Stage(tmp_path / "policy.yaml").controller()
+    controller.cycle()
+    before = controller.watch.policy
+
+    def fails(*_: str) -> NoReturn:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(reload, "load_policy", fails)
+    (tmp_path / "policy.yaml").write_text(POLICY + "# changed\n")
+    for _ in range(2):
+        assert controller.cycle() == "planned"
+        assert "cannot be loaded: RecursionError: too deep" in told(controller)
+    assert controller.watch.policy is before
+
+
+def told(controller: Controller) -> str:
+    return controller.status.ready.text
+
+
 def test_the_same_content_written_again_is_no_change(tmp_path: Path) -> None:
-    volume = ConfigMapVolume(tmp_path)
+    volume = PolicyVolume(tmp_path)
     volume.put(POLICY)
     watch = PolicyWatch(volume.path, Time().clock.wall)
     watch.poll()

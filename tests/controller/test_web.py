@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from email.message import Message
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from descheduler.controller.listener import WebServer, listening
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.reports import Reports
+from descheduler.controller.run import RunOptions, assembled
 from descheduler.controller.status import Status
-from descheduler.controller.web import HEADERS, WebServer, create_app
+from descheduler.controller.web import HEADERS, create_app
 from descheduler.execution.outcomes import ExecutionReport
 from descheduler.model.errors import UsageError
 from descheduler.model.plan import PlanDocument
@@ -124,6 +129,77 @@ def test_what_a_cluster_says_is_escaped(site: Site) -> None:
     text = site.get("/")[1]
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
+
+
+def answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_on_a_laptop_nobody_else_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with listening(None, 0) as found:
+        port = found.getsockname()[1]
+        assert answers("127.0.0.1", port)
+        assert not answers("127.0.0.2", port), "another address of this machine"
+
+
+@pytest.mark.parametrize("host", [None, "", "::", "[::]"])
+def test_in_a_cluster_every_address_is_served_of_both_kinds(monkeypatch: pytest.MonkeyPatch, host: str | None) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with listening(host, 0) as found:
+        port = found.getsockname()[1]
+        assert answers("127.0.0.1", port)
+        assert answers("127.0.0.2", port)
+        assert answers("::1", port) == socket.has_dualstack_ipv6()
+
+
+def test_an_address_that_is_given_is_the_one_that_is_served() -> None:
+    with listening("127.0.0.2", 0) as found:
+        port = found.getsockname()[1]
+        assert answers("127.0.0.2", port)
+        assert not answers("127.0.0.1", port)
+    with pytest.raises(UsageError, match="cannot listen on nowhere"):
+        listening("nowhere.invalid", 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [("localhost", 200), ("localhost:8080", 200), ("127.0.0.1:80", 200), ("[::1]:80", 200), ("evil.example", 421)],
+)
+def test_on_a_laptop_names_that_were_pointed_here_read_nothing(site: Site, host: str, code: int) -> None:
+    app = create_app(site.status, site.reports, site.metrics, site._render, local_names=True)
+    server = WebServer(app, "127.0.0.1", 0)
+    server.start()
+    try:
+        for path in ("/reports/", "/metrics", "/healthz"):
+            request = urllib.request.Request(f"http://127.0.0.1:{server.port}{path}", headers={"Host": host})
+            assert status_of(request) == code
+    finally:
+        server.stop()
+    elsewhere = urllib.request.Request(f"http://127.0.0.1:{site.server.port}/reports/", headers={"Host": host})
+    assert status_of(elsewhere) == 200, "in a cluster a proxy may call it as it likes"
+
+
+def status_of(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+
+
+def test_a_certificate_without_its_key_is_wrong_usage(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    clusters = '[{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}]'
+    contexts = '[{"name": "a", "context": {"cluster": "a", "user": ""}}]'
+    kubeconfig.write_text(f'{{"clusters": {clusters}, "contexts": {contexts}, "users": [], "current-context": "a"}}')
+    with ExitStack() as stack, pytest.raises(UsageError, match="--tls-private-key-file are given together"):
+        assembled(RunOptions(kubeconfig=kubeconfig, port=0, certificate=tmp_path / "tls.crt"), stack)
 
 
 def test_a_port_that_is_taken_is_one_clear_error(site: Site) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
+from controlplane.audit import AuditLog
 from controlplane.client import ApiClient
 from controlplane.identities import Identity, make_identities, write_kubeconfig, write_signing_key, write_token_file
 from controlplane.processes import ComponentDiedError, ManagedProcess, answers, free_port
@@ -28,6 +29,7 @@ class ControlPlane:
         ca_file: PEM file that its certificate is checked with.
         directory: everything it writes; logs are ``*.log`` in it.
         client: an API client with all rights.
+        audit: what the program's own service account asked for.
     """
 
     def __init__(self, directory: Path, *, service_accounts: bool = False) -> None:
@@ -37,6 +39,7 @@ class ControlPlane:
         self.ca_file = directory / "certificates" / "apiserver.crt"
         self._identities: dict[str, Identity] = make_identities()
         self._processes: dict[str, ManagedProcess] = {}
+        self.audit = AuditLog(directory)
         self.client: ApiClient
         self._sweeper: Sweeper
 
@@ -119,7 +122,29 @@ class ControlPlane:
         self.client.wait_for(
             lambda: self.client.get_or_none("ServiceAccount", "default"), timeout=30, what="the default service account"
         )
+        self._keep_parameters_alive()
         self._sweeper = Sweeper(self.client)
+
+    def _keep_parameters_alive(self) -> None:
+        """Bind a policy that has nothing to do, for as long as the API server runs.
+
+        Once no policy with ConfigMaps for parameters is bound any more, an API server never reads them again until it
+        is restarted (kubernetes/kubernetes#133827), and tests come one after the other.
+        """
+        group, name = "admissionregistration.k8s.io/v1", {"name": "keeps-parameters-alive"}
+        rule = {"apiGroups": ["nobody.test"], "apiVersions": ["v1"], "resources": ["none"], "operations": ["CREATE"]}
+        nothing = '[JSONPatch{op: "test", path: "/kind", value: object.kind}]'
+        mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": nothing}}
+        policy = {
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {"resourceRules": [rule]},
+            "mutations": [mutation],
+        }
+        parameters = {**name, "namespace": "default", "parameterNotFoundAction": "Allow"}
+        binding = {"policyName": name["name"], "paramRef": parameters}
+        for kind, spec in (("MutatingAdmissionPolicy", policy), ("MutatingAdmissionPolicyBinding", binding)):
+            self.client.apply({"apiVersion": group, "kind": kind, "metadata": name, "spec": spec})
 
     def _run(self, name: str, binaries: Path, *flags: str) -> ManagedProcess:
         process = ManagedProcess.start(name, [binaries / name, *flags], self.directory / f"{name}.log")
@@ -161,6 +186,7 @@ class ControlPlane:
             # Without the last it drops `disruptionMode` of pod groups, and says "Pod" of each.
             "--feature-gates=GenericWorkload=true,GangScheduling=true,WorkloadAwarePreemption=true",
             "--runtime-config=scheduling.k8s.io/v1alpha2=true",
+            *self.audit.flags(),
         )
         apiserver.wait_ready(lambda: answers(f"{self.server}/readyz", token=self.token("admin")))
 

@@ -96,17 +96,19 @@ class PrometheusServer:
         basic_auth: bool = False,
         extra_flags: Sequence[str] = (),
         settings: Mapping[str, Any] | None = None,
+        scrapes: Sequence[Mapping[str, Any]] = (),
         programs: tuple[str, str] | None = None,
     ) -> Self:
         """Back-fill ``data`` and start serving it.
 
         Args:
-            data: OpenMetrics text, or the series themselves. It scrapes nothing, so this is all there is to query.
+            data: OpenMetrics text, or the series themselves. Without ``scrapes`` this is all there is to query.
             directory: an empty or absent folder of its own.
             retention: how old a sample may be. A short one makes it forget the older part of ``data``.
             basic_auth: ask for ``BASIC_AUTH``.
             extra_flags: more flags of ``prometheus``, for example ``--query.max-samples=1000``.
             settings: more of the section ``global`` of its configuration, for example ``external_labels``.
+            scrapes: its ``scrape_configs``.
             programs: paths of ``prometheus`` and ``promtool`` if not the installed ones.
 
         Raises:
@@ -118,7 +120,7 @@ class PrometheusServer:
         directory.mkdir(parents=True, exist_ok=True)
         back_fill(promtool, data, directory)
         section = json.dumps({"scrape_interval": "15s", **(settings or {})})
-        (directory / "prometheus.yml").write_text(f"global: {section}\n")
+        (directory / "prometheus.yml").write_text(f"global: {section}\nscrape_configs: {json.dumps([*scrapes])}\n")
         users = {BASIC_AUTH[0]: _BASIC_AUTH_HASH} if basic_auth else {}
         (directory / "web.yml").write_text(
             "".join(f"basic_auth_users:\n  {user}: {hashed}\n" for user, hashed in users.items())

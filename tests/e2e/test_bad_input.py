@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -390,13 +391,13 @@ class Controller:
 
 @contextmanager
 def running(
-    world: World, policy: Path, *, mode: str = "active", env: Mapping[str, str] | None = None
+    world: World, policy: Path, *more: str, mode: str = "active", env: Mapping[str, str] | None = None
 ) -> Iterator[Controller]:
     """The controller as it runs in a cluster; it must stop cleanly whatever it met."""
     port = free_port()
     words = [COMMAND, "run", "--mode", mode, "--kubeconfig", str(world.kubeconfig), "--policy", str(policy)]
     words += ["--prometheus", world.prometheus, "--host", "127.0.0.1", "--port", str(port)]
-    words += ["--namespace", "descheduler"]
+    words += ["--namespace", "descheduler", *more]
     with (policy.parent / "controller.log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, **(env or {})})
         try:
@@ -507,6 +508,29 @@ def test_a_policy_that_becomes_invalid_leaves_the_former_in_force_and_is_told(wo
             what="the good policy to be in force",
             every=0.2,
         )
+
+
+def test_a_full_disk_is_told_in_readiness_and_plans_go_on(world: World, policy: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with running(world, policy, "--store", str(store), mode="dry-run") as controller:
+        pid = controller.process.pid
+        _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, most))  # no file may be larger: its log is not
+
+        def told(text: str, success: str) -> bool:
+            code, said = controller.get("/readyz")
+            metric = f"descheduler_history_store_success {success}" in controller.get("/metrics")[1]
+            return code == 200 and metric and (text in said if text else "cannot be kept" not in said)
+
+        text = f"{store}/cpu.history cannot be kept: File too large (EFBIG)"
+        world.client.wait_for(lambda: told(text, "0.0"), timeout=60, what="the full disk to be told", every=0.2)
+        assert "descheduler_planned_moves{strategy" in controller.get("/metrics")[1]
+        assert list(store.iterdir()) == []
+
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+        policy.write_text(policy.read_text() + "\n# another cycle\n")
+        world.client.wait_for(lambda: told("", "1.0"), timeout=60, what="it to be kept again", every=0.2)
+        assert (store / "cpu.history").is_file()
 
 
 def test_acting_without_the_right_to_evict_names_it_and_moves_nothing(world: World, policy: Path) -> None:

@@ -81,10 +81,10 @@ class World:
         return found
 
     @contextmanager
-    def running(self, mode: str, kubeconfig: Path) -> Iterator[Pages]:
-        """The controller as a process, stopped by SIGTERM; what it serves."""
+    def running(self, mode: str, kubeconfig: Path, *more: str) -> Iterator[Pages]:
+        """The controller as a process with `more` arguments, stopped by SIGTERM; what it serves."""
         port = free_port()
-        words = ("run", "--mode", mode, "--host", "127.0.0.1", "--port", str(port), "--namespace", "descheduler")
+        words = ("run", "--mode", mode, "--host", "127.0.0.1", "--port", str(port), "--namespace", "descheduler", *more)
         with (self._folder / "controller.log").open("wb") as log:
             process = subprocess.Popen(
                 self.command(*words, kubeconfig=kubeconfig), stdout=log, stderr=log, env={**os.environ}

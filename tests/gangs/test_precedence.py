@@ -74,9 +74,36 @@ def test_bundled_gangs_of_several_namespaces_form_one_unit() -> None:
     assert unit.blocked is None
 
 
-def test_a_bundle_that_only_one_side_names_is_closed_all_the_same() -> None:
-    unit = only_unit([*bundle("a", "x", ["a/x", "b/y"]), *bundle("b", "y", [])])  # type: ignore[list-item]
-    assert unit.members == (0, 1, 2, 3)
+@pytest.mark.parametrize("own", ["a", "b"])
+def test_who_names_a_gang_that_does_not_name_him_stays_and_the_other_is_as_it_was(own: str) -> None:
+    """Also within one namespace."""
+    pods = [*bundle(own, "x", [f"{own}/x", "b/y"]), *bundle("b", "y", [])]
+    claimant, other = resolve(snap(pods)).gangs  # type: ignore[arg-type]
+    assert claimant.blocked is not None
+    assert (claimant.members, claimant.blocked.reason, claimant.blocked.by) == (
+        (0, 1),
+        Reason.GANG_ONE_SIDED,
+        "koordinator:b/y",
+    )
+    assert claimant.blocked.detail == f"koordinator:{own}/x names it, and is not named by it"
+    assert (other.members, other.blocked) == ((2, 3), None)
+
+
+def test_a_bundle_of_two_is_not_torn_open_by_a_third_that_lists_both() -> None:
+    both = ["a/x", "b/y"]
+    third = bundle("c", "z", [*both, "c/z"])
+    found = resolve(snap([*bundle("a", "x", both), *bundle("b", "y", both), *third])).gangs  # type: ignore[arg-type]
+    assert [(u.members, u.blocked is None) for u in found] == [((0, 1, 2, 3), True), ((4, 5), False)]
+
+
+def test_what_a_gang_s_object_lists_counts_and_not_what_its_pods_claim() -> None:
+    """As for Koordinator's scheduler, which reads the annotations of pods only where there is no object."""
+    marks = {f"{KOORD}/groups": json.dumps(["a/x", "b/y"])}
+    labels = {"pod-group.scheduling.sigs.k8s.io": "x"}
+    pods = [pod(f"x-{i}", node="n1", namespace="a", labels=labels, annotations=marks) for i in range(2)]
+    of_object = custom("scheduling.sigs.k8s.io/v1alpha1", "PodGroup", "x", {"minMember": 2}, "a")
+    found = resolve(snap([*pods, *bundle("b", "y", [])], [of_object])).gangs  # type: ignore[list-item]
+    assert [(u.members, u.blocked) for u in found] == [((0, 1), None), ((2, 3), None)]
 
 
 def test_a_bundle_with_a_gang_that_is_not_there_does_not_move() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +80,38 @@ def test_a_folder_that_cannot_be_written_is_said_and_memory_still_serves(tmp_pat
     store = HistoryStore(tmp_path / "file")
     assert "cannot be kept" in store.keep("cpu", "f", ring(), now=0.0, soon=True)
     assert store.load("cpu", "f").ring is not None
+
+
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes: writing fails as on a full disk, wherever tests run."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("most", [0, 1, 40, 100])
+def test_a_full_disk_is_told_and_spoils_nothing(tmp_path: Path, most: int) -> None:
+    store = HistoryStore(tmp_path)
+    store.keep("cpu", "f", ring(1.0), now=0.0, soon=True)
+    with full_disk(most):
+        store.keep("cpu", "f", ring(2.0), now=1.0, soon=True)
+        assert store.problem == f"{tmp_path / 'cpu.history'} cannot be kept: File too large (EFBIG)"
+        newest = store.load("cpu", "f").ring
+        assert newest is not None
+        assert newest.values[0, 0] == 2.0, "memory has it"
+    assert [p.name for p in tmp_path.iterdir()] == ["cpu.history"], "nothing half written is left"
+    kept = HistoryStore(tmp_path).load("cpu", "f").ring
+    assert kept is not None
+    assert kept.values[0, 0] == 1.0, "the former file is whole"
+    store.keep("cpu", "f", ring(2.0), now=2.0)
+    assert store.problem == "", "tried again at once, and told no more"
+    kept = HistoryStore(tmp_path).load("cpu", "f").ring
+    assert kept is not None
+    assert kept.values[0, 0] == 2.0
 
 
 def test_small_additions_wait_and_large_ones_do_not(tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ def read_gangs(snapshot: ClusterSnapshot) -> list[Gang]:
         gang = Gang(f"{reader.__name__.strip('_')}:{namespace}/{name}", rank, found)
         reader(snapshot, gang, [snapshot.pods[i] for i in found], namespace, name)
         gangs.append(gang)
+    links = {gang.name: gang.links for gang in gangs}
+    for gang in gangs:
+        gang.stuck = gang.stuck or next(
+            (f"{n} does not name it" for n in gang.links if gang.name not in links.get(n, ())), ""
+        )
     return gangs
 
 
@@ -63,7 +68,7 @@ def closures(gangs: list[Gang]) -> list[list[Gang]]:
 
 
 def _bound(a: Gang, b: Gang) -> bool:
-    return bool(set(a.members) & set(b.members)) or a.name in b.links or b.name in a.links
+    return bool(set(a.members) & set(b.members)) or (a.name in b.links and b.name in a.links)
 
 
 def alive(pod: Pod) -> bool:

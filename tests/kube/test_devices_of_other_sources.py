@@ -205,8 +205,10 @@ class TestVirtualGpus:
 
 
 class TestKai:
-    def reservation(self, device: str, group: str = "g1", name: str = "hold") -> Json:
-        return annotated(name, ONE, labels={"runai-gpu-group": group}, **{"run.ai/reserve_for_gpu_index": device})
+    def reservation(self, device: str, group: str = "g1", name: str = "hold", namespace: str = "shop") -> Json:
+        found = annotated(name, ONE, labels={"runai-gpu-group": group}, **{"run.ai/reserve_for_gpu_index": device})
+        found["metadata"]["namespace"] = namespace
+        return found
 
     def fraction(self, name: str, labels: dict[str, str], **annotations: str) -> Json:
         named = {k.replace("_", "-"): v for k, v in annotations.items()}
@@ -235,6 +237,19 @@ class TestKai:
         one = pod_of(found, "a")
         assert one.gpu_indices == (1, 3)
         assert one.spec.gpu == GpuRequest(GPU, 2, 500)
+
+    @pytest.mark.parametrize(("of_kai", "held"), [("kai-resource-reservation", (2,)), ("elsewhere", ())])
+    def test_a_tenant_s_pod_that_looks_like_a_placeholder_does_not_overrule_one(
+        self, of_kai: str, held: tuple[int, ...]
+    ) -> None:
+        """Where the namespace of placeholders is another, two that contradict each other tell nothing."""
+        found = snapshot(
+            self.reservation("2", namespace=of_kai),
+            self.reservation("3", name="forged", namespace="evil"),
+            self.fraction("a", {"runai-gpu-group": "g1"}, gpu_fraction="0.25"),
+            devices=[koordinator_device(*map(koordinator_gpu, range(4)))],
+        )
+        assert pod_of(found, "a").gpu_indices == held
 
     @pytest.mark.parametrize("device", ["-1", ""])
     def test_a_placeholder_that_does_not_know_its_device_tells_nothing(self, device: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.convert.annotations import AnnotationFilter
@@ -39,6 +40,29 @@ def test_a_sweep_forgets_what_is_gone_and_keeps_what_is_shared() -> None:
     assert first.labels is second.labels is third.labels
     put(codec, store, "d", version=3)
     assert pods(store)[3].spec.requests == (("cpu", 103), ("pods", 1))
+
+
+@pytest.mark.parametrize("what", ["labels", "spec", "owners"])
+def test_what_a_tenant_makes_again_and_again_is_let_go(what: str) -> None:
+    """A pod whose labels, spec or owner are others each time, beside some that stay."""
+    codec = Codec(KINDS["pods"].at("v1"), Interner())
+    store, most = ObjectStore(codec), 0
+    put(codec, store, "a", "b")
+    for i in range(9_000):
+        owner = {"apiVersion": "v1", "kind": "ReplicaSet", "name": "web", "uid": f"u-{i}", "controller": True}
+        metadata = {
+            "labels": {"app": "web", f"l-{i}": "x"} if what == "labels" else {"app": "web"},
+            "ownerReferences": [owner] if what == "owners" else [],
+        }
+        wanted = {"cpu": f"{i + 1 if what == 'spec' else 1}m"}
+        store.put(codec.one(msgspec.json.encode(pod("c", container(requests=wanted), metadata=metadata))))
+        if codec.interner.worn:  # as a watch asks after each event
+            codec.interner.sweep(store.objects.values())
+        most = max(most, len(codec.interner.specs), len(codec.interner._labels), len(codec.interner._owners))
+    assert 1_000 < most < 2_100
+    first, second = pods(store)[:2]
+    assert first.spec is second.spec
+    assert first.labels is second.labels
 
 
 def test_annotations_are_told_apart_however_often_they_were_seen() -> None:

@@ -252,7 +252,12 @@ ALLOCATED = '{"gpu":[{"minor":1,"resources":{}},{"minor":0}],"rdma":[{"minor":7}
     ],
 )
 def test_devices_that_a_pod_holds(annotations: dict[str, str], indices: tuple[int, ...]) -> None:
-    assert read(pod("a", metadata={"annotations": annotations})).gpu_indices == indices
+    asking = container(requests={"nvidia.com/gpu": "2"})
+    assert read(pod("a", asking, metadata={"annotations": annotations})).gpu_indices == indices
+
+
+def test_annotations_of_pods_that_ask_for_no_device_are_nobodys_word() -> None:
+    assert read(pod("a", metadata={"annotations": {"alibabacloud.com/gpu-index": "3-1"}})).gpu_indices == ()
 
 
 def test_only_annotations_that_are_read_are_kept() -> None:

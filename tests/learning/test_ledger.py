@@ -92,18 +92,18 @@ def test_a_resumed_unit_is_not_counted_twice() -> None:
 
 def test_the_circuit_opens_when_evicted_pods_stay_pending_and_closes_when_they_run() -> None:
     ledger = Ledger()
-    for i in range(RULES.pending_limit):
+    for i in range(RULES.circuit.limit):
         ledger = moved(ledger, f"web-{i}", "", NOW, ready=None, landed="")
-    late = NOW + RULES.pending_after + 1
-    assert ledger.circuit(NOW + 1) is None
-    blocked = ledger.circuit(late)
-    assert blocked
-    assert blocked.reason is Reason.CIRCUIT_OPEN
+    late = NOW + RULES.circuit.after + 1
+    assert ledger.circuit(NOW + 1).everyone is None
+    opening = ledger.circuit(late).everyone
+    assert opening
+    assert opening.blocked.reason is Reason.CIRCUIT_OPEN
     assert ledger.in_flight(late) >= {"uid-default-web-0"}
 
-    there = [pod(f"web-new{i}", node="n2", created=NOW + 3) for i in range(RULES.pending_limit)]
+    there = [pod(f"web-new{i}", node="n2", created=NOW + 3) for i in range(RULES.circuit.limit)]
     running = reconcile(ledger, cluster([node("n2")], there), late)
-    assert running.circuit(late) is None
+    assert not list(running.circuit(late).openings())
     assert {e.landed for e in running.entries} == {"n2"}
     assert running.entries[0].ready_seconds == pytest.approx(late - NOW)
     assert running.in_flight(late) == frozenset()
@@ -150,6 +150,27 @@ def test_a_strategy_whose_moves_miss_is_paused(hits: int, paused: bool) -> None:
         assert judged(ledger, True, after).paused(after) == {}  # what it did before the pause does not count again
 
 
+def misses(ledger: Ledger, namespace: str, count: int, at: float) -> Ledger:
+    """Pods of the namespace come back to the node that they left."""
+    for i in range(count):
+        one = move(f"{namespace}-{at}-{i}", namespace=namespace)
+        outcome = PodOutcome(one, True, at=at + i, landed="n1", successor=f"s-{one.uid}", ready_seconds=1.0)
+        done = ActionOutcome(action(one), Result.DONE, (outcome,))
+        ledger = ledger.record([done], f"p-{one.pod}", goals_of(plan(action(one))))
+    return judged(ledger, False, at + HOUR)
+
+
+def test_one_tenants_misses_pause_no_strategy_and_those_of_several_do() -> None:
+    ledger = Ledger()
+    for i in range(5):
+        ledger = moved(ledger, f"web-{i}", f"s{i}", NOW + i, f"p{i}")
+    ledger = misses(judged(ledger, False, NOW + HOUR), "mallory", 30, NOW + 2 * HOUR)
+    assert ledger.hit_rates() == {"HotNodes": 0.0}
+    assert ledger.paused(NOW + 4 * HOUR) == {}
+    assert list(misses(ledger, "another", 3, NOW + 5 * HOUR).paused(NOW + 7 * HOUR)) == ["HotNodes"]
+    assert list(misses(Ledger(), "mallory", 30, NOW).paused(NOW + 2 * HOUR)) == ["HotNodes"]  # nobody else was moved
+
+
 def test_a_pod_that_came_back_to_its_node_is_a_miss() -> None:
     ledger = moved(Ledger(), "web-1", "s1", landed="n1")
     assert judged(ledger, False, NOW + HOUR).hit_rates() == {"HotNodes": 0.0}
@@ -192,6 +213,15 @@ def test_it_stays_bounded_however_much_is_moved() -> None:
     assert len(pack(many(20_000))) <= MAX_BYTES
 
 
+def test_what_shrinks_well_is_kept_no_larger_than_it_can_be_read() -> None:
+    """Names that a tenant chose shrink to nothing, and the kept ledger would be refused when it is read."""
+    long = "x" * 2500
+    ledger = replace(many(20_000), entries=tuple(replace(e, unit=long, workload=long) for e in many(20_000).entries))
+    kept = unpack(pack(ledger), RULES)
+    assert 1000 < len(kept.entries) < 20_000
+    assert kept.entries[-1] == ledger.entries[-1]  # the oldest go first
+
+
 def test_what_is_kept_is_what_was_there() -> None:
     ledger = judged(moved(Ledger(), "web-1", "s1"), True, NOW + HOUR)
     assert unpack(pack(ledger), RULES) == ledger
@@ -210,3 +240,7 @@ def test_it_survives_in_a_real_config_map(control_plane: ControlPlane) -> None:
     ledger = moved(many(RULES.size), "web-1", "s1", NOW + 1e6)
     store.save(ledger)
     assert store.load(RULES) == ledger
+    store.save(many(20_000))  # far more than 1 MiB
+    kept = store.load(RULES)
+    assert len(pack(kept)) > MAX_BYTES / 2
+    assert kept.entries == many(20_000).entries[-len(kept.entries) :]

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pytest
 
+from descheduler.learning.circuit import CircuitRules
 from descheduler.learning.ledger import LedgerRules
 from descheduler.model.errors import PolicyError
 from descheduler.policy import Policy, load_policy
@@ -13,15 +14,17 @@ from descheduler.policy import Policy, load_policy
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 OTHER = """\
 cooldown: {unit: 2h, workload: 1m, backoffFactor: 3, longest: 12h, quarantineAfter: 2, quarantine: 1d}
-acting: {pendingLimit: 2, pendingAfter: 1m}
+acting: {pendingLimit: 2, pendingAfter: 1m, pendingShare: 25%, pendingNamespaces: 4}
 learning: {settle: 5m, easedShare: 25%, minHitRate: 50%, window: 10, minJudged: 2, pause: 1h, remember: 500}
 """
 
 
 def test_every_rule_can_be_set() -> None:
     rules, defaults = LedgerRules.of(load_policy(HEAD + OTHER)), LedgerRules.of(Policy())
-    same = [f.name for f in fields(LedgerRules) if getattr(rules, f.name) == getattr(defaults, f.name)]
-    assert same == ["pending_window"]  # older ones are nobody's business any more, whatever a policy says
+    assert not [f.name for f in fields(LedgerRules) if getattr(rules, f.name) == getattr(defaults, f.name)]
+    ours, usual = rules.circuit, defaults.circuit
+    same = [f.name for f in fields(CircuitRules) if getattr(ours, f.name) == getattr(usual, f.name)]
+    assert same == ["window", "alone"]  # older ones are nobody's business any more, whatever a policy says
     assert (rules.longest, rules.quarantine, rules.pause, rules.settle) == (43_200, 86_400, 3600, 300)
     assert (rules.eased_share, rules.hit_rate, rules.hit_window, rules.hit_least) == (0.25, 0.5, 10, 2)
 

@@ -77,6 +77,21 @@ def test_what_is_installed_is_admitted_and_can_read_all_it_needs(
     assert condition(client.get("Deployment", "descheduler", NAMESPACE), "Available") == "True"
 
 
+def test_the_namespace_lets_no_other_pod_in_than_a_restricted_one(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    """Else the test above would say nothing of the Deployment's pods."""
+    install(control_plane, "dry-run")
+    template = client.get("Deployment", "descheduler", NAMESPACE)["spec"]["template"]
+    meta = {"name": "one", "namespace": NAMESPACE}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
+    client.create(pod)
+    client.delete("Pod", "one", NAMESPACE)
+    own = {**pod["spec"]["containers"][0], "securityContext": {"allowPrivilegeEscalation": True}}
+    with pytest.raises(ApiStatusError, match='violates PodSecurity "restricted'):
+        client.create({**pod, "spec": {**pod["spec"], "containers": [own]}})
+
+
 def test_a_dry_run_really_cannot_evict(control_plane: ControlPlane, client: ApiClient) -> None:
     (pod,) = run_deployment(client, "web", 1)
     writer = ClusterWriter(install(control_plane, "dry-run"), Unelected())
@@ -118,8 +133,8 @@ def test_who_may_not_steer_changes_no_node(control_plane: ControlPlane, client: 
     (stays,) = report.actions
     assert stays.result is Result.REFUSED
     assert isinstance(stays.blocked, MissingRight)
-    assert stays.blocked.right == Right("", "nodes", "patch")
-    assert "patch nodes" in stays.blocked.detail
+    assert stays.blocked.right == Right("", "nodes", "get")
+    assert "get nodes" in stays.blocked.detail
     assert uids(client, "web") == {pod["metadata"]["uid"]}
 
 
@@ -170,7 +185,11 @@ def test_its_own_state_is_its_own_and_nobody_elses(
 
     writer = ClusterWriter(account, Unelected())
     for name in ("descheduler-intents", "descheduler-ledger"):
-        writer.save(writer.save(ConfigMap(Meta(name, NAMESPACE), {"a": "b"})))
+        if overlay == "active":
+            writer.save(writer.save(ConfigMap(Meta(name, NAMESPACE), {"a": "b"})))
+        else:  # it moves nothing, and has nothing to remember
+            with pytest.raises(Forbidden, match="create configmaps"):
+                writer.save(ConfigMap(Meta(name, NAMESPACE), {"a": "b"}))
 
     client.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": NAMESPACE}})
     theirs = client.get("ConfigMap", "theirs", NAMESPACE)["metadata"]["resourceVersion"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +9,36 @@ import pytest
 import yaml
 
 from descheduler.execution import intents
+from descheduler.execution.directions import DIRECTING, TRYING
 from descheduler.execution.executors.evict import Evict
 from descheduler.execution.executors.reserve import Reserve
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.steering import STEERING
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.learning import store as ledger_store
+from descheduler.model import directing
+from descheduler.model.directing import DIRECTIONS
 from descheduler.policy import load_policy
+from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 from manifests.kustomize import MANIFESTS, Object, named, of_kind, render
+from manifests.rules import rules
 
-MORE_RIGHTS = {"active-steering": STEERING, "active-reserve": Reserve.rights}
+MORE_RIGHTS = {
+    "active-steering": {(r, ()) for r in STEERING},
+    "active-reserve": {(r, ()) for r in Reserve.rights},
+    "active-directed": {*((r, (DIRECTIONS,)) for r in DIRECTING), *((r, ()) for r in TRYING)},
+    "active+recommend": {(r, ()) for r in RECOMMENDING},
+}
 OVERLAYS = ["dry-run", "active", *MORE_RIGHTS]
-OWN_RIGHTS = ("descheduler-evict", "descheduler-steer", "descheduler-reserve")
-
-
-def rules(overlay: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """(api group, resource, verb, resource names) of every rule of every role."""
-    for role in (*of_kind(overlay, "ClusterRole"), *of_kind(overlay, "Role")):
-        for rule in role["rules"]:
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    for verb in rule["verbs"]:
-                        yield group, resource, verb, tuple(rule.get("resourceNames", ()))
+OWN_RIGHTS = (
+    "descheduler-evict",
+    "descheduler-acting-state",
+    "descheduler-steer",
+    "descheduler-reserve",
+    "descheduler-recommend",
+    "descheduler-direct",
+)
+OWN_OBJECTS = (*OWN_RIGHTS, directing.NAME, directing.DIRECTIONS)
 
 
 def container(overlay: str) -> dict[str, Any]:
@@ -52,27 +59,28 @@ def test_the_role_reads_exactly_what_is_read() -> None:
     (role,) = of_kind("dry-run", "ClusterRole")
     granted = {(g, r) for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"]}
     assert granted == {(kind.group, kind.plural) for kind in KINDS.values()}
-    assert {tuple(rule["verbs"]) for rule in role["rules"]} == {("get", "list", "watch")}
+    assert {tuple(rule["verbs"]) for rule in role["rules"]} == {("list", "watch")}
 
 
-def test_a_dry_run_can_change_nothing_but_its_own_state() -> None:
+def test_a_dry_run_can_change_nothing_but_its_lease() -> None:
     writes = {(g, r, v, n) for g, r, v, n in rules("dry-run") if v not in ("get", "list", "watch")}
     assert writes == {
         ("coordination.k8s.io", "leases", "update", ("descheduler",)),
         ("coordination.k8s.io", "leases", "create", ()),
-        ("", "configmaps", "update", (intents.NAME, ledger_store.NAME)),
-        ("", "configmaps", "create", ()),
     }
     own = {r for role in of_kind("dry-run", "Role") for rule in role["rules"] for r in rule["resources"]}
     assert own == {"leases", "configmaps"}
 
 
-def test_active_adds_the_eviction_api_and_events_and_nothing_else() -> None:
+def test_active_adds_the_eviction_api_events_and_a_memory_and_nothing_else() -> None:
     added = set(rules("active")) - set(rules("dry-run"))
     assert added == {
         ("", "pods/eviction", "create", ()),
+        ("", "pods", "get", ()),
         ("events.k8s.io", "events", "create", ()),
-        ("events.k8s.io", "events", "patch", ()),
+        ("", "configmaps", "update", (intents.NAME, ledger_store.NAME)),
+        ("", "configmaps", "get", (intents.NAME, "descheduler-policy")),
+        ("", "configmaps", "create", ()),
     }
 
 
@@ -82,7 +90,7 @@ def test_active_grants_what_evicting_needs() -> None:
 
 @pytest.mark.parametrize("overlay", MORE_RIGHTS)
 def test_what_acts_in_another_way_is_granted_what_it_needs_and_nothing_else(overlay: str) -> None:
-    needed = {(r.group, r.resource, r.verb, ()) for r in MORE_RIGHTS[overlay]}
+    needed = {(r.group, r.resource, r.verb, names) for r, names in MORE_RIGHTS[overlay]}
     assert set(rules(overlay)) - set(rules("active")) == needed - set(rules("active"))
     assert needed - set(rules("active"))
 
@@ -94,7 +102,7 @@ def test_no_rule_has_a_wildcard(overlay: str) -> None:
 
 def test_overlays_differ_only_in_mode_and_rights() -> None:
     def without_mode(overlay: str) -> list[Object]:
-        objects = [o for o in render(overlay) if o["metadata"]["name"] not in OWN_RIGHTS]
+        objects = [o for o in render(overlay) if o["metadata"]["name"] not in OWN_OBJECTS]
         return [o if o["kind"] != "Deployment" else {**o, "spec": None} for o in objects]
 
     assert all(without_mode(overlay) == without_mode("dry-run") for overlay in OVERLAYS)
@@ -176,3 +184,35 @@ def test_traffic_is_limited_both_ways() -> None:
     assert policy["spec"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "descheduler"}
     ports = {p["port"] for rule in policy["spec"]["egress"] for p in rule["ports"]}
     assert ports == {53, 443, 6443, 9090}
+
+
+def test_authenticated_pages_may_ask_for_reviews_and_bind_nobody() -> None:
+    plain = {(o["kind"], o["metadata"]["name"]): o for o in render("dry-run")}
+    found = {(o["kind"], o["metadata"]["name"]): o for o in render("dry-run+authenticated-pages")}
+    added = {key: value for key, value in found.items() if key not in plain}
+    assert added.keys() == {
+        ("ClusterRole", "descheduler-authenticate"),
+        ("ClusterRoleBinding", "descheduler-authenticate"),
+        ("ClusterRole", "descheduler-pages-reader"),
+        ("ClusterRole", "descheduler-metrics-reader"),
+    }
+    rules = added["ClusterRole", "descheduler-authenticate"]["rules"]
+    assert {
+        (g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]
+    } == {
+        ("authentication.k8s.io", "tokenreviews", "create"),
+        ("authorization.k8s.io", "subjectaccessreviews", "create"),
+    }
+    assert "--authenticate" in found["Deployment", "descheduler"]["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def test_over_tls_probes_ask_by_tls_and_the_certificate_is_where_the_server_looks() -> None:
+    (deployment,) = [o for o in render("active+tls+authenticated-pages") if o["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    (own,) = pod["containers"]
+    assert own["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http", "scheme": "HTTPS"}
+    assert own["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http", "scheme": "HTTPS"}
+    mounts = {m["name"]: m["mountPath"] for m in own["volumeMounts"]}
+    assert f"--tls-cert-file={mounts['tls']}/tls.crt" in own["args"]
+    assert f"--tls-private-key-file={mounts['tls']}/tls.key" in own["args"]
+    assert {"name": "tls", "secret": {"secretName": "descheduler-tls"}} in pod["volumes"]

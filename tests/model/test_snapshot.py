@@ -75,3 +75,16 @@ def test_a_chain_that_bites_its_tail_ends() -> None:
 def test_unready_and_cordoned_nodes_are_no_destinations() -> None:
     snapshot = cluster([node("n1"), node("n2", ready=False), node("n3", unschedulable=True)])
     assert snapshot.columns.node_ready.tolist() == [True, False, False]
+
+
+def test_who_names_the_owner_of_another_namespace_has_another_owner_though_the_reference_is_one_object() -> None:
+    shared = (owner("ReplicaSet", "web-1"),)
+    pods = [pod(f"web-1-{ns}", namespace=ns, owners=shared, node="n1") for ns in ("evil", "prod", "prod2")]
+    found = cluster([node("n1")], pods)
+    assert found.looks.owners.rows.tolist() == [0, 1, 2]
+    assert [first.namespace for first in found.looks.first_of_owner] == ["evil", "prod", "prod2"]
+    assert [str(key) for key in found.columns.workloads] == [
+        "evil/ReplicaSet/web-1",
+        "prod/ReplicaSet/web-1",
+        "prod2/ReplicaSet/web-1",
+    ]

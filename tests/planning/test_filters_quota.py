@@ -29,7 +29,7 @@ def plugins(namespace: str = "a", name: str = "q", **spec: Json) -> CustomObject
 
 def koordinator(
     name: str,
-    namespace: str = "quotas",
+    namespace: str = "koordinator-system",
     runtime: Json = None,
     namespaces: Json = None,
     **spec: Json,

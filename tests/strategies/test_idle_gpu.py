@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from builders import NOW, cluster, key, node, pod
+from builders import NOW, cluster, key, node, pod, spec
 from descheduler.gangs import resolve
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.plan import PlanDocument
@@ -221,7 +221,7 @@ def test_pools_limit_what_is_looked_at() -> None:
 
 class TestEvicting:
     def test_an_idle_pod_moves_to_a_node_in_use(self) -> None:
-        pods = [pod("lab-0", gpu=2, node="g1"), pod("web-0", gpu=4, node="g2")]
+        pods = [pod("lab-0", of=replace(spec(gpu=2), grace_seconds=0), node="g1"), pod("web-0", gpu=4, node="g2")]
         busy = gpu_history({"lab": idle(600), "web": 0.9})
         answers = IdleGpu().propose(
             # g3 is empty: an idle pod must not open it.

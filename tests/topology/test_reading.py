@@ -101,6 +101,28 @@ def test_a_recording_without_names_has_the_same_topology() -> None:
         assert sorted(map(list, groups(before))) == sorted(map(list, groups(after)))
 
 
+def test_hypernodes_that_choose_by_a_pattern_choose_the_same_without_names() -> None:
+    def chosen(tier: int, kind: str, pattern: str) -> dict[str, object]:
+        return {"tier": tier, "members": [{"type": kind, "selector": {"regexMatch": {"pattern": pattern}}}]}
+
+    objects = {
+        "nodes": [{"metadata": {"name": f"rack-{i}-n{i % 2}"}} for i in range(6)],
+        "topology.volcano.sh/HyperNode": [
+            {"metadata": {"name": "leaf-a"}, "spec": chosen(1, "Node", r"^rack-[0-2]-n\d$")},
+            {"metadata": {"name": "leaf-b"}, "spec": chosen(1, "Node", "rack-[345]")},
+            {"metadata": {"name": "top"}, "spec": chosen(2, "HyperNode", "^leaf-.$")},
+            {"metadata": {"name": "odd"}, "spec": chosen(1, "Node", "rack-(")},
+        ],
+    }
+    plain = cluster_objects(objects, taken_at=NOW)
+    nameless = Anonymizer(b"key").objects(plain)
+    assert b"rack" not in b"".join(line for lines in nameless.lines.values() for line in lines)
+    before, after = (read_topology(o.snapshot(), TopologyRules("volcano")) for o in (plain, nameless))
+    assert groups(before.levels) == groups(after.levels)
+    assert [3, 3] in groups(before.levels)
+    assert len(before.problems) == len(after.problems) == 1
+
+
 def groups(levels: Levels) -> list[list[int]]:
     """Sizes of the domains of each level."""
     return [sorted(np.bincount(row).tolist()) for row in levels.domain]

@@ -15,6 +15,7 @@ from descheduler.cli.options import (
     Example,
     Kubeconfig,
     OutputFile,
+    Overwrite,
     PolicyFile,
     Prometheus,
     Recorded,
@@ -24,6 +25,7 @@ from descheduler.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from descheduler.cli.output import Target
     from descheduler.cli.source import SourceOptions
     from descheduler.doctor.checks import Check
     from descheduler.doctor.given import Given
@@ -53,6 +55,7 @@ def doctor(
         DoctorFormat, typer.Option("--output", "-o", help="How the examination is written.")
     ] = DoctorFormat.TABLE,
     output_file: OutputFile = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
 ) -> None:
     """Check connections, permissions, clocks, history and policy, and say what mends what is wrong; changes nothing.
@@ -60,14 +63,16 @@ def doctor(
     Exit codes: 0 a plan could be trusted, 1 it could not, 2 wrong usage or a bad policy.
     """
     with failures.reported(verbose):
+        from descheduler.cli.output import Target
         from descheduler.cli.source import SourceOptions, waiting
 
+        target = Target(output_file, overwrite)
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
         options.check()
         with waiting() as note:
             given = _given(options, policy, note, mode=mode, namespace=namespace, lease=lease)
             checks = _checks(options, given)
-        _write(checks, given.now(), output, output_file)
+        _write(checks, given.now(), output, target)
         failures.leave(_code(given, checks))
 
 
@@ -127,18 +132,18 @@ def _checks(options: SourceOptions, given: Given) -> list[Check]:
     return list(examine_stored(given, stored(options)[1]))
 
 
-def _write(checks: list[Check], created: float, form: DoctorFormat, file: Path | None) -> None:
+def _write(checks: list[Check], created: float, form: DoctorFormat, target: Target) -> None:
     from descheduler.cli.output import write, write_table
 
     if form is DoctorFormat.JSON:
         from descheduler.doctor.document import to_json
 
-        write(to_json(checks, created), file)
+        write(to_json(checks, created), target)
         return
     from descheduler.doctor.table import render
 
     wide = form is DoctorFormat.WIDE
-    write_table(lambda console: render(checks, console, wide=wide), file, wide=wide)
+    write_table(lambda console: render(checks, console, wide=wide), target, wide=wide)
 
 
 def _code(given: Given, checks: list[Check]) -> int:

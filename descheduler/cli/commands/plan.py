@@ -15,6 +15,7 @@ from descheduler.cli.options import (
     Kubeconfig,
     OutputFile,
     OutputFormat,
+    Overwrite,
     PolicyFile,
     Prometheus,
     Recorded,
@@ -22,6 +23,7 @@ from descheduler.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from descheduler.cli.output import Target
     from descheduler.cli.source import SourceOptions
     from descheduler.model.plan import PlanDocument
 
@@ -35,18 +37,21 @@ def plan(
     policy: PolicyFile = None,
     output: OutputFormat = TABLE,
     output_file: OutputFile = None,
+    overwrite: Overwrite = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the plan is not empty.")] = False,
     verbose: Verbose = 0,
 ) -> None:
     """Plan once and show the plan; changes nothing."""
     with failures.reported(verbose):
+        from descheduler.cli.output import Target
         from descheduler.cli.source import SourceOptions
 
+        target = Target(output_file, overwrite)
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
-        failures.leave(_plan(options, policy, output.value, output_file, exit_code=exit_code))
+        failures.leave(_plan(options, policy, output.value, target, exit_code=exit_code))
 
 
-def _plan(options: SourceOptions, policy_file: Path | None, form: str, file: Path | None, *, exit_code: bool) -> int:
+def _plan(options: SourceOptions, policy_file: Path | None, form: str, target: Target, *, exit_code: bool) -> int:
     """Plan and write the plan; the exit code.
 
     A plan that rests on less than it should is written too, but what is wrong is said first and the exit code is 1.
@@ -65,7 +70,7 @@ def _plan(options: SourceOptions, policy_file: Path | None, form: str, file: Pat
         policy_option = f"--policy {policy_file} " if policy_file is not None else ""
         same = f"{options.command_line()}{policy_option}".rstrip()
         say(f"what is missing, and what mends it: descheduler doctor {same}")
-    write_plan(document, form, file, hints=_hints(options, document))
+    write_plan(document, form, target, hints=_hints(options, document))
     if wrong:
         return failures.FAILED
     return failures.NOT_EMPTY if exit_code and document.actions else 0

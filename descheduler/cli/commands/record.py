@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Verbose
+from descheduler.cli.options import Context, Example, Kubeconfig, Overwrite, PolicyFile, Prometheus, Recorded, Verbose
 
 if TYPE_CHECKING:
     from descheduler.cli.source import SourceOptions
     from descheduler.kube.recording.anonymize import Anonymizer
-    from descheduler_profiling.series import History
 
 
 def record(
@@ -23,66 +22,62 @@ def record(
     anonymize: Annotated[
         bool, typer.Option("--anonymize", help="Replace every name by a pseudonym, the same one everywhere.")
     ] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="With --anonymize: a name or label key that stays, such as one in the policy."
+        ),
+    ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
     policy: PolicyFile = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
 ) -> None:
     """Record a cluster and its history, to plan on them elsewhere or later."""
     with failures.reported(verbose):
+        import secrets
+
         from descheduler.cli.source import SourceOptions
+        from descheduler.kube.recording.anonymize import Anonymizer
+        from descheduler.model.errors import UsageError
 
-        _record(SourceOptions(kubeconfig, context, recording, example, prometheus), policy, to, anonymize=anonymize)
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        if keep and not anonymize:
+            raise UsageError("--keep is for --anonymize: without it every name stays")
+        # The key is forgotten: nobody can find out by trying which name became which pseudonym.
+        hidden = Anonymizer(secrets.token_bytes(32), keep or ()) if anonymize else None
+        _record(options, policy, to, hidden, overwrite=overwrite)
 
 
-def _record(options: SourceOptions, policy_file: Path | None, path: Path, *, anonymize: bool) -> None:
+def _record(
+    options: SourceOptions, policy_file: Path | None, path: Path, hidden: Anonymizer | None, *, overwrite: bool
+) -> None:
     """Read everything and write it to `path`; says on stderr what was written."""
-    import secrets
-
     from descheduler.cli.output import say
     from descheduler.cli.source import read_objects, read_policy
-    from descheduler.kube.recording.anonymize import Anonymizer
-    from descheduler.kube.recording.files import write_recording
+    from descheduler.kube.recording.files import check_target, strangers, write_recording
+    from descheduler.observe.hidden_history import hidden_history, signal_name
     from descheduler_profiling.history.serial import history_to_bytes
 
     options.check()
+    check_target(path, overwrite=overwrite)
     objects, observed = read_objects(options, read_policy(policy_file, options))
     histories = dict(observed.histories)
-    if anonymize:
-        # The key is forgotten: nobody can find out by trying which name became which pseudonym.
-        hidden = Anonymizer(secrets.token_bytes(32))
+    if hidden is not None:
         objects = hidden.objects(objects)
-        histories = {signal: _hidden(history, hidden) for signal, history in histories.items()}
-    manifest = write_recording(path, objects, {s: history_to_bytes(h) for s, h in histories.items()})
+        histories = dict(hidden_history(history, hidden) for history in histories.values())
+        for signal in sorted(set(observed.histories) - set(histories)):
+            say(f"the signal {signal} is called {signal_name(signal, hidden)} in it")
+    packed = {signal: history_to_bytes(history) for signal, history in histories.items()}
+    manifest = write_recording(path, objects, packed, overwrite=overwrite)
     counts = {kind: info.count for kind, info in manifest.kinds.items()}
     say(
         f"{path}: {counts.get('nodes', 0)} nodes, {counts.get('pods', 0)} pods, history of "
-        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if anonymize else ''}"
+        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if hidden else ''}"
     )
-
-
-def _hidden(history: History, hidden: Anonymizer) -> History:
-    """The history under the pseudonyms of the objects; rows stay sorted by their keys."""
-    from dataclasses import replace
-
-    from descheduler.model.workloads import WorkloadKey
-
-    keys = [WorkloadKey(hidden.text(k.namespace), k.kind, hidden.text(k.name)) for k in history.keys]
-    order = sorted(range(len(keys)), key=lambda i: keys[i])
-    pods = [(hidden.text(space), hidden.text(pod)) for space, pod in history.pods]
-    by_name = sorted(range(len(pods)), key=lambda i: pods[i])
-    levels = {(hidden.text(space), hidden.text(pod)): level for (space, pod), level in history.pod_level.items()}
-    return replace(
-        history,
-        keys=tuple(keys[i] for i in order),
-        values=history.values[order],
-        replicas=history.replicas[order],
-        pod_level=levels,
-        problems=tuple(hidden.text(problem) for problem in history.problems),
-        pods=tuple(pods[i] for i in by_name),
-        standing_still=tuple(sorted(hidden.text(node) for node in history.standing_still)),
-        recent=history.recent[by_name] if pods else history.recent,
-    )
+    for name in strangers(path, manifest):
+        say(f"{path / name}: not of the recording; left as it is")

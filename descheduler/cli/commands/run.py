@@ -36,8 +36,20 @@ def run(
     ] = "",
     leader_elect: Annotated[bool, typer.Option(help="Act only while holding the lease.")] = True,
     lease: Annotated[str, typer.Option(help="Name of the lease.")] = "descheduler",
-    host: Annotated[str, typer.Option(help="Address to serve health, metrics and reports on.")] = "0.0.0.0",
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to serve health, metrics and reports on. Default: all in a cluster, else 127.0.0.1."
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the same; 0: any free one.")] = 8080,
+    tls_cert_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Serve them over TLS; read again when it is renewed.")
+    ] = None,
+    tls_private_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help="The key of the same.")] = None,
+    authenticate: Annotated[
+        bool, typer.Option(help="Reports and metrics only for those whom the API server lets get them.")
+    ] = False,
     store: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the history read so far over restarts.")
     ] = None,
@@ -59,6 +71,9 @@ def run(
             lease=lease,
             host=host,
             port=port,
+            certificate=tls_cert_file,
+            key=tls_private_key_file,
+            authenticate=authenticate,
             store=store,
         )
         failures.leave(run_controller(options))

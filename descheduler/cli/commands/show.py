@@ -8,23 +8,24 @@ from typing import Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import TABLE, OutputFile, OutputFormat, Verbose
+from descheduler.cli.options import TABLE, OutputFile, OutputFormat, Overwrite, Verbose
+
+_PLAN_BYTES = 1 << 28
+"""The plan of the largest clusters that we plan for is a tenth of that."""
 
 
 def show(
     file: Annotated[Path, typer.Argument(metavar="PLAN.json", help="A plan written by `plan -o json`.")],
     output: OutputFormat = TABLE,
     output_file: OutputFile = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
 ) -> None:
     """Show a plan that was written before."""
     with failures.reported(verbose):
-        from descheduler.cli.output import write_plan
-        from descheduler.model.errors import UsageError
+        from descheduler.cli.output import Target, write_plan
+        from descheduler.model.whole_files import read_at_most
         from descheduler.report.serial import from_json
 
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-        write_plan(from_json(data), output.value, output_file)
+        target = Target(output_file, overwrite)
+        write_plan(from_json(read_at_most(file, _PLAN_BYTES)), output.value, target)

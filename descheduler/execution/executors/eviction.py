@@ -28,8 +28,8 @@ from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.rights import Right
 
-EVICTING = (Right("", "pods/eviction", "create"),)
-"""What every executor needs that evicts."""
+EVICTING = (Right("", "pods/eviction", "create"), Right("", "pods", "get"))
+"""What every executor needs that evicts: to do it, and to look whether it was done where no answer came."""
 
 _SEVERAL = "more than one PodDisruptionBudget"
 

@@ -25,8 +25,8 @@ class JobSet(BaseDialect):
     rank = Rank.OWNER
     labels = frozenset({LABEL})
 
-    def owned(self, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
-        del lookup
+    def owned(self, namespace: str, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
+        del namespace, lookup
         return _above(chain, GROUP, "JobSet") is not None
 
     def membership(self, pod: Pod, lookup: Lookup) -> tuple[GangKey, ...]:
@@ -48,8 +48,8 @@ class TrainJob(BaseDialect):
     name = "trainjob"
     rank = Rank.OWNER
 
-    def owned(self, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
-        del lookup
+    def owned(self, namespace: str, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
+        del namespace, lookup
         return _above(chain, TRAINER, "TrainJob") is not None
 
     def membership(self, pod: Pod, lookup: Lookup) -> tuple[GangKey, ...]:

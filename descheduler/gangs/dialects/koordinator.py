@@ -3,7 +3,8 @@
 Sources: koordinator apis/extension/coscheduling.go; pkg/scheduler/plugins/coscheduling/core/gang.go. The three ways
 share one name space (a gang is "namespace/name"). With the match policy `only-waiting` a lone replacement can never
 reach the minimum again (`isGangValidForPermit`), so such a gang restarts whole. `groups` bundles gangs, also of other
-namespaces: they are admitted together or not at all.
+namespaces: they are admitted together or not at all. Each gang of a bundle lists them all (a bundle is known by its
+list, `GetGangGroupId`), so one that is not listed by those it lists is in no bundle with them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from descheduler.gangs.lookup import Lookup
 from descheduler.gangs.spec_reading import count, positive
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
+from descheduler.model.bounds import LINKS
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode
@@ -74,6 +76,8 @@ class Koordinator(BaseDialect):
             return _unclear(gang, f"groups is not JSON: {written}")
         if not isinstance(named, list) or not all(isinstance(n, str) and n.count("/") == 1 for n in named):
             return _unclear(gang, f"groups is not a list of namespace/gang: {written}")
+        if len(named) > LINKS:
+            return _unclear(gang, f"groups names {len(named)} gangs, more than the {LINKS} that are looked at")
         keys = (GangKey(self.name, *n.split("/")) for n in named)
         return tuple(key for key in keys if key != gang)
 

@@ -30,8 +30,8 @@ class Kubeflow(BaseDialect):
     rank = Rank.OWNER
     labels = frozenset({LABEL})
 
-    def owned(self, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
-        del lookup
+    def owned(self, namespace: str, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
+        del namespace, lookup
         return any(group_of(o) == GROUP for o in chain)
 
     def membership(self, pod: Pod, lookup: Lookup) -> tuple[GangKey, ...]:

@@ -36,13 +36,13 @@ class Kueue(BaseDialect):
     labels = frozenset({POD_GROUP, MANAGED, POD_SET})
     annotations = frozenset({POD_GROUP, WORKLOAD})
 
-    def owned(self, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
-        return bool(lookup.queued) and any(owner.uid in lookup.queued for owner in chain)
+    def owned(self, namespace: str, chain: tuple[OwnerRef, ...], lookup: Lookup) -> bool:
+        return bool(lookup.queued) and any((namespace, owner.uid) in lookup.queued for owner in chain)
 
     def membership(self, pod: Pod, lookup: Lookup) -> tuple[GangKey, ...]:
         names = [pod.labels.get(POD_GROUP) or pod.annotations.get(POD_GROUP), pod.annotations.get(WORKLOAD)]
         uids = (pod.uid, *(o.uid for o in pod.owners), *(o.uid for o in lookup.chain(pod.namespace, pod.owners)))
-        names.extend(w.name for uid in dict.fromkeys(uids) for w in lookup.queued.get(uid, ()))
+        names.extend(w.name for uid in dict.fromkeys(uids) for w in lookup.queued.get((pod.namespace, uid), ()))
         found = tuple(GangKey(self.name, pod.namespace, name) for name in dict.fromkeys(names) if name)
         return found or (GangKey(self.name, pod.namespace, f"{_LOST}/{pod.name}"),)
 

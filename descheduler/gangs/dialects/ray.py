@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from descheduler.gangs.lookup import Lookup
 from descheduler.gangs.spec_reading import child, children, integer
 from descheduler.gangs.vocabulary import BaseDialect, GangKey, Rank, Terms
+from descheduler.model.fence import fenced
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
@@ -33,7 +34,7 @@ class Ray(BaseDialect):
             return ()
         replica = pod.labels.get(REPLICA)
         found = lookup.find(GROUP, "RayCluster", pod.namespace, cluster)
-        if replica and isinstance(found, CustomObject) and _hosts_of(found, pod.labels.get(WORKERS)) > 1:
+        if replica and isinstance(found, CustomObject) and _several_hosts(found, pod.labels.get(WORKERS)):
             return (GangKey(self.name, pod.namespace, f"{cluster}/{replica}"),)
         return (GangKey(self.name, pod.namespace, cluster),)
 
@@ -49,6 +50,11 @@ class Ray(BaseDialect):
         minimum = 1 + sum(integer(child(g, "minReplicas")) or 0 for g in single)
         ganged = any(marks.get(GANG) == "true" for marks in (found.labels, *(p.labels for p in members)))
         return Terms(minimum, None if ganged else DisruptionMode.PER_POD)
+
+
+def _several_hosts(cluster: CustomObject, group: str | None) -> bool:
+    """Whether a replica of the group is a gang; one whose hosts cannot be told is, and then it cannot be resolved."""
+    return fenced(lambda: _hosts_of(cluster, group) > 1, lambda _why: True)
 
 
 def _hosts(group: Json) -> int:

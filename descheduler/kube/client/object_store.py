@@ -1,8 +1,9 @@
-"""The converted objects of one kind, by uid, and the problems of those that could not be read."""
+"""The converted objects of one kind, by name, and the problems of those that could not be read."""
 
 from __future__ import annotations
 
-from descheduler.kube.convert.decoding import Broken, Codec, Items
+from descheduler.kube.convert.decoding import Codec, Items
+from descheduler.kube.convert.stand_ins import Broken
 from descheduler.kube.convert.wire import Object
 
 

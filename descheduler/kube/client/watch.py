@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
 import structlog
 
 from descheduler.kube.client.answers import error_of, parse_status
@@ -18,8 +17,9 @@ from descheduler.kube.client.backoff import Backoff
 from descheduler.kube.client.connection import KubeClient, Lines
 from descheduler.kube.client.lists import LIMIT, read_list
 from descheduler.kube.client.object_store import ObjectStore
-from descheduler.kube.convert.decoding import Codec
-from descheduler.kube.convert.wire import MetaWire, Object, RawEvent
+from descheduler.kube.convert.decoding import Codec, key_of
+from descheduler.kube.convert.pieces import event_of, metadata_of
+from descheduler.kube.convert.wire import MetaWire
 from descheduler.model.errors import (
     BadAnswer,
     DeschedulerError,
@@ -37,9 +37,6 @@ log = structlog.get_logger(__name__)
 _WATCH_SECONDS = (240, 480)  # the server ends a watch after a time that differs, so that watches do not end together
 _SILENCE_SECONDS = 30.0  # beyond the watch's own time, before a connection counts as dead
 _TOLERATED = 1  # failures in a row that are not yet an error to report: streams get cut
-
-_event = msgspec.json.Decoder(RawEvent)
-_object = msgspec.json.Decoder(Object)
 
 
 @dataclass(slots=True)
@@ -161,8 +158,8 @@ class Reflector:
     def _take(self, line: bytes) -> None:
         """Apply one event. Raises Gone when the watch is too old, BadAnswer when the line is no event."""
         try:
-            event = _event.decode(line)
-        except msgspec.MsgspecError as e:
+            event = event_of(line)
+        except ValueError as e:
             raise BadAnswer(f"watch {self.endpoint.kind.resource}: not an event: {e}") from e
         raw = bytes(event.object)
         if event.type == "ERROR":
@@ -175,7 +172,7 @@ class Reflector:
                 case "ADDED" | "MODIFIED":
                     store.put(self._codec.one(raw))
                 case "DELETED":
-                    store.drop(meta.uid or f"{meta.namespace}/{meta.name}")
+                    store.drop(key_of(meta))
                 case "BOOKMARK":
                     pass
                 case other:
@@ -218,6 +215,6 @@ class Reflector:
 
 def _meta(raw: bytes) -> MetaWire:
     try:
-        return _object.decode(raw).metadata
-    except msgspec.MsgspecError as e:
+        return metadata_of(raw)
+    except ValueError as e:
         raise BadAnswer(f"watch: an object without readable metadata: {e}") from e

@@ -8,7 +8,7 @@ from decimal import Decimal
 from descheduler.kube.convert.admission_wire import LimitRangeItemWire, LimitRangeWire, QuotaWire, RuntimeClassWire
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.selectors import tolerations
-from descheduler.kube.convert.unreadable import Unreadable, under
+from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import Object
 from descheduler.model.admission import (
     LimitRange,
@@ -20,6 +20,7 @@ from descheduler.model.admission import (
     unit_of,
 )
 from descheduler.model.asks import Exact, exact
+from descheduler.model.fence import Unreadable
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.pods import Amounts
 from descheduler.model.quantity import InvalidQuantity, amount, parse_quantity
@@ -46,7 +47,7 @@ def convert_quota(wire: QuotaWire, intern: Interner) -> ResourceQuota:
     spec, status = wire.spec, wire.status
     selector = spec.scope_selector.match_expressions if spec.scope_selector else None
     scopes = [ScopeRequirement(scope) for scope in spec.scopes or ()]
-    scopes.extend(ScopeRequirement(e.scope_name, e.operator, e.values or ()) for e in selector or ())
+    scopes.extend(ScopeRequirement(e.scope_name, e.operator, frozenset(e.values or ())) for e in selector or ())
     return ResourceQuota(
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from descheduler.kube.convert.kinds import CORE, OPTIONAL
-from descheduler.kube.convert.unreadable import UNAVAILABLE_BUDGETS
+from descheduler.kube.convert.stand_ins import UNAVAILABLE_BUDGETS
 from descheduler.kube.convert.workloads import Namespace
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
@@ -38,8 +38,8 @@ def assemble(
 ) -> ClusterSnapshot:
     """A snapshot of converted objects by kind key. Optional kinds that are absent from `found` are not served."""
     pods = _all(Pod, found, "pods")
-    doubtful = {pod.node for pod in pods if pod.problem}
-    # What an unreadable pod takes is not known, so its node is neither source nor destination.
+    doubtful = {pod.node for pod in pods if pod.problem and _takes_unknown(pod)}
+    doubtful |= {one.name for one in _all(CsiNode, found, "csinodes") if one.problem}
     nodes = tuple(replace(n, ready=False) if n.name in doubtful else n for n in _all(Node, found, "nodes"))
     merged = merge_reports(nodes, pods, found)
     namespaces = sorted(_all(Namespace, found, "namespaces"), key=lambda n: n.name)
@@ -70,6 +70,12 @@ def assemble(
         cluster=cluster,
         problems=tuple(sorted({*problems, *merged.problems})),
     )
+
+
+def _takes_unknown(pod: Pod) -> bool:
+    """Whether it is not known what an unreadable pod takes: its node is then neither source nor destination. What it
+    says of GPUs is no matter of its amounts, and who has ended takes nothing."""
+    return pod.problem != pod.spec.gpu_problem and not pod.terminal
 
 
 def fresh(taken_at: float, served: Iterable[str]) -> dict[str, Freshness]:

@@ -20,7 +20,7 @@ from descheduler.model.workloads import OwnerRef
 
 V = TypeVar("V", bound=Hashable)
 
-_FORGET_AFTER = 50_000  # new values, of which most may no longer be in use
+_FEW = 2_000  # new values that are not worth a sweep
 _labels_decoder = msgspec.json.Decoder(dict[str, str] | None)
 
 
@@ -62,9 +62,11 @@ class Interner:
     def __init__(self, annotations: Iterable[str] = ()) -> None:
         self._texts: dict[str, str] = {}
         self._owners: dict[tuple[OwnerWire, ...], tuple[OwnerRef, ...]] = {}
+        self._owners_kept = 0
+        self._live = 0  # objects at the last sweep
         self._labels: Table[Labels] = Table()
         self.specs: Table[PodSpec] = Table()
-        self._kept = AnnotationFilter(annotations)
+        self.kept_annotations = AnnotationFilter(annotations)
 
     def text(self, text: str) -> str:
         """The one object of this text; for texts that many objects share (namespaces, node names)."""
@@ -84,7 +86,7 @@ class Interner:
 
     def annotations(self, found: dict[str, str] | None) -> Labels:
         """Those that some part reads (see `annotations`)."""
-        kept = self._kept(found)
+        kept = self.kept_annotations(found)
         return Labels({self.text(key): value for key, value in kept.items()}) if kept else NO_LABELS
 
     def owners(self, found: tuple[OwnerWire, ...] | None) -> tuple[OwnerRef, ...]:
@@ -99,17 +101,24 @@ class Interner:
 
     @property
     def worn(self) -> bool:
-        """So many new values were met since the last sweep that it is time for another."""
-        return max(self.specs.fresh, self._labels.fresh, len(self._texts) // 8) > _FORGET_AFTER
+        """More new values were met since the last sweep than there are objects: most of them nobody uses any more.
+
+        So no more is ever held for objects that are gone than for those that are there, whatever came and went.
+        """
+        owners = len(self._owners) - self._owners_kept
+        return max(self.specs.fresh, self._labels.fresh, owners, len(self._texts) // 8) > max(_FEW, self._live)
 
     def sweep(self, live: Iterable[object]) -> None:
         """Forget what none of the objects in use refers to any more."""
         used: set[int] = set()
+        self._live = 0
         for found in live:
+            self._live += 1
             for one in (found, getattr(found, "template", None)):
                 for name in ("spec", "labels", "owners"):
                     used.add(id(getattr(one, name, None)))
         self.specs.keep(used)
         self._labels.keep(used)
         self._owners = {look: owners for look, owners in self._owners.items() if id(owners) in used}
+        self._owners_kept = len(self._owners)
         self._texts = {}

@@ -18,6 +18,7 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
     labels = intern.labels(meta.labels)
     with under("status.allocatable"):
         allocatable = amounts(quantities(wire.status.allocatable))
+        gpus = node_gpus(allocatable, labels)
     annotations = intern.annotations(meta.annotations)
     with under("status.capacity"):
         machine = {name: (wire.status.capacity or {}).get(name) for name in ("cpu", "memory")}
@@ -42,7 +43,7 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
         unschedulable=wire.spec.unschedulable,
         ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
         created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
-        gpus=node_gpus(allocatable, labels),
+        gpus=gpus,
         virtual=is_virtual(labels, taints),
         leaving=going.mark,
         drained=going.drained,

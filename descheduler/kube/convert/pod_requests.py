@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import msgspec
 
-from descheduler.kube.convert.unreadable import Unreadable, under
+from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     ConditionWire,
     ContainerStatusWire,
@@ -25,9 +25,11 @@ from descheduler.kube.convert.wire import (
     ResourcesWire,
 )
 from descheduler.model.asks import Asks, ContainerAsk, Exact, Quantities, exact, pod_level, raise_to
-from descheduler.model.quantity import InvalidQuantity, parse_quantity
+from descheduler.model.bounds import AMOUNT
+from descheduler.model.fence import Unreadable
+from descheduler.model.quantity import Amounts, InvalidQuantity, parse_quantity
 
-_ABSURD = Decimal(2**53)  # beyond it sums over a cluster would overflow; 8 PiB of memory, or 9e12 cores
+_MOST = {"cpu": AMOUNT // 1000}  # counted in thousandths
 
 _resources = msgspec.json.Decoder(ResourcesWire | None)
 _amounts = msgspec.json.Decoder(dict[str, str | int | float] | None)
@@ -45,9 +47,17 @@ def _quantity(name: str, value: str | int | float) -> Decimal:
         raise Unreadable(name, str(e)) from e
     if parsed < 0:
         raise Unreadable(name, f"{value} is negative")
-    if parsed > _ABSURD:
+    if parsed > _MOST.get(name, AMOUNT):
         raise Unreadable(name, f"{value} is absurd")
     return parsed
+
+
+def within(amounts: Amounts) -> Amounts:
+    """The sums of a pod, if they are none too large. Raises Unreadable."""
+    for name, value in amounts:
+        if value > AMOUNT:
+            raise Unreadable("spec", f"all {name} together is absurd")
+    return amounts
 
 
 def written(spec: PodSpecWire) -> Asks:
@@ -104,7 +114,8 @@ def _containers(spec: PodSpecWire) -> Iterator[ContainerAsk]:
 
 def _container(wire: ContainerWire, *, init: bool) -> ContainerAsk:
     with under(f"containers[{wire.name}]"):
-        requests, limits = _stated(bytes(wire.resources))
+        raw = bytes(wire.resources)
+        requests, limits = (_stated if len(raw) <= _SHORT else _stated.__wrapped__)(raw)
     return ContainerAsk(wire.name, requests, limits, init, init and wire.restart_policy == "Always")
 
 
@@ -136,6 +147,9 @@ def _pod_in_force(one: ContainerAsk, force: ResourcesWire, status: PodStatusWire
 def _as_wanted(wanted: Exact, found: Quantities) -> Exact:
     """A pod counts as a whole for nothing that its spec does not name."""
     return exact({name: found.get(name, Decimal(0)) for name, _ in wanted if pod_level(name)})
+
+
+_SHORT = 2048  # bytes: longer ones are remembered nowhere, for thousands of them would fill the memory
 
 
 @lru_cache(maxsize=4096)

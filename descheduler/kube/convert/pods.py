@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +11,10 @@ import msgspec
 from msgspec import structs
 
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.pod_requests import in_force, of_template, written
+from descheduler.kube.convert.pod_requests import in_force, of_template, within, written
 from descheduler.kube.convert.selectors import affinities, spread, tolerations
 from descheduler.kube.convert.storage import convert_claim_template
-from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, Unreadable, under
+from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, under
 from descheduler.kube.convert.wire import (
     NO_RAW,
     ContainerStatusWire,
@@ -25,8 +26,9 @@ from descheduler.kube.convert.wire import (
 )
 from descheduler.kube.devices.reported import statements
 from descheduler.kube.devices.resources import REQUEST_ANNOTATIONS, UNSCHEDULED, gpu_request
+from descheduler.model.fence import Unreadable, fenced
 from descheduler.model.labels import NO_LABELS, Labels
-from descheduler.model.pods import HostPort, Phase, Pod, PodSpec
+from descheduler.model.pods import GpuRequest, HostPort, Phase, Pod, PodSpec
 from descheduler.model.quantity import amounts
 from descheduler.model.templates import PodTemplate
 
@@ -43,11 +45,7 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
     annotations = intern.annotations(meta.annotations) if meta.annotations else NO_LABELS
     readiness = _readiness(wire)
     local, claims = _volumes(wire.spec.volumes) if wire.spec.volumes else _NO_VOLUMES
-    try:
-        spec = _shared_spec(wire, annotations, local, intern)
-        problem = ""
-    except (Unreadable, msgspec.MsgspecError) as e:
-        spec, problem = UNREADABLE_SPEC, str(e)
+    spec, problem = _fenced_spec(wire, annotations, local, intern)
     return Pod(
         namespace=intern.text(meta.namespace),
         name=meta.name,
@@ -84,12 +82,23 @@ def convert_template(wire: PodTemplateWire, intern: Interner) -> PodTemplate:
     pod = PodWire(metadata=meta, spec=wire.spec)
     annotations = intern.annotations(meta.annotations)
     local = _volumes(wire.spec.volumes)[0] if wire.spec.volumes else False
-    try:
-        spec = _shared_spec(pod, annotations, local, intern, template=True)
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return PodTemplate(UNREADABLE_SPEC, problem=f"its template: {e}")
+    spec, problem = _fenced_spec(pod, annotations, local, intern, template=True)
+    if problem:
+        return PodTemplate(spec, problem=f"its template: {problem}")
     labels, gated = intern.labels(meta.labels), bool(wire.spec.scheduling_gates)
     return PodTemplate(spec, labels, intern.text(wire.spec.node_name), gated)
+
+
+def _fenced_spec(
+    wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, template: bool = False
+) -> tuple[PodSpec, str]:
+    """The spec, and why it, or what it asks of GPUs, cannot be read."""
+
+    def read() -> tuple[PodSpec, str]:
+        found = _shared_spec(wire, annotations, local, intern, template=template)
+        return found, found.gpu_problem
+
+    return fenced(read, lambda why: (UNREADABLE_SPEC, why))
 
 
 def _shared_spec(
@@ -111,6 +120,15 @@ def _with_affinity(spec: PodSpec, raw: bytes) -> PodSpec:
     with under("spec.affinity"):
         node_affinity, affinity, anti_affinity = affinities(raw)
     return replace(spec, node_affinity=node_affinity, affinity=affinity, anti_affinity=anti_affinity)
+
+
+def _gpu(requests: Mapping[str, Decimal], annotations: Labels) -> tuple[GpuRequest | None, str]:
+    """What the pod asks of GPUs, and why its annotations cannot be read: then its resources alone count. Nobody gives
+    out devices by what cannot be read, and all else of the pod is known."""
+    try:
+        return gpu_request(requests, annotations), ""
+    except Unreadable as e:
+        return gpu_request(requests, {}), str(e)
 
 
 def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
@@ -155,16 +173,18 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, 
         constraints = spread(bytes(found.topology_spread_constraints))
     selector = _strings.decode(bytes(found.node_selector) or b"null")
     grace = found.termination_grace_period_seconds
+    gpu, gpu_problem = _gpu(requests, annotations)
     return PodSpec(
-        requests=amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)}),
+        requests=within(amounts({**{n: v for n, v in requests.items() if n not in UNSCHEDULED}, "pods": Decimal(1)})),
         counted=counted.counted(),
-        limits=amounts(counted.limits()),
+        limits=within(amounts(counted.limits())),
         bounds=amounts(counted.bounds()),
         node_selector=Labels(selector) if selector else NO_LABELS,
         tolerations=tolerations(bytes(found.tolerations)),
         spread=constraints,
         host_ports=_host_ports(wire),
-        gpu=gpu_request(requests, annotations),
+        gpu=gpu,
+        gpu_problem=gpu_problem,
         local_storage=local,
         ephemeral=tuple(
             convert_claim_template(v.name, v.ephemeral) for v in found.volumes or () if v.ephemeral is not None
@@ -211,13 +231,13 @@ def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:
 def _volumes(volumes: tuple[VolumeWire, ...]) -> tuple[bool, tuple[str, ...]]:
     """Whether any volume is the node's own, and the names of the claims that outlive the pod."""
     local = False
-    claims: tuple[str, ...] = ()
+    claims: list[str] = []
     for volume in volumes:
         if volume.persistent_volume_claim is not None:
-            claims += (volume.persistent_volume_claim.claim_name,)
+            claims.append(volume.persistent_volume_claim.claim_name)
         elif volume.empty_dir is not None or volume.host_path is not None:
             local = True
-    return local, claims
+    return local, tuple(claims)
 
 
 def _readiness(wire: PodWire) -> bool | None:

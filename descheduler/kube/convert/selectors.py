@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import msgspec
 
-from descheduler.kube.convert.unreadable import Unreadable, under
+from descheduler.kube.convert.unreadable import under
 from descheduler.kube.convert.wire import (
     AffinityWire,
     ExpressionWire,
@@ -18,6 +18,7 @@ from descheduler.kube.convert.wire import (
     SpreadWire,
     TolerationWire,
 )
+from descheduler.model.fence import Unreadable
 from descheduler.model.pods import NodeAffinity, PodAffinity, PodAffinityTerm, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
 

@@ -40,7 +40,8 @@ def convert_claim(wire: ClaimWire, intern: Interner) -> Claim:
     return Claim(
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,
-        volume=wire.spec.volume_name,
+        # Who waits may name any volume, also one that is another's: it is his when the two are bound.
+        volume="" if wire.status.phase == "Pending" else wire.spec.volume_name,
         storage_class=intern.text(wire.spec.storage_class_name or ""),
         access_modes=wire.spec.access_modes or (),
         selected_node=(wire.metadata.annotations or {}).get(_SELECTED_NODE, ""),

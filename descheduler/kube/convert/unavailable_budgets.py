@@ -11,7 +11,7 @@ import msgspec
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
-from descheduler.kube.convert.wire import CustomWire, LabelSelectorWire, Slim
+from descheduler.kube.convert.wire import CustomWire, Int32, Int64, LabelSelectorWire, Slim
 from descheduler.kube.convert.workloads import written
 from descheduler.model.budgets import PUB, DisruptionBudget
 
@@ -28,18 +28,18 @@ class _Target(Slim, frozen=True, gc=False):
 class _Spec(Slim, frozen=True, gc=False):
     selector: LabelSelectorWire | None = None
     target_ref: _Target | None = None
-    min_available: int | str | None = None
-    max_unavailable: int | str | None = None
+    min_available: Int32 | str | None = None
+    max_unavailable: Int32 | str | None = None
     protect_operations: tuple[str, ...] | None = None
     ignored_pod_selector: LabelSelectorWire | None = None
 
 
 class _Status(Slim, frozen=True, gc=False):
-    unavailable_allowed: int = 0
-    current_available: int = 0
-    desired_available: int = 0
-    total_replicas: int = 0
-    observed_generation: int = 0
+    unavailable_allowed: Int32 = 0
+    current_available: Int32 = 0
+    desired_available: Int32 = 0
+    total_replicas: Int32 = 0
+    observed_generation: Int64 = 0
     disrupted_pods: dict[str, str] | None = None
     unavailable_pods: dict[str, str] | None = None
 

@@ -8,11 +8,16 @@ The same structs, encoded again, are the lines of a recording. `gc=False` is saf
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
+
+from descheduler.model.bounds import INT32, INT64
 
 NO_RAW = Raw(b"")
+Int32 = Annotated[int, Meta(ge=-INT32 - 1, le=INT32)]
+Int64 = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
+"""Numbers as wide as the API's types have them; JSON itself knows no bound."""
 
 
 class Slim(Struct, frozen=True, gc=False, omit_defaults=True, rename="camel"):
@@ -32,7 +37,7 @@ class MetaWire(Slim, frozen=True, gc=False):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
-    generation: int = 0
+    generation: Int64 = 0
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
     labels: Raw = NO_RAW
@@ -76,7 +81,7 @@ class NodeSelectorWire(Slim, frozen=True, gc=False):
 
 
 class WeightedNodeTermWire(Slim, frozen=True, gc=False):
-    weight: int = 0
+    weight: Int32 = 0
     preference: NodeTermWire = NodeTermWire()
 
 
@@ -97,7 +102,7 @@ class PodTermWire(Slim, frozen=True, gc=False):
 
 
 class WeightedPodTermWire(Slim, frozen=True, gc=False):
-    weight: int = 0
+    weight: Int32 = 0
     pod_affinity_term: PodTermWire = PodTermWire()
 
 
@@ -124,22 +129,22 @@ class TolerationWire(Slim, frozen=True, gc=False):
     operator: str = ""
     value: str = ""
     effect: str = ""
-    toleration_seconds: int | None = None
+    toleration_seconds: Int64 | None = None
 
 
 class SpreadWire(Slim, frozen=True, gc=False):
-    max_skew: int = 1
+    max_skew: Int32 = 1
     topology_key: str = ""
     when_unsatisfiable: str = "DoNotSchedule"
     label_selector: LabelSelectorWire | None = None
-    min_domains: int | None = None
+    min_domains: Int32 | None = None
     node_affinity_policy: str | None = None
     node_taints_policy: str | None = None
     match_label_keys: tuple[str, ...] | None = None
 
 
 class PortWire(Slim, frozen=True, gc=False):
-    host_port: int = 0
+    host_port: Int32 = 0
     protocol: str = "TCP"
     host_ip: str = field(default="", name="hostIP")
 
@@ -216,14 +221,14 @@ class PodSpecWire(Slim, frozen=True, gc=False):
     scheduling_gates: tuple[Present, ...] | None = None
     scheduling_group: SchedulingGroupWire | None = None
     node_name: str = ""
-    priority: int | None = None
+    priority: Int32 | None = None
     priority_class_name: str = ""
     service_account_name: str = ""
     runtime_class_name: str = ""
-    active_deadline_seconds: int | None = None
+    active_deadline_seconds: Int64 | None = None
     scheduler_name: str = "default-scheduler"
     restart_policy: str = "Always"
-    termination_grace_period_seconds: int | None = None
+    termination_grace_period_seconds: Int64 | None = None
 
 
 class ContainerStatusWire(Slim, frozen=True, gc=False):
@@ -342,7 +347,7 @@ class StorageClassWire(Object, frozen=True, gc=False):
 
 
 class CsiLimitWire(Slim, frozen=True, gc=False):
-    count: int | None = None
+    count: Int32 | None = None
 
 
 class CsiNodeDriverWire(Slim, frozen=True, gc=False):
@@ -371,17 +376,17 @@ class CsiDriverWire(Object, frozen=True, gc=False):
 
 class BudgetSpecWire(Slim, frozen=True, gc=False):
     selector: LabelSelectorWire | None = None
-    min_available: int | str | None = None
-    max_unavailable: int | str | None = None
+    min_available: Int32 | str | None = None
+    max_unavailable: Int32 | str | None = None
     unhealthy_pod_eviction_policy: str | None = None
 
 
 class BudgetStatusWire(Slim, frozen=True, gc=False):
-    disruptions_allowed: int = 0
-    current_healthy: int = 0
-    desired_healthy: int = 0
-    expected_pods: int = 0
-    observed_generation: int = 0
+    disruptions_allowed: Int32 = 0
+    current_healthy: Int32 = 0
+    desired_healthy: Int32 = 0
+    expected_pods: Int32 = 0
+    observed_generation: Int64 = 0
     disrupted_pods: dict[str, str] | None = None
 
 
@@ -391,7 +396,7 @@ class BudgetWire(Object, frozen=True, gc=False):
 
 
 class PriorityClassWire(Object, frozen=True, gc=False):
-    value: int = 0
+    value: Int32 = 0
     global_default: bool = False
 
 
@@ -403,7 +408,7 @@ class FailureConditionWire(Slim, frozen=True, gc=False):
 class FailureExitCodesWire(Slim, frozen=True, gc=False):
     container_name: str | None = None
     operator: str = ""
-    values: tuple[int, ...] | None = None
+    values: tuple[Int32, ...] | None = None
 
 
 class FailureRuleWire(Slim, frozen=True, gc=False):
@@ -417,11 +422,11 @@ class FailurePolicyWire(Slim, frozen=True, gc=False):
 
 
 class OrdinalsWire(Slim, frozen=True, gc=False):
-    start: int = 0
+    start: Int32 = 0
 
 
 class RollingUpdateWire(Slim, frozen=True, gc=False):
-    partition: int | None = None
+    partition: Int32 | None = None
 
 
 class UpdateStrategyWire(Slim, frozen=True, gc=False):
@@ -432,12 +437,12 @@ class UpdateStrategyWire(Slim, frozen=True, gc=False):
 class WorkloadSpecWire(Slim, frozen=True, gc=False):
     """The union of what we read of ReplicaSet, Deployment, StatefulSet, DaemonSet, Job and CronJob."""
 
-    replicas: int | None = None
+    replicas: Int32 | None = None
     selector: LabelSelectorWire | None = None
-    parallelism: int | None = None
-    backoff_limit: int | None = None
-    backoff_limit_per_index: int | None = None
-    active_deadline_seconds: int | None = None
+    parallelism: Int32 | None = None
+    backoff_limit: Int32 | None = None
+    backoff_limit_per_index: Int32 | None = None
+    active_deadline_seconds: Int64 | None = None
     suspend: bool | None = None
     pod_failure_policy: FailurePolicyWire | None = None
     template: PodTemplateWire | None = None
@@ -445,23 +450,24 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     pod_management_policy: str = ""
     update_strategy: UpdateStrategyWire | None = None
     ordinals: OrdinalsWire | None = None
-    completions: int | None = None
+    completions: Int32 | None = None
     managed_by: str | None = None
+    pod_replacement_policy: str | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     conditions: tuple[ConditionWire, ...] | None = None
     current_revision: str = ""
     update_revision: str = ""
-    replicas: int = 0
-    ready_replicas: int = 0
-    desired_number_scheduled: int = 0
-    number_ready: int = 0
-    ready: int | None = None
-    failed: int = 0
-    succeeded: int = 0
-    active: int = 0
+    replicas: Int32 = 0
+    ready_replicas: Int32 = 0
+    desired_number_scheduled: Int32 = 0
+    number_ready: Int32 = 0
+    ready: Int32 | None = None
+    failed: Int32 = 0
+    succeeded: Int32 = 0
+    active: Int32 = 0
     start_time: datetime | None = None
 
 

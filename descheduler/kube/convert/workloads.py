@@ -16,8 +16,11 @@ from descheduler.kube.convert.wire import (
     WorkloadSpecWire,
     WorkloadWire,
 )
+from descheduler.model.bounds import INT32
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
+from descheduler.model.fence import Unreadable, shortened
 from descheduler.model.labels import Labels
+from descheduler.model.quantity import part_of
 from descheduler.model.templates import PodTemplate
 from descheduler.model.workloads import DEFAULT_BACKOFF_LIMIT, Ordinals, Workload
 
@@ -53,8 +56,8 @@ def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
         namespace=intern.text(wire.metadata.namespace),
         name=wire.metadata.name,
         selector=selector,
-        min_available=written(spec.min_available),
-        max_unavailable=written(spec.max_unavailable),
+        min_available=_written(spec.min_available, "minAvailable"),
+        max_unavailable=_written(spec.max_unavailable, "maxUnavailable"),
         unhealthy_policy=spec.unhealthy_pod_eviction_policy or "IfHealthyBudget",
         allowed=status.disruptions_allowed,
         current_healthy=status.current_healthy,
@@ -64,6 +67,11 @@ def convert_budget(wire: BudgetWire, intern: Interner) -> DisruptionBudget:
         observed_generation=status.observed_generation,
         disrupting=tuple(sorted(status.disrupted_pods or ())),
     )
+
+
+def _written(value: int | str | None, field: str) -> str:
+    with under(f"spec.{field}"):
+        return written(value)
 
 
 def convert_priority_class(wire: PriorityClassWire, _intern: Interner) -> PriorityClass:
@@ -106,6 +114,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         rolling=kind == "Deployment" and not spec.paused and not _stalled(wire),
         ordinals=_ordinals(wire, intern) if kind == "StatefulSet" else None,
         managed_by=_manager(spec),
+        replaces_ending=kind == "Job" and _replaces_ending(spec),
     )
 
 
@@ -170,10 +179,20 @@ def _deadline(wire: WorkloadWire) -> float | None:
     return start.timestamp() + seconds if seconds is not None and start is not None else None
 
 
+def _replaces_ending(spec: WorkloadSpecWire) -> bool:
+    # pkg/apis/batch/v1/defaults.go: with a failure policy a Job waits until the pod has failed
+    default = "TerminatingOrFailed" if spec.pod_failure_policy is None else "Failed"
+    return (spec.pod_replacement_policy or default) == "TerminatingOrFailed"
+
+
 def _manager(spec: WorkloadSpecWire) -> str:
     return "" if spec.managed_by in (None, _JOB_CONTROLLER) else spec.managed_by or ""
 
 
 def written(value: int | str | None) -> str:
-    """A number or a percentage as text, empty when absent."""
-    return "" if value is None else str(value)
+    """A number or a percentage as text, empty when absent. Raises Unreadable when it is neither, or absurd."""
+    text = "" if value is None else str(value)
+    share = part_of(text, 100)
+    if text and (share is None or share > INT32):
+        raise Unreadable("", f"{shortened(text)!r} is neither a number of pods nor a percentage")
+    return text

@@ -41,7 +41,6 @@ class ResourceSlice(CustomObject):
     pool_slices: int = 1
     node: str = ""
     devices: tuple[PoolDevice, ...] = ()
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,6 @@ class ResourceClaim(CustomObject):
     devices: tuple[ClaimedDevice, ...] = ()
     holders: tuple[str, ...] = ()
     plain: str = ""
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +74,3 @@ class KoordinatorDevice(CustomObject):
     devices: tuple[Device, ...] = ()
     partitions: tuple[GpuPartition, ...] = ()
     partition_policy: str = ""
-    problem: str = ""

@@ -17,8 +17,7 @@ from msgspec import field, structs
 
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.unreadable import Unreadable
-from descheduler.kube.convert.wire import CustomWire, Slim
+from descheduler.kube.convert.wire import CustomWire, Int64, Slim
 from descheduler.kube.devices.device_objects import ClaimedDevice, PoolDevice, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.resources import quantity
 from descheduler.model.devices import Device, MigSlice
@@ -35,7 +34,7 @@ _NAME = re.compile(r".*?(\d+)(-mig-.*)?")
 
 class _Attribute(Slim, frozen=True, gc=False):
     text: str | None = field(default=None, name="string")
-    number: int | None = field(default=None, name="int")
+    number: Int64 | None = field(default=None, name="int")
 
 
 class _Taint(Slim, frozen=True, gc=False):
@@ -56,8 +55,8 @@ class _Device(_Basic, frozen=True, gc=False):
 
 class _Pool(Slim, frozen=True, gc=False):
     name: str = ""
-    generation: int = 0
-    resource_slice_count: int = 1
+    generation: Int64 = 0
+    resource_slice_count: Int64 = 1
 
 
 class _SliceSpec(Slim, frozen=True, gc=False):
@@ -98,7 +97,7 @@ class _ClaimStatus(Slim, frozen=True, gc=False):
 class _Request(Slim, frozen=True, gc=False):
     device_class_name: str = ""
     allocation_mode: str = "ExactCount"
-    count: int = 1
+    count: Int64 = 1
     selectors: tuple[Any, ...] | None = None
     admin_access: bool | None = None
     capacity: dict[str, Any] | None = None
@@ -125,12 +124,8 @@ def convert_slice(wire: CustomWire, intern: Interner, *, kind: str, api_version:
     """One ResourceSlice, without its spec."""
     found = _kept(wire, intern, kind, api_version)
     base = {name: getattr(found, name) for name in CustomObject.__slots__}
-    node = next((o.name for o in found.owners if o.kind == "Node"), "")
-    try:
-        spec = msgspec.convert(wire.spec or {}, _SliceSpec)
-        devices = tuple(_pool_device(d) for d in spec.devices or ()) if of_gpus(spec.driver) else ()
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return ResourceSlice(**base, node=node, problem=str(e))
+    spec = msgspec.convert(wire.spec or {}, _SliceSpec)
+    devices = tuple(_pool_device(d) for d in spec.devices or ()) if of_gpus(spec.driver) else ()
     pool = spec.pool
     return ResourceSlice(
         **base,
@@ -147,13 +142,10 @@ def convert_claim(wire: CustomWire, intern: Interner, *, kind: str, api_version:
     """One ResourceClaim, without its spec and status."""
     found = _kept(wire, intern, kind, api_version)
     base = {name: getattr(found, name) for name in CustomObject.__slots__}
-    try:
-        spec = msgspec.convert(wire.spec or {}, _ClaimSpec)
-        status = msgspec.convert(wire.status or {}, _ClaimStatus)
-        results = (status.allocation.devices.results or ()) if status.allocation else ()
-        devices = tuple(_claimed(r) for r in results if of_gpus(r.driver) and not r.admin_access)
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return ResourceClaim(**base, problem=str(e))
+    spec = msgspec.convert(wire.spec or {}, _ClaimSpec)
+    status = msgspec.convert(wire.status or {}, _ClaimStatus)
+    results = (status.allocation.devices.results or ()) if status.allocation else ()
+    devices = tuple(_claimed(r) for r in results if of_gpus(r.driver) and not r.admin_access)
     return ResourceClaim(
         **base,
         allocated=status.allocation is not None,

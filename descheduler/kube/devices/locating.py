@@ -5,8 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.bounds import AMOUNT
+from descheduler.model.devices import (
+    MAX_DEVICES,
+    UNREPORTED,
+    WHOLE,
+    Device,
+    GpuShare,
+    GpuSource,
+    GpuStatement,
+    NodeGpus,
+)
 from descheduler.model.pods import GpuRequest
+
+_MOST = {GpuSource.KOORDINATOR: 1, GpuSource.GPU_INDEX: 1, GpuSource.HAMI: 2, GpuSource.VOLCANO: 2}
+"""How many devices a pod may name for each that it asks for, in annotations, which whoever owns the pod may write. The
+last two list what init containers were given too, which ask for as many at most."""
 
 
 class NodeDevices:
@@ -29,8 +43,8 @@ class NodeDevices:
         return self._uuid.get(share.uuid)
 
     def lacks(self, share: GpuShare) -> bool:
-        """Whether a device is named by an index that the node does not have."""
-        return share.index >= 0 and bool(self._index) and share.index not in self._index
+        """Whether a device is named by an index that the node does not have, or no node."""
+        return share.index >= MAX_DEVICES or (share.index >= 0 and bool(self._index) and share.index not in self._index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,7 @@ def locate(statements: Sequence[GpuStatement], devices: NodeDevices, request: Gp
     vague: Located | None = None
     disputes: list[str] = []
     for one in statements:
-        wrong = one.problem or next((f"GPU {s.index} is not there" for s in one.shares if devices.lacks(s)), "")
+        wrong = one.problem or _wrong(one, devices, request)
         if wrong:
             if chosen is None and vague is None:
                 return Located(source=one.source, problem=f"{one.source}: {wrong}")
@@ -71,6 +85,19 @@ def locate(statements: Sequence[GpuStatement], devices: NodeDevices, request: Gp
             disputes.append(f"{chosen.source} says GPU {_listed(chosen.indices)}, {one.source} says {_listed(indices)}")
     found = chosen or vague or Located()
     return replace(found, disputes=tuple(disputes)) if disputes else found
+
+
+def _wrong(one: GpuStatement, devices: NodeDevices, request: GpuRequest | None) -> str:
+    """Why a statement cannot be true; empty when it can."""
+    absent = next((s.index for s in one.shares if devices.lacks(s)), None)
+    if absent is not None:
+        return f"GPU {absent} is not there"
+    if any(not UNREPORTED <= s.milli <= WHOLE or not 0 <= s.memory <= AMOUNT for s in one.shares):
+        return "a part of a GPU that is none"
+    named = len({(s.index, s.uuid) for s in one.shares})
+    if request is not None and one.source in _MOST and named > _MOST[one.source] * request.count:
+        return f"names {named} GPUs and asks for {request.count}"
+    return ""
 
 
 def _listed(indices: Sequence[int]) -> str:

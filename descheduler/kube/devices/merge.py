@@ -8,17 +8,23 @@ have its pods with GPUs, which keeps them where they are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from descheduler.kube.devices.claims import asking_for
 from descheduler.kube.devices.locating import Located, NodeDevices, locate
 from descheduler.kube.devices.resources import NVIDIA
 from descheduler.kube.devices.source import Cluster, NodeReport, Report
 from descheduler.kube.devices.sources import SOURCES
+from descheduler.model.device_parts import devices_in_parts
 from descheduler.model.devices import MAX_DEVICES, Device, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.fence import Fence, fenced
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
+
+NATIVE = "kubernetes.io/"
+"""Of resources that every node may have (k8s.io/component-helpers resource `IsNativeResource`)."""
 
 
 @dataclass(slots=True)
@@ -30,13 +36,20 @@ class Merged:
 
 def merge_reports(nodes: Sequence[Node], pods: Sequence[Pod], objects: Mapping[str, Iterable[object]]) -> Merged:
     """Nodes and pods with their devices, as all sources report them. `objects` by the key of their kind."""
-    asking = [i for i, pod in enumerate(pods) if pod.spec.gpu is not None or pod.gpu_statements]
+    asking = [i for i, pod in enumerate(pods) if (pod.spec.gpu or pod.spec.gpu_problem or pod.gpu_statements)]
     cluster = Cluster(nodes, pods, objects, asking)
     reports = [source.of_cluster(cluster) for source in SOURCES if source.of_cluster is not None]
     out = Merged(tuple(nodes), tuple(pods), [line for report in reports for line in report.problems])
     statements = _statements(pods, reports)
     unhealthy = _unhealthy(pods, statements)
-    out.nodes = tuple(_with_gpus(node, reports, out.problems) for node in nodes)
+    fence = Fence()
+    out.nodes = tuple(
+        fence.around(
+            f"Node {node.name}", partial(_with_gpus, node, reports, out.problems), partial(_without_gpus, node)
+        )
+        for node in nodes
+    )
+    out.problems += fence.problems
     return _merge_pods(out, statements, reports, unhealthy)
 
 
@@ -52,7 +65,11 @@ def merge_statements(nodes: Sequence[Node], pods: Sequence[Pod], more: Mapping[i
 def _statements(pods: Sequence[Pod], reports: Sequence[Report]) -> dict[int, tuple[GpuStatement, ...]]:
     """By position, of the pods of which anything is reported: the most trusted first."""
     overruled = frozenset[int]().union(*(report.overruled for report in reports))
-    found = {i: pod.gpu_statements for i, pod in enumerate(pods) if pod.gpu_statements and i not in overruled}
+    found = {
+        i: pod.gpu_statements
+        for i, pod in enumerate(pods)
+        if pod.gpu_statements and i not in overruled and may_hold_devices(pod)
+    }
     for report in reports:
         for i, one in report.statements.items():
             found[i] = (*found.get(i, ()), one)
@@ -83,7 +100,7 @@ def _with_gpus(node: Node, reports: Sequence[Report], problems: list[str]) -> No
     if not lists:
         return node
     source, devices, problem = lists[0].source, lists[0].devices, lists[0].problem
-    beyond = [d.index for d in devices if d.index >= MAX_DEVICES]
+    beyond = [d.index for d in devices if not 0 <= d.index < MAX_DEVICES]
     if beyond and not problem:
         problem = f"GPU {max(beyond)} of one node is absurd"
         devices = ()
@@ -111,6 +128,11 @@ def _with_gpus(node: Node, reports: Sequence[Report], problems: list[str]) -> No
     if node.gpus is None and found.count and any(one.driver for one in every):
         offered = tuple(sorted((*((n, v) for n, v in offered if n != found.resource), (found.resource, found.count))))
     return replace(node, gpus=found, allocatable=offered)
+
+
+def _without_gpus(node: Node, why: str) -> Node:
+    """A node of whose devices nothing is known."""
+    return node if node.gpus is None else replace(node, gpus=replace(node.gpus, problem=why))
 
 
 def _counted(counts: NodeGpus | None, reports: Sequence[NodeReport], devices: Sequence[Device]) -> NodeGpus:
@@ -180,7 +202,9 @@ def _merge_pods(
         node = nodes.get(pod.node)
         if pod.node not in devices:
             devices[pod.node] = NodeDevices(node.gpus if node is not None else None)
-        located[i] = found = locate(every, devices[pod.node], pod.spec.gpu)
+        located[i] = found = fenced(
+            partial(locate, every, devices[pod.node], pod.spec.gpu), lambda why: Located(problem=why)
+        )
         out.problems += [f"Pod {pod.key}: {line}" for line in found.disputes]
         if found.problem:
             out.problems.append(f"Pod {pod.key}: {found.problem}")
@@ -192,6 +216,30 @@ def _merge_pods(
         counts = {i: count for report in reports for i, count in report.counts.items()}
         out.pods = tuple(_rewritten(out.pods, nodes, statements, located, counts, notes))
     return out
+
+
+def may_hold_devices(pod: Pod) -> bool:
+    """Whether what the pod's own object says of devices can be true: it asks for something that the scheduler does not
+    know by itself, or names claims. Anybody can write annotations on any pod."""
+    spec = pod.spec
+    if spec.gpu is not None or spec.gpu_problem or pod.device_claims:
+        return True
+    return any("/" in name and not name.startswith(NATIVE) for name, _ in spec.requests)
+
+
+def _holding() -> Callable[[Pod], bool]:
+    """Whether a pod holds GPUs or parts of them; specs that pods share are looked at once."""
+    parts: dict[int, bool] = {}
+
+    def holds(pod: Pod) -> bool:
+        spec = pod.spec
+        if spec.gpu is not None or pod.device_claims:
+            return True
+        if id(spec) not in parts:
+            parts[id(spec)] = devices_in_parts(spec.requests) > 0
+        return parts[id(spec)]
+
+    return holds
 
 
 def _why(pod: Pod, found: Located) -> str:
@@ -220,6 +268,7 @@ def _rewritten(
     counted: Mapping[int, Mapping[str, int]],
     notes: Mapping[int, str],
 ) -> Iterator[Pod]:
+    holding = _holding()
     doubtful = {name: node.gpus.problem for name, node in nodes.items() if node.gpus is not None and node.gpus.problem}
     specs: dict[tuple[int, tuple[tuple[str, int], ...], int, str], PodSpec] = {}
     for i, pod in enumerate(pods):
@@ -245,6 +294,6 @@ def _rewritten(
             )
         if i in notes:
             pod = replace(pod, claims_note=notes[i])
-        if doubtful and pod.node in doubtful and not pod.problem and (pod.spec.gpu is not None or pod.device_claims):
+        if doubtful and pod.node in doubtful and not pod.problem and holding(pod):
             pod = replace(pod, problem=f"the GPUs of {pod.node}: {doubtful[pod.node]}")
         yield pod

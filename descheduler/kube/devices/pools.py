@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from descheduler.kube.devices.device_objects import PoolDevice, ResourceSlice
 from descheduler.kube.devices.source import NodeReport
 from descheduler.model.devices import WHOLE, Device, GpuPartition, GpuShare, GpuSource, MigSlice
+from descheduler.model.fence import fenced
 
 DeviceKey = tuple[str, str, str]
 """(driver, pool, device)."""
@@ -58,7 +60,10 @@ def pools_of(slices: Iterable[ResourceSlice]) -> Pools:
                         )
     for node, drivers in by_node.items():
         driver = max(sorted(drivers), key=lambda name: len(drivers[name]))
-        out.nodes[node] = _node_pool(node, driver, drivers[driver], broken.get(node, ""), out.places)
+        out.nodes[node] = fenced(
+            partial(_node_pool, node, driver, drivers[driver], broken.get(node, ""), out.places),
+            lambda why: NodeReport(GpuSource.DRA, problem=why),
+        )
         if len(drivers) > 1:
             out.problems.append(f"Node {node}: GPUs of several drivers: only those of {driver} are counted")
     for node, why in broken.items():

@@ -18,10 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from descheduler.kube.convert.unreadable import Unreadable
 from descheduler.kube.devices.sharing import Units, number, units
+from descheduler.model.bounds import AMOUNT, GPU_UNITS
 from descheduler.model.device_parts import SHARED
 from descheduler.model.devices import WHOLE, NodeGpus
+from descheduler.model.fence import Unreadable
 from descheduler.model.pods import Amounts, GpuRequest
 from descheduler.model.quantity import InvalidQuantity, amount
 
@@ -100,6 +101,7 @@ SHARES: tuple[ShareNames, ...] = (
     ShareNames(GPU_COUNT, memory=GPU_MEM, unit=GIB),
 )
 
+_COUNTS = (SHARED_COUNT, SHARED, VGPU, GPU_COUNT)
 _NOT_WHOLE = frozenset(name for one in SHARES for name in one.per_cent)
 
 
@@ -108,6 +110,9 @@ def node_gpus(allocatable: Amounts, labels: Mapping[str, str]) -> NodeGpus | Non
     offered = {name: value for name, value in allocatable if value > 0}
     model = next((labels[key] for key in _MODEL_LABELS if key in labels), "")
     whole = [name for name in offered if whole_resource(name)]
+    absurd = next((name for name in (*whole, *_COUNTS) if offered.get(name, 0) > GPU_UNITS), "")
+    if absurd:
+        raise Unreadable(absurd, f"{offered[absurd]} is absurd")
     if whole:
         resource = NVIDIA if NVIDIA in offered else min(whole)
         unit = units(resource, offered[resource], labels, renamed=SHARED in offered)
@@ -115,7 +120,7 @@ def node_gpus(allocatable: Amounts, labels: Mapping[str, str]) -> NodeGpus | Non
         return NodeGpus(
             resource, offered[resource], model, parts=unit.parts, replicas=unit.replicas, device_memory=memory
         )
-    for resource in (SHARED_COUNT, SHARED, VGPU, GPU_COUNT):
+    for resource in _COUNTS:
         if resource in offered:
             sliced, count = resource == SHARED, offered[resource]
             unit = units(resource, count, labels, renamed=False) if sliced else Units()
@@ -132,7 +137,14 @@ def node_gpus(allocatable: Amounts, labels: Mapping[str, str]) -> NodeGpus | Non
 
 
 def gpu_request(requests: Mapping[str, Decimal], annotations: Mapping[str, str]) -> GpuRequest | None:
-    """What a pod asks for, or None. Raises Unreadable when an annotation is no number."""
+    """What a pod asks for, or None. Raises Unreadable where an annotation is no number, or more than any node has."""
+    found = _gpu_request(requests, annotations)
+    if found is not None and found.count > GPU_UNITS:
+        raise Unreadable(found.resource, f"{found.count} is absurd")
+    return found
+
+
+def _gpu_request(requests: Mapping[str, Decimal], annotations: Mapping[str, str]) -> GpuRequest | None:
     models = tuple(part for part in annotations.get(MODEL, "").split("|") if part)
     whole = next((name for name in sorted(requests) if whole_resource(name) and requests[name] > 0), "")
     if COUNT in annotations or MILLI in annotations:
@@ -208,6 +220,9 @@ def _number(annotations: Mapping[str, str], key: str, absent: int) -> int:
 def quantity(value: object, where: str) -> int:
     """The quantity in whole units. Raises Unreadable."""
     try:
-        return amount("memory", str(value))
+        found = amount("memory", str(value))
     except InvalidQuantity as e:
         raise Unreadable(where, str(e)) from e
+    if not 0 <= found <= AMOUNT:
+        raise Unreadable(where, f"{value} is absurd")
+    return found

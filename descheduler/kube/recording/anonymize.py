@@ -1,39 +1,34 @@
-"""Recordings without names: every name becomes a pseudonym, the same one wherever it appears.
+"""Recordings without names: every text becomes a pseudonym, the same one wherever it appears, unless a list of what is
+public says that it stays (`public_names`) and stands where such a thing can stand (`field_rules`).
 
-A name is replaced word by word (`web-7d8f-x2x` becomes `w3k…-q8a…-z1p…`), each word by a keyed hash of itself. So all
-that names are made of stays true without a table: a pod's name begins with its ReplicaSet's, a claim's name ends with
-its pod's, selectors match, `namespace/name` references resolve. Kept as they are: what the API itself defines
-(enumerations, quantities, times, well-known label keys and namespaces) and short numbers, ordinals above all.
+Numbers, times and quantities stay where the schema has numbers, times and quantities.
 """
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from descheduler.kube.convert.custom_fields import BY_ROLE, KEPT_FIELDS
+from descheduler.kube.convert.kinds import KINDS
+from descheduler.kube.convert.slimming import shape_of
+from descheduler.kube.recording import field_rules as rules
 from descheduler.kube.recording import public_names as public
-from descheduler.kube.recording.wire_objects import ClusterObjects
+from descheduler.kube.recording.field_rules import Holds
+from descheduler.kube.recording.hyper_members import members_by_name, name_of
+from descheduler.kube.recording.pseudonyms import Pseudonyms
+from descheduler.kube.recording.wire_objects import ClusterObjects, slim_lines
 from descheduler.model.objects import Json
 
-_WORD = re.compile(r"[A-Za-z0-9]+")
-# What quotas count that is no resource of a container: core/v1, and the object counts of pkg/quota/v1/generic.
-_OF_CLASS = re.compile(r"(.+)(\.(?:storageclass|volumeattributesclass)\.storage\.k8s\.io/.+)")
-_COUNTED = re.compile(r"count/(([^.]+)(?:\.(.+))?)")
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_COMPARES = (b'"Gt"', b'"Lt"')
+_HYPER = "topology.volcano.sh/HyperNode"
 
 
-class Anonymizer:
-    """Pseudonyms under one secret `key`; with the same key the same names give the same pseudonyms."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key[:64]
-        self._words: dict[str, str] = {}
+class Anonymizer(Pseudonyms):
+    """A cluster, and then whatever belongs to it, under one secret `key`."""
 
     def name(self, kind: str, text: str) -> str:
         """The pseudonym of a name of any kind ("Pod", "Namespace", "Deployment", …): what replaces it everywhere.
@@ -43,110 +38,132 @@ class Anonymizer:
         del kind
         return self.text(text)
 
-    def text(self, text: str) -> str:
-        """A text with every name in it replaced."""
-        return _NAME.sub(lambda found: self._whole(found.group()), text)
-
-    def label(self, key: str, value: str) -> str:
-        """The value of a label, taint or annotation."""
-        if value[:1] in ("{", "["):
-            try:
-                return json.dumps(self.value(json.loads(value)), separators=(",", ":"))
-            except ValueError:
-                return self.text(value)
-        return value if public.KEPT_VALUES.search(key) else self.text(value)
-
-    def key(self, key: str) -> str:
-        """The key of a label, taint or annotation."""
-        domain, slash, name = key.rpartition("/")
-        if slash and _product(domain):
-            # Fluid's carry a name in the key itself: fluid.io/s-<namespace>-<dataset>.
-            return f"{domain}/{name[:2]}{self.text(name[2:])}" if name.startswith(("s-", "f-")) else key
-        return key if not slash and key in public.KEPT_KEYS else self.text(key)
-
-    def resource(self, resource: str) -> str:
-        """The name of a resource, or a quota's name for it; `<domain>/gpu` stays recognisable."""
-        if of_class := _OF_CLASS.fullmatch(resource):
-            return self.text(of_class[1]) + of_class[2]
-        if counted := _COUNTED.fullmatch(resource):
-            group = counted[3] or ""
-            return resource if "." not in group or _product(group) else f"count/{self.text(counted[1])}"
-        if resource.startswith("requests.") and "/" in resource:
-            return f"requests.{self.resource(resource.removeprefix('requests.'))}"
-        domain, slash, name = resource.rpartition("/")
-        return f"{self.key(domain + '/x').rpartition('/')[0]}/{name}" if slash else resource
-
-    def value(self, value: Json, field: str = "") -> Json:
-        """Any part of an object; `field` is the name under which it is found."""
-        if isinstance(value, str):
-            return self._field(field, value)
-        if isinstance(value, list):
-            return [self.value(item, field) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if field in public.LABEL_MAPS:
-            return {self.key(k): self.label(k, v) if isinstance(v, str) else v for k, v in value.items()}
-        if field in public.AMOUNT_MAPS and not any(isinstance(v, (dict, list)) for v in value.values()):
-            return {self.resource(k): v for k, v in value.items()}
-        if isinstance(key := value.get("key"), str):
-            return self._keyed(key, value)
-        return {k: self.value(v, k) for k, v in value.items() if k not in public.DROPPED}
-
     def objects(self, objects: ClusterObjects) -> ClusterObjects:
         """The same cluster under pseudonyms."""
+        lines = {kind: slim_lines(kind, found) for kind, found in objects.lines.items()}
+        self.number(_stems(lines))
+        self.compare(_compared(lines))
+        if _HYPER in lines:
+            lines[_HYPER] = members_by_name(lines[_HYPER], lines.get("nodes", ()))
         return dataclasses.replace(
             objects,
-            lines={kind: self._lines(lines) for kind, lines in objects.lines.items()},
+            lines={kind: tuple(map(self._line, found)) for kind, found in lines.items()},
             cluster="anonymized",
             anonymized=True,
         )
 
-    def _lines(self, lines: Iterable[bytes]) -> tuple[bytes, ...]:
-        return tuple(msgspec.json.encode(self.value(msgspec.json.decode(line))) for line in lines)
+    def value(self, value: Json, field: str = "", within: str = "") -> Json:
+        """Any part of an object; `field` is the name under which it is found, `within` that of what holds it."""
+        if isinstance(value, str):
+            holds = rules.FIELDS.get(f"{within}.{field}") or rules.FIELDS.get(field)
+            return self.text(value) if holds is None else self.of(holds, value)
+        if isinstance(value, list):
+            return [
+                self._object(item, field) if isinstance(item, dict) else self.value(item, field, within)
+                for item in value
+            ]
+        if not isinstance(value, dict):
+            return value
+        if field == "annotations":
+            return {k: self._label(k, v) for k, v in value.items() if k in public.KEYS}
+        if field in rules.LABEL_MAPS:
+            return {self.key(k): self._label(k, v) for k, v in value.items()}
+        if field in rules.NAME_MAPS:
+            return {self.text(k): self.value(v, field) for k, v in value.items()}
+        if field in BY_ROLE:
+            return {self.text(k): self.value(v) for k, v in value.items()}
+        if field in rules.AMOUNT_MAPS and value.keys().isdisjoint(("requests", "limits", "count")):
+            return {self.resource(k): self._amount(v) for k, v in value.items()}
+        return self._object(value, field)
+
+    def _object(self, value: Mapping[str, Json], name: str) -> Json:
+        """What has fields, found under that name."""
+        if isinstance(key := value.get("key"), str) and len(value) > 1:
+            return self._keyed(key, value)
+        if name in _DESCRIBED:
+            return {k: self.value(v, name) for k, v in value.items() if k in ("string", "int")}
+        return {
+            k if k in _FIELD_NAMES or (k.isdecimal() and len(k) <= _FEW) else self.text(k): self.value(v, k, name)
+            for k, v in value.items()
+            if k not in rules.DROPPED
+        }
+
+    def _amount(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self.of(Holds.QUANTITY, value)
+        return {k: self._amount(v) for k, v in value.items() if k == "value"} if isinstance(value, dict) else value
+
+    def _label(self, key: str, value: Json) -> Json:
+        """The value of a label, taint or annotation."""
+        if not isinstance(value, str):
+            return 0 if isinstance(value, int | float) else self.value(value)  # no label of Kubernetes is a number
+        holds = rules.VALUES_OF.get(key)
+        if holds is None:
+            return self.scaled(key, value) or self.text(value)
+        if holds is Holds.JSON or (holds is Holds.ROWS and value.lstrip().startswith("[")):
+            try:
+                told = json.loads(value)
+                told = self.value(told if key in rules.FREE_JSON else _known(told), key.rpartition("/")[2])
+                return json.dumps(told, separators=(",", ":"))
+            except (ValueError, RecursionError):
+                return self.text(value)
+        return self.of(holds, value)
 
     def _keyed(self, key: str, value: Mapping[str, Json]) -> Json:
         """A requirement, taint or toleration: its values are those of the label that `key` names."""
         out: dict[str, Json] = {}
         for name, part in value.items():
             if name == "key":
-                out[name] = key if key.startswith("metadata.") else self.key(key)
-            elif name == "value" and isinstance(part, str):
-                out[name] = self.label(key, part)
-            elif name == "values" and isinstance(part, list):
-                out[name] = [self.label(key, v) if isinstance(v, str) else v for v in part]
+                out[name] = self.key(key)
+            elif name in ("value", "values"):
+                out[name] = (
+                    [self._label(key, one) for one in part] if isinstance(part, list) else self._label(key, part)
+                )
             else:
                 out[name] = self.value(part, name)
         return out
 
-    def _field(self, field: str, text: str) -> str:
-        if field in public.KEPT_FIELDS or public.ENUM.fullmatch(text) or public.PLAIN.fullmatch(text):
-            return text
-        if field in public.KEY_FIELDS:
-            return self.key(text)
-        if field in public.DOMAIN_FIELDS:
-            domain = text.partition("/")[0]
-            return text if "." not in domain or _product(domain) else self.text(text)
-        return self.text(text)
-
-    def _whole(self, name: str) -> str:
-        return (
-            name
-            if name in public.KEPT_TEXTS
-            or public.PLAIN.fullmatch(name)
-            or (public.DRIVER.search(name) and _product(name))
-            else _WORD.sub(lambda found: self._word(found.group()), name)
-        )
-
-    def _word(self, word: str) -> str:
-        if word.isdecimal() and len(word) <= 6:
-            return word
-        made = self._words.get(word)
-        if made is None:
-            digest = hashlib.blake2b(word.encode(), key=self._key, digest_size=5).digest()
-            # A letter first, so that a word cannot turn into a number.
-            made = self._words[word] = "x" + base64.b32encode(digest).decode().lower()
-        return made
+    def _line(self, line: bytes) -> bytes:
+        return msgspec.json.encode(self.value(msgspec.json.decode(line)))
 
 
-def _product(domain: str) -> bool:
-    return any(domain == known or domain.endswith("." + known) for known in public.KEPT_DOMAINS)
+def _known(value: Json) -> Json:
+    """JSON of an annotation with the keys that are read."""
+    if isinstance(value, list):
+        return [_known(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {k: v for k, v in value.items() if k in rules.JSON_FIELDS or (k.isdecimal() and len(k) <= _FEW)}
+    return {k: v if k in rules.AMOUNT_MAPS else _known(v) for k, v in kept.items()}
+
+
+_FIELD_NAMES = (
+    rules.JSON_FIELDS | KEPT_FIELDS | {name for kind in KINDS.values() for name in shape_of(kind.wire).names()}
+)
+_DESCRIBED = frozenset({"productName", "model", "product", "profile", "type"})
+"""Attributes of devices, each `{"string": …}`, that hold more than a name."""
+_FEW = 3  # digits of a key that is a number: of a device, or how many devices a partition has
+
+
+def _stems(lines: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
+    """Names of StatefulSets."""
+    for line in lines.get("statefulsets", ()):
+        yield name_of(line)
+
+
+def _compared(lines: Mapping[str, Iterable[bytes]]) -> Iterator[str]:
+    """Keys of labels and taints by whose numbers nodes are compared."""
+    for found in lines.values():
+        for line in found:
+            if any(mark in line for mark in _COMPARES):
+                yield from _compared_in(msgspec.json.decode(line))
+
+
+def _compared_in(value: Json) -> Iterator[str]:
+    if isinstance(value, dict):
+        key = value.get("key")
+        if value.get("operator") in ("Gt", "Lt") and isinstance(key, str):
+            yield key
+        value = list(value.values())
+    for item in value if isinstance(value, list) else ():
+        yield from _compared_in(item)

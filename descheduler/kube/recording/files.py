@@ -8,7 +8,7 @@ and SHA-256. A change that an older version would misread gets a new schema numb
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import msgspec
 
 from descheduler import __version__
 from descheduler.kube.convert.kinds import KINDS
-from descheduler.kube.recording.archive import checksum, open_parts, write_parts
+from descheduler.kube.recording import write_parts as writing
+from descheduler.kube.recording.read_parts import ReadPart, checksum, open_parts
 from descheduler.kube.recording.wire_objects import ClusterObjects, JsonObject, cluster_objects
 from descheduler.model.errors import BadAnswer, RecordingError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
@@ -24,7 +25,12 @@ from descheduler.model.snapshot import ClusterSnapshot
 FORMAT = "descheduler-recording"
 SCHEMA = 1
 MANIFEST = "manifest.json"
+MANIFEST_BYTES = 1 << 24
+OBJECTS = 2_000_000
+"""Of all kinds together; the largest clusters that we plan for have a quarter of that."""
 _SIGNAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_PART = re.compile(rf"objects/({'|'.join(map(re.escape, KINDS))})\.jsonl|history/{_SIGNAL.pattern}")
+"""What our parts are named; a manifest that lists anything else is not believed when files are to go."""
 
 
 class PartInfo(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,14 +87,17 @@ def write_recording(
     *,
     taken_at: float | None = None,
     cluster: str = "",
+    overwrite: bool = False,
 ) -> Manifest:
-    """Write a recording: a directory when `path` is one or has no suffix, else a zip file. Replaces an older one.
+    """Write a recording: a directory when `path` is one or has no suffix, else a zip file.
 
-    `objects` may be plain dictionaries by kind (see `cluster_objects`); then `taken_at` must be given.
+    In a directory it replaces an older recording, part by part, and leaves what else is there; a file it replaces where
+    `overwrite` says so. `objects` may be plain dictionaries by kind (see `cluster_objects`); then `taken_at` must be
+    given.
 
     Raises:
-        RecordingError: it cannot be written.
-        UsageError: a kind or the name of a signal cannot be recorded.
+        RecordingError: it cannot be written, or would take the place of something that is no recording.
+        UsageError: a kind or the name of a signal cannot be recorded, or a file is there.
     """
     if not isinstance(objects, ClusterObjects):
         if taken_at is None:
@@ -109,8 +118,27 @@ def write_recording(
         parts={name: PartInfo(checksum(data), len(data)) for name, data in parts.items()},
     )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
-    write_parts(Path(path), {MANIFEST: text, **parts}, marker=MANIFEST)
+    writing.write_parts(Path(path), {**parts, MANIFEST: text}, _listed, overwrite=overwrite)
     return manifest
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Find out before any work whether a recording may be written to `path`. Raises as `write_recording` does."""
+    writing.check_target(path, _listed, overwrite=overwrite)
+
+
+def strangers(path: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Files in a recording's directory that are not of it."""
+    found = (file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir() or file.is_symlink())
+    return tuple(sorted(set(found) - {MANIFEST, *manifest.parts})) if path.is_dir() else ()
+
+
+def _listed(read: ReadPart) -> tuple[str, ...]:
+    """The parts of the recording that is there, its manifest included. Raises RecordingError when it is none."""
+    parts = _manifest(Path(), read(MANIFEST, MANIFEST_BYTES)).parts
+    if not all(_PART.fullmatch(name) for name in parts):
+        raise RecordingError("its manifest lists what is no part of a recording")
+    return (MANIFEST, *parts)
 
 
 def read_recording(path: Path | str, annotations: Iterable[str] = ()) -> Recording:
@@ -121,10 +149,10 @@ def read_recording(path: Path | str, annotations: Iterable[str] = ()) -> Recordi
     """
     path = Path(path)
     read = open_parts(path)
-    manifest = _manifest(path, read(MANIFEST))
+    manifest = _manifest(path, read(MANIFEST, MANIFEST_BYTES))
     objects = ClusterObjects(
         taken_at=manifest.taken_at,
-        lines={key: tuple(_part(path, manifest, info.part, read).splitlines()) for key, info in manifest.kinds.items()},
+        lines=_lines(path, manifest, read),
         cluster=manifest.cluster,
         as_of={key: info.as_of for key, info in manifest.kinds.items()},
         anonymized=manifest.anonymized,
@@ -150,8 +178,8 @@ def _object_parts(objects: ClusterObjects) -> tuple[dict[str, bytes], dict[str, 
 
 
 def _one_line(text: bytes) -> bytes:
-    # Our own lines have none; parts that are kept as they came from another writer may.
-    return msgspec.json.format(text, indent=-1) if b"\n" in text or b"\r" in text else text
+    # Our own lines have none; parts that are kept as they came from another writer may, between values.
+    return text.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in text or b"\r" in text else text
 
 
 def _checked(signal: str) -> str:
@@ -163,7 +191,7 @@ def _checked(signal: str) -> str:
 def _manifest(path: Path, data: bytes) -> Manifest:
     try:
         head = msgspec.json.decode(data, type=_Head)
-    except msgspec.MsgspecError as e:
+    except (msgspec.MsgspecError, RecursionError) as e:
         raise RecordingError(f"{path}: not a recording: {MANIFEST}: {e}") from e
     if head.format != FORMAT:
         raise RecordingError(f"{path}: not a recording: its format is {head.format!r}")
@@ -174,7 +202,7 @@ def _manifest(path: Path, data: bytes) -> Manifest:
         )
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except msgspec.MsgspecError as e:
+    except (msgspec.MsgspecError, RecursionError) as e:
         raise RecordingError(f"{path}: damaged: {MANIFEST}: {e}") from e
     unknown = sorted(set(manifest.kinds) - set(KINDS))
     if unknown:
@@ -182,11 +210,24 @@ def _manifest(path: Path, data: bytes) -> Manifest:
     return manifest
 
 
-def _part(path: Path, manifest: Manifest, name: str, read: Callable[[str], bytes]) -> bytes:
+def _lines(path: Path, manifest: Manifest, read: ReadPart) -> dict[str, tuple[bytes, ...]]:
+    """The objects of each kind. Raises RecordingError for more of them than any cluster has."""
+    out: dict[str, tuple[bytes, ...]] = {}
+    left = OBJECTS
+    for key, info in manifest.kinds.items():
+        data = _part(path, manifest, info.part, read)
+        left -= data.count(b"\n")
+        if left < 0:
+            raise RecordingError(f"{path}: holds more than {OBJECTS} objects")
+        out[key] = tuple(data.splitlines())
+    return out
+
+
+def _part(path: Path, manifest: Manifest, name: str, read: ReadPart) -> bytes:
     info = manifest.parts.get(name)
     if info is None:
         raise RecordingError(f"{path}: damaged: part {name} is not listed")
-    data = read(name)
+    data = read(name, max(0, info.bytes))
     if len(data) != info.bytes or checksum(data) != info.sha256:
         raise RecordingError(f"{path}: damaged: part {name} is not what was written")
     return data

@@ -16,9 +16,10 @@ from descheduler.kube.client.lists import LIMIT
 from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.client.read_cluster import Progress, gather_kinds
 from descheduler.kube.convert.assembly import assemble, fresh
-from descheduler.kube.convert.decoding import Broken, Codec, Items
+from descheduler.kube.convert.decoding import Codec, Items
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import KINDS
+from descheduler.kube.convert.stand_ins import Broken
 from descheduler.kube.convert.wire import Object
 from descheduler.model.errors import BadAnswer, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
@@ -110,6 +111,15 @@ class _Lines:
             entry = self._codec.entry(found)
             if entry.model is not None or entry.problem:
                 self.lines.append(self._codec.slim(found))
+
+
+def slim_lines(key: str, lines: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Lines of a recording, whoever wrote it, with what is read of them and no more.
+
+    Raises: BadAnswer when a line is no object with a name.
+    """
+    codec = _codec(key, ())
+    return tuple(codec.slim(codec.one(line)) for line in lines)
 
 
 def _slim_lines(key: str, objects: Iterable[JsonObject]) -> Iterator[bytes]:

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from descheduler.model.arrays import Mask
+from descheduler.model.bounds import COMPARISONS
 from descheduler.model.budgets import PDB, DisruptionBudget
 from descheduler.model.labels import Labels
+from descheduler.model.pods import Pod
+from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.unavailable import UnavailableBudgets
@@ -24,6 +28,7 @@ class Matches:
     matching: tuple[tuple[int, ...], ...]  # [D] positions in snapshot.budgets, ascending
     count: NDArray[np.int32]  # [P] how many PodDisruptionBudgets match
     healthy: NDArray[np.int64]  # [B] matched pods that are ready and stay, as the snapshot has them now
+    unmatched: Mask  # [P] pods that not all budgets of their namespace were held against, for there is too much of both
 
     def of(self, pod: int) -> tuple[int, ...]:
         """Positions of all budgets that match a pod."""
@@ -52,13 +57,21 @@ def match_budgets(snapshot: ClusterSnapshot) -> Matches:
     indices = _indices(snapshot.budgets)
     nothing = _Index((), ())
     examples = [snapshot.pods[pod] for pod in alike.tolist()]
-    matching = tuple(indices.get(pod.namespace, nothing).matching(pod.labels) for pod in examples)
+    found = [indices.get(pod.namespace, nothing).matching(pod.labels) for pod in examples]
+    unmatched = np.array([one is None for one in found], np.bool_)
+    matching = tuple(one or () for one in found)
     if unavailable:
-        matching = tuple(unavailable.matching(pod, found) for pod, found in zip(examples, matching, strict=True))
+        matching = tuple(unavailable.matching(pod, these) for pod, these in zip(examples, matching, strict=True))
         counts = np.array([sum(snapshot.budgets[at].kind == PDB for at in m) for m in matching], np.int32)
     else:
         counts = np.array([len(m) for m in matching], np.int32)
-    return Matches(row, matching, counts[row], _healthy(snapshot, row, matching))
+    return Matches(row, matching, counts[row], _healthy(snapshot, row, matching), unmatched[row])
+
+
+def unmatched(pod: Pod) -> Blocked:
+    """Why nobody knows which budgets protect a pod."""
+    text = "it has so many budgets and pods that these were not all held against each other"
+    return Blocked(Reason.DISRUPTION_BUDGET, f"namespace/{pod.namespace}", text)
 
 
 def _healthy(
@@ -84,6 +97,7 @@ class _Index:
         self._budgets = dict(zip(positions, budgets, strict=True))
         self._loose: list[int] = []
         self._by: dict[str, dict[str, list[int]]] = {}
+        self._left = COMPARISONS
         asked = Counter(
             (r.key, v) for b in budgets if b.selector for r in _exact(b.selector.requirements) for v in r.values
         )
@@ -98,12 +112,16 @@ class _Index:
             for value in dict.fromkeys(rarest.values):
                 self._by.setdefault(rarest.key, {}).setdefault(value, []).append(position)
 
-    def matching(self, labels: Labels) -> tuple[int, ...]:
+    def matching(self, labels: Labels) -> tuple[int, ...] | None:
+        """Those that select these labels; None once that is more work than there is time for."""
         likely = list(self._loose)
         for key, by_value in self._by.items():
             value = labels.get(key)
             if value is not None:
                 likely.extend(by_value.get(value, ()))
+        self._left -= len(likely)
+        if self._left < 0:
+            return None
         return tuple(sorted(p for p in likely if self._selects(p, labels)))
 
     def _selects(self, position: int, labels: Labels) -> bool:

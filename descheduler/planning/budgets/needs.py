@@ -18,7 +18,7 @@ from descheduler.model.units import DisruptionMode
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.budgets.lacking import lacking, not_ready
 from descheduler.planning.budgets.limits import DisruptionLimits
-from descheduler.planning.budgets.match import Matches
+from descheduler.planning.budgets.match import Matches, unmatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ class BudgetRules:
         """What no grant could heal: budgets whose status is stale, pods that the API refuses to evict."""
         evicted = set(evicted)
         for pod in pods:
+            if self._matches.unmatched[pod]:
+                return unmatched(self._snapshot.pods[pod])
             found = self._matches.of(pod)
             key = f"pod/{self._snapshot.pods[pod].key}"
             budgets = [self._snapshot.budgets[at] for at in found]

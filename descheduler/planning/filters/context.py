@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from descheduler.gangs import Units
 from descheduler.model.admission import LimitRange
 from descheduler.model.arrays import Mask
+from descheduler.model.bounds import QUOTAS
 from descheduler.model.distinct import Distinct
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Phase, Pod
@@ -22,6 +23,9 @@ from descheduler.planning.budgets.match import Matches
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 
 EVICT = "descheduler.alpha.kubernetes.io/evict"
+
+ControllerId = tuple[str, str]
+"""Namespace and uid: whoever writes a uid into a reference means an object of his own namespace, or none."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,13 +89,13 @@ class FilterContext:
         return found
 
     @cached_property
-    def standing(self) -> Mapping[str, int]:
-        """How many pods that stay each controller has, by its uid."""
+    def standing(self) -> Mapping[ControllerId, int]:
+        """How many pods that stay each controller has."""
         count = np.bincount(self.looks.owners.rows[self.staying], minlength=len(self.looks.first_of_owner))
-        found: Counter[str] = Counter()
+        found: Counter[ControllerId] = Counter()
         for pod, n in zip(self.looks.first_of_owner, count.tolist(), strict=True):
             if pod.controller is not None:
-                found[pod.controller.uid] += n
+                found[pod.namespace, pod.controller.uid] += n
         return found
 
     @cached_property
@@ -100,6 +104,11 @@ class FilterContext:
         found: dict[str, list[LimitRange]] = {}
         for one in self.snapshot.limit_ranges:
             found.setdefault(one.namespace, []).append(one)
+        for several in found.values():
+            items = sum(len(one.items) for one in several)
+            if items > QUOTAS:
+                text = f"the namespace has {items} limits, more than the {QUOTAS} that are looked at"
+                several[:] = [replace(several[0], items=(), problem=text)]
         return found
 
     @cached_property

@@ -15,12 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from descheduler.gangs.spec_reading import child
+from descheduler.model.bounds import OWNERS
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import OwnerRef, Workload
-from descheduler.planning.filters.context import Filter, FilterContext
+from descheduler.planning.filters.context import ControllerId, Filter, FilterContext
 
 _SCALED = ("ReplicaSet", "Deployment", "StatefulSet", "Job")
 """Kinds whose `replicas` say how many pods they want at a time."""
@@ -44,17 +45,24 @@ def controller_filters(context: FilterContext) -> Iterator[Filter]:
         for row, pod in enumerate(first)
         if (blocked := _refusal(context.snapshot, pod, context.standing)) is not None
     }
-    yield Filter(Reason.WOULD_BE_LOST, np.isin(owners, list(refused)), lambda i: refused[int(owners[i])])
+    for reason in (Reason.DATA_PARTIAL, Reason.WOULD_BE_LOST):
+        rows = [row for row, blocked in refused.items() if blocked.reason is reason]
+        yield Filter(reason, np.isin(owners, rows), lambda i: refused[int(owners[i])])
 
 
-def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -> Blocked | None:
+def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[ControllerId, int]) -> Blocked | None:
     """Why the controllers of a pod would not make it again, as far as that is known."""
     above = pod.controller
     known: list[Workload] = []
     passed: set[str] = set()
     while above is not None and above.uid not in passed:
+        if len(passed) == OWNERS:
+            text = f"more than {OWNERS} controllers are above one another: what they would make is not known"
+            return Blocked(Reason.WOULD_BE_LOST, f"{above.kind}/{above.name}", text)
         passed.add(above.uid)
         found = snapshot.controller(pod.namespace, above)
+        if found is not None and found.problem:
+            return Blocked(Reason.DATA_PARTIAL, f"{above.kind}/{above.name}", found.problem)
         why = _absence(snapshot, above) if found is None else _unwilling(above, found)
         if why:
             return Blocked(Reason.WOULD_BE_LOST, f"{above.kind}/{above.name}", why)
@@ -64,12 +72,12 @@ def _refusal(snapshot: ClusterSnapshot, pod: Pod, standing: Mapping[str, int]) -
     return _surplus(known, standing)
 
 
-def _surplus(chain: Sequence[Workload], standing: Mapping[str, int]) -> Blocked | None:
+def _surplus(chain: Sequence[Workload], standing: Mapping[ControllerId, int]) -> Blocked | None:
     """Whether the controller of pods is about to remove some, by what is there and by what it says is there."""
     if not chain or chain[0].kind == _NUMBERED:
         return None
     wanted = min((one.replicas for one in chain if one.kind in _SCALED and one.sized), default=None)
-    count = min(standing.get(chain[0].uid, 0), chain[0].present)
+    count = min(standing.get((chain[0].namespace, chain[0].uid), 0), chain[0].present)
     if wanted is None or count <= wanted:
         return None
     text = f"{count} pods are there and {wanted} wanted"

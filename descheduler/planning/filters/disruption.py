@@ -12,6 +12,7 @@ from descheduler.model.arrays import Mask
 from descheduler.model.budgets import PUB, DisruptionBudget
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode, Unit
+from descheduler.planning.budgets.match import unmatched
 from descheduler.planning.filters.context import Filter, FilterContext
 
 _REFUSED = {
@@ -95,6 +96,7 @@ def budget_filters(context: FilterContext) -> Iterator[Filter]:
     several = matches.count > 1
     names: Callable[[int], str] = lambda i: ", ".join(budgets[at].key for at in matches.of(i))  # noqa: E731
     yield Filter(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, context.name(i), names(i)))
+    yield Filter(Reason.DISRUPTION_BUDGET, matches.unmatched, lambda i: unmatched(context.pods[i]))
     stale = matches.first([b.stale for b in budgets])
     yield Filter(Reason.BUDGET_STALE, stale >= 0, lambda i: Blocked(Reason.BUDGET_STALE, budgets[stale[i]].key))
     none_left = [b.allowance(n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True)]

@@ -178,8 +178,8 @@ def _counts(context: FilterContext) -> Iterator[Filter]:
 
 
 def _controllers(context: FilterContext) -> NDArray[np.int32]:
-    """[P] a number for each controller, by its uid: references are not always one object."""
-    uids = [(p.controller or p.owners[0]).uid if p.owners else "" for p in context.looks.first_of_owner]
-    number = {uid: i for i, uid in enumerate(dict.fromkeys(uids))}
-    rows: NDArray[np.int32] = np.array([number[uid] for uid in uids], np.int32)[context.looks.owners.rows]
+    """[P] a number for each controller, by namespace and uid: references are not always one object."""
+    found = [(p.namespace, (p.controller or p.owners[0]).uid if p.owners else "") for p in context.looks.first_of_owner]
+    number = {one: i for i, one in enumerate(dict.fromkeys(found))}
+    rows: NDArray[np.int32] = np.array([number[one] for one in found], np.int32)[context.looks.owners.rows]
     return rows

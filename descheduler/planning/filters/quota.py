@@ -5,7 +5,7 @@ one, which is what it counts now. So whoever is in a quota that is over its limi
 shrank with what others ask for) stays, and so does who would lose the place to a pod that waits for the same quota.
 
 Sources: kubernetes-sigs/scheduler-plugins pkg/capacityscheduling (`PreFilter`, `elasticquota.go`) and koordinator
-pkg/scheduler/plugins/elasticquota (`PreFilter`, `GetQuotaName`). Use is summed from the pods, for a status may lag.
+pkg/scheduler/plugins/elasticquota (`PreFilter`). Use is summed from the pods, for a status may lag.
 Requests are the scheduler's; scheduler-plugins counts sidecars as other init containers, hence a little less. Pods of
 all schedulers are held to the quota, since nothing says which of them have the plugin. Parent quotas of Koordinator are
 not asked (`enableCheckParentQuota` is off by default). ResourceQuotas are in `resource_quota`.
@@ -15,25 +15,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Ints, Mask
+from descheduler.model.arrays import Ints, Mask, added_up
+from descheduler.model.fence import Unreadable, fenced, shortened
 from descheduler.model.format import quantity
 from descheduler.model.objects import CustomObject, Json
 from descheduler.model.pods import Phase
-from descheduler.model.quantity import InvalidQuantity, amount
+from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.filters.context import Filter, FilterContext
+from descheduler.planning.filters.quota_names import counted_in
 
 PLUGINS, KOORDINATOR = "scheduling.x-k8s.io/ElasticQuota", "scheduling.sigs.k8s.io/ElasticQuota"
 _PREFIX = "quota.scheduling.koordinator.sh"
-NAME, PREEMPTIBLE = f"{_PREFIX}/name", f"{_PREFIX}/preemptible"
-RUNTIME, NAMESPACES = f"{_PREFIX}/runtime", f"{_PREFIX}/namespaces"
-DEFAULT_QUOTA = "koordinator-default-quota"
+PREEMPTIBLE, RUNTIME, NAMESPACES = (f"{_PREFIX}/{name}" for name in ("preemptible", "runtime", "namespaces"))
 
 # Resources that scheduler-plugins has as fields: they are 0 where a `min` or `max` leaves them out, and compared
 # even for pods that ask for none of them.
@@ -50,7 +51,8 @@ class _Quotas:
     """Q quotas of one kind over R resources, S distinct specs and P pods.
 
     `of_pod` [P] is the quota of each pod, -1 for none; `counts` [P] whether its use is counted there. `always` [R]
-    marks resources that are compared for every pod, the others only for pods that ask for them.
+    marks resources that are compared for every pod, the others only for pods that ask for them. `guest` [P] are in the
+    quota of another namespace by their own word alone: they take no place before those whose quota it is.
     """
 
     names: Sequence[str]
@@ -61,6 +63,7 @@ class _Quotas:
     requests: Ints  # [S, R]
     always: Mask
     word: str  # what people call the limit
+    guest: Mask
 
     def compared(self, specs: NDArray[np.int32]) -> Mask:
         """[K, R] which resources matter to pods of these specs."""
@@ -81,12 +84,11 @@ def _quotas(
     columns = context.columns
     requests = columns.spec_requests.copy()
     requests[:, columns.resource("pods")] = 0  # not something that a container asks for
-    used = np.zeros_like(limit)
     counted = np.flatnonzero(counts & (of_pod >= 0))
-    np.add.at(used, of_pod[counted], requests[columns.pod_spec[counted]])
+    used = added_up(len(limit), of_pod[counted], requests[columns.pod_spec[counted]])
     always = np.array([fields is None or name in fields for name in columns.resources], np.bool_)
     names = [f"elasticquota/{q.namespace}/{q.name}" for q in found]
-    return _Quotas(names, of_pod, counts, limit, used, requests, always, word)
+    return _Quotas(names, of_pod, counts, limit, used, requests, always, word, context.nobody())
 
 
 def quota_filters(context: FilterContext) -> Iterator[Filter]:
@@ -104,7 +106,7 @@ def _of_plugins(context: FilterContext, found: Sequence[CustomObject]) -> Iterat
     for quota in found:
         by_namespace.setdefault(quota.namespace, []).append(quota)
     first = [several[0] for several in by_namespace.values()]
-    read = _Reader(context)
+    read = _Reader(context, first)
     for at, several in enumerate(by_namespace.values()):
         if len(several) > 1:
             read.problems[at] = f"{len(several)} ElasticQuotas in one namespace"
@@ -131,44 +133,30 @@ def _total(context: FilterContext, quotas: _Quotas, floor: Ints) -> Iterator[Fil
 
 def _of_koordinator(context: FilterContext, found: Sequence[CustomObject]) -> Iterator[Filter]:
     """What a quota is entitled to now; pods that cannot be preempted must fit into its `min`."""
-    read = _Reader(context)
+    read = _Reader(context, found)
     top = read.table([q.spec.get("max") for q in found], absent={})
     runtime = read.table([read.annotation(at, q, RUNTIME) for at, q in enumerate(found)], absent={})
     limit = np.where(top == _NO_LIMIT, _NO_LIMIT, np.minimum(top, runtime))  # what `max` leaves out is not looked at
     floor = read.table([q.spec.get("min") for q in found], absent={})
-    of_pod = _koordinator_quota(context, found, read)
+    inside = counted_in(
+        context, found, lambda at: read.annotation(at, found[at], NAMESPACES), context.policy.quota_namespaces
+    )
+    of_pod = inside.quota
     counts = context.bound & ~context.in_phase(Phase.SUCCEEDED, Phase.FAILED)
-    quotas = _quotas(context, found, of_pod, counts, limit, "the entitlement")
+    quotas = replace(_quotas(context, found, of_pod, counts, limit, "the entitlement"), guest=inside.guest)
     yield _unread(quotas, read.problems)
     yield from _filters(context, quotas)
     fixed = np.where(context.by_labels(lambda v: v.get(PREEMPTIBLE) == "false"), of_pod, -1).astype(np.int32)
-    yield from _filters(
-        context, _quotas(context, found, fixed, counts, floor, "min, for pods that cannot be preempted")
-    )
-
-
-def _koordinator_quota(context: FilterContext, found: Sequence[CustomObject], read: _Reader) -> NDArray[np.int32]:
-    """[P] A pod's label names its quota; else the quota named after its namespace, one that lists it, the default."""
-    rows = {quota.name: at for at, quota in enumerate(found)}
-    default = rows.get(DEFAULT_QUOTA, -1)
-    claimed: dict[str, int] = {}
-    for at, quota in enumerate(found):
-        names = read.annotation(at, quota, NAMESPACES)
-        for namespace in names if isinstance(names, list) else ():
-            claimed.setdefault(str(namespace), at)
-    claimed.update({q.name: at for at, q in enumerate(found) if q.name == q.namespace})
-    unnamed = _by_namespace(context, lambda namespace: claimed.get(namespace, default))
-    labels = context.looks.labels
-    named = np.array([rows.get(v[NAME], default) if v.get(NAME) else -2 for v in labels.values], np.int32)[labels.rows]
-    return np.where(named == -2, unnamed, named).astype(np.int32)
+    preempted = _quotas(context, found, fixed, counts, floor, "min, for pods that cannot be preempted")
+    yield from _filters(context, replace(preempted, guest=inside.guest))
 
 
 class _Reader:
     """Amounts of quotas as rows of numbers; what cannot be read is a problem of its quota, and allows nothing."""
 
-    def __init__(self, context: FilterContext) -> None:
+    def __init__(self, context: FilterContext, found: Sequence[CustomObject]) -> None:
         self.column = {name: i for i, name in enumerate(context.columns.resources)}
-        self.problems: dict[int, str] = {}  # by quota
+        self.problems = {at: quota.problem for at, quota in enumerate(found) if quota.problem}
 
     def table(self, written: Sequence[Json], absent: Mapping[str, int]) -> Ints:
         """[Q, R]; `absent`: what resources count as that a list leaves out, no limit for the rest. None: no list."""
@@ -176,32 +164,29 @@ class _Reader:
         for at, amounts in enumerate(written):
             if amounts is None:
                 continue
-            try:
-                values = {**absent, **_amounts(amounts)}
-            except InvalidQuantity as error:
-                self.problems.setdefault(at, str(error))
+            values = fenced(partial(_amounts, amounts), partial(self._unread, at))
+            if values is None:
                 out[at] = 0
                 continue
-            for name, value in values.items():
+            for name, value in {**absent, **values}.items():
                 if name in self.column:
-                    out[at, self.column[name]] = min(value, _LARGEST)
+                    out[at, self.column[name]] = max(0, min(value, _LARGEST))
         return out
 
     def annotation(self, at: int, quota: CustomObject, key: str) -> Json:
         text = quota.annotations.get(key)
         if not text:
             return None
-        try:
-            found: Json = json.loads(text)
-        except ValueError:
-            self.problems.setdefault(at, f"annotation {key} is not JSON")
-            return None
+        found: Json = fenced(lambda: json.loads(text), lambda _why: self._unread(at, f"annotation {key} is not JSON"))
         return found
+
+    def _unread(self, at: int, why: str) -> None:
+        self.problems.setdefault(at, why)
 
 
 def _amounts(written: Json) -> dict[str, int]:
     if not isinstance(written, Mapping):
-        raise InvalidQuantity(f"{written!r} is not a list of amounts")
+        raise Unreadable("", f"{shortened(str(written))} is not a list of amounts")
     return {name: amount(name, str(value)) for name, value in written.items()}
 
 
@@ -270,7 +255,8 @@ def _rivals(context: FilterContext, quotas: _Quotas, waiting: Waiting) -> NDArra
         members, room = freed[quota]
         fits = ~(((with_it - room) > limit) & matters).any(axis=1)
         hurt = ((with_it > limit) & quotas.compared(columns.pod_spec[members])).any(axis=1)
-        hit = members[fits & hurt & (columns.pod_priority[members] <= priority)]
+        before = (columns.pod_priority[members] <= priority) & (quotas.guest[members] | ~quotas.guest[rival])
+        hit = members[fits & hurt & before]
         out[hit] = np.where(out[hit] < 0, rival, out[hit])
     return out
 
@@ -301,7 +287,7 @@ def _rival_of_all(context: FilterContext, quotas: _Quotas, waiting: Waiting, pod
     if len(every) < 2:
         return None
     for (quota, spec, priority), rival in waiting:
-        mine = every[quotas.of_pod[every] == quota]
+        mine = every[(quotas.of_pod[every] == quota) & (quotas.guest[every] | ~quotas.guest[rival])]
         room = quotas.requests[columns.pod_spec[mine]].sum(axis=0)
         with_it, limit = quotas.used[quota] + quotas.requests[spec], quotas.limit[quota]
         if ((with_it - room > limit) & quotas.compared(np.array([spec], np.int32))[0]).any():

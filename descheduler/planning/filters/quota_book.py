@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from descheduler.model.admission import ResourceQuota
+from descheduler.model.bounds import QUOTAS
 from descheduler.model.pods import Amounts, PodSpec
 from descheduler.model.workloads import Workload
 from descheduler.planning.filters.context import FilterContext
@@ -80,7 +81,7 @@ class QuotaBook:
             template = owner.template
             if owner.namespace not in self.of or template is None or template.problem or owner.deleting:
                 continue
-            there = max(standing.get(owner.uid, 0), owner.present)
+            there = max(standing.get((owner.namespace, owner.uid), 0), owner.present)
             short = owner.kind not in _ABOVE and owner.sized and there < owner.wanted
             if short and not all(self.fits(quota, (template.spec,)) for quota in self.of[owner.namespace]):
                 out[owner.namespace].append(Rival(owner, template.spec))
@@ -144,7 +145,12 @@ def _of_namespaces(quotas: Iterable[ResourceQuota]) -> Mapping[str, Sequence[Res
     out: dict[str, list[ResourceQuota]] = defaultdict(list)
     for quota in quotas:
         out[quota.namespace].append(quota)
-    return out
+    return {namespace: several if len(several) <= QUOTAS else _too_many(several) for namespace, several in out.items()}
+
+
+def _too_many(several: Sequence[ResourceQuota]) -> Sequence[ResourceQuota]:
+    text = f"there are {len(several)} in the namespace, more than the {QUOTAS} that are looked at"
+    return (replace(several[0], scopes=(), problem=text),)
 
 
 _ABOVE = ("Deployment", "CronJob")

@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from descheduler.model.admission import ResourceQuota, unit_of
+from descheduler.model.bounds import RIVALS
 from descheduler.model.format import quantity
 from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked, Reason
@@ -86,8 +87,13 @@ class _Judge:
     ) -> str:
         """Who waits for the room that the pods give back, and would leave too little of it for their replacements."""
         book, quotas = self._book, self._book.of[quota.namespace]
+        rivals = book.waiting.get(quota.namespace, ())
+        if len(rivals) > RIVALS:
+            return (
+                f"{len(rivals)} controllers of the namespace wait for room, more than the {RIVALS} that are looked at"
+            )
         owners = {owner.uid for pod in pods if (owner := self._context.pods[pod].controller) is not None}
-        for rival in book.waiting.get(quota.namespace, ()):
+        for rival in rivals:
             if owners == {rival.owner.uid} or not all(book.fits(one, (rival.spec,), gone) for one in quotas):
                 continue
             if book.asked(quota, made) and not book.fits(quota, (rival.spec, *made), gone):

@@ -14,7 +14,7 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.filters.schedule import Window
-from descheduler.policy.protections import PriorityThreshold, Protections
+from descheduler.policy.protections import QUOTA_NAMESPACES, PriorityThreshold, Protections
 from descheduler.policy.windows import DisruptionWindow
 
 
@@ -47,6 +47,7 @@ class FilterRules:
     autoscaler_opt_outs: bool = True  # safe-to-evict "false", do-not-disrupt and their like opt out
     honour_evict_annotation: bool = True
     recreating_owners: tuple[str, ...] = ()  # "group/Kind" of owners that make their pods again
+    quota_namespaces: tuple[str, ...] = QUOTA_NAMESPACES  # where Koordinator's quotas may claim pods of others
 
     @classmethod
     def of(
@@ -79,6 +80,7 @@ class FilterRules:
             min_age_seconds=age.total_seconds() if age is not None else None,
             prefer_no_eviction_forbids=protections.no_eviction_policy == "Mandatory",
             recreating_owners=protections.recreating_owners,
+            quota_namespaces=protections.quota_namespaces,
             windows=tuple(Window(w.schedule, w.duration.total_seconds(), w.time_zone, w.namespaces) for w in windows),
         )
 

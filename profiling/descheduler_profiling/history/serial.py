@@ -27,7 +27,9 @@ _DROP = 13  # mantissa bits that are given up: 23 - 10
 _GAP, _ZERO, _FIRST = 0, 1, 2
 _RANGE = 2.0**-40  # of the row's largest: less is zero
 _LZMA_UP_TO = 4_000_000  # values; beyond, its 20 times slower packing costs more than the bytes are worth
-_MOST_VALUES = 1 << 31
+_MOST_VALUES = 1 << 28  # 20,000 workloads over six weeks in steps of 5 minutes
+_MOST_COLUMNS = 1 << 20
+_MOST_HEADER = 1 << 28  # bytes
 
 
 class _Header(msgspec.Struct):
@@ -107,14 +109,17 @@ def history_from_bytes(data: bytes) -> History:
     if len(head) != size or hashlib.blake2b(head, digest_size=16).digest() != data[at - 16 : at]:
         raise RecordingError("recorded history: its header is cut short or changed")
     try:
-        raw = zlib.decompress(head)
+        unpacking = zlib.decompressobj()
+        raw = unpacking.decompress(head, _MOST_HEADER)
+        if unpacking.unconsumed_tail:
+            raise RecordingError("recorded history: its header is larger than one can be")
         version = msgspec.msgpack.decode(raw, type=dict[str, msgspec.Raw]).get("version", msgspec.Raw(b"\xc0"))
         if msgspec.msgpack.decode(version) != _VERSION:
             raise RecordingError(
                 "recorded history: made by a later version of this program; use that version to read it"
             )
         header = msgspec.msgpack.decode(raw, type=_Header)
-    except (zlib.error, msgspec.DecodeError) as error:
+    except (zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise RecordingError(f"recorded history: its header cannot be read: {error}") from error
     if hashlib.blake2b(payload, digest_size=16).digest() != header.digest:
         raise RecordingError(f"recorded history of {header.signal}: cut short or changed")
@@ -125,7 +130,8 @@ def _history(header: _Header, payload: bytes) -> History:
     rows, columns = len(header.keys), header.columns
     pods = len(header.recent_pods)
     odd = len(header.recent) % (4 * pods) if pods else len(header.recent)
-    if columns < 0 or rows * columns > _MOST_VALUES or len(header.replicas) != rows or header.step <= 0 or odd:
+    sized = 0 <= columns <= _MOST_COLUMNS and rows * columns <= _MOST_VALUES and len(header.replicas) == rows
+    if not sized or header.step <= 0 or odd:
         raise RecordingError(f"recorded history of {header.signal}: its header contradicts itself")
     return History(
         signal=header.signal,

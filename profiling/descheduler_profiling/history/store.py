@@ -7,6 +7,7 @@ read from the server again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -61,7 +62,13 @@ class HistoryStore:
         self._save_seconds = save_seconds
         self._kept: dict[str, tuple[str, Ring]] = {}
         self._saved_at: dict[str, float] = {}
+        self._failed: dict[str, str] = {}
         self.measurers = KnownPins()  # who was found to measure; in memory alone
+
+    @property
+    def problem(self) -> str:
+        """Which files could not be written when that was tried last, and why; "" when all could be."""
+        return "; ".join(sorted(set(self._failed.values())))
 
     def load(self, signal: str, fingerprint: str) -> Loaded:
         """The history of a signal, if it answers the question that `fingerprint` names."""
@@ -86,13 +93,17 @@ class HistoryStore:
         if self._directory is None:
             return ""
         age = now - self._saved_at.get(signal, float("-inf"))
-        if not soon and 0 <= age < self._save_seconds:
+        if not soon and signal not in self._failed and 0 <= age < self._save_seconds:
             return ""
         try:
             self._write(self._directory, signal, _encode(ring, fingerprint))
         except OSError as error:
-            return f"history of {signal} cannot be kept in {self._directory}: {error.strerror or error}"
+            code = errno.errorcode.get(error.errno or 0, "")
+            why = f"{error.strerror or error}{f' ({code})' if code else ''}"
+            self._failed[signal] = f"{self._path(self._directory, signal)} cannot be kept: {why}"
+            return self._failed[signal]
         self._saved_at[signal] = now
+        self._failed.pop(signal, None)
         return ""
 
     @staticmethod
@@ -162,7 +173,7 @@ def _decode(data: bytes, fingerprint: str) -> Loaded:
         if msgspec.msgpack.decode(fields.get("version", msgspec.Raw(b"\xc0"))) != _VERSION:
             return Loaded(None, "of another version")
         header = msgspec.msgpack.decode(body[4 : 4 + size], type=_Header)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return Loaded(None, f"its header cannot be read: {error}")
     if header.fingerprint != fingerprint:
         return Loaded(None, "the query or the server has changed")

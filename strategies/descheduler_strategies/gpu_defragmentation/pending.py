@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Scenario, relocate
+from descheduler.model.fence import fenced
 from descheduler.model.moves import Finding, Observation, Proposal, Seat
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -54,7 +56,8 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
         finding = finding or _finding(left, found.bound if whole else None)
         failed: list[int] = []
         for entry in _entries(view, left, columns, found):
-            result = _let_in(view, args, state, pool, entry, finding)
+            attempt = partial(_let_in, view, args, state, pool, entry, finding)
+            result = fenced(attempt, partial(_failed, entry))
             if isinstance(result, Blocked):
                 refused = result
                 failed += entry.leaving
@@ -236,6 +239,11 @@ def _let_in(
         avoid=bundle.avoid,
         staged=True,
     )
+
+
+def _failed(entry: _Entry, why: str) -> Blocked:
+    """Those whose room cannot be worked out wait on; the others do not."""
+    return Blocked(Reason.STRATEGY_FAILED, f"gang/{entry.who[0].name}", why)
 
 
 def _spared(nodes: Sequence[int]) -> AcceptIn:

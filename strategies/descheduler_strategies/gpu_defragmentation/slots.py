@@ -8,6 +8,7 @@ or nothing, and it counts only if the slots of the cluster really rise, with eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, Accept, RebalanceView, Scenario, relocate
 from descheduler.model.arrays import Ints
+from descheduler.model.fence import fenced
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
@@ -64,7 +66,8 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     for node, leaving in _candidates(view, args, shape, state, columns, opened):
         if free + count >= args.wanted or count >= slots_left:
             break
-        result = _vacate(view, args, shape, state, node, leaving, places, finding, most - moves)
+        attempt = partial(_vacate, view, args, shape, state, node, leaving, places, finding, most - moves)
+        result = fenced(attempt, partial(_failed, view, node))
         if isinstance(result, Blocked):
             last = result
             continue
@@ -192,6 +195,11 @@ def _enough(view: RebalanceView, shape: _Shape, state: Scenario, node: int) -> t
         attempt.remove(pod)
         out.append(pod)
     return tuple(out)
+
+
+def _failed(view: RebalanceView, node: int, why: str) -> Blocked:
+    """A node that cannot be judged is left alone; the others are not."""
+    return Blocked(Reason.STRATEGY_FAILED, f"node/{view.snapshot.nodes[node].name}", why)
 
 
 def _vacate(

@@ -9,7 +9,7 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Floats, Ints, Mask, Positions
-from descheduler.model.devices import WHOLE
+from descheduler.model.devices import MAX_DEVICES, WHOLE
 from descheduler.topology import Board, set_of
 
 
@@ -60,12 +60,13 @@ class DeviceSets:
         self._left = self._links.usable.copy()  # [N] bits that no located pod of the snapshot holds any part of
         for at, node in enumerate(view.snapshot.nodes):
             if node.gpus is not None:
-                self._left[at] &= ~set_of(tuple(s.index for s in node.gpus.reserved if s.index >= 0))
+                kept = tuple(s.index for s in node.gpus.reserved if 0 <= s.index < MAX_DEVICES)
+                self._left[at] = int(self._left[at]) & ~set_of(kept)
         self._reported = np.ones(len(view.snapshot.nodes), np.bool_)  # [N] all pods with whole GPUs say which
         for pod in view.snapshot.columns.order.tolist():
             node = view.snapshot.columns.pod_node[pod]
             if view.snapshot.pods[pod].gpu_indices:
-                self._left[node] &= ~set_of(view.snapshot.pods[pod].gpu_indices)
+                self._left[node] = int(self._left[node]) & ~set_of(view.snapshot.pods[pod].gpu_indices)
             elif self.count(pod):
                 self._reported[node] = False
 
@@ -143,5 +144,5 @@ class DeviceSets:
         for pod in moved:
             node = int(columns.pod_node[pod])
             if state.node_of(pod) != node and self.count(pod):
-                left[node] |= set_of(self._view.snapshot.pods[pod].gpu_indices) & self._links.usable[node]
+                left[node] |= set_of(self._view.snapshot.pods[pod].gpu_indices) & int(self._links.usable[node])
         return left

@@ -13,9 +13,11 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from descheduler.contract import GPU_WEIGHT, RebalanceView, Relocation, StrategyArgs, rate
+from descheduler.model.fence import fenced
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked, Reason
@@ -100,7 +102,7 @@ class _Search:
         queue: list[_Entry] = []
         named, unnamed = 0, dict[Reason, list[Job]]()
         for job in self.jobs.bad():
-            outlook = self.outlooks.of(job.pods)
+            outlook = fenced(partial(self.outlooks.of, job.pods), partial(self._failed, job))
             if isinstance(outlook, Blocked):
                 yield Observation(finding_of(self.view, self.args, job, 0.0), outlook, job.pods)
             else:
@@ -111,7 +113,7 @@ class _Search:
                 yield self._rest([entry.job for entry in sorted(queue)], Blocked(Reason.CYCLE_LIMIT, NAME, text))
                 break
             entry = heapq.heappop(queue)
-            answer = self._left_alone(entry.job, entry.outlook) or self._gain(entry)
+            answer = fenced(partial(self._answer, entry), partial(self._failed, entry.job))
             if isinstance(answer, Blocked):
                 named += 1
                 if named > MAX_NAMED:
@@ -126,6 +128,13 @@ class _Search:
         for reason, jobs in unnamed.items():
             yield self._rest(jobs, Blocked(reason, NAME, f"{len(jobs)} jobs besides those that are named"))
         yield from self._unknown()
+
+    def _answer(self, entry: _Entry) -> _Entry | Blocked:
+        return self._left_alone(entry.job, entry.outlook) or self._gain(entry)
+
+    def _failed(self, job: Job, why: str) -> Blocked:
+        """One job that cannot be judged is left alone; the others are not."""
+        return Blocked(Reason.STRATEGY_FAILED, str(job.subject), why)
 
     def _worth(self, job: Job, outlook: Outlook, ratio: float) -> float:
         """What the job gains when its bandwidth was `ratio` of the new one, in core-seconds."""

@@ -158,9 +158,13 @@ def _held(
 
 
 def gpu_pool(view: RebalanceView, pools: Sequence[str]) -> NDArray[np.bool_]:
-    """[N] nodes with GPUs that may be used and belong to one of the pools (all when empty)."""
+    """[N] nodes with GPUs that may be used and belong to one of the pools (all when empty).
+
+    Where it is not known who holds which device nobody makes room, and nobody finds any.
+    """
     chosen = np.array([not pools or pool in pools for pool in view.pools], np.bool_)
-    has = np.fromiter((node.gpus is not None for node in view.snapshot.nodes), np.bool_, len(view.snapshot.nodes))
+    nodes = view.snapshot.nodes
+    has = np.fromiter((node.gpus is not None and not node.gpus.problem for node in nodes), np.bool_, len(nodes))
     out: NDArray[np.bool_] = chosen[view.pool_of] & view.destinations() & has
     return out
 

@@ -21,7 +21,7 @@ from descheduler_strategies.gpu_defragmentation.args import PendingChoice
 REQUIRED_TOPOLOGY = "kueue.x-k8s.io/podset-required-topology"
 """Pod annotation: the label key of the level within which all pods of the set must run (Kueue, KEP-2724)."""
 _NATIVE = "scheduling.k8s.io"
-UNRESOLVED = frozenset({Reason.GANG_UNKNOWN, Reason.GANG_AMBIGUOUS})
+UNRESOLVED = frozenset({Reason.GANG_UNKNOWN, Reason.GANG_AMBIGUOUS, Reason.GANG_ONE_SIDED})
 """How many members must start together is not known then."""
 
 

@@ -8,14 +8,14 @@ is why a report is the default.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.contract import RebalanceView, StrategyArgs, each, unanswered
 from descheduler.model.format import span
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
@@ -58,7 +58,8 @@ class IdleGpu:
         for group in groups:
             by_namespace[group.namespace] = by_namespace.get(group.namespace, 0.0) + float(seen.hours[group.rows].sum())
         mover = IdleMover(view, args, seen)
-        for group in groups[: args.max_findings]:
+
+        def answers(group: _Group) -> Iterator[Proposal | Observation]:
             finding = _finding(view, args, seen, group, by_namespace[group.namespace])
             pods = tuple(held.pods[group.rows].tolist())
             if args.act == "report":
@@ -67,8 +68,14 @@ class IdleGpu:
                 yield Observation(finding, Blocked(Reason.NOT_PINNED, "history/gpu", _HOW_TO_PIN), pods)
             else:
                 yield from mover.answers(finding, pods)
+
+        yield from each(groups[: args.max_findings], _unanswered, answers)
         if groups[args.max_findings :]:
             yield _rest(args, seen, groups[args.max_findings :])
+
+
+def _unanswered(group: _Group) -> Finding:
+    return unanswered(NAME, Subject(SubjectKind.WORKLOAD, group.workload))
 
 
 def _groups(view: RebalanceView, seen: Judged) -> list[_Group]:

@@ -11,10 +11,11 @@ import typer
 
 from descheduler.cli import failures
 from descheduler.cli.commands.profile.common import PolicyFile, report_problems
-from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Prometheus, Recorded, Verbose
+from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Overwrite, Prometheus, Recorded, Verbose
 from descheduler.model.errors import HistoryPartial, UsageError
 
 if TYPE_CHECKING:
+    from descheduler.cli.output import Target
     from descheduler.cli.source import SourceOptions
     from descheduler.model.workloads import WorkloadKey
 
@@ -42,18 +43,21 @@ def explain(
         ExplainFormat, typer.Option("--output", "-o", help="How the explanation is written.")
     ] = ExplainFormat.TABLE,
     output_file: OutputFile = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
 ) -> None:
     """Explain one profile: history, models, forecast, and how it would have done in the past beside others' rules."""
     with failures.reported(verbose):
+        from descheduler.cli.output import Target
         from descheduler.cli.source import SourceOptions
 
+        target = Target(output_file, overwrite)
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
-        failures.leave(_explain(options, policy, signal, workload, output, output_file))
+        failures.leave(_explain(options, policy, signal, workload, output, target))
 
 
 def _explain(
-    options: SourceOptions, policy_file: Path | None, signal: str, name: str, form: ExplainFormat, file: Path | None
+    options: SourceOptions, policy_file: Path | None, signal: str, name: str, form: ExplainFormat, target: Target
 ) -> int:
     """The exit code: 1 when there is no profile, or its data is not whole (it is explained all the same)."""
     from descheduler.cli.output import say, write, write_table
@@ -74,15 +78,15 @@ def _explain(
     doc = documents.profile_document(explained, observed.snapshot.cluster)
     match form:
         case ExplainFormat.JSON:
-            write(documents.to_json(doc, indent=2) + b"\n", file)
+            write(documents.to_json(doc, indent=2) + b"\n", target)
         case ExplainFormat.HTML:
             from descheduler.report.profiles.page import to_html
 
-            write(to_html(doc).encode(), file)
+            write(to_html(doc).encode(), target)
         case _:
             from descheduler.report.profiles.table import render_explanation
 
-            write_table(lambda console: render_explanation(doc, console), file)
+            write_table(lambda console: render_explanation(doc, console), target)
     if not doc.known:
         say(f"error: there is no profile of {signal} of {doc.workload}: {doc.why}")
     elif made.keys[row] not in existing(observed.snapshot):

@@ -9,7 +9,7 @@ import typer
 
 from descheduler.cli import failures
 from descheduler.cli.commands.profile.common import Namespace, PolicyFile, Signals, profiles_document, report_problems
-from descheduler.cli.options import Context, Example, Kubeconfig, Prometheus, Recorded, Verbose
+from descheduler.cli.options import Context, Example, Kubeconfig, Overwrite, Prometheus, Recorded, Verbose
 
 
 def export(
@@ -24,6 +24,7 @@ def export(
     example: Example = False,
     prometheus: Prometheus = None,
     policy: PolicyFile = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
 ) -> None:
     """Write the profiles of all workloads for other programs. Signals: cpu and memory."""
@@ -32,11 +33,11 @@ def export(
         from descheduler.cli.source import SourceOptions
         from descheduler_profiling import export_files
 
-        export_files.check_path(to)
+        export_files.check_path(to, overwrite=overwrite)
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
         signals = tuple(signal or ("cpu", "memory"))
         asked = profiles_document(options, policy, signals, namespace)
-        export_files.write(asked.document, to)
+        export_files.write(asked.document, to, overwrite=overwrite)
         count = sum(len(one.workloads) for one in asked.document.signals)
         say(f"{count} profiles of {', '.join(signals)} written to {to}")
         failures.leave(report_problems(asked.made, asked.relied_on))

@@ -9,7 +9,7 @@ import typer
 
 from descheduler.cli import failures
 from descheduler.cli.commands.profile.common import Namespace, PolicyFile, Signals, profiles_document, report_problems
-from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Prometheus, Recorded, Verbose
+from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Overwrite, Prometheus, Recorded, Verbose
 
 
 class ListFormat(StrEnum):
@@ -32,23 +32,25 @@ def show(
     policy: PolicyFile = None,
     output: Annotated[ListFormat, typer.Option("--output", "-o", help="How the list is written.")] = ListFormat.TABLE,
     output_file: OutputFile = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
 ) -> None:
     """List workloads with the quantiles of their use by horizon, the confidence and the model. Signal: cpu."""
     with failures.reported(verbose):
-        from descheduler.cli.output import write, write_table
+        from descheduler.cli.output import Target, write, write_table
         from descheduler.cli.source import SourceOptions
         from descheduler.report.profiles.table import render_profiles
         from descheduler_profiling import export
 
+        target = Target(output_file, overwrite)
         options = SourceOptions(kubeconfig, context, recording, example, prometheus)
         asked = profiles_document(options, policy, tuple(signal or ("cpu",)), namespace)
         match output:
             case ListFormat.JSON:
-                write(export.to_json(asked.document, indent=2) + b"\n", output_file)
+                write(export.to_json(asked.document, indent=2) + b"\n", target)
             case ListFormat.CSV:
-                write(export.to_csv(asked.document).encode(), output_file)
+                write(export.to_csv(asked.document).encode(), target)
             case _:
                 wide = output is ListFormat.WIDE
-                write_table(lambda console: render_profiles(asked.document, console, wide=wide), output_file)
+                write_table(lambda console: render_profiles(asked.document, console, wide=wide), target)
         failures.leave(report_problems(asked.made, asked.relied_on))

@@ -4,10 +4,14 @@ Label `runai-gpu-group`, of pods on several devices one `runai-gpu-group/<group>
 placeholder's annotation `run.ai/reserve_for_gpu_index` has the device's UUID, in older versions its index, -1 when that
 failed (NVIDIA/KAI-Scheduler pkg/binder/binding/resourcereservation, pkg/resourcereservation). Whole GPUs are the
 kubelet's choice.
+
+Members are pods of any namespace, placeholders are in KAI's. Elsewhere anybody can make a pod look like one: it is
+believed where KAI's has not spoken and nobody contradicts it, for the namespace can be set.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from descheduler.kube.devices.source import Cluster, DeviceSource, Report
@@ -16,6 +20,12 @@ from descheduler.model.pods import Pod
 
 RESERVED = "run.ai/reserve_for_gpu_index"
 GROUP = "runai-gpu-group"
+RESERVATIONS = frozenset({"kai-resource-reservation", "runai-reservation"})
+"""Namespaces of placeholders, by default, since and before 0.6. Where there are any in one of them, no others are
+heard: anybody can call his pod a placeholder."""
+
+NAMESPACES = ("kai-resource-reservation", "runai-reservation")
+"""Of placeholders (pkg/common/constants, DefaultResourceReservationName), and before KAI 0.6."""
 
 Groups = Mapping[tuple[str, str], GpuShare]
 """The device of each (node, group)."""
@@ -27,14 +37,21 @@ def is_placeholder(pod: Pod) -> bool:
 
 def groups(pods: Iterable[Pod]) -> Groups:
     """The devices of the groups, as their placeholders tell."""
-    found = {}
+    told: dict[tuple[str, str], set[GpuShare]] = defaultdict(set)
+    told_by_kai: dict[tuple[str, str], set[GpuShare]] = defaultdict(set)
     for pod in pods:
-        device = pod.annotations[RESERVED]
-        if device.isdecimal() and len(device) <= 4:
-            found[pod.node, pod.labels[GROUP]] = GpuShare(int(device), milli=UNREPORTED)
-        elif device and device != "-1":
-            found[pod.node, pod.labels[GROUP]] = GpuShare(-1, device, UNREPORTED)
-    return found
+        share = _device(pod.annotations[RESERVED])
+        if share is not None:
+            by = told_by_kai if pod.namespace in NAMESPACES else told
+            by[pod.node, pod.labels[GROUP]].add(share)
+    every = {**told, **told_by_kai}
+    return {group: next(iter(shares)) for group, shares in every.items() if len(shares) == 1}
+
+
+def _device(written: str) -> GpuShare | None:
+    if written.isdecimal() and len(written) <= 4:
+        return GpuShare(int(written), milli=UNREPORTED)
+    return GpuShare(-1, written, UNREPORTED) if written and written != "-1" else None
 
 
 def placeholder(pod: Pod, devices: Groups) -> GpuStatement | None:
@@ -55,6 +72,8 @@ def member(pod: Pod, devices: Groups) -> GpuStatement | None:
 def report(cluster: Cluster) -> Report:
     """What placeholders hold, and the pods of their groups. What a placeholder's own object says is held by others."""
     holding = [i for i in cluster.asking if is_placeholder(cluster.pods[i])]
+    usual = [i for i in holding if cluster.pods[i].namespace in RESERVATIONS]
+    holding = usual or holding
     devices = groups(cluster.pods[i] for i in holding)
     found: dict[int, GpuStatement | None] = {i: placeholder(cluster.pods[i], devices) for i in holding}
     if devices:

@@ -11,12 +11,21 @@ import msgspec
 
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.unreadable import Unreadable
-from descheduler.kube.convert.wire import CustomWire, Slim
+from descheduler.kube.convert.wire import CustomWire, Int32, Slim
 from descheduler.kube.devices.device_objects import DEVICES, RESERVATIONS, KoordinatorDevice
 from descheduler.kube.devices.resources import KOORDINATOR_MEMORY, KOORDINATOR_MODEL, KOORDINATOR_PARTS, quantity
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
-from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuPartition, GpuShare, GpuSource, GpuStatement
+from descheduler.model.devices import (
+    MAX_DEVICES,
+    UNREPORTED,
+    WHOLE,
+    Device,
+    GpuPartition,
+    GpuShare,
+    GpuSource,
+    GpuStatement,
+)
+from descheduler.model.fence import Unreadable, fenced
 from descheduler.model.objects import CustomObject
 
 ALLOCATED = "scheduling.koordinator.sh/device-allocated"
@@ -28,7 +37,7 @@ _Quantities = dict[str, str | int | float]
 
 
 class _Topology(Slim, frozen=True, gc=False):
-    node_id: int = msgspec.field(default=-1, name="nodeID")
+    node_id: Int32 = msgspec.field(default=-1, name="nodeID")
     pcie_id: str = msgspec.field(default="", name="pcieID")
     bus_id: str = msgspec.field(default="", name="busID")
 
@@ -36,7 +45,7 @@ class _Topology(Slim, frozen=True, gc=False):
 class _Info(Slim, frozen=True, gc=False):
     type: str = ""
     id: str = ""
-    minor: int | None = None
+    minor: Int32 | None = None
     health: bool = False  # as the API defaults it
     resources: _Quantities | None = None
     topology: _Topology | None = None
@@ -47,14 +56,14 @@ class _Spec(Slim, frozen=True, gc=False):
 
 
 class _Partition(Slim, frozen=True, gc=False):
-    minors: tuple[int, ...] = ()
+    minors: tuple[Int32, ...] = ()
     link: str = msgspec.field(default="", name="gpuLinkType")
     ring_bus_bandwidth: str | int | float | None = None
-    allocation_score: int = 0
+    allocation_score: Int32 = 0
 
 
 class _Given(Slim, frozen=True, gc=False):
-    minor: int = -1
+    minor: Int32 = -1
     id: str = ""
     resources: _Quantities | None = None
 
@@ -67,14 +76,11 @@ def convert_device(wire: CustomWire, intern: Interner, *, kind: str, api_version
     """One Device with its GPUs; its spec is kept."""
     found = convert_custom(wire, intern, kind=kind, api_version=api_version)
     base = {name: getattr(found, name) for name in CustomObject.__slots__}
-    try:
-        spec = msgspec.convert(wire.spec or {}, _Spec)
-        model = found.labels.get(KOORDINATOR_MODEL, "")
-        devices = tuple(_device(info, model) for info in spec.devices or () if info.type == "gpu")
-        table = _partitions.decode(found.annotations.get(_PARTITIONS, "null")) or {}
-        partitions = tuple(_partition(p) for size in sorted(table) for p in table[size] or ())
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return KoordinatorDevice(**base, problem=str(e))
+    spec = msgspec.convert(wire.spec or {}, _Spec)
+    model = found.labels.get(KOORDINATOR_MODEL, "")
+    devices = tuple(_device(info, model) for info in spec.devices or () if info.type == "gpu")
+    table = _partitions.decode(found.annotations.get(_PARTITIONS, "null")) or {}
+    partitions = tuple(_partition(p) for size in sorted(table) for p in table[size] or ())
     return KoordinatorDevice(
         **base, devices=devices, partitions=partitions, partition_policy=found.labels.get(_POLICY, "")
     )
@@ -85,12 +91,15 @@ def allocated(annotations: Mapping[str, str]) -> GpuStatement | None:
     text = annotations.get(ALLOCATED)
     if text is None:
         return None
-    try:
+
+    def said() -> GpuStatement | None:
         found = (_allocated.decode(text) or {}).get("gpu")
         shares = tuple(_granted(given) for given in found or ())
-    except (Unreadable, msgspec.MsgspecError) as e:
-        return GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {e}")
-    return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
+        return GpuStatement(GpuSource.KOORDINATOR, shares) if shares else None
+
+    return fenced(
+        said, lambda why: GpuStatement(GpuSource.KOORDINATOR, problem=f"metadata.annotations[{ALLOCATED}]: {why}")
+    )
 
 
 def reserved(found: CustomObject) -> tuple[str, tuple[GpuShare, ...]]:
@@ -141,12 +150,14 @@ def _device(info: _Info, model: str) -> Device:
 
 
 def _partition(found: _Partition) -> GpuPartition:
+    if any(not 0 <= minor < MAX_DEVICES for minor in found.minors):
+        raise Unreadable(f"metadata.annotations[{_PARTITIONS}].minors", f"{max(found.minors)} is no device")
     bandwidth = quantity(found.ring_bus_bandwidth or 0, f"metadata.annotations[{_PARTITIONS}].ringBusBandwidth")
     return GpuPartition(tuple(sorted(found.minors)), found.link, bandwidth, found.allocation_score)
 
 
 def _granted(given: _Given) -> GpuShare:
-    if given.minor < 0:
+    if not 0 <= given.minor < MAX_DEVICES:
         raise Unreadable("gpu.minor", f"{given.minor} is no device")
     resources = given.resources or {}
     parts = [quantity(resources[name], name) for name in KOORDINATOR_PARTS if name in resources]

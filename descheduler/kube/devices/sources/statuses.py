@@ -17,34 +17,42 @@ from descheduler.kube.devices.dra_wire import of_gpus
 from descheduler.kube.devices.resources import whole_resource
 from descheduler.kube.devices.source import DeviceSource
 from descheduler.model.devices import UNREPORTED, GpuShare, GpuSource, GpuStatement
+from descheduler.model.fence import fenced
 
 
-class _Health(Slim, frozen=True, gc=False):
+class HealthWire(Slim, frozen=True, gc=False):
     resource_id: str = msgspec.field(default="", name="resourceID")
     health: str = ""
 
 
-class _Allocated(Slim, frozen=True, gc=False):
+class AllocatedWire(Slim, frozen=True, gc=False):
     name: str = ""
-    resources: tuple[_Health, ...] | None = None
+    resources: tuple[HealthWire, ...] | None = None
 
 
-_decoder = msgspec.json.Decoder(tuple[_Allocated, ...] | None)
+_decoder = msgspec.json.Decoder(tuple[AllocatedWire, ...] | None)
 
 
 def allocated(status: PodStatusWire) -> GpuStatement | None:
     """The GPUs that the statuses name; None when they name none."""
+    if not any(_containers(status)):
+        return None
+    found = fenced(
+        lambda: GpuStatement(GpuSource.STATUS, _shares(status)),
+        lambda why: GpuStatement(GpuSource.STATUS, problem=f"status.containerStatuses.allocatedResourcesStatus: {why}"),
+    )
+    return found if found.shares or found.problem else None
+
+
+def _shares(status: PodStatusWire) -> tuple[GpuShare, ...]:
     shares: dict[str, GpuShare] = {}
-    try:
-        for container in _containers(status):
-            for found in _decoder.decode(bytes(container.allocated_resources_status)) or ():
-                if found.name.startswith("claim:"):
-                    shares.update({h.resource_id: _of_claim(h) for h in found.resources or () if _news(h)})
-                elif whole_resource(found.name):
-                    shares.update({h.resource_id: _of_status(h) for h in found.resources or () if h.resource_id})
-    except msgspec.MsgspecError as e:
-        return GpuStatement(GpuSource.STATUS, problem=f"status.containerStatuses.allocatedResourcesStatus: {e}")
-    return GpuStatement(GpuSource.STATUS, tuple(shares.values())) if shares else None
+    for container in _containers(status):
+        for found in _decoder.decode(bytes(container.allocated_resources_status)) or ():
+            if found.name.startswith("claim:"):
+                shares.update({h.resource_id: _of_claim(h) for h in found.resources or () if _news(h)})
+            elif whole_resource(found.name):
+                shares.update({h.resource_id: _of_status(h) for h in found.resources or () if h.resource_id})
+    return tuple(shares.values())
 
 
 def _containers(status: PodStatusWire) -> Iterable[ContainerStatusWire]:
@@ -54,15 +62,15 @@ def _containers(status: PodStatusWire) -> Iterable[ContainerStatusWire]:
                 yield one
 
 
-def _news(found: _Health) -> bool:
+def _news(found: HealthWire) -> bool:
     return found.health == "Unhealthy" and of_gpus(found.resource_id)
 
 
-def _of_claim(found: _Health) -> GpuShare:
+def _of_claim(found: HealthWire) -> GpuShare:
     return GpuShare(-1, found.resource_id.rpartition("/")[2], UNREPORTED, healthy=False)
 
 
-def _of_status(found: _Health) -> GpuShare:
+def _of_status(found: HealthWire) -> GpuShare:
     device, _, replica = found.resource_id.partition("::")
     milli = UNREPORTED if not replica else 0  # of a time-sliced device everyone has everything
     healthy = found.health != "Unhealthy"

@@ -9,14 +9,16 @@ pkg/scheduler/api/devices/nvidia/vgpu/utils.go).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
-from descheduler.kube.convert.unreadable import Unreadable
-from descheduler.kube.convert.wire import Slim
+from descheduler.kube.convert.wire import Int32, Slim
 from descheduler.kube.devices.resources import MIB
 from descheduler.kube.devices.source import Cluster, DeviceSource, NodeReport, Report
+from descheduler.model.bounds import INT32, integer_of
 from descheduler.model.devices import UNREPORTED, WHOLE, Device, GpuShare, GpuSource, GpuStatement
+from descheduler.model.fence import Unreadable, fenced, shortened
 
 HAMI_NODE = "hami.io/node-nvidia-register"
 HAMI_POD = "hami.io/vgpu-devices-allocated"
@@ -26,13 +28,16 @@ VOLCANO_POD = "volcano.sh/vgpu-ids-new"
 
 class _Json(Slim, frozen=True, gc=False):
     id: str = ""
-    index: int = -1
-    count: int = 1
-    devmem: int = 0
+    index: Int32 = -1
+    count: Int32 = 1
+    devmem: Int32 = 0
     type: str = ""
-    numa: int = -1
+    numa: Int32 = -1
     health: bool = True
 
+
+Read = Callable[[str], list[tuple[Device, int]]]
+"""From the text of an annotation to devices, and how many pods are let onto each. Raises anything."""
 
 _json = msgspec.json.Decoder(tuple[_Json, ...])
 
@@ -42,13 +47,21 @@ def registered(annotations: Mapping[str, str]) -> NodeReport | None:
     for key, source, read in _NODES:
         text = annotations.get(key)
         if text is not None:
-            try:
-                found = read(text)
-            except (Unreadable, ValueError, IndexError, msgspec.MsgspecError) as e:
-                return NodeReport(source, problem=f"metadata.annotations[{key}]: {e}")
-            if found:
-                return NodeReport(source, tuple(d for d, _ in found), splits=max(1, *(splits for _, splits in found)))
+            found = fenced(partial(_listed, source, read, text), partial(_unlisted, source, key))
+            if found is not None:
+                return found
     return None
+
+
+def _listed(source: GpuSource, read: Read, text: str) -> NodeReport | None:
+    found = read(text)
+    if not found:
+        return None
+    return NodeReport(source, tuple(d for d, _ in found), splits=max(1, *(splits for _, splits in found)))
+
+
+def _unlisted(source: GpuSource, key: str, why: str) -> NodeReport:
+    return NodeReport(source, problem=f"metadata.annotations[{key}]: {why}")
 
 
 def allocated(annotations: Mapping[str, str]) -> tuple[GpuStatement, ...]:
@@ -57,15 +70,18 @@ def allocated(annotations: Mapping[str, str]) -> tuple[GpuStatement, ...]:
     for key, source in ((HAMI_POD, GpuSource.HAMI), (VOLCANO_POD, GpuSource.VOLCANO)):
         text = annotations.get(key)
         if text is not None:
-            try:
-                rows = [row for container in text.split(";") for row in _rows(container)]
-                shares = tuple(_assigned(row) for row in rows)
-            except (ValueError, IndexError) as e:
-                found.append(GpuStatement(source, problem=f"metadata.annotations[{key}]: {e}"))
-            else:
-                if shares:
-                    found.append(GpuStatement(source, shares))
+            one = fenced(partial(_held, source, text), partial(_unheld, source, key))
+            if one.shares or one.problem:
+                found.append(one)
     return tuple(found)
+
+
+def _held(source: GpuSource, text: str) -> GpuStatement:
+    return GpuStatement(source, tuple(_assigned(row) for container in text.split(";") for row in _rows(container)))
+
+
+def _unheld(source: GpuSource, key: str, why: str) -> GpuStatement:
+    return GpuStatement(source, problem=f"metadata.annotations[{key}]: {why}")
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -74,7 +90,7 @@ def _rows(text: str) -> list[list[str]]:
 
 def _assigned(row: list[str]) -> GpuShare:
     uuid = row[0].partition("[")[0]  # of a MIG slice it goes on with which: "[0-1]"
-    memory, cores = int(row[2]) * MIB, int(row[3])
+    memory, cores = _number(row[2]) * MIB, _number(row[3])
     return GpuShare(-1, uuid, min(WHOLE, 10 * cores) if memory or cores else UNREPORTED, memory)
 
 
@@ -84,22 +100,26 @@ def _hami(text: str) -> list[tuple[Device, int]]:
             (Device(d.index if d.index >= 0 else i, d.id, d.type, d.devmem * MIB, d.health, d.numa), d.count)
             for i, d in enumerate(_json.decode(text))
         ]
-    return [
-        (
-            Device(
-                int(row[7]) if len(row) > 7 else i, row[0], row[4], int(row[2]) * MIB, _healthy(row[6]), int(row[5])
-            ),
-            int(row[1]),
-        )
-        for i, row in enumerate(_rows(text))
-    ]
+    return [(_hami_device(i, row), _number(row[1])) for i, row in enumerate(_rows(text))]
+
+
+def _hami_device(i: int, row: list[str]) -> Device:
+    index = _number(row[7]) if len(row) > 7 else i
+    return Device(index, row[0], row[4], _number(row[2]) * MIB, _healthy(row[6]), _number(row[5]))
 
 
 def _volcano(text: str) -> list[tuple[Device, int]]:
     return [
-        (Device(i, row[0], row[3], int(row[2]) * MIB, _healthy(row[4])), int(row[1]))
+        (Device(i, row[0], row[3], _number(row[2]) * MIB, _healthy(row[4])), _number(row[1]))
         for i, row in enumerate(_rows(text))
     ]
+
+
+def _number(text: str) -> int:
+    found = integer_of(text.strip())
+    if found is None or abs(found) > INT32:
+        raise Unreadable("", f"{shortened(text)!r} is no number of 32 bits")
+    return found
 
 
 def _healthy(text: str) -> bool:
@@ -108,7 +128,7 @@ def _healthy(text: str) -> bool:
     return text == "true"
 
 
-_NODES: tuple[tuple[str, GpuSource, Callable[[str], list[tuple[Device, int]]]], ...] = (
+_NODES: tuple[tuple[str, GpuSource, Read], ...] = (
     (HAMI_NODE, GpuSource.HAMI, _hami),
     (VOLCANO_NODE, GpuSource.VOLCANO, _volcano),
 )
