@@ -28,7 +28,7 @@ FORMS: tuple[Callable[[int], str], ...] = (
     lambda i: f"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEI{i}Kq\n-----END EC PRIVATE KEY-----",
     lambda i: base64.b64encode(f"secret number {i}".encode()).decode(),
     lambda i: f"Größe{i}密码пароль",
-    lambda i: f"4929-{1000 + i}-{7000 + i}-{3000 + i}",
+    lambda i: f"4929-{41_000_000 + i}-{73_000_000 + i}",  # longer than the sizes of parts, which a manifest tells
     lambda i: f"AKIAIOSFODNN{i:05d}",
     lambda i: f"ghp_16C7e42F292c6912E{i}",
     lambda i: f"/home/alice{i}/.ssh/id_ed25519",
