@@ -42,7 +42,7 @@ def policy_of(strategy: str, arguments: dict[str, Any], args: argparse.Namespace
             "schedulers": {SCHEDULER: args.scoring},
             "acting": {
                 "executor": "reserve" if args.mode == "directed" else "evict",
-                "steering": args.mode == "steered",
+                "landing": "predicted" if args.mode == "directed" else args.mode,
             },
             "limits": dict.fromkeys(("perNode", "perNamespace", "perWorkload", "perCycle", "perHour")),
             "proof": {"maxLoad": {}},

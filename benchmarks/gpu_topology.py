@@ -7,7 +7,7 @@ of the job's set over the best of its size, weighted by GPUs. It is measured aft
 the one before left, until the moves are used up or a plan has none; in three worlds:
 
   plain    the default scheduler, and a kubelet that gives the worst set that is left
-  steered  as plain, with the policy's acting.steering: nodes that are left, and bad ones, are steered away from
+  steered  as plain, with the policy's acting.landing steered: nodes that are left, and bad ones, are steered away from
   best     steered, and a device plugin that gives the best set that is left (args: {devices: best})
 
 `mean_offline` is what a greedy search reaches that may choose node and devices of as many jobs freely, `mean_bound`

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import _common
@@ -47,8 +48,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", choices=("mixed", "nofit", "gpu"), default="mixed")
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
+    parser.add_argument("--moves", type=int, help="evictions allowed in one plan (default: the policy's)")
+    parser.add_argument(
+        "--landing",
+        choices=("predicted", "steered", "directed"),
+        default="predicted",
+        help="who decides where pods land",
+    )
     args = parser.parse_args()
 
+    from descheduler.model.landing_mode import LandingMode
     from descheduler.planning import build_document, decide, survey
     from descheduler.planning.settings import chosen, input_of, settings_of
     from descheduler_profiling.build import build
@@ -63,7 +72,10 @@ def main() -> None:
     gc.freeze()
 
     began = time.perf_counter()
-    context = survey(input_of(policy, snapshot, profiles, float(NOW)), settings_of(policy, snapshot))
+    settings = replace(settings_of(policy, snapshot), landing=LandingMode(args.landing))
+    if args.moves is not None:
+        settings = replace(settings, limits=replace(settings.limits, per_cycle=args.moves))
+    context = survey(input_of(policy, snapshot, profiles, float(NOW)), settings)
     plan = build_document(decide(context, chosen(policy)))
     seconds = time.perf_counter() - began
 
@@ -73,6 +85,7 @@ def main() -> None:
         "moves": int(plan.summary["moves"]),
         "refusals": sum(r.count for r in plan.refusals),
         "findings": len(plan.findings),
+        "cured": sum(finding.outcome == "cured" for finding in plan.findings),
         "hot_nodes_before": int(plan.summary["hot_nodes_before"]),
         "hot_nodes_after": int(plan.summary["hot_nodes_after"]),
         "profile_seconds": profiled,

@@ -38,6 +38,7 @@ class Memory:
     in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
     moved_last_hour: int = 0
     paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
+    unproved: str = ""  # why landing cannot be directed, though it is installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,15 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
     return out
 
 
-def planning_settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
-    """All that the policy says about planning, what its executor can and cannot do included. Raises ExecutorError."""
+def planning_settings(policy: Policy, snapshot: ClusterSnapshot, unproved: str = "") -> PlanningSettings:
+    """All that the policy says about planning, what its executor can and cannot do included. Raises ExecutorError.
+
+    `unproved` says why landing cannot be directed, though it is installed.
+    """
     chosen_executor = executor_of(policy)
     executor = chosen_executor.executor
     traits = ExecutorTraits(executor.name, executor.landing, chosen_executor.filter(snapshot))
-    return settings_of(policy, snapshot, traits)
+    return settings_of(policy, snapshot, traits, unproved)
 
 
 def executor_of(policy: Policy, name: str = "") -> ChosenExecutor:
@@ -112,7 +116,8 @@ def outcome_of(
         moved_last_hour=memory.moved_last_hour,
         histories=observed.histories,
     )
-    return decide(survey(given, planning_settings(policy, observed.snapshot)), chosen(policy, memory.paused))
+    settings = planning_settings(policy, observed.snapshot, memory.unproved)
+    return decide(survey(given, settings), chosen(policy, memory.paused))
 
 
 def decide_on(

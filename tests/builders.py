@@ -62,6 +62,11 @@ def owner(kind: str, name: str, api_version: str = "apps/v1") -> OwnerRef:
     return OwnerRef(api_version, kind, name, f"uid-{kind}-{name}", controller=True)
 
 
+def ordinal(name: str) -> tuple[OwnerRef, ...]:
+    """The StatefulSet of `a-0`: its replacement is made when it is gone, that of a ReplicaSet while it still ends."""
+    return (owner("StatefulSet", name.rpartition("-")[0]),)
+
+
 def pod(
     name: str,
     cpu: str = "100m",

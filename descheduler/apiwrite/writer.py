@@ -118,6 +118,10 @@ class ClusterWriter:
         """Create an object in a collection (its path). Raises Conflict when the name is taken."""
         return self._send("POST", collection, body)
 
+    def try_to_create(self, collection: str, body: bytes) -> bytes:
+        """The object as the server would create it, after all of admission; nothing is created."""
+        return self._send("POST", collection, body, {"dryRun": "All"})
+
     def replace(self, path: str, body: bytes) -> bytes:
         """Replace an object, or one of its subresources, in the version that `body` names.
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
+from descheduler.cli.output import say
 from descheduler.model.errors import ClusterError, DeschedulerError, Forbidden, HistoryError, PolicyError, UsageError
 
 FAILED, WRONG, NOT_EMPTY = 1, 2, 3
@@ -51,10 +52,10 @@ def _say(error: BaseException, verbose: int, text: str = "") -> None:
     if verbose:
         import traceback
 
-        traceback.print_exception(error, file=sys.stderr)
+        say("".join(traceback.format_exception(error)).rstrip("\n"))
     more = _DOCTOR if isinstance(error, ClusterError | HistoryError) else ""
     lines = error.problems if isinstance(error, PolicyError) else (f"error: {text or error}{more}",)
     for line in lines:
-        typer.echo(line, err=True)
+        say(line)
     if isinstance(error, Forbidden):
-        typer.echo(error.remedy, err=True)
+        say(error.remedy)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+from descheduler.model.printable import printable
+from descheduler.model.secrets import hidden
 
 QUIET = ("matplotlib", "PIL", "tornado.general")
 """Libraries whose warnings are about themselves, or about what strangers send."""
@@ -42,7 +47,7 @@ def configure(verbose: int = 0, *, service: bool = False) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _fit_to_be_read, renderer],
         )
     )
     root = logging.getLogger()
@@ -53,6 +58,24 @@ def configure(verbose: int = 0, *, service: bool = False) -> None:
     for name in ("urllib3", "kubernetes", "asyncio"):
         # What they warn of (each retry) ends in an error of ours, or passes.
         logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
+
+
+def _fit_to_be_read(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """No secret, and nothing that drives a terminal, whoever logs it."""
+    return {key: _fit(value) for key, value in event.items()}
+
+
+def _fit(value: Any) -> Any:
+    """The same of a value; what is no plain data is logged by its text."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {_fit(key): _fit(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_fit(inner) for inner in value]
+        case _:
+            return printable(hidden(str(value)))
 
 
 def _no_colour() -> bool:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from descheduler.model.printable import printable
+from descheduler.model.secrets import hidden
 from descheduler.model.whole_files import check_free, written_whole
 
 if TYPE_CHECKING:
@@ -31,8 +35,17 @@ class Target:
             check_free(self.file, overwrite=self.overwrite)
 
 
+def say(text: str, *, err: bool = True) -> None:
+    """Tell people something, on stderr unless it is an answer: without secrets, and without what drives a terminal."""
+    typer.echo(printable(hidden(text)), err=err)
+
+
 def write(data: bytes, target: Target) -> None:
-    """Write it whole. Raises UsageError when the file cannot be written."""
+    """Write a text whole, to the file or to stdout; what drives a terminal is written out.
+
+    Raises UsageError when the file cannot be written.
+    """
+    data = printable(data.decode(errors="surrogateescape")).encode()
     if target.file is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -43,11 +56,9 @@ def write(data: bytes, target: Target) -> None:
 
 def write_table(render: Callable[[Console], None], target: Target, *, wide: bool = True) -> None:
     """Write what `render` prints: in colour where somebody watches, else as plain text."""
-    from rich.console import Console
+    from descheduler.report.cells import Terminal, plain
 
-    from descheduler.report.cells import plain
-
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     if target.file is None and console.is_terminal:
         render(console)
         return

@@ -147,14 +147,16 @@ def _history(
 @contextmanager
 def waiting() -> Iterator[Note]:
     """Shows on stderr what is being done, when somebody watches."""
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(stderr=True)
+    from descheduler.report.cells import Terminal
+
+    console = Terminal(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
         return
     with console.status("reading the cluster") as status:
-        yield status.update
+        yield lambda text: status.update(Text(text))
 
 
 def _counting(note: Note) -> Progress:

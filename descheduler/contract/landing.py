@@ -2,8 +2,9 @@
 
 On a plain cluster the scheduler decides, not we. What is likely must therefore be good: the probability of landing on
 the source again, on a node that is about to go, or on one that the caller does not accept, may not exceed an agreed
-risk. A state that steers is asked with the taint on the source, as it will be. Where the executor names the node, any
-good node with room will do.
+risk. A state that steers is asked with the taint on the source, as it will be. Where the executor holds a place, any
+good node with room will do. Where replacements are directed, good nodes are named, as few as it takes that the
+scheduler, which prefers them then, will probably choose one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from descheduler.contract.view import Scenario
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.format import plural
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -23,15 +25,24 @@ Accept = Callable[[Positions], Mask]
 """[K] which of K nodes would be good for the pod, in the present state."""
 
 
+MOST_NAMED = 64
+"""Good nodes that a pod is directed to at most. Where the scheduler looks at a part of a large cluster only
+(`scheduler.scoring.sample_size`), one node may not be among those."""
+_AT_ONCE = 128  # nodes that are asked whether they are good in one go; a large cluster has far more than are needed
+
+
 @dataclass(frozen=True, slots=True)
 class Landing:
     """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
-    all. `candidates` nodes besides the source have room."""
+    all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to, by the uid of
+    the `controller` that makes its replacement."""
 
     nodes: tuple[int, ...]
     share: float
     likely: tuple[tuple[int, float], ...]
     candidates: int
+    towards: tuple[int, ...] = ()
+    controller: str = ""
 
 
 def land(
@@ -43,49 +54,128 @@ def land(
     max_risk: float,
     bad: Reason,
     wished: Sequence[int] = (),
+    named: Sequence[int] = (),
 ) -> Landing | Blocked:
     """Where the pod, removed from `source` in `state`, will be; or why not: NO_PLACE, WOULD_STAY, NODE_LEAVING, `bad`.
 
-    `wished` nodes, best first, come before others where the landing is directed; elsewhere a wish changes nothing.
+    `wished` nodes, best first, come before others where the plan chooses; elsewhere a wish changes nothing. `named`
+    are nodes that the pods of its controller are directed to already.
     """
-    key = f"pod/{snapshot.pods[pod].key}"
-    if state.mode is LandingMode.DIRECTED:
-        return _directed(state, pod, source, key, accept, bad, wished)
-    room, likely = state.outlook(pod, source)
-    if all(node == source for node, _ in likely):
-        if likely and len(room) > 1:
-            return Blocked(Reason.WOULD_STAY, key, "other nodes could take it, its own scores best")
-        return Blocked(Reason.NO_PLACE, key, state.explain(pod))
-    nodes = np.array([node for node, _ in likely], np.int32)
-    shares = np.array([share for _, share in likely])
-    back = float(shares[nodes == source].sum())
-    if back > max_risk:
-        return Blocked(Reason.WOULD_STAY, key, f"probability {back:.0%}")
-    stays = state.stays(pod, nodes)
-    good = accept(nodes) & (nodes != source) & stays
-    share = float(shares[good].sum())
-    if share < 1.0 - max_risk:
-        worst = int(np.argmin(good))
-        name = snapshot.nodes[int(nodes[worst])].name
-        return Blocked(bad if stays[worst] else Reason.NODE_LEAVING, f"node/{name}", f"{key} would probably land there")
-    others = room[room != source]
-    return Landing(tuple(nodes[good].tolist()), share, likely, int(state.stays(pod, others).sum()))
+    search = _Search(snapshot, state, pod, source, accept, max_risk, bad)
+    if state.mode is LandingMode.RESERVED:
+        return search.reserved(wished)
+    if state.mode is LandingMode.DIRECTED and snapshot.pods[pod].controller is not None:
+        return search.directed(wished, named)
+    return search.predicted()
 
 
-def _directed(
-    state: Scenario, pod: int, source: int, key: str, accept: Accept, bad: Reason, wished: Sequence[int]
-) -> Landing | Blocked:
-    """The good nodes with room: as wished, then in the scheduler's own order of preference, then by position."""
-    room = state.fits(pod)
-    if source >= 0:
-        room[source] = False
-    if not room.any():
-        return Blocked(Reason.NO_PLACE, key, state.explain(pod))
-    free = np.flatnonzero(room).astype(np.int32)
-    preferred = free[np.argsort(-state.scores(pod, free), kind="stable")]
-    order = dict.fromkeys((*wished, *preferred.tolist()))
-    nodes = np.array([node for node in order if room[node]], np.int32)
-    good = nodes[accept(nodes)].tolist()
-    if not good:
-        return Blocked(bad, key, f"{len(nodes)} nodes have room, none of them would be good")
-    return Landing(tuple(good), 1.0, ((good[0], 1.0),), len(free))
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One pod that looks for its place: the arguments of `land`."""
+
+    snapshot: ClusterSnapshot
+    state: Scenario
+    pod: int
+    source: int
+    accept: Accept
+    max_risk: float
+    bad: Reason
+
+    @property
+    def key(self) -> str:
+        return f"pod/{self.snapshot.pods[self.pod].key}"
+
+    def predicted(self) -> Landing | Blocked:
+        """Where the scheduler will probably put it."""
+        room, likely = self.state.outlook(self.pod, self.source)
+        if all(node == self.source for node, _ in likely):
+            if likely and len(room) > 1:
+                return Blocked(Reason.WOULD_STAY, self.key, "other nodes could take it, its own scores best")
+            return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
+        nodes = np.array([node for node, _ in likely], np.int32)
+        shares = np.array([share for _, share in likely])
+        back = float(shares[nodes == self.source].sum())
+        if back > self.max_risk:
+            return Blocked(Reason.WOULD_STAY, self.key, f"probability {back:.0%}")
+        stays = self.state.stays(self.pod, nodes)
+        good = self.accept(nodes) & (nodes != self.source) & stays
+        share = float(shares[good].sum())
+        if share < 1.0 - self.max_risk or not good.any():  # whatever the risk, a move has a destination
+            worst = int(np.argmin(good))
+            name = self.snapshot.nodes[int(nodes[worst])].name
+            reason = self.bad if stays[worst] else Reason.NODE_LEAVING
+            return Blocked(reason, f"node/{name}", f"{self.key} would probably land there")
+        others = room[room != self.source]
+        return Landing(tuple(nodes[good].tolist()), share, likely, int(self.state.stays(self.pod, others).sum()))
+
+    def reserved(self, wished: Sequence[int]) -> Landing | Blocked:
+        """On the good nodes with room, in order of preference."""
+        nodes = self._preferred(wished)
+        if not len(nodes):
+            return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
+        good = nodes[self.accept(nodes)].tolist()
+        if not good:
+            return self._none_is_good(nodes)
+        return Landing(tuple(good), 1.0, ((good[0], 1.0),), len(nodes))
+
+    def directed(self, wished: Sequence[int], named: Sequence[int]) -> Landing | Blocked:
+        """On one of as few good nodes, in order of preference, as it takes that the scheduler will probably do so."""
+        nodes = self._preferred(wished)
+        if not len(nodes):
+            return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
+        good, count = _Good(nodes, self.accept), 1
+        chosen = good.first(count)
+        if not chosen:
+            return self._none_is_good(nodes)
+        while True:
+            towards = tuple(dict.fromkeys((*named, *chosen)))
+            _, likely = self.state.outlook(self.pod, self.source, towards)
+            there = np.array([node for node, _ in likely], np.int32)
+            shares = np.array([share for _, share in likely])
+            enough = float(shares[np.isin(there, towards)].sum()) >= 1.0 - self.max_risk
+            if enough or len(chosen) < count or count >= MOST_NAMED:
+                break
+            count *= 2
+            chosen = good.first(count)
+        fine = self.accept(there) & (there != self.source) & self.state.stays(self.pod, there)
+        share = float(shares[fine].sum())
+        if share < 1.0 - self.max_risk or not fine.any():
+            reason = Reason.WOULD_STAY if self.source in there[~fine] else self.bad
+            text = (
+                f"directed to {plural(len(towards), 'node')}, it would land on a good one with probability {share:.0%}"
+            )
+            return Blocked(reason, self.key, text)
+        owner = self.snapshot.pods[self.pod].controller_uid
+        return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, owner)
+
+    def _none_is_good(self, nodes: Positions) -> Blocked:
+        return Blocked(self.bad, self.key, f"{len(nodes)} nodes have room, none of them would be good")
+
+    def _preferred(self, wished: Sequence[int]) -> Positions:
+        """[K] nodes with room besides the source: as wished, then in the scheduler's own order, then by position."""
+        room = self.state.fits(self.pod)
+        if self.source >= 0:
+            room[self.source] = False
+        free = np.flatnonzero(room).astype(np.int32)
+        if not len(free):
+            return free
+        ranked = free[np.argsort(-self.state.scores(self.pod, free), kind="stable")]
+        first = [node for node in dict.fromkeys(wished) if room[node]]
+        return np.concatenate((np.array(first, np.int32), ranked[~np.isin(ranked, first)]))
+
+
+class _Good:
+    """The good ones of many nodes, asked for in their order and no further than needed."""
+
+    def __init__(self, nodes: Positions, accept: Accept) -> None:
+        self._nodes, self._accept = nodes, accept
+        self._asked = 0
+        self._found: list[int] = []
+
+    def first(self, count: int) -> list[int]:
+        """The first `count` good nodes, fewer where there are no more."""
+        while len(self._found) < count and self._asked < len(self._nodes):
+            part = self._nodes[self._asked : self._asked + _AT_ONCE]
+            self._found += part[self._accept(part)].tolist()
+            self._asked += len(part)
+        return self._found[:count]

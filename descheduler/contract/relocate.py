@@ -7,7 +7,7 @@ one has no good landing, nothing has moved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -68,11 +68,20 @@ def relocate(
     leaving = dict.fromkeys(member for pod in pods for member in view.moving(pod))
     wishes = wished or {}
     moves = tuple(Move(pod, state.node_of(pod), tuple(wishes.get(pod, ()))) for pod in leaving)
+    alone = len({view.units.of(pod).name for pod in leaving}) == 1
     held = next((blocked for move in moves if (blocked := _held_back(view, move)) is not None), None)
     if held is not None:
         return held
     return land_all(
-        view.snapshot, state, moves, accept, max_risk=max_risk, bad=bad, avoid=avoid, more_avoided=more_avoided
+        view.snapshot,
+        state,
+        moves,
+        accept,
+        max_risk=max_risk,
+        bad=bad,
+        avoid=avoid,
+        more_avoided=more_avoided,
+        ending=view.ending(leaving) if alone else (),
     )
 
 
@@ -86,17 +95,23 @@ def land_all(
     bad: Reason,
     avoid: Sequence[int] = (),
     more_avoided: int = 0,
+    ending: Collection[int] = (),
 ) -> Relocation | Blocked:
     """Exactly these moves, done in a fork of `state`: all leave, then each lands, in their order.
 
     A destination of a move is a wish, unless the move has `only` these. `max_risk` and `bad` are those of `land`.
     `avoid` are nodes that, beside the sources, are steered away from where steering is on. Nodes that would attract a
-    pod without being good are added to them, up to so many together as `more_avoided` says.
+    pod without being good are added to them, up to so many together as `more_avoided` says. Pods that are `ending`
+    still hold their room while the replacements look for theirs.
     """
     attempt = state.fork()
     for move in moves:
         attempt.remove(move.pod)
+    staying = [move for move in moves if move.pod in ending and move.source >= 0]
+    for move in staying:
+        attempt.linger(move.pod, move.source)
     sources = {move.source for move in moves}
+    named: dict[str, tuple[int, ...]] = {}  # by the uid of the controller that makes the replacements
     done = Relocation((), (), attempt, tuple(avoid))
     attempt.steer({*sources, *avoid})
     for move in moves:
@@ -104,7 +119,9 @@ def land_all(
         if move.only:
             good, reason = _among(good, move.destinations), Reason.NO_GAIN
         while True:
-            asked = partial(land, snapshot, attempt, move.pod, move.source, good, max_risk, reason, move.destinations)
+            owner = snapshot.pods[move.pod].controller_uid
+            wished, others = move.destinations, named.get(owner, ())
+            asked = partial(land, snapshot, attempt, move.pod, move.source, good, max_risk, reason, wished, others)
             landing = fenced(asked, partial(_failed, snapshot, attempt, move.pod))
             if not isinstance(landing, Blocked):
                 break
@@ -113,11 +130,14 @@ def land_all(
                 return landing
             done = wider
             attempt.steer({*sources, *done.avoid})
+        named[owner] = landing.towards
         node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
         attempt.place(move.pod, node)
         nodes = (node, *(n for n in landing.nodes if n != node))
         done = replace(done, moves=(*done.moves, replace(move, destinations=nodes)), landings=(*done.landings, landing))
     attempt.steer(())
+    for move in staying:
+        attempt.end(move.pod, move.source)
     return done
 
 

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from descheduler.model.format import SECONDS, duration
 
+_LONGEST = timedelta(days=36_500)  # dates so far ahead can still be counted
 _DURATION = r"^(\d+(\.\d+)?[smhdw])+$"
 
 
@@ -19,7 +20,10 @@ def parse_duration(value: Any) -> timedelta:
         return value
     if not isinstance(value, str) or not re.match(_DURATION, value):
         raise ValueError('must be a duration such as "30s", "5m", "1h30m" or "7d"')
-    return timedelta(seconds=sum(float(n) * SECONDS[u] for n, u in re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value)))
+    seconds = sum(float(n) * SECONDS[u] for n, u in re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value))
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"must be at most {duration(_LONGEST)}")
+    return timedelta(seconds=seconds)
 
 
 def parse_fraction(value: Any) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,8 @@ from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject
+from descheduler.model.succession import made_while_ending
+from descheduler.model.units import DisruptionMode
 from descheduler.scheduler import GpuNeed, WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler_profiling.series import History
@@ -49,12 +51,12 @@ class RebalanceView:
 
     @property
     def landing(self) -> LandingMode:
-        """Who decides where moved pods come up again: the executor, or the scheduler with or without steering."""
+        """Who decides where moved pods come up again."""
         return self.start.mode
 
     @property
     def steering(self) -> bool:
-        """Whether replacements are steered away from the nodes that pods are moved from (policy `acting.steering`)."""
+        """Whether replacements are steered away from the nodes that pods are moved from (policy `acting.landing`)."""
         return self.start.mode is LandingMode.STEERED
 
     def what_if(self) -> Scenario:
@@ -77,6 +79,20 @@ class RebalanceView:
     def moving(self, pod: int) -> tuple[int, ...]:
         """The pods that must move together with this one."""
         return self.units.of(pod).moving(pod)
+
+    def ending(self, pods: Iterable[int]) -> tuple[int, ...]:
+        """Those of the pods that still hold their room when their replacements look for theirs.
+
+        Of a gang that moves whole nobody finds a place before all can, so by then its members have ended.
+        """
+        snapshot, units = self.snapshot, self.units
+        return tuple(
+            pod
+            for pod in pods
+            if self.landing is not LandingMode.RESERVED
+            and not (units.of(pod).gang and units.of(pod).mode is DisruptionMode.WHOLE)
+            and made_while_ending(snapshot.pods[pod], snapshot.workloads)
+        )
 
     def destinations(self) -> Mask:
         """[N] nodes that may receive pods at all: ready, schedulable, real, and not about to go."""
@@ -215,19 +231,17 @@ class Scenario:
         """Why the pod fits nowhere, in the scheduler's own words: "0/5 nodes are available: 3 Insufficient cpu, …"."""
         return self._state.explain_text(pod)
 
-    def outlook(self, pod: int, source: int = -1) -> tuple[Indices, tuple[tuple[int, float], ...]]:
-        """[F] the nodes on which the pod fits now, ascending, and the `landing` among them."""
+    def outlook(
+        self, pod: int, source: int = -1, towards: Sequence[int] = ()
+    ) -> tuple[Indices, tuple[tuple[int, float], ...]]:
+        """[F] the nodes on which the pod fits now, ascending, and the `landing` among them.
+
+        `towards` are nodes that it is directed to: it prefers them to all others.
+        """
         steering = self.mode is LandingMode.STEERED
         steered = self._steered | {source} if steering and source >= 0 else self._steered
-        room, likely = self._state.outlook(pod, steered)
-        total, kept = 0.0, 0
-        for _, share in likely[:MOST_LIKELY]:
-            total, kept = total + share, kept + 1
-            if total >= 0.95:
-                break
-        if kept == MOST_LIKELY and total > 0:  # many alike: the first of them stand for all
-            return room, tuple((node, share / total) for node, share in likely[:kept])
-        return room, likely[:kept]
+        room, likely = self._state.outlook(pod, steered, towards)
+        return room, _most(likely)
 
     def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
         """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
@@ -277,3 +291,20 @@ class Scenario:
             if before is None:
                 before = loads.of_nodes(np.array([node], np.int32))[0]
             changed[node] = before + np.float32(sign) * loads.of_pods(np.array([pod], np.int32), remade=remade)[0]
+
+
+def _most(likely: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    """The first that hold 95 % of the probability; where that takes too many, the last of MOST_LIKELY stand for all
+    that are left out, for those are many and alike."""
+    total, kept = 0.0, 0
+    for _, share in likely[:MOST_LIKELY]:
+        total, kept = total + share, kept + 1
+        if total >= 0.95:
+            return likely[:kept]
+    if kept < MOST_LIKELY:
+        return likely[:kept]
+    least = likely[kept - 1][1]
+    first = next(at for at, (_, share) in enumerate(likely) if share <= least * (1.0 + 1e-9))
+    ahead = sum(share for _, share in likely[:first])
+    each = (1.0 - ahead) / (kept - first)
+    return (*likely[:first], *((node, each) for node, _ in likely[first:kept]))

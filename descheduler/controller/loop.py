@@ -37,6 +37,8 @@ from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.secrets import hidden
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
 from descheduler.pipeline import Decision, Memory, executor_of
 from descheduler.planning.problems import ProblemKind
@@ -53,13 +55,14 @@ class Seams:
 
     `unsynced` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
     raise DeschedulerError's kinds; `revalidate` makes the check before every wave of a plan, from what tells the ledger
-    as it then is.
+    as it then is. `unproved` says, before a plan that will be carried out, why landing cannot be directed.
     """
 
     unsynced: Callable[[], Blocked | None]
     observe: Callable[[Policy], Observed]
     decide: Callable[[Observed, Policy, Memory], Decision]
     revalidate: Callable[[Policy, PlanDocument, Callable[[], Ledger]], Revalidate]
+    unproved: Callable[[Policy, ClusterSnapshot], str] = lambda _policy, _snapshot: ""
 
 
 @dataclass(slots=True)
@@ -109,7 +112,7 @@ class Controller:
         except Exception as error:  # the top of the loop: nothing may end it
             self.metrics.errors.inc()
             log.exception("a cycle failed")
-            result, why = "failed", Blocked(Reason.INTERNAL, "controller", f"{type(error).__name__}: {error}")
+            result, why = "failed", Blocked(Reason.INTERNAL, "controller", hidden(f"{type(error).__name__}: {error}"))
         self._conclude(result, why)
         return result
 
@@ -125,7 +128,7 @@ class Controller:
         self._remember(policy)
         if active:
             self._resume()
-        decision = self._decide(policy)
+        decision = self._decide(policy, active=active)
         active = active and self._look(policy).active  # deciding may have taken minutes
         executed = self._execute(decision.plan, policy) if active else None
         if active:
@@ -217,7 +220,7 @@ class Controller:
         self._ledger = replace(self._ledger, unfinished=namespaces)
         self.status.note("unfinished", f"{units} is half moved; its namespace is left alone" if units else "")
 
-    def _decide(self, policy: Policy) -> Decision:
+    def _decide(self, policy: Policy, *, active: bool) -> Decision:
         with self._stage("observe", "observing"):
             observed = self.seams.observe(policy)
         now = observed.now
@@ -230,6 +233,7 @@ class Controller:
             in_flight=self._ledger.in_flight(now),
             moved_last_hour=self._ledger.moved_within(_HOUR, now),
             paused=self._ledger.paused(now),
+            unproved=self.seams.unproved(policy, observed.snapshot) if active else "",
         )
         with self._stage("decide", "deciding"):
             decision = self.seams.decide(observed, policy, memory)
@@ -245,6 +249,7 @@ class Controller:
         moves = sum(len(action.pods) for action in plan.actions)
         log.info("planned", plan=plan.id, findings=len(plan.findings), moves=moves, refusals=len(plan.refusals))
         self.status.note("plan", "; ".join(plan.problems))
+        self.status.note("landing", f"{plan.landing}: {plan.landing_why}")
         if plan.acting_blocked:
             raise Paused(Blocked(Reason.DATA_STALE, "plan", plan.acting_blocked))
         return replace(decision, plan=plan)

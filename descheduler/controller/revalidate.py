@@ -38,19 +38,22 @@ def second_validation(
     remembered: Callable[[], Ledger],
     plan: str = "",
     profiles: Mapping[str, SignalProfiles] | None = None,
+    landing: LandingMode | None = None,
 ) -> Revalidate:
     """The check for one plan under a policy.
 
     `remembered` gives the ledger at the time of each check; what it says of `plan` itself (an id) brings no cooldown,
     for a plan may move several pods of a workload, one wave after the other. Without `profiles` nothing is asked about
-    how hot a destination will be; with them, a strategy whose signals are too old by now moves nothing more.
+    how hot a destination will be; with them, a strategy whose signals are too old by now moves nothing more. `landing`
+    is that of the plan, whatever is installed by now: executors ask that before they touch anything. None: as planned
+    now.
     """
     signals = {one.strategy.name: one.strategy.signals for one in chosen(policy)} if profiles is not None else {}
 
     def revalidate(snapshot: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
         now = snapshot.taken_at
         ledger = reconcile(remembered(), snapshot, now)
-        settings = _settings(policy, snapshot)
+        settings = _settings(policy, snapshot, landing)
         context = survey(_input(snapshot, policy, ledger, plan, profiles or {}), settings)
         everyone = ledger.circuit(now).everyone
         stopped = everyone.blocked if everyone is not None else _stopped(context)
@@ -64,12 +67,13 @@ def second_validation(
     return revalidate
 
 
-def _settings(policy: Policy, snapshot: ClusterSnapshot) -> PlanningSettings:
+def _settings(policy: Policy, snapshot: ClusterSnapshot, landing: LandingMode | None) -> PlanningSettings:
     """One wave is one moment. Waves wait for one another, so pods that are still on their way out though their
     replacements are ready are not held against the next one; what a workload lacks by now is.
     """
     settings = planning_settings(policy, snapshot)
-    return replace(settings, limits=replace(settings.limits, waves=1, leaving=False))
+    limits = replace(settings.limits, waves=1, leaving=False)
+    return replace(settings, limits=limits, landing=landing or settings.landing)
 
 
 def _input(
@@ -100,17 +104,17 @@ def _blind(context: PlanningContext, signals: Sequence[str]) -> Blocked | None:
 
 
 def _judged(prover: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
-    proposal = _proposal(snapshot, action, directed=prover.view.landing is LandingMode.DIRECTED)
+    proposal = _proposal(snapshot, action, chosen=prover.view.landing.chosen)
     if isinstance(proposal, Blocked):
         return proposal
     verdict = prover.judge(proposal)
     return verdict if isinstance(verdict, Blocked) else None
 
 
-def _proposal(snapshot: ClusterSnapshot, action: Action, *, directed: bool) -> Proposal | Blocked:
+def _proposal(snapshot: ClusterSnapshot, action: Action, *, chosen: bool) -> Proposal | Blocked:
     """What the action was when it was proposed, in the positions of this snapshot.
 
-    Where the executor names the node it will be the planned one, which alone must be good then.
+    Where the plan chooses the nodes it will be one of these, which alone must be good then.
     """
     at = snapshot.node_index
     moves: list[Move] = []
@@ -120,8 +124,9 @@ def _proposal(snapshot: ClusterSnapshot, action: Action, *, directed: bool) -> P
             return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is gone")
         if snapshot.pods[pod].node != one.source:
             return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is not on {one.source}")
-        destinations = (at[one.destination],) if one.destination in at else ()
-        moves.append(Move(pod, at.get(one.source, -1), destinations, only=directed))
+        named = dict.fromkeys((one.destination, *one.towards))
+        destinations = tuple(at[node] for node in named if node in at)
+        moves.append(Move(pod, at.get(one.source, -1), destinations, only=chosen))
     seats: list[Seat] = []
     for row in action.room_for:
         pod = snapshot.pod_index.get((row.namespace, row.pod), -1)

@@ -38,6 +38,7 @@ from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, create_app
+from descheduler.execution.directions import unproved
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
@@ -46,13 +47,17 @@ from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.credentials import own_namespace
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
+from descheduler.model.directing import installed
 from descheduler.model.errors import DeschedulerError, UsageError
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import PlanDocument
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, WatchedCluster
 from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
+from descheduler.policy.acting import LandingWish
 from descheduler.publish.published import Published
 from descheduler.publish.recommendations import served
 from descheduler_profiling.profiles import SignalProfiles
@@ -165,6 +170,7 @@ def assembled(
         observe=partial(observe, source),
         decide=deciding,
         revalidate=deciding.again,
+        unproved=partial(_unproved, writer, namespace),
     )
     return Controller(
         watch=watch,
@@ -196,7 +202,14 @@ class _Deciding:
 
     def again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
         """The check before every wave of a plan, by the profiles that it was made with."""
-        return second_validation(policy, remembered, document.id, self._profiles)
+        landing = LandingMode(document.landing) if document.landing else None
+        return second_validation(policy, remembered, document.id, self._profiles, landing)
+
+
+def _unproved(writer: ClusterWriter, namespace: str, policy: Policy, snapshot: ClusterSnapshot) -> str:
+    """Why landing cannot be directed though the policy would have it; asked only where it is installed."""
+    wanted = policy.acting.landing in (LandingWish.AUTO, LandingWish.DIRECTED)
+    return unproved(writer, namespace) if wanted and installed(snapshot) else ""
 
 
 def _beating(status: Status) -> Clock:

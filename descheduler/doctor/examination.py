@@ -86,6 +86,7 @@ class _Live:
         yield from kinds.kinds(snapshot, self._given, served)
         yield from instances.others(snapshot, self._given)
         yield from fenced(installed.AREA, "executor", lambda: installed.executor(snapshot, self._given))
+        yield from fenced(installed.AREA, "landing", lambda: installed.landing(client, snapshot, self._given))
 
     def history(self) -> Iterator[Check]:
         """Whether the history server answers, and what it has for each query."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from descheduler.apiwrite.transport import Unelected
+from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.contract import load
-from descheduler.doctor.checks import Check, failure, fenced, ok
+from descheduler.doctor.checks import Check, failure, fenced, ok, warning
 from descheduler.doctor.given import Given
+from descheduler.execution import directions
+from descheduler.kube.client.connection import KubeClient
+from descheduler.model.directing import installed
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.pipeline import executor_of
+from descheduler.planning.landing_choice import choose_landing
 
 AREA = "policy"
 
@@ -31,6 +37,20 @@ def executor(snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:
     blocked = executor_of(given.policy).unserved(snapshot)
     if blocked is not None:
         yield failure(AREA, "executor", str(blocked), "install it, or name another executor in acting.executor")
+
+
+def landing(client: KubeClient, snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:
+    """Who decides where moved pods land, and does what is installed for it work? Only asked where plans are carried
+    out: the trial needs a right that a dry run does not have."""
+    unproved = ""
+    if given.active and installed(snapshot):
+        unproved = directions.unproved(ClusterWriter(client, Unelected()), given.namespace)
+    choice = choose_landing(given.policy.acting.landing, executor_of(given.policy).executor.landing, snapshot, unproved)
+    if choice.lacking:
+        yield failure(AREA, "landing", choice.lacking, "apply manifests/components/direct, or name another landing")
+        return
+    text = f"{choice.mode}: {choice.why}"
+    yield warning(AREA, "landing", text, "see docs/safety.md, Directed") if unproved else ok(AREA, "landing", text)
 
 
 def _strategy(name: str) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from descheduler.learning import store as ledger_store
 from descheduler.model.errors import DeschedulerError, Forbidden
 from descheduler.model.rights import Right
 from descheduler.pipeline import executor_of
+from descheduler.policy.acting import LandingWish
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 
 AREA = "permissions"
@@ -58,7 +59,7 @@ def _reading(client: KubeClient, served: Discovered) -> Iterator[Check]:
 
 def _acting(client: KubeClient, given: Given) -> Iterator[Check]:
     chosen = executor_of(given.policy)
-    steering = STEERING if given.policy.acting.steering else ()
+    steering = STEERING if given.policy.acting.landing is LandingWish.STEERED else ()
     missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
     for right in missing:
         mend = "the overlays in manifests/overlays and the components in manifests/components grant it"

@@ -14,13 +14,16 @@ from descheduler.model.format import percent, plural, span
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.signals import relied_on, wanted_signals
 from descheduler.planning.context import PoolRule
-from descheduler.policy.history_source import history_signals
+from descheduler.policy.history_source import history_signals, measured_by
 from descheduler_profiling.history.absence import setting, why_absent
 from descheduler_profiling.history.collect import LAG
 from descheduler_profiling.history.grid import window
+from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
+from descheduler_profiling.history.prometheus.measurers import find_sources
 from descheduler_profiling.history.prometheus.probe import Prober, Tried
 from descheduler_profiling.history.signals import Signal, builtin_signals
+from descheduler_profiling.history.sources import Sources
 from descheduler_profiling.history.update import rate_window
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
@@ -48,8 +51,13 @@ def queries(client: HistoryClient, snapshot: ClusterSnapshot, given: Given) -> I
     grid = window(given.now(), int(policy.window.total_seconds()), step, LAG)
     prober = Prober(client, grid, rate_window(step), policy.match)
     needed = relied_on(given.policy)
-    for name, signal in history_signals(policy, wanted_signals(given.policy, snapshot)).items():
+    wanted = history_signals(policy, wanted_signals(given.policy, snapshot))
+    written, here = measured_by(policy), pods_here(snapshot)
+    sources = find_sources(client, wanted.values(), grid, policy.match, written, here=here)
+    yield from measurers(sources, written)
+    for name, template in wanted.items():
         given.note(f"asking for {name}")
+        signal = sources.of(template)
         tried = prober.tried(signal)
         if any(one.now for one in tried):
             yield ok(AREA, f"{name} queries", _answering(tried), map(_line, tried))
@@ -57,6 +65,19 @@ def queries(client: HistoryClient, snapshot: ClusterSnapshot, given: Given) -> I
         why = why_absent(client, signal, grid.end, policy.match) or "; ".join(_refusals(tried))
         text = f"none of its {plural(len(tried), 'query', 'queries')} answers: {why or 'the server has no such series'}"
         yield _lacking(signal, text, map(_line, tried), needed=name in needed)
+
+
+def measurers(sources: Sources, written: Mapping[str, str]) -> Iterator[Check]:
+    """Whose series of each kind are read, and whose are not."""
+    for kind, pin in sources.pins.items():
+        subject, others = f"who measures {kind}", [f"{count} by {name}" for name, count in pin.left_out]
+        if pin.sure:
+            how = "by the policy" if kind in written else "found by its names"
+            yield ok(AREA, subject, f"only {pin.matchers} ({how})", (f"left out: {one}" for one in others))
+        elif others or pin.matchers:
+            who = pin.matchers or "anybody"
+            mend = f"name who is to be believed in history.sources.{kind}: matchers of job, metrics_path or namespace"
+            yield warning(AREA, subject, f"{who}, which a tenant could have named so, too", mend, others)
 
 
 def signals(read: Read, snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:

@@ -65,6 +65,11 @@ class IntentStore:
         self._writer = writer
         self._meta = Meta(name=name, namespace=namespace)
 
+    @property
+    def namespace(self) -> str:
+        """Where objects of our own are."""
+        return self._meta.namespace
+
     def load(self) -> tuple[Intent, ...]:
         """All open intents, oldest first.
 

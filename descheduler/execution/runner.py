@@ -96,7 +96,7 @@ class PlanRunner:
     def context(self) -> ExecutionContext:
         """For one execution or one unit to be resumed; the rate of disruptions starts anew."""
         rate = RateLimit(self.limits.rate, self.limits.burst, self.clock)
-        tools = ActingTools(self.writer, rate, self.clock, self.rng, self.limits, self._closed)
+        tools = ActingTools(self.writer, rate, self.clock, self.rng, self.limits, self._closed, self.intents.namespace)
         return ExecutionContext(
             tools, self.intents, self.observe, self.executors, self.keep, self.notify, self.stopping
         )

@@ -28,16 +28,21 @@ callers need to know no library's exceptions.
 
 from __future__ import annotations
 
+from descheduler.model.secrets import hidden
+
 
 class DeschedulerError(Exception):
-    """Anything that this program reports as its own; the message is for people."""
+    """Anything that this program reports as its own; the message is for people, and holds no secret."""
+
+    def __str__(self) -> str:
+        return hidden(super().__str__())
 
 
 class PolicyError(DeschedulerError):
     """A policy cannot be used; `problems` holds one line for each thing that is wrong."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
-        self.problems = problems
+        self.problems = tuple(map(hidden, problems))
         super().__init__("\n".join(problems))
 
 

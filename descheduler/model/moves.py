@@ -73,9 +73,9 @@ class Proposal:
     as `descheduler.planning.costs` does), so that proposals of different strategies can be compared. `seats` are the
     pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
     besides the sources and those of the seats, that replacements had better leave free: where the policy says
-    `acting.steering`, they are steered away from all of these while the moves are under way. `staged`: where budgets
-    do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it rests on the
-    proposal of its strategy before it, and is judged after that one whatever it is worth.
+    `acting.landing: steered`, they are steered away from all of these while the moves are under way. `staged`: where
+    budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it rests
+    on the proposal of its strategy before it, and is judged after that one whatever it is worth.
     """
 
     finding: Finding

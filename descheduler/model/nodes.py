@@ -20,7 +20,7 @@ class Taint:
 
 
 VACATING = Taint("rebalance.descheduler.dev/vacating", "", "PreferNoSchedule")
-"""Ours, on nodes that pods are being moved away from, while they are (policy `acting.steering`)."""
+"""Ours, on nodes that pods are being moved away from, while they are (policy `acting.landing: steered`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class PodMove:
     """One pod of an action. `requests` for people ("cpu": "500m").
 
     `becomes` are those of its replacement, empty where they are the same; `remade` says why and what else differs.
+    `towards` names the nodes that its replacement is directed to, for which pods of the `controller` (a uid) are made
+    with a preference meanwhile; empty where landing is not directed.
     """
 
     namespace: str
@@ -98,6 +100,8 @@ class PodMove:
     proof: ProofRow
     becomes: Mapping[str, str] = field(default_factory=dict)
     remade: str = ""
+    towards: tuple[str, ...] = ()
+    controller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,3 +224,5 @@ class PlanDocument:
     acting_blocked: str = ""  # when set, nothing may be executed from this plan, and why
     mode: str = ""  # whether the controller carries it out, and who decided; no part of what `id` stands for
     gpus: GpuMap | None = None  # None: no node has any
+    landing: str = ""  # who decides where moved pods land (a LandingMode), and why so
+    landing_why: str = ""

@@ -186,6 +186,12 @@ class Pod:
         return next((o for o in self.owners if o.controller), None)
 
     @property
+    def controller_uid(self) -> str:
+        """Empty where nobody makes the pod again."""
+        owner = self.controller
+        return "" if owner is None else owner.uid
+
+    @property
     def key(self) -> str:
         """`namespace/name`, for people and documents."""
         return f"{self.namespace}/{self.name}"

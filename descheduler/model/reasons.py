@@ -76,6 +76,7 @@ class Reason(StrEnum):
     NO_CURE = "NoCure"
     LOW_CONFIDENCE = "LowConfidence"
     REPORT_ONLY = "ReportOnly"
+    NOT_PINNED = "SourceNotPinned"
     # Data
     DATA_MISSING = "DataMissing"
     DATA_STALE = "DataStale"
@@ -156,6 +157,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.NO_CURE: "no allowed set of moves brings the node below its threshold",
     Reason.LOW_CONFIDENCE: "its history is too short to rely on",
     Reason.REPORT_ONLY: "the policy asks for a report of it, and for no moves",
+    Reason.NOT_PINNED: "any tenant's series could say so of it, which is reported and is no reason to evict",
     Reason.DATA_MISSING: "data needed for the decision is missing",
     Reason.DATA_STALE: "data needed for the decision is too old",
     Reason.DATA_PARTIAL: "data needed for the decision is known to be incomplete",

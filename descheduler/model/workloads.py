@@ -93,6 +93,7 @@ class Workload:
     observed_generation: int = 0
     rolling: bool = False
     ordinals: Ordinals | None = None
+    replaces_ending: bool = False  # of a Job: a pod that still ends is replaced already
     problem: str = ""  # why it cannot be read; then nothing but its name and its owners is known
 
     @property

@@ -17,11 +17,12 @@ from descheduler.observe.signals import BASIC, wanted_signals
 from descheduler.observe.unheard import unheard
 from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
-from descheduler.policy.history_source import history_connection, history_signals
+from descheduler.policy.history_source import history_connection, history_signals, measured_by
 from descheduler_profiling.history.collect import collect_with_notes
 from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Signal, builtin_signals
+from descheduler_profiling.history.sources import EVERYBODY
 from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.series import History
 
@@ -55,6 +56,7 @@ class HistoryReader:
         self._client: HistoryClient | None = None
         self._asked = ""
         self.queries: Mapping[str, str] = {}  # what answered for each signal when it was read last
+        self.sources = EVERYBODY  # and who measured
 
     def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
         known = {*builtin_signals(), *policy.history.queries, *policy.history.signals}
@@ -77,10 +79,12 @@ class HistoryReader:
             previous=self._store,
             match=wanted.match,
             here=pods_here(snapshot),
+            measured_by=measured_by(wanted),
         )
         if self._store.problem != self._unkept:
             self._unkept = self._store.problem
             self._told(self._unkept)
+        self.sources = collected.sources
         self.queries = {signal: notes.query for signal, notes in collected.notes.items()}
         return {signal: self._heard(policy, asked[signal], h, snapshot) for signal, h in collected.histories.items()}
 
@@ -100,7 +104,7 @@ class HistoryReader:
         if not names or not worth_asking(snapshot):
             return snapshot
         try:
-            return located(self._connected(policy), names, match, snapshot)
+            return located(self._connected(policy), names, match, snapshot, self.sources)
         except (HistoryError, UsageError) as e:
             log.warning("series of GPUs cannot be read", error=str(e))
             return snapshot

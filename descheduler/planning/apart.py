@@ -13,16 +13,37 @@ from descheduler.planning.proofs import Accepted
 def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMode) -> list[int]:
     """The wave of each action: later than those whose places it needs.
 
-    Directed moves wait for these alone, and stages for one another; all others keep the order in which they were
-    accepted, because nobody knows for certain who takes which place.
+    Moves to places that are held wait for these alone, and stages for one another; all others keep the order in which
+    they were accepted, because nobody knows for certain who takes which place.
     """
     restarting, needs = [one.restarting for one in accepted], [one.needs for one in accepted]
     if landing is LandingMode.DIRECTED:
+        met = of_one_controller(accepted)
+        return budgets.waves(restarting, apart=[n.union(m) for n, m in zip(needs, met, strict=True)])
+    if landing is LandingMode.RESERVED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
         return budgets.waves(restarting, after=after, apart=needs)
     if landing is LandingMode.STEERED:
         return budgets.waves(restarting, apart=[n.union(met) for n, met in zip(needs, apart(accepted), strict=True)])
     return budgets.waves(restarting, apart=needs)
+
+
+def of_one_controller(accepted: Sequence[Accepted]) -> list[frozenset[int]]:
+    """For each action the positions of earlier ones whose pods' controllers also make its pods, but for other nodes.
+
+    Directions are given by controller, so in one wave the two would be mistaken for each other.
+    """
+    given: dict[str, list[tuple[int, frozenset[int]]]] = {}  # by the controller's uid
+    out: list[frozenset[int]] = []
+    for at, one in enumerate(accepted):
+        mine: dict[str, set[int]] = {}
+        for proof in one.proofs:
+            if proof.towards:
+                mine.setdefault(proof.controller, set()).update(proof.towards)
+        out.append(frozenset(j for uid, nodes in mine.items() for j, other in given.get(uid, ()) if other != nodes))
+        for uid, nodes in mine.items():
+            given.setdefault(uid, []).append((at, frozenset(nodes)))
+    return out
 
 
 def apart(accepted: Sequence[Accepted]) -> list[tuple[int, ...]]:

@@ -20,6 +20,7 @@ from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.filters.build import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.in_flight import in_flight
+from descheduler.planning.landing_choice import LandingChoice
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import Sources, judge_sources, named
@@ -59,6 +60,7 @@ class PlanningSettings:
     policy_hash: str = ""
     executor: str = "evict"
     landing: LandingMode = LandingMode.PREDICTED
+    landing_choice: LandingChoice = field(default_factory=LandingChoice)  # and why
     relied_on: frozenset[str] | None = None  # signals whose absence is a problem; None: that of any
 
 

@@ -30,13 +30,18 @@ class ProofRules:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes."""
+    """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes.
+
+    `towards` are the nodes that it is directed to.
+    """
 
     pod: int
     node: int
     share: float
     candidates: int
     likely: tuple[tuple[int, float], ...]
+    towards: tuple[int, ...] = ()
+    controller: str = ""  # uid of who makes the replacement
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningInput, PlanningSettings, PoolRule
 from descheduler.planning.costs import CostModel
 from descheduler.planning.filters.rules import FilterRules, LedgerView
+from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.planner import ChosenStrategy
 from descheduler.planning.proofs import ProofRules
 from descheduler.policy import Policy, policy_hash
@@ -41,13 +42,14 @@ class ExecutorTraits:
 
 
 def settings_of(
-    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits = ExecutorTraits()
+    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits = ExecutorTraits(), unproved: str = ""
 ) -> PlanningSettings:
-    """Plain values for one cycle on one cluster.
+    """Plain values for one cycle on one cluster; `unproved`: why landing cannot be directed, though it is installed.
 
     Raises PolicyError when the policy names a priority class that the cluster does not have.
     """
     protections = policy.protections
+    landing = choose_landing(policy.acting.landing, executor.landing, snapshot, unproved)
     named = (*protections.namespaces.include, *protections.namespaces.exclude)
     namespaces = {*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)} if named else ()
     return PlanningSettings(
@@ -66,7 +68,8 @@ def settings_of(
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
         executor=executor.name,
-        landing=_landing(policy, executor.landing),
+        landing=landing.mode,
+        landing_choice=landing,
         relied_on=frozenset(relied_on(policy)),
     )
 
@@ -82,12 +85,6 @@ def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[Cho
         )
         for choice in policy.strategies
     )
-
-
-def _landing(policy: Policy, landing: LandingMode) -> LandingMode:
-    """Where the executor names the node there is nothing to steer."""
-    steered = policy.acting.steering and landing is LandingMode.PREDICTED
-    return LandingMode.STEERED if steered else landing
 
 
 def input_of(

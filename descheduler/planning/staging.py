@@ -38,7 +38,15 @@ class Stage:
     def proofs(self) -> tuple[Proof, ...]:
         """Where each pod will go."""
         return tuple(
-            Proof(move.pod, move.destinations[0], landing.share, landing.candidates, landing.likely)
+            Proof(
+                move.pod,
+                move.destinations[0],
+                landing.share,
+                landing.candidates,
+                landing.likely,
+                landing.towards,
+                landing.controller,
+            )
             for move, landing in zip(self.made.moves, self.made.landings, strict=True)
         )
 
@@ -56,14 +64,11 @@ class Stager:
         todo = deque(self._parts(proposal, state))
         while todo:
             part = todo.popleft()
-            made = self._relocated(part, proposal, state)
+            made = self._made(part, proposal, state)
             if isinstance(made, Blocked):
                 return made
-            order = self._order(part, made, state, staged=proposal.staged)
-            if isinstance(order, Blocked):
-                return order
-            if len(order) > 1:
-                todo.extendleft(reversed(order))
+            if not isinstance(made, Relocation):
+                todo.extendleft(reversed(made))
                 continue
             arrivals = self._arrivals(part, made)
             needs = turns.needs(arrivals, made.state)
@@ -72,17 +77,34 @@ class Stager:
             state = made.state
         return tuple(done)
 
+    def _made(self, part: Moves, proposal: Proposal, state: Scenario) -> Relocation | Sequence[Moves] | Blocked:
+        """Where the pods land, which go at once; or the parts that must go one after the other.
+
+        Who needs whose place is seen when all are gone; where each then lands, while those that are replaced at once
+        still end.
+        """
+        ending = self._view.ending(move.pod for move in part)
+        if len(self._units(part)) == 1:
+            return self._relocated(part, proposal, state, ending)
+        made = self._relocated(part, proposal, state)
+        if isinstance(made, Blocked):
+            return made
+        order = self._order(part, made, state, staged=proposal.staged)
+        if isinstance(order, Blocked) or len(order) > 1:
+            return order
+        return self._relocated(part, proposal, state, ending) if ending else made
+
     def _parts(self, proposal: Proposal, state: Scenario) -> tuple[Moves, ...]:
         """The moves in one part, or in as many as budgets need; what must move together stays together.
 
-        Where landings are directed, and places known before they are proved, who needs one that another move frees
-        goes in a later part.
+        Where the plan chooses the nodes, and so knows places before they are proved, who needs one that another move
+        frees goes in a later part.
         """
         if not proposal.staged:
             return (proposal.moves,)
         units = self._units(proposal.moves)
         runs = [list(range(len(units)))]
-        if self._view.landing is LandingMode.DIRECTED:
+        if self._view.landing.chosen:
             wished = [[Arrival(m.pod, m.source, m.destinations[:1]) for m in unit] for unit in units]
             clear = state.fork()
             carry_out(clear, [one for unit in wished for one in unit])
@@ -106,8 +128,6 @@ class Stager:
     def _order(self, part: Moves, made: Relocation, before: Scenario, *, staged: bool) -> Sequence[Moves] | Blocked:
         """The moves in as many parts as it takes that nobody needs the place of another unit of the same part."""
         units = self._units(part)
-        if len(units) == 1:
-            return (part,)
         runs = in_turn(before, [self._arrivals(unit, made) for unit in units], made.state)
         at_once = {at for run in (runs if staged else runs[:1]) for at in run}
         left = next((at for at in range(len(units)) if at not in at_once), None)
@@ -117,12 +137,14 @@ class Stager:
         return [tuple(move for at in run for move in units[at]) for run in runs]
 
     def _arrivals(self, moves: Sequence[Move], made: Relocation) -> list[Arrival]:
-        """Where proved moves may come up: on their good nodes; where the executor names the node, on that one."""
-        most = 1 if self._view.landing is LandingMode.DIRECTED else None
+        """Where proved moves may come up: on their good nodes; where the executor holds a place, on that one."""
+        most = 1 if self._view.landing is LandingMode.RESERVED else None
         nodes = {move.pod: move.destinations[:most] for move in made.moves}
         return [Arrival(move.pod, move.source, nodes[move.pod]) for move in moves]
 
-    def _relocated(self, moves: Moves, proposal: Proposal, state: Scenario) -> Relocation | Blocked:
+    def _relocated(
+        self, moves: Moves, proposal: Proposal, state: Scenario, ending: Sequence[int] = ()
+    ) -> Relocation | Blocked:
         """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so."""
         return land_all(
             self._view.snapshot,
@@ -132,6 +154,7 @@ class Stager:
             max_risk=self._rules.max_risk,
             bad=Reason.DESTINATION_HOT,
             avoid=proposal.vacating,  # its own nodes alone: what is not in its wave is over, or not begun
+            ending=ending,
         )
 
     def _cool(self, state: Scenario, pod: int) -> Accept:

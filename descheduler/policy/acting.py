@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 
 from pydantic import Field, SerializeAsAny
 
 from descheduler.contract import PluginArgs
 from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
+
+
+class LandingWish(StrEnum):
+    """How moved pods should find their nodes."""
+
+    AUTO = "auto"
+    DIRECTED = "directed"
+    STEERED = "steered"
+    PREDICTED = "predicted"
 
 
 class ActingPolicy(Section):
@@ -19,11 +29,14 @@ class ActingPolicy(Section):
     Koordinator has reserved room on the destinations."""
     executors: dict[str, SerializeAsAny[PluginArgs]] = Field(default_factory=dict)
     """Arguments of executors, by name."""
-    steering: bool = False
-    """While a unit is being moved, the nodes that it leaves, and those that it empties for somebody, carry the taint
-    `rebalance.descheduler.dev/vacating` with effect PreferNoSchedule: the scheduler puts the replacements elsewhere if
-    it can. The taint is gone once they have a node. Needs the right to patch nodes (overlay `active-steering`). Means
-    nothing to executors that name the node themselves."""
+    landing: LandingWish = LandingWish.AUTO
+    """How it is decided where replacements run. `directed`: they are made with a preference for the nodes that the plan
+    names (needs what overlay `active-directed` installs, and Kubernetes 1.36). `steered`: the nodes that a unit leaves,
+    those that it empties for somebody, and those on which it would be no better carry the taint
+    `rebalance.descheduler.dev/vacating` with effect PreferNoSchedule meanwhile (needs the right to patch nodes, overlay
+    `active-steering`). `predicted`: nothing is done, and a move that the scheduler would undo is refused. `auto`:
+    directed where that is installed and works, else predicted. Means nothing to executors that hold places
+    themselves."""
     max_parallel: int = Field(default=8, ge=1, le=256)
     """Evictions under way at once."""
     wave_timeout: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,18 +16,34 @@ from descheduler.policy.selecting import Name
 from descheduler_profiling.history.defaults import CEILING, MAX_CONCURRENCY, MAX_SAMPLES, STEP, TIMEOUT
 from descheduler_profiling.history.gpu_queries import GPU_ACTIVITY
 from descheduler_profiling.history.prometheus.sigv4 import SERVICE
+from descheduler_profiling.history.sources import are_matchers
 
 
-def _url(value: str) -> str:
+def history_url(value: str) -> str:
+    """An address of a history server as it is given; raises ValueError without the value, which may hold a secret."""
     try:
         parts = urlsplit(value)
-        port_fits = parts.port is None or parts.port > 0
-    except ValueError as error:
-        raise ValueError(f"is not a URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_fits:
+        fits = (parts.port is None or parts.port > 0) and re.fullmatch(r"[!-~]+", value)
+    except ValueError:  # whose text may repeat a password
+        raise ValueError("is not a URL such as http://prometheus.monitoring:9090") from None
+    if not fits or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be a URL such as http://prometheus.monitoring:9090")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise ValueError("must not hold credentials: use auth.basic or auth.bearerTokenFile")
+    if parts.query or parts.fragment:
+        raise ValueError("must not hold parameters: use history.params")
+    return value
+
+
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+        raise ValueError("must be printable ASCII, without blanks at its ends")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):  # a token of RFC 9110, 5.6.2
+        raise ValueError("is not the name of a header")
     return value
 
 
@@ -89,6 +106,31 @@ class Auth(Section):
         return self
 
 
+def _matchers(value: str) -> str:
+    if value and not are_matchers(value):
+        raise ValueError('must be matchers of labels, such as job="kubelet",metrics_path="/metrics/cadvisor"')
+    return value
+
+
+Matchers = Annotated[str, AfterValidator(_matchers)]
+
+
+class HistorySources(Section):
+    """Whose series are read, by matchers of labels that the server itself gives to what it scrapes.
+
+    Empty: who measures is found by names of jobs and namespaces (docs/profiles.md).
+    """
+
+    containers: Matchers = ""
+    """Who measures containers, such as `job="kubelet",metrics_path="/metrics/cadvisor"`."""
+    gpus: Matchers = ""
+    """Who measures GPUs, such as `job="nvidia-dcgm-exporter",namespace="gpu-operator"`; see IdleGpu."""
+    koordlet: Matchers = ""
+    """Who is Koordinator's koordlet, such as `job="koordlet",namespace="koordinator-system"`."""
+    owners: Matchers = ""
+    """Who tells the owners of pods, such as `job="kube-state-metrics"`."""
+
+
 class NamedSignal(Section):
     """A signal of your own, for strategies that ask for it by name."""
 
@@ -113,18 +155,22 @@ class NamedSignal(Section):
 class HistoryPolicy(Section):
     """Prometheus, or what speaks its API."""
 
-    url: Annotated[str, AfterValidator(_url)] | None = None
+    url: Annotated[str, AfterValidator(history_url)] | None = None
     """Address, with a path prefix if there is one; `--prometheus` on the command line comes first."""
     server: Literal["prometheus", "thanos", "mimir", "victoriametrics"] = "prometheus"
     """Its kind: some need to be asked not to answer with part of the data."""
     auth: Auth = Auth()
     """Credentials and certificates."""
-    headers: dict[Name, str] = Field(default_factory=dict)
+    headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header)]] = Field(
+        default_factory=dict, repr=False
+    )
     """Headers of every request, such as X-Scope-OrgID."""
-    params: dict[Name, str] = Field(default_factory=dict)
+    params: dict[Name, str] = Field(default_factory=dict, repr=False)
     """Parameters of every request."""
     match: str = ""
     """Matchers added to every built-in query, such as `cluster="a"`, where one server holds several clusters."""
+    sources: HistorySources = HistorySources()
+    """Whose series the built-in queries read; series of others about the same pods do not count."""
     window: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=1), le=timedelta(days=90))
     """How far back to read; daily and weekly patterns need several of theirs."""
     step: Duration = Field(default=timedelta(seconds=STEP), ge=timedelta(seconds=30), le=timedelta(hours=1))

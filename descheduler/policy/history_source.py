@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from descheduler.model.errors import UsageError
-from descheduler.policy.history import HistoryPolicy, NamedSignal, SigV4Auth
+from descheduler.policy.history import HistoryPolicy, NamedSignal, SigV4Auth, history_url
 from descheduler_profiling.history.prometheus.sessions import Connection
 from descheduler_profiling.history.prometheus.sigv4 import SigV4
 from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal, with_overrides
@@ -15,11 +15,15 @@ def history_connection(policy: HistoryPolicy, url: str | None = None) -> Connect
     """How to reach the history server; `url` (of the command line) comes before the policy's.
 
     Raises:
-        UsageError: neither names an address.
+        UsageError: neither names an address, or what does is none.
     """
     address = url or policy.url
     if not address:
         raise UsageError("no history: give --prometheus URL, or history.url in the policy")
+    try:
+        history_url(address)
+    except ValueError as error:
+        raise UsageError(f"--prometheus {error}") from None
     auth = policy.auth
     return Connection(
         url=address,
@@ -42,6 +46,11 @@ def history_connection(policy: HistoryPolicy, url: str | None = None) -> Connect
 
 def _signing(written: SigV4Auth) -> SigV4:
     return SigV4(written.region, written.service, written.profile)
+
+
+def measured_by(policy: HistoryPolicy) -> dict[str, str]:
+    """The matchers of those whose series count, by kind, as far as the policy names them."""
+    return {kind: matchers for kind, matchers in policy.sources.model_dump().items() if matchers}
 
 
 def history_signals(policy: HistoryPolicy, wanted: Iterable[str]) -> dict[str, Signal]:

@@ -14,13 +14,13 @@ from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES, Registry
 from descheduler.model.errors import DeschedulerError, PolicyError
 from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
-from descheduler.policy.marked_yaml import Json, Loc, MarkedProblem, MarkedYaml, path_of
+from descheduler.policy.marked_yaml import MAX_BYTES, Json, Loc, MarkedProblem, MarkedYaml, path_of
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
 from descheduler.policy.schema import policy_schema, schema_of
 
 Model = TypeVar("Model", bound=BaseModel)
 _DEFAULT = "default.yaml"
-_LARGEST = 1024 * 1024  # bytes: a ConfigMap holds no more
+_SHOWN = 80  # characters of a wrong value in a message
 
 
 def load_policy(source: Path | str, name: str = "") -> Policy:
@@ -82,10 +82,7 @@ def policy_text(path: Path) -> str:
         if path.exists() and not path.is_file():
             raise PolicyError((f"{path}: is not a file",))
         with path.open("rb") as file:
-            read = file.read(_LARGEST + 1)
-        if len(read) > _LARGEST:
-            raise PolicyError((f"{path}: is larger than 1 MiB",))
-        return read.decode("utf-8-sig")
+            return file.read(MAX_BYTES + 1).decode("utf-8-sig")  # what is larger is told from one byte more
     except OSError as error:
         raise PolicyError((f"{path}: cannot be read: {error.strerror or error}",)) from error
     except UnicodeDecodeError as error:
@@ -121,6 +118,8 @@ class _Reading:
 
     def _add(self, loc: Loc, message: str, *, at_value: bool = False) -> None:
         mark = self.document.value_mark(loc) if at_value else self.document.mark(loc)
+        if any(mark == known.mark for known in self.document.problems):
+            return  # the value is none, and that is told already
         self.problems.append(MarkedProblem(mark, path_of(loc), message))
 
     def _is_ours(self, data: dict[str, Json]) -> bool:
@@ -129,7 +128,7 @@ class _Reading:
             if key not in data:
                 self._add((), f"{key} is required: {key}: {wanted}")
             elif data[key] != wanted:
-                self._add((key,), f"must be {wanted}, not {data[key]}{_foreign(data[key])}", at_value=True)
+                self._add((key,), f"must be {wanted}, not {_short(data[key])}{_foreign(data[key])}", at_value=True)
         return data.get("kind") == KIND and data.get("apiVersion") == API_VERSION
 
     def _strategies(self, written: Json) -> list[tuple[int, StrategyChoice]]:
@@ -223,7 +222,7 @@ class _Reading:
             value = self._value((*base, *inside))
             hint = did_you_mean(str(value), words)
             text = f"must be one of {', '.join(words)}" if words else sentence(kind, message, context)
-            self._add((*base, *inside), f"{text}, not {value}{hint}", at_value=True)
+            self._add((*base, *inside), f"{text}, not {_short(value)}{hint}", at_value=True)
         elif kind == "missing":
             self._add((*base, *inside), sentence(kind, message, context))
         else:
@@ -254,6 +253,11 @@ class _Reading:
                 loc: Loc = ("strategies", position, choice.strategy, "pools")
                 at = (*loc, pool) if self.document.has((*loc, pool)) else loc
                 self._add(at, f"no pool is named {pool}{did_you_mean(str(pool), policy.pool_names)}")
+
+
+def _short(value: Json) -> str:
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _foreign(version: Json) -> str:

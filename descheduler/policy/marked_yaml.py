@@ -9,11 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
+from descheduler.model.printable import one_line
+
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000
+MAX_DEPTH = 64
+MAX_NUMBER = 10**18
+"""Nothing that a policy counts comes near it, and it fits 64 bits."""
+
+_DIGITS = 64  # of any base: less than a text of which the interpreter makes no number
+_DEEP = "is nested too deeply"
+_HALF = "holds half of a character (a surrogate)"
 
 Loc = tuple[str | int, ...]
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -38,7 +48,7 @@ class MarkedProblem:
     def text(self, name: str) -> str:
         """`file:line:column: path: message`."""
         path = f"{self.path}: " if self.path else ""
-        return f"{name}:{self.mark.line}:{self.mark.column}: {path}{self.message}"
+        return one_line(f"{name}:{self.mark.line}:{self.mark.column}: {path}{self.message}")
 
 
 def path_of(loc: Loc) -> str:
@@ -105,8 +115,7 @@ class MarkedYaml:
             root: yaml.Node | None = loader.get_single_node()
         except yaml.MarkedYAMLError as error:
             where = error.problem_mark or error.context_mark
-            mark = Mark(where.line + 1, where.column + 1) if where else Mark()
-            self._problem(mark, (), _syntax_text(error))
+            self._problem(_at(where), (), _syntax_text(error))
             return None
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
@@ -116,7 +125,7 @@ class MarkedYaml:
             )
             return None
         except RecursionError:
-            self._problem(Mark(), (), "is nested too deeply")
+            self._problem(_too_deep(text), (), _DEEP)
             return None
         finally:
             if loader is not None:
@@ -130,8 +139,8 @@ class MarkedYaml:
         """The data of a node; `above` holds the identities of its parents, by which a circle is seen."""
         self._count += 1
         self._values.setdefault(loc, _mark(node))
-        if id(node) in above or self._count > MAX_NODES:
-            self._problem(_mark(node), loc, "refers to itself" if id(node) in above else "is too large")
+        if refused := self._refused(node, above):
+            self._problem(_mark(node), loc, refused)
             return None
         above = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
@@ -140,13 +149,20 @@ class MarkedYaml:
             return [self._read(item, (*loc, i), above) for i, item in enumerate(node.value)]
         return self._scalar(node, loc)
 
+    def _refused(self, node: yaml.Node, above: tuple[int, ...]) -> str:
+        if id(node) in above:
+            return "refers to itself"
+        if self._count > MAX_NODES:
+            return "is too large"
+        return _DEEP if len(above) >= MAX_DEPTH else ""
+
     def _mapping(self, node: yaml.MappingNode, loc: Loc, above: tuple[int, ...]) -> dict[str, Json]:
         out: dict[str, Json] = {}
         own: set[str] = set()
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
-                for base in self._merged(value_node, loc):
-                    for key, value in self._mapping(base, loc, above).items():
+                for base in self._merged(value_node, loc, above):
+                    for key, value in self._mapping(base, loc, (*above, id(base))).items():
                         out.setdefault(key, value)
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -156,6 +172,9 @@ class MarkedYaml:
                 continue
             key = str(key_node.value)
             at = (*loc, key)
+            if not _whole(key):
+                self._problem(_mark(key_node), loc, _HALF)
+                continue
             if key in own:
                 first = self._keys[at]
                 self._problem(_mark(key_node), at, f"is given twice, first in line {first.line}")
@@ -166,14 +185,16 @@ class MarkedYaml:
             out[key] = self._read(value_node, at, above)
         return out
 
-    def _merged(self, node: yaml.Node, loc: Loc) -> Iterator[yaml.MappingNode]:
+    def _merged(self, node: yaml.Node, loc: Loc, above: tuple[int, ...]) -> Iterator[yaml.MappingNode]:
         """The mappings that `<<` lays under this one, first come first served."""
         for base in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-            if isinstance(base, yaml.MappingNode) and self._count < MAX_NODES:
-                self._count += 1
-                yield base
-            else:
+            self._count += 1
+            if not isinstance(base, yaml.MappingNode):
                 self._problem(_mark(base), loc, "<< needs a mapping")
+            elif refused := self._refused(base, above):
+                self._problem(_mark(base), loc, refused)
+            else:
+                yield base
 
     def _scalar(self, node: yaml.Node, loc: Loc) -> Json:
         text = str(node.value)
@@ -182,23 +203,55 @@ class MarkedYaml:
                 return None
             case "bool":
                 return text.lower() == "true"
-            case "int":
-                return _integer(text)
-            case "float":
-                return float(text)
+            case "int" | "float" as kind:
+                return self._number(node, loc, text, whole=kind == "int")
             case "str" | "value":
+                if not _whole(text):
+                    self._problem(_mark(node), loc, _HALF)
+                    return ""
                 return text
         self._problem(_mark(node), loc, f"the tag {node.tag} is not known here")
         return None
 
+    def _number(self, node: yaml.Node, loc: Loc, text: str, *, whole: bool) -> Json:
+        try:
+            value = _integer(text) if whole else float(text)
+        except ValueError:
+            self._problem(_mark(node), loc, "is no number")
+            return None
+        if not abs(value) <= MAX_NUMBER:
+            self._problem(_mark(node), loc, "is too large a number")
+            return None
+        return value
 
-def _integer(text: str) -> int | str:
+
+def _integer(text: str) -> int:
+    """More digits than a number may have are as good as any other number that is too large."""
     base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return int(text, base) if len(text) <= 40 else text
+    digits = text.lstrip("+-0") if base == 10 else text[2:].lstrip("0")
+    return int(text, base) if len(digits) <= _DIGITS else MAX_NUMBER + 1
+
+
+def _whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _too_deep(text: str) -> Mark:
+    """Where the nesting goes beyond what a policy may have."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return _at(event.start_mark)
+    return Mark()
 
 
 def _mark(node: yaml.Node) -> Mark:
-    where = node.start_mark
+    return _at(node.start_mark)
+
+
+def _at(where: Any) -> Mark:
+    """The place that a mark of either of YAML's parsers is at."""
     return Mark(where.line + 1, where.column + 1) if where else Mark()
 
 

@@ -13,8 +13,12 @@ from descheduler.contract.types import Duration
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
 
+_LONGEST = 500  # characters of a cron expression
+
 
 def _schedule(value: str) -> str:
+    if len(value) > _LONGEST:
+        raise ValueError("is too long for a cron expression")
     if len(value.split()) != 5:
         raise ValueError('must be a cron expression with five fields, such as "0 2 * * MON-FRI"')
     try:

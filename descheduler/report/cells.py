@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from descheduler.model.printable import printable
+
 PLAIN_WIDTH, WIDE_WIDTH = 160, 260  # of tables that nobody's terminal limits
+
+
+class Terminal(Console):
+    """A console that no text drives: what would is written out."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 class _Table(Table):
@@ -34,5 +45,5 @@ def plain(draw: Callable[[Console], None], *, wide: bool = False) -> str:
     """What `draw` prints, without colours and without blanks at the ends of lines."""
     text = io.StringIO()
     width = WIDE_WIDTH if wide else PLAIN_WIDTH
-    draw(Console(file=text, width=width, no_color=True, highlight=False, force_terminal=False))
+    draw(Terminal(file=text, width=width, no_color=True, highlight=False, force_terminal=False))
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

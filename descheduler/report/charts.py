@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from descheduler.model import format as fmt
 from descheduler.model.plan import FindingRow, NodeRow, NodeUse
+from descheduler.model.printable import printable
 from descheduler.report import svg, words
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _heat(pools: Sequence[tuple[str, list[list[NodeRow]]]], resource: str, *, af
     tips: dict[str, str] = {}
     top = 0.0
     for pool, cells in pools:
-        axes.text(0, top + 12, f"{pool}  ·  {fmt.plural(sum(map(len, cells)), 'node')}", color=_INK, fontsize=11)
+        _write(axes, 0, top + 12, f"{pool}  ·  {fmt.plural(sum(map(len, cells)), 'node')}", fontsize=11)
         top += 20
         for i, rows in enumerate(cells):
             x, y = (i % across) * (size + gap), top + (i // across) * (size + gap)
@@ -162,7 +163,7 @@ def _strips(rows: Sequence[NodeRow], *, after: bool) -> str:
         used = min(row.gpus, math.ceil(use.gpus_used))
         left, y = (i // lines) * (560 / columns), (i % lines) * (size + 8)
         name = row.name if len(row.name) <= 15 else f"…{row.name[-14:]}"
-        axes.text(left, y + 12.5, name, color=_INK, fontsize=10.5)
+        _write(axes, left, y + 12.5, name, fontsize=10.5)
         changed = after and row.after.gpus_used != row.before.gpus_used
         for device in range(row.gpus):
             face = _USED if device < used else _WHOLE if used == 0 else _SCATTERED
@@ -236,6 +237,11 @@ def _blank(
     axes.patch.set_visible(False)
     figure.patch.set_visible(False)
     return figure, axes
+
+
+def _write(axes: Axes, x: float, y: float, text: str, *, fontsize: float) -> None:
+    """A text of others: without what XML cannot hold, and no formula."""
+    axes.text(x, y, printable(text), color=_INK, fontsize=fontsize, parse_math=False)
 
 
 def _svg(figure: Figure, label: str, tips: dict[str, str] | None = None) -> str:

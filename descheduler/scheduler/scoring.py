@@ -29,6 +29,8 @@ from descheduler.scheduler.terms import Carried, TermResolver
 
 BEST = 100  # framework.MaxNodeScore
 WEIGHTS = {"taints": 3, "affinity": 2, "fit": 1, "spread": 2, "inter_pod": 2, "balance": 1}
+DIRECTED = 100
+"""Weight of the preference that replacements are directed by: the largest that the API lets a term have."""
 MINIMUM = (100, 200 * 1024 * 1024)
 """What a container that asks for no CPU or memory counts as (pkg/scheduler/util/pod_resources.go)."""
 
@@ -119,10 +121,14 @@ class Scorer:
             found = self._amounts[spec] = (*asked, *least)
         return found
 
-    def totals(self, cls: int, question: Question, steered: Collection[int] = ()) -> Ints:
+    def totals(
+        self, cls: int, question: Question, steered: Collection[int] = (), towards: Collection[int] = ()
+    ) -> Ints:
         """[K] weighted sums of all scores on the question's nodes, which must be those that passed the filters.
 
-        `steered` nodes count one PreferNoSchedule taint more (ours) unless the class tolerates it.
+        `steered` nodes count one PreferNoSchedule taint more (ours) unless the class tolerates it. `towards` nodes
+        are named by one preference more, of the weight `DIRECTED`; where the class prefers nodes of its own, all sums
+        are scaled by the largest, as the scheduler does.
         """
         rules = self.rules(cls)
         at = question.at
@@ -131,8 +137,12 @@ class Scorer:
             taints = taints.copy()
             taints[list(steered)] += 1
         total = WEIGHTS["taints"] * _normalise(taints[at], reverse=True)
-        if rules.preferences is not None:
-            total = total + WEIGHTS["affinity"] * _normalise(rules.preferences[at], reverse=False)
+        preferences = rules.preferences
+        if towards:
+            preferences = np.zeros_like(taints) if preferences is None else preferences.copy()
+            preferences[list(towards)] += DIRECTED
+        if preferences is not None:
+            total = total + WEIGHTS["affinity"] * _normalise(preferences[at], reverse=False)
         total = total + WEIGHTS["fit"] * self._fit(rules, question)
         if any(rules.requests):
             total = total + WEIGHTS["balance"] * self._balance(rules, question)

@@ -252,13 +252,16 @@ class WhatIf:
         out[feasible] = totals
         return out[_at(nodes)]
 
-    def likely(self, pod: int, steered: Collection[int] = ()) -> tuple[tuple[int, float], ...]:
+    def likely(
+        self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()
+    ) -> tuple[tuple[int, float], ...]:
         """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere.
         That may be a node where it would not stay.
 
-        `steered` nodes are judged as if they carried our taint (`VACATING`).
+        `steered` nodes are judged as if they carried our taint (`VACATING`), and the pod as if it were made with a
+        preference for the nodes `towards` which it is directed.
         """
-        return self.outlook(pod, steered)[1]
+        return self.outlook(pod, steered, towards)[1]
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -270,16 +273,16 @@ class WhatIf:
         self._placement.set_aside(int(self._placement.classes.remade[pod]), why)
 
     def outlook(
-        self, pod: int, steered: Collection[int] = ()
+        self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()
     ) -> tuple[NDArray[np.intp], tuple[tuple[int, float], ...]]:
         """[F] the nodes on which the pod fits now, ascending, and `likely` among them."""
-        feasible, totals = self._totals(pod, steered)
+        feasible, totals = self._totals(pod, steered, towards)
         return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
 
-    def _totals(self, pod: int, steered: Collection[int] = ()) -> tuple[Indices, Ints]:
+    def _totals(self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()) -> tuple[Indices, Ints]:
         feasible = np.flatnonzero(self._fits(self._question(pod, _ALL)))
         cls = int(self._placement.classes.remade[pod])
-        return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered)
+        return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered, towards)
 
     # -- resources --------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class History:
 
     A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
     One that is `absent` has no series because the server has none, which is no fault where the signal is optional.
+    One that is not `pinned` may hold what anybody who is scraped says of these pods: it is shown, and is no evidence.
     """
 
     signal: str
@@ -42,6 +43,7 @@ class History:
     recent: Floats32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
     standing_still: tuple[str, ...] = ()
     absent: bool = False
+    pinned: bool = True
 
     @property
     def end(self) -> int:

@@ -10,7 +10,6 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.dependence import independent
@@ -36,7 +35,7 @@ def single_movers(view: RebalanceView, pods: Positions, stay: Iterable[int] = ()
 
 def found_places(view: RebalanceView, pods: Positions, steps: Iterable[Step]) -> dict[int, tuple[int, ...]]:
     """The node that a search found for each of the pods [K], where it is the executor that names it."""
-    if view.landing is not LandingMode.DIRECTED:
+    if not view.landing.chosen:
         return {}
     return {int(pods[step.item]): (step.target,) for step in steps}
 

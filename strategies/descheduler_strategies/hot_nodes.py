@@ -8,7 +8,7 @@ left alone, and said so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from descheduler.contract import Accept, NodeLoads, RebalanceView, Scenario, StrategyArgs, each, relocate
+from descheduler.contract import (
+    MOST_AVOIDED,
+    Accept,
+    NodeLoads,
+    RebalanceView,
+    Scenario,
+    StrategyArgs,
+    each,
+    relocate,
+)
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.arrays import Floats32
 from descheduler.model.format import span
@@ -26,6 +35,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 
 DIP = 3  # steps: below the threshold for less than this is noise within one stretch
+WISHED = 256  # coolest nodes that are named as destinations before those that the scheduler likes
 MAX_TRIED = 12  # victims tried on one node in one round; more would only search among ever worse ones
 
 
@@ -89,6 +99,7 @@ class _Search:
         self.args = args
         self.state: Scenario = view.what_if()
         self.seconds = args.horizon.total_seconds()
+        self._coolest: tuple[int, ...] | None = None
         self.limits: Mapping[str, NDArray[np.float64]] = {  # [N] the threshold of each node's pool
             resource: np.array([args.pools.get(p, {}).get(resource, general) for p in view.pools])[view.pool_of]
             for resource, general in args.thresholds.items()
@@ -157,19 +168,34 @@ class _Search:
 
     def cool(self, heat: _Heat) -> Iterator[Proposal | Observation]:
         """Unit after unit leaves the node until it is cool or nothing more helps."""
-        granted, failed = 0, None
-        while granted < self.args.max_moves_per_node and self._level(heat) > heat.threshold:
-            chosen = self._choose(heat, self.args.max_moves_per_node - granted)
+        before, failed = self._level(heat), None
+        found: list[Proposal] = []
+        while len(found) < self.args.max_moves_per_node and self._level(heat) > heat.threshold:
+            chosen = self._choose(heat, self.args.max_moves_per_node - len(found))
             if isinstance(chosen, Blocked):
                 failed = chosen
                 break
-            granted += 1
-            yield chosen
-        level = self._level(heat)
+            found.append(chosen)
+        level, granted = self._level(heat), len(found)
+        yield from self._as_one(heat, found, before, level)
         if level > heat.threshold:
             reached = Blocked(Reason.NO_CURE, str(heat.finding.subject), f"at best {level:.0%} with {granted} moves")
             pods = tuple(self.view.snapshot.columns.pods_on(heat.node).tolist())
             yield Observation(heat.finding, failed if failed is not None and not granted else reached, pods)
+
+    def _as_one(self, heat: _Heat, found: Sequence[Proposal], before: float, after: float) -> Iterator[Proposal]:
+        """The moves of one node, judged one right after the other: a limit that ends the plan then leaves few nodes
+        half cooled, and the rest as they are.
+
+        They share what they gain together, by what they cost. A node that stays hot counts for what it gains alone, and
+        by so much less as it stays above its threshold.
+        """
+        gained = sum(proposal.worth for proposal in found)
+        if after > heat.threshold:
+            gained *= (before - after) / (before - heat.threshold)
+        costs = [sum(self.view.cost(move.pod) for move in proposal.moves) + 1.0 for proposal in found]
+        for at, (proposal, cost) in enumerate(zip(found, costs, strict=True)):
+            yield replace(proposal, worth=gained * cost / sum(costs), follows=at > 0)
 
     def _level(self, heat: _Heat) -> float:
         return float(self.state.hottest(heat.resource, _one(heat.node), self.args.quantile, self.seconds)[0])
@@ -183,16 +209,38 @@ class _Search:
         order = self._rank(victims, self._relief(heat, victims, level), level - heat.threshold, left)
         refusal = Blocked(Reason.NO_CURE, str(heat.finding.subject), "no pod on it would help")
         for pod in victims[order][:MAX_TRIED].tolist():
+            wished = self._coolest_nodes() if self.view.landing.chosen else ()
             moved = relocate(
-                self.view, self.state, (pod,), self._cool, max_risk=self.args.max_risk, bad=Reason.DESTINATION_HOT
+                self.view,
+                self.state,
+                (pod,),
+                self._cool,
+                max_risk=self.args.max_risk,
+                bad=Reason.DESTINATION_HOT,
+                wished=dict.fromkeys(self.view.moving(pod), wished),
+                more_avoided=MOST_AVOIDED,
             )
             if isinstance(moved, Blocked):
                 refusal = moved
                 continue
             self.state = moved.state
-            moves = tuple(replace(move, destinations=move.destinations[:1]) for move in moved.moves)
-            return self._proposal(heat, moves, level, self._level(heat))
+            most = None if self.view.landing.chosen else 1  # what the scheduler may choose besides is no wish
+            moves = tuple(replace(move, destinations=move.destinations[:most]) for move in moved.moves)
+            return replace(self._proposal(heat, moves, level, self._level(heat)), avoid=moved.avoid)
         return refusal
+
+    def _coolest_nodes(self) -> tuple[int, ...]:
+        """Nodes by how far below their thresholds they stay for the whole horizon, as the plan begins: the first are
+        where somebody more does least harm. What has been moved since is asked of each when its turn comes."""
+        if self._coolest is None:
+            every = np.arange(len(self.view.snapshot.nodes), dtype=np.int32)
+            nearest = np.full(len(every), -np.inf)
+            for resource, limit in self.limits.items():
+                level = self.state.hottest(resource, every, self.args.quantile, self.seconds)
+                nearest = np.maximum(nearest, level / limit)
+            order = np.lexsort((every, nearest))
+            self._coolest = tuple(every[order][nearest[order] < 1.0][:WISHED].tolist())
+        return self._coolest
 
     def _victims(self, heat: _Heat) -> NDArray[np.int32]:
         """Movable pods that are still on the node in `state`."""

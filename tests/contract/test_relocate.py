@@ -16,7 +16,7 @@ from planning.cases import outcome
 
 WEB = 2
 """Its position: pods are sorted by name."""
-PREDICTED, STEERED, DIRECTED = LandingMode.PREDICTED, LandingMode.STEERED, LandingMode.DIRECTED
+PREDICTED, STEERED, DIRECTED = LandingMode.PREDICTED, LandingMode.STEERED, LandingMode.RESERVED
 
 
 def view_of(mode: LandingMode = PREDICTED, more: Sequence[Pod] = (), **objects: object) -> RebalanceView:

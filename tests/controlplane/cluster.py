@@ -122,7 +122,29 @@ class ControlPlane:
         self.client.wait_for(
             lambda: self.client.get_or_none("ServiceAccount", "default"), timeout=30, what="the default service account"
         )
+        self._keep_parameters_alive()
         self._sweeper = Sweeper(self.client)
+
+    def _keep_parameters_alive(self) -> None:
+        """Bind a policy that has nothing to do, for as long as the API server runs.
+
+        Once no policy with ConfigMaps for parameters is bound any more, an API server never reads them again until it
+        is restarted (kubernetes/kubernetes#133827), and tests come one after the other.
+        """
+        group, name = "admissionregistration.k8s.io/v1", {"name": "keeps-parameters-alive"}
+        rule = {"apiGroups": ["nobody.test"], "apiVersions": ["v1"], "resources": ["none"], "operations": ["CREATE"]}
+        nothing = '[JSONPatch{op: "test", path: "/kind", value: object.kind}]'
+        mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": nothing}}
+        policy = {
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {"resourceRules": [rule]},
+            "mutations": [mutation],
+        }
+        parameters = {**name, "namespace": "default", "parameterNotFoundAction": "Allow"}
+        binding = {"policyName": name["name"], "paramRef": parameters}
+        for kind, spec in (("MutatingAdmissionPolicy", policy), ("MutatingAdmissionPolicyBinding", binding)):
+            self.client.apply({"apiVersion": group, "kind": kind, "metadata": name, "spec": spec})
 
     def _run(self, name: str, binaries: Path, *flags: str) -> ManagedProcess:
         process = ManagedProcess.start(name, [binaries / name, *flags], self.directory / f"{name}.log")

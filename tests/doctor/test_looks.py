@@ -112,7 +112,7 @@ def test_where_rights_cannot_even_be_asked_reading_will_show_them(api: ScriptedA
 
 def test_publishing_and_steering_need_rights_of_their_own(api: ScriptedApi, client: KubeClient) -> None:
     api.on("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", Answer(body={"status": {"allowed": False}}))
-    policy = "acting: {steering: true}\npublish: {recommendations: {enabled: true}}\n"
+    policy = "acting: {landing: steered}\npublish: {recommendations: {enabled: true}}\n"
     found = verdicts(permissions(client, given(policy, active=True), Discovered()))
     assert found["patch nodes"] is found["create pods/eviction"] is Verdict.FAILURE
     assert found["update recommendations/status.analysis.koordinator.sh"] is Verdict.WARNING

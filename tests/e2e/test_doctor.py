@@ -105,7 +105,7 @@ def test_each_missing_right_is_named_by_its_kind_and_the_rest_is_looked_at(world
 
 
 def test_rights_to_act_are_asked_for_where_it_acts(world: World, policy: Path) -> None:
-    steering = policy.read_text().replace("acting: {", "acting: {steering: true, ")
+    steering = policy.read_text().replace("acting: {", "acting: {landing: steered, ")
     policy.write_text(steering)
     code, checks = examined(world, policy, "--mode", "active")
     assert code == 1

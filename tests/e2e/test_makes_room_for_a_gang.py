@@ -31,7 +31,7 @@ POLICY = """\
 apiVersion: rebalance.descheduler.dev/v1alpha1
 kind: DeschedulerPolicy
 interval: 10s
-acting: {steering: true, waveTimeout: 60s}
+acting: {landing: steered, waveTimeout: 60s}
 strategies:
   - GpuDefragmentation:
       objective: pending

@@ -30,7 +30,7 @@ every = pytest.mark.parametrize("name", sorted(EXECUTORS.available()))
 def test_it_says_what_it_is(name: str) -> None:
     chosen = choose(name)
     assert chosen.executor.name == name
-    assert chosen.executor.landing in (LandingMode.DIRECTED, LandingMode.PREDICTED)
+    assert chosen.executor.landing in (LandingMode.RESERVED, LandingMode.PREDICTED)
     assert set(chosen.executor.kinds) <= set(KINDS)
     assert len({*chosen.executor.rights}) == len(chosen.executor.rights) > 0
     assert chosen.args == type(chosen.args)()
@@ -52,7 +52,9 @@ def test_an_action_of_which_nothing_was_prepared_can_be_released_and_twice(name:
     server, time = Server(*ids("a-1")), Time()
     limits = ExecutionLimits.of(ActingPolicy())
     rate = RateLimit(limits.rate, limits.burst, time.clock)
-    tools = ActingTools(ClusterWriter(server, Fence()), rate, time.clock, Random(0), limits, lambda: None)
+    tools = ActingTools(
+        ClusterWriter(server, Fence()), rate, time.clock, Random(0), limits, lambda: None, "descheduler"
+    )
     mover = choose(name).mover(tools)
     intent = Intent.of("p", action(move("a-1"), executor=name), 1.0)
     for _ in range(2):

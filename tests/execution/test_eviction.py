@@ -82,7 +82,9 @@ def evictor(transport: Scripted, time: Time, fence: Fence | None = None) -> PodE
 
 
 def tools(writer: ClusterWriter, rate: RateLimit, time: Time, closed: Blocked | None = None) -> ActingTools:
-    return ActingTools(writer, rate, time.clock, Random(0), ExecutionLimits.of(ActingPolicy()), lambda: closed)
+    return ActingTools(
+        writer, rate, time.clock, Random(0), ExecutionLimits.of(ActingPolicy()), lambda: closed, "descheduler"
+    )
 
 
 def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody_down() -> None:

@@ -298,7 +298,7 @@ def test_a_plan_that_steers_is_carried_out_as_it_foresaw(control_plane: ControlP
     (decided,) = document.actions
     assert (decided.steer, decided.pods[0].destination) == (("n1",), "n2")
 
-    policy = load_policy(HEAD + "acting: {steering: true}\nstrategies: []\n")
+    policy = load_policy(HEAD + "acting: {landing: steered}\nstrategies: []\n")
     report = acting.execute(document, revalidate=second_validation(policy, Ledger, document.id))
     assert [(o.result, o.pods[0].landed) for o in report.actions] == [(Result.DONE, "n2")]
     assert taints(client, "n1") == taints(client, "n2") == []

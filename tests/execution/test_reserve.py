@@ -53,8 +53,8 @@ def test_the_policy_may_name_other_schedulers() -> None:
 
 
 def test_it_directs_so_nothing_is_steered() -> None:
-    for how, landing in (("reserve", LandingMode.DIRECTED), ("evict", LandingMode.STEERED)):
-        policy = load_policy(HEAD + f"acting: {{executor: {how}, steering: true}}\n")
+    for how, landing in (("reserve", LandingMode.RESERVED), ("evict", LandingMode.STEERED)):
+        policy = load_policy(HEAD + f"acting: {{executor: {how}, landing: steered}}\n")
         settings = planning_settings(policy, served(cluster()))
         assert (settings.executor, settings.landing) == (how, landing)
 

@@ -58,9 +58,9 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
 
 
 def landing_of(seed: int) -> LandingMode:
-    """A third of the states is steered; one in nine is directed, for there the searches take the longest."""
-    if seed % 9 == 1:
-        return LandingMode.DIRECTED
+    """A third of the states is steered; one in nine each holds places and directs, for there searches take longest."""
+    if seed % 9 in (1, 4):
+        return LandingMode.RESERVED if seed % 9 == 1 else LandingMode.DIRECTED
     return LandingMode.PREDICTED if seed % 3 else LandingMode.STEERED
 
 

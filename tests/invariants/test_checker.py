@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -33,7 +33,9 @@ def kinds(pool: UsagePool, seeds: Iterable[int]) -> Counter[str]:
     return Counter(v.kind for seed in seeds for v in examine(seed, pool).violations)
 
 
-def anywhere(self: Scenario, pod: int, source: int = -1) -> tuple[Indices, tuple[tuple[int, float], ...]]:
+def anywhere(
+    self: Scenario, pod: int, source: int = -1, towards: Sequence[int] = ()
+) -> tuple[Indices, tuple[tuple[int, float], ...]]:
     """Every node is as likely as any other, whatever the rules say."""
     nodes = len(self.fits(pod))
     return np.arange(nodes), tuple((n, 1.0 / nodes) for n in range(nodes))
@@ -65,8 +67,8 @@ def test_it_sees_torn_gangs(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_it_sees_protected_pods_that_move(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Prover, "_filters", lambda self, pods: None)
-    # Where landings are directed the what-if state itself lets no pod leave twice.
-    found = kinds(pool, (seed for seed in range(150) if landing_of(seed) is not LandingMode.DIRECTED))
+    # Where places are held the what-if state itself lets no pod leave twice.
+    found = kinds(pool, (seed for seed in range(150) if landing_of(seed) is not LandingMode.RESERVED))
     assert found["protected"] > 10
     assert found["twice"] > 0
 

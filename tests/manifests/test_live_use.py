@@ -27,6 +27,7 @@ from descheduler.kube.convert.kinds import OPTIONAL, Kind
 from descheduler.publish.recommendations import API_VERSION, MANAGED_BY
 from e2e import hot_node
 from e2e.world import World
+from execution.test_live_directing import wrong
 from faults.proxy import ApiProxy, Lost
 from manifests.rules import rules
 
@@ -34,7 +35,8 @@ ACTING = {
     "dry-run": "",
     "dry-run+recommend": "",
     "active": "",
-    "active-steering": "steering: true, ",
+    "active-directed": "",
+    "active-steering": "landing: steered, ",
     "active-reserve": "executor: reserve, ",
 }
 PUBLISHING = """\
@@ -162,6 +164,8 @@ def test_nothing_is_granted_that_is_not_used_and_nothing_refused(
         config = write_kubeconfig(
             tmp_path / "kubeconfig", server=server, ca_file=plane.ca_file, user="descheduler", token=token
         )
+        if overlay == "active-directed":
+            plane.client.wait_for(lambda: not wrong(plane), what="the admission policy to be in force")
         begin = plane.audit.now()
         mode = "dry-run" if overlay.startswith("dry-run") else "active"
         with world.running(mode, config, "--policy-config-map", "descheduler-policy") as pages:

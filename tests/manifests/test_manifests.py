@@ -9,18 +9,26 @@ import pytest
 import yaml
 
 from descheduler.execution import intents
+from descheduler.execution.directions import DIRECTING, TRYING
 from descheduler.execution.executors.evict import Evict
 from descheduler.execution.executors.reserve import Reserve
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.steering import STEERING
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.learning import store as ledger_store
+from descheduler.model import directing
+from descheduler.model.directing import DIRECTIONS
 from descheduler.policy import load_policy
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 from manifests.kustomize import MANIFESTS, Object, named, of_kind, render
 from manifests.rules import rules
 
-MORE_RIGHTS = {"active-steering": STEERING, "active-reserve": Reserve.rights, "active+recommend": RECOMMENDING}
+MORE_RIGHTS = {
+    "active-steering": {(r, ()) for r in STEERING},
+    "active-reserve": {(r, ()) for r in Reserve.rights},
+    "active-directed": {*((r, (DIRECTIONS,)) for r in DIRECTING), *((r, ()) for r in TRYING)},
+    "active+recommend": {(r, ()) for r in RECOMMENDING},
+}
 OVERLAYS = ["dry-run", "active", *MORE_RIGHTS]
 OWN_RIGHTS = (
     "descheduler-evict",
@@ -28,7 +36,9 @@ OWN_RIGHTS = (
     "descheduler-steer",
     "descheduler-reserve",
     "descheduler-recommend",
+    "descheduler-direct",
 )
+OWN_OBJECTS = (*OWN_RIGHTS, directing.NAME, directing.DIRECTIONS)
 
 
 def container(overlay: str) -> dict[str, Any]:
@@ -80,7 +90,7 @@ def test_active_grants_what_evicting_needs() -> None:
 
 @pytest.mark.parametrize("overlay", MORE_RIGHTS)
 def test_what_acts_in_another_way_is_granted_what_it_needs_and_nothing_else(overlay: str) -> None:
-    needed = {(r.group, r.resource, r.verb, ()) for r in MORE_RIGHTS[overlay]}
+    needed = {(r.group, r.resource, r.verb, names) for r, names in MORE_RIGHTS[overlay]}
     assert set(rules(overlay)) - set(rules("active")) == needed - set(rules("active"))
     assert needed - set(rules("active"))
 
@@ -92,7 +102,7 @@ def test_no_rule_has_a_wildcard(overlay: str) -> None:
 
 def test_overlays_differ_only_in_mode_and_rights() -> None:
     def without_mode(overlay: str) -> list[Object]:
-        objects = [o for o in render(overlay) if o["metadata"]["name"] not in OWN_RIGHTS]
+        objects = [o for o in render(overlay) if o["metadata"]["name"] not in OWN_OBJECTS]
         return [o if o["kind"] != "Deployment" else {**o, "spec": None} for o in objects]
 
     assert all(without_mode(overlay) == without_mode("dry-run") for overlay in OVERLAYS)

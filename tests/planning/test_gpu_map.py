@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from builders import GPU, NOW, cluster, node, pod, spec
+from builders import GPU, NOW, cluster, node, ordinal, pod, spec
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.devices import Device, GpuShare, GpuSource, NodeGpus
 from descheduler.model.moves import Finding, Move, Proposal
@@ -192,7 +192,7 @@ def test_units_of_shared_gpus_are_no_gpus_in_the_map_and_in_no_slot() -> None:
 
 def test_parts_of_gpus_make_no_slot_that_somebody_asked_for() -> None:
     nodes = [cut("mig", parts=7), *(node(f"g{i}", cpu="96", memory="768Gi", gpu=8) for i in (1, 2))]
-    busy = [pod(f"a{i}-0", cpu="4", gpu=1, node=f"g{i}") for i in (1, 2)]
+    busy = [pod(f"a{i}-0", cpu="4", gpu=1, node=f"g{i}", owners=ordinal(f"a{i}-0")) for i in (1, 2)]
     document = planned(cluster(nodes, busy), [], [gpus(wanted=1)], PACKING)
     (finding,) = document.findings
     assert (finding.value, finding.after) == (0, 1)

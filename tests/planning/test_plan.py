@@ -48,7 +48,7 @@ def test_a_node_that_will_be_hot_is_cooled_before_it_is() -> None:
 @pytest.mark.parametrize("still", [("n2",), ("n1",), ("n2", "n3")])
 def test_a_node_whose_counters_stand_still_is_neither_left_nor_gone_to(still: tuple[str, ...]) -> None:
     snapshot, (cpu, memory) = hot_node()
-    directed = PlanningSettings(landing=LandingMode.DIRECTED)
+    directed = PlanningSettings(landing=LandingMode.RESERVED)
     plan = planned(snapshot, [replace(cpu, standing_still=still), memory], [hot()], directed)
     assert f"cpu counters stand still on {', '.join(still)}: nobody knows their load" in plan.problems
     assert not {node for route in moved(plan).values() for node in route} & set(still)

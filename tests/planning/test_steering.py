@@ -49,7 +49,7 @@ def test_steering_makes_moves_possible_that_would_come_back() -> None:
 def test_the_second_validation_agrees() -> None:
     snapshot, histories = come_back()
     document = planned(snapshot, histories, [hot()], STEERING)
-    policy = load_policy(HEAD + "acting: {steering: true}\n")
+    policy = load_policy(HEAD + "acting: {landing: steered}\n")
     verdicts = second_validation(policy, Ledger)(snapshot, document.actions)
     assert set(verdicts.values()) == {None}
 
@@ -57,7 +57,7 @@ def test_the_second_validation_agrees() -> None:
 def test_it_is_off_unless_the_policy_says_so() -> None:
     snapshot, _ = come_back()
     assert settings_of(default_policy(), snapshot).landing is LandingMode.PREDICTED
-    steering = load_policy(HEAD + "acting: {steering: true}\n")
+    steering = load_policy(HEAD + "acting: {landing: steered}\n")
     assert settings_of(steering, snapshot).landing is LandingMode.STEERED
 
 

@@ -23,7 +23,7 @@ from scheduler.asking import ZONE, term
 
 Route = tuple[str, int, int]
 """Pod, from, to."""
-DIRECTED = PlanningSettings(limits=DisruptionLimits(per_workload=None), landing=LandingMode.DIRECTED)
+DIRECTED = PlanningSettings(limits=DisruptionLimits(per_workload=None), landing=LandingMode.RESERVED)
 
 
 class Routes:
@@ -142,7 +142,7 @@ def test_stages_follow_from_who_needs_whom_not_from_the_order_in_which_they_are_
     assert went(plan) == [("first-0", 0, 1), ("second-0", 1, 2)]
 
 
-@pytest.mark.parametrize("landing", [LandingMode.PREDICTED, LandingMode.DIRECTED])
+@pytest.mark.parametrize("landing", [LandingMode.PREDICTED, LandingMode.RESERVED])
 def test_who_finds_room_beside_it_goes_in_the_same_wave(landing: LandingMode) -> None:
     small = [bound_for("first-0", "n0", "n1", "2"), bound_for("second-0", "n2", "n0", "2")]
     assert went(moved(landing, [ONE], [OTHER], pods=small)) == [("first-0", 0, 1), ("second-0", 0, 1)]

@@ -41,25 +41,25 @@ def test_the_pod_comes_up_where_it_is_wished_though_the_scheduler_would_put_it_b
     back = landed(LandingMode.PREDICTED, 1)
     assert isinstance(back, Blocked)
     assert back.reason is Reason.WOULD_STAY
-    there = landed(LandingMode.DIRECTED, 1)
+    there = landed(LandingMode.RESERVED, 1)
     assert isinstance(there, Landing)
     assert there.nodes == (1, 2)
     assert there.share == 1.0
 
 
 def test_without_a_preference_the_scheduler_s_order_of_preference_decides_and_the_source_is_left_out() -> None:
-    there = landed(LandingMode.DIRECTED)
+    there = landed(LandingMode.RESERVED)
     assert isinstance(there, Landing)
     assert there.nodes == (2, 1)
 
 
 def test_a_preferred_node_without_room_is_passed_over() -> None:
-    there = landed(LandingMode.DIRECTED, 3, 1)
+    there = landed(LandingMode.RESERVED, 3, 1)
     assert isinstance(there, Landing)
     assert there.nodes == (1, 2)
 
 
 def test_where_no_node_with_room_is_good_nothing_moves() -> None:
-    refused = landed(LandingMode.DIRECTED, 1, good=(0, 3))
+    refused = landed(LandingMode.RESERVED, 1, good=(0, 3))
     assert isinstance(refused, Blocked)
     assert refused.reason is Reason.DESTINATION_HOT

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from builders import cluster, node, pod, spec
+from builders import cluster, node, ordinal, pod, spec
 from descheduler.contract import RebalanceView
 from descheduler.model.moves import Observation, Proposal
-from descheduler.model.pods import GpuRequest
+from descheduler.model.pods import GpuRequest, Pod, PodSpec
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.packing.fragmentation.index import FragmentationIndex
@@ -41,7 +41,12 @@ def halves() -> ClusterSnapshot:
     """Two nodes of 2 GPUs, half of one taken on each: no whole pair is free, though three GPUs' worth is idle."""
     half = replace(spec("1", "1Gi"), gpu=GpuRequest("nvidia.com/gpu", 1, 500))
     nodes = [node(f"g{i}", cpu="32", gpu=2, model="A10") for i in (1, 2)]
-    return cluster(nodes, [pod(f"s{i}-0", of=half, node=f"g{i}", gpu_indices=(0,)) for i in (1, 2)])
+    return cluster(nodes, [holder(f"s{i}-0", half, f"g{i}") for i in (1, 2)])
+
+
+def holder(name: str, of: PodSpec, on: str) -> Pod:
+    """Of a StatefulSet, whose replacement does not find the old pod on the node any more."""
+    return pod(name, of=of, node=on, gpu_indices=(0,), owners=ordinal(name))
 
 
 def proposals(view: RebalanceView, arguments: GpuDefragmentationArgs) -> list[Proposal]:

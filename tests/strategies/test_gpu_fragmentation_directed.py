@@ -26,7 +26,7 @@ from generated.synthetic_gpus import GpuPlan, synthetic_gpus
 from planning.cases import gpus, outcome, planned
 
 FREE = DisruptionLimits(per_workload=None)
-DIRECTED = PlanningSettings(limits=FREE, landing=LandingMode.DIRECTED)
+DIRECTED = PlanningSettings(limits=FREE, landing=LandingMode.RESERVED)
 PREDICTED = PlanningSettings(limits=FREE)
 PACKING = replace(PREDICTED, scoring=dict.fromkeys(("default-scheduler", "gpu-packer"), Scoring.MOST_ALLOCATED))
 
@@ -97,7 +97,7 @@ def test_the_plan_ends_lower_than_one_along_the_scheduler_s_choice_and_keeps_its
         plan = planned(snapshot, chosen=[gpus(objective="fragmentation", maxMoves=25)], settings=settings)
         assert sum(len(action.pods) for action in plan.actions) <= 25
         ends[settings.landing] = sum(action.benefit for action in plan.actions)
-    assert ends[LandingMode.DIRECTED] < ends[LandingMode.PREDICTED] < 0.0
+    assert ends[LandingMode.RESERVED] < ends[LandingMode.PREDICTED] < 0.0
 
 
 def test_gangs_that_move_whole_are_left_out_and_others_lose_no_more_than_their_slack() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import NOW, budget, cluster, node, owner, pod, spec
+from builders import NOW, budget, cluster, node, ordinal, owner, pod, spec
 from descheduler.contract import RebalanceView
 from descheduler.model.labels import Labels
 from descheduler.model.moves import Observation, Proposal
@@ -45,7 +45,7 @@ def gpu_nodes(count: int, racks: int = 1) -> list[Node]:
 
 
 def small(name: str, on: str, gpu: int = 1) -> Pod:
-    return pod(name, cpu="4", gpu=gpu, node=on)
+    return pod(name, cpu="4", gpu=gpu, node=on, owners=ordinal(name))
 
 
 def big(
@@ -67,6 +67,16 @@ def plan_of(nodes: Iterable[Node], pods: Iterable[Pod], *objects: CustomObject, 
 
 def moved(plan: PlanDocument) -> dict[str, str]:
     return {p.pod: p.destination for a in plan.actions for p in a.pods}
+
+
+def test_who_still_holds_his_room_draws_his_replacement_back_where_full_nodes_are_preferred() -> None:
+    """A ReplicaSet replaces at once, so the scheduler sees the old pod on the node beside the new one."""
+    pods = [small("a-0", "g0"), pod("c-0", cpu="4", gpu=1, node="g1", owners=ordinal("c-0")), big("want-0")]
+    assert len(moved(plan_of(gpu_nodes(2), pods))) == 1
+    at_once = [pod(one.name, cpu="4", gpu=1, node=one.node) if one.name != "want-0" else one for one in pods]
+    plan = plan_of(gpu_nodes(2), at_once)
+    assert moved(plan) == {}
+    assert Reason.WOULD_STAY.value in {refusal.reason for refusal in plan.refusals}
 
 
 def test_one_pod_gets_room_with_the_fewest_moves() -> None:

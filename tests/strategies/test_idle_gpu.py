@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from builders import NOW, cluster, key, node, pod
+from builders import NOW, cluster, key, node, pod, spec
 from descheduler.gangs import resolve
 from descheduler.model.moves import Observation, Proposal
 from descheduler.model.plan import PlanDocument
@@ -221,7 +221,7 @@ def test_pools_limit_what_is_looked_at() -> None:
 
 class TestEvicting:
     def test_an_idle_pod_moves_to_a_node_in_use(self) -> None:
-        pods = [pod("lab-0", gpu=2, node="g1"), pod("web-0", gpu=4, node="g2")]
+        pods = [pod("lab-0", of=replace(spec(gpu=2), grace_seconds=0), node="g1"), pod("web-0", gpu=4, node="g2")]
         busy = gpu_history({"lab": idle(600), "web": 0.9})
         answers = IdleGpu().propose(
             # g3 is empty: an idle pod must not open it.
@@ -267,3 +267,14 @@ def test_observations_name_their_pods() -> None:
     assert isinstance(answer, Observation)
     assert answer.pods == (0,)
     assert answer.finding.value == 1
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_it_evicts_on_what_the_exporter_says_and_only_reports_what_anybody_could_say(pinned: bool) -> None:
+    pods = [pod("lab-0", gpu=1, node="g1"), pod("web-0", gpu=1, node="g2")]
+    seen = replace(gpu_history({"lab": idle(600), "web": 0.9}), pinned=pinned)
+    outcome = judged(pods, seen, act="evict")
+    assert reported(outcome) == {"lab": 1.0}
+    assert bool(outcome.accepted) == pinned
+    told = [row.detail for row in documented(outcome).refusals if row.reason == Reason.NOT_PINNED]
+    assert [("history.sources.gpus" in one) for one in told] == ([] if pinned else [True])

@@ -21,7 +21,7 @@ from descheduler_strategies.slot_defragmentation import SlotDefragmentation
 from descheduler_strategies.slot_defragmentation.args import SlotDefragmentationArgs
 from planning.cases import outcome, planned
 
-DIRECTED = PlanningSettings(limits=DisruptionLimits(per_workload=None), landing=LandingMode.DIRECTED)
+DIRECTED = PlanningSettings(limits=DisruptionLimits(per_workload=None), landing=LandingMode.RESERVED)
 
 
 def args(**changes: object) -> SlotDefragmentationArgs:

@@ -13,7 +13,7 @@ from descheduler.cli.options import Context, Example, Kubeconfig, PolicyFile, Pr
 if TYPE_CHECKING:
     from descheduler.planning.explain import Check, Explanation
 
-_MARK = {True: "[green]✓[/]", False: "[red]✗[/]", None: "·"}
+_MARK = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "")}
 
 
 class Explained(StrEnum):
@@ -38,6 +38,7 @@ def explain(
 ) -> None:
     """Explain what the plan does with a pod, node, gang or workload, and why: filter by filter."""
     with failures.reported(verbose):
+        from descheduler.cli.output import say
         from descheduler.cli.source import SourceOptions, read, read_policy
         from descheduler.pipeline import outcome_of, profile
         from descheduler.planning.explain import explain
@@ -48,22 +49,23 @@ def explain(
         outcome = outcome_of(observed, in_force, profile(observed))
         _show(explain(outcome, subject.value, name))
         for problem in (*outcome.context.stops, *(problem.text for problem in outcome.problems)):
-            typer.echo(f"error: {problem}", err=True)  # the explanation rests on less than it should
+            say(f"error: {problem}")  # the explanation rests on less than it should
 
 
 def _show(explanation: Explanation) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console(highlight=False)
-    console.print(f"[bold]{escape(explanation.subject)}[/]: {escape(explanation.verdict)}")
+    from descheduler.report.cells import Terminal
+
+    console = Terminal(highlight=False)
+    console.print(Text.assemble((explanation.subject, "bold"), f": {explanation.verdict}"))
     table = Table(show_header=False, box=None, padding=(0, 1))
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column()
     for check in explanation.checks:
-        table.add_row(_MARK[check.passed], escape(check.name), escape(_text(check)))
+        table.add_row(Text(*_MARK[check.passed]), Text(check.name), Text(_text(check)))
     console.print(table)
 
 

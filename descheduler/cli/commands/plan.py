@@ -56,7 +56,7 @@ def _plan(options: SourceOptions, policy_file: Path | None, form: str, target: T
 
     A plan that rests on less than it should is written too, but what is wrong is said first and the exit code is 1.
     """
-    from descheduler.cli.output import write_plan
+    from descheduler.cli.output import say, write_plan
     from descheduler.cli.source import read, read_policy
     from descheduler.pipeline import plan
 
@@ -65,11 +65,11 @@ def _plan(options: SourceOptions, policy_file: Path | None, form: str, target: T
     document = plan(read(options, policy), policy)
     wrong = [*([document.acting_blocked] if document.acting_blocked else []), *document.problems]
     for problem in wrong:
-        typer.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}")
     if wrong:
         policy_option = f"--policy {policy_file} " if policy_file is not None else ""
         same = f"{options.command_line()}{policy_option}".rstrip()
-        typer.echo(f"what is missing, and what mends it: descheduler doctor {same}", err=True)
+        say(f"what is missing, and what mends it: descheduler doctor {same}")
     write_plan(document, form, target, hints=_hints(options, document))
     if wrong:
         return failures.FAILED

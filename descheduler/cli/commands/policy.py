@@ -27,17 +27,19 @@ def check(
     with failures.reported(verbose):
         import sys
 
+        from descheduler.cli.output import say
         from descheduler.model.errors import PolicyError
         from descheduler.policy import load_policy
+        from descheduler.policy.marked_yaml import MAX_BYTES
 
         problems: list[str] = []
         for file in files:
             try:
-                policy = load_policy(sys.stdin.read(), "stdin") if str(file) == "-" else load_policy(file)
+                policy = load_policy(sys.stdin.read(MAX_BYTES + 1), "stdin") if str(file) == "-" else load_policy(file)
             except PolicyError as error:
                 problems.extend(error.problems)
             else:
-                typer.echo(f"{file}: valid. {_described(policy)}")
+                say(f"{file}: valid. {_described(policy)}", err=False)
         if problems:
             raise PolicyError(tuple(problems))
 

@@ -57,6 +57,7 @@ def _record(
     options: SourceOptions, policy_file: Path | None, path: Path, hidden: Anonymizer | None, *, overwrite: bool
 ) -> None:
     """Read everything and write it to `path`; says on stderr what was written."""
+    from descheduler.cli.output import say
     from descheduler.cli.source import read_objects, read_policy
     from descheduler.kube.recording.files import check_target, strangers, write_recording
     from descheduler.observe.hidden_history import hidden_history, signal_name
@@ -70,14 +71,13 @@ def _record(
         objects = hidden.objects(objects)
         histories = dict(hidden_history(history, hidden) for history in histories.values())
         for signal in sorted(set(observed.histories) - set(histories)):
-            typer.echo(f"the signal {signal} is called {signal_name(signal, hidden)} in it", err=True)
+            say(f"the signal {signal} is called {signal_name(signal, hidden)} in it")
     packed = {signal: history_to_bytes(history) for signal, history in histories.items()}
     manifest = write_recording(path, objects, packed, overwrite=overwrite)
     counts = {kind: info.count for kind, info in manifest.kinds.items()}
-    typer.echo(
+    say(
         f"{path}: {counts.get('nodes', 0)} nodes, {counts.get('pods', 0)} pods, history of "
-        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if hidden else ''}",
-        err=True,
+        f"{', '.join(sorted(histories)) or 'nothing'}{', anonymized' if hidden else ''}"
     )
     for name in strangers(path, manifest):
-        typer.echo(f"{path / name}: not of the recording; left as it is", err=True)
+        say(f"{path / name}: not of the recording; left as it is")

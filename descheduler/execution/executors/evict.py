@@ -1,6 +1,7 @@
 """The executor `evict`: pods go by the Eviction API, and the scheduler decides where their replacements run.
 
-Where an action steers, preparing it means to taint the nodes that its replacements should avoid (`steering`).
+Where an action steers, preparing it means to taint the nodes that its replacements should avoid (`steering`); where it
+directs, to have them made with a preference for the planned nodes (`directions`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from descheduler.execution.directions import Directing, Directions, directions_of
+from descheduler.execution.directions import refusal as undirected
 from descheduler.execution.executors.eviction import EVICTING, PodEvictor
 from descheduler.execution.executors.protocol import (
     ActingTools,
@@ -49,9 +52,10 @@ class _Evicting:
     def __init__(self, tools: ActingTools) -> None:
         self._evictor = PodEvictor(tools)
         self._steering = Steering(tools.writer)
+        self._directing = Directing(tools.writer, tools.namespace, tools.clock)
 
     def holds(self, action: Action) -> bool:
-        return bool(action.steer)
+        return bool(action.steer or directions_of([action]))
 
     def prepare(self, intent: Intent) -> NotPrepared | None:
         for node in intent.action.steer:
@@ -59,7 +63,8 @@ class _Evicting:
                 self._steering.taint(node)
             except ClusterError as error:
                 return refusal(node, error)
-        return None
+        wanted = directions_of([intent.action])
+        return self._direct(wanted) if wanted else None
 
     def disrupt(self, move: PodMove, *, dry_run: bool = False) -> DisruptionAnswer:
         return self._evictor.evict(move, dry_run=dry_run)
@@ -71,3 +76,14 @@ class _Evicting:
         needed = {node for intent in still_open for node in intent.action.steer}
         for node in sorted({node for intent in closing for node in intent.action.steer} - needed):
             self._steering.untaint(node)
+        taken = directions_of(intent.action for intent in closing)
+        if taken:
+            self._directing.take(taken, directions_of(intent.action for intent in still_open))
+
+    def _direct(self, wanted: Directions) -> NotPrepared | None:
+        try:
+            self._directing.give(wanted)
+            unproved = self._directing.unproved(wanted)
+        except ClusterError as error:
+            return NotPrepared(undirected(error), certain=error.refused)
+        return None if unproved is None else NotPrepared(unproved)

@@ -85,7 +85,8 @@ class ActingTools:
     """What an executor acts with during one execution, safe to share between threads.
 
     `rate` is the pace of disruptions, which the runner keeps for the first try at each pod. `closed` says why nothing
-    new may be begun at this moment: the process was asked to end, or acting is switched off.
+    new may be begun at this moment: the process was asked to end, or acting is switched off. `namespace` holds objects
+    of our own.
     """
 
     writer: ClusterWriter
@@ -94,6 +95,7 @@ class ActingTools:
     rng: Random
     limits: ExecutionLimits
     closed: Callable[[], Blocked | None]
+    namespace: str
 
 
 class UnitMover(Protocol):

@@ -77,7 +77,7 @@ class Reserve:
     """Moves pods whose scheduler fills Reservations, to the node that the plan names."""
 
     name: ClassVar[str] = "reserve"
-    landing: ClassVar[LandingMode] = LandingMode.DIRECTED
+    landing: ClassVar[LandingMode] = LandingMode.RESERVED
     kinds: ClassVar[tuple[str, ...]] = (f"{GROUP}/Reservation",)
     rights: ClassVar[tuple[Right, ...]] = (
         *EVICTING,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from descheduler.model.errors import Unauthorized, UsageError
+from descheduler.model.secrets import can_be_sent, remember
 
 if TYPE_CHECKING:
     from kubernetes.client.configuration import Configuration
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
+_ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.%]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?(/[^\s?#@]*)?", re.IGNORECASE)
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -78,11 +81,18 @@ def _from_kubeconfig(files: str, context: str | None) -> CredentialSource:
                     files, context, client_configuration=made, persist_config=False
                 )
         except ConfigException as e:
-            raise UsageError(f"kubeconfig {files}: {e}") from e
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as e:
-            raise UsageError(f"kubeconfig {files} cannot be read: {e}") from e
+            raise UsageError(f"kubeconfig {files}: {_without_stderr(str(e))}") from e
+        except OSError as e:
+            raise UsageError(f"kubeconfig {files} cannot be read: {e.strerror or e}") from e
+        except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as e:  # their texts quote the file
+            raise UsageError(f"kubeconfig {files} cannot be read: it is malformed ({_kind(e)})") from e
         if logged:
-            raise Unauthorized(f"kubeconfig {files}: no credentials: {'; '.join(logged)}")
+            raise Unauthorized(f"kubeconfig {files}: no credentials: {'; '.join(map(_without_stderr, logged))}")
+        if not _ADDRESS.fullmatch(str(made.host)):
+            why = (
+                "holds credentials, which belong to a user of it" if "@" in str(made.host) else "is no URL of a server"
+            )
+            raise UsageError(f"kubeconfig {files}: the server's address {why}")
         return made
 
     return CredentialSource(_context_name(files, context), load)
@@ -117,7 +127,7 @@ def _from_pod(environ: Mapping[str, str], directory: Path) -> CredentialSource:
                 token_filename=str(directory / "token"), cert_filename=str(directory / "ca.crt"), environ=environ
             )
             loader.load_and_set(made)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError) as e:
+        except (ConfigException, OSError, UnicodeError) as e:
             raise UsageError(f"in-cluster credentials in {directory}: {e}") from e
         return made
 
@@ -129,17 +139,34 @@ def _complaints() -> Iterator[list[str]]:
     """What the official client logs as errors while it loads: it logs a failed exec plug-in and goes on without one."""
     logged: list[str] = []
 
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
+    def heard(record: logging.LogRecord) -> bool:
+        """It goes to no log: what a plug-in says may hold credentials."""
+        if record.levelno >= logging.ERROR:
             logged.append(record.getMessage())
+        return record.levelno < logging.ERROR
 
-    handler = Handler(logging.ERROR)
+    quiet = logging.NullHandler()  # that client logs to the root, which would otherwise set itself up to print
     root = logging.getLogger()
-    root.addHandler(handler)
+    root.addHandler(quiet)
+    root.addFilter(heard)
     try:
         yield logged
     finally:
-        root.removeHandler(handler)
+        root.removeFilter(heard)
+        root.removeHandler(quiet)
+
+
+def _without_stderr(complaint: str) -> str:
+    """A complaint without what an exec plug-in printed, which may be anything."""
+    told, cut, _ = complaint.partition("exec: process returned ")
+    code = re.match(r"-?\d+", complaint[len(told) + len(cut) :]) if cut else None
+    return f"{told}{cut}{code[0]}; run it yourself to see why" if code else complaint
+
+
+def _kind(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}" if mark is not None else ""
+    return f"{type(error).__name__}{where}"
 
 
 def authorization(configuration: Configuration) -> dict[str, str]:
@@ -151,6 +178,9 @@ def authorization(configuration: Configuration) -> dict[str, str]:
         value = str(setting.get("value") or "").strip()
         if setting.get("in") == "header" and value:
             scheme, _, token = value.partition(" ")
+            remember(token)
+            if not can_be_sent(token.strip()):
+                raise Unauthorized("our token has blanks or characters that no token has: see where it comes from")
             # The client writes "bearer" in-cluster; some proxies in front of API servers compare it exactly.
             headers["Authorization"] = f"Bearer {token.strip()}" if scheme.lower() == "bearer" else value
     return headers

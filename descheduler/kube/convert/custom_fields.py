@@ -35,7 +35,8 @@ uuid parentUUID profile productName model product index pciBusID pcieBusID numaN
 resource.kubernetes.io/pcieRoot resource.kubernetes.io/pciBusID resource.kubernetes.io/numaNode
 """
 _PARTITIONS = frozenset(f"partition{size}" for size in range(1, 33))
-_PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES}".split()) | _PARTITIONS
+_LANDING = "policyName"
+_PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING}".split()) | _PARTITIONS
 """Fields by their names alone: none of them names anything else anywhere that could be meant for nobody's eyes."""
 
 AMOUNTS = frozenset({"min", "max", "resources", "requests", "consumedCapacity"})

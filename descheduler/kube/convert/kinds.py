@@ -208,6 +208,15 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("resource.k8s.io", "ResourceClaim", "resourceclaims", *_DRA, convert=convert_device_claim),
     _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1", convert=convert_device),
     _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
+    # landing
+    _optional(
+        "admissionregistration.k8s.io",
+        "MutatingAdmissionPolicyBinding",
+        "mutatingadmissionpolicybindings",
+        "v1",
+        "v1beta1",
+        "v1alpha1",
+    ),
     # network topology
     _optional("kueue.x-k8s.io", "Topology", "topologies", "v1beta2", "v1beta1", "v1alpha1"),
     _optional("kai.scheduler", "Topology", "topologies", "v1alpha1"),

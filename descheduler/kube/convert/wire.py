@@ -452,6 +452,7 @@ class WorkloadSpecWire(Slim, frozen=True, gc=False):
     ordinals: OrdinalsWire | None = None
     completions: Int32 | None = None
     managed_by: str | None = None
+    pod_replacement_policy: str | None = None
 
 
 class WorkloadStatusWire(Slim, frozen=True, gc=False):

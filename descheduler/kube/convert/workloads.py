@@ -114,6 +114,7 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         rolling=kind == "Deployment" and not spec.paused and not _stalled(wire),
         ordinals=_ordinals(wire, intern) if kind == "StatefulSet" else None,
         managed_by=_manager(spec),
+        replaces_ending=kind == "Job" and _replaces_ending(spec),
     )
 
 
@@ -176,6 +177,12 @@ def _left(wire: WorkloadWire) -> int | None:
 def _deadline(wire: WorkloadWire) -> float | None:
     seconds, start = wire.spec.active_deadline_seconds, wire.status.start_time
     return start.timestamp() + seconds if seconds is not None and start is not None else None
+
+
+def _replaces_ending(spec: WorkloadSpecWire) -> bool:
+    # pkg/apis/batch/v1/defaults.go: with a failure policy a Job waits until the pod has failed
+    default = "TerminatingOrFailed" if spec.pod_failure_policy is None else "Failed"
+    return (spec.pod_replacement_policy or default) == "TerminatingOrFailed"
 
 
 def _manager(spec: WorkloadSpecWire) -> str:

@@ -36,7 +36,7 @@ _CACHES = product(
 )
 _SAID = """
 true false none any 0.0.0.0 :: api file http head driver executor spot linux windows amd64 arm64
-koord-scheduler volcano kai-scheduler volcano-scheduler descheduler fluid fluid-system
+koord-scheduler volcano kai-scheduler volcano-scheduler descheduler descheduler-directed-landing fluid fluid-system
 koordinator-system koordinator-default-quota koordinator-root-quota koordinator-system-quota
 kai-resource-reservation runai-reservation
 dataload-pod datamigrate-pod dataprocess-pod once-satisfied only-waiting waiting-and-running

@@ -37,7 +37,9 @@ from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome, Refused
 from descheduler.planning.proofs import Accepted, Proof
 
-LEFT_ALONE = frozenset({Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY})
+LEFT_ALONE = frozenset(
+    {Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY, Reason.NOT_PINNED}
+)
 FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL, Reason.TERMINAL, Reason.TERMINATING})
 """Reasons that say nothing about a single pod: one row a node is enough."""
 CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
@@ -67,8 +69,10 @@ def build_document(outcome: Outcome) -> PlanDocument:
         nodes=nodes,
         summary=_summary(outcome, nodes, actions),
         problems=tuple(problem.text for problem in outcome.problems),
-        acting_blocked="; ".join(outcome.context.stops),
+        acting_blocked="; ".join([*outcome.context.stops, *filter(None, [settings.landing_choice.lacking])]),
         gpus=gpu_map(outcome),
+        landing=settings.landing.value,
+        landing_why=settings.landing_choice.why,
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
@@ -144,11 +148,24 @@ def _pod(outcome: Outcome, proof: Proof) -> PodMove:
             expected_share=proof.share,
             alternatives=tuple(others[:5]),
             destination_peaks=peaks,
-            text=f"{proof.candidates} other nodes can take it; the scheduler most likely picks {target}",
+            text=_expected(proof, target),
         ),
         becomes=becomes,
         remade=why,
+        towards=tuple(view.snapshot.nodes[n].name for n in proof.towards),
+        controller=pod.controller_uid if proof.towards else "",
     )
+
+
+def _expected(proof: Proof, target: str) -> str:
+    room = f"{proof.candidates} other nodes can take it"
+    match len(proof.towards):
+        case 0:
+            return f"{room}; the scheduler most likely picks {target}"
+        case 1:
+            return f"{room}; it is directed to {target}"
+        case several:
+            return f"{room}; it is directed to {several} of them, {target} most likely"
 
 
 def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Action, ...]) -> FindingRow:

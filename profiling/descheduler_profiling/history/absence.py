@@ -18,6 +18,7 @@ _SELECTOR = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\{{((?:[^{{}}\"]|{_QUOTED
 _MATCHER = re.compile(rf"([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({_QUOTED})")
 _RULE = re.compile(r"[^:]*:([^:]+)(?::[^:]*)?$")  # level:metric:operations, as recording rules are named
 _ENDING = re.compile(r"(?:_used)?(?:_seconds|_bytes|_ratio)?(?:_total)?$", re.IGNORECASE)
+_OF_TARGETS = ("job", "metrics_path")  # which built-in queries only name for who measures
 _NAMED = 6  # values, labels and metrics that are named one by one
 _OPERATORS = frozenset({"and", "or", "unless", "atan2", "bool"})  # a selector without a name may follow them
 _EXPORTED = "exported_"  # what a scrape without honor_labels puts before a label that the target has too
@@ -175,7 +176,8 @@ def _not_answering(server: _Server, signal: Signal, metric: str, asked: _Asked) 
         return lacking
     for label, matcher in asked.matchers:
         if not server.count(server.within(metric, matcher)):
-            return f"none has {matcher} ({_values(server, label, server.within(metric))}): see {setting(signal)}"
+            where = "history.sources" if label in _OF_TARGETS and signal.name in builtin_signals() else setting(signal)
+            return f"none has {matcher} ({_values(server, label, server.within(metric))}): see {where}"
     return (
         "no query about it gives a value: are there two samples within each history.step, and numbers? Otherwise ask "
         f"for what there is in {setting(signal)}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler_profiling.history.defaults import STEP
@@ -20,11 +21,14 @@ from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.clusters import Clusters, clusters_behind
 from descheduler_profiling.history.prometheus.failures import TooMuch
+from descheduler_profiling.history.prometheus.joining import parts
+from descheduler_profiling.history.prometheus.measurers import find_sources
 from descheduler_profiling.history.prometheus.probe import hello
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.signals import Signal
+from descheduler_profiling.history.sources import EVERYBODY, Sources
 from descheduler_profiling.history.store import HistoryStore
-from descheduler_profiling.history.update import Notes, Task, update
+from descheduler_profiling.history.update import Notes, Task, rate_window, update
 from descheduler_profiling.history.view import to_history
 from descheduler_profiling.series import History, empty
 
@@ -34,10 +38,11 @@ _SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What one cycle collected: a history for each signal, and how it was come by."""
+    """What one cycle collected: a history for each signal, how it was come by, and who measures."""
 
     histories: dict[str, History]
     notes: dict[str, Notes] = field(default_factory=dict)
+    sources: Sources = EVERYBODY
 
 
 def no_owner(namespace: str, pod: str) -> None:
@@ -55,6 +60,7 @@ def collect(
     previous: HistoryStore | None = None,
     match: str = "",
     here: PodsHere | None = None,
+    measured_by: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, History]:
     """The aligned history of each signal on one clock; see `collect_with_notes`."""
     return collect_with_notes(
@@ -67,6 +73,7 @@ def collect(
         previous=previous,
         match=match,
         here=here,
+        measured_by=measured_by,
     ).histories
 
 
@@ -81,12 +88,14 @@ def collect_with_notes(
     previous: HistoryStore | None = None,
     match: str = "",
     here: PodsHere | None = None,
+    measured_by: Mapping[str, str] = MappingProxyType({}),
 ) -> Collection:
     """Read what is missing and return the whole window.
 
     `owner_of(namespace, pod)` names the topmost controller of a pod that exists, None for others. `previous` holds
     what earlier cycles read and is added to. `match` is laid into every built-in query (`cluster="a"`). `here` knows
-    what pods can use at most, and which should be measured.
+    what pods can use at most, and which should be measured. `measured_by`: matchers of those whose series count, by
+    kind (`sources.FOUND`); who is not named there is found.
 
     Where the server mixes several clusters, nothing is read of the signals that are mixed: what is kept stays clean.
 
@@ -108,14 +117,21 @@ def collect_with_notes(
     owners = Owners(owner_of)
     histories: dict[str, History] = {}
     notes: dict[str, Notes] = {}
-    clusters, problem, remark = _clusters(client, grid.end, match, owners)
-    for signal in asked:
-        print_ = fingerprint(client, signal, step, match)
-        loaded = store.load(signal.name, print_)
-        noted = Notes(signal.name, rebuilt=loaded.reason)
+    try:
+        sources = find_sources(client, asked, grid, match, measured_by, store.measurers, here)
+    except HistoryError as error:
+        return _from_store(client, asked, store, error, grid, owner_of, match)
+    clusters, problem, remark = _clusters(client, grid.end, match, owners, sources)
+    for template in asked:
+        print_ = fingerprint(client, template, step, match)
+        loaded = store.load(template.name, print_)
+        noted = Notes(template.name, rebuilt=loaded.reason)
         if clock_problem:
             noted.problems.append(clock_problem)
+        signal = sources.of(template)
         ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
+        if ring.query and not parts(signal, ring.query, rate_window(step), match):
+            ring, noted.rebuilt = Ring.empty(grid), "others measure it than before"
         noted.problems.extend([problem] if problem else [])
         noted.remarks.extend([remark] if remark else [])
         if clusters is not None and clusters.concerns(signal):
@@ -125,7 +141,7 @@ def collect_with_notes(
             notes[signal.name] = noted
             continue
         unread = int((~ring.read).sum())
-        task = Task(client, signal, grid, owners, noted, match, here)
+        task = Task(client, signal, grid, owners, noted, match, here, sources)
         recent = update(task, ring)
         ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
@@ -134,13 +150,15 @@ def collect_with_notes(
             noted.remarks.append(failed)
         histories[signal.name] = to_history(signal, ring, recent, owners, noted, here)
         notes[signal.name] = noted
-    return Collection(histories, notes)
+    return Collection(histories, notes, sources)
 
 
-def _clusters(client: HistoryClient, at: int, match: str, owners: Owners) -> tuple[Clusters | None, str, str]:
+def _clusters(
+    client: HistoryClient, at: int, match: str, owners: Owners, sources: Sources
+) -> tuple[Clusters | None, str, str]:
     """The clusters that the server mixes, if it does; why that cannot be told now (a problem), or never (a remark)."""
     try:
-        return clusters_behind(client, at, match, owners.present), "", ""
+        return clusters_behind(client, at, match, owners.present, sources), "", ""
     except HistoryError as error:
         text = f"whether {client.connection.name} holds several clusters is not known: {error}"
         # A server that never tells is relied on for what it does answer.

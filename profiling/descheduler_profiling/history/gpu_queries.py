@@ -30,6 +30,7 @@ _FRAMEBUFFER = ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_USED_BYTES")
 _NAMESPACES, _PODS = ("pod_namespace", "exported_namespace"), ("pod_name", "exported_pod")  # the last one counts
 _GPU = "namespace, pod, UUID, gpu, GPU_I_ID"  # GPU_I_ID: of a MIG instance
 _SERIES = f"{_GPU}, {', '.join((*_NAMESPACES, *_PODS))}, instance, node, Hostname, hostname"
+_SCRAPED, _SAID = "scraped_in", "said"  # the namespace of the exporter; it, and what the exporter says
 _ANY = 'UUID!="-"'  # the first matcher of a selector is ours, so that `$match` follows one; this one excludes nothing
 _UNSLICED = 'GPU_I_ID=""'
 _LARGEST_RATIO = "1.5"  # more is percent; percent is whole numbers, so that less is 0 or 1
@@ -37,24 +38,25 @@ _MOST = "100"  # what is more is no measurement: 2^63 is how DCGM says "blank"
 _ONE_TIB = str(1 << 20)  # MiB: no GPU has as many, and who counts bytes never has less but 0
 
 
-def activity() -> str:
+def activity(spaces: str = "") -> str:
     """How busy the GPUs of a pod are, 0 to 1: their mean, each by what says most of it.
 
     Tensor cores, memory and video engines count where the GPU as a whole is measured; alone they say too little.
+    `spaces` as in `_of_pods`.
     """
     beside = f"({_ratios(_ENGINE_PARTS)} or {_in_either_unit(_VIDEO)}) and on ({_SERIES}) {_reported()}"
-    return _of_pods("avg", "max", f"{_measured()} or {beside}")
+    return _of_pods("avg", "max", f"{_measured()} or {beside}", spaces)
 
 
-def least_activity() -> str:
+def least_activity(spaces: str = "") -> str:
     """The same by what says least of each GPU: where that is nothing and `activity` is much, one of them is wrong."""
-    return _of_pods("avg", "min", _measured())
+    return _of_pods("avg", "min", _measured(), spaces)
 
 
-def memory_used() -> str:
+def memory_used(spaces: str = "") -> str:
     """Bytes of GPU memory in use over the GPUs of a pod, the most of the window."""
     tops = _each(_FRAMEBUFFER, "max_over_time", _ANY)
-    return _of_pods("sum", "max", f"({tops}) >= {_ONE_TIB} or ({tops}) * {_ONE_TIB}")
+    return _of_pods("sum", "max", f"({tops}) >= {_ONE_TIB} or ({tops}) * {_ONE_TIB}", spaces)
 
 
 def _measured() -> str:
@@ -65,7 +67,7 @@ def _measured() -> str:
 def _reported() -> str:
     """The series of these metrics as they are now."""
     engine, utilization = (f'__name__=~"{"|".join(names)}"' for names in (ENGINE, UTILIZATION))
-    return f"({{{engine}$match}} or {{{utilization},{_UNSLICED}$match}})"
+    return f"({{{engine}$gpus$match}} or {{{utilization},{_UNSLICED}$gpus$match}})"
 
 
 def _each(names: Sequence[str], how: str, matcher: str) -> str:
@@ -73,8 +75,9 @@ def _each(names: Sequence[str], how: str, matcher: str) -> str:
 
     Only labels that matter stay: what joins series compares all that they have, at each step.
     """
+    inside = f"{matcher}$gpus$match"
     return " or ".join(
-        f'label_replace(max by ({_SERIES}) ({how}({name}{{{matcher}$match}}[$window])), "metric", "{name}", "", "")'
+        f'label_replace(max by ({_SERIES}) ({how}({name}{{{inside}}}[$window])), "metric", "{name}", "", "")'
         for name in names
     )
 
@@ -100,20 +103,32 @@ def _exporter(series: str) -> str:
     return f'label_replace({joined}, "exporter", "$1", "exporter", "(.*[^|].*)[|][^|]*")'
 
 
-def _of_pods(across: str, within: str, series: str) -> str:
+def _of_pods(across: str, within: str, series: str, spaces: str) -> str:
     """From series of GPUs to those of the pods that use them: `within` each GPU, `across` those of a pod.
 
     With honorLabels the exporter's own labels are `pod` and so on; without it, those are of the exporter's pod and what
-    it says is in `exported_pod`. `pod_name` is the exporter before 2.0.
+    it says is in `exported_pod`. `pod_name` is the exporter before 2.0. Anybody's pod may say so of others': where
+    `spaces`, a pattern, is given, only exporters in the namespaces that match it are believed.
     """
     named = f"{within} by ({_SERIES}) ({series})"
+    if spaces:
+        named = f'label_replace({named}, "{_SCRAPED}", "$1", "namespace", "({spaces})")'
     for label, others in {"namespace": _NAMESPACES, "pod": _PODS}.items():
         for other in others:
-            named = f'label_replace({named}, "{label}", "$1", "{other}", "(.+)")'
+            named = _replaced(named, label, other, by_space=bool(spaces))
     return f"{across} by (namespace, pod) ({within} by ({_GPU}) ({named}){_NOT_THE_EXPORTER})"
 
 
+def _replaced(series: str, label: str, other: str, *, by_space: bool) -> str:
+    """The series with `other` in the place of `label` where there is such a label, by the namespace if that counts."""
+    if not by_space:
+        return f'label_replace({series}, "{label}", "$1", "{other}", "(.+)")'
+    both = f'label_join({series}, "{_SAID}", "/", "{_SCRAPED}", "{other}")'
+    return f'label_replace({both}, "{label}", "$1", "{_SAID}", "[^/]+/(.+)")'
+
+
+_ALL = f'__name__=~"{"|".join((*GPU_ACTIVITY, *_FRAMEBUFFER))}"'
 _NOT_THE_EXPORTER = (
     " unless on (namespace, pod) vector(1)"  # a GPU that nobody uses
-    f' unless on (namespace, pod) {{__name__=~"{"|".join((*GPU_ACTIVITY, *_FRAMEBUFFER))}",exported_pod!=""$match}}'
+    f' unless on (namespace, pod) {{{_ALL},exported_pod!=""$gpus$match}}'
 )

@@ -9,11 +9,14 @@ from descheduler.model.errors import HistoryRefused
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.signals import render
+from descheduler_profiling.history.sources import Sources
 
-_MOVED = "count by (namespace, pod) (changes(container_memory_working_set_bytes{%s$match}[1h]) > 0)"
+_MOVED = "count by (namespace, pod) (changes(container_memory_working_set_bytes{%s$containers$match}[1h]) > 0)"
 
 
-def memory_moves(client: HistoryClient, pods: Sequence[tuple[str, str]], at: int, match: str) -> set[tuple[str, str]]:
+def memory_moves(
+    client: HistoryClient, pods: Sequence[tuple[str, str]], at: int, match: str, sources: Sources
+) -> set[tuple[str, str]]:
     """Those of the pods whose memory changed in the hour before `at`; none where the server does not tell.
 
     Raises:
@@ -21,7 +24,7 @@ def memory_moves(client: HistoryClient, pods: Sequence[tuple[str, str]], at: int
     """
     spaces, names = (_any(sorted({pod[i] for pod in pods})) for i in (0, 1))
     try:
-        answer = client.query(render(_MOVED % f'namespace=~"{spaces}",pod=~"{names}"', 0, match), at)
+        answer = client.query(render(sources.fill(_MOVED % f'namespace=~"{spaces}",pod=~"{names}"'), 0, match), at)
     except (HistoryRefused, TooMuch):
         return set()
     found = {(one.labels.get("namespace", ""), one.labels.get("pod", "")) for one in answer.series}

@@ -9,9 +9,10 @@ from descheduler_profiling.history.owners import Owners
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.signals import PAST_OWNER_QUERIES, render
+from descheduler_profiling.history.sources import Sources
 
 
-def learn_owners(client: HistoryClient, owners: Owners, days: Sequence[int], match: str) -> list[str]:
+def learn_owners(client: HistoryClient, owners: Owners, days: Sequence[int], match: str, sources: Sources) -> list[str]:
     """Ask once for each day (Unix seconds of its end), of the first source that knows any; what went wrong.
 
     It also tells what the server's workloads are called by us: CronJobs for their Jobs, custom controllers for what
@@ -22,7 +23,7 @@ def learn_owners(client: HistoryClient, owners: Owners, days: Sequence[int], mat
         rows: list[tuple[str, str, str, str]] = []
         try:
             for day in days:
-                rows.extend(_owner_rows(client.query(render(query, 0, match), day)))
+                rows.extend(_owner_rows(client.query(render(sources.fill(query), 0, match), day)))
                 if not rows:
                     break
         except HistoryError as error:

@@ -50,6 +50,7 @@ class _Header(msgspec.Struct):
     recent: bytes = b""
     standing_still: list[str] = []
     absent: bool = False
+    pinned: bool = True
 
 
 def coarse(values: Floats32) -> Floats32:
@@ -87,6 +88,7 @@ def history_to_bytes(history: History) -> bytes:
         recent=coarse(history.recent).astype("<f4").tobytes(),
         standing_still=list(history.standing_still),
         absent=history.absent,
+        pinned=history.pinned,
     )
     head = zlib.compress(msgspec.msgpack.encode(header), 9)
     check = hashlib.blake2b(head, digest_size=16).digest()
@@ -146,6 +148,7 @@ def _history(header: _Header, payload: bytes) -> History:
         recent=np.frombuffer(header.recent, "<f4").astype(np.float32).reshape(pods, -1 if pods else 0),
         standing_still=tuple(header.standing_still),
         absent=header.absent,
+        pinned=header.pinned,
     )
 
 

@@ -1,8 +1,8 @@
 """What to ask for: the signals, each with the queries that can answer for it, best first.
 
-A query is a template: `$window` becomes the rate window, `$match` further label matchers (`,cluster="a"`). The pod
-queries return one series for each pod; where the server knows which workload a pod belongs to, the same query is also
-asked already rolled up.
+A query is a template: `$window` becomes the rate window, `$match` further label matchers (`,cluster="a"`), and a word
+such as `$containers` those of who measures (`sources`). The pod queries return one series for each pod; where the
+server knows which workload a pod belongs to, the same query is also asked already rolled up.
 
 Sources of the names:
 - recording rules `node_namespace_pod_container:container_cpu_usage_seconds_total:sum_rate5m` (older `sum_irate`) and
@@ -13,6 +13,7 @@ Sources of the names:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -25,10 +26,14 @@ Conversion = Literal["none", "ratio", "mebibytes"]
 Aggregation = Literal["mean", "max"]
 
 _RULE = "node_namespace_pod_container:container_cpu_usage_seconds_total"
-_CONTAINER = 'image!="",container!="",container!="POD"$match'
-_POD_LEVEL = 'pod!="",container="",image=""$match'
+_CONTAINER = 'image!="",container!="",container!="POD"$containers$match'
+_POD_LEVEL = 'pod!="",container="",image=""$containers$match'
+
+SOURCES = ("containers", "rules", "gpus", "koordlet", "owners")
+"""The words in queries that stand for who measures; `rules` are recording rules over what measures containers."""
 
 RollUp = Literal["auto", "always", "never"]
+_OF_SOURCES = re.compile(rf"\$(?:{'|'.join(SOURCES)})\b")
 
 
 def _owner_queries(pick: str) -> tuple[str, str]:
@@ -36,9 +41,9 @@ def _owner_queries(pick: str) -> tuple[str, str]:
 
     Bare pods have the owner <none> and static pods their node; both are workloads of their own.
     """
-    rule = pick % 'namespace_workload_pod:kube_pod_owner:relabel{workload!=""$match}'
-    controlled = pick % 'kube_pod_owner{owner_is_controller="true",owner_kind!~"Node|<none>"$match}'
-    alone = pick % 'kube_pod_owner{owner_kind=~"Node|<none>"$match}'
+    rule = pick % 'namespace_workload_pod:kube_pod_owner:relabel{workload!=""$rules$match}'
+    controlled = pick % 'kube_pod_owner{owner_is_controller="true",owner_kind!~"Node|<none>"$owners$match}'
+    alone = pick % 'kube_pod_owner{owner_kind=~"Node|<none>"$owners$match}'
     return (
         f"max by (namespace, pod, workload, workload_type) ({rule})",
         "label_replace(label_replace(max by (namespace, pod, owner_kind, owner_name) ("
@@ -78,7 +83,8 @@ class Signal:
     `aggregation`: how the replicas of a workload become one. `ceiling`: larger values are no measurements.
     `roll_up_on_server`: whether a long range is asked for by workload; `auto` does so where single pods would be too
     much to carry, because the join costs the server twice the work. `by_pod`: the last hour of single pods is handed
-    on. `of_gpus`: no cluster without GPUs has it.
+    on. `of_gpus`: no cluster without GPUs has it. `owners` are the queries by which it is rolled up. `pinned`: it is
+    clear whose series are read, and nobody else's are.
     """
 
     name: str
@@ -91,6 +97,8 @@ class Signal:
     # No part of the question that a kept history answers:
     by_pod: bool = field(default=False, repr=False)
     of_gpus: bool = field(default=False, repr=False)
+    owners: tuple[str, ...] = field(default=OWNER_QUERIES, repr=False)
+    pinned: bool = field(default=True, repr=False)
 
     def rolled_up(self, query: Query, most: float = CEILING) -> tuple[Query, ...]:
         """The forms of a pod query that the server answers by workload; none where labels differ from the owner's.
@@ -113,12 +121,16 @@ class Signal:
                 name="workload",
                 kind="workload_type",
             )
-            for owners in OWNER_QUERIES
+            for owners in self.owners
         )
 
 
 def render(text: str, window_seconds: int, match: str = "") -> str:
-    """Fill a template. The first matcher of each selector is ours, so that `$match` always follows one."""
+    """Fill a template. The first matcher of each selector is ours, so that `$match` always follows one.
+
+    Who measures is anybody where it was not filled in before.
+    """
+    text = _OF_SOURCES.sub("", text)
     return text.replace("$window", f"{window_seconds}s").replace("$match", f",{match}" if match else "")
 
 
@@ -137,12 +149,12 @@ def _cpu() -> tuple[Query, ...]:
     )
     old = "sum by (namespace, pod) (max by (namespace, pod, container) ({}))"
     return (
-        Query(old.format(f'{_RULE}:sum_rate5m{{pod!=""$match}}')),
+        Query(old.format(f'{_RULE}:sum_rate5m{{pod!=""$rules$match}}')),
         Query(raw),
         # Without container labels (containerd sandboxes of some clouds) only the pod's own control group is measured.
         Query(f"max by (namespace, pod) (rate(container_cpu_usage_seconds_total{{{_POD_LEVEL}}}[$window]))"),
         # irate sees the last two scrapes only; still better than nothing.
-        Query(old.format(f'{_RULE}:sum_irate{{pod!=""$match}}')),
+        Query(old.format(f'{_RULE}:sum_irate{{pod!=""$rules$match}}')),
     )
 
 
@@ -154,7 +166,7 @@ def _memory() -> tuple[Query, ...]:
         Query(f"max by (namespace, pod) ({inner % _POD_LEVEL})"),
         Query(
             "sum by (namespace, pod) (max by (namespace, pod, container) "
-            '(node_namespace_pod_container:container_memory_working_set_bytes{pod!=""$match}))'
+            '(node_namespace_pod_container:container_memory_working_set_bytes{pod!=""$rules$match}))'
         ),
     )
 
@@ -162,17 +174,16 @@ def _memory() -> tuple[Query, ...]:
 def _psi(resource: str, koordlet: str) -> tuple[Query, ...]:
     kubelet = (
         "max by (namespace, pod) "
-        f'(rate(container_pressure_{resource}_waiting_seconds_total{{container!=""$match}}[$window]))'
+        f'(rate(container_pressure_{resource}_waiting_seconds_total{{container!=""$containers$match}}[$window]))'
     )
-    koordinator = (
-        f'koordlet_pod_psi{{psi_resource_type="{koordlet}",psi_precision="avg10",psi_degree="some"$match}} / 100'
-    )
+    which = f'psi_resource_type="{koordlet}",psi_precision="avg10",psi_degree="some"$koordlet$match'
+    koordinator = f"koordlet_pod_psi{{{which}}} / 100"
     return (Query(kubelet), Query(_named(koordinator, "pod_namespace", "pod_name")))
 
 
 def _cpi() -> tuple[Query, ...]:
     """Cycles per instruction: both fields are sums of the collecting interval."""
-    field_ = 'sum by (pod_namespace, pod_name) (koordlet_container_cpi{cpi_field="%s"$match})'
+    field_ = 'sum by (pod_namespace, pod_name) (koordlet_container_cpi{cpi_field="%s"$koordlet$match})'
     return (Query(_named(f"({field_ % 'cycles'} / {field_ % 'instructions'})", "pod_namespace", "pod_name")),)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.ring import Ring
+from descheduler_profiling.history.sources import KnownPins
 
 _MAGIC = b"descheduler-store\n"
 _VERSION = 1
@@ -62,6 +63,7 @@ class HistoryStore:
         self._kept: dict[str, tuple[str, Ring]] = {}
         self._saved_at: dict[str, float] = {}
         self._failed: dict[str, str] = {}
+        self.measurers = KnownPins()  # who was found to measure; in memory alone
 
     @property
     def problem(self) -> str:

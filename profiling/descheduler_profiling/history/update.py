@@ -31,6 +31,7 @@ from descheduler_profiling.history.prometheus.wire import QueryAnswer
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import Query, Signal
+from descheduler_profiling.history.sources import EVERYBODY, Sources
 from descheduler_profiling.history.standstill import Standstill
 from descheduler_profiling.history.weighing import weigh
 from descheduler_profiling.settings import DAY, HOUR
@@ -84,6 +85,7 @@ class Task:
     notes: Notes
     match: str
     here: PodsHere | None = None
+    sources: Sources = EVERYBODY
 
     @property
     def window_seconds(self) -> int:
@@ -144,7 +146,7 @@ def _standstill(task: Task, choice: Choice, ring: Ring, recent: Recent) -> Stand
         return None
 
     def moving(pods: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        return memory_moves(task.client, pods, task.grid.end, task.match)
+        return memory_moves(task.client, pods, task.grid.end, task.match, task.sources)
 
     still = Standstill(task.here, task.grid, recent.pods, recent.keys, recent.values, moving)
     _correct(task, ring, recent, still)
@@ -205,7 +207,7 @@ def _read_past(
         bulk = prober.bulk(task.signal, choice, wanted)
         if bulk.query.shape != "node":
             days = range(task.grid.end, past[0].start, -DAY)
-            task.notes.remarks += learn_owners(task.client, task.owners, days, task.match)
+            task.notes.remarks += learn_owners(task.client, task.owners, days, task.match, task.sources)
     task.notes.bulk_query = bulk.text
 
     def sink(columns: Grid, answer: QueryAnswer) -> None:

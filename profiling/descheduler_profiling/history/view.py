@@ -65,6 +65,7 @@ def to_history(
         recent=single[1],
         standing_still=tuple(sorted(set(notes.standing_still.values()))),
         absent=notes.absent and not keys,
+        pinned=signal.pinned,
     )
 
 

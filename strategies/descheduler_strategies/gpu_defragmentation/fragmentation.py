@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, AcceptIn, RebalanceView, Relocation, Scenario, relocate
 from descheduler.model.arrays import Floats
-from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -44,7 +43,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
         return
     index = FragmentationIndex(columns.packing, workload, packed=True, unit=WHOLE)
     finding = _finding(index, float(args.min_gain))
-    if view.landing is LandingMode.DIRECTED:
+    if view.landing.chosen:
         if most > 0:
             yield from coordinated.propose(view, args, columns, state, workload, finding, most)
         return

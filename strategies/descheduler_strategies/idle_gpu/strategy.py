@@ -25,6 +25,8 @@ from descheduler_strategies.idle_gpu.holders import holders
 from descheduler_strategies.idle_gpu.judgement import Judged, judge, told
 from descheduler_strategies.idle_gpu.moving import IdleMover
 
+_HOW_TO_PIN = "name the exporter of GPUs in history.sources.gpus (`descheduler doctor` shows who has such series)"
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Group:
@@ -62,6 +64,8 @@ class IdleGpu:
             pods = tuple(held.pods[group.rows].tolist())
             if args.act == "report":
                 yield Observation(finding, Blocked(Reason.REPORT_ONLY, NAME, "act: report"), pods)
+            elif not view.usage["gpu"].pinned:
+                yield Observation(finding, Blocked(Reason.NOT_PINNED, "history/gpu", _HOW_TO_PIN), pods)
             else:
                 yield from mover.answers(finding, pods)
 

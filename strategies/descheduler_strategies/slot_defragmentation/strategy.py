@@ -16,7 +16,6 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario, StrategyArgs
 from descheduler.model.arrays import Ints, Mask
-from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
@@ -51,7 +50,7 @@ class SlotDefragmentation:
         if free >= args.wanted or most < 1 or not pool.any():
             return
         finding = _finding(args, free)
-        if view.landing is not LandingMode.DIRECTED:
+        if not view.landing.chosen:
             text = "landings are not directed: the scheduler would fill what is opened"
             yield Observation(finding, Blocked(Reason.NO_CURE, str(SUBJECT), text))
             return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
+from descheduler.cli.output import say
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 
@@ -70,7 +71,7 @@ def report_problems(made: Sequence[SignalProfiles], relied_on: Collection[str]) 
         optional = one.absent and one.signal not in relied_on
         for problem in one.problems:
             text = f"history of {one.signal}: {problem}"
-            typer.echo(f"{one.signal} is optional: {problem}" if optional else f"error: {text}", err=True)
+            say(f"{one.signal} is optional: {problem}" if optional else f"error: {text}")
         if not optional and (one.problems or not one.complete):
             code = failures.FAILED
     return code
@@ -82,7 +83,7 @@ def _tell_gone(gone: Collection[WorkloadKey]) -> None:
     if gone:
         some = ", ".join(map(str, sorted(gone)[:_NAMED])) + (", …" if len(gone) > _NAMED else "")
         count = plural(len(gone), "workload")
-        typer.echo(f"left out, because not in the cluster (any more): {count} with history ({some})", err=True)
+        say(f"left out, because not in the cluster (any more): {count} with history ({some})")
 
 
 def _of(doc: ProfilesDocument, there: Collection[WorkloadKey]) -> ProfilesDocument:

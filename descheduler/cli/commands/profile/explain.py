@@ -60,7 +60,7 @@ def _explain(
     options: SourceOptions, policy_file: Path | None, signal: str, name: str, form: ExplainFormat, target: Target
 ) -> int:
     """The exit code: 1 when there is no profile, or its data is not whole (it is explained all the same)."""
-    from descheduler.cli.output import write, write_table
+    from descheduler.cli.output import say, write, write_table
     from descheduler.cli.source import read, read_policy
     from descheduler.observe.existing import existing
     from descheduler.observe.signals import relied_on
@@ -88,9 +88,9 @@ def _explain(
 
             write_table(lambda console: render_explanation(doc, console), target)
     if not doc.known:
-        typer.echo(f"error: there is no profile of {signal} of {doc.workload}: {doc.why}", err=True)
+        say(f"error: there is no profile of {signal} of {doc.workload}: {doc.why}")
     elif made.keys[row] not in existing(observed.snapshot):
-        typer.echo(f"{doc.workload} is not in the cluster: what is shown is what history remembers of it", err=True)
+        say(f"{doc.workload} is not in the cluster: what is shown is what history remembers of it")
     return report_problems([made], relied_on(policy)) or (0 if doc.known else failures.FAILED)
 
 

@@ -29,6 +29,7 @@ def export(
 ) -> None:
     """Write the profiles of all workloads for other programs. Signals: cpu and memory."""
     with failures.reported(verbose):
+        from descheduler.cli.output import say
         from descheduler.cli.source import SourceOptions
         from descheduler_profiling import export_files
 
@@ -38,5 +39,5 @@ def export(
         asked = profiles_document(options, policy, signals, namespace)
         export_files.write(asked.document, to, overwrite=overwrite)
         count = sum(len(one.workloads) for one in asked.document.signals)
-        typer.echo(f"{count} profiles of {', '.join(signals)} written to {to}", err=True)
+        say(f"{count} profiles of {', '.join(signals)} written to {to}")
         failures.leave(report_problems(asked.made, asked.relied_on))

@@ -19,7 +19,7 @@ import requests
 from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
-from descheduler.model.errors import HistoryError, HistoryPartial, HistoryUnreachable
+from descheduler.model.errors import HistoryError, HistoryPartial, HistoryRefused, HistoryUnreachable
 from descheduler_profiling.history.grid import Grid
 from descheduler_profiling.history.prometheus.failures import Failure, TooMuch, failure_of, http_time
 from descheduler_profiling.history.prometheus.sessions import Connection, credentials, make_session
@@ -154,9 +154,13 @@ class HistoryClient:
         except requests.exceptions.SSLError as error:
             check = "check the certificate authority (ca_file) and our certificate"
             return _failure(HistoryUnreachable(f"{where}: TLS failed: {check}: {_short(error)}"), error)
+        except (requests.exceptions.InvalidHeader, UnicodeError) as error:
+            return _failure(HistoryRefused(f"{where}: a header cannot be sent: check history.headers"), error)
         except requests.exceptions.RequestException as error:
             message = f"{where} cannot be reached: check the address and that the server is up: {_short(error)}"
             return _failure(HistoryUnreachable(message), error, again=True)
+        except ValueError as error:  # of http.client, and of what reads addresses of proxies
+            return _failure(HistoryRefused(f"{where} cannot be asked: check headers and proxies: {error}"), error)
         except HistoryError as error:  # credentials that cannot be read; an answer that never ends
             return Failure(error)
         finally:
@@ -210,7 +214,7 @@ class HistoryClient:
         )
         if failure is not None:
             if "Location" in headers:
-                failure.error.args = (f"{failure.error} Location: {headers['Location']}",)
+                failure.error.args = (f"{failure.error} Location: {headers['Location'].partition('?')[0]}",)
             return failure
         if told_at is not None:
             self.skew = told_at - self._clock()  # how far the server's clock is ahead of ours; negative: behind

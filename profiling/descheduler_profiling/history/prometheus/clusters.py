@@ -19,6 +19,7 @@ from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.collisions import LAST, NAMED_SO, PERHAPS, told_apart
 from descheduler_profiling.history.prometheus.wire import Series
 from descheduler_profiling.history.signals import Signal, render
+from descheduler_profiling.history.sources import EVERYBODY, Sources
 
 _METRICS = (
     "container_cpu_usage_seconds_total",
@@ -88,25 +89,28 @@ class Clusters:
         return named is None or not all(named.search(query.text) for query in signal.queries)
 
 
-def clusters_behind(client: HistoryClient, at: int, match: str, owner_of: OwnerOf) -> Clusters | None:
+def clusters_behind(
+    client: HistoryClient, at: int, match: str, owner_of: OwnerOf, sources: Sources = EVERYBODY
+) -> Clusters | None:
     """The clusters that the server mixes at a time; None where there is one.
 
-    `owner_of` knows the pods that exist here, and None of all others.
+    `owner_of` knows the pods that exist here, and None of all others. Series of others than `sources` do not count.
 
     Raises:
         HistoryError: as `HistoryClient.query` does; HistoryPartial also where the answer is.
     """
-    return _Asking(client, at, match, owner_of).found()
+    return _Asking(client, at, match, owner_of, sources).found()
 
 
 class _Asking:
     """The questions about one instant."""
 
-    def __init__(self, client: HistoryClient, at: int, match: str, owner_of: OwnerOf) -> None:
+    def __init__(self, client: HistoryClient, at: int, match: str, owner_of: OwnerOf, sources: Sources) -> None:
         self._client = client
         self._at = at
         self._match = match
         self._owner_of = owner_of
+        self._sources = sources
         self._metric = ""
 
     def found(self) -> Clusters | None:
@@ -125,7 +129,8 @@ class _Asking:
     def _first_look(self) -> tuple[list[Series], list[Series]]:
         """How many series there are by the labels that may tell clusters apart, and names that several series have."""
         for metric in _METRICS:
-            self._metric = f'{metric}{{pod!=""%s$match}}'
+            who = "$rules" if ":" in metric else "$containers"
+            self._metric = self._sources.fill(f'{metric}{{pod!=""{who}$more$match}}')
             by_label = f"count by ({', '.join((*NAMED_SO, *PERHAPS))}) ({self._selected()})"
             names = (f"count by (namespace, pod, container) ({self._selected(which)}) > 1" for which in _CONTAINERS)
             found = self._ask(f"({by_label}) or topk({_SAMPLE}, {' or '.join(names)})")
@@ -188,7 +193,7 @@ class _Asking:
         return labels if every and len(several & then) >= _MANY * float(every[0].values[0]) else None
 
     def _selected(self, matchers: str = "") -> str:
-        return render(self._metric % (f",{matchers}" if matchers else ""), 0, self._match)
+        return render(self._metric.replace("$more", f",{matchers}" if matchers else ""), 0, self._match)
 
     def _ask(self, promql: str, at: int | None = None) -> tuple[Series, ...]:
         answer = self._client.query(promql, self._at if at is None else at)

@@ -17,7 +17,7 @@ from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.prometheus.joining import added_by, joined, joins, parts
 from descheduler_profiling.history.prometheus.wire import Series
-from descheduler_profiling.history.signals import OWNER_QUERIES, Query, Signal, render
+from descheduler_profiling.history.signals import Query, Signal, render
 
 _UNOWNED = 0.02  # share of pods without a known owner above which the server's own roll-up loses too much
 
@@ -148,7 +148,7 @@ class Prober:
         """
         if signal.roll_up_on_server == "auto" and choice.series * columns < _ROLL_UP_FROM:
             return Bulk(choice.query, choice.text, choice.series)
-        for query, owners in zip(signal.rolled_up(choice.query, self._most), OWNER_QUERIES, strict=False):
+        for query, owners in zip(signal.rolled_up(choice.query, self._most), signal.owners, strict=False):
             text = query.render(self._window, self._match)
             owner_text = render(owners, self._window, self._match)
             try:

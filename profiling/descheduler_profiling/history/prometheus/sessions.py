@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from descheduler.model.errors import HistoryRefused
+from descheduler.model.secrets import can_be_sent, remember
 from descheduler_profiling.history.defaults import MAX_CONCURRENCY, MAX_SAMPLES, TIMEOUT
 from descheduler_profiling.history.prometheus.sigv4 import Signer, SigV4
 
@@ -25,6 +27,8 @@ _PARAMS: Mapping[ServerKind, Mapping[str, str]] = {
     "mimir": {},
     "victoriametrics": {"nocache": "1"},
 }
+
+_SECRET = re.compile("auth|token|key|secret|cookie|passw", re.IGNORECASE)  # names of headers and parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Connection:
     key_file: Path | None = None
     insecure_skip_verify: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: Literal["GET", "POST"] = "POST"
     timeout: float = TIMEOUT
     attempts: int = 4
@@ -86,10 +90,11 @@ class FileCredentials(AuthBase):
             raise HistoryRefused(f"credentials for the history server: cannot read {self._path}: {error}") from error
         if not secret:
             raise HistoryRefused(f"credentials for the history server: {self._path} is empty")
+        remember(secret)
         if self._username:
             HTTPBasicAuth(self._username.encode(), secret.encode())(request)
             return request
-        request.headers["Authorization"] = f"Bearer {secret}"
+        _authorize(request, secret, f"the token in {self._path}")
         return request
 
 
@@ -98,8 +103,15 @@ class _Token(AuthBase):
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        remember(self._token)
+        _authorize(request, self._token, "the token")
         return request
+
+
+def _authorize(request: requests.PreparedRequest, token: str, what: str) -> None:
+    if not can_be_sent(token):
+        raise HistoryRefused(f"credentials for the history server: {what} has blanks or characters that none has")
+    request.headers["Authorization"] = f"Bearer {token}"
 
 
 def credentials(connection: Connection) -> AuthBase | None:
@@ -136,12 +148,15 @@ def make_session(connection: Connection) -> requests.Session:
         HistoryRefused: the URL or a file of the connection cannot be used.
     """
     if urlsplit(connection.url).scheme not in ("http", "https") or not urlsplit(connection.url).hostname:
-        raise HistoryRefused(f"history server: {connection.url!r} is not an http(s) URL")
+        raise HistoryRefused("history server: its address is not an http(s) URL")
     for path in (connection.ca_file, connection.cert_file, connection.key_file):
         if path is not None and not path.is_file():
             raise HistoryRefused(f"history server: {path}: no such file")
     if connection.key_file is not None and connection.cert_file is None:
         raise HistoryRefused("history server: a key file needs a certificate file")
+    for name, value in (*connection.headers.items(), *connection.params.items()):
+        if _SECRET.search(name):
+            remember(value)
     session = requests.Session()
     session.verify = False if connection.insecure_skip_verify else str(connection.ca_file or "") or True
     if connection.cert_file is not None:
