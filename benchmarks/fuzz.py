@@ -4,8 +4,9 @@ Strange objects of every kind that is read (tests/hostile: valid ones of each ki
 references, and every label, annotation and field that the program knows) are put beside a healthy cluster, a thousand
 to a cycle, and go through the real codec, the snapshot, all built-in strategies, the plan and its report. A cycle is
 lost when anything raises, when a strategy fails, when data is said to stop everything, when a plan or a line of it has
-grown out of bounds, or when anything is decided about the healthy pods that is not decided without the strangers. Lost
-cycles are listed on standard error with their number; the same seed gives the same objects.
+grown out of bounds, or when anything is decided about the healthy pods that is not decided without the strangers (in
+every fourth cycle these run among the others, where that cannot be asked). Lost cycles are listed on standard error
+with their number; the same seed gives the same objects.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from descheduler.report.serial import to_json
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 from hostile.mutation import mutated
-from hostile.objects import CLUSTER_WIDE, TENANTS, valid
+from hostile.objects import CLUSTER_WIDE, NODES, TENANTS, valid
 
 Json = Any
 Strange = Mapping[str, list[bytes]]
@@ -81,6 +81,7 @@ class World:
     now: float
     alone: Verdicts
     namespaces: frozenset[str]
+    nodes: tuple[str, ...]
 
 
 @dataclass
@@ -119,6 +120,7 @@ def world() -> World:
         now=made.taken_at,
         alone=verdicts(outcome_of(observed, policy, profiles), healthy),
         namespaces=healthy,
+        nodes=tuple(node.name for node in observed.snapshot.nodes),
     )
 
 
@@ -155,13 +157,18 @@ def verdicts(outcome: Outcome, namespaces: frozenset[str]) -> Verdicts:
     return Verdicts(stays, frozenset(found for found in moves if found[0].split("/")[0] in namespaces))
 
 
-def strangers(rng: Random, count: int, first: int, *, kind: str = "") -> dict[str, list[bytes]]:
-    """`count` objects of all kinds (or of one), mutated; none takes the place of a healthy one."""
+def strangers(rng: Random, count: int, first: int, *, kind: str = "", among: bool = False) -> dict[str, list[bytes]]:
+    """`count` objects of all kinds (or of one), mutated; none takes the place of a healthy one.
+
+    Their pods run on nodes of their own or, `among` the others, on those of the healthy.
+    """
     found: dict[str, list[bytes]] = {}
     keys = (kind,) if kind else tuple(KINDS)
     for number in range(first, first + count):
         key = kind or ("pods" if rng.random() < 0.35 else rng.choice(keys))
         made = _apart(mutated(rng, key, valid(rng, key, number)), key)
+        if among and key == "pods" and isinstance(spec := made.get("spec"), dict) and spec.get("nodeName") in NODES:
+            spec["nodeName"] = rng.choice(world().nodes)
         found.setdefault(key, []).append(msgspec.json.encode(made))
     return found
 
@@ -177,8 +184,12 @@ def _apart(made: Json, key: str) -> Json:
     return made
 
 
-def cycle(strange: Strange, *, formats: bool = False) -> tuple[int, str]:
-    """One cycle; how many objects are named as problems, and why the cycle was lost (empty: it was not)."""
+def cycle(strange: Strange, *, formats: bool = False, among: bool = False) -> tuple[int, str]:
+    """One cycle; how many objects are named as problems, and why the cycle was lost (empty: it was not).
+
+    Of healthy pods beside strange ones (`among`) it is not asked whether all is decided as without these: what takes
+    room on a node, or cannot be read there, changes what may be done on it.
+    """
     healthy = world()
     try:
         lines = {key: (*found, *strange.get(key, ())) for key, found in healthy.lines.items()}
@@ -190,7 +201,7 @@ def cycle(strange: Strange, *, formats: bool = False) -> tuple[int, str]:
             written(plan, form)
     except Exception as error:  # noqa: BLE001  whatever it is: that is what is looked for
         return 0, f"{type(error).__name__}: {str(error)[:300]}"
-    return len(snapshot.problems), _fault(outcome, size)
+    return len(snapshot.problems), _fault(outcome, size) or ("" if among else _changed(outcome))
 
 
 def _fault(outcome: Outcome, size: int) -> str:
@@ -200,24 +211,34 @@ def _fault(outcome: Outcome, size: int) -> str:
         return f"strategy: {failed[0][:300]}"
     if outcome.context.stops:
         return f"stopped: {outcome.context.stops[0][:300]}"
-    alone, found = world().alone, verdicts(outcome, world().namespaces)
-    if found != alone:
-        changed = {key: (was, found.stays.get(key)) for key, was in alone.stays.items() if found.stays.get(key) != was}
-        return f"healthy pods are decided otherwise: {str(changed)[:300]} moves {sorted(found.moves ^ alone.moves)[:4]}"
     longest = max((len(p.text) for p in outcome.problems), default=0)
     if longest > LONGEST_LINE or size > LARGEST_PLAN:
         return f"the plan has {size} bytes, its longest problem {longest} characters"
     return ""
 
 
+def _changed(outcome: Outcome) -> str:
+    """What is decided of healthy pods that is not decided without the others, empty for nothing."""
+    alone, found = world().alone, verdicts(outcome, world().namespaces)
+    if found == alone:
+        return ""
+    changed = {key: (was, found.stays.get(key)) for key, was in alone.stays.items() if found.stays.get(key) != was}
+    return f"healthy pods are decided otherwise: {str(changed)[:300]} moves {sorted(found.moves ^ alone.moves)[:4]}"
+
+
 def run(seed: int, objects: int, batch: int) -> Tally:
-    """Cycles with `objects` strange objects in all, `batch` in each; the same seed is the same objects."""
+    """Cycles with `objects` strange objects in all, `batch` in each, in every fourth among the healthy ones.
+
+    The same seed is the same objects.
+    """
     tally = Tally()
+    cycle({}, formats=True)  # what is imported once is not part of any cycle
     for first in range(0, objects, batch):
         number = first // batch
-        strange = strangers(Random(f"{seed}-{number}"), min(batch, objects - first), first)
+        among = number % 4 == 3
+        strange = strangers(Random(f"{seed}-{number}"), min(batch, objects - first), first, among=among)
         began = time.perf_counter()
-        problems, lost = cycle(strange, formats=number % 20 == 0)
+        problems, lost = cycle(strange, formats=number % 20 == 0, among=among)
         seconds = time.perf_counter() - began
         tally.cycles += 1
         tally.objects += sum(map(len, strange.values()))
