@@ -117,7 +117,8 @@ def land_all(
     for move in moves:
         good, reason = accept(attempt, move.pod), bad
         if move.only:
-            good, reason = _among(good, move.destinations), Reason.NO_GAIN
+            good = _among(good, move.destinations)
+            reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
         while True:
             owner = snapshot.pods[move.pod].controller_uid
             wished, others = move.destinations, named.get(owner, ())
@@ -133,7 +134,7 @@ def land_all(
         named[owner] = landing.towards
         node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
         attempt.place(move.pod, node)
-        nodes = (node, *(n for n in landing.nodes if n != node))
+        nodes = tuple(dict.fromkeys((node, *landing.towards, *landing.nodes)))
         done = replace(done, moves=(*done.moves, replace(move, destinations=nodes)), landings=(*done.landings, landing))
     attempt.steer(())
     for move in staying:

@@ -145,7 +145,12 @@ class Stager:
     def _relocated(
         self, moves: Moves, proposal: Proposal, state: Scenario, ending: Sequence[int] = ()
     ) -> Relocation | Blocked:
-        """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so."""
+        """Where each pod will most likely be, if what is likely is also good; on the wished node if that is so.
+
+        Where replacements are directed, what a strategy promises holds on the nodes that it names alone.
+        """
+        if self._view.landing is LandingMode.DIRECTED:
+            moves = tuple(replace(move, only=bool(move.destinations)) for move in moves)
         return land_all(
             self._view.snapshot,
             state,

@@ -4,7 +4,7 @@ Its replacement is made at once, so within one wave old pods and new ones stand 
 ones take to stop. Who finds no room beside them would wait, or land somewhere else than planned: it goes in a later
 wave. Only what moves at once by its nature, as a whole gang does, waits for its own members.
 
-What counts is every node on which a pod is expected and good: where the executor names the node that is one, where the
+What counts is every node on which a pod is expected and good: where the executor holds a place that is one, where the
 scheduler decides there may be several.
 """
 

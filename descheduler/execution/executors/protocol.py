@@ -132,7 +132,7 @@ class UnitMover(Protocol):
 class Executor(Protocol[A]):
     """One way to move units: what it can do, as far as that is known beforehand, and who does it.
 
-    `landing` is DIRECTED where it names the node of a replacement, PREDICTED where the scheduler decides. `kinds` are
+    `landing` is RESERVED where it holds a place for the replacement, PREDICTED where the scheduler decides. `kinds` are
     the optional APIs ("group/Kind", of `descheduler.kube.convert.kinds`) that the cluster must serve, `rights` what it
     may have to do (the manifests grant exactly these).
     """

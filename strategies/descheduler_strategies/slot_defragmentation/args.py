@@ -30,7 +30,7 @@ class Slot(StrategyArgs):
 
 
 class SlotDefragmentationArgs(StrategyArgs):
-    """Make free CPU and memory that is scattered over nodes whole again. Only where an executor names the node."""
+    """Make free CPU and memory that is scattered over nodes whole again. Only where the plan chooses the nodes."""
 
     slot: Slot = Slot()
     """The shape."""
