@@ -102,11 +102,12 @@ def land_all(
     A destination of a move is a wish, unless the move has `only` these. `max_risk` and `bad` are those of `land`.
     `avoid` are nodes that, beside the sources, are steered away from where steering is on. Nodes that would attract a
     pod without being good are added to them, up to so many together as `more_avoided` says. Pods that are `ending`
-    still hold their room while the replacements look for theirs.
+    still hold their room while the replacements look for theirs, which must do without them afterwards.
     """
     attempt = state.fork()
     for move in moves:
         attempt.remove(move.pod)
+    ended = attempt.fork() if ending else attempt
     staying = [move for move in moves if move.pod in ending and move.source >= 0]
     for move in staying:
         attempt.linger(move.pod, move.source)
@@ -116,6 +117,8 @@ def land_all(
     attempt.steer({*sources, *avoid})
     for move in moves:
         good, reason = accept(attempt, move.pod), bad
+        if ended is not attempt:
+            good = _also_later(good, ended, move.pod)
         if move.only:
             good = _among(good, move.destinations)
             reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
@@ -134,6 +137,8 @@ def land_all(
         named[owner] = landing.towards
         node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
         attempt.place(move.pod, node)
+        if ended is not attempt:
+            ended.place(move.pod, node)
         nodes = tuple(dict.fromkeys((node, *landing.towards, *landing.nodes)))
         done = replace(done, moves=(*done.moves, replace(move, destinations=nodes)), landings=(*done.landings, landing))
     attempt.steer(())
@@ -170,6 +175,18 @@ def _wider(done: Relocation, move: Move, sources: set[int], good: Accept, most: 
 def _among(good: Accept, nodes: Sequence[int]) -> Accept:
     def accept(at: Positions) -> Mask:
         found: Mask = good(at) & np.isin(at, nodes)
+        return found
+
+    return accept
+
+
+def _also_later(good: Accept, ended: Scenario, pod: int) -> Accept:
+    """Good nodes on which the pod fits as well when those who still end are gone: one that it must be near may be."""
+
+    def accept(at: Positions) -> Mask:
+        found: Mask = good(at)
+        if found.any():
+            found = found & ended.fits(pod, at)
         return found
 
     return accept

@@ -36,7 +36,7 @@ from descheduler.learning.store import LedgerStore
 from descheduler.learning.verification import Goal, goals_of
 from descheduler.model.errors import DeschedulerError, LeadershipLost
 from descheduler.model.plan import PlanDocument
-from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.reasons import Blocked, Reason, Unprepared
 from descheduler.model.secrets import hidden
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
@@ -198,7 +198,7 @@ class Controller:
         if self.elector.problem:
             blocked = self.seams.unsynced()  # all that is missing is reported at once
             also = f"; {blocked.detail}" if blocked is not None else ""
-            raise Paused(Blocked(Reason.NOT_LEADING, "lease", self.elector.problem + also))
+            raise Paused(Unprepared(Reason.NOT_LEADING, "lease", self.elector.problem + also))
         return False
 
     def _remember(self, policy: Policy) -> None:

@@ -15,7 +15,7 @@ from descheduler.model.errors import (
     PolicyError,
     UsageError,
 )
-from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.reasons import Blocked, Reason, Unprepared
 from descheduler.model.rights import MissingRight
 from descheduler.model.snapshot import Freshness
 from descheduler.observe.freshness import unread
@@ -56,7 +56,7 @@ def pause_of(error: DeschedulerError) -> Blocked:
 def unsynced(freshness: Mapping[str, Freshness]) -> Blocked | None:
     """Why the caches cannot be relied on yet; None when they can. How old they may be is the plan's to judge."""
     why = unread(freshness.values())
-    return Blocked(Reason.DATA_MISSING, "API server", why) if why else None
+    return Unprepared(Reason.DATA_MISSING, "API server", why) if why else None
 
 
 def without_history(decision: Decision) -> Blocked | None:

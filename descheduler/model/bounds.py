@@ -56,6 +56,9 @@ ROWS = 300
 REFERENCE = 400
 """Characters of a reference to an object: its kind, its namespace (63) and its name (253)."""
 
+LIST = 4_000
+"""Characters of a list of kinds that are not read, or of rights that we lack: all of them have room in it."""
+
 WORDS = 300
 """Characters of what an object, or an error about it, is quoted with."""
 

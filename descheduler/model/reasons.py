@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
-from descheduler.model.bounds import REFERENCE
+from descheduler.model.bounds import LIST, REFERENCE
 from descheduler.model.fence import shortened
 
 
@@ -185,16 +186,24 @@ class Blocked:
     reason: Reason
     by: str = ""
     detail: str = ""
+    MOST: ClassVar[int] = REFERENCE
 
     def __post_init__(self) -> None:
         # Both quote what people wrote, an annotation of 256 KiB maybe; a refusal is told in many places.
         if len(self.by) > REFERENCE:
             object.__setattr__(self, "by", shortened(self.by, REFERENCE))
-        if len(self.detail) > REFERENCE:
-            object.__setattr__(self, "detail", shortened(self.detail, REFERENCE))
+        if len(self.detail) > self.MOST:
+            object.__setattr__(self, "detail", shortened(self.detail, self.MOST))
 
     def __str__(self) -> str:
         text = EXPLANATION[self.reason]
         if self.detail:
             text = f"{text}: {self.detail}"
         return f"{text} ({self.by})" if self.by else text
+
+
+@dataclass(frozen=True, slots=True)
+class Unprepared(Blocked):
+    """We lack something ourselves: the detail lists kinds and rights, which nobody else wrote, and lists them all."""
+
+    MOST: ClassVar[int] = LIST

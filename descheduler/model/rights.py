@@ -25,6 +25,15 @@ class Right:
         return f"{self.verb} {self.resource}{f'.{self.group}' if self.group else ''}"
 
 
+MISSING = "missing permission: "
+"""How the text of an error begins that names a missing right, before the server's own words in brackets."""
+
+
+def right_in(error: str) -> str:
+    """The right that the text of an error says is missing; empty where it says something else."""
+    return error.removeprefix(MISSING).partition(" (")[0] if error.startswith(MISSING) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class MissingRight(Blocked):
     """A refusal that no other pod would be spared: we may not do it at all."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from descheduler.model.rights import right_in
 from descheduler.model.snapshot import Freshness
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import FreshnessPolicy
@@ -88,6 +89,9 @@ def kind_states(freshness: Mapping[str, Freshness], rules: FreshnessRules, now: 
 def unread(freshness: Iterable[Freshness]) -> str:
     """What has not been read, or cannot be, at any age; empty when all that is served has been."""
     served = [fresh for fresh in freshness if fresh.served]
-    failing = sorted(f"{fresh.kind}: {fresh.error}" for fresh in served if fresh.error)
+    refused = [right_in(fresh.error) for fresh in served]
+    rights = f"missing permissions: {', '.join(sorted(filter(None, refused)))}" if any(refused) else ""
+    others = sorted(f"{x.kind}: {x.error}" for x, right in zip(served, refused, strict=True) if x.error and not right)
+    failing = [*others, *([rights] if rights else [])]
     waiting = sorted(fresh.kind for fresh in served if not fresh.synced)
     return "; ".join(failing) or (f"still reading {', '.join(waiting)}" if waiting else "")

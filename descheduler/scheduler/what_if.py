@@ -136,7 +136,7 @@ class WhatIf:
 
     def _stay_behind(self, pod: int, node: int, sign: int) -> None:
         self._journal.append((int(self._placement.classes.of_pod[pod]), node, sign, True))
-        self._take(pod, node, sign)
+        self._take(pod, node, sign, holder=~pod)  # its replacement may hold devices beside it
         self._attachments.shift(self._placement.snapshot.pods[pod], node, sign)
 
     def _shift(self, pod: int, node: int, sign: int) -> None:
@@ -147,8 +147,9 @@ class WhatIf:
             self._users[claim] = self._users.get(claim, 0) + sign
         self._attachments.shift(placement.snapshot.pods[pod], node, sign)
 
-    def _take(self, pod: int, node: int, sign: int) -> None:
-        placement = self._placement
+    def _take(self, pod: int, node: int, sign: int, holder: int | None = None) -> None:
+        """Amounts and devices of the pod; devices are in the name of the `holder`, itself unless another is given."""
+        placement, holder = self._placement, pod if holder is None else holder
         cls = self._class_on(pod, node)
         for row, amount in placement.amounts(cls):
             if row not in self._owned:
@@ -157,9 +158,9 @@ class WhatIf:
             self._rows[row][node] -= sign * amount
         need = placement.gpus.need(placement.classes.spec_of(cls))
         if need is not None and sign < 0:
-            self._gpus.give(pod, node, need)
+            self._gpus.give(holder, node, need)
         elif need is not None:
-            self._gpus.take(pod, node, need, self._own_devices(pod, node, need))
+            self._gpus.take(holder, node, need, self._own_devices(pod, node, need))
 
     def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.

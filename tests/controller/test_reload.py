@@ -125,7 +125,11 @@ def test_a_watch_of_the_file_that_fails_is_told_in_readiness(tmp_path: Path, gon
     stage.path.write_text(POLICY)
     assert controller.watch.changed()
     assert controller.cycle() == "acted"
-    assert controller.status.ready == ready
+    assert (controller.status.ready.ok, "the policy file" in told(controller), "policy:" in told(controller)) == (
+        ready.ok,
+        False,
+        False,
+    )
     assert value(controller.metrics, "policy_reload_success") == 1
 
 

@@ -537,6 +537,7 @@ def test_acting_without_the_right_to_evict_names_it_and_moves_nothing(world: Wor
     for kind, role, space in (
         ("ClusterRole", "descheduler-read", None),
         ("Role", "descheduler-own-state", "descheduler"),
+        ("Role", "descheduler-acting-state", "descheduler"),
     ):
         world.client.apply(bound(kind, role, space))
     with running(replace(world, kubeconfig=world.plane.kubeconfig("descheduler")), policy) as controller:

@@ -132,7 +132,7 @@ def test_a_recording_of_an_object_that_is_nested_too_deep_says_so_again_and_hold
     kind = KINDS[SCHEDULER_PLUGINS]
     group = {"metadata": meta("g", "shop"), "spec": {"minMember": 2, "more": {"secret": "DEEP"}}}
     codec = Codec(kind.at(kind.versions[0]), Interner())
-    line = codec.slim(codec.one(written(group, DEEP=deep(150))))
+    line = codec.slim(codec.one(written(group, DEEP=deep(1500))))
     assert b"secret" not in line
     write_recording(tmp_path / "r.zip", ClusterObjects(NOW, {SCHEDULER_PLUGINS: (line,)}))
     named(read_recording(tmp_path / "r.zip").snapshot, "PodGroup shop/g")

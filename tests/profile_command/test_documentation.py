@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
@@ -19,6 +18,7 @@ from descheduler.policy import load_policy
 from descheduler.publish.advice import Advice
 from descheduler.publish.recommendations import served
 from execution.live import client_of, run_deployment
+from manifests.kustomize import named
 
 TEXT = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text()
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
@@ -46,9 +46,7 @@ def test_the_policies_are_valid() -> None:
 
 @pytest.fixture
 def role() -> dict[str, Any]:
-    (found,) = [text for text in blocks("yaml") if "ClusterRole" in text]
-    made: dict[str, Any] = yaml.safe_load(found)
-    return made
+    return named("active+recommend", "ClusterRole", "descheduler-recommend")
 
 
 def test_the_rights_are_enough_to_publish(control_plane: ControlPlane, role: dict[str, Any]) -> None:
@@ -56,8 +54,7 @@ def test_the_rights_are_enough_to_publish(control_plane: ControlPlane, role: dic
     apply_crds(admin)
     admin.create_node("n1")
     admin.wait_for_nodes("n1")
-    reading = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}  # as the base gives them
-    admin.apply({**role, "rules": [*role["rules"], reading]})
+    admin.apply(role)
     name = role["metadata"]["name"]
     admin.apply(
         {

@@ -46,7 +46,7 @@ going = replace(node("n2", cpu="12"), leaving="deletionTimestamp", drained=True)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_node_that_is_about_to_go_is_no_good_landing(mode: LandingMode) -> None:
     found = landed(seen(going), mode)
-    if mode is LandingMode.RESERVED:
+    if mode.chosen:
         assert isinstance(found, Landing)
         assert found.nodes == (2,)
     else:  # the scheduler would put it there: nothing keeps it away
@@ -89,7 +89,7 @@ def for_a_while(seconds: int | None, key: str = UNREACHABLE.key) -> Toleration:
 def test_a_taint_that_is_tolerated_for_some_seconds_only_makes_no_good_landing(mode: LandingMode) -> None:
     tainted = node("n2", cpu="12", taints=[UNREACHABLE])
     found = landed(seen(tainted, for_a_while(300)), mode)
-    if mode is LandingMode.RESERVED:
+    if mode.chosen:
         assert isinstance(found, Landing)
         assert found.nodes == (2,)
     else:

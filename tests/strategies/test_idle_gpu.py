@@ -271,7 +271,7 @@ def test_observations_name_their_pods() -> None:
 
 @pytest.mark.parametrize("pinned", [True, False])
 def test_it_evicts_on_what_the_exporter_says_and_only_reports_what_anybody_could_say(pinned: bool) -> None:
-    pods = [pod("lab-0", gpu=1, node="g1"), pod("web-0", gpu=1, node="g2")]
+    pods = [pod("lab-0", of=replace(spec(gpu=1), grace_seconds=0), node="g1"), pod("web-0", gpu=1, node="g2")]
     seen = replace(gpu_history({"lab": idle(600), "web": 0.9}), pinned=pinned)
     outcome = judged(pods, seen, act="evict")
     assert reported(outcome) == {"lab": 1.0}

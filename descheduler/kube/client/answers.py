@@ -17,7 +17,7 @@ from descheduler.model.errors import (
     Unauthorized,
 )
 from descheduler.model.reasons import Reason
-from descheduler.model.rights import MissingRight, Right
+from descheduler.model.rights import MISSING, MissingRight, Right
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _SHOWN = 300  # of a foreign answer, characters; more says no more and may carry what should not be shown
@@ -126,7 +126,7 @@ def _typed(status: int, answer: ApiStatus, verb: str, resource: str, what: str, 
             return Unauthorized(f"the API server does not accept our credentials: {what}")
         case 403:
             # What authorization says (apiserver pkg/endpoints/handlers/responsewriters/errors.go), admission not.
-            text = f"missing permission: {verb} {resource} ({answer.message or 'forbidden'})"
+            text = f"{MISSING}{verb} {resource} ({answer.message or 'forbidden'})"
             return Forbidden(verb, resource, text, by_rule=f" cannot {verb} resource " in answer.message)
         case 404:
             return NotFound(what)
