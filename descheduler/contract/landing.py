@@ -9,6 +9,7 @@ scheduler, which prefers them then, will probably choose one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from descheduler.model.format import plural
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.scheduler import sample_size
 
 Accept = Callable[[Positions], Mask]
 """[K] which of K nodes would be good for the pod, in the present state."""
@@ -123,7 +125,7 @@ class _Search:
         nodes = self._preferred(wished)
         if not len(nodes):
             return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
-        good, count = _Good(nodes, self.accept), 1
+        good, count = _Good(nodes, self.accept), self._found_among(len(nodes))
         chosen = good.first(count)
         if not chosen:
             return self._none_is_good(nodes)
@@ -147,6 +149,13 @@ class _Search:
             return Blocked(reason, self.key, text)
         owner = self.snapshot.pods[self.pod].controller_uid
         return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, owner)
+
+    def _found_among(self, room: int) -> int:
+        """How many of the nodes with `room` must be named that one is among those that the scheduler scores."""
+        look = min(1.0, sample_size(len(self.snapshot.nodes)) / room)
+        if look >= 1.0 - self.max_risk:
+            return 1
+        return min(MOST_NAMED, math.ceil(math.log(max(self.max_risk, 1e-6)) / math.log1p(-look)))
 
     def _none_is_good(self, nodes: Positions) -> Blocked:
         return Blocked(self.bad, self.key, f"{len(nodes)} nodes have room, none of them would be good")

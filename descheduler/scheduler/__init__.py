@@ -4,7 +4,7 @@ from descheduler.scheduler.gpu_table import GpuNeed
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.prepared import Prepared, prepare
-from descheduler.scheduler.scoring import Scoring
+from descheduler.scheduler.scoring import Scoring, sample_size
 from descheduler.scheduler.what_if import WhatIf
 
-__all__ = ["TEXT", "GpuNeed", "Placement", "Predicate", "Prepared", "Scoring", "WhatIf", "prepare"]
+__all__ = ["TEXT", "GpuNeed", "Placement", "Predicate", "Prepared", "Scoring", "WhatIf", "prepare", "sample_size"]
