@@ -4,7 +4,7 @@ The controller as `descheduler run` puts it together, cycle after cycle without 
 cluster of a process of its own (`_soak_world`): with each cycle pods, workloads and budgets give way to new ones,
 now and then nodes; now and then every watch is cut, the policy changed, a plan carried out; metrics and reports are
 read meanwhile. `rss_growth_mib` is the resident size over the last tenth of the cycles less that over the tenth after
-the first, `threads_…` and `files_…` how many there are then.
+the first, `threads_…` and `files_…` how many there are then. The allocator is set as the image sets it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
 import statistics
 import subprocess
 import sys
@@ -76,6 +77,8 @@ class Sizes:
 
 
 def main() -> None:
+    if "MALLOC_ARENA_MAX" not in os.environ:  # read by the C library as a process starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "MALLOC_ARENA_MAX": "2"})
     options = parser(__doc__ or "")
     options.add_argument("--cycles", type=int, default=1000)
     options.add_argument("--pods", type=int, default=300)
