@@ -66,7 +66,7 @@ def land(
     search = _Search(snapshot, state, pod, source, accept, max_risk, bad)
     if state.mode is LandingMode.RESERVED:
         return search.reserved(wished)
-    if state.mode is LandingMode.DIRECTED and snapshot.pods[pod].controller is not None:
+    if state.mode is LandingMode.DIRECTED and snapshot.maker(snapshot.pods[pod]) is not None:
         return search.directed(wished, named)
     return search.predicted()
 

@@ -80,6 +80,10 @@ class RebalanceView:
         """The pods that must move together with this one."""
         return self.units.of(pod).moving(pod)
 
+    def directs(self, pod: int) -> bool:
+        """Whether the pod's replacement is directed: its controller is known, for by that one directions are given."""
+        return self.landing is LandingMode.DIRECTED and self.snapshot.maker(self.snapshot.pods[pod]) is not None
+
     def ending(self, pods: Iterable[int]) -> tuple[int, ...]:
         """Those of the pods that still hold their room when their replacements look for theirs.
 

@@ -104,17 +104,17 @@ def _blind(context: PlanningContext, signals: Sequence[str]) -> Blocked | None:
 
 
 def _judged(prover: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
-    proposal = _proposal(snapshot, action, chosen=prover.view.landing.chosen)
+    proposal = _proposal(snapshot, action, held=prover.view.landing is LandingMode.RESERVED)
     if isinstance(proposal, Blocked):
         return proposal
     verdict = prover.judge(proposal)
     return verdict if isinstance(verdict, Blocked) else None
 
 
-def _proposal(snapshot: ClusterSnapshot, action: Action, *, chosen: bool) -> Proposal | Blocked:
+def _proposal(snapshot: ClusterSnapshot, action: Action, *, held: bool) -> Proposal | Blocked:
     """What the action was when it was proposed, in the positions of this snapshot.
 
-    Where the plan chooses the nodes it will be one of these, which alone must be good then.
+    Where a place is `held` it will be that one, which alone must be good then.
     """
     at = snapshot.node_index
     moves: list[Move] = []
@@ -126,7 +126,7 @@ def _proposal(snapshot: ClusterSnapshot, action: Action, *, chosen: bool) -> Pro
             return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is not on {one.source}")
         named = dict.fromkeys((one.destination, *one.towards))
         destinations = tuple(at[node] for node in named if node in at)
-        moves.append(Move(pod, at.get(one.source, -1), destinations, only=chosen))
+        moves.append(Move(pod, at.get(one.source, -1), destinations, only=held))
     seats: list[Seat] = []
     for row in action.room_for:
         pod = snapshot.pod_index.get((row.namespace, row.pod), -1)

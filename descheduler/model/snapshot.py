@@ -130,6 +130,13 @@ class ClusterSnapshot:
         found = self.workload(namespace, owner)
         return found if found is not None else self.custom(owner.group, owner.kind, namespace, owner.name)
 
+    def maker(self, pod: Pod) -> Workload | CustomObject | None:
+        """The controller that makes the pod again: it is there, in the pod's own namespace, and has the uid that the
+        pod names. What a pod alone says of its controller anybody may have written."""
+        owner = pod.controller
+        found = self.controller(pod.namespace, owner) if owner is not None else None
+        return found if found is not None and owner is not None and found.uid == owner.uid else None
+
     def reads(self, owner: OwnerRef) -> bool:
         """Whether all objects of the kind that a reference names are here, so that one that is not does not exist."""
         key = BUILT_IN.get((owner.group, owner.kind), f"{owner.group}/{owner.kind}")

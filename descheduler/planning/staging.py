@@ -150,7 +150,7 @@ class Stager:
         Where replacements are directed, what a strategy promises holds on the nodes that it names alone.
         """
         if self._view.landing is LandingMode.DIRECTED:
-            moves = tuple(replace(move, only=bool(move.destinations)) for move in moves)
+            moves = tuple(replace(m, only=bool(m.destinations) and self._view.directs(m.pod)) for m in moves)
         return land_all(
             self._view.snapshot,
             state,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from builders import cluster, node, owner, pod, spec
+from builders import cluster, node, owner, pod, spec, workload
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.directing import BINDING, NAME
 from descheduler.model.landing_mode import LandingMode
@@ -57,7 +57,8 @@ def crowded(count: int = 4) -> ClusterSnapshot:
     """`web-0` and `web-1` on n0, which is the emptiest; every other node is half full."""
     nodes = [node(f"n{i:04}", cpu="16") for i in range(count)]
     others = [pod(f"other-{i}", cpu="8", node=f"n{i:04}") for i in range(1, count)]
-    return cluster(nodes, [*others, *(pod(f"web-{i}", cpu="1", node="n0000") for i in range(2))])
+    pods = [*others, *(pod(f"web-{i}", cpu="1", node="n0000") for i in range(2))]
+    return cluster(nodes, pods, workloads=[workload("ReplicaSet", "web", 2)])
 
 
 def test_the_plan_names_the_node_and_who_makes_the_replacement() -> None:
@@ -91,6 +92,7 @@ def test_pods_of_one_controller_for_different_nodes_share_no_wave() -> None:
     strangers = cluster(
         snapshot.nodes,
         [replace(p, owners=(owner("ReplicaSet", "db"),)) if p.name == "web-1" else p for p in snapshot.pods],
+        workloads=[workload("ReplicaSet", name, 1) for name in ("web", "db")],
     )
     assert [action.wave for action in plan_of(strangers, ("web-0", (1,)), ("web-1", (2,))).actions] == [0, 0]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import cluster, node, pod, spec
+from builders import cluster, node, pod, spec, workload
 from descheduler.contract import Landing, Scenario, land
 from descheduler.contract.relocate import land_all
 from descheduler.model.landing_mode import LandingMode
@@ -26,7 +26,7 @@ def seen(other: Node, *tolerations: Toleration) -> ClusterSnapshot:
     """`web` leaves the busy n1; `other` (n2) is empty, and n3 nearly."""
     web = pod("web-1", node="n1", of=replace(spec(cpu="2"), tolerations=tolerations))
     pods = [web, pod("busy-1", cpu="9", node="n1"), pod("full-1", cpu="1", node="n3")]
-    return cluster([node("n1", cpu="12"), other, node("n3", cpu="12")], pods)
+    return cluster([node("n1", cpu="12"), other, node("n3", cpu="12")], pods, workloads=[workload("ReplicaSet", "web")])
 
 
 def leaving(snapshot: ClusterSnapshot, mode: LandingMode = LandingMode.PREDICTED) -> Scenario:

@@ -7,15 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from builders import cluster, node, pod, spec
+from builders import cluster, node, owner, pod, spec, workload
 from descheduler.contract import Landing, Scenario, land
 from descheduler.model.labels import Labels
 from descheduler.model.landing_mode import LandingMode
+from descheduler.model.owners import OwnerRef
 from descheduler.model.pods import NodeAffinity
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import Workload
 from descheduler.scheduler import prepare
+
+WEB = workload("ReplicaSet", "web")
 
 
 def crowded(more: int = 0, of: object = None) -> ClusterSnapshot:
@@ -25,7 +29,7 @@ def crowded(more: int = 0, of: object = None) -> ClusterSnapshot:
         pod("web-0", node="n0", of=of or spec("2")),  # type: ignore[arg-type]
         *(pod(f"other-{n}", cpu=cpu, node=n) for n, cpu in cpus.items()),
     ]
-    return cluster([node(f"n{i}", cpu="12") for i in range(4 + more)], pods)
+    return cluster([node(f"n{i}", cpu="12") for i in range(4 + more)], pods, workloads=[WEB])
 
 
 def landed(
@@ -82,7 +86,7 @@ def test_what_the_pod_prefers_itself_is_weighed_against_it() -> None:
     nodes = tuple(
         replace(n, labels=Labels({**n.labels, "disk": "fast"})) if n.name == "n2" else n for n in snapshot.nodes
     )
-    snapshot = cluster(nodes, snapshot.pods)
+    snapshot = cluster(nodes, snapshot.pods, workloads=[WEB])
     refused = landed(snapshot, 1, good=(1,))
     assert isinstance(refused, Blocked)
     assert (refused.reason, refused.detail) == (
@@ -99,11 +103,29 @@ def test_nodes_that_its_controller_s_pods_are_directed_to_already_stay_named() -
     assert there.nodes[0] == 2  # the emptier of the two
 
 
-def test_a_pod_that_nobody_makes_again_cannot_be_directed() -> None:
+def of(owners: tuple[OwnerRef, ...], *workloads: Workload) -> ClusterSnapshot:
+    """`web-0` names these owners."""
     snapshot = crowded()
-    bare = cluster(snapshot.nodes, [replace(p, owners=()) if p.name == "web-0" else p for p in snapshot.pods])
-    there = landed(bare, 1)
+    pods = [replace(p, owners=owners) if p.name == "web-0" else p for p in snapshot.pods]
+    return cluster(snapshot.nodes, pods, workloads=workloads)
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        of((), WEB),
+        of((owner("ReplicaSet", "web"),)),
+        of((owner("ReplicaSet", "web"),), replace(WEB, namespace="other")),
+        of((owner("ReplicaSet", "web"),), replace(WEB, uid="another")),
+        of((replace(owner("CloneSet", "web", "apps.kruise.io/v1alpha1"), uid=WEB.uid),), WEB),
+    ],
+    ids=["nobody", "gone", "of another namespace", "of another uid", "of a kind that is not read"],
+)
+def test_a_pod_is_directed_by_a_controller_that_is_there_alone(claimed: ClusterSnapshot) -> None:
+    """Directions are given by uid, and whoever writes a pod writes what uid it names."""
+    there = landed(claimed, 1)
     assert not isinstance(there, Landing) or there.towards == ()
+    assert isinstance(landed(of((owner("ReplicaSet", "web"),), WEB), 1), Landing)
 
 
 @pytest.mark.parametrize("risk", [0.5, 1.0])

@@ -77,6 +77,16 @@ def collect(
     ).histories
 
 
+def _known(store: HistoryStore, signal: Signal, print_: str, grid: Grid, step: int, match: str) -> tuple[Ring, Notes]:
+    """What earlier cycles read of a signal by the same query of the same series, else an empty window, and why."""
+    loaded = store.load(signal.name, print_)
+    noted = Notes(signal.name, rebuilt=loaded.reason)
+    ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
+    if ring.query and not parts(signal, ring.query, rate_window(step), match):
+        ring, noted.rebuilt = Ring.empty(grid), "others measure it than before"
+    return ring, noted
+
+
 def collect_with_notes(
     client: HistoryClient,
     signals: Mapping[str, Signal] | Iterable[Signal],
@@ -124,15 +134,9 @@ def collect_with_notes(
     clusters, problem, remark = _clusters(client, grid.end, match, owners, sources)
     for template in asked:
         print_ = fingerprint(client, template, step, match)
-        loaded = store.load(template.name, print_)
-        noted = Notes(template.name, rebuilt=loaded.reason)
-        if clock_problem:
-            noted.problems.append(clock_problem)
         signal = sources.of(template)
-        ring = loaded.ring.moved_to(grid) if loaded.ring is not None else Ring.empty(grid)
-        if ring.query and not parts(signal, ring.query, rate_window(step), match):
-            ring, noted.rebuilt = Ring.empty(grid), "others measure it than before"
-        noted.problems.extend([problem] if problem else [])
+        ring, noted = _known(store, signal, print_, grid, step, match)
+        noted.problems.extend(filter(None, (clock_problem, problem)))
         noted.remarks.extend([remark] if remark else [])
         if clusters is not None and clusters.concerns(signal):
             noted.problems.append(clusters.text(client.connection.name, match))
