@@ -34,7 +34,7 @@ from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import unsynced
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
-from descheduler.controller.revalidate import second_validation
+from descheduler.second_validation import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, create_app

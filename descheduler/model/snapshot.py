@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
@@ -76,6 +76,13 @@ class ClusterSnapshot:
             pods=tuple(sorted(pods, key=lambda p: (p.namespace, p.name))),
             **rest,  # type: ignore[arg-type]  # checked by the dataclass's own signature at run time
         )
+
+    def again(self, now: float) -> ClusterSnapshot:
+        """The same cluster, found unchanged at a later time: what was worked out for this one holds for that too."""
+        freshness = {kind: replace(one, as_of=now) for kind, one in self.freshness.items()}
+        seen = replace(self, taken_at=now, freshness=freshness)
+        seen.__dict__.update({name: value for name, value in self.__dict__.items() if name not in seen.__dict__})
+        return seen
 
     @cached_property
     def columns(self) -> Columns:

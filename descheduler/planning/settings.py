@@ -63,7 +63,7 @@ def settings_of(
         costs=CostModel.of(policy.cost),
         proof=ProofRules.of(policy.proof),
         freshness=FreshnessRules.of(policy.freshness, policy.history),
-        pools=tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools),
+        pools=pool_rules(policy),
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
@@ -72,6 +72,11 @@ def settings_of(
         landing_choice=landing,
         relied_on=frozenset(relied_on(policy)),
     )
+
+
+def pool_rules(policy: Policy) -> tuple[PoolRule, ...]:
+    """The policy's groups of nodes."""
+    return tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools)
 
 
 def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[ChosenStrategy, ...]:

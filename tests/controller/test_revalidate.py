@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from builders import NOW, cluster, node, pod, workload
-from descheduler.controller.revalidate import second_validation
+from descheduler.second_validation import second_validation
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.model.admission import ResourceQuota

@@ -12,7 +12,7 @@ from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Transport
 from descheduler.contract import Landing, Scenario, StrategyArgs, land
-from descheduler.controller.revalidate import second_validation
+from descheduler.second_validation import second_validation
 from descheduler.execution.outcomes import Result
 from descheduler.execution.steering import Steering
 from descheduler.kube.client.answers import error_of

@@ -8,7 +8,7 @@ from typing import Any
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.contract import StrategyArgs
-from descheduler.controller.revalidate import second_validation
+from descheduler.second_validation import second_validation
 from descheduler.execution.outcomes import Result
 from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument

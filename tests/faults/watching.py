@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from descheduler.controller.loop import Seams
-from descheduler.controller.revalidate import second_validation
+from descheduler.second_validation import second_validation
 from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builders import NOW, cluster, key, node, pod
 from descheduler.contract import StrategyArgs
-from descheduler.controller.revalidate import second_validation
+from descheduler.second_validation import second_validation
 from descheduler.learning.ledger import Ledger
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Proposal, Seat
