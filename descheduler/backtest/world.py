@@ -52,7 +52,8 @@ class Usage:
 
     def column(self, time: float) -> int:
         """The newest column that is over at a time."""
-        return int((time - self.start) // self.step)
+        column: int = int(time - self.start) // self.step
+        return column
 
     def at(self, column: int) -> Floats32:
         """[P] what each pod would use during one column; 0 for those of whom nobody knows."""
