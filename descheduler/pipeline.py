@@ -20,6 +20,7 @@ from descheduler.planning import Outcome, PlanningSettings, build_document, deci
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
+from descheduler.planning.trials import Trial
 from descheduler.policy import Policy
 from descheduler_profiling.build import build
 from descheduler_profiling.history.defaults import CEILING
@@ -41,7 +42,7 @@ class Memory:
     ledger: LedgerView | None = None
     in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
     moved_last_hour: int = 0
-    paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
+    trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)  # by strategy that is paused
     unproved: str = ""  # why landing cannot be directed, though it is installed
 
     @classmethod
@@ -51,7 +52,7 @@ class Memory:
             ledger=ledger,
             in_flight=ledger.in_flight(now),
             moved_last_hour=ledger.moved_within(_HOUR, now),
-            paused=ledger.paused(now),
+            trials=ledger.trials(now),
             unproved=unproved,
         )
 
@@ -137,7 +138,7 @@ def outcome_of(
         histories=observed.histories,
     )
     settings = planning_settings(policy, observed.snapshot, memory.unproved)
-    return decide(survey(given, settings), chosen(policy, memory.paused))
+    return decide(survey(given, settings), chosen(policy, memory.trials))
 
 
 def decide_on(

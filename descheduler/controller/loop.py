@@ -234,6 +234,8 @@ class Controller:
         plan = replace(decision.plan, mode=self._stance.text if self._stance else "", problems=problems)
         if decision.tells:
             self._ledger = self._ledger.judge(plan, now)
+        trials = (f"{name}: {trial.why}" for name, own in self._ledger.trials(now).items() for trial in own)
+        self.status.note("learning", "; ".join(trials))
         self.reports.add(plan)
         self.metrics.planned_now(plan)
         self._tell_unreadable(decision.unreadable)
