@@ -27,14 +27,14 @@ from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.observe import Observed
-from descheduler.pipeline import Memory, outcome_of, profile
-from descheduler.planning import Outcome, build_document
+from descheduler.pipeline import Memory, decision_of, outcome_of, profile
+from descheduler.planning import Outcome
 from descheduler.policy import Policy
 from descheduler.policy.acting import LandingWish
 from descheduler.second_validation import second_validation
 from descheduler_profiling.profiles import SignalProfiles
 
-_HOUR = 3600.0
+_HOUR = 3600.0  # what is foreseen where no finding says how far ahead it looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,11 @@ class Run:
         self._ledger = replace(reconcile(self._ledger, snapshot, now), rules=LedgerRules.of(self.policy))
         observed = Observed(snapshot, meter.histories(cluster, now), now)
         self._profiles = profile(observed, self._profiles)
-        outcome = outcome_of(observed, self.policy, self._profiles, self._memory(now))
-        plan = build_document(outcome)
-        if not plan.acting_blocked:
+        self.paused += bool(self._ledger.paused(now))
+        outcome = outcome_of(observed, self.policy, self._profiles, Memory.of(self._ledger, now))
+        decision = decision_of(outcome)
+        plan = decision.plan
+        if decision.tells:
             self._ledger = self._ledger.judge(plan, now)
         self._note(outcome, plan, now)
         if plan.acting_blocked or self.dry_run or self._ledger.circuit(now).everyone is not None:
@@ -99,12 +101,6 @@ class Run:
         for action in plan.actions:
             waves.setdefault(action.wave, []).append(action)
         self._waves = [tuple(waves[number]) for number in sorted(waves)]
-
-    def _memory(self, now: float) -> Memory:
-        ledger = self._ledger
-        paused = ledger.paused(now)
-        self.paused += bool(paused)
-        return Memory(ledger, ledger.in_flight(now), ledger.moved_within(_HOUR, now), paused)
 
     def _prepared(self, snapshot: ClusterSnapshot) -> ClusterSnapshot:
         """With what directs landings installed, where the walk is to be directed."""

@@ -9,7 +9,7 @@ from descheduler.contract import load
 from descheduler.gangs import resolve
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.pods import Pod
-from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.observe.freshness import FreshnessRules
@@ -21,6 +21,7 @@ from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.planner import ChosenStrategy
 from descheduler.planning.proofs import ProofRules
+from descheduler.planning.trials import Trial
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.scheduler import Scoring
@@ -79,16 +80,11 @@ def pool_rules(policy: Policy) -> tuple[PoolRule, ...]:
     return tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools)
 
 
-def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[ChosenStrategy, ...]:
+def chosen(policy: Policy, trials: Mapping[str, tuple[Trial, ...]] | None = None) -> tuple[ChosenStrategy, ...]:
     """The strategies that the policy runs, in its order. Raises StrategyError for one that cannot be loaded."""
-    paused = paused or {}
+    trials = trials or {}
     return tuple(
-        ChosenStrategy(
-            load(choice.strategy),
-            choice.args,
-            Blocked(Reason.STRATEGY_PAUSED, choice.name, paused[choice.name]) if choice.name in paused else None,
-        )
-        for choice in policy.strategies
+        ChosenStrategy(load(choice.strategy), choice.args, trials.get(choice.name, ())) for choice in policy.strategies
     )
 
 
