@@ -108,10 +108,7 @@ class Run:
             return snapshot
         group, _, kind = BINDING.partition("/")
         binding = CustomObject(api_version=f"{group}/v1", kind=kind, namespace="", name=NAME, spec={"policyName": NAME})
-        seen = replace(snapshot, objects={**snapshot.objects, BINDING: (binding,)})
-        kept = {name: value for name, value in snapshot.__dict__.items() if name not in seen.__dict__}
-        seen.__dict__.update(kept)
-        return seen
+        return snapshot.beside(BINDING, binding)
 
     def _note(self, outcome: Outcome, plan: PlanDocument, now: float) -> None:
         """What the plan says of the nodes, and what became of what it found."""

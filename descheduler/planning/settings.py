@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from descheduler.contract import load
-from descheduler.gangs import resolve
+from descheduler.gangs import Units, resolve
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
@@ -100,9 +101,10 @@ def input_of(
     histories: Mapping[str, History] | None = None,
 ) -> PlanningInput:
     """What a plan under the policy is made from; `in_flight` are uids of pods whose replacement is not ready yet."""
+    mode = DisruptionMode(policy.gangs.when_unset)
     return PlanningInput(
         snapshot=snapshot,
-        units=resolve(snapshot, when_unset=DisruptionMode(policy.gangs.when_unset)),
+        units=snapshot.once((Units, mode), partial(resolve, snapshot, mode)),
         profiles=profiles,
         now=now,
         ledger=ledger,
