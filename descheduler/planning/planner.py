@@ -1,6 +1,7 @@
 """From what was seen and a policy to a plan: the same for a dry run and for acting.
 
-Strategies propose, the prover judges, best worth for its cost first. What was refused is taken off the table and the
+Strategies propose, the prover judges, best worth for its cost first; a run of proposals is accepted together or not at
+all. What was refused is taken off the table and the
 strategies are asked again on the state reached so far, so that a pod held by its budget does not leave a node hot when
 its neighbour may go. Rounds are few and bounded; everything is ordered, so the same input gives the same plan.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from descheduler.contract import RebalanceView, Scenario, Strategy, StrategyArgs, ranked
+from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal
@@ -127,7 +128,7 @@ class _Rounds:
                 break
             ready = [one.by for one in answers if any(id(proposal) in refused for proposal in one.proposals)]
             movable = view.movable.copy()
-            movable[[move.pod for proposal in refused.values() for move in proposal.moves]] = False
+            movable[[pod for one in refused.values() for pod in one.pods]] = False
             granted = (*view.granted, *(proposal for proposal in proposals if id(proposal) not in refused))
             view = replace(view, movable=movable, granted=granted)
 
@@ -184,17 +185,29 @@ class _Rounds:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _judge(self, proposals: Sequence[Proposal]) -> dict[int, Proposal]:
-        """Judge all, in the order of their rank; what was refused, by identity."""
-        refused: dict[int, Proposal] = {}
-        for proposal in ranked(proposals, self._context.view.costs):
-            verdict = fenced(partial(self.prover.judge, proposal), partial(self._unproved, proposal))
-            if isinstance(verdict, Blocked):
-                self._exhausted |= verdict.reason in OVER
-                pods = tuple(move.pod for move in proposal.moves)
-                self.refused.append(Refused(proposal.finding, verdict, pods))
-                refused[id(proposal)] = proposal
+    def _judge(self, proposals: Sequence[Proposal]) -> dict[int, Refused]:
+        """Judge all, in the order of their rank; what was refused, by identity of the proposal."""
+        refused: dict[int, Refused] = {}
+        for run in ranked(proposals, self._context.view.costs):
+            found = self._judge_run(run)
+            if found is not None:
+                self.refused.append(found)
+                refused.update(dict.fromkeys(map(id, run), found))
         return refused
+
+    def _judge_run(self, run: Run) -> Refused | None:
+        """Accept all of a run, or say which of it was refused first, and change nothing."""
+        prover = self.prover.fork() if len(run) > 1 else self.prover
+        for proposal in run:
+            verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
+            if isinstance(verdict, Blocked):
+                over = verdict.reason in OVER
+                self._exhausted |= over
+                concerned = run if over else (proposal,)  # who is too many is all of it
+                pods = tuple(move.pod for one in concerned for move in one.moves)
+                return Refused(proposal.finding, verdict, pods)
+        self.prover = prover
+        return None
 
 
 def _unplaceable(state: Scenario) -> Iterator[Problem]:
