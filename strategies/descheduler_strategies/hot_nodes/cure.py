@@ -14,7 +14,7 @@ from descheduler_strategies.hot_nodes.places import Places
 from descheduler_strategies.hot_nodes.victims import Leaving, victims_on, who_leaves
 
 MOST_REFUSED = 12  # units of one node that are tried in vain; more would only search among ever worse ones
-STRAIN = 0.1
+STRAIN = 0.4
 """A hot node counts as if it were this much further above its threshold: that it is hot at all harms everybody on it,
 so of two cures for the same moves those of two nodes are worth more than that of the hotter one."""
 
@@ -72,10 +72,10 @@ class Curing:
         return rate(self.worth(heat), leaving.cost)
 
     def worth(self, heat: Heat) -> float:
-        """What it is worth that the node is not hot."""
+        """What it is worth that the node is not hot within the horizon: what comes later, a later plan can still do."""
         cores = float(self._view.snapshot.columns.allocatable[heat.node, 0]) / 1000.0
         over = heat.finding.value - heat.threshold + STRAIN
-        return over * cores * heat.lasts * self._args.weight
+        return over * cores * min(heat.lasts, self._meter.seconds) * self._args.weight
 
     def most(self, heat: Heat) -> int:
         """How many units may still leave the node in this plan."""
