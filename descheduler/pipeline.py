@@ -145,7 +145,11 @@ def decide_on(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
 ) -> Decision:
     """From what was seen to the plan. Same input, same plan."""
-    outcome = outcome_of(observed, policy, profiles, memory)
+    return decision_of(outcome_of(observed, policy, profiles, memory))
+
+
+def decision_of(outcome: Outcome) -> Decision:
+    """The same from the outcome."""
     given = outcome.context.given
     unreadable = (*given.snapshot.problems, *given.units.problems)
     return Decision(build_document(outcome), outcome.problems, outcome.without_history, unreadable)

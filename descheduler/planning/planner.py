@@ -1,6 +1,7 @@
 """From what was seen and a policy to a plan: the same for a dry run and for acting.
 
-Strategies propose, the prover judges, best worth for its cost first. What was refused is taken off the table and the
+Strategies propose, the prover judges, best worth for its cost first; a run of proposals is accepted together or not at
+all. What was refused is taken off the table and the
 strategies are asked again on the state reached so far, so that a pod held by its budget does not leave a node hot when
 its neighbour may go. Rounds are few and bounded; everything is ordered, so the same input gives the same plan.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from descheduler.contract import RebalanceView, Scenario, Strategy, StrategyArgs, ranked
+from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal
@@ -125,12 +126,12 @@ class _Rounds:
             self.observed.update({id(one.by): one.observed for one in answers})
             proposals = [proposal for one in answers for proposal in one.proposals]
             refused = self._judge(proposals)
-            again = {at for at, proposal in refused.items() if self._trials.refusal(proposal) is None}
+            again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
             if not again or self._exhausted:
                 break
             ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
             movable = view.movable.copy()
-            movable[[move.pod for proposal in refused.values() for move in proposal.moves]] = False
+            movable[[pod for one in refused.values() for pod in one.pods]] = False
             granted = (*view.granted, *(proposal for proposal in proposals if id(proposal) not in refused))
             view = replace(view, movable=movable, granted=granted)
 
@@ -185,23 +186,36 @@ class _Rounds:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _judge(self, proposals: Sequence[Proposal]) -> dict[int, Proposal]:
-        """Judge all, in the order of their rank, what is on trial after the others; what was refused, by identity."""
-        refused: dict[int, Proposal] = {}
-        order = ranked(proposals, self._context.view.costs)
-        others = [proposal for proposal in order if not self._trials.concern(proposal)]
-        for proposal in (*others, *self._trials.surest_first(order, self.prover.share)):
-            verdict = self._trials.refusal(proposal) or fenced(
-                partial(self.prover.judge, proposal), partial(self._unproved, proposal)
-            )
-            if isinstance(verdict, Blocked):
-                self._exhausted |= verdict.reason in OVER
-                pods = tuple(move.pod for move in proposal.moves)
-                self.refused.append(Refused(proposal.finding, verdict, pods))
-                refused[id(proposal)] = proposal
-            else:
-                self._trials.spend(proposal)
+    def _judge(self, proposals: Sequence[Proposal]) -> dict[int, Refused]:
+        """Judge all, in the order of their rank, what is on trial after the others; what was refused, by identity of
+        the proposal."""
+        refused: dict[int, Refused] = {}
+        runs = ranked(proposals, self._context.view.costs)
+        others = [run for run in runs if not self._trials.concern(run)]
+        for run in (*others, *self._trials.surest_first(runs, self.prover.share)):
+            found = self._judge_run(run)
+            if found is not None:
+                self.refused.append(found)
+                refused.update(dict.fromkeys(map(id, run), found))
         return refused
+
+    def _judge_run(self, run: Run) -> Refused | None:
+        """Accept all of a run, or say which of it was refused first, and change nothing."""
+        paused = self._trials.refusal(run)
+        if paused is not None:
+            return Refused(run[0].finding, paused, tuple(move.pod for one in run for move in one.moves))
+        prover = self.prover.fork() if len(run) > 1 else self.prover
+        for proposal in run:
+            verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
+            if isinstance(verdict, Blocked):
+                over = verdict.reason in OVER
+                self._exhausted |= over
+                concerned = run if over else (proposal,)  # who is too many is all of it
+                pods = tuple(move.pod for one in concerned for move in one.moves)
+                return Refused(proposal.finding, verdict, pods)
+        self.prover = prover
+        self._trials.spend(run)
+        return None
 
 
 def _unplaceable(state: Scenario) -> Iterator[Problem]:

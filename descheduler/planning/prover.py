@@ -7,6 +7,7 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from functools import partial
 
 import numpy as np
@@ -42,6 +43,13 @@ class Prover:
         self._taken = Counter(
             view.units.of(p).name for p in context.given.in_flight if view.snapshot.pods[p].deleting is None
         )
+
+    def fork(self) -> Prover:
+        """An independent copy: judge with it, and drop it to undo."""
+        twin = copy(self)
+        twin.accepted, twin._budgets, twin._taken = list(self.accepted), self._budgets.fork(), Counter(self._taken)
+        twin._moved, twin._seated = set(self._moved), set(self._seated)
+        return twin
 
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""

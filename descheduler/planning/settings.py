@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from descheduler.contract import load
-from descheduler.gangs import resolve
+from descheduler.gangs import Units, resolve
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
@@ -64,7 +65,7 @@ def settings_of(
         costs=CostModel.of(policy.cost),
         proof=ProofRules.of(policy.proof),
         freshness=FreshnessRules.of(policy.freshness, policy.history),
-        pools=tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools),
+        pools=pool_rules(policy),
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
@@ -73,6 +74,11 @@ def settings_of(
         landing_choice=landing,
         relied_on=frozenset(relied_on(policy)),
     )
+
+
+def pool_rules(policy: Policy) -> tuple[PoolRule, ...]:
+    """The policy's groups of nodes."""
+    return tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools)
 
 
 def chosen(policy: Policy, trials: Mapping[str, tuple[Trial, ...]] | None = None) -> tuple[ChosenStrategy, ...]:
@@ -95,9 +101,10 @@ def input_of(
     histories: Mapping[str, History] | None = None,
 ) -> PlanningInput:
     """What a plan under the policy is made from; `in_flight` are uids of pods whose replacement is not ready yet."""
+    mode = DisruptionMode(policy.gangs.when_unset)
     return PlanningInput(
         snapshot=snapshot,
-        units=resolve(snapshot, when_unset=DisruptionMode(policy.gangs.when_unset)),
+        units=snapshot.once((Units, mode), partial(resolve, snapshot, mode)),
         profiles=profiles,
         now=now,
         ledger=ledger,
