@@ -121,8 +121,17 @@ class NodeLoads:
         """[..., K, H] quantile `q` at each future step, as a fraction of the allocatable of each of the K nodes."""
         return self.profiles.curve(vectors, q) * self._share[nodes][:, None]
 
+    def width(self, horizon: float) -> int:
+        """How many columns of a vector tell how it is within `horizon` seconds."""
+        layout = self.profiles.layout
+        ends = [bucket.offset + bucket.size for bucket, _ in self._corners(max(1, int(horizon // self.profiles.step)))]
+        return max(ends, default=layout.width)
+
     def hottest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
-        """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
+        """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable.
+
+        The first columns of the vectors, as many as `width` says, are enough.
+        """
         level = np.zeros(vectors.shape[:-1], np.float32)
         for bucket, leads in self._corners(max(1, int(horizon // self.profiles.step))):
             margin = upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
