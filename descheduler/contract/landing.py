@@ -30,7 +30,7 @@ Accept = Callable[[Positions], Mask]
 MOST_NAMED = 64
 """Good nodes that a pod is directed to at most. Where the scheduler looks at a part of a large cluster only
 (`scheduler.scoring.sample_size`), one node may not be among those."""
-_AT_ONCE = 128  # nodes that are asked whether they are good in one go; a large cluster has far more than are needed
+_AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; a large cluster has far more than needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,9 @@ class _Good:
 
     def first(self, count: int) -> list[int]:
         """The first `count` good nodes, fewer where there are no more."""
+        at_once = min(2 * count, _AT_ONCE)  # those that are wished for are good, as a rule
         while len(self._found) < count and self._asked < len(self._nodes):
-            part = self._nodes[self._asked : self._asked + _AT_ONCE]
+            part = self._nodes[self._asked : self._asked + at_once]
             self._found += part[self._accept(part)].tolist()
-            self._asked += len(part)
+            self._asked, at_once = self._asked + len(part), _AT_ONCE
         return self._found[:count]

@@ -9,10 +9,13 @@ from descheduler.contract import MOST_AVOIDED, RebalanceView, Relocation, Scenar
 from descheduler.model.moves import Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler_strategies.hot_nodes.args import HotNodesArgs
+from descheduler_strategies.hot_nodes.exchange import Exchange
 from descheduler_strategies.hot_nodes.heat import Heat, Thermometer
 from descheduler_strategies.hot_nodes.places import Places
-from descheduler_strategies.hot_nodes.victims import Leaving, victims_on, who_leaves
+from descheduler_strategies.hot_nodes.victims import DISTURBANCE, Leaving, victims_on, who_leaves
 
+FULL = frozenset({Reason.DESTINATION_HOT, Reason.NO_PLACE})
+"""Refusals that somebody who makes place may end."""
 MOST_REFUSED = 12  # units of one node that are tried in vain; more would only search among ever worse ones
 STRAIN = 0.4
 """A hot node counts as if it were this much further above its threshold: that it is hot at all harms everybody on it,
@@ -36,6 +39,12 @@ class Cure:
     heat: Heat
     steps: tuple[Step, ...]
     state: Scenario
+    refused: bool = False  # whether some of those who should have left found no place
+
+    @property
+    def price(self) -> float:
+        """What it costs, in core-seconds, the disturbance of every pod included."""
+        return sum(step.cost + DISTURBANCE * len(step.moved.moves) for step in self.steps)
 
 
 @dataclass(slots=True)
@@ -62,6 +71,7 @@ class Curing:
 
     def __init__(self, view: RebalanceView, args: HotNodesArgs, meter: Thermometer, places: Places | None) -> None:
         self._view, self._args, self._meter, self._places = view, args, meter, places
+        self._exchange = Exchange(view, args, meter, places) if places is not None else None
 
     def promise(self, state: Scenario, heat: Heat) -> float:
         """What cooling the node would be worth for its cost, if all who should leave found a place; 0: they would not
@@ -83,13 +93,22 @@ class Curing:
         return self._args.max_moves_per_node - len(granted)
 
     def cool(self, state: Scenario, heat: Heat) -> Cure | Blocked:
-        """The moves that cool the node, or why there are none."""
+        """The moves that cool the node, or why there are none; with others making place where that is cheaper."""
+        alone = self._cool(state, heat, None)
+        if self._exchange is None or not (isinstance(alone, Blocked) or alone.refused):
+            return alone
+        together = self._cool(state, heat, self._exchange)
+        if isinstance(together, Blocked) or (isinstance(alone, Cure) and alone.price <= together.price):
+            return alone
+        return together
+
+    def _cool(self, state: Scenario, heat: Heat, exchange: Exchange | None) -> Cure | Blocked:
         steps: list[Step] = []
         tries = Tries()
         attempt, level, most = state, self._meter.level(state, heat), self.most(heat)
         while level > heat.target:
             leaving = self._next(attempt, heat, tries, most - len(steps))
-            if leaving.level > heat.threshold and not (steps and level <= heat.threshold):
+            if leaving.level > heat.threshold:
                 return self._failed(heat, tries, leaving, len(steps))
             if not leaving.pods:
                 break
@@ -97,11 +116,14 @@ class Curing:
                 moved = self._leave(attempt, pod)
                 if isinstance(moved, Blocked):
                     tries.refused[pod] = moved
-                    break
+                    made = exchange.make_place(attempt, heat, pod) if exchange and moved.reason in FULL else None
+                    if made is None:
+                        break
+                    moved = made
                 attempt, before = moved.state, level
                 level = self._meter.level(attempt, heat)
                 steps.append(Step(moved, before, level, sum(self._view.cost(move.pod) for move in moved.moves)))
-        return Cure(heat, tuple(steps), attempt)
+        return Cure(heat, tuple(steps), attempt, bool(tries.refused))
 
     def _next(self, state: Scenario, heat: Heat, tries: Tries, left: int) -> Leaving:
         if len(tries.refused) >= MOST_REFUSED:
@@ -144,6 +166,7 @@ def proposals(view: RebalanceView, cure: Cure, worth: float) -> list[Proposal]:
             worth=worth * (step.cost + 1.0) / total,
             note=f"{cure.heat.resource} {step.before:.0%} → {step.after:.0%}",
             avoid=step.moved.avoid,
+            staged=len({view.moving(move.pod) for move in step.moved.moves}) > 1,
             follows=at > 0,
         )
         for at, step in enumerate(cure.steps)
