@@ -41,7 +41,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan."""
+    """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan.
+
+    `refused` counts the units that might have answered it by why they may not, whoever refused them.
+    """
 
     id: str
     strategy: str
@@ -61,6 +64,7 @@ class FindingRow:
     step_seconds: int = 0
     bound: float | None = None  # the best that any plan within the same limits could reach, where proven
     numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, with their unit: "idle GPU-hours"
+    refused: Mapping[str, int] = field(default_factory=dict)  # reason -> units
 
 
 @dataclass(frozen=True, slots=True)

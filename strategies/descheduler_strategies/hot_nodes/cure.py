@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from descheduler.contract import MOST_AVOIDED, RebalanceView, Relocation, Scenario, rate, relocate
-from descheduler.model.moves import Proposal
+from descheduler.model.moves import Proposal, Tried
 from descheduler.model.reasons import Blocked, Reason
 from descheduler_strategies.hot_nodes.args import HotNodesArgs
 from descheduler_strategies.hot_nodes.exchange import Exchange
@@ -47,23 +47,27 @@ class Cure:
         return sum(step.cost + DISTURBANCE * len(step.moved.moves) for step in self.steps)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Hot:
+    """A node that is not cured: why, and all units that were tried."""
+
+    blocked: Blocked
+    tried: tuple[Tried, ...] = ()
+
+
 @dataclass(slots=True)
 class Tries:
-    """What came of the units of one node: those that may not go, and why, counted."""
+    """What came of the units of one node: those that may not go, by the pod that they were tried for, and why."""
 
     refused: dict[int, Blocked] = field(default_factory=dict)
 
     def why(self) -> Blocked | None:
-        """The most frequent refusal, and how often each was given."""
+        """The first of the most frequent refusal."""
         if not self.refused:
             return None
         counts = Counter(blocked.reason for blocked in self.refused.values())
         most = counts.most_common(1)[0][0]
-        first = next(blocked for blocked in self.refused.values() if blocked.reason is most)
-        if len(self.refused) == 1:
-            return first
-        told = ", ".join(f"{count} {reason.value}" for reason, count in counts.most_common())
-        return replace(first, detail=f"{first.detail}; of {len(self.refused)} pods that were tried: {told}")
+        return next(blocked for blocked in self.refused.values() if blocked.reason is most)
 
 
 class Curing:
@@ -92,17 +96,17 @@ class Curing:
         granted = self._view.granted_for(heat.finding.strategy, heat.finding.subject)
         return self._args.max_moves_per_node - len(granted)
 
-    def cool(self, state: Scenario, heat: Heat) -> Cure | Blocked:
+    def cool(self, state: Scenario, heat: Heat) -> Cure | Hot:
         """The moves that cool the node, or why there are none; with others making place where that is cheaper."""
         alone = self._cool(state, heat, None)
-        if self._exchange is None or not (isinstance(alone, Blocked) or alone.refused):
+        if self._exchange is None or (isinstance(alone, Cure) and not alone.refused):
             return alone
         together = self._cool(state, heat, self._exchange)
-        if isinstance(together, Blocked) or (isinstance(alone, Cure) and alone.price <= together.price):
+        if isinstance(together, Hot) or (isinstance(alone, Cure) and alone.price <= together.price):
             return alone
         return together
 
-    def _cool(self, state: Scenario, heat: Heat, exchange: Exchange | None) -> Cure | Blocked:
+    def _cool(self, state: Scenario, heat: Heat, exchange: Exchange | None) -> Cure | Hot:
         steps: list[Step] = []
         tries = Tries()
         attempt, level, most = state, self._meter.level(state, heat), self.most(heat)
@@ -144,14 +148,12 @@ class Curing:
             more_avoided=MOST_AVOIDED,
         )
 
-    def _failed(self, heat: Heat, tries: Tries, leaving: Leaving, done: int) -> Blocked:
-        why = tries.why()
-        if why is not None:
-            return why
+    def _failed(self, heat: Heat, tries: Tries, leaving: Leaving, done: int) -> Hot:
         subject = str(heat.finding.subject)
-        if not leaving.pods:
-            return Blocked(Reason.NO_CURE, subject, "no pod on it may be moved, or none would help")
-        return Blocked(Reason.NO_CURE, subject, f"at best {leaving.level:.0%} with {done + len(leaving.pods)} moves")
+        best = f"at best {leaving.level:.0%} with {done + len(leaving.pods)} moves"
+        text = best if leaving.pods else "no pod on it may be moved, or none would help"
+        tried = tuple(Tried(self._view.moving(pod), blocked) for pod, blocked in tries.refused.items())
+        return Hot(tries.why() or Blocked(Reason.NO_CURE, subject, text), tried)
 
 
 def proposals(view: RebalanceView, cure: Cure, worth: float) -> list[Proposal]:
