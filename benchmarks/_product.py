@@ -23,7 +23,7 @@ def add_mode(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=MODES,
         default="directed",
-        help="who decides where moved pods land: the executor; or the scheduler, by preferences of ours, by taints of ours,"
+        help="who decides where moved pods land: the executor; or the scheduler, by our preferences, by our taints,"
         " or alone (default %(default)s)",
     )
     parser.add_argument(
