@@ -90,8 +90,8 @@ class PodMove:
     """One pod of an action. `requests` for people ("cpu": "500m").
 
     `becomes` are those of its replacement, empty where they are the same; `remade` says why and what else differs.
-    `towards` names the nodes that its replacement is directed to, for which pods of the `controller` (a uid) are made
-    with a preference meanwhile; empty where landing is not directed.
+    `towards` names the nodes that its replacement is directed to, under the key `direction` (`directing.direction_of`);
+    empty where landing is not directed.
     """
 
     namespace: str
@@ -105,7 +105,7 @@ class PodMove:
     becomes: Mapping[str, str] = field(default_factory=dict)
     remade: str = ""
     towards: tuple[str, ...] = ()
-    controller: str = ""
+    direction: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _pod(outcome: Outcome, proof: Proof) -> PodMove:
         becomes=becomes,
         remade=why,
         towards=tuple(view.snapshot.nodes[n].name for n in proof.towards),
-        controller=pod.controller_uid if proof.towards else "",
+        direction=proof.direction if proof.towards else "",
     )
 
 
