@@ -33,16 +33,14 @@ MOST_NAMED = 64
 (`scheduler.scoring.sample_size`), one node may not be among those."""
 MISSED = 0.05
 """Accepted probability that the scheduler looks at none of those that are named, where there are more good ones."""
-MORE_GOOD = 16
-"""Good nodes that are told beside those that are named."""
-_AT_ONCE = 128  # nodes that are asked whether they are good in one go; a large cluster has far more than are needed
+_AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; a large cluster has far more than needed
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
     """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
     all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to, under the key
-    `direction` (`model.directing.direction_of`); `others` would have been good too."""
+    `direction` (`model.directing.direction_of`); `others` that were looked at would have been good too."""
 
     nodes: tuple[int, ...]
     share: float
@@ -157,7 +155,7 @@ class _Search:
             )
             return Blocked(reason, self.key, text)
         key = direction_of(self.snapshot.pods[self.pod])
-        others = tuple(node for node in good.first(len(chosen) + MORE_GOOD) if node not in towards)
+        others = tuple(node for node in good.found if node not in towards)
         return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, key, others)
 
     def _found_among(self, room: int) -> int:
@@ -202,12 +200,13 @@ class _Good:
     def __init__(self, nodes: Positions, accept: Accept) -> None:
         self._nodes, self._accept = nodes, accept
         self._asked = 0
-        self._found: list[int] = []
+        self.found: list[int] = []
 
     def first(self, count: int) -> list[int]:
         """The first `count` good nodes, fewer where there are no more."""
-        while len(self._found) < count and self._asked < len(self._nodes):
-            part = self._nodes[self._asked : self._asked + _AT_ONCE]
-            self._found += part[self._accept(part)].tolist()
-            self._asked += len(part)
-        return self._found[:count]
+        at_once = min(2 * count, _AT_ONCE)  # those that are wished for are good, as a rule
+        while len(self.found) < count and self._asked < len(self._nodes):
+            part = self._nodes[self._asked : self._asked + at_once]
+            self.found += part[self._accept(part)].tolist()
+            self._asked, at_once = self._asked + len(part), _AT_ONCE
+        return self.found[:count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 UNKNOWN = "–"
@@ -40,15 +41,15 @@ def age(seconds: float) -> str:
 
 
 def duration(value: timedelta) -> str:
-    """A duration as a policy has it, in the shortest way: `1h30m`, `7d`."""
-    seconds = round(value.total_seconds())
+    """A duration as a policy has it, in the shortest way: `1h30m`, `7d`, `1.5s`."""
+    seconds, fraction = divmod(value, timedelta(seconds=1))
     parts = []
     for unit in ("d", "h", "m"):
         count, seconds = divmod(seconds, SECONDS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    if seconds or not parts:
-        parts.append(f"{seconds}s")
+    if seconds or fraction or not parts:
+        parts.append(f"{seconds + fraction.total_seconds():.6f}".rstrip("0").rstrip(".") + "s")
     return "".join(parts)
 
 
@@ -72,6 +73,13 @@ def number(value: float) -> str:
 def plural(count: float, word: str, words: str = "") -> str:
     """`1 pod`, `2 pods`."""
     return f"{number(count)} {word if count == 1 else words or word + 's'}"
+
+
+def tried(refused: Mapping[str, int]) -> str:
+    """Who was refused by why, the most frequent first: `12 tried in vain: 9 WouldLandOnSource, 3 DestinationHot`."""
+    order = sorted(refused.items(), key=lambda item: (-item[1], item[0]))
+    reasons = ", ".join(f"{number(count)} {reason}" for reason, count in order)
+    return f"{number(sum(refused.values()))} tried in vain: {reasons}" if refused else ""
 
 
 def compact(value: float) -> str:
