@@ -83,10 +83,14 @@ def write_plan(plan: PlanDocument, form: str, target: Target, *, hints: tuple[st
 
 def write_comparison(comparison: Comparison, form: str, target: Target) -> None:
     """Write plans side by side in one of the report's formats for that."""
+    from descheduler.report.comparison.page import to_html
     from descheduler.report.comparison.table import render
-    from descheduler.report.formats import written
+    from descheduler.report.serial import to_indented_json
 
-    if form == "table":
-        write_table(lambda console: render(comparison, console), target)
-    else:
-        write(written(comparison, form), target)
+    match form:
+        case "json":
+            write(to_indented_json(comparison), target)
+        case "html":
+            write(to_html(comparison).encode(), target)
+        case _:
+            write_table(lambda console: render(comparison, console), target)
