@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from descheduler.model.plan import PlanDocument
+    from descheduler.report.comparison.document import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +79,14 @@ def write_plan(plan: PlanDocument, form: str, target: Target, *, hints: tuple[st
         render(plan, console, wide=form == "wide", hints=hints if console.is_terminal else ())
 
     write_table(shown, target, wide=form == "wide")
+
+
+def write_comparison(comparison: Comparison, form: str, target: Target) -> None:
+    """Write plans side by side in one of the report's formats for that."""
+    from descheduler.report.comparison.table import render
+    from descheduler.report.formats import written
+
+    if form == "table":
+        write_table(lambda console: render(comparison, console), target)
+    else:
+        write(written(comparison, form), target)

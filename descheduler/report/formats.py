@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from descheduler.model.plan import PlanDocument
+from descheduler.report.comparison.document import Comparison
 
 FORMATS = MappingProxyType(
     {
@@ -21,13 +22,23 @@ FORMATS = MappingProxyType(
 )
 """`module:function` by name; imported when it is used, because libraries that draw take half a second."""
 
+COMPARISON_FORMATS = MappingProxyType(
+    {
+        "table": "descheduler.report.comparison.table:to_text",
+        "json": "descheduler.report.serial:to_indented_json",
+        "html": "descheduler.report.comparison.page:to_html",
+    }
+)
+"""The same of plans side by side."""
 
-def written(plan: PlanDocument, form: str) -> bytes:
-    """The plan in the format of that name.
+
+def written(plan: PlanDocument | Comparison, form: str) -> bytes:
+    """The plan, or the comparison of several, in the format of that name.
 
     Raises:
-        DocumentError: the plan holds numbers that are none.
+        DocumentError: it holds numbers that are none.
     """
-    write: Callable[[PlanDocument], str | bytes] = pkgutil.resolve_name(FORMATS[form])
+    formats = COMPARISON_FORMATS if isinstance(plan, Comparison) else FORMATS
+    write: Callable[[PlanDocument | Comparison], str | bytes] = pkgutil.resolve_name(formats[form])
     made = write(plan)
     return made.encode() if isinstance(made, str) else made
