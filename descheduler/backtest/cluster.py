@@ -294,7 +294,7 @@ def _remade(old: Pod, different: Replacement | None, number: int, now: float) ->
     stays = owner is None or owner.kind == "StatefulSet"
     return replace(
         old,
-        name=old.name if stays else f"{owner.name if owner else old.name}-{number:05x}",
+        name=old.name if stays else f"{owner.name if owner else old.name}-r{number:05d}",
         uid=f"{old.uid.partition('~')[0]}~{number}",
         spec=different.spec if different is not None else old.spec,
         labels=different.labels if different is not None else old.labels,

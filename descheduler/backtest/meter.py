@@ -119,9 +119,10 @@ class Meter:
             pod_level=levels,
         )
 
-    def use(self, signal: str, cluster: Cluster) -> Floats32:
-        """[P] what was measured of each slot's pod during the last step, NaN where nothing was."""
-        return self._recent[signal][:, 0]
+    def use(self, signal: str) -> Floats:
+        """[P] what was measured of each slot's pod during the last step, NaN where nothing was; the request of those of
+        whom nobody knows."""
+        return np.where(self._known[signal], self._recent[signal][:, 0], self._requested[signal])
 
     # -- what nobody could know --------------------------------------------------------------------------------------
 
@@ -138,6 +139,16 @@ class Meter:
                 for column in range(first, last)
             ]
             out[signal] = np.stack(steps, axis=1).astype(np.float32) if steps else np.zeros((len(capacity), 0), "f4")
+        return out
+
+    def demand(self, slots: Positions, now: float, seconds: float) -> dict[str, Floats32]:
+        """By signal [K, H]: what the pods of some slots will ask for, step by step."""
+        out: dict[str, Floats32] = {}
+        for signal, usage in self.world.usage.items():
+            first = usage.column(now) + 1
+            last = min(usage.values.shape[1], first + max(1, int(seconds // usage.step)))
+            steps = [self._use(usage, column)[slots] for column in range(first, last)]
+            out[signal] = np.stack(steps, axis=1).astype(np.float32) if steps else np.zeros((len(slots), 0), "f4")
         return out
 
     def hot(self, load: Mapping[str, Floats32]) -> Mask:

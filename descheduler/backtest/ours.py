@@ -27,14 +27,14 @@ from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.observe import Observed
-from descheduler.pipeline import Memory, outcome_of, profile
-from descheduler.planning import Outcome, build_document
+from descheduler.pipeline import Memory, decision_of, outcome_of, profile
+from descheduler.planning import Outcome
 from descheduler.policy import Policy
 from descheduler.policy.acting import LandingWish
 from descheduler.second_validation import second_validation
 from descheduler_profiling.profiles import SignalProfiles
 
-_HOUR = 3600.0
+_HOUR = 3600.0  # what is foreseen where no finding says how far ahead it looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,11 @@ class Run:
         self._ledger = replace(reconcile(self._ledger, snapshot, now), rules=LedgerRules.of(self.policy))
         observed = Observed(snapshot, meter.histories(cluster, now), now)
         self._profiles = profile(observed, self._profiles)
-        outcome = outcome_of(observed, self.policy, self._profiles, self._memory(now))
-        plan = build_document(outcome)
-        if not plan.acting_blocked:
+        self.paused += bool(self._ledger.paused(now))
+        outcome = outcome_of(observed, self.policy, self._profiles, Memory.of(self._ledger, now))
+        decision = decision_of(outcome)
+        plan = decision.plan
+        if decision.tells:
             self._ledger = self._ledger.judge(plan, now)
         self._note(outcome, plan, now)
         if plan.acting_blocked or self.dry_run or self._ledger.circuit(now).everyone is not None:
@@ -100,22 +102,13 @@ class Run:
             waves.setdefault(action.wave, []).append(action)
         self._waves = [tuple(waves[number]) for number in sorted(waves)]
 
-    def _memory(self, now: float) -> Memory:
-        ledger = self._ledger
-        paused = ledger.paused(now)
-        self.paused += bool(paused)
-        return Memory(ledger, ledger.in_flight(now), ledger.moved_within(_HOUR, now), paused)
-
     def _prepared(self, snapshot: ClusterSnapshot) -> ClusterSnapshot:
         """With what directs landings installed, where the walk is to be directed."""
         if not self.directs or BINDING in snapshot.objects:
             return snapshot
         group, _, kind = BINDING.partition("/")
         binding = CustomObject(api_version=f"{group}/v1", kind=kind, namespace="", name=NAME, spec={"policyName": NAME})
-        seen = replace(snapshot, objects={**snapshot.objects, BINDING: (binding,)})
-        kept = {name: value for name, value in snapshot.__dict__.items() if name not in seen.__dict__}
-        seen.__dict__.update(kept)
-        return seen
+        return snapshot.beside(BINDING, binding)
 
     def _note(self, outcome: Outcome, plan: PlanDocument, now: float) -> None:
         """What the plan says of the nodes, and what became of what it found."""

@@ -113,7 +113,7 @@ def forecast(
     was_hot: Mask | None = None
     told: Mask | None = None
     for said, (hot, highest) in zip(foreseen, truths, strict=True):
-        will = hot.any(axis=1)
+        will = np.logical_or.reduce(hot, axis=1, initial=False)
         found, true = found + int(said.found.sum()), true + int(will.sum())
         right += int((said.found & will).sum())
         met += int((said.found & will).sum())
@@ -121,7 +121,7 @@ def forecast(
             reached = np.asarray(highest[signal])
             under[signal] += int((reached <= level).sum())
             asked[signal] += len(level)
-        now = hot[:, 0] if hot.shape[1] else np.zeros(len(will), np.bool_)
+        now = hot[:, 0] if hot.shape[1] else np.zeros(len(hot), np.bool_)
         if was_hot is not None and told is not None:
             crossing = now & ~was_hot
             onsets, known = onsets + int(crossing.sum()), known + int((crossing & told).sum())

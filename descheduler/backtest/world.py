@@ -48,11 +48,12 @@ class Usage:
     @property
     def end(self) -> int:
         """Unix seconds of the last column."""
-        return self.start + (self.values.shape[1] - 1) * self.step
+        columns = int(self.values.shape[1])
+        return self.start + (columns - 1) * self.step
 
     def column(self, time: float) -> int:
         """The newest column that is over at a time."""
-        return int((time - self.start) // self.step)
+        return int(time - self.start) // self.step
 
     def at(self, column: int) -> Floats32:
         """[P] what each pod would use during one column; 0 for those of whom nobody knows."""
