@@ -7,17 +7,13 @@ pod?" is one vector addition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import sparse
 
-from descheduler.model.arrays import Floats, Floats32, Ints, Mask, Positions
+from descheduler.model.arrays import Floats, Floats32, Mask, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler_profiling.layout import Bucket
 from descheduler_profiling.profiles import SignalProfiles
-from descheduler_profiling.quantiles import interpolated, upper
 
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
@@ -123,26 +119,8 @@ class NodeLoads:
 
     def hottest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
         """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
-        level = np.zeros(vectors.shape[:-1], np.float32)
-        for bucket, leads in self._corners(max(1, int(horizon // self.profiles.step))):
-            margin = upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
-            top = interpolated(self.profiles.layout, vectors, leads).max(axis=-1)
-            np.maximum(level, top + margin, out=level)
-        out: Floats32 = level * self._share[nodes]
+        out: Floats32 = self.profiles.hottest(vectors, q, horizon) * self._share[nodes]
         return out
-
-    def _corners(self, steps: int) -> Iterator[tuple[Bucket, Ints]]:
-        """Each bucket within so many steps, and the leads at which a curve can have its top.
-
-        Within a bucket the margin is one and the same and the curve is straight between kept points.
-        """
-        kept = self.profiles.layout.point_leads
-        for bucket in self.profiles.layout.buckets:
-            last = min(bucket.last, steps)
-            if last < bucket.first:
-                return
-            inside = kept[(kept > bucket.first) & (kept < last)]
-            yield bucket, np.concatenate([[bucket.first], inside, [last]]).astype(np.int64)
 
     def curves(self, q: float) -> Floats32:
         """[N, H] the curve of every node as the snapshot has it; computed once per quantile."""
