@@ -28,8 +28,12 @@ class GpuRoom:
     def __init__(self, snapshot: ClusterSnapshot, slot: int) -> None:
         self._slot = slot
         self._devices = np.array(
-            [node.gpus.physical if node.gpus is not None and node.ready and not node.unschedulable else 0
-             for node in snapshot.nodes], np.float64)
+            [
+                node.gpus.physical if node.gpus is not None and node.ready and not node.unschedulable else 0
+                for node in snapshot.nodes
+            ],
+            np.float64,
+        )
         self._asked = np.array(
             [0.0 if pod.terminal or pod.spec.gpu is None else pod.spec.gpu.devices for pod in snapshot.pods], np.float64
         )

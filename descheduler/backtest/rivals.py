@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from descheduler.backtest.contender import Maker
@@ -12,7 +12,7 @@ from descheduler.model.errors import UsageError
 from descheduler.policy.hints import hint_at
 
 ORACLE = Oracle()
-RIVALS = MappingProxyType(
+RIVALS: Mapping[str, Maker] = MappingProxyType(
     {
         "lownodeutilization": LowNodeUtilization(),
         "highnodeutilization": HighNodeUtilization(),
@@ -30,5 +30,5 @@ def rivals(names: Iterable[str]) -> tuple[Maker, ...]:
     asked = dict.fromkeys(name.strip().lower() for text in names for name in text.split(",") if name.strip())
     for name in asked:
         if name not in RIVALS:
-            raise UsageError(f"--against {name}: there is {', '.join(RIVALS)}{hint_at(name, RIVALS)}")
+            raise UsageError(f"--against {name}: nobody is called that{hint_at(name, RIVALS)}")
     return tuple(RIVALS[name] for name in asked)
