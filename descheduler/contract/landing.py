@@ -17,6 +17,7 @@ import numpy as np
 
 from descheduler.contract.view import Scenario
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.directing import direction_of
 from descheduler.model.format import plural
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
@@ -30,21 +31,21 @@ Accept = Callable[[Positions], Mask]
 MOST_NAMED = 64
 """Good nodes that a pod is directed to at most. Where the scheduler looks at a part of a large cluster only
 (`scheduler.scoring.sample_size`), one node may not be among those."""
-_AT_ONCE = 128  # nodes that are asked whether they are good in one go; a large cluster has far more than are needed
+_AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; a large cluster has far more than needed
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
     """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
-    all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to, by the uid of
-    the `controller` that makes its replacement."""
+    all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to, under the key
+    `direction` (`model.directing.direction_of`)."""
 
     nodes: tuple[int, ...]
     share: float
     likely: tuple[tuple[int, float], ...]
     candidates: int
     towards: tuple[int, ...] = ()
-    controller: str = ""
+    direction: str = ""
 
 
 def land(
@@ -61,7 +62,7 @@ def land(
     """Where the pod, removed from `source` in `state`, will be; or why not: NO_PLACE, WOULD_STAY, NODE_LEAVING, `bad`.
 
     `wished` nodes, best first, come before others where the plan chooses; elsewhere a wish changes nothing. `named`
-    are nodes that the pods of its controller are directed to already.
+    are nodes that pods are directed to already under its key.
     """
     search = _Search(snapshot, state, pod, source, accept, max_risk, bad)
     if state.mode is LandingMode.RESERVED:
@@ -147,8 +148,8 @@ class _Search:
                 f"directed to {plural(len(towards), 'node')}, it would land on a good one with probability {share:.0%}"
             )
             return Blocked(reason, self.key, text)
-        owner = self.snapshot.pods[self.pod].controller_uid
-        return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, owner)
+        key = direction_of(self.snapshot.pods[self.pod])
+        return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, key)
 
     def _found_among(self, room: int) -> int:
         """How many of the nodes with `room` must be named that one is among those that the scheduler scores."""
@@ -183,8 +184,9 @@ class _Good:
 
     def first(self, count: int) -> list[int]:
         """The first `count` good nodes, fewer where there are no more."""
+        at_once = min(2 * count, _AT_ONCE)  # those that are wished for are good, as a rule
         while len(self._found) < count and self._asked < len(self._nodes):
-            part = self._nodes[self._asked : self._asked + _AT_ONCE]
+            part = self._nodes[self._asked : self._asked + at_once]
             self._found += part[self._accept(part)].tolist()
-            self._asked += len(part)
+            self._asked, at_once = self._asked + len(part), _AT_ONCE
         return self._found[:count]

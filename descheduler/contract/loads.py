@@ -117,8 +117,18 @@ class NodeLoads:
         """[..., K, H] quantile `q` at each future step, as a fraction of the allocatable of each of the K nodes."""
         return self.profiles.curve(vectors, q) * self._share[nodes][:, None]
 
+    def width(self, horizon: float) -> int:
+        """How many columns of a vector tell how it is within `horizon` seconds."""
+        layout = self.profiles.layout
+        steps = max(1, int(horizon // layout.step))
+        ends = [bucket.offset + bucket.size for bucket in layout.buckets if bucket.first <= steps]
+        return max(ends, default=layout.width)
+
     def hottest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
-        """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
+        """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable.
+
+        The first columns of the vectors, as many as `width` says, are enough.
+        """
         out: Floats32 = self.profiles.hottest(vectors, q, horizon) * self._share[nodes]
         return out
 

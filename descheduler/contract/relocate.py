@@ -16,6 +16,7 @@ import numpy as np
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.view import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.directing import direction_of
 from descheduler.model.fence import fenced
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
@@ -112,7 +113,7 @@ def land_all(
     for move in staying:
         attempt.linger(move.pod, move.source)
     sources = {move.source for move in moves}
-    named: dict[str, tuple[int, ...]] = {}  # by the uid of the controller that makes the replacements
+    named: dict[str, tuple[int, ...]] = {}  # by the key under which replacements are directed
     done = Relocation((), (), attempt, tuple(avoid))
     attempt.steer({*sources, *avoid})
     for move in moves:
@@ -123,8 +124,8 @@ def land_all(
             good = _among(good, move.destinations)
             reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
         while True:
-            owner = snapshot.pods[move.pod].controller_uid
-            wished, others = move.destinations, named.get(owner, ())
+            key = direction_of(snapshot.pods[move.pod])
+            wished, others = move.destinations, named.get(key, ())
             asked = partial(land, snapshot, attempt, move.pod, move.source, good, max_risk, reason, wished, others)
             landing = fenced(asked, partial(_failed, snapshot, attempt, move.pod))
             if not isinstance(landing, Blocked):
@@ -134,7 +135,7 @@ def land_all(
                 return landing
             done = wider
             attempt.steer({*sources, *done.avoid})
-        named[owner] = landing.towards
+        named[key] = landing.towards
         node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
         attempt.place(move.pod, node)
         if ended is not attempt:

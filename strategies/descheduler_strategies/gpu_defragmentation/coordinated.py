@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from descheduler.contract import GPU_WEIGHT, RebalanceView, Scenario
-from descheduler.model.moves import Finding, Observation, Proposal
+from descheduler.model.moves import Finding, Observation, Proposal, Tried
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.fragmentation.bound import fragmentation_bound
 from descheduler.packing.fragmentation.index import FragmentationIndex
@@ -37,7 +37,7 @@ def propose(
     """One proposal for each bundle of at most so many moves in all that holds on the what-if state."""
     refused = Blocked(Reason.NO_CURE, str(finding.subject), f"no moves make {args.min_gain:g} GPUs useful for each")
     stay: set[int] = set()
-    left = most
+    left, failed = most, dict[int, Blocked]()
     for attempt in range(ATTEMPTS):
         able = single_movers(view, columns.pods, stay)
         packing = replace(columns.packing, movable=able, cost=np.ones(len(able)))
@@ -61,10 +61,11 @@ def propose(
         if not carried.failed or left < 1:
             break
         stay.update(carried.failed)
+        failed |= carried.failed
         state, refused = carried.state, next(iter(carried.failed.values()))
         columns = gpu_packing(view, state, columns.pool)
     if left == most:
-        yield Observation(finding, refused)
+        yield Observation(finding, refused, tried=tuple(Tried((pod,), why) for pod, why in failed.items()))
 
 
 def _fall(index: FragmentationIndex, steps: Sequence[Step]) -> float:

@@ -47,10 +47,14 @@ class Thermometer:
             if resource in view.loads
         }
 
+    def alarm(self, state: Scenario, resource: str, nodes: Positions, plus: int | None = None) -> Floats32:
+        """[K] the highest point of the alarm's curve within the horizon, as a fraction of allocatable, with a pod more
+        if one is given."""
+        return state.hottest(resource, nodes, self._args.quantile, self.seconds, plus=plus)
+
     def level(self, state: Scenario, heat: Heat) -> float:
-        """The highest point of the alarm's curve within the horizon, as a fraction of allocatable."""
-        one = np.array([heat.node], np.int32)
-        return float(state.hottest(heat.resource, one, self._args.quantile, self.seconds)[0])
+        """The same of the hot node."""
+        return float(self.alarm(state, heat.resource, np.array([heat.node], np.int32))[0])
 
     def vector(self, state: Scenario, heat: Heat) -> Floats32:
         """[D] the forecast vector of the node."""
@@ -79,7 +83,7 @@ class Thermometer:
         nodes = self._view.snapshot.nodes
         real = np.flatnonzero(np.fromiter((not n.virtual for n in nodes), np.bool_, len(nodes))).astype(np.int32)
         for resource, limit in self.limits.items():
-            level = state.hottest(resource, real, self._args.quantile, self.seconds)
+            level = self.alarm(state, resource, real)
             for node in real[level > limit[real] - _ROUNDING].tolist():
                 heat = self._heat(state, resource, node, float(limit[node]))
                 if heat is not None:

@@ -13,9 +13,8 @@ from typing import ClassVar
 
 from descheduler.contract import RebalanceView, StrategyArgs, each
 from descheduler.model.moves import Observation, Proposal
-from descheduler.model.reasons import Blocked
 from descheduler_strategies.hot_nodes.args import NAME, HotNodesArgs
-from descheduler_strategies.hot_nodes.cure import Curing, proposals
+from descheduler_strategies.hot_nodes.cure import Curing, Hot, proposals
 from descheduler_strategies.hot_nodes.heat import Heat, Thermometer
 from descheduler_strategies.hot_nodes.places import Places
 
@@ -58,9 +57,9 @@ class _Search:
             yield Observation(heat.finding, blocked)
             return
         found = self._curing.cool(self._state, heat)
-        if isinstance(found, Blocked):
+        if isinstance(found, Hot):
             pods = tuple(self._view.snapshot.columns.pods_on(heat.node).tolist())
-            yield Observation(heat.finding, found, pods)
+            yield Observation(heat.finding, found.blocked, pods, found.tried)
             return
         self._state = found.state
         yield from proposals(self._view, found, self._curing.worth(heat))
