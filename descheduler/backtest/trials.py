@@ -28,6 +28,24 @@ class Rung:
     seeds: int
 
 
+def values_of(text: str) -> tuple[str, ...]:
+    """`60%,70%` as its values, each once; a comma within brackets or quotes belongs to its value."""
+    out, depth, quote, begin = [], 0, "", 0
+    for at, letter in enumerate(f"{text},"):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter in "[{":
+            depth += 1
+        elif letter in "]}":
+            depth -= 1
+        elif letter == "," and depth <= 0:
+            out.append(text[begin:at].strip())
+            begin = at + 1
+    return tuple(dict.fromkeys(out or [text]))
+
+
 def combinations(sizes: Sequence[int], most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
     """Which value of each setting: all combinations in order, or `most` of them, drawn evenly."""
     total = math.prod(sizes)

@@ -67,8 +67,8 @@ class _Change:
     def __init__(self, policy: Policy, option: str) -> None:
         self._policy = policy
         self._option = option
-        self._data = policy_data(policy, exclude_unset=True)
-        self._whole = policy_data(policy)
+        self._data: Json = policy_data(policy, exclude_unset=True)
+        self._whole: Json = policy_data(policy)
         self._settings: dict[str, Setting] = {}  # by the path in the document
 
     def set(self, setting: Setting) -> None:
@@ -140,7 +140,7 @@ class _Data:
         return not loc or loc[-1] in _children(reduce(_child, loc[:-1], self.data))
 
 
-def policy_data(policy: Policy, **which: Any) -> Json:
+def policy_data(policy: Policy, **which: Any) -> dict[str, Any]:
     """The policy as its file has it; whole, or only what was given."""
     data: dict[str, Json] = policy.model_dump(mode="json", by_alias=True, **which)
     named = {"apiVersion": policy.api_version, "kind": policy.kind}

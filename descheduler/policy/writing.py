@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
-from descheduler.policy.marked_yaml import Json, MarkedYaml
+from descheduler.policy.marked_yaml import MarkedYaml
 from descheduler.policy.policy import Policy
 from descheduler.policy.set_values import place_of, policy_data
 
@@ -24,15 +25,12 @@ def policy_yaml(policy: Policy, head: Sequence[str] = (), remarks: Mapping[str, 
     return "\n".join([*(f"# {line}".rstrip() for line in head), *lines, ""])
 
 
-def _given(policy: Policy) -> Json:
+def _given(policy: Policy) -> dict[str, Any]:
     """Without sections in which nothing is, and names that strategies have by themselves."""
     data = policy_data(policy, exclude_unset=True)
-    if not isinstance(data, dict):
-        return data
-    strategies = [
-        {key: value for key, value in one.items() if key != "name" or value not in one}
-        for one in data.get("strategies") or []
-        if isinstance(one, dict)
-    ]
-    kept = {key: value for key, value in data.items() if key != "acting" or value != {"executors": {}}}
-    return {**kept, "strategies": strategies}
+    for one in data["strategies"]:
+        if one["name"] in one:
+            del one["name"]
+    if data.get("acting") == {"executors": {}}:
+        del data["acting"]
+    return data
