@@ -140,7 +140,8 @@ class SeatRow:
 class Action:
     """An accepted proposal: all its pods move, in one wave, or none does.
 
-    `also_restarted` names pods that restart as a consequence without being evicted; `room_for` the pending pods that
+    `also_restarted` names pods that restart as a consequence without being evicted, `restarts` counts all that do, by
+    workload; `room_for` the pending pods that
     it is done for; `steer` the nodes that carry a taint of ours while it is under way, so that replacements go
     elsewhere (its sources among them; empty where the policy does not steer). An action may be one `stage` of several
     (counted from 1) that together do one thing: `bundle` is then the id of the first, and no stage is begun before
@@ -160,6 +161,7 @@ class Action:
     cost: CostRow
     budgets: tuple[BudgetRow, ...] = ()
     also_restarted: tuple[str, ...] = ()
+    restarts: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
     room_for: tuple[SeatRow, ...] = ()
     steer: tuple[str, ...] = ()
@@ -230,3 +232,4 @@ class PlanDocument:
     gpus: GpuMap | None = None  # None: no node has any
     landing: str = ""  # who decides where moved pods land (a LandingMode), and why so
     landing_why: str = ""
+    remarks: tuple[str, ...] = ()  # what else it was asked for: values of the policy that were set, an earlier time

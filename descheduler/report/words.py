@@ -19,6 +19,9 @@ OUTCOMES = {
     "left-alone": "left alone",
 }
 
+LABELS = {"hot_nodes": "Hot nodes", "whole_gpu_nodes": "Whole GPU nodes free", "gpu_slots": "Whole GPU slots free"}
+"""Numbers of the summary that have a before and an after, and a name that is not their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -127,12 +130,11 @@ def groups(refusals: Iterable[RefusalRow]) -> tuple[Group, ...]:
 
 def changes(plan: PlanDocument) -> tuple[Change, ...]:
     """The numbers of the summary that have a before and an after."""
-    labels = {"hot_nodes": "Hot nodes", "whole_gpu_nodes": "Whole GPU nodes free", "gpu_slots": "Whole GPU slots free"}
     out = []
     for key in plan.summary:
         if key.endswith("_before") and f"{key[:-7]}_after" in plan.summary:
             name = key[:-7]
-            label = labels.get(name) or sentence(name.replace("_", " ")).rstrip(".")
+            label = LABELS.get(name) or sentence(name.replace("_", " ")).rstrip(".")
             out.append(Change(name, label, plan.summary[key], plan.summary[f"{name}_after"]))
     return tuple(out)
 

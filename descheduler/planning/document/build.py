@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -105,6 +106,7 @@ def _action(
         cost=CostRow(accepted.cost, parts, f"{accepted.cost:.0f} core-seconds against {proposal.worth:.0f} gained"),
         budgets=tuple(BudgetRow(c.name, c.kind, c.allowed, c.used) for c in accepted.charges),
         also_restarted=tuple(view.snapshot.pods[p].key for p in restarting if p not in set(pods)),
+        restarts=_by_workload(view.snapshot, {*restarting, *pods}),
         note=proposal.note,
         room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
         steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if view.steering else (),
@@ -112,6 +114,12 @@ def _action(
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
     )
+
+
+def _by_workload(snapshot: ClusterSnapshot, pods: Iterable[int]) -> dict[str, int]:
+    """How many of the pods each workload has."""
+    columns = snapshot.columns
+    return dict(sorted(Counter(str(columns.workloads[columns.pod_workload[pod]]) for pod in pods).items()))
 
 
 def _seat(snapshot: ClusterSnapshot, seat: Seat) -> SeatRow:
