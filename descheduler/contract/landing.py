@@ -33,6 +33,7 @@ MOST_NAMED = 64
 (`scheduler.scoring.sample_size`), one node may not be among those."""
 MISSED = 0.05
 """Accepted probability that the scheduler looks at none of those that are named, where there are more good ones."""
+_SPARE = 4  # nodes that are asked beyond those that are needed, in case some are not good
 _AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; a large cluster has far more than needed
 
 
@@ -179,9 +180,10 @@ class _Search:
         if not len(free):
             return free, scores
         scores[free] = self.state.scores(self.pod, free)
-        ranked = free[np.argsort(-scores[free], kind="stable")]
-        first = [node for node in dict.fromkeys(wished) if room[node]]
-        return np.concatenate((np.array(first, np.int32), ranked[~np.isin(ranked, first)])), scores
+        first = np.array([node for node in dict.fromkeys(wished) if room[node]], np.int32)
+        room[first] = False
+        others = np.flatnonzero(room).astype(np.int32)
+        return np.concatenate((first, others[np.argsort(-scores[others], kind="stable")])), scores
 
 
 def _beside(best: int, nodes: Positions, liked: Floats) -> Positions:
@@ -204,7 +206,7 @@ class _Good:
 
     def first(self, count: int) -> list[int]:
         """The first `count` good nodes, fewer where there are no more."""
-        at_once = min(2 * count, _AT_ONCE)  # those that are wished for are good, as a rule
+        at_once = min(count + _SPARE, _AT_ONCE)  # those that are wished for are good, as a rule
         while len(self.found) < count and self._asked < len(self._nodes):
             part = self._nodes[self._asked : self._asked + at_once]
             self.found += part[self._accept(part)].tolist()
