@@ -209,13 +209,15 @@ def _short(curve: Iterable[float]) -> tuple[float, ...]:
 
 
 def _after(outcome: Outcome, finding: Finding) -> tuple[float, tuple[float, ...] | None]:
+    """What the finding's value becomes, and its curve; what it is above its curve now, it stays above the new one."""
     loads = outcome.view.loads.get(finding.resource)
     if not finding.curve or loads is None or not finding.nodes:
         return finding.value, None
     nodes = np.array(finding.nodes[:1], np.int32)
     curve = loads.curve(outcome.final.vectors(finding.resource, nodes), nodes, finding.quantile)[0]
     steps = max(1, int(finding.horizon_seconds // finding.step_seconds))
-    return float(curve[:steps].max()), tuple(curve.tolist())
+    above = max(0.0, finding.value - max(finding.curve[:steps]))
+    return float(curve[:steps].max()) + above, tuple(curve.tolist())
 
 
 def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> str:
