@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
 
 from descheduler.execution.executors.registry import ChosenExecutor, choose
+from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
@@ -16,18 +20,21 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
-from descheduler.planning.problems import Problem
+from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
+from descheduler.planning.trials import Trial
 from descheduler.policy import Policy
-from descheduler_profiling.build import build
-from descheduler_profiling.history.defaults import CEILING
+from descheduler_profiling.history.defaults import CEILING, REFIT
 from descheduler_profiling.history.plausible import JITTER
 from descheduler_profiling.history.pods_here import machines
 from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.refresh import brought_up_to_date
 from descheduler_profiling.settings import Likeness, ProfileSettings
 
 LIMIT = {"gpu": 1.0}
 """Signals that cannot exceed a bound whatever the forecast says."""
+
+_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,19 @@ class Memory:
     ledger: LedgerView | None = None
     in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
     moved_last_hour: int = 0
-    paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
+    trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)  # by strategy that is paused
     unproved: str = ""  # why landing cannot be directed, though it is installed
+
+    @classmethod
+    def of(cls, ledger: Ledger, now: float, unproved: str = "") -> Self:
+        """What follows at `now` (unix seconds) from what was moved before."""
+        return cls(
+            ledger=ledger,
+            in_flight=ledger.in_flight(now),
+            moved_last_hour=ledger.moved_within(_HOUR, now),
+            trials=ledger.trials(now),
+            unproved=unproved,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +72,38 @@ class Decision:
     without_history: tuple[Blocked, ...] = ()
     unreadable: tuple[str, ...] = ()
 
+    @property
+    def tells(self) -> bool:
+        """Whether past moves can be judged by it: a plan that lacks data proves nothing about its findings."""
+        return not self.plan.acting_blocked and all(one.kind is ProblemKind.OBJECT for one in self.problems)
 
-def profile(observed: Observed, previous: Mapping[str, SignalProfiles] | None = None) -> dict[str, SignalProfiles]:
-    """Profiles of every signal; `previous` ones lend hysteresis to the choice of models."""
+
+def profile(
+    observed: Observed,
+    previous: Mapping[str, SignalProfiles] | None = None,
+    *,
+    refit: float = REFIT,
+    race: bool = False,
+) -> dict[str, SignalProfiles]:
+    """Profiles of every signal.
+
+    `previous` ones are brought up to date while their fit is younger than `refit` seconds, which is many times faster
+    than to fit anew. `race` lets models race for the forecasts of single workloads: plans do without, people look at
+    them, and what is published is made of them.
+    """
     return {
-        signal: build(history, profile_settings(observed.snapshot, signal), previous=(previous or {}).get(signal))
+        signal: brought_up_to_date(
+            history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit
+        )
         for signal, history in sorted(observed.histories.items())
     }
 
 
-def profile_settings(snapshot: ClusterSnapshot, signal: str) -> ProfileSettings:
+def profile_settings(snapshot: ClusterSnapshot, signal: str, *, race: bool = True) -> ProfileSettings:
     """How the profiles of a signal are built."""
     largest = machines(snapshot.nodes, signal).max(initial=0.0) * JITTER
     absurd = min(largest or CEILING, CEILING)  # of what was kept or recorded before anybody looked at it so
-    return ProfileSettings(limit=LIMIT.get(signal), absurd=absurd, likeness=_likeness(snapshot, signal))
+    return ProfileSettings(limit=LIMIT.get(signal), absurd=absurd, likeness=_likeness(snapshot, signal), select=race)
 
 
 def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Likeness]:
@@ -75,12 +111,13 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
     columns = snapshot.columns
     column, unit = columns.resource(signal), 1000.0 if signal == "cpu" else 1.0
     out: dict[WorkloadKey, Likeness] = {}
-    for position, row in zip(columns.pod_workload.tolist(), columns.pod_spec.tolist(), strict=True):
-        key = columns.workloads[position]
-        if key not in out:
-            spec = columns.specs[row]
-            request = float(columns.spec_requests[row, column]) / unit if column >= 0 else 0.0
-            out[key] = Likeness(request=request, kind=key.kind, image=spec.images[0] if spec.images else "")
+    # The first pod of each workload speaks for it.
+    _, first = np.unique(columns.pod_workload, return_index=True)
+    for pod in np.sort(first).tolist():
+        spec = columns.specs[int(columns.pod_spec[pod])]
+        request = float(columns.spec_requests[int(columns.pod_spec[pod]), column]) / unit if column >= 0 else 0.0
+        key = columns.workloads[int(columns.pod_workload[pod])]
+        out[key] = Likeness(request=request, kind=key.kind, image=spec.images[0] if spec.images else "")
     return out
 
 
@@ -117,14 +154,18 @@ def outcome_of(
         histories=observed.histories,
     )
     settings = planning_settings(policy, observed.snapshot, memory.unproved)
-    return decide(survey(given, settings), chosen(policy, memory.paused))
+    return decide(survey(given, settings), chosen(policy, memory.trials))
 
 
 def decide_on(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
 ) -> Decision:
     """From what was seen to the plan. Same input, same plan."""
-    outcome = outcome_of(observed, policy, profiles, memory)
+    return decision_of(outcome_of(observed, policy, profiles, memory))
+
+
+def decision_of(outcome: Outcome) -> Decision:
+    """The same from the outcome."""
     given = outcome.context.given
     unreadable = (*given.snapshot.problems, *given.units.problems)
     return Decision(build_document(outcome), outcome.problems, outcome.without_history, unreadable)

@@ -7,17 +7,13 @@ pod?" is one vector addition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import sparse
 
-from descheduler.model.arrays import Floats, Floats32, Ints, Mask, Positions
+from descheduler.model.arrays import Floats, Floats32, Mask, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler_profiling.layout import Bucket
 from descheduler_profiling.profiles import SignalProfiles
-from descheduler_profiling.quantiles import interpolated, upper
 
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
@@ -64,8 +60,7 @@ class NodeLoads:
         weights = np.ones(len(snapshot.pods), np.float32)
         known = np.flatnonzero(self.pod_row >= 0)
         if known.size and self.profiles.pod_level:
-            named = [(snapshot.pods[i].namespace, snapshot.pods[i].name) for i in known.tolist()]
-            weights[known] = self.profiles.weights(named, self.pod_row[known].astype(np.int64))
+            weights = self.profiles.weights(snapshot.pod_names, self.pod_row.astype(np.int64))
         return weights
 
     def _sums(self, snapshot: ClusterSnapshot) -> Floats32:
@@ -93,9 +88,7 @@ class NodeLoads:
         trusted = np.bincount(nodes, weight * trust, minlength=size)
         covered = np.divide(known, total, out=np.ones(size), where=total > 0)
         confidence = np.divide(trusted, known, out=np.ones(size), where=known > 0)
-        born = np.fromiter(
-            (snapshot.pods[p].started or snapshot.taken_at for p in pods.tolist()), np.float64, len(pods)
-        )
+        born = np.where(columns.pod_started > 0, columns.pod_started, snapshot.taken_at)[pods]
         old = born <= snapshot.taken_at - YOUNG  # a pod that just began cannot have history, and proves nothing
         judged = row[old] if old.any() else row
         overall = float((judged >= 0).mean()) if judged.size else 1.0
@@ -121,28 +114,20 @@ class NodeLoads:
         """[..., K, H] quantile `q` at each future step, as a fraction of the allocatable of each of the K nodes."""
         return self.profiles.curve(vectors, q) * self._share[nodes][:, None]
 
+    def width(self, horizon: float) -> int:
+        """How many columns of a vector tell how it is within `horizon` seconds."""
+        layout = self.profiles.layout
+        steps = max(1, int(horizon // layout.step))
+        ends = [bucket.offset + bucket.size for bucket in layout.buckets if bucket.first <= steps]
+        return max(ends, default=layout.width)
+
     def hottest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
-        """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable."""
-        level = np.zeros(vectors.shape[:-1], np.float32)
-        for bucket, leads in self._corners(max(1, int(horizon // self.profiles.step))):
-            margin = upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
-            top = interpolated(self.profiles.layout, vectors, leads).max(axis=-1)
-            np.maximum(level, top + margin, out=level)
-        out: Floats32 = level * self._share[nodes]
-        return out
+        """[..., K] the highest point of the curve within `horizon` seconds, as a fraction of allocatable.
 
-    def _corners(self, steps: int) -> Iterator[tuple[Bucket, Ints]]:
-        """Each bucket within so many steps, and the leads at which a curve can have its top.
-
-        Within a bucket the margin is one and the same and the curve is straight between kept points.
+        The first columns of the vectors, as many as `width` says, are enough.
         """
-        kept = self.profiles.layout.point_leads
-        for bucket in self.profiles.layout.buckets:
-            last = min(bucket.last, steps)
-            if last < bucket.first:
-                return
-            inside = kept[(kept > bucket.first) & (kept < last)]
-            yield bucket, np.concatenate([[bucket.first], inside, [last]]).astype(np.int64)
+        out: Floats32 = self.profiles.hottest(vectors, q, horizon) * self._share[nodes]
+        return out
 
     def curves(self, q: float) -> Floats32:
         """[N, H] the curve of every node as the snapshot has it; computed once per quantile."""

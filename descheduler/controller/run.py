@@ -34,7 +34,6 @@ from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import unsynced
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
-from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, create_app
@@ -60,6 +59,7 @@ from descheduler.policy import Policy
 from descheduler.policy.acting import LandingWish
 from descheduler.publish.published import Published
 from descheduler.publish.recommendations import served
+from descheduler.second_validation import second_validation
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
@@ -188,14 +188,19 @@ def assembled(
 
 
 class _Deciding:
-    """The pipeline's decision; keeps the profiles, for the choice of models has hysteresis, and publishes them."""
+    """The pipeline's decision; keeps the profiles, which go on from what they were, and publishes them."""
 
     def __init__(self, published: Published) -> None:
         self._published = published
         self._profiles: dict[str, SignalProfiles] | None = None
 
     def __call__(self, observed: Observed, policy: Policy, memory: Memory) -> Decision:
-        self._profiles = profile(observed, self._profiles)
+        self._profiles = profile(
+            observed,
+            self._profiles,
+            refit=policy.history.refit.total_seconds(),
+            race=bool(policy.publish.workloads),
+        )
         decision = decide_on(observed, policy, self._profiles, memory)
         self._published.update(policy, observed.snapshot, self._profiles, observed.now)
         return decision

@@ -74,8 +74,9 @@ class Proposal:
     pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
     besides the sources and those of the seats, that replacements had better leave free: where the policy says
     `acting.landing: steered`, they are steered away from all of these while the moves are under way. `staged`: where
-    budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it rests
-    on the proposal of its strategy before it, and is judged after that one whatever it is worth.
+    budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it is
+    judged right after the proposal of its strategy before it, and the two, with all that follow, are accepted together
+    or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the others.
     """
 
     finding: Finding
@@ -95,9 +96,22 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """Pods that would have left together to answer a finding, and why they may not."""
+
+    pods: tuple[int, ...]
+    blocked: Blocked
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """A finding that a strategy leaves alone, and why (a spike that passes, nothing that cures it, data too thin)."""
+    """A finding that a strategy leaves alone, and why (a spike that passes, nothing that cures it, data too thin).
+
+    `tried` are all units that it tried in vain, each with its own refusal: the plan counts their reasons. `blocked` is
+    then the one that says most of the finding: the most frequent of these, or what came of them together.
+    """
 
     finding: Finding
     blocked: Blocked
     pods: tuple[int, ...] = field(default=())
+    tried: tuple[Tried, ...] = ()

@@ -41,7 +41,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan."""
+    """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan.
+
+    `refused` counts the units that might have answered it by why they may not, whoever refused them.
+    """
 
     id: str
     strategy: str
@@ -61,6 +64,7 @@ class FindingRow:
     step_seconds: int = 0
     bound: float | None = None  # the best that any plan within the same limits could reach, where proven
     numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, with their unit: "idle GPU-hours"
+    refused: Mapping[str, int] = field(default_factory=dict)  # reason -> units
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,8 @@ class PodMove:
     """One pod of an action. `requests` for people ("cpu": "500m").
 
     `becomes` are those of its replacement, empty where they are the same; `remade` says why and what else differs.
-    `towards` names the nodes that its replacement is directed to, for which pods of the `controller` (a uid) are made
-    with a preference meanwhile; empty where landing is not directed.
+    `towards` names the nodes that its replacement is directed to, under the key `direction` (`directing.direction_of`);
+    empty where landing is not directed.
     """
 
     namespace: str
@@ -101,7 +105,7 @@ class PodMove:
     becomes: Mapping[str, str] = field(default_factory=dict)
     remade: str = ""
     towards: tuple[str, ...] = ()
-    controller: str = ""
+    direction: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     TOO_YOUNG = "TooYoung"
     COOLDOWN = "Cooldown"
     QUARANTINED = "Quarantined"
+    LANDS_ELSEWHERE = "LandsElsewhere"
     OUTSIDE_WINDOW = "OutsideWindow"
     QUOTA = "QuotaWouldRefuse"
     EXECUTOR = "ExecutorCannotMove"
@@ -65,6 +66,7 @@ class Reason(StrEnum):
     WORKLOAD_LIMIT = "WorkloadLimit"
     CYCLE_LIMIT = "CycleLimit"
     HOUR_LIMIT = "HourLimit"
+    TOUCHED_NODES_LIMIT = "TouchedNodesLimit"
     # Proof
     NO_PLACE = "NoPlace"
     WOULD_STAY = "WouldLandOnSource"
@@ -124,6 +126,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.TOO_YOUNG: "it started too recently",
     Reason.COOLDOWN: "it or its workload was moved recently",
     Reason.QUARANTINED: "it keeps coming back to be moved",
+    Reason.LANDS_ELSEWHERE: "moved pods of its workload do not come up where the plans say",
     Reason.OUTSIDE_WINDOW: "outside the disruption window",
     Reason.QUOTA: "quota would refuse its replacement",
     Reason.EXECUTOR: "the policy's executor cannot move it",
@@ -148,6 +151,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.WORKLOAD_LIMIT: "the policy's limit of moves of one workload is reached",
     Reason.CYCLE_LIMIT: "the policy's limit of moves in one cycle is reached",
     Reason.HOUR_LIMIT: "the policy's limit of moves in one hour is reached",
+    Reason.TOUCHED_NODES_LIMIT: "the policy's limit of nodes that pods leave in one plan is reached",
     Reason.NO_PLACE: "no other node can take it",
     Reason.WOULD_STAY: "the scheduler would most likely put it back on its node",
     Reason.DESTINATION_HOT: "every node that could take it would become hot",
@@ -163,7 +167,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.DATA_STALE: "data needed for the decision is too old",
     Reason.DATA_PARTIAL: "data needed for the decision is known to be incomplete",
     Reason.STRATEGY_FAILED: "the strategy failed",
-    Reason.STRATEGY_PAUSED: "the strategy is paused because its moves missed their goal",
+    Reason.STRATEGY_PAUSED: "the strategy's moves missed their goal, so only the surest are made for now",
     Reason.CIRCUIT_OPEN: "acting is paused because evicted pods stay pending",
     Reason.SUPERSEDED: "another accepted move already answers the finding",
     Reason.CHANGED: "the cluster changed since the plan was made",

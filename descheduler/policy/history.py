@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
-from descheduler_profiling.history.defaults import CEILING, MAX_CONCURRENCY, MAX_SAMPLES, STEP, TIMEOUT
+from descheduler_profiling.history.defaults import CEILING, MAX_CONCURRENCY, MAX_SAMPLES, REFIT, STEP, TIMEOUT
 from descheduler_profiling.history.gpu_queries import GPU_ACTIVITY
 from descheduler_profiling.history.prometheus.sigv4 import SERVICE
 from descheduler_profiling.history.sources import are_matchers
@@ -175,6 +175,8 @@ class HistoryPolicy(Section):
     """How far back to read; daily and weekly patterns need several of theirs."""
     step: Duration = Field(default=timedelta(seconds=STEP), ge=timedelta(seconds=30), le=timedelta(hours=1))
     """Time between two points."""
+    refit: Duration = Field(default=timedelta(seconds=REFIT), ge=timedelta(0), le=timedelta(hours=6))
+    """How long forecasts go on from one fit: cycles before it is over add what is new since; 0: each fits anew."""
     timeout: Duration = Field(default=timedelta(seconds=TIMEOUT), ge=timedelta(seconds=1), le=timedelta(minutes=10))
     """How long one query may take."""
     max_concurrency: int = Field(default=MAX_CONCURRENCY, ge=1, le=32)

@@ -98,7 +98,7 @@ def _what(finding: FindingRow, gain: str) -> Text:
     name = words.subject(finding.subject)
     measure = finding.measure.removesuffix(", fraction of allocatable")
     what = Text(f"{name}: {measure}" if measure else name)
-    for line in (gain, words.numbers(finding)):
+    for line in (gain, words.numbers(finding), words.refused(finding)):
         if line:
             what.append(f"\n{line}", style="dim")
     return what

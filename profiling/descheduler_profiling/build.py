@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats16, Floats32
+from descheduler.model.arrays import Floats32
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
-from descheduler_profiling.features import Features, features
+from descheduler_profiling.features import NAMES, Features, columns_of, features, latest, seasons_of
 from descheduler_profiling.layout import Layout, layout
-from descheduler_profiling.peaks import peaks
+from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
-from descheduler_profiling.profiles import SignalProfiles, packed
-from descheduler_profiling.quantiles import curve, sampled_peak
+from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
+from descheduler_profiling.quantiles import hottest, sampled_peak
 from descheduler_profiling.race import MODELS
-from descheduler_profiling.selection import Selection, select
+from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.selection import select
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, HOUR, ProfileSettings
 
@@ -38,19 +40,15 @@ class Chunk:
     before: Floats32 | None
 
 
+Rows = dict[str, NDArray[Any]]
+"""Columns of some rows by name: those of SignalProfiles, and `coefficients`, `smooth`, `exact`, `gain` of its fit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a worker returns for its rows; shapes as in SignalProfiles."""
+    """What a worker returns for its rows."""
 
-    vectors: Floats32
-    confidence: Floats32
-    levels: Floats32
-    shapes: Floats16
-    scales: Floats32
-    peaks: Floats32
-    shares: Floats32
-    losses: Floats32
-    coverage: Floats32
+    rows: Rows
     why: tuple[str, ...]
 
 
@@ -66,41 +64,55 @@ def build(
     `previous` profiles of the same signal hold the choice of models steady.
     """
     settings = settings or ProfileSettings()
-    runner = executor or InProcess()
     plan = layout(history.step, settings.horizons, history.values.shape[1])
-    joined = _room(len(history.keys), plan, settings)
+    made = built(history, plan, settings, executor or InProcess(), previous)
+    return assembled(history, made, plan, settings, made.rows["confidence"], history.end)
+
+
+def built(
+    history: History, plan: Layout, settings: ProfileSettings, runner: ChunkRunner, previous: SignalProfiles | None
+) -> Built:
+    """What can be said of each row by itself."""
+    joined = _room(len(history.keys), history.values.shape[1], plan, settings)
     why: list[str] = []
-    at = 0
     for part in runner.map(build_chunk, _chunks(history, plan, settings, previous)):
-        end = at + len(part.why)
         for name, whole in joined.items():
-            whole[at:end] = getattr(part, name)
+            whole[len(why) : len(why) + len(part.why)] = part.rows[name]
         why.extend(part.why)
-        at = end
-    made = SignalProfiles(
+    return Built(joined, tuple(why))
+
+
+def assembled(
+    history: History, made: Built, plan: Layout, settings: ProfileSettings, own: Floats32, at: int
+) -> SignalProfiles:
+    """Profiles of rows that were fitted at a time (unix seconds) with confidences of their `own` [S]."""
+    rows = dict(made.rows)
+    seasons = Seasons(rows.pop("smooth"), rows.pop("exact"), rows.pop("gain"), plan.steps)
+    profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
         keys=history.keys,
         origin=history.end,
         step=history.step,
         layout=plan,
-        why=tuple(why),
+        why=made.why,
+        fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons),
         quantiles=settings.quantiles,
         pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
         complete=history.complete,
         problems=history.problems,
         standing_still=history.standing_still,
         absent=history.absent,
-        **joined,
+        **rows,
     )
-    return borrowed(made, settings)
+    return borrowed(profiles, settings)
 
 
 def build_chunk(chunk: Chunk) -> Built:
-    """Profiles of some rows."""
+    """What can be said of the rows of a chunk."""
     parts = [_build_rows(chunk, at, at + CACHED) for at in range(0, len(chunk.values), CACHED)]
-    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Built) if f.name != "why"}
-    return Built(**joined, why=tuple(reason for p in parts for reason in p.why))
+    joined = {name: np.concatenate([part.rows[name] for part in parts]) for name in parts[0].rows}
+    return Built(joined, tuple(reason for part in parts for reason in part.why))
 
 
 def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
@@ -109,53 +121,55 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     values = cleaned.values
     confidence, why = confidence_of(cleaned, chunk.step, settings.min_history)
     if values.shape[1] == 0:
-        return _nothing(len(values), plan, settings, why)
-    made = features(values, chunk.step, plan.steps, settings.half_life)
-    added = vectors(values, made, plan, max(1, DAY // chunk.step))
-    selected = _selected(values, made, plan, settings, added, _before(chunk, start, stop))
-    levels = _levels(settings)
-    highest = peaks(values, selected.curves[levels.index(0.95)], selected.curves[levels.index(0.99)], chunk.step)
-    curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
-    forecasts = curves.transpose(1, 0, 2)
-    if settings.limit is not None:
-        limit = np.float32(settings.limit)
-        added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
-        forecasts, highest = np.minimum(forecasts, limit), np.minimum(highest, limit)
+        return Built(_room(len(values), 0, plan, settings), why)
+    made = features(values, chunk.step, settings.half_life)
+    now = latest(made.filled, seasons_of(made, settings.half_life), chunk.step)
+    added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
+    limit = _limit(settings)
+    added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
+    p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
+    highest = np.minimum(peaks(values, p95, p99, chunk.step), limit)
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(highest[:, index] - sampled_peak(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
-    unknown = confidence == 0
-    scales, shapes = packed(forecasts)
-    for one in (added, highest, scales):
-        one[unknown] = 0
-    asked = len(settings.quantiles)
-    return Built(
-        vectors=added,
-        confidence=confidence,
-        levels=made.hour[:, -1],
-        shapes=shapes,
-        scales=scales,
-        peaks=highest,
-        shares=selected.weights[:asked].transpose(1, 0, 2),
-        losses=selected.losses[:asked].transpose(1, 0, 2),
-        coverage=selected.coverage[:asked].transpose(1, 0, 2),
-        why=why,
-    )
-
-
-def _selected(
-    values: Floats32, made: Features, plan: Layout, settings: ProfileSettings, added: Floats32, before: Floats32 | None
-) -> Selection:
-    """The race; or, without selection, what the vectors themselves say."""
-    levels = _levels(settings)
+    rows = _unraced(len(values), plan, settings) | {
+        "vectors": added,
+        "confidence": confidence,
+        "levels": now.hour,
+        "peaks": highest,
+        "coefficients": coefficients,
+        "smooth": now.seasons.smooth,
+        "exact": now.seasons.exact,
+        "gain": now.seasons.gain,
+    }
     if settings.select:
-        return select(values, made, plan, levels, before)
-    curves = np.stack([curve(plan, added, q) for q in levels])
-    shape = curves.shape[:2]
-    untested = np.full((*shape, len(MODELS)), np.nan, np.float32)
-    return Selection(
-        curves, np.zeros_like(untested), untested, np.full((*shape, len(plan.buckets)), np.nan, np.float32)
-    )
+        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop))
+    for name in ("vectors", "peaks", "scales"):
+        rows[name][confidence == 0] = 0
+    return Built(rows, why)
+
+
+def _raced(values: Floats32, made: Features, plan: Layout, settings: ProfileSettings, before: Floats32 | None) -> Rows:
+    """What the race says of single workloads."""
+    levels, asked = _levels(settings), len(settings.quantiles)
+    selected = select(values, made, plan, levels, before)
+    hour = columns_of(HOUR, plan.step)
+    p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
+    curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
+    limit = _limit(settings)
+    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit))
+    return {
+        "shapes": shapes,
+        "scales": scales,
+        "peaks": np.minimum(peaks(values, p95, p99, plan.step), limit),
+        "shares": selected.weights[:asked].transpose(1, 0, 2),
+        "losses": selected.losses[:asked].transpose(1, 0, 2),
+        "coverage": selected.coverage[:asked].transpose(1, 0, 2),
+    }
+
+
+def _limit(settings: ProfileSettings) -> np.float32:
+    return np.float32(np.inf if settings.limit is None else settings.limit)
 
 
 def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:
@@ -171,7 +185,7 @@ def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:
 
 def _levels(settings: ProfileSettings) -> list[float]:
     """Quantiles for which models race: those asked for, then those that peaks are made of."""
-    return [*settings.quantiles, *(q for q in (0.95, 0.99) if q not in settings.quantiles)]
+    return [*settings.quantiles, *(q for q in PEAK_LEVELS if q not in settings.quantiles)]
 
 
 def _rising(settings: ProfileSettings) -> list[int]:
@@ -184,24 +198,31 @@ def _back(settings: ProfileSettings) -> list[int]:
     return [order.index(i) for i in range(len(order))]
 
 
-def _room(count: int, plan: Layout, settings: ProfileSettings) -> dict[str, Any]:
-    """Room for all rows, so that parts are not held twice."""
-    asked = len(settings.quantiles)
-    return {
+def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> Rows:
+    """Room for all rows of a history of so many columns, so that parts are not held twice."""
+    around = plan.steps + min(columns_of(HOUR, plan.step), columns)
+    return _unraced(count, plan, settings) | {
         "vectors": np.zeros((count, plan.width), np.float32),
         "confidence": np.zeros(count, np.float32),
         "levels": np.zeros(count, np.float32),
-        "shapes": np.zeros((count, asked, plan.steps), np.float16),
-        "scales": np.zeros(count, np.float32),
         "peaks": np.zeros((count, 2), np.float32),
+        "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
+        "smooth": np.zeros((count, around), np.float32),
+        "exact": np.zeros((count, around), np.float32),
+        "gain": np.zeros(count, np.float32),
+    }
+
+
+def _unraced(count: int, plan: Layout, settings: ProfileSettings) -> Rows:
+    """What there is of a race that nobody ran."""
+    asked = len(settings.quantiles)
+    return {
+        "shapes": np.zeros((count, asked if settings.select else 0, plan.steps), np.float16),
+        "scales": np.zeros(count, np.float32),
         "shares": np.zeros((count, asked, len(MODELS)), np.float32),
         "losses": np.full((count, asked, len(MODELS)), np.nan, np.float32),
         "coverage": np.full((count, asked, len(plan.buckets)), np.nan, np.float32),
     }
-
-
-def _nothing(rows: int, plan: Layout, settings: ProfileSettings, why: tuple[str, ...]) -> Built:
-    return Built(**_room(rows, plan, settings), why=why)
 
 
 def _chunks(

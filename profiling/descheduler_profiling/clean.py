@@ -25,23 +25,42 @@ def clean(values: Floats32, absurd: float, spike: float = 1000.0) -> Cleaned:
     Absurd is more than `absurd`, or more than `spike` times the 99th percentile of the row and alone (fewer than one
     sample in a thousand): the mark of a counter reset read as an increase, not of load.
     """
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(values) & (values >= 0) & (values <= absurd)
-    out = np.where(usable, values, np.float32(np.nan)).astype(np.float32, copy=False)
-    high = _beyond(out, spike)
+    columns = values.shape[1]
+    out = values.astype(np.float32, copy=False)
+    measured, dropped = np.full(len(values), columns, np.int64), np.zeros(len(values), np.int64)
+    doubtful = _doubtful(values, absurd)
+    if doubtful.size:
+        out = out.copy()
+        some = values[doubtful]
+        with np.errstate(invalid="ignore"):
+            usable = np.isfinite(some) & (some >= 0) & (some <= absurd)
+        out[doubtful] = np.where(usable, some, np.float32(np.nan))
+        measured[doubtful] = usable.sum(axis=1)
+        dropped[doubtful] = columns - np.isnan(some).sum(axis=1) - measured[doubtful]
+    high = _beyond(out, doubtful, spike)
     if high is not None:
-        out[high] = np.nan
-        usable &= ~high
-    measured = usable.sum(axis=1)
-    dropped = np.isfinite(values).sum(axis=1) + np.isinf(values).sum(axis=1) - measured
-    return Cleaned(out, dropped.astype(np.int64), measured.astype(np.int64))
+        out = np.where(high, np.float32(np.nan), out)
+        measured -= high.sum(axis=1)
+        dropped += high.sum(axis=1)
+    return Cleaned(out, dropped, measured)
 
 
-def _beyond(values: Floats32, spike: float) -> NDArray[np.bool_] | None:
-    """Mask [S, T] of lone absurd samples, or None when no row has any."""
+def _doubtful(values: Floats32, absurd: float) -> NDArray[np.int64]:
+    """Rows that hold anything but usable samples: few, and all others are taken as they are."""
+    if values.shape[1] == 0:
+        return np.empty(0, np.int64)
+    with np.errstate(invalid="ignore"):
+        return np.flatnonzero(~((values.min(axis=1) >= 0) & (values.max(axis=1) <= absurd)))
+
+
+def _beyond(values: Floats32, torn: NDArray[np.int64], spike: float) -> NDArray[np.bool_] | None:
+    """Mask [S, T] of lone absurd samples, or None when no row has any; `torn` rows may have gaps."""
     if values.shape[1] < 100:
         return None
-    filled = np.where(np.isnan(values), np.float32(0), values)
+    filled = values
+    if torn.size:
+        filled = values.copy()
+        filled[torn] = np.where(np.isnan(filled[torn]), np.float32(0), filled[torn])
     top = filled.max(axis=1)
     mean = filled.mean(axis=1)
     # A lone spike of 1,000 times the rest pulls the mean to at least its share of the columns.

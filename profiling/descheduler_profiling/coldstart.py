@@ -33,7 +33,7 @@ def borrowed(made: SignalProfiles, settings: ProfileSettings) -> SignalProfiles:
     if not young or not donors:
         return made
     vectors, peaks, scales, shapes = made.vectors.copy(), made.peaks.copy(), made.scales.copy(), made.shapes.copy()
-    confidence, why = made.confidence.copy(), list(made.why)
+    confidence, why, borrowers = made.confidence.copy(), list(made.why), made.fitted.lent.copy()
     donor_marks = [_mark(known[row]) for row in donors]
     images = _index([mark[0] for mark in donor_marks])
     kinds = _index([mark[1] for mark in donor_marks])
@@ -53,11 +53,19 @@ def borrowed(made: SignalProfiles, settings: ProfileSettings) -> SignalProfiles:
         lent = np.mean(_curves(made, chosen) * scale[:, None, None], axis=0)
         mine = _curves(made, np.array([row]))[0]
         scales[row : row + 1], shapes[row : row + 1] = packed(np.maximum(mine, own * mine + (1 - own) * lent)[None])
+        borrowers[row] = True
         confidence[row] = max(float(made.confidence[row]), CONFIDENCE * (1 - own))
         reason = f"borrowed from {near.size} workloads of the same {by}"
         why[row] = f"{why[row]}, {reason}" if why[row] else reason
     return replace(
-        made, vectors=vectors, scales=scales, shapes=shapes, peaks=peaks, confidence=confidence, why=tuple(why)
+        made,
+        vectors=vectors,
+        scales=scales,
+        shapes=shapes,
+        peaks=peaks,
+        confidence=confidence,
+        why=tuple(why),
+        fitted=replace(made.fitted, lent=borrowers),
     )
 
 

@@ -1,10 +1,7 @@
 """What a forecast may know at an instant: levels of the last hour, day and week, and the time of day.
 
-All features are *as of*: the value used for a step `lead` ahead of an origin was known at that origin. A seasonal
-profile is an exponentially weighted mean over days for each slot of the day, updated once a day, so its value for a
-future step needs no sample later than one day before that step; one pass therefore serves every past origin.
-
-Gaps are filled with the last measured value for these features only; samples and errors are never taken from a gap.
+All features are *as of*: the value used for a step `lead` ahead of an origin was known at that origin. Gaps are filled
+with the last measured value for these features only; samples and errors are never taken from a gap.
 """
 
 from __future__ import annotations
@@ -15,62 +12,98 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
-from descheduler_profiling.settings import DAY, HOUR
+from descheduler_profiling.seasons import Seasons, around_the_end, seasonal, smoothing
+from descheduler_profiling.settings import DAY, HOUR, WEEK
+from descheduler_profiling.windows import centred, running, trailing, trailing_at
 
-NAMES = ("season", "exact", "season_now", "hour", "day")
-SMOOTH = 7  # slots over which a day's usage is averaged before it enters the seasonal profile
+OF_TARGETS = ("season", "exact")
+OF_ORIGINS = ("season_now", "hour", "day")
+NAMES = (*OF_TARGETS, *OF_ORIGINS)
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Columns are time: `season` and `exact` [S, T + H] reach into the future; the others [S, T] do not."""
+    """The features at every column of a history; `season` and `exact` [S, T + H] reach into the future."""
 
+    step: int
     season: Floats32
     exact: Floats32  # the same without smoothing: what starts on the minute
-    season_now: Floats32  # mean of `season` over the last hour
-    hour: Floats32
-    day: Floats32
-    week: Floats32
     first: Ints  # [S] first measured column (T where none)
-    filled: Floats32  # values without gaps
+    filled: Floats32  # [S, T] values without gaps
+    sums: NDArray[np.float64]  # [S, T + 1] of them
+    season_sums: NDArray[np.float64]
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
-        """Features [S, N, F] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
-        week = self.week.take(origins, axis=1)
-        out = np.empty((*week.shape, len(NAMES)), np.float32)
-        for column, (values, at) in enumerate(
-            (
-                (self.season, targets),
-                (self.exact, targets),
-                (self.season_now, origins),
-                (self.hour, origins),
-                (self.day, origins),
-            )
-        ):
-            np.subtract(values.take(at, axis=1), week, out=out[..., column])
-        return out, week
+        """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
+        hour, day, week = (columns_of(seconds, self.step) for seconds in (HOUR, DAY, WEEK))
+        level = trailing_at(self.sums, week, origins)
+        out = np.empty((len(level), len(NAMES), len(origins)), np.float32)
+        out[:, 0] = self.season.take(targets, axis=1)
+        out[:, 1] = self.exact.take(targets, axis=1)
+        out[:, 2] = trailing_at(self.season_sums, hour, origins)
+        out[:, 3] = trailing_at(self.sums, hour, origins)
+        out[:, 4] = trailing_at(self.sums, day, origins)
+        out -= level[:, None]
+        return out, level
+
+    def mean(self, seconds: int) -> Floats32:
+        """Mean [S, T] of the last so many seconds, at every column."""
+        return trailing(self.sums, columns_of(seconds, self.step))
 
 
-def features(values: Floats32, step: int, ahead: int, half_life: float) -> Features:
-    """Features of cleaned values [S, T] for forecasts up to `ahead` steps, at most a day's worth of them.
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The features at the end of a history: `of_origin` [S, O] by OF_ORIGINS, those of the targets from `seasons`.
 
-    `half_life` of the seasonal profile in seconds.
+    `week` [S] is the level that all are relative to.
     """
-    per_hour, per_day = max(1, HOUR // step), max(1, DAY // step)
+
+    seasons: Seasons
+    of_origin: Floats32
+    week: Floats32
+
+    @property
+    def hour(self) -> Floats32:
+        """Mean [S] of the last hour."""
+        return self.of_origin[:, OF_ORIGINS.index("hour")]
+
+    def forecast(self, leads: Ints, coefficients: Floats32) -> Floats32:
+        """Forecasts [S, P] of the steps so far ahead [P], with coefficients [S, F]."""
+        targets, origin = coefficients[:, : len(OF_TARGETS)], coefficients[:, len(OF_TARGETS) :]
+        level = self.week * (1 - targets.sum(axis=1))
+        level += np.einsum("so,so->s", self.of_origin - self.week[:, None], origin)
+        at = self.seasons.past - 1 + leads
+        out: Floats32 = self.seasons.smooth.take(at, axis=1) * targets[:, :1]
+        out += self.seasons.exact.take(at, axis=1) * targets[:, 1:]
+        out += level[:, None]
+        return out
+
+
+def columns_of(seconds: int, step: int) -> int:
+    """So many columns are so many seconds; one at least."""
+    return max(1, seconds // step)
+
+
+def features(values: Floats32, step: int, half_life: float) -> Features:
+    """Features of cleaned values [S, T] for forecasts up to a day ahead; `half_life` of the season in seconds."""
+    per_day = columns_of(DAY, step)
     filled, first = fill(values)
-    smooth = centred(filled, max(1, min(SMOOTH, per_day // 12)))
-    season = seasonal(smooth, first, per_day, ahead, half_life / DAY)
-    sums = running(filled)
-    return Features(
-        season=season,
-        exact=seasonal(filled, first, per_day, ahead, half_life / DAY),
-        season_now=trailing(running(season[:, : values.shape[1]]), per_hour),
-        hour=trailing(sums, per_hour),
-        day=trailing(sums, per_day),
-        week=trailing(sums, 7 * per_day),
-        first=first,
-        filled=filled,
-    )
+    smooth = centred(filled, smoothing(per_day))
+    season = seasonal(smooth, first, per_day, per_day, half_life / DAY)
+    exact = seasonal(filled, first, per_day, per_day, half_life / DAY)
+    return Features(step, season, exact, first, filled, running(filled), running(season[:, : values.shape[1]]))
+
+
+def seasons_of(made: Features, half_life: float) -> Seasons:
+    """The seasonal forecasts that stand at the end of a history; `half_life` in seconds."""
+    return around_the_end(made.season, made.exact, made.first, made.step, half_life / DAY)
+
+
+def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:
+    """The features at the end of gapless values [S, T]."""
+    hour, day, week = (filled[:, -columns_of(seconds, step) :].mean(axis=1) for seconds in (HOUR, DAY, WEEK))
+    season_now = seasons.smooth[:, : seasons.past].mean(axis=1)
+    return Latest(seasons, np.stack([season_now, hour, day], axis=1), week)
 
 
 def fill(values: Floats32) -> tuple[Floats32, Ints]:
@@ -88,64 +121,7 @@ def fill(values: Floats32) -> tuple[Floats32, Ints]:
     np.maximum.accumulate(source, axis=1, out=source)
     source = np.maximum(source, np.minimum(start, columns - 1)[:, None])
     out = values.copy()
-    out[torn] = np.nan_to_num(np.take_along_axis(values[torn], source, axis=1), nan=0.0)
+    out[torn] = np.take_along_axis(values[torn], source, axis=1)
+    out[torn[start == columns]] = 0
     first[torn] = start
     return out, first
-
-
-def running(values: Floats32) -> NDArray[np.float64]:
-    """Cumulative sums [S, T + 1] starting at 0; in double precision, as differences of them are taken."""
-    out = np.zeros((values.shape[0], values.shape[1] + 1), np.float64)
-    np.cumsum(values, axis=1, out=out[:, 1:])
-    return out
-
-
-def trailing(sums: NDArray[np.float64], width: int) -> Floats32:
-    """Mean [S, T] of the last `width` columns (fewer at the start), from `running` sums of gapless values."""
-    columns = sums.shape[1] - 1
-    out = np.empty((sums.shape[0], columns), np.float32)
-    head = min(width, columns)
-    out[:, :head] = sums[:, 1 : head + 1] / np.arange(1, head + 1)
-    np.divide(sums[:, width + 1 :] - sums[:, 1:-width], width, out=out[:, width:], casting="same_kind")
-    return out
-
-
-def centred(values: Floats32, width: int) -> Floats32:
-    """Centred mean over `width` columns of gapless values [S, T], narrower at the ends."""
-    half, columns = width // 2, values.shape[1]
-    if half == 0 or columns == 0:
-        return values
-    sums = running(values)
-    right = np.minimum(np.arange(columns) + half + 1, columns)
-    left = np.maximum(np.arange(columns) - half, 0)
-    out: Floats32 = ((sums[:, right] - sums[:, left]) / (right - left)).astype(np.float32)
-    return out
-
-
-def seasonal(values: Floats32, first: Ints, per_day: int, ahead: int, half_life_days: float) -> Floats32:
-    """Seasonal forecast [S, T + ahead] of gapless values: for each column the profile as it stood a day before it.
-
-    A plain mean while few days are known, exponential afterwards, so that no day is over-weighted at the start; during
-    the first day, where nothing is known, the first value.
-    """
-    rows, columns = values.shape
-    days = -(-columns // per_day)
-    lead_in = days * per_day - columns
-    padded = values
-    if lead_in:
-        padded = np.concatenate([np.broadcast_to(values[:, :1], (rows, lead_in)), values], axis=1)
-    forecast = np.empty((rows, (days + 1) * per_day), np.float32)
-    profile = forecast[:, :per_day]
-    profile[:] = padded[:, :1]
-    rate = 1.0 - 0.5 ** (1.0 / max(half_life_days, 0.1))
-    for day in range(days):
-        part = padded[:, day * per_day : (day + 1) * per_day]
-        # Days since the row was first measured, counting this one.
-        age = np.maximum(((day + 1) * per_day - lead_in - first) / per_day, 1.0)
-        gain = np.maximum(rate, 1.0 / age).astype(np.float32)[:, None]
-        following = forecast[:, (day + 1) * per_day : (day + 2) * per_day]
-        np.subtract(part, profile, out=following)
-        following *= gain
-        following += profile
-        profile = following
-    return forecast[:, lead_in : lead_in + columns + ahead]

@@ -26,26 +26,26 @@ DAY_LEVELS = {"median of days": 0.53, "mean of days": 0.50}
 DAY_ABOVE = {"median of days": 0.251, "last day": 0.587}  # of their height above the mean
 DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
 DAYS = 7
+PEAK_LEVELS = (0.95, 0.99)  # quantiles that the next hour's peak is made of
 
 
 def peaks(values: Floats32, p95: Floats32, p99: Floats32, step: int) -> Floats32:
     """[S, 2]: what the largest usage of the next hour and of the next day stays under, 95 times of 100.
 
-    From cleaned values [S, T] and the forecast quantiles of each step [S, H]; 0 for a row without samples.
+    From cleaned values [S, T] and the highest forecast quantiles within the next hour [S]; 0 for a row without samples.
     """
     rows = values.shape[0]
     if values.shape[1] == 0:
         return np.zeros((rows, 2), np.float32)
     hour, per_day = max(1, HOUR // step), max(1, DAY // step)
     mean = _mean(values)
-    level = p95[:, :hour].max(axis=1)
     near = (
         HOUR_LEVELS["largest of an hour"] * _largest(values[:, -hour:])
         + HOUR_LEVELS["mean of an hour"] * _mean(values[:, -hour:])
         + HOUR_LEVELS["largest of six hours"] * _largest(values[:, -6 * hour :])
-        + HOUR_LEVELS["p95"] * level
-        + HOUR_LEVELS["p99"] * p99[:, :hour].max(axis=1)
-        + HOUR_ABOVE * np.maximum(level - mean, 0)
+        + HOUR_LEVELS["p95"] * p95
+        + HOUR_LEVELS["p99"] * p99
+        + HOUR_ABOVE * np.maximum(p95 - mean, 0)
     )
     days = _days(values, per_day)
     mean_day = _mean(days[:, :DAYS])

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32
-from descheduler_profiling.features import NAMES, Features
+from descheduler.model.arrays import Floats32, Ints
+from descheduler_profiling.features import NAMES, Features, Latest
 from descheduler_profiling.layout import Bucket, Layout
 
 TOWARDS_ALL = 1.5  # weight of what all rows say against one row's own samples
 RIDGE = 1e-3
+FEWEST = 8  # known residuals of which others are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,28 @@ class Fit:
     residuals: Floats32
 
 
-def vectors(values: Floats32, made: Features, plan: Layout, min_seen: int) -> Floats32:
-    """Forecast vectors [S, D] of cleaned values [S, T]; rows without any sample are all zero."""
-    rows, columns = values.shape
-    out = np.zeros((rows, plan.width), np.float32)
-    if columns == 0 or rows == 0:
-        return out
-    last = np.full(plan.points, columns - 1)
-    x, week = made.at(last, columns - 1 + plan.point_leads)
-    owner = np.minimum(plan.bucket_of_step[plan.point_leads - 1], len(plan.buckets) - 1)
+def vectors(values: Floats32, made: Features, now: Latest, plan: Layout, min_seen: int) -> tuple[Floats32, Floats32]:
+    """Forecast vectors [S, D] of cleaned values [S, T], and the coefficients [S, B, F] that their points come from.
+
+    Rows without any sample are all zero.
+    """
+    out = np.zeros((len(values), plan.width), np.float32)
+    coefficients = np.zeros((len(values), len(plan.buckets), len(NAMES)), np.float32)
     for index, bucket in enumerate(plan.buckets):
         fit = fit_bucket(values, made, bucket, min_seen)
-        mine = owner == index
-        out[:, : plan.points][:, mine] = week[:, mine] + np.einsum("snf,sf->sn", x[:, mine], fit.coefficients)
-        level = made.week[:, -1]
-        out[:, bucket.offset : bucket.offset + bucket.size] = _filled(fit.residuals, values, level)
+        coefficients[:, index] = fit.coefficients
+        out[:, bucket.offset : bucket.offset + bucket.size] = _filled(fit.residuals, values, now.week)
+    out[:, : plan.points] = points(now, plan, coefficients)
+    return out, coefficients
+
+
+def points(now: Latest, plan: Layout, coefficients: Floats32) -> Floats32:
+    """The points [S, P] of forecast vectors, with coefficients [S, B, F]."""
+    out = np.empty((len(coefficients), plan.points), np.float32)
+    bucket_of_point = plan.bucket_of_step[plan.point_leads - 1]
+    for index in range(len(plan.buckets)):
+        mine = np.flatnonzero(bucket_of_point == index)
+        out[:, mine] = now.forecast(plan.point_leads[mine], coefficients[:, index])
     return out
 
 
@@ -51,25 +59,26 @@ def fit_bucket(values: Floats32, made: Features, bucket: Bucket, min_seen: int) 
     """Fit one bucket to values [S, T] at its past origins; the fit has the errors made there [S, N], in their unit."""
     columns = values.shape[1]
     origins = np.repeat(columns - 1 - bucket.ages, bucket.leads.shape[1])
-    targets = origins + bucket.leads.ravel()
-    inside = origins >= 0
-    origins, targets = np.maximum(origins, 0), np.maximum(targets, 0)
-    x, week = made.at(origins, np.minimum(targets, columns - 1))
-    y = values[:, np.minimum(targets, columns - 1)] - week
-    usable = np.isfinite(y) & inside[None, :] & (origins[None, :] >= (made.first + min_seen)[:, None])
-    x *= usable[..., None]
+    there = np.flatnonzero(origins >= min_seen)  # of no row is more known at the others
+    origins = origins[there]
+    targets = origins + bucket.leads.ravel()[there]
+    x, week = made.at(origins, targets)
+    y = values.take(targets, axis=1) - week
+    usable = np.isfinite(y) & (origins[None, :] >= (made.first + min_seen)[:, None])
+    x *= usable[:, None, :]
     y = np.where(usable, y, np.float32(0))
     beta = _ridge(x, y, usable)
-    errors = np.where(usable, y - np.einsum("snf,sf->sn", x, beta), np.float32(np.nan))
+    errors = np.full((len(values), bucket.size), np.nan, np.float32)
+    errors[:, there] = np.where(usable, y - (beta[:, None, :] @ x)[:, 0], np.float32(np.nan))
     return Fit(beta, errors)
 
 
 def _ridge(x: Floats32, y: Floats32, usable: NDArray[np.bool_]) -> Floats32:
-    """Coefficients [S, F], shrunk towards the fit over all rows; scale-free."""
+    """Coefficients [S, F] for y [S, N] by x [S, F, N], shrunk towards the fit over all rows; scale-free."""
     features = len(NAMES)
     count = np.maximum(usable.sum(axis=1), 1)
-    gram = np.einsum("snf,sng->sfg", x, x).astype(np.float64) / count[:, None, None]
-    cross = np.einsum("snf,sn->sf", x, y).astype(np.float64) / count[:, None]
+    gram = (x @ x.transpose(0, 2, 1)).astype(np.float64) / count[:, None, None]
+    cross = (x @ y[..., None])[..., 0].astype(np.float64) / count[:, None]
     scale = np.maximum(np.einsum("sn,sn->s", y, y).astype(np.float64) / count, 1e-30)
     alive = scale > 1e-20
     gram, cross = gram / scale[:, None, None], cross / scale[:, None]
@@ -92,13 +101,22 @@ def _filled(residuals: Floats32, values: Floats32, level: Floats32) -> Floats32:
     known = np.isfinite(residuals)
     have = known.sum(axis=1)
     out = residuals
-    for row in np.flatnonzero(have < residuals.shape[1]):
-        if have[row] >= 8:
-            pool = residuals[row, known[row]]
-        else:
-            measured = values[row, np.isfinite(values[row])]
-            pool = measured - level[row] if measured.size else np.zeros(1, np.float32)
-        gaps = np.flatnonzero(~known[row]) if have[row] >= 8 else np.arange(residuals.shape[1])
-        # Evenly over the pool in time order: deterministic, and neighbours stay neighbours.
-        out[row, gaps] = pool[(np.arange(gaps.size) * pool.size) // max(gaps.size, 1)]
+    # Rows of one age know the same past: few patterns, and most rows have the first.
+    open_rows = np.flatnonzero(have < residuals.shape[1])
+    alike: dict[bytes, list[int]] = {}
+    for row in open_rows[have[open_rows] >= FEWEST].tolist():
+        alike.setdefault(known[row].tobytes(), []).append(row)
+    for rows in alike.values():
+        pool, gaps = np.flatnonzero(known[rows[0]]), np.flatnonzero(~known[rows[0]])
+        column = np.array(rows)[:, None]
+        out[column, gaps] = out[column, pool[_evenly(gaps.size, pool.size)]]
+    for row in open_rows[have[open_rows] < FEWEST].tolist():
+        measured = values[row, np.isfinite(values[row])]
+        apart = measured - level[row] if measured.size else np.zeros(1, np.float32)
+        out[row] = apart[_evenly(residuals.shape[1], apart.size)]
     return out
+
+
+def _evenly(count: int, pool: int) -> Ints:
+    """Which of a pool to take [count]: in time order, so that neighbours stay neighbours."""
+    return (np.arange(count) * pool) // max(count, 1)

@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats16, Floats32
+from descheduler.model.arrays import Floats16, Floats32, Mask
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.race import MODELS
+from descheduler_profiling.seasons import Seasons
 from descheduler_profiling.settings import QUANTILES
 
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
@@ -51,6 +52,21 @@ class Profile:
     peaks: tuple[float, float] = (0.0, 0.0)  # next hour, next day, at 0.95
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What the points of vectors are made of, for when the history has grown (refresh.py).
+
+    `at` is the end (unix seconds) of the history that it was fitted to; `confidence` [S] is that of each row's own
+    history, `lent` [S] marks rows that have borrowed. `coefficients` [S, B, F] by bucket and feature.
+    """
+
+    at: int
+    confidence: Floats32
+    lent: Mask
+    coefficients: Floats32
+    seasons: Seasons
+
+
 def packed(curves: Floats32) -> tuple[Floats32, Floats16]:
     """Scales [S] and shapes [S, Q, H] in half precision of curves [S, Q, H]: within a twentieth of a percent."""
     scales = np.abs(curves).max(axis=(1, 2), initial=0.0).astype(np.float32)
@@ -69,9 +85,12 @@ class SignalProfiles:
     acts on it. `origin` is the unix second after which the forecast begins; steps are `step` seconds apart.
 
     For single workloads the race of models says more than a vector can: `forecast` gives every step (kept as `shapes`
-    [S, Q, H] in half precision, 0..1 of `scales` [S]), `peaks` [S, 2] (next hour, next day, at 0.95), and how it went:
-    `shares` of the models and their backtest `losses` [S, Q, M], `coverage` [S, Q, B] of the blend. `levels` [S] is
-    the mean of the last hour.
+    [S, Q, H] in half precision, 0..1 of `scales` [S]; where none was run, Q is 0 there), `peaks` [S, 2] (next hour,
+    next day, at 0.95), and how it went: `shares` of the models and their backtest `losses` [S, Q, M], `coverage`
+    [S, Q, B] of the blend. `levels` [S] is the mean of the last hour.
+
+    After a refresh points of vectors, levels and confidence are new; the rest is as it was `fitted`, and what depends
+    on the time of the day is moved with it.
     """
 
     signal: str
@@ -90,12 +109,18 @@ class SignalProfiles:
     shares: Floats32
     losses: Floats32
     coverage: Floats32
+    fitted: Fitted
     quantiles: tuple[float, ...] = QUANTILES
     pod_level: Mapping[tuple[str, str], float] = field(default_factory=dict)
     complete: bool = True
     problems: tuple[str, ...] = ()
     standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
+
+    @property
+    def raced(self) -> bool:
+        """Whether models raced for the forecasts of single workloads."""
+        return int(self.shapes.shape[1]) > 0
 
     @cached_property
     def _rows(self) -> dict[WorkloadKey, int]:
@@ -126,6 +151,10 @@ class SignalProfiles:
         """Quantile of usage at each future step: [..., D] -> [..., H]."""
         return quantiles.curve(self.layout, vectors, q)
 
+    def hottest(self, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
+        """The highest point of the curve from now to the horizon: [..., D] -> [...]."""
+        return quantiles.hottest(self.layout, vectors, q, horizon_seconds)
+
     def peak(self, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
         """Quantile of the largest usage from now to the horizon: [..., D] -> [...]."""
         return quantiles.peak(self.layout, vectors, q, horizon_seconds)
@@ -137,10 +166,12 @@ class SignalProfiles:
     def forecast(self, rows: NDArray[np.int64], q: float) -> Floats32:
         """The best forecast of single workloads at one of `quantiles`, per future step: [R] -> [R, H].
 
-        Raises UsageError for a quantile that was not built.
+        Without a race it is what the vectors say. Raises UsageError for a quantile that was not built.
         """
         if q not in self.quantiles:
             raise UsageError(f"quantile {q} was not built; there are {', '.join(map(str, self.quantiles))}")
+        if not self.raced:
+            return self.curve(self.vectors[rows], q)
         shape = self.shapes[rows, self.quantiles.index(q)].astype(np.float32)
         return np.asarray(shape * self.scales[rows][:, None], np.float32)
 

@@ -8,6 +8,7 @@ finite number of samples.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -26,6 +27,29 @@ def curve(plan: Layout, vectors: Floats32, q: float) -> Floats32:
     points = interpolated(plan, vectors, steps)
     out: Floats32 = np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
     return out
+
+
+def hottest(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
+    """The highest point of the curve from now to the horizon: [..., D] -> [...]."""
+    level = np.zeros(vectors.shape[:-1], np.float32)
+    for bucket, leads in _corners(plan, max(1, int(horizon_seconds // plan.step))):
+        top = interpolated(plan, vectors, leads).max(axis=-1)
+        np.maximum(level, top + _margin(plan, bucket, vectors, q), out=level)
+    return level
+
+
+def _corners(plan: Layout, steps: int) -> Iterator[tuple[Bucket, Ints]]:
+    """Each bucket within so many steps, and the leads at which a curve can have its top.
+
+    Within a bucket the margin is one and the same and the curve is straight between kept points.
+    """
+    kept = plan.point_leads
+    for bucket in plan.buckets:
+        last = min(bucket.last, steps)
+        if last < bucket.first:
+            return
+        inside = kept[(kept > bucket.first) & (kept < last)]
+        yield bucket, np.concatenate([[bucket.first], inside, [last]]).astype(np.int64)
 
 
 def at(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:

@@ -18,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
-from descheduler_profiling.features import Features, fill, running, seasonal, trailing
+from descheduler_profiling.features import Features, fill
+from descheduler_profiling.seasons import seasonal
+from descheduler_profiling.settings import DAY, HOUR
+from descheduler_profiling.windows import trailing
 
 RESOLUTION = 1024
 EDGES: Ints = np.concatenate(
@@ -92,12 +95,13 @@ def samples(values: Floats32, made: Features, per_day: int) -> dict[str, Samples
     younger = np.arange(columns)[None, :] < (made.first + 2.25 * per_day)[:, None]
     hour = np.full_like(values, np.nan)
     back = (5 * per_day) // 8  # the middle of the last bucket: how old the last hour's mean will be
+    level = made.mean(HOUR)
     if columns > back:
-        hour[:, back:] = values[:, back:] - made.hour[:, : columns - back]
+        hour[:, back:] = values[:, back:] - level[:, : columns - back]
     still = np.zeros((rows, per_day), np.float32)
     out = {
         "usage": Samples(_days(values, per_day), still),
-        "hour": Samples(_days(hour, per_day), still + made.hour[:, -1:]),
+        "hour": Samples(_days(hour, per_day), still + level[:, -1:]),
     }
     for name, base, unripe in (
         ("two days", _highest(envelope, (day, 2 * day), per_day), younger),
@@ -130,7 +134,7 @@ def _with_level(values: Floats32, made: Features, young: NDArray[np.bool_], per_
     """Relative to the smooth seasonal profile, moved half of the way to the level of the last day."""
     columns = values.shape[1]
     season = made.season[:, :columns]
-    error = np.float32(0.5) * (made.day - trailing(running(season), per_day))
+    error = np.float32(0.5) * (made.mean(DAY) - trailing(made.season_sums, per_day))
     rest = values - season
     lead = (3 * per_day) // 4
     if columns > lead:

@@ -28,7 +28,8 @@ class ProfileSettings:
     """How profiles are built.
 
     `quantiles` and `horizons` (seconds; each bucket reaches from the horizon before it to its own) are those of the
-    reported table and of the race between models; vectors answer any quantile. `min_history` (seconds measured) is
+    reported table and of the race between models, which is run to `select` among them; vectors answer any quantile, and
+    say the same with and without it. `min_history` (seconds measured) is
     what a workload needs to speak for itself; with less it borrows from its like. `half_life` (seconds) is how fast
     the seasonal profile and the pooled statistics forget. `limit` clips forecasts from above (1.0 for a fraction);
     what is above `absurd` is no measurement.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class Matches:
 
 def match_budgets(snapshot: ClusterSnapshot) -> Matches:
     """Match all budgets; a selector that is absent selects nothing, an empty one the whole namespace."""
+    return snapshot.once(Matches, partial(_match, snapshot))
+
+
+def _match(snapshot: ClusterSnapshot) -> Matches:
     namespaces, labels = snapshot.looks.namespaces, snapshot.looks.labels
     width = max(1, len(labels.values))
     pairs = namespaces.rows.astype(np.int64) * width + labels.rows
@@ -78,7 +83,8 @@ def _healthy(
     snapshot: ClusterSnapshot, row: NDArray[np.int32], matching: Sequence[tuple[int, ...]]
 ) -> NDArray[np.int64]:
     """[B] what the budgets' controller would count as healthy now (disruption.go, `countHealthyPods`)."""
-    well = np.array([p.ready and p.deleting is None and not p.terminal for p in snapshot.pods], np.bool_)
+    columns = snapshot.columns
+    well = columns.pod_ready & ~columns.pod_ending & ~columns.pod_terminal
     by_row = np.bincount(row[well], minlength=len(matching)).tolist()
     out = np.zeros(len(snapshot.budgets), np.int64)
     for found, pods in zip(matching, by_row, strict=True):

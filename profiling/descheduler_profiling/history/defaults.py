@@ -2,6 +2,8 @@
 
 STEP = 300
 """Seconds between two points."""
+REFIT = 3600
+"""Seconds for which profiles go on from one fit."""
 TIMEOUT = 60.0
 """Seconds that one query may take."""
 MAX_CONCURRENCY = 2

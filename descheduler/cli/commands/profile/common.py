@@ -53,7 +53,7 @@ def profiles_document(
 
     policy = read_policy(policy_file, options)
     observed = read(options, policy, signals)
-    by_signal = profile(observed)
+    by_signal = profile(observed, race=True)
     made = [by_signal[signal] for signal in signals]
     doc = export.document(made, created=observed.now, cluster=observed.snapshot.cluster)
     there = existing(observed.snapshot)

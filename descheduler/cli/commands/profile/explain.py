@@ -70,7 +70,7 @@ def _explain(
 
     policy = read_policy(policy_file, options)
     observed = read(options, policy, (signal,))
-    made = profile(observed)[signal]
+    made = profile(observed, race=True)[signal]
     if not made.keys and made.problems:
         raise HistoryPartial(f"no history of {signal}: {'; '.join(made.problems)}")
     row = made.row(found(name, made.keys))

@@ -1,0 +1,132 @@
+"""Profiles brought to the end of a history that has grown, by the fit that they have.
+
+What is new in a few steps is where each workload stands; how it goes on from there, and how far that is off, changes
+slowly. So the points are made anew with the coefficients of before, and the errors of past forecasts stay. Rows that
+the fit does not know, or knew otherwise, are fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler_profiling.build import CACHED, Built, Rows, assembled, build, built
+from descheduler_profiling.clean import clean
+from descheduler_profiling.confidence import confidence_of
+from descheduler_profiling.executors import InProcess
+from descheduler_profiling.features import columns_of, fill, latest
+from descheduler_profiling.history.defaults import REFIT
+from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.points import points
+from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.series import History
+from descheduler_profiling.settings import HOUR, WEEK, ProfileSettings
+
+JUMP = 0.02  # change of a confidence that is more than time alone makes
+
+
+def brought_up_to_date(
+    history: History,
+    settings: ProfileSettings | None = None,
+    previous: SignalProfiles | None = None,
+    refit: float = REFIT,
+) -> SignalProfiles:
+    """Profiles at the end of a history: the `previous` ones refreshed while their fit is younger than `refit` seconds
+    and the history is theirs, else built anew."""
+    settings = settings or ProfileSettings()
+    if previous is None or history.end - previous.fitted.at >= refit or not _goes_on(previous, history, settings):
+        return build(history, settings, previous=previous)
+    return refreshed(previous, history, settings)
+
+
+def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettings) -> bool:
+    """Whether the history is the one of the profiles or a few steps longer, and the same is asked of it."""
+    columns, seconds = history.values.shape[1], history.end - previous.origin
+    if not previous.keys or not columns or history.step != previous.step or seconds % history.step:
+        return False
+    wanted = layout(history.step, settings.horizons, columns)
+    return (
+        [bucket.last for bucket in wanted.buckets] == [bucket.last for bucket in previous.layout.buckets]
+        and (settings.quantiles, settings.select) == (previous.quantiles, previous.raced)
+        and previous.fitted.seasons.past == min(columns_of(HOUR, history.step), columns)
+        and 0 <= seconds // history.step <= min(columns, wanted.steps // 2)
+    )
+
+
+def refreshed(previous: SignalProfiles, history: History, settings: ProfileSettings) -> SignalProfiles:
+    """Profiles at the end of the same history, half a day later at most.
+
+    Vectors have new points and the errors that they had; what the race said is moved with the time of the day.
+    Deterministic; where nothing is new the vectors are what they were.
+    """
+    plan, new = previous.layout, (history.end - previous.origin) // history.step
+    source = previous.rows(history.keys)
+    rows = _carried(previous, source, new)
+    why: list[str] = []
+    for start in range(0, len(source), CACHED):
+        part = slice(start, start + CACHED)
+        views = {name: whole[part] for name, whole in rows.items()}
+        why.extend(_move(views, history.values[part], plan, new, settings))
+    anew = _known_otherwise(previous, source, rows["confidence"], history.end)
+    at = np.flatnonzero(anew)
+    if at.size:
+        few = replace(history, keys=tuple(history.keys[row] for row in at.tolist()), values=history.values[at])
+        fresh = built(few, plan, settings, InProcess(), previous)
+        for name, whole in rows.items():
+            whole[at] = fresh.rows[name]
+    own = np.where(anew, rows["confidence"], previous.fitted.confidence[source])
+    own[rows["confidence"] == 0] = 0
+    return assembled(history, Built(rows, tuple(why)), plan, settings, own, previous.fitted.at)
+
+
+def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
+    """Copies of the rows of before, any where `source` is -1."""
+    fitted = previous.fitted
+    # A curve reaches a day ahead: what is over goes to its end, a day later.
+    shapes = np.roll(previous.shapes[source], -new, axis=-1)
+    return {
+        "vectors": previous.vectors[source],
+        "confidence": previous.confidence[source],
+        "levels": previous.levels[source],
+        "shapes": shapes,
+        "scales": previous.scales[source],
+        "peaks": previous.peaks[source],
+        "shares": previous.shares[source],
+        "losses": previous.losses[source],
+        "coverage": previous.coverage[source],
+        "coefficients": fitted.coefficients[source],
+        "smooth": fitted.seasons.smooth[source],
+        "exact": fitted.seasons.exact[source],
+        "gain": fitted.seasons.gain[source],
+    }
+
+
+def _move(rows: Rows, values: Floats32, plan: Layout, new: int, settings: ProfileSettings) -> tuple[str, ...]:
+    """Bring some rows to the end of their values [S, T], of which the last `new` columns came since; in place."""
+    cleaned = clean(values, settings.absurd)
+    confidence, why = confidence_of(cleaned, plan.step, settings.min_history)
+    filled, _ = fill(cleaned.values)
+    seasons = Seasons(rows["smooth"], rows["exact"], rows["gain"], plan.steps).later(filled, new)
+    now = latest(filled, seasons, plan.step)
+    ahead = points(now, plan, rows["coefficients"])
+    limit = np.inf if settings.limit is None else settings.limit
+    rows["vectors"][:, : plan.points] = np.minimum(ahead, np.float32(limit))
+    rows["smooth"][:], rows["exact"][:] = seasons.smooth, seasons.exact
+    rows["levels"][:], rows["confidence"][:] = now.hour, confidence
+    for name in ("vectors", "peaks", "scales"):
+        rows[name][confidence == 0] = 0
+    return why
+
+
+def _known_otherwise(previous: SignalProfiles, source: Ints, confidence: Floats32, now: int) -> Mask:
+    """Rows [S] that must be fitted: new ones, such as borrowed, and those of which more or less is known than time
+    alone explains."""
+    fitted = previous.fitted
+    before = fitted.confidence[source]
+    explained = JUMP + (now - fitted.at) / WEEK
+    other = fitted.lent[source] | (np.abs(confidence - before) > explained) | (before == 0)
+    out: Mask = (source < 0) | (other & (confidence > 0))
+    return out

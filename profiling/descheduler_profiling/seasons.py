@@ -1,0 +1,107 @@
+"""Seasonal profiles: for each slot of the day an exponentially weighted mean over days.
+
+A profile is updated once a day, so its value for a future step needs no sample later than one day before that step:
+one pass over a history serves every past origin, and a new sample changes one slot of the day after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.arrays import Floats32, Ints
+from descheduler_profiling.settings import DAY, HOUR
+from descheduler_profiling.windows import centred
+
+SMOOTH = 7  # slots over which a day's usage is averaged before it enters the seasonal profile
+
+
+@dataclass(frozen=True, slots=True)
+class Seasons:
+    """Seasonal forecasts around the end of a history: E columns up to it, an hour's at most, and the H of a day after.
+
+    `smooth` and `exact` (without smoothing: what starts on the minute) [S, E + H]; `gain` [S] is what a new day weighs.
+    """
+
+    smooth: Floats32
+    exact: Floats32
+    gain: Floats32
+    per_day: int  # H
+
+    @property
+    def past(self) -> int:
+        """E."""
+        return int(self.exact.shape[1]) - self.per_day
+
+    def later(self, filled: Floats32, new: int) -> Seasons:
+        """The same at the end of gapless values [S, T] whose last `new` columns, half a day's at most, came since."""
+        columns, width = filled.shape[1], smoothing(self.per_day)
+        # The last few smoothed values were means over fewer columns than there are by now.
+        again = min(width // 2, self.past)
+        means = centred(filled[:, max(0, columns - new - 2 * again) :], width)
+        return replace(
+            self,
+            smooth=self._moved(self.smooth, means[:, means.shape[1] - new - again :], new),
+            exact=self._moved(self.exact, filled[:, columns - new :], new),
+        )
+
+    def _moved(self, forecast: Floats32, samples: Floats32, new: int) -> Floats32:
+        """Forecasts [S, E + H] moved on by `new` columns, with the samples [S, M] of the last ones, M >= new."""
+        rows, width = forecast.shape
+        many = samples.shape[1]
+        out = np.empty((rows, width + new), np.float32)
+        out[:, :width] = forecast
+        stop = width + new - self.per_day
+        was = out[:, stop - many : stop]
+        out[:, width + new - many :] = was + self.gain[:, None] * (samples - was)
+        return out[:, new:]
+
+
+def smoothing(per_day: int) -> int:
+    """Columns over which seasonal profiles are smoothed: never more than an hour to either side."""
+    return max(1, min(SMOOTH, per_day // 12))
+
+
+def around_the_end(smooth: Floats32, exact: Floats32, first: Ints, step: int, half_life: float) -> Seasons:
+    """What to keep of seasonal forecasts [S, T + H]; `first` [S] as in Features, `half_life` in days."""
+    per_day = max(1, DAY // step)
+    columns = exact.shape[1] - per_day
+    start = columns - min(max(1, HOUR // step), columns)
+    gain = gain_of((columns - first) / per_day, half_life)
+    return Seasons(smooth[:, start:].copy(), exact[:, start:].copy(), gain, per_day)
+
+
+def gain_of(days: NDArray[np.float64], half_life_days: float) -> Floats32:
+    """What one day weighs [S] after so many, itself included.
+
+    A plain mean while few days are known, exponential afterwards, so that no day is over-weighted at the start.
+    """
+    rate = 1.0 - 0.5 ** (1.0 / max(half_life_days, 0.1))
+    return np.asarray(np.maximum(rate, 1.0 / np.maximum(days, 1.0)), np.float32)
+
+
+def seasonal(values: Floats32, first: Ints, per_day: int, ahead: int, half_life_days: float) -> Floats32:
+    """Seasonal forecast [S, T + ahead] of gapless values: for each column the profile as it stood a day before it.
+
+    During the first day, where nothing is known, it is the first value.
+    """
+    rows, columns = values.shape
+    days = -(-columns // per_day)
+    lead_in = days * per_day - columns
+    padded = values
+    if lead_in:
+        padded = np.concatenate([np.broadcast_to(values[:, :1], (rows, lead_in)), values], axis=1)
+    forecast = np.empty((rows, (days + 1) * per_day), np.float32)
+    profile = forecast[:, :per_day]
+    profile[:] = padded[:, :1]
+    for day in range(days):
+        part = padded[:, day * per_day : (day + 1) * per_day]
+        gain = gain_of(((day + 1) * per_day - lead_in - first) / per_day, half_life_days)[:, None]
+        following = forecast[:, (day + 1) * per_day : (day + 2) * per_day]
+        np.subtract(part, profile, out=following)
+        following *= gain
+        following += profile
+        profile = following
+    return forecast[:, lead_in : lead_in + columns + ahead]
