@@ -17,7 +17,8 @@ from descheduler_profiling.settings import DAY, HOUR, WEEK
 from descheduler_profiling.windows import centred, running, trailing, trailing_at
 
 OF_TARGETS = ("season", "exact")
-OF_ORIGINS = ("season_now", "hour", "day")
+LEVELS = {"recent": 900, "three quarters": 2700, "hour": HOUR, "three hours": 3 * HOUR, "day": DAY}
+OF_ORIGINS = ("season_now", *LEVELS)
 NAMES = (*OF_TARGETS, *OF_ORIGINS)
 
 
@@ -35,14 +36,13 @@ class Features:
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
-        hour, day, week = (columns_of(seconds, self.step) for seconds in (HOUR, DAY, WEEK))
-        level = trailing_at(self.sums, week, origins)
+        level = trailing_at(self.sums, columns_of(WEEK, self.step), origins)
         out = np.empty((len(level), len(NAMES), len(origins)), np.float32)
         out[:, 0] = self.season.take(targets, axis=1)
         out[:, 1] = self.exact.take(targets, axis=1)
-        out[:, 2] = trailing_at(self.season_sums, hour, origins)
-        out[:, 3] = trailing_at(self.sums, hour, origins)
-        out[:, 4] = trailing_at(self.sums, day, origins)
+        out[:, 2] = trailing_at(self.season_sums, columns_of(HOUR, self.step), origins)
+        for at, seconds in enumerate(LEVELS.values(), 3):
+            out[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), origins)
         out -= level[:, None]
         return out, level
 
@@ -101,9 +101,9 @@ def seasons_of(made: Features, half_life: float) -> Seasons:
 
 def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:
     """The features at the end of gapless values [S, T]."""
-    hour, day, week = (filled[:, -columns_of(seconds, step) :].mean(axis=1) for seconds in (HOUR, DAY, WEEK))
+    *levels, week = (filled[:, -columns_of(seconds, step) :].mean(axis=1) for seconds in (*LEVELS.values(), WEEK))
     season_now = seasons.smooth[:, : seasons.past].mean(axis=1)
-    return Latest(seasons, np.stack([season_now, hour, day], axis=1), week)
+    return Latest(seasons, np.stack([season_now, *levels], axis=1), week)
 
 
 def fill(values: Floats32) -> tuple[Floats32, Ints]:

@@ -17,7 +17,7 @@ from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.features import NAMES, Features, Latest
 from descheduler_profiling.layout import Bucket, Layout
 
-TOWARDS_ALL = 1.5  # weight of what all rows say against one row's own samples
+TOWARDS_ALL = 1.5
 RIDGE = 1e-3
 FEWEST = 8  # known residuals of which others are made
 
