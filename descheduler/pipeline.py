@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
 from descheduler.execution.executors.registry import ChosenExecutor, choose
+from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
@@ -18,8 +20,9 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
-from descheduler.planning.problems import Problem
+from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
+from descheduler.planning.trials import Trial
 from descheduler.policy import Policy
 from descheduler_profiling.history.defaults import CEILING, REFIT
 from descheduler_profiling.history.plausible import JITTER
@@ -31,6 +34,8 @@ from descheduler_profiling.settings import Likeness, ProfileSettings
 LIMIT = {"gpu": 1.0}
 """Signals that cannot exceed a bound whatever the forecast says."""
 
+_HOUR = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -39,8 +44,19 @@ class Memory:
     ledger: LedgerView | None = None
     in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
     moved_last_hour: int = 0
-    paused: Mapping[str, str] = field(default_factory=dict)  # strategy -> why
+    trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)  # by strategy that is paused
     unproved: str = ""  # why landing cannot be directed, though it is installed
+
+    @classmethod
+    def of(cls, ledger: Ledger, now: float, unproved: str = "") -> Self:
+        """What follows at `now` (unix seconds) from what was moved before."""
+        return cls(
+            ledger=ledger,
+            in_flight=ledger.in_flight(now),
+            moved_last_hour=ledger.moved_within(_HOUR, now),
+            trials=ledger.trials(now),
+            unproved=unproved,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,11 @@ class Decision:
     problems: tuple[Problem, ...] = ()
     without_history: tuple[Blocked, ...] = ()
     unreadable: tuple[str, ...] = ()
+
+    @property
+    def tells(self) -> bool:
+        """Whether past moves can be judged by it: a plan that lacks data proves nothing about its findings."""
+        return not self.plan.acting_blocked and all(one.kind is ProblemKind.OBJECT for one in self.problems)
 
 
 def profile(
@@ -133,14 +154,18 @@ def outcome_of(
         histories=observed.histories,
     )
     settings = planning_settings(policy, observed.snapshot, memory.unproved)
-    return decide(survey(given, settings), chosen(policy, memory.paused))
+    return decide(survey(given, settings), chosen(policy, memory.trials))
 
 
 def decide_on(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
 ) -> Decision:
     """From what was seen to the plan. Same input, same plan."""
-    outcome = outcome_of(observed, policy, profiles, memory)
+    return decision_of(outcome_of(observed, policy, profiles, memory))
+
+
+def decision_of(outcome: Outcome) -> Decision:
+    """The same from the outcome."""
     given = outcome.context.given
     unreadable = (*given.snapshot.problems, *given.units.problems)
     return Decision(build_document(outcome), outcome.problems, outcome.without_history, unreadable)

@@ -8,7 +8,7 @@ from descheduler.contract.arguments import PluginArgs
 from descheduler.contract.each import each, unanswered
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
-from descheduler.contract.ranking import ranked, rate
+from descheduler.contract.ranking import Run, ranked, rate
 from descheduler.contract.registry import API_VERSION, EXECUTORS, available, load
 from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
 from descheduler.contract.strategy import Strategy, StrategyArgs
@@ -26,6 +26,7 @@ __all__ = [
     "PluginArgs",
     "RebalanceView",
     "Relocation",
+    "Run",
     "Scenario",
     "Strategy",
     "StrategyArgs",

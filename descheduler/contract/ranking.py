@@ -1,17 +1,18 @@
 """The order in which planning judges proposals: the most worth for its cost first.
 
-Strategies that search greedily follow the same measure, so that what they try first is judged first.
+Strategies that search greedily follow the same measure, so that what they try first is judged first. Proposals that
+`follow` one another are one run: they are worth what they are worth together, and are accepted together or not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from descheduler.model.arrays import Floats
 from descheduler.model.moves import Proposal
 
-_AFTER = 1.0 - 1e-9
-"""By how much less one that follows counts than the one before it: enough to come after it, whatever else ties."""
+Run = tuple[Proposal, ...]
+"""A proposal, and those that follow it."""
 
 
 def rate(worth: float, cost: float) -> float:
@@ -19,18 +20,24 @@ def rate(worth: float, cost: float) -> float:
     return worth / (cost + 1.0)
 
 
-def ranked(proposals: Iterable[Proposal], costs: Floats) -> list[Proposal]:
-    """The proposals in the order in which they are judged; `costs` [P] is what each pod's restart costs.
+def ranked(proposals: Iterable[Proposal], costs: Floats) -> list[Run]:
+    """The proposals in runs, in the order in which these are judged; `costs` [P] is what each pod's restart costs.
 
-    One that `follows` comes after the last proposal of its strategy before it, whatever it is worth. Ties go by names.
+    A proposal follows the last one of its strategy before it. Ties go by names.
     """
-    rates: dict[str, float] = {}  # of the last proposal of each strategy
-    keyed: list[tuple[tuple[float, str, str, tuple[int, ...]], Proposal]] = []
+    runs: list[list[Proposal]] = []
+    last: dict[str, list[Proposal]] = {}  # the run of each strategy that others may follow
     for proposal in proposals:
-        strategy, pods = proposal.finding.strategy, tuple(move.pod for move in proposal.moves)
-        own = rate(proposal.worth, float(costs[list(pods)].sum()))
-        if proposal.follows and strategy in rates:
-            own = min(own, rates[strategy] * _AFTER)
-        rates[strategy] = own
-        keyed.append(((-own, strategy, str(proposal.finding.subject), pods), proposal))
-    return [proposal for _, proposal in sorted(keyed, key=lambda one: one[0])]
+        strategy = proposal.finding.strategy
+        if proposal.follows and strategy in last:
+            last[strategy].append(proposal)
+        else:
+            runs.append([proposal])
+            last[strategy] = runs[-1]
+    return [tuple(run) for run in sorted(runs, key=lambda run: _key(run, costs))]
+
+
+def _key(run: Sequence[Proposal], costs: Floats) -> tuple[float, str, str, tuple[int, ...]]:
+    pods = tuple(move.pod for proposal in run for move in proposal.moves)
+    worth, cost = sum(proposal.worth for proposal in run), float(costs[list(pods)].sum())
+    return -rate(worth, cost), run[0].finding.strategy, str(run[0].finding.subject), pods

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -39,7 +40,7 @@ class Registry(Generic[P]):
     def available(self) -> dict[str, EntryPoint]:
         """Every installed one by name, without importing any; two of one name are an error."""
         found: dict[str, EntryPoint] = {}
-        for point in sorted(entry_points(group=self.group), key=lambda p: (p.name, p.value)):
+        for point in _installed(self.group):
             other = found.setdefault(point.name, point)
             if other.value != point.value:
                 raise self.error(point.name, f"installed twice: {other.value} and {point.value}")
@@ -62,6 +63,12 @@ class Registry(Generic[P]):
         if version != API_VERSION:
             raise self.error(name, f"speaks contract version {version}, this program {API_VERSION}")
         return plugin
+
+
+@cache
+def _installed(group: str) -> tuple[EntryPoint, ...]:
+    """What is installed does not change while a process lives, and finding it means reading many files."""
+    return tuple(sorted(entry_points(group=group), key=lambda p: (p.name, p.value)))
 
 
 def _strategy(made: object) -> Strategy[Any] | None:

@@ -41,11 +41,9 @@ from descheduler.model.secrets import hidden
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
 from descheduler.pipeline import Decision, Memory, executor_of
-from descheduler.planning.problems import ProblemKind
 from descheduler.policy import Policy, policy_hash
 
 log = structlog.get_logger(__name__)
-_HOUR = 3600.0
 _LOGGED = 100  # objects that cannot be read, of those that are new in one cycle
 
 
@@ -228,20 +226,16 @@ class Controller:
         self._ledger = reconcile(self._ledger, observed.snapshot, now)
         held = told(self._ledger.circuit(now))
         self.status.note("circuit", "; ".join(held))
-        memory = Memory(
-            ledger=self._ledger,
-            in_flight=self._ledger.in_flight(now),
-            moved_last_hour=self._ledger.moved_within(_HOUR, now),
-            paused=self._ledger.paused(now),
-            unproved=self.seams.unproved(policy, observed.snapshot) if active else "",
-        )
+        unproved = self.seams.unproved(policy, observed.snapshot) if active else ""
+        memory = Memory.of(self._ledger, now, unproved)
         with self._stage("decide", "deciding"):
             decision = self.seams.decide(observed, policy, memory)
         problems = (*decision.plan.problems, *held)
         plan = replace(decision.plan, mode=self._stance.text if self._stance else "", problems=problems)
-        lacking = [problem for problem in decision.problems if problem.kind is not ProblemKind.OBJECT]
-        if not plan.acting_blocked and not lacking:
-            self._ledger = self._ledger.judge(plan, now)  # a plan that lacks data proves nothing about its findings
+        if decision.tells:
+            self._ledger = self._ledger.judge(plan, now)
+        trials = (f"{name}: {trial.why}" for name, own in self._ledger.trials(now).items() for trial in own)
+        self.status.note("learning", "; ".join(trials))
         self.reports.add(plan)
         self.metrics.planned_now(plan)
         self._tell_unreadable(decision.unreadable)

@@ -85,7 +85,10 @@ class Metrics:
         )
         self.quarantined = make.gauge("quarantined_units", "Units that kept coming back and are left alone.")
         self.hit_rate = make.gauge("strategy_hit_rate", "Share of judged actions that hit their goal.", "strategy")
-        self.strategy_paused = make.gauge("strategy_paused", "Strategies paused because they miss.", "strategy")
+        self.strategy_paused = make.gauge(
+            "strategy_paused", "Strategies that go on with their surest moves, for they miss.", "strategy", "pool"
+        )
+        self.held = make.gauge("held_workloads", "Workloads left alone, for their pods do not come up as planned.")
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
@@ -145,8 +148,9 @@ class Metrics:
         self.circuit.set(circuit.everyone is not None)
         _show(self.circuit_until, {(one.scope.value, one.name): one.until for one in circuit.openings()})
         self.quarantined.set(len(ledger.quarantined(now)))
-        _show(self.hit_rate, {(strategy,): rate for strategy, rate in ledger.hit_rates().items()})
-        _show(self.strategy_paused, {(strategy,): 1.0 for strategy in ledger.paused(now)})
+        _show(self.hit_rate, {(strategy,): rate for strategy, rate in ledger.hit_rates(now).items()})
+        _show(self.strategy_paused, {(pause.strategy, pause.pool): 1.0 for pause in ledger.paused(now)})
+        self.held.set(len(ledger.held(now)))
 
     def pauses(self, why: Blocked | None) -> None:
         """Why nothing goes on, None when it does."""

@@ -34,7 +34,6 @@ from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import unsynced
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
-from descheduler.controller.revalidate import second_validation
 from descheduler.controller.status import Status
 from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, create_app
@@ -60,6 +59,7 @@ from descheduler.policy import Policy
 from descheduler.policy.acting import LandingWish
 from descheduler.publish.published import Published
 from descheduler.publish.recommendations import served
+from descheduler.second_validation import second_validation
 from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)

@@ -16,8 +16,7 @@ from descheduler.observe.signals import relied_on, wanted_signals
 from descheduler.planning.context import PoolRule
 from descheduler.policy.history_source import history_signals, measured_by
 from descheduler_profiling.history.absence import setting, why_absent
-from descheduler_profiling.history.collect import LAG
-from descheduler_profiling.history.grid import window
+from descheduler_profiling.history.grid import LAG, window
 from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.measurers import find_sources

@@ -13,7 +13,8 @@ class LedgerEntry:
 
     `goal` is what it will be judged by, None when nothing can be. `turn` counts the moves of the same unit within a
     day, this one included. `landed`, `successor` and `ready_seconds` describe the replacement; `resolved` whether the
-    goal was reached, None until judged; `closed`: no replacement is expected.
+    move did what it was to do, None until judged; `closed`: no replacement is expected. `towards` are the nodes of
+    which the plan chose one for it, empty where the scheduler decides; `predicted` is the likeliest.
     """
 
     at: float
@@ -33,6 +34,7 @@ class LedgerEntry:
     turn: int = 1
     closed: bool = False
     goal: Goal | None = None
+    towards: tuple[str, ...] = ()
 
     @property
     def waiting(self) -> bool:
@@ -43,3 +45,13 @@ class LedgerEntry:
     def namespace(self) -> str:
         """Of the pod; its workload is in the same."""
         return self.pod.partition("/")[0]
+
+    @property
+    def pool(self) -> str:
+        """Of the node that it left; empty while unknown."""
+        return self.goal.pool if self.goal is not None else ""
+
+    @property
+    def vacated(self) -> tuple[str, ...]:
+        """Nodes that the move was to leave, or on which it made room for others."""
+        return (self.source, *self.goal.room) if self.goal is not None else (self.source,)

@@ -13,17 +13,21 @@ from descheduler.execution.outcomes import ActionOutcome, PodOutcome
 from descheduler.execution.replacements import is_bare
 from descheduler.learning.circuit import Circuit, circuit, is_late
 from descheduler.learning.entry import LedgerEntry
+from descheduler.learning.judging import judged
+from descheduler.learning.owners import Hold, holds
 from descheduler.learning.rules import LedgerRules
-from descheduler.learning.strategy_pauses import JudgedAction, Pause, reviewed
-from descheduler.learning.verification import Goal, reached, silent, values_of
-from descheduler.model.format import age
+from descheduler.learning.strategy_pauses import JudgedAction, Pause, counting, hit_rate, of_strategy, reviewed
+from descheduler.learning.verification import Goal
+from descheduler.model.format import age, instant
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.workloads import WorkloadKey
+from descheduler.planning.trials import Trial
 from descheduler.policy import Policy
 
 __all__ = ["DAY", "Ledger", "LedgerEntry", "LedgerRules"]
 DAY = 86_400.0
+_ON_TRIAL = 3600.0  # seconds for which an action of a paused strategy that is no hit (yet) takes one of its places
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ class Ledger:
             left = self._cooldown(entry) - (now - entry.at)
             if left > 0:
                 return Blocked(Reason.COOLDOWN, "ledger", f"moved {age(now - entry.at)} ago, {age(left)} to go")
+        hold = self._holds.get(str(workload))
+        if hold is not None and now < hold.until:
+            return hold.blocked
         moved = self._last_of_workload.get(str(workload))
         if moved is not None and now - moved < self.rules.workload:
             return Blocked(Reason.COOLDOWN, str(workload), f"a pod of it was moved {age(now - moved)} ago")
@@ -87,9 +94,31 @@ class Ledger:
         """How many pods were evicted in the last `seconds`."""
         return sum(now - e.at < seconds for e in self.entries)
 
-    def paused(self, now: float) -> Mapping[str, str]:
-        """Strategies whose moves miss their goal, and why they are paused."""
-        return {name: pause.text for name, pause in self.pauses.items() if now < pause.until}
+    def paused(self, now: float) -> tuple[Pause, ...]:
+        """The pauses of strategies whose moves miss their goal."""
+        return tuple(pause for pause in self.pauses.values() if now < pause.until)
+
+    def trials(self, now: float) -> Mapping[str, tuple[Trial, ...]]:
+        """By strategy that is paused, what it may still do: an action on trial takes a place until it is judged to hit,
+        or has been done for a while.
+        """
+        found: dict[str, tuple[Trial, ...]] = {}
+        rules = self.rules.pausing
+        for pause in sorted(self.paused(now), key=lambda pause: pause.pool):
+            began = max(pause.began(rules), now - _ON_TRIAL)
+            tried = {
+                (e.plan, e.action)
+                for e in self.entries
+                if e.strategy == pause.strategy and pause.concerns(e.pool) and e.at >= began and not e.resolved
+            }
+            why = f"{pause.text}; until {instant(pause.until)} it goes on with its {rules.trial} surest at a time"
+            trial = Trial(why, max(0, rules.trial - len(tried)), pause.pool)
+            found[pause.strategy] = (*found.get(pause.strategy, ()), trial)
+        return found
+
+    def held(self, now: float) -> tuple[Hold, ...]:
+        """Workloads that are left alone because their pods do not come up where plans say."""
+        return tuple(hold for hold in self._holds.values() if now < hold.until)
 
     def quarantined(self, now: float) -> tuple[LedgerEntry, ...]:
         """The last moves of units in quarantine."""
@@ -97,12 +126,14 @@ class Ledger:
         rules = self.rules
         return tuple(e for e in latest.values() if e.turn >= rules.quarantine_after and now - e.at < rules.quarantine)
 
-    def hit_rates(self) -> Mapping[str, float]:
+    def hit_rates(self, now: float) -> Mapping[str, float]:
         """By strategy: share of its recent judged actions that reached their goal."""
-        return {
-            name: sum(v.hit for v in verdicts[-self.rules.hit_window :]) / len(verdicts[-self.rules.hit_window :])
-            for name, verdicts in self._judged_actions.items()
-        }
+        rules, rates = self.rules.pausing, {}
+        for name, every in self._judged_actions.items():
+            last = counting(every, of_strategy(self.pauses, name), now, rules)[-rules.window :]
+            if last:
+                rates[name] = hit_rate(last)
+        return rates
 
     # -- changes -------------------------------------------------------------------------
 
@@ -118,46 +149,13 @@ class Ledger:
 
     def judge(self, plan: PlanDocument, now: float) -> Ledger:
         """With a verdict on every settled move by what this later plan says of its finding. Pauses what misses."""
-        quiet, verdicts = silent(plan), self._judged(values_of(plan))
-        judged = tuple(
-            replace(e, resolved=verdicts[e.plan, e.goal.finding])
-            if e.goal is not None and e.strategy not in quiet and self._judgeable(e, now)
-            else e
-            for e in self.entries
-        )
-        ledger = replace(self, entries=judged)
-        rules = self.rules
-        pauses = reviewed(
-            ledger._judged_actions,
-            self.pauses,
-            now,
-            window=rules.hit_window,
-            least=rules.hit_least,
-            rate=rules.hit_rate,
-            seconds=rules.pause,
-        )
-        return replace(ledger, pauses=pauses)
-
-    def _judged(self, values: Mapping[str, float]) -> Mapping[tuple[str, str], bool]:
-        """By plan and finding, whether what was done for it reached its goal."""
-        goals: dict[tuple[str, str], dict[str, Goal]] = {}
-        for e in self.entries:
-            if e.goal is not None:
-                goals.setdefault((e.plan, e.goal.finding), {})[e.action] = e.goal
-        share = self.rules.eased_share
-        return {key: reached(found.values(), values.get(key[1]), share) for key, found in goals.items()}
-
-    def _judgeable(self, entry: LedgerEntry, now: float) -> bool:
-        settled = now - entry.at >= self.rules.settle and (not entry.waiting or self._given_up(entry, now))
-        return entry.resolved is None and settled
-
-    def _given_up(self, entry: LedgerEntry, now: float) -> bool:
-        return now - entry.at >= self.rules.settle + self.rules.circuit.after
+        ledger = replace(self, entries=judged(self.entries, plan, now, self.rules))
+        return replace(ledger, pauses=reviewed(ledger._judged_actions, self.pauses, now, self.rules.pausing))
 
     def _entry(
         self, outcome: ActionOutcome, pod: PodOutcome, plan: str, goals: Mapping[str, Goal], old: LedgerEntry | None
     ) -> LedgerEntry:
-        move, action = pod.move, outcome.action
+        move, action, goal = pod.move, outcome.action, goals.get(outcome.action.id)
         entry = LedgerEntry(
             at=pod.at,
             plan=plan,
@@ -173,7 +171,8 @@ class Ledger:
             successor=pod.successor,
             ready_seconds=pod.ready_seconds,
             closed=is_bare(move.workload),
-            goal=goals.get(action.id),
+            goal=goal,
+            towards=(move.destination,) if goal is not None and goal.reserved else move.towards,
         )
         if old is not None:  # a resumed unit reports again what an interrupted execution reported before
             return replace(entry, at=old.at, goal=old.goal or entry.goal, turn=old.turn)
@@ -204,20 +203,23 @@ class Ledger:
         return bool(self.aside) and entry.plan == self.aside
 
     @cached_property
+    def _holds(self) -> Mapping[str, Hold]:
+        return holds(self.entries, self.rules.owner_misses, self.rules.pausing.seconds)
+
+    @cached_property
     def _circuits(self) -> dict[float, Circuit]:
         return {}  # by the time for which it was asked
 
     @cached_property
     def _judged_actions(self) -> Mapping[str, tuple[JudgedAction, ...]]:
-        """By strategy, its judged actions since its last pause ended, oldest first."""
+        """By strategy, its judged actions, oldest first."""
         actions: dict[tuple[str, str, str], list[LedgerEntry]] = {}
         for entry in self.entries:
             if entry.resolved is not None:
                 actions.setdefault((entry.strategy, entry.plan, entry.action), []).append(entry)
         found: dict[str, list[JudgedAction]] = {}
-        for (strategy, *_), entries in actions.items():
-            hit = all(e.resolved and e.landed != e.source and not e.waiting for e in entries)
-            pause = self.pauses.get(strategy)
-            if pause is None or entries[0].at >= pause.until:
-                found.setdefault(strategy, []).append(JudgedAction(entries[0].at, hit, entries[0].namespace))
+        for (strategy, *_), pods in actions.items():
+            first, hit = pods[0], all(e.resolved for e in pods)
+            judged_so = JudgedAction(first.at, hit, first.namespace, first.workload, first.pool)
+            found.setdefault(strategy, []).append(judged_so)
         return {strategy: tuple(verdicts) for strategy, verdicts in found.items()}

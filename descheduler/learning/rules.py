@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from descheduler.learning.circuit import CircuitRules
+from descheduler.learning.strategy_pauses import PauseRules
 from descheduler.policy import Policy
 
 
@@ -17,10 +18,10 @@ class LedgerRules:
     growth: each further move of the same unit within a day makes its cooldown this many times longer, up to `longest`.
     quarantine_after: moves of the same unit within a day after which it stays, for `quarantine`.
     circuit: when acting is paused because replacements are late, and for whom.
-    hit_rate, hit_window, hit_least, pause: a strategy of whose last `hit_window` judged actions (at least `hit_least`)
-        less than `hit_rate` reached their goal proposes nothing for `pause`.
-    settle: how long after a move its finding is judged.
-    eased_share: how much of the promised change must be there where a finding was to be eased, not cured.
+    pausing: when a strategy is paused because its moves miss.
+    owner_misses: after misses in so many plans in a row a workload stays, for as long as a strategy's pause lasts.
+    settle: how long after a move it is judged.
+    eased_share: how much of the promised change must be there.
     size: how many moves are remembered.
     """
 
@@ -31,10 +32,8 @@ class LedgerRules:
     quarantine_after: int
     quarantine: float
     circuit: CircuitRules
-    hit_rate: float
-    hit_window: int
-    hit_least: int
-    pause: float
+    pausing: PauseRules
+    owner_misses: int
     settle: float
     eased_share: float
     size: int
@@ -50,10 +49,8 @@ class LedgerRules:
             quarantine_after=cooldown.quarantine_after,
             quarantine=cooldown.quarantine.total_seconds(),
             circuit=CircuitRules.of(policy.acting),
-            hit_rate=learning.min_hit_rate,
-            hit_window=learning.window,
-            hit_least=learning.min_judged,
-            pause=learning.pause.total_seconds(),
+            pausing=PauseRules.of(learning),
+            owner_misses=learning.owner_misses,
             settle=learning.settle.total_seconds(),
             eased_share=learning.eased_share,
             size=learning.remember,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -57,7 +57,8 @@ def unpack(packed: bytes, rules: LedgerRules) -> Ledger:
         raise BadAnswer(f"the kept ledger cannot be read: {e}") from e
     if document.version != VERSION:
         raise BadAnswer(f"the kept ledger is of version {document.version}; this program knows version {VERSION}")
-    return Ledger(document.entries, document.pauses, rules)
+    pauses = {key: replace(pause, strategy=pause.strategy or key) for key, pause in document.pauses.items()}
+    return Ledger(document.entries, pauses, rules)
 
 
 class LedgerStore:

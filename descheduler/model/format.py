@@ -40,15 +40,15 @@ def age(seconds: float) -> str:
 
 
 def duration(value: timedelta) -> str:
-    """A duration as a policy has it, in the shortest way: `1h30m`, `7d`."""
-    seconds = round(value.total_seconds())
+    """A duration as a policy has it, in the shortest way: `1h30m`, `7d`, `1.5s`."""
+    seconds, fraction = divmod(value, timedelta(seconds=1))
     parts = []
     for unit in ("d", "h", "m"):
         count, seconds = divmod(seconds, SECONDS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    if seconds or not parts:
-        parts.append(f"{seconds}s")
+    if seconds or fraction or not parts:
+        parts.append(f"{seconds + fraction.total_seconds():.6f}".rstrip("0").rstrip(".") + "s")
     return "".join(parts)
 
 

@@ -74,8 +74,9 @@ class Proposal:
     pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
     besides the sources and those of the seats, that replacements had better leave free: where the policy says
     `acting.landing: steered`, they are steered away from all of these while the moves are under way. `staged`: where
-    budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it rests
-    on the proposal of its strategy before it, and is judged after that one whatever it is worth.
+    budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it is
+    judged right after the proposal of its strategy before it, and the two, with all that follow, are accepted together
+    or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the others.
     """
 
     finding: Finding

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     TOO_YOUNG = "TooYoung"
     COOLDOWN = "Cooldown"
     QUARANTINED = "Quarantined"
+    LANDS_ELSEWHERE = "LandsElsewhere"
     OUTSIDE_WINDOW = "OutsideWindow"
     QUOTA = "QuotaWouldRefuse"
     EXECUTOR = "ExecutorCannotMove"
@@ -124,6 +125,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.TOO_YOUNG: "it started too recently",
     Reason.COOLDOWN: "it or its workload was moved recently",
     Reason.QUARANTINED: "it keeps coming back to be moved",
+    Reason.LANDS_ELSEWHERE: "moved pods of its workload do not come up where the plans say",
     Reason.OUTSIDE_WINDOW: "outside the disruption window",
     Reason.QUOTA: "quota would refuse its replacement",
     Reason.EXECUTOR: "the policy's executor cannot move it",
@@ -163,7 +165,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.DATA_STALE: "data needed for the decision is too old",
     Reason.DATA_PARTIAL: "data needed for the decision is known to be incomplete",
     Reason.STRATEGY_FAILED: "the strategy failed",
-    Reason.STRATEGY_PAUSED: "the strategy is paused because its moves missed their goal",
+    Reason.STRATEGY_PAUSED: "the strategy's moves missed their goal, so only the surest are made for now",
     Reason.CIRCUIT_OPEN: "acting is paused because evicted pods stay pending",
     Reason.SUPERSEDED: "another accepted move already answers the finding",
     Reason.CHANGED: "the cluster changed since the plan was made",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar, cast
 
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.bounds import OWNERS
@@ -18,6 +19,8 @@ from descheduler.model.pods import Pod
 from descheduler.model.remaking import Replacements, replacements
 from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import BUILT_IN, OwnerRef, Workload, WorkloadKey
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,32 @@ class ClusterSnapshot:
             pods=tuple(sorted(pods, key=lambda p: (p.namespace, p.name))),
             **rest,  # type: ignore[arg-type]  # checked by the dataclass's own signature at run time
         )
+
+    def again(self, now: float) -> ClusterSnapshot:
+        """The same cluster, found unchanged at a later time: what was worked out for this one holds for that too."""
+        freshness = {kind: replace(one, as_of=now) for kind, one in self.freshness.items()}
+        return self._like(replace(self, taken_at=now, freshness=freshness))
+
+    def beside(self, kind: str, found: CustomObject) -> ClusterSnapshot:
+        """The same cluster with one more object of an optional kind, of which no pod, node or controller knows."""
+        objects = {**self.objects, kind: (*self.objects.get(kind, ()), found)}
+        return self._like(replace(self, objects=objects))
+
+    def _like(self, other: ClusterSnapshot) -> ClusterSnapshot:
+        _ = self.columns, self._derived  # there before they are shared, so that both have them
+        other.__dict__.update({name: value for name, value in self.__dict__.items() if name not in other.__dict__})
+        return other
+
+    def once(self, what: Hashable, make: Callable[[], T]) -> T:
+        """Something that follows from the snapshot alone, whatever the time: worked out when it is asked for first."""
+        found = self._derived.get(what)
+        if found is None:
+            found = self._derived[what] = make()
+        return cast("T", found)
+
+    @cached_property
+    def _derived(self) -> dict[Hashable, object]:
+        return {}
 
     @cached_property
     def columns(self) -> Columns:

@@ -9,6 +9,7 @@ from descheduler.model.errors import UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
+from descheduler_profiling.history.past import as_of
 from descheduler_profiling.series import History
 
 
@@ -30,9 +31,13 @@ class RecordedCluster:
 
 @dataclass(frozen=True, slots=True)
 class RecordedHistory:
-    """Histories by signal. All of them are given unless some are asked for by name."""
+    """Histories by signal. All of them are given unless some are asked for by name.
+
+    `at`: an earlier time (unix seconds), as of which they are given.
+    """
 
     histories: Mapping[str, History]
+    at: float | None = None
 
     def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
         for signal in signals or ():
@@ -40,7 +45,11 @@ class RecordedHistory:
                 raise UsageError(f"no history of {signal} is recorded{hint_at(signal, self.histories)}")
 
     def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:
-        return self.histories if signals is None else {signal: self.histories[signal] for signal in signals}
+        found = self.histories if signals is None else {signal: self.histories[signal] for signal in signals}
+        if self.at is None:
+            return found
+        window = int(policy.history.window.total_seconds())
+        return {signal: as_of(history, self.at, window) for signal, history in found.items()}
 
     def located(self, policy: Policy, snapshot: ClusterSnapshot) -> ClusterSnapshot:
         return snapshot

@@ -37,6 +37,7 @@ REMEDY: dict[Reason, str] = {
     Reason.COOLDOWN: "time",
     Reason.OUTSIDE_WINDOW: "time, or another window in the policy",
     Reason.QUARANTINED: "somebody to look at why it keeps coming back",
+    Reason.LANDS_ELSEWHERE: "time, or a placement rule of its own that names other nodes to be looked at",
     Reason.GANG_UNKNOWN: "the gang's object, in the namespace that the pod names",
     Reason.GANG_AMBIGUOUS: "one gang, not several that contradict each other",
     Reason.GANG_ONE_SIDED: "the gang that it names to name it too, or its own groups without that one",

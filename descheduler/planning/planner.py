@@ -1,6 +1,7 @@
 """From what was seen and a policy to a plan: the same for a dry run and for acting.
 
-Strategies propose, the prover judges, best worth for its cost first. What was refused is taken off the table and the
+Strategies propose, the prover judges, best worth for its cost first; a run of proposals is accepted together or not at
+all. What was refused is taken off the table and the
 strategies are asked again on the state reached so far, so that a pod held by its budget does not leave a node hot when
 its neighbour may go. Rounds are few and bounded; everything is ordered, so the same input gives the same plan.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from descheduler.contract import RebalanceView, Scenario, Strategy, StrategyArgs, ranked
+from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal
@@ -25,6 +26,7 @@ from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import Accepted
 from descheduler.planning.prover import Prover
 from descheduler.planning.sources import missing
+from descheduler.planning.trials import Trial, Trials
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 """Limits of the whole cycle: once one is reached, asking again would change nothing."""
@@ -32,11 +34,11 @@ OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 
 @dataclass(frozen=True, slots=True)
 class ChosenStrategy:
-    """A strategy that the policy runs; `paused` when the ledger says that its moves miss."""
+    """A strategy that the policy runs; with `trials` when the ledger says that its moves miss."""
 
     strategy: Strategy[Any]
     args: StrategyArgs
-    paused: Blocked | None = None
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Outcome:
 
 def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcome:
     """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
-    rounds = _Rounds(context)
+    rounds = _Rounds(context, {one.strategy.name: one.trials for one in chosen})
     if not context.stops:
         rounds.run(chosen)
     accepted = tuple(rounds.prover.accepted)
@@ -104,7 +106,7 @@ class _Answers:
 class _Rounds:
     """One plan in the making: what strategies answered, and what came of it."""
 
-    def __init__(self, context: PlanningContext) -> None:
+    def __init__(self, context: PlanningContext, trials: Mapping[str, Sequence[Trial]]) -> None:
         self.prover = Prover(context)
         self.findings: dict[FindingKey, Finding] = {}
         self.refused: list[Refused] = []
@@ -112,6 +114,7 @@ class _Rounds:
         self.problems: list[Problem] = []
         self.without_history: list[Blocked] = []
         self._context = context
+        self._trials = Trials(trials, context.view)
         self._exhausted = False
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:
@@ -123,27 +126,26 @@ class _Rounds:
             self.observed.update({id(one.by): one.observed for one in answers})
             proposals = [proposal for one in answers for proposal in one.proposals]
             refused = self._judge(proposals)
-            if not refused or self._exhausted:
+            again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
+            if not again or self._exhausted:
                 break
-            ready = [one.by for one in answers if any(id(proposal) in refused for proposal in one.proposals)]
+            ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
             movable = view.movable.copy()
-            movable[[move.pod for proposal in refused.values() for move in proposal.moves]] = False
+            movable[[pod for one in refused.values() for pod in one.pods]] = False
             granted = (*view.granted, *(proposal for proposal in proposals if id(proposal) not in refused))
             view = replace(view, movable=movable, granted=granted)
 
     def _ready(self, chosen: Sequence[ChosenStrategy]) -> list[ChosenStrategy]:
-        """Strategies that may run: not paused, and with the history that they need."""
+        """Strategies that may run: with the history that they need."""
         ready: list[ChosenStrategy] = []
         for one in chosen:
             name = one.strategy.name
             lacking = missing(one.strategy.signals, self._context.sources.usable)
-            blocked = one.paused
-            if lacking and blocked is None:
-                blocked = Blocked(Reason.DATA_MISSING, name, f"no usable history of {', '.join(lacking)}")
-                self.without_history.append(blocked)
-            if blocked is None:
+            if not lacking:
                 ready.append(one)
                 continue
+            blocked = Blocked(Reason.DATA_MISSING, name, f"no usable history of {', '.join(lacking)}")
+            self.without_history.append(blocked)
             finding = Finding(name, Subject(SubjectKind.STRATEGY, name), "", 0.0, 0.0, f"strategy {name} did not run")
             self.refused.append(Refused(finding, blocked))
         return ready
@@ -184,17 +186,36 @@ class _Rounds:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _judge(self, proposals: Sequence[Proposal]) -> dict[int, Proposal]:
-        """Judge all, in the order of their rank; what was refused, by identity."""
-        refused: dict[int, Proposal] = {}
-        for proposal in ranked(proposals, self._context.view.costs):
-            verdict = fenced(partial(self.prover.judge, proposal), partial(self._unproved, proposal))
-            if isinstance(verdict, Blocked):
-                self._exhausted |= verdict.reason in OVER
-                pods = tuple(move.pod for move in proposal.moves)
-                self.refused.append(Refused(proposal.finding, verdict, pods))
-                refused[id(proposal)] = proposal
+    def _judge(self, proposals: Sequence[Proposal]) -> dict[int, Refused]:
+        """Judge all, in the order of their rank, what is on trial after the others; what was refused, by identity of
+        the proposal."""
+        refused: dict[int, Refused] = {}
+        runs = ranked(proposals, self._context.view.costs)
+        others = [run for run in runs if not self._trials.concern(run)]
+        for run in (*others, *self._trials.surest_first(runs, self.prover.share)):
+            found = self._judge_run(run)
+            if found is not None:
+                self.refused.append(found)
+                refused.update(dict.fromkeys(map(id, run), found))
         return refused
+
+    def _judge_run(self, run: Run) -> Refused | None:
+        """Accept all of a run, or say which of it was refused first, and change nothing."""
+        paused = self._trials.refusal(run)
+        if paused is not None:
+            return Refused(run[0].finding, paused, tuple(move.pod for one in run for move in one.moves))
+        prover = self.prover.fork() if len(run) > 1 else self.prover
+        for proposal in run:
+            verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
+            if isinstance(verdict, Blocked):
+                over = verdict.reason in OVER
+                self._exhausted |= over
+                concerned = run if over else (proposal,)  # who is too many is all of it
+                pods = tuple(move.pod for one in concerned for move in one.moves)
+                return Refused(proposal.finding, verdict, pods)
+        self.prover = prover
+        self._trials.spend(run)
+        return None
 
 
 def _unplaceable(state: Scenario) -> Iterator[Problem]:

@@ -7,10 +7,13 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
+from functools import partial
 
 import numpy as np
 
 from descheduler.contract import Scenario
+from descheduler.model.fence import fenced
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Proposal
 from descheduler.model.reasons import Blocked, Reason
@@ -40,6 +43,13 @@ class Prover:
         self._taken = Counter(
             view.units.of(p).name for p in context.given.in_flight if view.snapshot.pods[p].deleting is None
         )
+
+    def fork(self) -> Prover:
+        """An independent copy: judge with it, and drop it to undo."""
+        twin = copy(self)
+        twin.accepted, twin._budgets, twin._taken = list(self.accepted), self._budgets.fork(), Counter(self._taken)
+        twin._moved, twin._seated = set(self._moved), set(self._seated)
+        return twin
 
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
@@ -77,6 +87,14 @@ class Prover:
         self._turns = turns
         self._take(proposal, accepted, attempt)
         return accepted
+
+    def share(self, proposal: Proposal) -> float:
+        """The probability that the pods land well, the least of them; 0 where it cannot be done. Nothing is changed."""
+        prove = partial(self._stager.prove, proposal, self.state, self._turns.fork(), len(self.accepted))
+        stages = fenced(prove, lambda _: ())
+        if isinstance(stages, Blocked):
+            return 0.0
+        return min((proof.share for stage in stages for proof in stage.proofs), default=0.0)
 
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
         """Actions that must keep apart, or wait for one another, may need more waves than there may be."""

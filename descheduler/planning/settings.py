@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from descheduler.contract import load
-from descheduler.gangs import resolve
+from descheduler.gangs import Units, resolve
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.pods import Pod
-from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.observe.freshness import FreshnessRules
@@ -21,6 +22,7 @@ from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.planner import ChosenStrategy
 from descheduler.planning.proofs import ProofRules
+from descheduler.planning.trials import Trial
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.scheduler import Scoring
@@ -63,7 +65,7 @@ def settings_of(
         costs=CostModel.of(policy.cost),
         proof=ProofRules.of(policy.proof),
         freshness=FreshnessRules.of(policy.freshness, policy.history),
-        pools=tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools),
+        pools=pool_rules(policy),
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
@@ -74,16 +76,16 @@ def settings_of(
     )
 
 
-def chosen(policy: Policy, paused: Mapping[str, str] | None = None) -> tuple[ChosenStrategy, ...]:
+def pool_rules(policy: Policy) -> tuple[PoolRule, ...]:
+    """The policy's groups of nodes."""
+    return tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools)
+
+
+def chosen(policy: Policy, trials: Mapping[str, tuple[Trial, ...]] | None = None) -> tuple[ChosenStrategy, ...]:
     """The strategies that the policy runs, in its order. Raises StrategyError for one that cannot be loaded."""
-    paused = paused or {}
+    trials = trials or {}
     return tuple(
-        ChosenStrategy(
-            load(choice.strategy),
-            choice.args,
-            Blocked(Reason.STRATEGY_PAUSED, choice.name, paused[choice.name]) if choice.name in paused else None,
-        )
-        for choice in policy.strategies
+        ChosenStrategy(load(choice.strategy), choice.args, trials.get(choice.name, ())) for choice in policy.strategies
     )
 
 
@@ -99,9 +101,10 @@ def input_of(
     histories: Mapping[str, History] | None = None,
 ) -> PlanningInput:
     """What a plan under the policy is made from; `in_flight` are uids of pods whose replacement is not ready yet."""
+    mode = DisruptionMode(policy.gangs.when_unset)
     return PlanningInput(
         snapshot=snapshot,
-        units=resolve(snapshot, when_unset=DisruptionMode(policy.gangs.when_unset)),
+        units=snapshot.once((Units, mode), partial(resolve, snapshot, mode)),
         profiles=profiles,
         now=now,
         ledger=ledger,

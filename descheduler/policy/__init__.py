@@ -10,10 +10,12 @@ from descheduler.policy.loading import (
 )
 from descheduler.policy.policy import API_VERSION, Policy, StrategyChoice
 from descheduler.policy.schema import json_schema
+from descheduler.policy.set_values import Setting, with_values
 
 __all__ = [
     "API_VERSION",
     "Policy",
+    "Setting",
     "StrategyChoice",
     "default_policy",
     "default_policy_text",
@@ -21,5 +23,6 @@ __all__ = [
     "load_policy",
     "policy_hash",
     "policy_text",
+    "with_values",
     "written_mode",
 ]

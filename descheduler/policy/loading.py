@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,7 +15,7 @@ from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES, Registry
 from descheduler.model.errors import DeschedulerError, PolicyError
 from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
-from descheduler.policy.marked_yaml import MAX_BYTES, Json, Loc, MarkedProblem, MarkedYaml, path_of
+from descheduler.policy.marked_yaml import MAX_BYTES, Json, Loc, Mark, MarkedProblem, MarkedYaml, path_of
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
 from descheduler.policy.schema import policy_schema, schema_of
 
@@ -31,7 +32,28 @@ def load_policy(source: Path | str, name: str = "") -> Policy:
     """
     name = name or (str(source) if isinstance(source, Path) else "policy")
     text = policy_text(source) if isinstance(source, Path) else source
-    return _Reading(MarkedYaml(text)).policy(name)
+    return policy_of(MarkedYaml(text), lambda problem: problem.text(name))
+
+
+class Document(Protocol):
+    """A policy as data, and where in a text its values are."""
+
+    @property
+    def data(self) -> Json: ...
+    @property
+    def problems(self) -> Sequence[MarkedProblem]: ...
+    def mark(self, loc: Loc) -> Mark: ...
+    def value_mark(self, loc: Loc) -> Mark: ...
+    def has(self, loc: Loc) -> bool: ...
+
+
+def policy_of(document: Document, told: Callable[[MarkedProblem], str]) -> Policy:
+    """The policy that a document holds.
+
+    Raises:
+        PolicyError: with every problem, as `told` puts it.
+    """
+    return _Reading(document).policy(told)
 
 
 def written_mode(source: Path | str) -> str | None:
@@ -92,11 +114,11 @@ def policy_text(path: Path) -> str:
 class _Reading:
     """One document on its way to a policy, collecting problems."""
 
-    def __init__(self, document: MarkedYaml) -> None:
+    def __init__(self, document: Document) -> None:
         self.document = document
         self.problems = list(document.problems)
 
-    def policy(self, name: str) -> Policy:
+    def policy(self, told: Callable[[MarkedProblem], str]) -> Policy:
         data = self.document.data
         policy: Policy | None = None
         if isinstance(data, dict) and self._is_ours(data):
@@ -113,7 +135,7 @@ class _Reading:
         elif not self.problems:
             self._add((), "must be a mapping")
         if self.problems or policy is None:
-            raise PolicyError(tuple(problem.text(name) for problem in sorted(set(self.problems))))
+            raise PolicyError(tuple(dict.fromkeys(map(told, sorted(set(self.problems))))))
         return policy
 
     def _add(self, loc: Loc, message: str, *, at_value: bool = False) -> None:

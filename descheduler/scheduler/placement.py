@@ -38,7 +38,7 @@ class Placement:
         self.columns = columns
         self.labels = NodeLabels(snapshot.nodes)
         self.static = StaticRules(snapshot.nodes, self.labels)
-        self.classes = PodClasses(snapshot)
+        self.classes = snapshot.once(PodClasses, partial(PodClasses, snapshot))
         self.node_of: Positions = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
         self.terminating = np.fromiter((p.deleting is not None for p in snapshot.pods), np.bool_, len(snapshot.pods))
         self.volumes = Volumes(snapshot, self.labels)

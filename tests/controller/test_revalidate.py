@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from builders import NOW, cluster, node, pod, workload
-from descheduler.controller.revalidate import second_validation
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.model.admission import ResourceQuota
@@ -15,6 +14,7 @@ from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
 from descheduler.policy import Policy, default_policy, load_policy
+from descheduler.second_validation import second_validation
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History

@@ -12,7 +12,6 @@ from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.apiwrite.transport import Transport
 from descheduler.contract import Landing, Scenario, StrategyArgs, land
-from descheduler.controller.revalidate import second_validation
 from descheduler.execution.outcomes import Result
 from descheduler.execution.steering import Steering
 from descheduler.kube.client.answers import error_of
@@ -27,6 +26,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.policy import load_policy
 from descheduler.scheduler import prepare
+from descheduler.second_validation import second_validation
 from execution.fakes import Fence
 from execution.live import QUICK, Dying, Killed, Racing, client_of, deployment, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan

@@ -8,12 +8,12 @@ from typing import Any
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.contract import StrategyArgs
-from descheduler.controller.revalidate import second_validation
 from descheduler.execution.outcomes import Result
 from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy
 from descheduler.policy import default_policy
+from descheduler.second_validation import second_validation
 from execution.live import REAL, runner
 from planning.cases import planned
 from planning.test_turns import Routes

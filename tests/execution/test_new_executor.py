@@ -46,7 +46,7 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> Policy:
     def installed(group: str) -> Sequence[EntryPoint]:
         return [*entry_points(group=group), *([point] if group == point.group else [])]
 
-    monkeypatch.setattr("descheduler.contract.registry.entry_points", installed)
+    monkeypatch.setattr("descheduler.contract.registry._installed", installed)
     return load_policy(HEAD + block("yaml"))
 
 

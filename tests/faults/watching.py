@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 from descheduler.controller.loop import Seams
-from descheduler.controller.revalidate import second_validation
 from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.model.plan import PlanDocument
@@ -18,6 +17,7 @@ from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import WatchedCluster
 from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
+from descheduler.second_validation import second_validation
 from descheduler_profiling.profiles import SignalProfiles
 from faults.acting import Acting
 from history.proxy import FaultyProxy

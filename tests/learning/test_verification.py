@@ -1,4 +1,4 @@
-"""What a move was for, and whether it did it: cured findings must be gone, eased ones must have changed as promised."""
+"""What a move was for, and whether a share of it came true."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from builders import NOW
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.learning.ledger import Ledger
-from descheduler.learning.verification import Goal, goals_of, level, name_of, reached, silent, values_of
+from descheduler.learning.verification import Goal, Seen, goals_of, level, name_of, reached, seen_in, silent
 from descheduler.model.plan import Action, FindingRow, PlanDocument, RefusalRow
 from execution.plans import action, finding, move, plan
 
@@ -26,35 +26,35 @@ def worth(benefit: float, pod: str) -> Action:
     return replace(action(move(pod)), benefit=benefit)
 
 
-def test_a_cured_finding_must_be_gone() -> None:
-    goal = goals_of(plan(action(move("web-1"))))["a-web-1"]
-    assert (goal.cured, goal.before, goal.after, goal.share) == (True, 0.9, 0.6, 1.0)
-    assert reached([goal], None, 0.5)
-    assert not reached([goal], 0.76, 0.5)
+def at(value: float) -> Seen:
+    return Seen(value, 0.75)
 
 
+@pytest.mark.parametrize("outcome", ["cured", "eased"])
 @pytest.mark.parametrize(("now", "hit"), [(0.8, True), (0.89, True), (0.91, False), (1.0, False), (1.2, False)])
-def test_an_eased_finding_must_have_fallen_by_half_of_what_was_promised(now: float, hit: bool) -> None:
-    goal = goals_of(plan(action(move("web-1")), findings=[EASED]))["a-web-1"]
-    assert reached([goal], now, 0.5) is hit
+def test_half_of_what_was_promised_is_enough_whether_it_was_to_cure_or_to_ease(
+    outcome: str, now: float, hit: bool
+) -> None:
+    """A cure that ends right at the threshold is no miss when noise brings it back over it."""
+    goal = goals_of(plan(action(move("web-1")), findings=[replace(EASED, outcome=outcome)]))["a-web-1"]
+    assert (goal.before, goal.after, goal.share) == (1.0, 0.8, 1.0)
+    assert reached([goal], at(now), 0.5) is hit
+    assert reached([goal], None, 0.5)
 
 
 def test_a_measure_that_should_grow_is_held_to_growth() -> None:
-    slots = Goal("GpuDefragmentation|cluster||", before=2.0, after=6.0, cured=False)
-    assert reached([slots], 5.0, 0.5)
-    assert not reached([slots], 2.0, 0.5)
+    slots = Goal("GpuDefragmentation|cluster||", before=2.0, after=6.0)
+    assert reached([slots], at(5.0), 0.5)
+    assert not reached([slots], at(2.0), 0.5)
 
 
 def test_what_was_done_in_part_is_held_to_its_part() -> None:
     document = plan(worth(0.3, "web-1"), worth(0.1, "web-2"), findings=[replace(EASED, after=0.6)])
     goals = goals_of(document)
     assert [round(g.share, 3) for g in goals.values()] == [0.75, 0.25]
-    assert reached(goals.values(), 0.8, 0.5)
-    assert not reached(goals.values(), 0.85, 0.5)
-    assert reached([goals["a-web-1"]], 0.84, 0.5)
-    cured = goals_of(replace(document, findings=(replace(EASED, outcome="cured", after=0.6),)))
-    assert not reached(cured.values(), 0.7, 0.5)  # all was done, so it should be gone
-    assert reached([cured["a-web-1"]], 0.84, 0.5)  # a part was done, so a part should be
+    assert reached(goals.values(), at(0.8), 0.5)
+    assert not reached(goals.values(), at(0.85), 0.5)
+    assert reached([goals["a-web-1"]], at(0.84), 0.5)
 
 
 def test_a_finding_that_nothing_changes_judges_nobody() -> None:
@@ -82,13 +82,13 @@ def test_a_forecast_that_climbs_by_itself_is_not_held_against_the_move() -> None
     assert goal.before == pytest.approx(0.8 + 0.02 * 13)  # the highest of the hour that begins two steps later
     assert goal.after == pytest.approx(goal.before - 0.2)
     seen_later = replace(row, curve=row.curve_after[2:])
-    now = values_of(plan(findings=[seen_later]))[name_of(row)]
-    assert now == pytest.approx(goal.after)
+    now = seen_in(plan(findings=[seen_later]))[name_of(row)]
+    assert now.value == pytest.approx(goal.after)
     assert reached([goal], now, 0.9)
     assert level(row, row.curve, row.value, HOUR, ahead=1e6) == row.curve[-1]
 
 
-def test_the_ledger_judges_eased_findings_by_their_value() -> None:
+def test_the_ledger_judges_findings_by_their_value() -> None:
     document = plan(action(move("web-1")), findings=[EASED])
     pod = PodOutcome(move("web-1"), True, at=NOW, landed="n2", successor="s1", ready_seconds=5.0)
     outcome = ActionOutcome(document.actions[0], Result.DONE, (pod,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from builders import NOW, cluster, key, node, pod
 from descheduler.contract import StrategyArgs
-from descheduler.controller.revalidate import second_validation
 from descheduler.learning.ledger import Ledger
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Proposal, Seat
@@ -17,6 +16,7 @@ from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.settings import settings_of
 from descheduler.policy import default_policy, load_policy
+from descheduler.second_validation import second_validation
 from descheduler_profiling.series import History
 from histories import history, peaking
 from planning.cases import hot, planned

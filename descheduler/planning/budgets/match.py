@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class Matches:
 
 def match_budgets(snapshot: ClusterSnapshot) -> Matches:
     """Match all budgets; a selector that is absent selects nothing, an empty one the whole namespace."""
+    return snapshot.once(Matches, partial(_match, snapshot))
+
+
+def _match(snapshot: ClusterSnapshot) -> Matches:
     namespaces, labels = snapshot.looks.namespaces, snapshot.looks.labels
     width = max(1, len(labels.values))
     pairs = namespaces.rows.astype(np.int64) * width + labels.rows

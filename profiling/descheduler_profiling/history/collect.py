@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler_profiling.history.defaults import STEP
-from descheduler_profiling.history.grid import Grid, window
+from descheduler_profiling.history.grid import LAG, Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
 from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.client import HistoryClient
@@ -32,7 +32,6 @@ from descheduler_profiling.history.update import Notes, Task, rate_window, updat
 from descheduler_profiling.history.view import to_history
 from descheduler_profiling.series import History, empty
 
-LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
 _SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LAG = 90.0  # seconds until a step's samples are there: a scrape interval, and what rules and remote writes take
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grid:

@@ -1,0 +1,136 @@
+"""What is hot: nodes whose forecast reaches the threshold of their pool within the horizon, and which are left alone.
+
+Two quantiles of one forecast: a lower one raises the alarm, a higher one says where others may still go. The load of
+a node is the quantile of its summed pods, never the sum of their quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from descheduler.contract import Accept, RebalanceView, Scenario
+from descheduler.model.arrays import Floats, Floats32, Mask, Positions
+from descheduler.model.format import span
+from descheduler.model.moves import Finding
+from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.subjects import Subject, SubjectKind
+from descheduler_strategies.hot_nodes.args import NAME, HotNodesArgs
+
+DIP = 3  # steps: below the threshold for less than this is noise within one stretch
+_ROUNDING = 1e-3  # by how much two ways to compute the top of one curve may differ at most
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """One hot node for one resource; `lasts` seconds above the threshold, and cooled at the `target` below it."""
+
+    node: int
+    resource: str
+    threshold: float
+    target: float
+    finding: Finding
+    lasts: int
+
+
+class Thermometer:
+    """How hot nodes are in any state, held against the thresholds of their pools: `limits` [N] by resource."""
+
+    def __init__(self, view: RebalanceView, args: HotNodesArgs) -> None:
+        self._view, self._args = view, args
+        self.seconds = args.horizon.total_seconds()
+        self.limits: Mapping[str, Floats] = {
+            resource: np.array([args.pools.get(p, {}).get(resource, general) for p in view.pools])[view.pool_of]
+            for resource, general in args.thresholds.items()
+            if resource in view.loads
+        }
+
+    def level(self, state: Scenario, heat: Heat) -> float:
+        """The highest point of the alarm's curve within the horizon, as a fraction of allocatable."""
+        one = np.array([heat.node], np.int32)
+        return float(state.hottest(heat.resource, one, self._args.quantile, self.seconds)[0])
+
+    def vector(self, state: Scenario, heat: Heat) -> Floats32:
+        """[D] the forecast vector of the node."""
+        vectors: Floats32 = state.vectors(heat.resource, np.array([heat.node], np.int32))
+        return vectors.reshape(-1)
+
+    def levels(self, heat: Heat, vectors: Floats32) -> Floats32:
+        """[K] the same level if the node had these vectors [K, D]."""
+        nodes = np.full(len(vectors), heat.node, np.int32)
+        return self._view.loads[heat.resource].hottest(vectors, nodes, self._args.quantile, self.seconds)
+
+    def stays_cool(self, state: Scenario, pod: int) -> Accept:
+        """Accepts nodes that stay `headroom` below every threshold with the pod on them."""
+
+        def accept(nodes: Positions) -> Mask:
+            cool = np.ones(len(nodes), np.bool_)
+            for resource, limit in self.limits.items():
+                level = state.hottest(resource, nodes, self._args.destination_quantile, self.seconds, plus=pod)
+                cool &= level <= limit[nodes] - self._args.headroom
+            return cool
+
+        return accept
+
+    def hot(self, state: Scenario) -> Iterator[Heat]:
+        """Nodes whose curve exceeds their threshold within the horizon."""
+        nodes = self._view.snapshot.nodes
+        real = np.flatnonzero(np.fromiter((not n.virtual for n in nodes), np.bool_, len(nodes))).astype(np.int32)
+        for resource, limit in self.limits.items():
+            level = state.hottest(resource, real, self._args.quantile, self.seconds)
+            for node in real[level > limit[real] - _ROUNDING].tolist():
+                heat = self._heat(state, resource, node, float(limit[node]))
+                if heat is not None:
+                    yield heat
+
+    def _heat(self, state: Scenario, resource: str, node: int, threshold: float) -> Heat | None:
+        loads, args, one = self._view.loads[resource], self._args, np.array([node], np.int32)
+        curve = loads.curve(state.vectors(resource, one), one, args.quantile)[0]
+        step, origin = loads.profiles.step, loads.profiles.origin
+        value = float(curve[: max(1, int(self.seconds // step))].max())
+        if value <= threshold:
+            return None
+        first, length = stretch(curve.astype(np.float64) > threshold)  # as compared above: not in float32
+        name, ahead = self._view.snapshot.nodes[node].name, span(self.seconds)
+        percent = f"p{args.quantile * 100:g} {resource}"
+        finding = Finding(
+            strategy=NAME,
+            subject=Subject(SubjectKind.NODE, name),
+            measure=f"{percent} in the next {ahead}, fraction of allocatable",
+            value=value,
+            threshold=threshold,
+            text=f"node {name}: {percent} reaches {value:.0%} of allocatable in the next {ahead}"
+            f" (threshold {threshold:.0%}), above it for {length * step // 60} min",
+            nodes=(node,),
+            since=float(origin + (first + 1) * step),
+            until=float(origin + (first + 1 + length) * step),
+            curve=tuple(float(x) for x in curve),
+            step_seconds=step,
+            resource=resource,
+            quantile=args.quantile,
+            horizon_seconds=self.seconds,
+        )
+        return Heat(node, resource, threshold, max(0.0, threshold - args.clearance), finding, length * step)
+
+    def left_alone(self, heat: Heat) -> Blocked | None:
+        """Why nothing is tried: too little is known, or the peak passes before a move pays."""
+        loads, subject = self._view.loads[heat.resource], str(heat.finding.subject)
+        covered, trust = float(loads.covered[heat.node]), float(loads.confidence[heat.node])
+        if covered < self._args.min_coverage:
+            return Blocked(Reason.DATA_MISSING, subject, f"{covered:.0%} of its {heat.resource} has history")
+        if trust < self._args.min_confidence:
+            return Blocked(Reason.LOW_CONFIDENCE, subject, f"confidence {trust:.2f}")
+        if heat.lasts < self._args.min_duration.total_seconds():
+            pays = f"a move pays from {span(self._args.min_duration.total_seconds())}"
+            return Blocked(Reason.SPIKE_PASSES, subject, f"over in {heat.lasts // 60} min, {pays}")
+        return None
+
+
+def stretch(above: Mask) -> tuple[int, int]:
+    """The first stretch above the threshold: where it begins and how many steps it lasts; short dips do not end it."""
+    steps = np.flatnonzero(above)
+    ends = np.flatnonzero(np.diff(steps) > DIP)
+    last = int(steps[ends[0]] if ends.size else steps[-1])
+    return int(steps[0]), last - int(steps[0]) + 1
