@@ -1,4 +1,4 @@
-"""What a forecast may know at an instant: levels of the last hour, day and week, and the time of day.
+"""What a forecast may know at an instant: levels from the last minutes to the last week, and the time of day.
 
 All features are *as of*: the value used for a step `lead` ahead of an origin was known at that origin. Gaps are filled
 with the last measured value for these features only; samples and errors are never taken from a gap.
@@ -18,6 +18,8 @@ from descheduler_profiling.windows import centred, running, trailing, trailing_a
 
 OF_TARGETS = ("season", "exact")
 LEVELS = {"recent": 900, "three quarters": 2700, "hour": HOUR, "three hours": 3 * HOUR, "day": DAY}
+"""Means of the last so many seconds. Three quarters of an hour beside the whole tell what was an hour ago: jobs that
+start every hour. Picked, as all constants here, on one half of the benchmark's series."""
 OF_ORIGINS = ("season_now", *LEVELS)
 NAMES = (*OF_TARGETS, *OF_ORIGINS)
 
