@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from descheduler.model.plan import PlanDocument, PodMove
     from descheduler.model.snapshot import ClusterSnapshot
 
-MODES = ("directed", "predicted", "steered")
+MODES = ("reserved", "directed", "steered", "predicted")
 
 
 def add_mode(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,8 @@ def add_mode(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=MODES,
         default="directed",
-        help="who decides where moved pods land: the executor, or the scheduler without or with steering",
+        help="who decides where moved pods land: the executor; or the scheduler, by our preferences, by our taints,"
+        " or alone (default %(default)s)",
     )
     parser.add_argument(
         "--scoring",
@@ -41,8 +42,8 @@ def policy_of(strategy: str, arguments: dict[str, Any], args: argparse.Namespace
             "kind": "DeschedulerPolicy",
             "schedulers": {SCHEDULER: args.scoring},
             "acting": {
-                "executor": "reserve" if args.mode == "directed" else "evict",
-                "landing": "predicted" if args.mode == "directed" else args.mode,
+                "executor": "reserve" if args.mode == "reserved" else "evict",
+                "landing": "predicted" if args.mode == "reserved" else args.mode,
             },
             "limits": dict.fromkeys(("perNode", "perNamespace", "perWorkload", "perCycle", "perHour")),
             "proof": {"maxLoad": {}},

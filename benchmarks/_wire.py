@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from descheduler.kube.recording.wire_objects import cluster_objects
+from descheduler.model import directing
 from descheduler.model.snapshot import ClusterSnapshot
 
 NOW = 1_790_000_000.0
@@ -14,8 +15,13 @@ GPU, COUNT, MILLI = "nvidia.com/gpu", "alibabacloud.com/gpu-count", "alibabaclou
 INDEX, MODEL = "alibabacloud.com/gpu-index", "alibabacloud.com/gpu-card-model"
 WHOLE = 1000
 RESERVATIONS = "scheduling.koordinator.sh/Reservation"
+BINDING = {
+    "metadata": {"name": "descheduler-directed-landing", "uid": "uid-binding", "creationTimestamp": CREATED},
+    "spec": {"policyName": "descheduler-directed-landing"},
+}
+"""What is installed where replacements can be directed."""
 SCHEDULER = "koord-scheduler"
-"""Of all pods: one that fills Reservations, so that landings can be directed."""
+"""Of all pods: one that fills Reservations, so that places can be held."""
 
 Json = dict[str, Any]
 
@@ -75,12 +81,22 @@ def pod(
 def snapshot(
     nodes: Iterable[Json], pods: Iterable[Json], more: Mapping[str, Iterable[Json]] | None = None
 ) -> ClusterSnapshot:
-    """The cluster, converted as a recording is; `more` are further kinds by their keys. Reservations are served."""
+    """The cluster, converted as a recording is; `more` are further kinds by their keys. Reservations are served, and
+    each pod has the ReplicaSet that it names."""
+    pods = list(pods)
     kinds = {
         "nodes": nodes,
         "pods": pods,
+        "replicasets": map(_controller, pods),
         "namespaces": [{"metadata": meta("trace")}],
         RESERVATIONS: (),
+        directing.BINDING: [BINDING],
         **(more or {}),
     }
     return cluster_objects(kinds, taken_at=NOW, cluster="trace").snapshot()
+
+
+def _controller(pod: Json) -> Json:
+    (owner,) = pod["metadata"]["ownerReferences"]
+    described = {**meta(owner["name"], pod["metadata"]["namespace"]), "uid": owner["uid"]}
+    return {"metadata": described, "spec": {"replicas": 1}, "status": {"replicas": 1, "readyReplicas": 1}}

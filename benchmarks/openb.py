@@ -55,7 +55,7 @@ def main() -> None:
     waves = list(_product.waves(plan))
     for wave in waves:
         moves = [(one.pod, one.source, one.destination) for one in wave]
-        state.wave(moves, directed=args.mode == "directed")
+        state.wave(moves, directed=True)
     if args.plan_out:
         _openb.write_moves(args.plan_out, state.moves)
     bound = _product.bound_of(plan)

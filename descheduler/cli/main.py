@@ -10,10 +10,20 @@ import os
 import sys
 
 import typer
+from typer.core import TyperGroup
 
-from descheduler.cli.commands import doctor, explain, plan, policy, profile, record, run, show
+from descheduler.cli.commands import backtest, doctor, explain, plan, policy, profile, record, run, show, tune
+
+
+class _PlanFirst(TyperGroup):
+    """Help names what most people came for first."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return sorted(super().list_commands(ctx), key=lambda name: name != "plan")
+
 
 app = typer.Typer(
+    cls=_PlanFirst,
     name="descheduler",
     help="Rebalances Kubernetes clusters: forecasts load, plans the few moves that help, proves each one, and "
     "explains what it will not do. Planning never changes a cluster; only `run` in mode active does.",
@@ -23,7 +33,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for command in (plan.plan, show.show, explain.explain, doctor.doctor, record.record, run.run):
+app.add_typer(plan.app)
+for command in (backtest.backtest, tune.tune, show.show, explain.explain, doctor.doctor, record.record, run.run):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
 app.add_typer(profile.app, name="profile")

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from descheduler.report.formats import FORMATS
+from descheduler.report.formats import COMPARISON_FORMATS, FORMATS
 
 PlanFormat = StrEnum("PlanFormat", {name: name for name in FORMATS})  # type: ignore[misc]  # members at run time
 TABLE = PlanFormat("table")
+ComparisonFormat = StrEnum("ComparisonFormat", {name: name for name in COMPARISON_FORMATS})  # type: ignore[misc]
+COMPARED = ComparisonFormat("table")
 
 
 Kubeconfig = Annotated[
@@ -28,9 +30,26 @@ Prometheus = Annotated[
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="The policy. Default: `descheduler policy default`.")
 ]
+PolicyFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--policy", metavar="FILE", help="The policy; several are compared. Default: `policy default`."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Set one value of the policy, such as HotNodes.thresholds.cpu=70%."
+    ),
+]
+At = Annotated[
+    str,
+    typer.Option(
+        "--at", metavar="TIME", help="As of an earlier time of a recording: RFC 3339, or -6h for so long before."
+    ),
+]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr; errors come with their traceback.")
 ]
 OutputFormat = Annotated[PlanFormat, typer.Option("--output", "-o", help="How the plan is written.")]
+ComparisonOutput = Annotated[ComparisonFormat, typer.Option("--output", "-o", help="How the comparison is written.")]
 OutputFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

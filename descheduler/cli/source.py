@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from descheduler.model.errors import UsageError
+from descheduler.cli.moments import moment
+from descheduler.model.errors import PolicyError, UsageError
+from descheduler.model.format import instant
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
+from descheduler.observe.past import cluster_at
 from descheduler.observe.recorded import RecordedCluster, RecordedHistory
-from descheduler.policy import Policy, default_policy, load_policy
+from descheduler.policy import Policy, Setting, default_policy, load_policy, with_values
+from descheduler_profiling.series import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +40,10 @@ class SourceOptions:
     recording: Path | None = None
     example: bool = False
     prometheus: str | None = None
+    at: str = ""
 
     def check(self) -> None:
-        """Raises UsageError when the options contradict each other."""
+        """Raises UsageError when the options contradict each other, or one cannot be understood."""
         named = {
             "--kubeconfig/--context": self.kubeconfig is not None or self.context is not None,
             "--recording": self.recording is not None,
@@ -48,6 +54,10 @@ class SourceOptions:
             raise UsageError(f"{' and '.join(given)} contradict each other: name one cluster to read")
         if self.prometheus and not self.live:
             raise UsageError(f"{given[0]} has its own history: leave --prometheus out")
+        if self.at:
+            moment(self.at, 0.0, "--at")
+        if self.at and self.live:
+            raise UsageError("--at needs --recording or --example: of a cluster only the present can be read")
 
     @property
     def live(self) -> bool:
@@ -61,13 +71,25 @@ class SourceOptions:
             "--context": self.context,
             "--recording": self.recording,
             "--prometheus": self.prometheus,
+            "--at": self.at,
         }
         given = [f"{name} {value} " for name, value in named.items() if value]
         return "".join([*given, *(["--example "] if self.example else [])])
 
 
-def read_policy(path: Path | None, options: SourceOptions) -> Policy:
-    """The policy of a file; without one that of the example, where it is read, or the default one."""
+def read_policy(path: Path | None, options: SourceOptions, settings: Sequence[Setting] = ()) -> Policy:
+    """The policy of a file, with the values that are set; without a file that of the example, or the default one.
+
+    Raises PolicyError.
+    """
+    policy = _policy_of(path, options)
+    try:
+        return with_values(policy, settings)
+    except PolicyError as error:
+        raise PolicyError(tuple(f"{path}: {problem}" if path else problem for problem in error.problems)) from error
+
+
+def _policy_of(path: Path | None, options: SourceOptions) -> Policy:
     if path is not None:
         return load_policy(path)
     if options.example:
@@ -112,20 +134,33 @@ def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects
 
 
 def stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
-    """What the recording or the example holds."""
+    """What the recording or the example holds, as of the time that is asked for."""
     if options.recording is None:
         from descheduler.example.example import example
         from descheduler.kube.recording.wire_objects import cluster_objects
 
         made = example()
         objects = cluster_objects(made.objects, taken_at=made.taken_at, cluster=made.name)
-        return objects, Source(RecordedCluster(objects.snapshot()), RecordedHistory(made.histories))
+        return objects, _as_of(options.at, objects.snapshot(), made.histories)
     from descheduler.kube.recording.files import read_recording
     from descheduler_profiling.history.serial import history_from_bytes
 
     recording = read_recording(options.recording)
     histories = {signal: history_from_bytes(data) for signal, data in recording.histories.items()}
-    return recording.objects, Source(RecordedCluster(recording.snapshot), RecordedHistory(histories))
+    return recording.objects, _as_of(options.at, recording.snapshot, histories)
+
+
+def _as_of(at: str, taken: ClusterSnapshot, histories: Mapping[str, History]) -> Source:
+    """What was recorded, as of a time as it is typed; "": of its own. Raises UsageError when nothing is known then."""
+    if not at:
+        return Source(RecordedCluster(taken), RecordedHistory(histories))
+    now = moment(at, taken.taken_at, "--at")
+    if now > taken.taken_at:
+        raise UsageError(f"--at {at}: the recording ends before that, at {instant(taken.taken_at)}")
+    begins = min((one.start for one in histories.values() if one.keys), default=0)
+    if now < begins:
+        raise UsageError(f"--at {at}: the recorded history begins after that, at {instant(begins)}")
+    return Source(RecordedCluster(cluster_at(taken, now)), RecordedHistory(histories, now))
 
 
 @contextmanager

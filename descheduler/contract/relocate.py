@@ -16,6 +16,7 @@ import numpy as np
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.view import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.directing import direction_of
 from descheduler.model.fence import fenced
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
@@ -72,7 +73,7 @@ def relocate(
     held = next((blocked for move in moves if (blocked := _held_back(view, move)) is not None), None)
     if held is not None:
         return held
-    return land_all(
+    found = land_all(
         view.snapshot,
         state,
         moves,
@@ -83,6 +84,14 @@ def relocate(
         more_avoided=more_avoided,
         ending=view.ending(leaving) if alone else (),
     )
+    return (
+        found if isinstance(found, Blocked) else replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
+    )
+
+
+def _wishing(move: Move, landing: Landing) -> Move:
+    """The move with all nodes that are known to be good: where it is proved, some of them may have no room any more."""
+    return replace(move, destinations=tuple(dict.fromkeys((*move.destinations, *landing.others))))
 
 
 def land_all(
@@ -112,7 +121,7 @@ def land_all(
     for move in staying:
         attempt.linger(move.pod, move.source)
     sources = {move.source for move in moves}
-    named: dict[str, tuple[int, ...]] = {}  # by the uid of the controller that makes the replacements
+    named: dict[str, tuple[int, ...]] = {}  # by the key under which replacements are directed
     done = Relocation((), (), attempt, tuple(avoid))
     attempt.steer({*sources, *avoid})
     for move in moves:
@@ -123,8 +132,8 @@ def land_all(
             good = _among(good, move.destinations)
             reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
         while True:
-            owner = snapshot.pods[move.pod].controller_uid
-            wished, others = move.destinations, named.get(owner, ())
+            key = direction_of(snapshot.pods[move.pod])
+            wished, others = move.destinations, named.get(key, ())
             asked = partial(land, snapshot, attempt, move.pod, move.source, good, max_risk, reason, wished, others)
             landing = fenced(asked, partial(_failed, snapshot, attempt, move.pod))
             if not isinstance(landing, Blocked):
@@ -134,7 +143,7 @@ def land_all(
                 return landing
             done = wider
             attempt.steer({*sources, *done.avoid})
-        named[owner] = landing.towards
+        named[key] = landing.towards
         node = next((n for n in landing.nodes if n in move.destinations), landing.nodes[0])
         attempt.place(move.pod, node)
         if ended is not attempt:

@@ -258,13 +258,17 @@ class Scenario:
 
     def vectors(self, resource: str, nodes: Positions) -> Floats32:
         """[K, D] forecast vectors of nodes in this state."""
-        out = self._loads[resource].of_nodes(nodes).copy()
+        return self._vectors(resource, nodes, None)
+
+    def _vectors(self, resource: str, nodes: Positions, width: int | None) -> Floats32:
+        """The first `width` columns of them, all when None."""
+        out: Floats32 = self._loads[resource].of_nodes()[:, :width][nodes]
         changed = self._changed[resource]
         if changed:
             for i, node in enumerate(nodes.tolist()):
                 vector = changed.get(node)
                 if vector is not None:
-                    out[i] = vector
+                    out[i] = vector[:width]
         return out
 
     def changed(self, resource: str) -> Positions:
@@ -277,10 +281,11 @@ class Scenario:
         A node whose load is not known has no room for one more, however little its pods seem to use.
         """
         loads = self._loads[resource]
-        vectors = self.vectors(resource, nodes)
+        width = loads.width(horizon)
+        vectors = self._vectors(resource, nodes, width)
         if plus is None:
             return loads.hottest(vectors, nodes, q, horizon)
-        vectors += loads.of_pods(np.array([plus], np.int32), remade=True)
+        vectors += loads.of_pods(np.array([plus], np.int32), remade=True)[:, :width]
         level = loads.hottest(vectors, nodes, q, horizon)
         level[loads.unknown[nodes]] = np.inf
         return level

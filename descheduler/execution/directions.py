@@ -1,8 +1,9 @@
 """Directions: while pods are moved, their controllers' new pods are made with a preference for the planned nodes.
 
 A MutatingAdmissionPolicy that the administrator installs (`manifests/components/direct`) takes its orders from one
-ConfigMap of ours: for the uid of a controller, the names of nodes. Nothing is evicted before a pod that is only tried
-(`dryRun=All`), with that controller for its owner, comes back with the preference. No direction may outlive the move:
+ConfigMap of ours: names of nodes by the uid of a controller, and for a StatefulSet by that and the name of a pod.
+Nothing is evicted before a pod that is only tried (`dryRun=All`), with that controller for its owner, comes back with
+the preference. No direction may outlive the move:
 
 | step                                    | a crash after it leaves                                             |
 |-----------------------------------------|---------------------------------------------------------------------|
@@ -13,7 +14,7 @@ ConfigMap of ours: for the uid of a controller, the names of nodes. Nothing is e
 | the intent is closed                    | nothing                                                             |
 
 It is a preference: a replacement that fits on none of the nodes runs elsewhere, and pods that the controller makes
-meanwhile for other reasons prefer them too.
+meanwhile for other reasons prefer them too, unless the direction is for one name.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ TRYING = (Right("", "pods", "create"),)
 """What proving needs, in the program's own namespace alone."""
 
 Directions = Mapping[str, frozenset[str]]
-"""Names of nodes by the uid of the controller."""
+"""Names of nodes by key (`model.directing.direction_of`)."""
 
 PROBE = "00000000-0000-0000-0000-000000000000"
 """The uid that the manifests direct to `PROBE_NODE`: no controller has it, so that trying it changes nothing."""
@@ -88,7 +89,7 @@ def directions_of(actions: Iterable[Action]) -> Directions:
     for action in actions:
         for move in action.pods:
             if move.towards:
-                found[move.controller] = found.get(move.controller, frozenset()) | frozenset(move.towards)
+                found[move.direction] = found.get(move.direction, frozenset()) | frozenset(move.towards)
     return found
 
 
@@ -110,16 +111,16 @@ class Directing:
 
     def take(self, closing: Directions, needed: Directions) -> None:
         """Take directions away, but for what is still `needed`."""
-        self._change({}, {uid: needed.get(uid, frozenset()) for uid in closing})
+        self._change({}, {key: needed.get(key, frozenset()) for key in closing})
 
     def unproved(self, wanted: Directions) -> Blocked | None:
-        """Why new pods of one of the controllers would not be directed; None once they are."""
+        """Why new pods would not be directed under one of the keys; None once they are."""
         began = self._clock.steady()
-        for uid, nodes in wanted.items():
-            while not nodes <= _preferred(self._writer, self._namespace, uid):
+        for key, nodes in wanted.items():
+            while not nodes <= _preferred(self._writer, self._namespace, key):
                 if self._clock.steady() - began >= _SEEN_WITHIN:
-                    text = f"a pod of controller {uid} is made without the preference {_SEEN_WITHIN:g} s after it"
-                    return Blocked(Reason.EXECUTOR, _BY, f"{text} was asked for; is {NAME} in force?")
+                    text = f"a pod of controller {key} is made without the preference {_SEEN_WITHIN:g} s after it"
+                    return Blocked(Reason.EXECUTOR, _BY, f"{text} was asked for; is {NAME} in force, as installed now?")
                 self._clock.sleep(_LOOK)
         return None
 
@@ -129,13 +130,13 @@ class Directing:
 
     def _write(self, added: Directions, left: Directions) -> None:
         found = read_config_map(self._writer.transport, self._namespace, DIRECTIONS)
-        before = {uid: frozenset(text.split(",")) for uid, text in ((found and found.data) or {}).items()}
+        before = {key: frozenset(text.split(",")) for key, text in ((found and found.data) or {}).items()}
         after = {**before, **left}
-        after.update({uid: after.get(uid, frozenset()) | nodes for uid, nodes in added.items()})
-        after = {uid: nodes for uid, nodes in after.items() if nodes}
+        after.update({key: after.get(key, frozenset()) | nodes for key, nodes in added.items()})
+        after = {key: nodes for key, nodes in after.items() if nodes}
         if after != before:
             meta = found.metadata if found else Meta(name=DIRECTIONS, namespace=self._namespace)
-            self._writer.save(ConfigMap(meta, {uid: ",".join(sorted(nodes)) for uid, nodes in after.items()}))
+            self._writer.save(ConfigMap(meta, {key: ",".join(sorted(nodes)) for key, nodes in after.items()}))
 
 
 def unproved(writer: ClusterWriter, namespace: str) -> str:
@@ -152,10 +153,10 @@ def unproved(writer: ClusterWriter, namespace: str) -> str:
     return f"{NAME} is installed, but a new pod is made without its preference; {_REMEDY}"
 
 
-def _preferred(writer: ClusterWriter, namespace: str, uid: str) -> frozenset[str]:
-    """Nodes that a pod of the controller, made now, would prefer by the largest weight."""
+def _preferred(writer: ClusterWriter, namespace: str, key: str) -> frozenset[str]:
+    """Nodes that a pod which the key means, made now, would prefer by the largest weight."""
     path = f"/api/v1/namespaces/{namespace}/pods"
-    tried = decode(writer.try_to_create(path, msgspec.json.encode(_trial(uid))), _Tried)
+    tried = decode(writer.try_to_create(path, msgspec.json.encode(_trial(key))), _Tried)
     node_affinity = tried.spec.affinity.node_affinity if tried.spec.affinity else None
     terms = (node_affinity and node_affinity.preferred_during_scheduling_ignored_during_execution) or ()
     fields = [field for term in terms if term.weight == DIRECTED for field in term.preference.match_fields or ()]
@@ -168,8 +169,12 @@ def refusal(error: ClusterError) -> Blocked:
     return missing_right(error, text) or Blocked(Reason.API_REFUSED, _BY, text)
 
 
-def _trial(uid: str) -> dict[str, object]:
-    """A pod that any namespace lets in, of a controller that nobody asks whether it exists."""
+def _trial(key: str) -> dict[str, object]:
+    """A pod that any namespace lets in, of a controller that nobody asks whether it exists.
+
+    It has no name, lest it meet a pod that has: the policy takes what its name begins with for the name.
+    """
+    uid, _, name = key.partition(".")
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "descheduler-probe", "uid": uid, "controller": True}
     hardened = {
         "allowPrivilegeEscalation": False,
@@ -187,6 +192,6 @@ def _trial(uid: str) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"generateName": "descheduler-probe-", "ownerReferences": [owner]},
+        "metadata": {"generateName": name or "descheduler-probe-", "ownerReferences": [owner]},
         "spec": {"automountServiceAccountToken": False, "containers": [container]},
     }

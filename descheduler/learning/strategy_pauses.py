@@ -3,12 +3,12 @@ when these have proved it, or after a while.
 
 Whether a move reaches its goal is in the hands of whoever owns the pod, and of the nodes, too. So what one workload
 misses in a row counts once, for it is held itself; one namespace's misses are not enough, unless nobody else's pods
-were moved; and where one pool of nodes explains them, the strategy is paused in that pool alone.
+were moved; and where it misses in one pool of nodes, it is paused in that pool alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -139,8 +139,9 @@ def _misses(actions: Sequence[JudgedAction], rules: PauseRules) -> list[JudgedAc
     """The last actions, when too few of them hit; empty when enough do, or there is too little to say so."""
     counted = _once(actions)
     last = counted[-rules.window :]
-    wrong = len(last) >= rules.least and hit_rate(last) < rules.rate and _widely(counted, rules)
-    return last if wrong else []
+    wrong = len(last) >= rules.least and hit_rate(last) < rules.rate
+    wide = _widely(counted, lambda a: a.namespace, rules) and _widely(counted, lambda a: a.pool, rules)
+    return last if wrong and wide else []
 
 
 def _once(actions: Sequence[JudgedAction]) -> list[JudgedAction]:
@@ -158,10 +159,10 @@ def _once(actions: Sequence[JudgedAction]) -> list[JudgedAction]:
     return kept[::-1]
 
 
-def _widely(actions: Sequence[JudgedAction], rules: PauseRules) -> bool:
-    """Whether more than one namespace's last actions miss, or there is but one."""
+def _widely(actions: Sequence[JudgedAction], group: Callable[[JudgedAction], str], rules: PauseRules) -> bool:
+    """Whether the last actions of more than one group miss, or there is but one."""
     of: dict[str, list[JudgedAction]] = {}
     for action in actions:
-        of.setdefault(action.namespace, []).append(action)
+        of.setdefault(group(action), []).append(action)
     missing = sum(hit_rate(own[-rules.window :]) < rules.rate for own in of.values())
     return missing > 1 or len(of) == 1

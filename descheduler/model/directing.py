@@ -6,13 +6,26 @@ pods that are made by controllers which a ConfigMap of ours names. The manifests
 
 from __future__ import annotations
 
+from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 
 NAME = "descheduler-directed-landing"
 """Of the policy and its binding."""
 DIRECTIONS = "descheduler-directions"
-"""Of the ConfigMap, in the namespace of the program: the uid of a controller, and names of nodes with commas."""
+"""Of the ConfigMap, in the namespace of the program: what `direction_of` says, and names of nodes with commas."""
 BINDING = "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding"
+
+
+def direction_of(pod: Pod) -> str:
+    """The key under which the pod's replacement is directed: the uid of its controller, for all pods that it makes.
+
+    A StatefulSet gives the replacement the name of the pod. Then the name follows, after a dot (which no uid has), and
+    no other pod is meant.
+    """
+    owner = pod.controller
+    if owner is None:
+        return ""
+    return f"{owner.uid}.{pod.name}" if (owner.group, owner.kind) == ("apps", "StatefulSet") else owner.uid
 
 
 def installed(snapshot: ClusterSnapshot) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 UNKNOWN = "–"
@@ -72,6 +73,13 @@ def number(value: float) -> str:
 def plural(count: float, word: str, words: str = "") -> str:
     """`1 pod`, `2 pods`."""
     return f"{number(count)} {word if count == 1 else words or word + 's'}"
+
+
+def tried(refused: Mapping[str, int]) -> str:
+    """Who was refused by why, the most frequent first: `12 tried in vain: 9 WouldLandOnSource, 3 DestinationHot`."""
+    order = sorted(refused.items(), key=lambda item: (-item[1], item[0]))
+    reasons = ", ".join(f"{number(count)} {reason}" for reason, count in order)
+    return f"{number(sum(refused.values()))} tried in vain: {reasons}" if refused else ""
 
 
 def compact(value: float) -> str:

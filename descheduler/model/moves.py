@@ -96,9 +96,22 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """Pods that would have left together to answer a finding, and why they may not."""
+
+    pods: tuple[int, ...]
+    blocked: Blocked
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """A finding that a strategy leaves alone, and why (a spike that passes, nothing that cures it, data too thin)."""
+    """A finding that a strategy leaves alone, and why (a spike that passes, nothing that cures it, data too thin).
+
+    `tried` are all units that it tried in vain, each with its own refusal: the plan counts their reasons. `blocked` is
+    then the one that says most of the finding: the most frequent of these, or what came of them together.
+    """
 
     finding: Finding
     blocked: Blocked
     pods: tuple[int, ...] = field(default=())
+    tried: tuple[Tried, ...] = ()

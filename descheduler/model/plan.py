@@ -41,7 +41,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan."""
+    """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan.
+
+    `refused` counts the units that might have answered it by why they may not, whoever refused them.
+    """
 
     id: str
     strategy: str
@@ -61,6 +64,7 @@ class FindingRow:
     step_seconds: int = 0
     bound: float | None = None  # the best that any plan within the same limits could reach, where proven
     numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, with their unit: "idle GPU-hours"
+    refused: Mapping[str, int] = field(default_factory=dict)  # reason -> units
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,8 @@ class PodMove:
     """One pod of an action. `requests` for people ("cpu": "500m").
 
     `becomes` are those of its replacement, empty where they are the same; `remade` says why and what else differs.
-    `towards` names the nodes that its replacement is directed to, for which pods of the `controller` (a uid) are made
-    with a preference meanwhile; empty where landing is not directed.
+    `towards` names the nodes that its replacement is directed to, under the key `direction` (`directing.direction_of`);
+    empty where landing is not directed.
     """
 
     namespace: str
@@ -101,7 +105,7 @@ class PodMove:
     becomes: Mapping[str, str] = field(default_factory=dict)
     remade: str = ""
     towards: tuple[str, ...] = ()
-    controller: str = ""
+    direction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ class SeatRow:
 class Action:
     """An accepted proposal: all its pods move, in one wave, or none does.
 
-    `also_restarted` names pods that restart as a consequence without being evicted; `room_for` the pending pods that
+    `also_restarted` names pods that restart as a consequence without being evicted, `restarts` counts all that do, by
+    workload; `room_for` the pending pods that
     it is done for; `steer` the nodes that carry a taint of ours while it is under way, so that replacements go
     elsewhere (its sources among them; empty where the policy does not steer). An action may be one `stage` of several
     (counted from 1) that together do one thing: `bundle` is then the id of the first, and no stage is begun before
@@ -156,6 +161,7 @@ class Action:
     cost: CostRow
     budgets: tuple[BudgetRow, ...] = ()
     also_restarted: tuple[str, ...] = ()
+    restarts: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
     room_for: tuple[SeatRow, ...] = ()
     steer: tuple[str, ...] = ()
@@ -226,3 +232,4 @@ class PlanDocument:
     gpus: GpuMap | None = None  # None: no node has any
     landing: str = ""  # who decides where moved pods land (a LandingMode), and why so
     landing_why: str = ""
+    remarks: tuple[str, ...] = ()  # what else it was asked for: values of the policy that were set, an earlier time

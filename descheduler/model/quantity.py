@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
@@ -68,11 +68,10 @@ def amounts(values: Mapping[str, Decimal]) -> Amounts:
     )
 
 
-def part_of(written: str, size: int, rounded: Callable[[float], int] = math.ceil) -> int | None:
-    """`3`, or `25%` of `size`, rounded up as Kubernetes does unless another rule is given; None when it is neither, or
-    no number of 64 bits."""
+def part_of(written: str, size: int) -> int | None:
+    """`3`, or `25%` of `size`, rounded up as Kubernetes does; None when it is neither, or no number of 64 bits."""
     digits = written.removesuffix("%")
     number = integer_of(digits) if digits.isascii() and digits.isdigit() else None
     if number is None:
         return None
-    return number if digits == written else rounded(number * size / 100)
+    return number if digits == written else math.ceil(number * size / 100)

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     WORKLOAD_LIMIT = "WorkloadLimit"
     CYCLE_LIMIT = "CycleLimit"
     HOUR_LIMIT = "HourLimit"
+    TOUCHED_NODES_LIMIT = "TouchedNodesLimit"
     # Proof
     NO_PLACE = "NoPlace"
     WOULD_STAY = "WouldLandOnSource"
@@ -150,6 +151,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.WORKLOAD_LIMIT: "the policy's limit of moves of one workload is reached",
     Reason.CYCLE_LIMIT: "the policy's limit of moves in one cycle is reached",
     Reason.HOUR_LIMIT: "the policy's limit of moves in one hour is reached",
+    Reason.TOUCHED_NODES_LIMIT: "the policy's limit of nodes that pods leave in one plan is reached",
     Reason.NO_PLACE: "no other node can take it",
     Reason.WOULD_STAY: "the scheduler would most likely put it back on its node",
     Reason.DESTINATION_HOT: "every node that could take it would become hot",

@@ -16,6 +16,7 @@ from descheduler.model.labels import Labels
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
+from descheduler.model.release import Release
 from descheduler.model.remaking import Replacements, replacements
 from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import BUILT_IN, OwnerRef, Workload, WorkloadKey
@@ -67,6 +68,7 @@ class ClusterSnapshot:
     objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
     read: frozenset[str] = frozenset()
     freshness: Mapping[str, Freshness] = field(default_factory=dict)
+    release: Release | None = None  # of the API server; None: not known
     cluster: str = ""  # a name for people: the context, or the recording
     problems: tuple[str, ...] = ()  # objects that could not be read, one line each; the nodes they touch are not ready
 
@@ -188,6 +190,11 @@ class ClusterSnapshot:
     def node_index(self) -> dict[str, int]:
         """Node name to position."""
         return {node.name: i for i, node in enumerate(self.nodes)}
+
+    @cached_property
+    def pod_names(self) -> tuple[tuple[str, str], ...]:
+        """[P] (namespace, name) by position."""
+        return tuple((pod.namespace, pod.name) for pod in self.pods)
 
     @cached_property
     def pod_index(self) -> dict[tuple[str, str], int]:

@@ -18,7 +18,7 @@ def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMod
     """
     restarting, needs = [one.restarting for one in accepted], [one.needs for one in accepted]
     if landing is LandingMode.DIRECTED:
-        met = of_one_controller(accepted)
+        met = under_one_key(accepted)
         return budgets.waves(restarting, apart=[n.union(m) for n, m in zip(needs, met, strict=True)])
     if landing is LandingMode.RESERVED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
@@ -28,21 +28,21 @@ def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMod
     return budgets.waves(restarting, apart=needs)
 
 
-def of_one_controller(accepted: Sequence[Accepted]) -> list[frozenset[int]]:
-    """For each action the positions of earlier ones whose pods' controllers also make its pods, but for other nodes.
+def under_one_key(accepted: Sequence[Accepted]) -> list[frozenset[int]]:
+    """For each action the positions of earlier ones whose pods are directed under the same key, but to other nodes.
 
-    Directions are given by controller, so in one wave the two would be mistaken for each other.
+    In one wave the two would be mistaken for each other.
     """
-    given: dict[str, list[tuple[int, frozenset[int]]]] = {}  # by the controller's uid
+    given: dict[str, list[tuple[int, frozenset[int]]]] = {}  # by the key
     out: list[frozenset[int]] = []
     for at, one in enumerate(accepted):
         mine: dict[str, set[int]] = {}
         for proof in one.proofs:
             if proof.towards:
-                mine.setdefault(proof.controller, set()).update(proof.towards)
-        out.append(frozenset(j for uid, nodes in mine.items() for j, other in given.get(uid, ()) if other != nodes))
-        for uid, nodes in mine.items():
-            given.setdefault(uid, []).append((at, frozenset(nodes)))
+                mine.setdefault(proof.direction, set()).update(proof.towards)
+        out.append(frozenset(j for key, nodes in mine.items() for j, other in given.get(key, ()) if other != nodes))
+        for key, nodes in mine.items():
+            given.setdefault(key, []).append((at, frozenset(nodes)))
     return out
 
 

@@ -17,7 +17,8 @@ def fault(answer: object, snapshot: ClusterSnapshot) -> str:
     if not _within(answer.finding.nodes, nodes):
         return f"names a node that there is not, in {answer.finding.subject}"
     if isinstance(answer, Observation):
-        return "" if _within(answer.pods, pods) else f"names a pod that there is not, in {answer.finding.subject}"
+        named = (*answer.pods, *(pod for one in answer.tried for pod in one.pods))
+        return "" if _within(named, pods) else f"names a pod that there is not, in {answer.finding.subject}"
     moved = [move.pod for move in answer.moves]
     if not moved:
         return "proposes to move nothing"

@@ -14,11 +14,12 @@ from difflib import get_close_matches
 import numpy as np
 
 from descheduler.model.errors import UsageError
-from descheduler.model.format import quantity
+from descheduler.model.format import quantity, tried
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
 from descheduler.model.units import Unit
+from descheduler.planning.document.refusals import counted
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome
 
@@ -189,6 +190,10 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
     refused = [r for r in outcome.refused if pods & set(r.pods)]
     if refused:
         return Check("plan", False, f"proposed and refused: {refused[-1].blocked}")
+    for seen in outcome.observed.values():
+        mine = next((unit for unit in seen.tried if pods & set(unit.pods)), None)
+        if mine is not None:
+            return Check("plan", False, f"tried for {seen.finding.subject} and refused: {mine.blocked}")
     return Check("plan", None, "no strategy asks for it to move")
 
 
@@ -210,10 +215,12 @@ def _node(outcome: Outcome, name: str) -> Explanation:
         checks.append(Check(resource, before <= limit, text))
     pods = view.snapshot.columns.pods_on(at).tolist()
     checks.append(_movable(outcome, pods))
-    found = [f for f in outcome.findings.values() if at in f.nodes]
+    found, reasons = [f for f in outcome.findings.values() if at in f.nodes], counted(outcome)
     for finding in found:
         seen = outcome.observed.get(finding.key)
         checks.append(Check("finding", False, finding.text + (f"; {seen.blocked}" if seen else "")))
+        if finding.key in reasons:
+            checks.append(Check("tried", None, tried(reasons[finding.key])))
     checks.append(_decision(outcome, set(pods)))
     verdict = "; ".join(f.text for f in found) if found else "no strategy finds anything wrong with it"
     return Explanation(f"node {name}", verdict, tuple(checks))

@@ -16,7 +16,7 @@ from typing import Any
 from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
-from descheduler.model.moves import Finding, FindingKey, Observation, Proposal
+from descheduler.model.moves import Finding, FindingKey, Observation, Proposal, Tried
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning.apart import waves_of
@@ -43,11 +43,12 @@ class ChosenStrategy:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A proposal or observation that came to nothing."""
+    """A proposal or observation that came to nothing; `tried` as in an observation."""
 
     finding: Finding
     blocked: Blocked
     pods: tuple[int, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class _Rounds:
                 self.findings.setdefault(finding.key, finding)
                 if isinstance(answer, Observation):
                     self._report(answer.blocked, finding)
-                    found.observed[finding.key] = Refused(finding, answer.blocked, answer.pods)
+                    found.observed[finding.key] = Refused(finding, answer.blocked, answer.pods, answer.tried)
                 else:
                     found.proposals.append(answer)
             out.append(found)

@@ -32,7 +32,7 @@ class ProofRules:
 class Proof:
     """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes.
 
-    `towards` are the nodes that it is directed to.
+    `towards` are the nodes that it is directed to, under the key `direction` (`model.directing.direction_of`).
     """
 
     pod: int
@@ -41,7 +41,7 @@ class Proof:
     candidates: int
     likely: tuple[tuple[int, float], ...]
     towards: tuple[int, ...] = ()
-    controller: str = ""  # uid of who makes the replacement
+    direction: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Stage:
                 landing.candidates,
                 landing.likely,
                 landing.towards,
-                landing.controller,
+                landing.direction,
             )
             for move, landing in zip(self.made.moves, self.made.landings, strict=True)
         )

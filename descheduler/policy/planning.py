@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from descheduler.contract.types import Duration, Fraction
+from descheduler.policy.amounts import Amount
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
-
-
-def _count_or_percent(value: object) -> int | str:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str) and re.match(r"^(\d{1,2}|100)%$", value):
-        return value
-    raise ValueError('must be a whole number of at least 0, or a percentage such as "10%"')
-
-
-CountOrPercent = Annotated[
-    int | str,
-    BeforeValidator(_count_or_percent),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^(\d{1,2}|100)%$"}]}),
-]
 
 
 def _half_checkpoints() -> dict[str, timedelta]:
@@ -41,21 +26,27 @@ class GangsPolicy(Section):
 
 
 class LimitsPolicy(Section):
-    """How many pods may be moved: evicted ones and those that restart with them count."""
+    """How many pods may be moved: evicted ones and those that restart with them count.
 
-    per_node: int | None = Field(default=8, ge=0)
-    """From one node in one plan; null: no limit."""
-    per_namespace: int | None = Field(default=20, ge=0)
-    """In one namespace in one plan; null: no limit."""
-    per_workload: CountOrPercent | None = "10%"
-    """Of one workload at any moment: a number, or a percentage of its running pods (at least one); null: no limit.
+    Each is a number, a percentage such as `5%` (rounded down, but one at least), or the larger of both, such as
+    `max(50, 0.2%)`, so that one policy fits clusters of every size; null: no limit.
+    """
+
+    per_node: Amount | None = 8
+    """From one node in one plan; a percentage is of the node's running pods."""
+    per_namespace: Amount | None = "max(20, 1%)"
+    """In one namespace in one plan; a percentage is of the namespace's running pods."""
+    per_workload: Amount | None = "10%"
+    """Of one workload at any moment; a percentage is of its running pods.
 
     Pods that it lacks, missing or not ready, count too.
     """
-    per_cycle: int | None = Field(default=50, ge=0)
-    """In one plan; null: no limit."""
-    per_hour: int | None = Field(default=200, ge=0)
-    """Within an hour, over all plans; null: no limit."""
+    per_cycle: Amount | None = "max(50, 0.2%)"
+    """In one plan; a percentage is of the cluster's running pods."""
+    per_hour: Amount | None = "max(200, 0.8%)"
+    """Within an hour, over all plans; a percentage is of the cluster's running pods."""
+    nodes_per_cycle: Amount | None = None
+    """Nodes that pods leave in one plan; a percentage is of the cluster's nodes."""
 
 
 class ProofPolicy(Section):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -39,6 +39,11 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
         justify = "right" if column in right else "left"
         made.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     return made
+
+
+def section(title: str, body: RenderableType) -> RenderableType:
+    """A part of an answer under its title."""
+    return Group(Text(), Text(title, style="bold"), body)
 
 
 def plain(draw: Callable[[Console], None], *, wide: bool = False) -> str:

@@ -6,19 +6,16 @@ under a megabyte whatever the size of the cluster: of large plans it shows the p
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from descheduler.model import format as fmt
 from descheduler.model.plan import Action, FindingRow, GpuMap, NodeRow, PlanDocument
 from descheduler.report import charts, gpus, words
+from descheduler.report.pages import asset, environment, source_hash
 from descheduler.report.serial import to_json
 
 MAX_BYTES = 1_000_000
@@ -96,7 +93,7 @@ class _Pictures:
 
 
 def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page", "page.css"), asset("page", "page.js")
     rows = _shown(plan.nodes, bounds.nodes)
     cards, rest = _cards(plan, bounds, pictures)
     moves = [(action, pod) for action in sorted(plan.actions, key=lambda a: a.wave) for pod in action.pods]
@@ -120,32 +117,11 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
         **_gpu_values(plan, bounds),
         "style": Markup(style),
         "script": Markup(script),
-        "style_hash": _hash(style),
-        "script_hash": _hash(script),
+        "style_hash": source_hash(style),
+        "script_hash": source_hash(script),
         "embedded": _embedded(plan, bounds),
     }
-    return _environment().get_template("page.html.j2").render(values)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("descheduler.report", "page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["svg"] = Markup
-    return environment
-
-
-def _asset(name: str) -> str:
-    return files("descheduler.report").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """As a Content-Security-Policy source."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return environment("page").get_template("page.html.j2").render(values)
 
 
 def _cards(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> tuple[list[Card], list[FindingRow]]:

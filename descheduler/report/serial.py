@@ -9,7 +9,10 @@ import yaml
 
 from descheduler.model.errors import DocumentError
 from descheduler.model.plan import PLAN_FORMAT, PLAN_VERSION, PlanDocument
+from descheduler.report.backtests.document import Backtest, Tuning
+from descheduler.report.comparison.document import Comparison
 
+_Document = PlanDocument | Comparison | Backtest | Tuning
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(PlanDocument, strict=True)
 
@@ -22,8 +25,8 @@ class _Head(msgspec.Struct):
 _head = msgspec.json.Decoder(_Head)
 
 
-def to_json(plan: PlanDocument, *, indent: int = 0) -> bytes:
-    """The document as JSON; the same plan gives the same bytes. `indent` > 0 for people.
+def to_json(plan: _Document, *, indent: int = 0) -> bytes:
+    """The document as JSON; the same document gives the same bytes. `indent` > 0 for people.
 
     Raises:
         DocumentError: a number in it is not finite, which JSON cannot say.
@@ -33,7 +36,7 @@ def to_json(plan: PlanDocument, *, indent: int = 0) -> bytes:
     return msgspec.json.format(data, indent=indent) if indent else data
 
 
-def to_indented_json(plan: PlanDocument) -> bytes:
+def to_indented_json(plan: _Document) -> bytes:
     """The document as JSON for people; raises as `to_json` does."""
     return to_json(plan, indent=2) + b"\n"
 

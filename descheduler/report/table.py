@@ -11,7 +11,7 @@ from rich.text import Text
 from descheduler.model import format as fmt
 from descheduler.model.plan import Action, BudgetRow, FindingRow, PlanDocument, PodMove
 from descheduler.report import table_gpus, words
-from descheduler.report.cells import plain
+from descheduler.report.cells import plain, section
 from descheduler.report.cells import table as _table
 
 _OUTCOME = {"cured": "green", "eased": "yellow", "unanswered": "red", "left-alone": "cyan"}
@@ -38,21 +38,17 @@ def _parts(plan: PlanDocument, wide: bool, hints: tuple[str, ...]) -> Iterable[R
     yield _head(plan)
     yield from _warnings(plan)
     if plan.findings:
-        yield _section("Findings", _findings(plan))
+        yield section("Findings", _findings(plan))
     if plan.actions:
-        yield _section("Moves", _actions(plan, wide))
+        yield section("Moves", _actions(plan, wide))
     if plan.gpus is not None:
-        yield _section("GPUs", table_gpus.render(plan, plan.gpus, wide=wide))
+        yield section("GPUs", table_gpus.render(plan, plan.gpus, wide=wide))
     if plan.refusals:
-        yield _section("Not moved", _refused(plan, wide))
+        yield section("Not moved", _refused(plan, wide))
     if wide:
-        yield _section("Data", _sources(plan))
+        yield section("Data", _sources(plan))
     if hints:
-        yield _section("Next", Group(*(Text(f"  {hint}") for hint in hints)))
-
-
-def _section(title: str, body: RenderableType) -> RenderableType:
-    return Group(Text(), Text(title, style="bold"), body)
+        yield section("Next", Group(*(Text(f"  {hint}") for hint in hints)))
 
 
 def _head(plan: PlanDocument) -> RenderableType:
@@ -73,6 +69,8 @@ def _warnings(plan: PlanDocument) -> Iterable[Text]:
         yield Text(f"Nothing may be executed: {plan.acting_blocked}", style="bold red")
     if plan.mode:
         yield Text(f"Mode {plan.mode}", style="dim")
+    for remark in plan.remarks:
+        yield Text(words.sentence(remark), style="dim")
     for problem in plan.problems:
         yield Text(f"! {problem}", style="yellow")
 
@@ -100,7 +98,7 @@ def _what(finding: FindingRow, gain: str) -> Text:
     name = words.subject(finding.subject)
     measure = finding.measure.removesuffix(", fraction of allocatable")
     what = Text(f"{name}: {measure}" if measure else name)
-    for line in (gain, words.numbers(finding)):
+    for line in (gain, words.numbers(finding), words.refused(finding)):
         if line:
             what.append(f"\n{line}", style="dim")
     return what

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from descheduler.model.format import number, percent, plural
+from descheduler.model.format import number, percent, plural, tried
 from descheduler.model.plan import Action, FindingRow, PlanDocument, RefusalRow
 from descheduler.model.reasons import Reason
 
@@ -18,6 +18,9 @@ OUTCOMES = {
     "unanswered": "unanswered",
     "left-alone": "left alone",
 }
+
+LABELS = {"hot_nodes": "Hot nodes", "whole_gpu_nodes": "Whole GPU nodes free", "gpu_slots": "Whole GPU slots free"}
+"""Numbers of the summary that have a before and an after, and a name that is not their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ def numbers(finding: FindingRow) -> str:
     return " · ".join(f"{name} {number(round(value, 2))}" for name, value in finding.numbers.items())
 
 
+def refused(finding: FindingRow) -> str:
+    """Who was tried for a finding that is not cured: `12 tried in vain: 9 WouldLandOnSource, 3 DestinationHot`."""
+    return "" if finding.outcome == "cured" else tried(finding.refused)
+
+
 def subject(text: str) -> str:
     """`node/general-07` as `general-07`; what is no single object stays as it is."""
     kind, _, name = text.partition("/")
@@ -122,12 +130,11 @@ def groups(refusals: Iterable[RefusalRow]) -> tuple[Group, ...]:
 
 def changes(plan: PlanDocument) -> tuple[Change, ...]:
     """The numbers of the summary that have a before and an after."""
-    labels = {"hot_nodes": "Hot nodes", "whole_gpu_nodes": "Whole GPU nodes free", "gpu_slots": "Whole GPU slots free"}
     out = []
     for key in plan.summary:
         if key.endswith("_before") and f"{key[:-7]}_after" in plan.summary:
             name = key[:-7]
-            label = labels.get(name) or sentence(name.replace("_", " ")).rstrip(".")
+            label = LABELS.get(name) or sentence(name.replace("_", " ")).rstrip(".")
             out.append(Change(name, label, plan.summary[key], plan.summary[f"{name}_after"]))
     return tuple(out)
 

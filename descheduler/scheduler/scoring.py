@@ -12,13 +12,14 @@ from enum import StrEnum
 
 import numpy as np
 
-from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask
+from descheduler.model.arrays import Indices, Ints, Ints32, Mask
 from descheduler.model.columns import Columns
 from descheduler.model.nodes import HOSTNAME, VACATING, ZONE
 from descheduler.model.pods import SpreadConstraint
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
+from descheduler.scheduler.balance import BEST, Balance
 from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
@@ -27,7 +28,6 @@ from descheduler.scheduler.pod_rules import Compiler
 from descheduler.scheduler.question import Question
 from descheduler.scheduler.terms import Carried, TermResolver
 
-BEST = 100  # framework.MaxNodeScore
 WEIGHTS = {"taints": 3, "affinity": 2, "fit": 1, "spread": 2, "inter_pod": 2, "balance": 1}
 DIRECTED = 100
 """Weight of the preference that replacements are directed by: the largest that the API lets a term have."""
@@ -107,6 +107,7 @@ class Scorer:
         self._resolver = resolver
         self._carried = carried
         self._minimum = nonzero_requests(snapshot.columns)
+        self._balance = Balance.of(snapshot.release)
         self._amounts: dict[int, tuple[tuple[int, int], ...]] = {}
         self._rules: dict[int, ScoreRules] = {}
         self._resources = len(self._columns.resources)
@@ -144,8 +145,10 @@ class Scorer:
         if preferences is not None:
             total = total + WEIGHTS["affinity"] * _normalise(preferences[at], reverse=False)
         total = total + WEIGHTS["fit"] * self._fit(rules, question)
-        if any(rules.requests):
-            total = total + WEIGHTS["balance"] * self._balance(rules, question)
+        left = np.stack((question.row(0), question.row(1)), axis=1)
+        total = total + WEIGHTS["balance"] * self._balance.scores(
+            self._columns.allocatable[at, :2], left, rules.requests
+        )
         if rules.spread:
             total = total + WEIGHTS["spread"] * _spread(rules, question)
         if rules.inter_pod:
@@ -235,26 +238,6 @@ class Scorer:
             score += np.where(there, part * BEST // safe, 0)
             weights += there
         return score // np.maximum(weights, 1)
-
-    def _balance(self, rules: ScoreRules, question: Question) -> Ints:
-        """NodeResourcesBalancedAllocation: whether the pod makes CPU and memory more evenly used."""
-        before, after = [], []
-        both = np.ones(len(rules.soft_taints[question.at]), np.bool_)
-        for i in range(2):
-            capacity = self._columns.allocatable[question.at, i]
-            both &= capacity > 0
-            safe = np.maximum(capacity, 1)
-            used = capacity - question.row(i)
-            before.append(np.minimum(used / safe, 1.0))
-            after.append(np.minimum((used + rules.requests[i]) / safe, 1.0))
-        with_pod = _evenness(after, both)
-        without = _evenness(before, both)
-        return BEST // 2 + (BEST // 2 + with_pod - without) // 2
-
-
-def _evenness(fractions: list[Floats], both: Mask) -> Ints:
-    std = np.where(both, np.abs((fractions[0] - fractions[1]) / 2), 0.0)
-    return ((1 - std) * BEST).astype(np.int64)
 
 
 def _normalise(scores: Ints, *, reverse: bool) -> Ints:

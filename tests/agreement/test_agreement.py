@@ -57,7 +57,9 @@ def test_room_that_is_kept_for_a_pod_which_preempted_others(control_plane: Contr
 def seen(plane: ControlPlane) -> WhatIf:
     reader = connect(plane.kubeconfig())
     try:
-        return prepare(read_cluster(reader, clock=time.time)).what_if()
+        snapshot = read_cluster(reader, clock=time.time)
+        assert str(snapshot.release) == "1.36"  # by whose scores all of this is compared
+        return prepare(snapshot).what_if()
     finally:
         reader.close()
 

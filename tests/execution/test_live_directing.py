@@ -21,11 +21,12 @@ from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.planning import ChosenStrategy, PlanningSettings
-from execution.live import Dying, Killed, client_of, deployment, run_deployment, runner, serial, uids
+from descheduler.planning.budgets.limits import DisruptionLimits
+from execution.live import Dying, Killed, client_of, deployment, pod_spec, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 from planning.cases import planned
-from planning.proposing import Proposing
+from planning.proposing import Proposing, Wishing
 
 NAMESPACE = "descheduler"
 KINDS = ("ConfigMap", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "Namespace")
@@ -81,11 +82,19 @@ def directed(pods: list[dict[str, Any]], *nodes: str, name: str = "web", gang: b
         replace(
             move_of(pod, f"default/Deployment/{name}", nodes[0]),
             towards=nodes,
-            controller=pod["metadata"]["ownerReferences"][0]["uid"],
+            direction=pod["metadata"]["ownerReferences"][0]["uid"],
         )
         for pod in pods
     ]
     return action(*moves, name=name, gang=gang)
+
+
+def hardened(spec: dict[str, Any]) -> dict[str, Any]:
+    """What a namespace lets in that enforces Pod Security level `restricted`."""
+    no_more = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    (container,) = spec["containers"]
+    as_user = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    return {**spec, "securityContext": as_user, "containers": [{**container, "securityContext": no_more}]}
 
 
 def proved(control_plane: ControlPlane, client: ApiClient) -> None:
@@ -222,3 +231,33 @@ def test_a_plan_that_directs_is_carried_out_as_it_foresaw(control_plane: Control
     assert (move.source, move.destination, move.towards) == ("n1", "n2", ("n2",))
     report = runs.execute(document)
     assert (report.actions[0].pods[0].landed, report.stopped) == ("n2", None)
+
+
+def test_members_of_a_statefulset_go_at_once_to_nodes_of_their_own(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    """A pod of that name in the program's own namespace is in nobody's way."""
+    install(client)
+    proved(control_plane, client)
+    stateful = deployment("db", 2)
+    stateful |= {"kind": "StatefulSet", "spec": {**stateful["spec"], "podManagementPolicy": "Parallel"}}
+    client.apply(stateful)
+    stranger = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "db-0", "namespace": NAMESPACE}}
+    client.apply({**stranger, "spec": hardened(pod_spec(cpu="1m"))})
+    client.wait_for_pods(2, label_selector="app=db")
+    runs = acting(control_plane)
+    snapshot = runs.observe()
+    at = snapshot.node_index
+    assert {snapshot.pods[snapshot.pod_index["default", f"db-{i}"]].node for i in (0, 1)} == {"n1", "n2"}
+    (first,) = [i for i in (0, 1) if snapshot.pods[snapshot.pod_index["default", f"db-{i}"]].node == "n1"]
+    wishes = ((f"db-{first}", (at["n3"],)), (f"db-{1 - first}", (at["n1"],)))
+    settings = PlanningSettings(limits=DisruptionLimits(), landing=LandingMode.DIRECTED)
+    chosen = [ChosenStrategy(Wishing(wishes), StrategyArgs())]
+    document = planned(snapshot, [], chosen, settings, snapshot.taken_at)
+    assert [one.wave for one in document.actions] == [0, 0]
+    report = runs.execute(document)
+    assert {pod.move.pod: pod.landed for done in report.actions for pod in done.pods} == {
+        f"db-{first}": "n3",
+        f"db-{1 - first}": "n1",
+    }
+    assert (directions(client), intents(client)) == ({}, {})

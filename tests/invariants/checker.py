@@ -38,15 +38,16 @@ class Violation:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the policy of the plan asked for, as plain numbers; None is unlimited."""
+    """What the policy of the plan asked for, as it is written there; None is unlimited."""
 
-    per_node: int | None = None
-    per_namespace: int | None = None
+    per_node: int | str | None = None
+    per_namespace: int | str | None = None
     per_workload: int | str | None = None
-    per_cycle: int | None = None
-    per_hour: int | None = None
+    per_cycle: int | str | None = None
+    per_hour: int | str | None = None
     waves: int | None = None
     max_load: Mapping[str, float] | None = None
+    nodes_per_cycle: int | str | None = None
 
 
 class Checker:
@@ -199,17 +200,23 @@ class Checker:
 
     def _totals(self) -> Iterator[str]:
         pods = [i for a in self.plan.actions for i in self._restarted(a)]
-        rules = self.rules
-        caps = {"cycle": rules.per_cycle, "hour": None if rules.per_hour is None else rules.per_hour - self.recent}
-        for name, cap in caps.items():
-            if cap is not None and len(pods) > cap:
-                yield f"{len(pods)} restarts a {name}, {cap} are left"
-        by_node = Counter(self.snapshot.pods[i].node for i in pods)
-        by_namespace = Counter(self.snapshot.pods[i].namespace for i in pods)
-        for counts, cap in ((by_node, rules.per_node), (by_namespace, rules.per_namespace)):
-            for name, count in counts.items():
-                if cap is not None and count > cap:
-                    yield f"{count} restarts in {name}, {cap} are allowed"
+        rules, where = self.rules, [self.snapshot.pods[i] for i in pods]
+        known = {node.name for node in self.snapshot.nodes}
+        running = [p for p in self.snapshot.pods if p.node in known and not p.terminal]
+        for name, written, used in (
+            ("cycle", rules.per_cycle, len(pods)),
+            ("hour", rules.per_hour, len(pods) + self.recent),
+        ):
+            yield from _over(f"a {name}", used, written, len(running))
+        left = {p.node for p in where if p.node}
+        yield from _over("nodes", len(left), rules.nodes_per_cycle, len(self.snapshot.nodes))
+        for rule, mine, all_of_them in (
+            (rules.per_node, [p.node for p in where], [p.node for p in running]),
+            (rules.per_namespace, [p.namespace for p in where], [p.namespace for p in running]),
+        ):
+            sizes = Counter(all_of_them)
+            for name, count in Counter(mine).items():
+                yield from _over(f"in {name}", count, rule, sizes[name])
         waves = 1 + max(a.wave for a in self.plan.actions)
         if rules.waves is not None and waves > rules.waves:
             yield f"{waves} waves, {rules.waves} are allowed"
@@ -350,3 +357,15 @@ class Checker:
         above = self.snapshot.workloads.get(key)
         owners = above.owners if above is not None else ()
         return WorkloadKey(pod.namespace, owners[0].kind, owners[0].name) if owners else key
+
+
+def _over(what: str, used: int, written: int | str | None, size: int) -> Iterator[str]:
+    """Set where more is used than a limit lets be: a number, `10%` of the size, or `max(3, 10%)`."""
+    if written is None:
+        return
+    cap = written
+    if isinstance(cap, str):
+        least, _, share = cap.removeprefix("max(").removesuffix(")").rpartition(",")
+        cap = max(int(least or 1), math.floor(float(share.strip().removesuffix("%")) * size / 100))
+    if used > cap:
+        yield f"{used} {what}, {written} are allowed"

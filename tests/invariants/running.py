@@ -92,6 +92,7 @@ def check(
         limits.per_hour,
         limits.waves,
         settings.proof.max_load,
+        limits.nodes_per_cycle,
     )
     found = Checker(plan, cluster.snapshot, rules, cluster.in_flight, cluster.moved_last_hour, past).violations()
     found += [Violation("crash", text) for text in plan.problems if text.startswith("strategy")]
@@ -100,11 +101,12 @@ def check(
 
 def draw_settings(rng: Random) -> PlanningSettings:
     limits = DisruptionLimits(
-        per_node=rng.choice((None, None, 1, 3)),
-        per_namespace=rng.choice((None, None, 2, 8)),
+        per_node=rng.choice((None, None, None, 1, 3, "60%")),
+        per_namespace=rng.choice((None, None, None, 2, 8, "max(2, 30%)")),
         per_workload=rng.choice((None, None, 1, 2, "10%", "50%")),
-        per_cycle=rng.choice((None, None, 1, 5, 20)),
-        per_hour=rng.choice((None, 50, 10)),
+        per_cycle=rng.choice((None, None, None, 1, 5, 20, "40%")),
+        per_hour=rng.choice((None, 50, 10, "max(12, 20%)")),
+        nodes_per_cycle=rng.choice((None, None, None, None, 2, "50%")),
         waves=rng.choice((None, None, 1, 3)),
     )
     proof = rng.choice(

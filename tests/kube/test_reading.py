@@ -96,6 +96,15 @@ def test_a_whole_cluster_is_read_with_its_freshness(api: ScriptedApi, client: Ku
     assert {("pods", 1), ("pods", 2)} <= set(seen)
 
 
+@pytest.mark.parametrize("answer", [status(403, "no"), Answer(body={"gitVersion": ""}), Answer(body=b"<html>")])
+def test_a_server_that_does_not_say_its_version_is_read_all_the_same(
+    api: ScriptedApi, client: KubeClient, answer: Answer
+) -> None:
+    api.on("/apis", aggregated())
+    api.on("/version", answer)
+    assert read_cluster(client, clock=lambda: 42.0).release is None
+
+
 def test_every_missing_permission_is_named_at_once(api: ScriptedApi, client: KubeClient) -> None:
     api.on("/apis", aggregated(GROUPS))
     for path in ("/api/v1/nodes", "/apis/policy/v1/poddisruptionbudgets", GROUPS_PATH):

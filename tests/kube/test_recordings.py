@@ -22,8 +22,9 @@ from descheduler.kube.recording.wire_objects import (
     snapshot_from_objects,
 )
 from descheduler.model.errors import RecordingError, UsageError
+from descheduler.model.release import Release
 from descheduler.model.snapshot import ClusterSnapshot
-from kube.scripted import ScriptedApi, aggregated, listing
+from kube.scripted import Answer, ScriptedApi, aggregated, listing
 from kube.wire_objects import Json, container, meta, node, pod
 
 HISTORY = {"cpu": b"\x00\x01binary", "gpu.util": b""}
@@ -70,11 +71,13 @@ def test_a_live_cluster_and_its_recording_are_the_same_snapshot(
     api.on("/api/v1/nodes", listing(node("n1")))
     old = {"metadata": meta("old", "shop"), "spec": {"replicas": 0}}
     api.on("/apis/apps/v1/replicasets", listing(old))
+    api.on("/version", Answer(body={"major": "1", "minor": "31+", "gitVersion": "v1.31.4-gke.1183000"}))
     live = read_cluster(client, clock=lambda: 5.0)
     write_recording(tmp_path / "r.zip", record_cluster(client, clock=lambda: 5.0))
     found = read_recording(tmp_path / "r.zip").snapshot
     assert same(live, found)
     assert found.objects["scheduling.k8s.io/PodGroup"][0].api_version == "scheduling.k8s.io/v1alpha2"
+    assert found.release == Release(1, 31)
 
 
 def test_the_same_content_gives_the_same_file(tmp_path: Path) -> None:

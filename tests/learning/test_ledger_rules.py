@@ -8,6 +8,7 @@ import pytest
 
 from descheduler.learning.circuit import CircuitRules
 from descheduler.learning.ledger import LedgerRules
+from descheduler.learning.strategy_pauses import PauseRules
 from descheduler.model.errors import PolicyError
 from descheduler.policy import Policy, load_policy
 
@@ -15,7 +16,8 @@ HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\
 OTHER = """\
 cooldown: {unit: 2h, workload: 1m, backoffFactor: 3, longest: 12h, quarantineAfter: 2, quarantine: 1d}
 acting: {pendingLimit: 2, pendingAfter: 1m, pendingShare: 25%, pendingNamespaces: 4}
-learning: {settle: 5m, easedShare: 25%, minHitRate: 50%, window: 10, minJudged: 2, pause: 1h, remember: 500}
+learning: {settle: 5m, easedShare: 25%, ownerMisses: 3, minHitRate: 50%, window: 10, minJudged: 2, pause: 1h, trial: 1,
+  remember: 500}
 """
 
 
@@ -25,8 +27,9 @@ def test_every_rule_can_be_set() -> None:
     ours, usual = rules.circuit, defaults.circuit
     same = [f.name for f in fields(CircuitRules) if getattr(ours, f.name) == getattr(usual, f.name)]
     assert same == ["window", "alone"]  # older ones are nobody's business any more, whatever a policy says
-    assert (rules.longest, rules.quarantine, rules.pause, rules.settle) == (43_200, 86_400, 3600, 300)
-    assert (rules.eased_share, rules.hit_rate, rules.hit_window, rules.hit_least) == (0.25, 0.5, 10, 2)
+    assert (rules.longest, rules.quarantine, rules.settle, rules.eased_share) == (43_200, 86_400, 300, 0.25)
+    assert rules.owner_misses == 3
+    assert rules.pausing == PauseRules(rate=0.5, window=10, least=2, seconds=3600, trial=1)
 
 
 @pytest.mark.parametrize(

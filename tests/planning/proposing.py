@@ -1,4 +1,4 @@
-"""A strategy that proposes what a test wants."""
+"""Strategies that propose what a test wants."""
 
 from __future__ import annotations
 
@@ -27,3 +27,20 @@ class Proposing:
             if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
                 finding = Finding("Proposing", Subject(SubjectKind.POD, name), "", 0.0, 1.0, name)
                 yield Proposal(finding, (Move(at, view.start.node_of(at)),), 1.0, 1e9 / (i + 1), avoid=avoid)
+
+
+@dataclass(frozen=True)
+class Wishing:
+    """One proposal for each (pod, the nodes that it should go to)."""
+
+    wishes: tuple[tuple[str, tuple[int, ...]], ...]
+    name: ClassVar[str] = "Wishing"
+    signals: ClassVar[tuple[str, ...]] = ()
+    Args: ClassVar[type[StrategyArgs]] = StrategyArgs
+
+    def propose(self, view: RebalanceView, _: StrategyArgs) -> Iterable[Proposal]:
+        for i, (name, nodes) in enumerate(self.wishes):
+            at = view.snapshot.pod_index["default", name]
+            if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
+                finding = Finding(self.name, Subject(SubjectKind.POD, name), "", 0.0, 1.0, name)
+                yield Proposal(finding, (Move(at, view.start.node_of(at), nodes),), 1.0, 1e9 / (i + 1))

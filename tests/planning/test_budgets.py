@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from builders import NOW, budget, cluster, node, owner, pod, workload
 from descheduler.gangs import resolve
 from descheduler.model.budgets import DisruptionBudget
-from descheduler.model.pods import Pod
+from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
@@ -136,6 +136,41 @@ def test_limits_add_up_over_the_cycle(limits: DisruptionLimits, reason: Reason, 
     assert refusal(budgets.charge((0, 1, 2))) == (reason, by)
     granted(budgets.charge((0, 1)))
     assert refusal(budgets.charge((2,))) == (reason, by)
+
+
+SHARES = {
+    "node": (DisruptionLimits(per_node="40%"), Reason.NODE_LIMIT, 2, 1),  # of five pods, and of three
+    "namespace": (DisruptionLimits(per_namespace="30%"), Reason.NAMESPACE_LIMIT, 2, 2),  # of eight
+    "cycle": (DisruptionLimits(per_cycle="max(1, 25%)"), Reason.CYCLE_LIMIT, 2, 2),
+    "cycle of few": (DisruptionLimits(per_cycle="max(3, 25%)"), Reason.CYCLE_LIMIT, 3, 3),
+    "hour": (DisruptionLimits(per_hour="25%"), Reason.HOUR_LIMIT, 2, 2),
+}
+
+
+@pytest.mark.parametrize(("limits", "reason", "first", "second"), SHARES.values(), ids=SHARES.keys())
+def test_a_share_is_of_what_runs_there(limits: DisruptionLimits, reason: Reason, first: int, second: int) -> None:
+    """Five pods are on one node, three on the other; one has ended, one has no node yet, and count nowhere."""
+    there = [*pods_of("api", 5), *pods_of("web", 3, on="n2")]
+    idle = [pod("done", node="n1", phase=Phase.SUCCEEDED), pod("waits", phase=Phase.PENDING)]
+    snapshot = picture([*there, *idle])
+    for app, most in (("api", first), ("web", second)):
+        mine = [i for i, p in enumerate(snapshot.pods) if p.labels.get("app") == app]
+        budgets = fresh(snapshot, limits)
+        granted(budgets.charge(mine[:most]))
+        assert len(mine) == most or refusal(budgets.charge(mine[most : most + 1]))[0] is reason
+
+
+def test_pods_leave_so_many_nodes_and_no_more() -> None:
+    pods = [one for n in (1, 2, 3) for one in pods_of(f"app{n}", 2, on=f"n{n}")]
+    snapshot = cluster([node(f"n{n}") for n in range(1, 5)], pods)
+    budgets = fresh(snapshot, DisruptionLimits(nodes_per_cycle="50%"))  # of four
+    granted(budgets.charge((0,)))
+    assert granted(budgets.charge((2,))) == (Charge("nodes per cycle", "limit", 2, 2),)
+    undone = budgets.fork()
+    assert refusal(undone.charge_all([((1,), (1,)), ((4,), (4,))])) == (Reason.TOUCHED_NODES_LIMIT, "nodes per cycle")
+    granted(budgets.charge((1, 3)))  # of nodes that are left anyway any may go
+    assert refusal(budgets.charge((4,))) == (Reason.TOUCHED_NODES_LIMIT, "nodes per cycle")
+    assert refusal(fresh(snapshot, DisruptionLimits(nodes_per_cycle=2)).charge((0, 2, 4)))[1] == "nodes per cycle"
 
 
 def test_moves_of_the_last_hour_count() -> None:

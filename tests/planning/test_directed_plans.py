@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from builders import cluster, node, owner, pod, spec, workload
-from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.contract import StrategyArgs
 from descheduler.model.directing import BINDING, NAME
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Finding, Move, Proposal
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.landing_choice import choose_landing
@@ -24,26 +21,10 @@ from descheduler.planning.settings import ExecutorTraits, settings_of
 from descheduler.policy import load_policy
 from descheduler.policy.acting import LandingWish
 from planning.cases import planned
+from planning.proposing import Wishing
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 DIRECTED = PlanningSettings(limits=DisruptionLimits(), landing=LandingMode.DIRECTED)
-
-
-@dataclass(frozen=True)
-class Wishing:
-    """One proposal for each (pod, the nodes that it should go to)."""
-
-    wishes: tuple[tuple[str, tuple[int, ...]], ...]
-    name: ClassVar[str] = "Wishing"
-    signals: ClassVar[tuple[str, ...]] = ()
-    Args: ClassVar[type[StrategyArgs]] = StrategyArgs
-
-    def propose(self, view: RebalanceView, _: StrategyArgs) -> Iterable[Proposal]:
-        for i, (name, nodes) in enumerate(self.wishes):
-            at = view.snapshot.pod_index["default", name]
-            if view.movable[at] and view.start.node_of(at) == view.snapshot.columns.pod_node[at]:
-                finding = Finding(self.name, Subject(SubjectKind.POD, name), "", 0.0, 1.0, name)
-                yield Proposal(finding, (Move(at, view.start.node_of(at), nodes),), 1.0, 1e9 / (i + 1))
 
 
 def plan_of(
@@ -64,7 +45,7 @@ def crowded(count: int = 4) -> ClusterSnapshot:
 def test_the_plan_names_the_node_and_who_makes_the_replacement() -> None:
     (action,) = plan_of(crowded(), ("web-0", (2,))).actions
     (move,) = action.pods
-    assert (move.destination, move.towards, move.controller) == ("n0002", ("n0002",), "uid-ReplicaSet-web")
+    assert (move.destination, move.towards, move.direction) == ("n0002", ("n0002",), "uid-ReplicaSet-web")
     assert move.proof.expected_share == 1.0
     assert move.proof.text.endswith("it is directed to n0002")
     assert action.steer == ()
@@ -95,6 +76,22 @@ def test_pods_of_one_controller_for_different_nodes_share_no_wave() -> None:
         workloads=[workload("ReplicaSet", name, 1) for name in ("web", "db")],
     )
     assert [action.wave for action in plan_of(strangers, ("web-0", (1,)), ("web-1", (2,))).actions] == [0, 0]
+
+
+def test_members_of_a_statefulset_are_directed_by_their_names_and_share_a_wave() -> None:
+    snapshot = crowded()
+    of_a_set = cluster(
+        snapshot.nodes,
+        [replace(p, owners=(owner("StatefulSet", "web"),)) if p.name[:3] == "web" else p for p in snapshot.pods],
+        workloads=[workload("StatefulSet", "web", 2)],
+    )
+    found = plan_of(of_a_set, ("web-0", (1,)), ("web-1", (2,)))
+    assert [action.wave for action in found.actions] == [0, 0]
+    moves = [pod for action in found.actions for pod in action.pods]
+    assert {move.direction: move.towards for move in moves} == {
+        "uid-StatefulSet-web.web-0": ("n0001",),
+        "uid-StatefulSet-web.web-1": ("n0002",),
+    }
 
 
 def test_a_replacement_that_is_made_later_may_have_the_place_of_the_old_pod() -> None:

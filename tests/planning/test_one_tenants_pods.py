@@ -163,7 +163,7 @@ def test_a_node_for_which_a_strategy_fails_is_left_alone_and_the_others_are_cool
     snapshot = cluster([node(f"n{i}", cpu="12") for i in range(1, 7)], pods)
     rising = {key("ReplicaSet", name): peaking(0.5, 2.9, minutes_ahead=20) for name in ("web", "api")}
     histories = [history("cpu", rising), history("memory", dict.fromkeys(rising, 64.0 * 2**20))]
-    monkeypatch.setattr("descheduler_strategies.hot_nodes._Search.left_alone", _only_n2)
+    monkeypatch.setattr("descheduler_strategies.hot_nodes.heat.Thermometer.left_alone", _only_n2)
     plan = planned(snapshot, histories, [hot()])
     assert {p.source for a in plan.actions for p in a.pods} == {"n2"}
     assert any(line.startswith("HotNodes: node/n1: IndexError: oops") for line in plan.problems)

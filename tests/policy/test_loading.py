@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from descheduler.model.errors import PolicyError
 from descheduler.policy import Policy, default_policy, default_policy_text, load_policy, policy_hash
+from descheduler.policy.amounts import amount_of
 from descheduler_strategies.hot_nodes import HotNodesArgs
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
@@ -76,7 +77,8 @@ def test_all_problems_come_at_once_in_the_order_of_the_text() -> None:
     assert problems(text) == [
         "p.yaml:3:7: mode: must be one of dry-run, active, not dryrun (did you mean dry-run?)",
         "p.yaml:5:3: limits.perNod: is not a known key (did you mean perNode?)",
-        "p.yaml:6:13: limits.perCycle: must be a whole number",
+        'p.yaml:6:13: limits.perCycle: must be a whole number of at least 0, or a percentage such as "10%", or the '
+        'larger of both: "max(50, 0.2%)"',
         'p.yaml:7:11: interval: must be a duration such as "30s", "5m", "1h30m" or "7d"',
         "p.yaml:9:5: strategies[0].HotNode: no strategy is named HotNode (did you mean HotNodes?)",
         "p.yaml:11:7: strategies[1].HotNodes.treshold: is not a known key (did you mean thresholds?)",
@@ -87,7 +89,10 @@ def test_all_problems_come_at_once_in_the_order_of_the_text() -> None:
     ("line", "message"),
     [
         ("limits: {per_node: 3}", "limits.per_node: is not a known key (did you mean perNode?)"),
-        ("limits: {perNode: -1}", "limits.perNode: must be at least 0"),
+        ("limits: {perNode: -1}", "limits.perNode: must be a whole number of at least 0"),
+        ("limits: {perCycle: 'max(50, 200%)'}", 'or the larger of both: "max(50, 0.2%)"'),
+        ("limits: {perCycle: 'max(5%, 50)'}", 'or the larger of both: "max(50, 0.2%)"'),
+        ("limits: {perHour: true}", "limits.perHour: must be a whole number of at least 0"),
         ("limits: {perWorkload: -1}", "limits.perWorkload: must be a whole number of at least 0"),
         ("limits: {perWorkload: 101%}", 'or a percentage such as "10%"'),
         ("limits: {perNode: 1.5}", "limits.perNode: must be a whole number"),
@@ -151,6 +156,34 @@ def test_merge_keys_lay_defaults_under_a_mapping() -> None:
         load_policy(HEAD + "proof: &l {perNode: 1}\nlimits: {<<: *l}")
     merged = load_policy(HEAD + "limits: {<<: {perNode: 1, perCycle: 9}, perNode: 3}").limits
     assert (merged.per_node, merged.per_cycle) == (3, 9)
+
+
+@pytest.mark.parametrize(
+    ("written", "of_30", "of_150_000"),
+    [
+        ("5", 5, 5),
+        ("0", 0, 0),
+        ("10%", 3, 15_000),
+        ("0.2%", 1, 300),  # one at least
+        ("max(50, 0.2%)", 50, 300),
+        ("max(50,0.2%)", 50, 300),
+        ("max(0, 100%)", 30, 150_000),
+    ],
+)
+def test_a_limit_is_a_number_or_a_share_or_the_larger_of_both(written: str, of_30: int, of_150_000: int) -> None:
+    limits = load_policy(
+        HEAD + f"limits: {{perCycle: '{written}'}}".replace("'", "" if "," not in written else "'")
+    ).limits
+    assert limits.per_cycle is not None
+    assert (amount_of(limits.per_cycle, 30), amount_of(limits.per_cycle, 150_000)) == (of_30, of_150_000)
+
+
+def test_the_default_limits_are_those_of_small_clusters_until_a_cluster_is_large() -> None:
+    limits = load_policy(HEAD).limits
+    written = (limits.per_cycle, limits.per_hour, limits.per_namespace, limits.per_node)
+    of = {size: [amount_of(one, size) for one in written if one is not None] for size in (10, 24_999, 150_000)}
+    assert of == {10: [50, 200, 20, 8], 24_999: [50, 200, 249, 8], 150_000: [300, 1200, 1500, 8]}
+    assert limits.nodes_per_cycle is None
 
 
 def test_label_values_that_look_like_booleans_stay_texts() -> None:

@@ -56,7 +56,7 @@ def test_one_node_is_named_and_that_is_where_the_pod_comes_up() -> None:
     there = landed(crowded(), 1)
     assert isinstance(there, Landing)
     assert (there.nodes, there.towards, there.share) == ((1,), (1,), 1.0)
-    assert there.controller == "uid-ReplicaSet-web"
+    assert there.direction == "uid-ReplicaSet-web"
 
 
 def test_a_wish_without_room_or_that_is_not_good_is_passed_over() -> None:

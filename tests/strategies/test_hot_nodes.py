@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from descheduler_strategies.hot_nodes import _stretch
+from descheduler_strategies.hot_nodes.heat import stretch
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from descheduler_strategies.hot_nodes import _stretch
     ],
 )
 def test_a_stretch_ends_with_a_pause_and_not_with_a_dip(above: str, expected: tuple[int, int]) -> None:
-    assert _stretch(np.array([c == "1" for c in above])) == expected
+    assert stretch(np.array([c == "1" for c in above])) == expected

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Verbose
+from descheduler.cli.options import At, Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Set, Verbose
 
 if TYPE_CHECKING:
     from descheduler.planning.explain import Check, Explanation
@@ -34,6 +34,8 @@ def explain(
     example: Example = False,
     prometheus: Prometheus = None,
     policy: PolicyFile = None,
+    settings: Set = None,
+    at: At = "",
     verbose: Verbose = 0,
 ) -> None:
     """Explain what the plan does with a pod, node, gang or workload, and why: filter by filter."""
@@ -42,9 +44,11 @@ def explain(
         from descheduler.cli.source import SourceOptions, read, read_policy
         from descheduler.pipeline import outcome_of, profile
         from descheduler.planning.explain import explain
+        from descheduler.policy import Setting
 
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
-        in_force = read_policy(policy, options)
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus, at)
+        options.check()
+        in_force = read_policy(policy, options, [Setting.of(text) for text in settings or ()])
         observed = read(options, in_force)
         outcome = outcome_of(observed, in_force, profile(observed))
         _show(explain(outcome, subject.value, name))

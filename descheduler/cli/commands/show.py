@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from descheduler.cli import failures
 from descheduler.cli.options import TABLE, OutputFile, OutputFormat, Overwrite, Verbose
+
+if TYPE_CHECKING:
+    from descheduler.model.plan import PlanDocument
 
 _PLAN_BYTES = 1 << 28
 """The plan of the largest clusters that we plan for is a tenth of that."""
@@ -24,8 +27,18 @@ def show(
     """Show a plan that was written before."""
     with failures.reported(verbose):
         from descheduler.cli.output import Target, write_plan
-        from descheduler.model.whole_files import read_at_most
-        from descheduler.report.serial import from_json
 
         target = Target(output_file, overwrite)
-        write_plan(from_json(read_at_most(file, _PLAN_BYTES)), output.value, target)
+        write_plan(read_plan(file), output.value, target)
+
+
+def read_plan(file: Path) -> PlanDocument:
+    """The plan of a file. Raises UsageError when it cannot be read, DocumentError when it is none."""
+    from descheduler.model.errors import DocumentError
+    from descheduler.model.whole_files import read_at_most
+    from descheduler.report.serial import from_json
+
+    try:
+        return from_json(read_at_most(file, _PLAN_BYTES))
+    except DocumentError as error:
+        raise DocumentError(f"{file}: {error}") from error

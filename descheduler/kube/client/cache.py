@@ -11,7 +11,7 @@ import structlog
 
 from descheduler.kube.client.backoff import Backoff
 from descheduler.kube.client.connection import KubeClient
-from descheduler.kube.client.discovery import Discovered, discover
+from descheduler.kube.client.discovery import Discovered, discover, read_release
 from descheduler.kube.client.lists import LIMIT
 from descheduler.kube.client.watch import Reflector, WatchTiming
 from descheduler.kube.convert.assembly import assemble
@@ -19,6 +19,7 @@ from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import CORE, OPTIONAL, Endpoint
 from descheduler.model.errors import DeschedulerError
+from descheduler.model.release import Release
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,7 @@ class ClusterCache:
         self._changed = threading.Condition()
         self._followers: dict[str, tuple[Reflector, threading.Thread]] = {}
         self._discovered: Discovered | None = None
+        self._release: Release | None = None
         self._discovery = Freshness(DISCOVERY, 0.0, synced=False)
         self._lookout = threading.Thread(target=self._look_out, name="kube-discovery", daemon=True)
 
@@ -116,6 +118,7 @@ class ClusterCache:
             cluster=self._client.name,
             freshness=freshness,
             problems=[problem for _, problems in contents.values() for problem in problems],
+            release=self._release,
         )
 
     def _follow(self, endpoint: Endpoint) -> None:
@@ -137,6 +140,7 @@ class ClusterCache:
             as_of = self._clock()
             try:
                 found = discover(self._client)
+                self._release = read_release(self._client) or self._release
             except DeschedulerError as e:
                 self._discovery = Freshness(DISCOVERY, self._discovery.as_of, synced=False, error=str(e))
                 log.warning("cannot discover optional kinds", error=str(e))

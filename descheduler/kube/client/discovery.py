@@ -1,4 +1,4 @@
-"""Which optional kinds a cluster serves, and in which of the versions that we can read."""
+"""What a cluster is and serves: its release, and its optional kinds in those versions that we can read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.convert.kinds import OPTIONAL, Endpoint, Kind
 from descheduler.kube.convert.wire import Slim
 from descheduler.model.errors import BadAnswer, ClusterError, NotFound, Unreachable
+from descheduler.model.release import Release
 
 S = TypeVar("S", bound=Slim)
 
@@ -84,6 +85,16 @@ def discover(client: KubeClient, kinds: Iterable[Kind] = OPTIONAL) -> Discovered
     else:
         found = dict(_one_by_one(client, [g for g in groups.groups or () if g.name in wanted]))
     return _choose(kinds, found)
+
+
+def read_release(client: KubeClient) -> Release | None:
+    """Which release the API server is of; None where it does not say, which is no error. Raises Unreachable."""
+    try:
+        return Release.parse(client.version().name)
+    except Unreachable:
+        raise
+    except ClusterError:
+        return None
 
 
 _Served = tuple[tuple[str, str], tuple[_Resource, ...]]

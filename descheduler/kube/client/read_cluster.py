@@ -7,7 +7,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from descheduler.kube.client.connection import KubeClient
-from descheduler.kube.client.discovery import discover
+from descheduler.kube.client.discovery import discover, read_release
 from descheduler.kube.client.lists import LIMIT, Gather, read_list
 from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.convert.assembly import assemble, fresh
@@ -47,6 +47,7 @@ def read_cluster(
         cluster=client.name,
         freshness=fresh(taken_at, gathered) | {key: freshness for key, (_, freshness) in gathered.items()},
         problems=[problem for store, _ in gathered.values() for problem in store.problems.values()],
+        release=read_release(client),
     )
 
 

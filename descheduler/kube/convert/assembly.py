@@ -15,6 +15,7 @@ from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
+from descheduler.model.release import Release
 from descheduler.model.snapshot import ClusterSnapshot, Freshness
 from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
 from descheduler.model.workloads import BUILT_IN, Workload
@@ -35,6 +36,7 @@ def assemble(
     cluster: str,
     freshness: Mapping[str, Freshness],
     problems: Sequence[str] = (),
+    release: Release | None = None,
 ) -> ClusterSnapshot:
     """A snapshot of converted objects by kind key. Optional kinds that are absent from `found` are not served."""
     pods = _all(Pod, found, "pods")
@@ -67,6 +69,7 @@ def assemble(
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
         read=frozenset(key for key in found if _whole(freshness.get(key))),
         freshness=freshness,
+        release=release,
         cluster=cluster,
         problems=tuple(sorted({*problems, *merged.problems})),
     )

@@ -20,6 +20,7 @@ from descheduler.kube.recording import write_parts as writing
 from descheduler.kube.recording.read_parts import ReadPart, checksum, open_parts
 from descheduler.kube.recording.wire_objects import ClusterObjects, JsonObject, cluster_objects
 from descheduler.model.errors import BadAnswer, RecordingError, UsageError
+from descheduler.model.release import Release
 from descheduler.model.snapshot import ClusterSnapshot
 
 FORMAT = "descheduler-recording"
@@ -49,7 +50,9 @@ class KindInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
-    """What is in a recording. `product`: the version that made it; `taken_at` in unix seconds."""
+    """What is in a recording. `product`: the version that made it; `taken_at` in unix seconds; `release`: of the API
+    server, as `1.36`.
+    """
 
     format: str
     schema: int
@@ -57,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     taken_at: float = 0.0
     cluster: str = ""
     anonymized: bool = False
+    release: str = ""
     kinds: dict[str, KindInfo] = {}
     histories: dict[str, str] = {}
     parts: dict[str, PartInfo] = {}
@@ -113,6 +117,7 @@ def write_recording(
         taken_at=objects.taken_at,
         cluster=objects.cluster,
         anonymized=objects.anonymized,
+        release=str(objects.release or ""),
         kinds=kinds,
         histories=named,
         parts={name: PartInfo(checksum(data), len(data)) for name, data in parts.items()},
@@ -156,6 +161,7 @@ def read_recording(path: Path | str, annotations: Iterable[str] = ()) -> Recordi
         cluster=manifest.cluster,
         as_of={key: info.as_of for key, info in manifest.kinds.items()},
         anonymized=manifest.anonymized,
+        release=Release.parse(manifest.release),
     )
     histories = {signal: _part(path, manifest, part, read) for signal, part in manifest.histories.items()}
     try:

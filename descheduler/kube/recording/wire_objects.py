@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from descheduler.kube.client.connection import KubeClient
+from descheduler.kube.client.discovery import read_release
 from descheduler.kube.client.lists import LIMIT
 from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.client.read_cluster import Progress, gather_kinds
@@ -22,6 +23,7 @@ from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.convert.stand_ins import Broken
 from descheduler.kube.convert.wire import Object
 from descheduler.model.errors import BadAnswer, UsageError
+from descheduler.model.release import Release
 from descheduler.model.snapshot import ClusterSnapshot
 
 JsonObject = Mapping[str, object]
@@ -31,7 +33,8 @@ JsonObject = Mapping[str, object]
 class ClusterObjects:
     """`lines`: for each kind that was read, its objects as JSON (one object, no newline, each).
 
-    A kind that is absent was not served. `as_of` (unix seconds by kind) is when each was read.
+    A kind that is absent was not served. `as_of` (unix seconds by kind) is when each was read. `release` is that of the
+    API server, None where it is not known.
     """
 
     taken_at: float
@@ -39,6 +42,7 @@ class ClusterObjects:
     cluster: str = ""
     as_of: Mapping[str, float] = dataclasses.field(default_factory=dict)
     anonymized: bool = False
+    release: Release | None = None
 
     def snapshot(self, annotations: Iterable[str] = ()) -> ClusterSnapshot:
         """The same cluster in the words of the model; `annotations` as in `read_cluster`.
@@ -55,6 +59,7 @@ class ClusterObjects:
             cluster=self.cluster,
             freshness=freshness,
             problems=[problem for store in stores.values() for problem in store.problems.values()],
+            release=self.release,
         )
 
 
@@ -95,6 +100,7 @@ def record_cluster(
         lines={key: tuple(lines.lines) for key, (lines, _) in found.items()},
         cluster=client.name,
         as_of={key: freshness.as_of for key, (_, freshness) in found.items()},
+        release=read_release(client),
     )
 
 

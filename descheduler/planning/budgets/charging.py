@@ -73,14 +73,17 @@ class Budgets:
         refused = rules.refused(pods, evicted)
         if refused is not None:
             return refused
-        totals = rules.totals(pods, evicted)
+        totals = rules.totals(pods, evicted, self._spent)
         momentary = rules.momentary(pods)
         if isinstance(momentary, Blocked):
             return momentary
         for need in totals:
             if self._spent[need.key] + need.amount > need.cap:
                 return _over(need, self._spent[need.key])
-        return self._grant(totals, momentary)
+        granted = self._grant(totals, momentary)
+        if not isinstance(granted, Blocked):
+            self._spent.update(rules.left(pods))
+        return granted
 
     def charge_all(
         self, stages: Sequence[tuple[Collection[int], Collection[int]]]

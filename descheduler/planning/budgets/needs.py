@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from descheduler.gangs import Lookup, Units
 from descheduler.model.budgets import PDB, PUB
-from descheduler.model.quantity import part_of
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -19,6 +18,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.budgets.lacking import lacking, not_ready
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import Matches, unmatched
+from descheduler.policy.amounts import amount_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class BudgetRules:
         self._lookup = Lookup(snapshot)
         columns = snapshot.columns
         self._sizes = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
-        self._gone = in_flight | {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal}
+        self._gone = in_flight.union(np.flatnonzero(columns.pod_ending & ~columns.pod_terminal).tolist())
         self._unready = not_ready(snapshot, self._gone)
         self.standing: Counts = Counter()
         self.spent: Counts = Counter({("hour", ""): moved_last_hour})
@@ -101,23 +101,49 @@ class BudgetRules:
                 return Blocked(Reason.BUDGET_STALE, stale.key, key)
         return None
 
-    def totals(self, pods: Collection[int], evicted: Collection[int]) -> list[Need]:
-        """Needs that add up over the cycle."""
-        limits, columns = self.limits, self._snapshot.columns
-        needs: list[Need] = []
+    def totals(self, pods: Collection[int], evicted: Collection[int], spent: Counts) -> list[Need]:
+        """Needs that add up over the cycle, in which `spent` is granted already."""
+        return [*self._of_cycle(pods, spent), *self._of_nodes_and_namespaces(pods), *self._failures(evicted)]
+
+    def _of_cycle(self, pods: Collection[int], spent: Counts) -> Iterator[Need]:
+        limits, running = self.limits, len(self._snapshot.columns.order)
         if limits.per_cycle is not None:
-            needs.append(Need(("cycle", ""), "per cycle", Reason.CYCLE_LIMIT, len(pods), limits.per_cycle))
+            cap = amount_of(limits.per_cycle, running)
+            yield Need(("cycle", ""), "per cycle", Reason.CYCLE_LIMIT, len(pods), cap)
         if limits.per_hour is not None:
-            needs.append(Need(("hour", ""), "per hour", Reason.HOUR_LIMIT, len(pods), limits.per_hour))
+            cap = amount_of(limits.per_hour, running)
+            yield Need(("hour", ""), "per hour", Reason.HOUR_LIMIT, len(pods), cap)
+        if limits.nodes_per_cycle is not None:
+            cap, new = amount_of(limits.nodes_per_cycle, len(self._snapshot.nodes)), len(self.left(pods) - spent.keys())
+            yield Need(("nodes", ""), "nodes per cycle", Reason.TOUCHED_NODES_LIMIT, new, cap)
+
+    def left(self, pods: Collection[int]) -> set[tuple[str, int]]:
+        """A key for each node that the pods leave."""
+        nodes = self._snapshot.columns.pod_node[list(pods)].tolist()
+        return {("left", node) for node in nodes if node >= 0}
+
+    def _of_nodes_and_namespaces(self, pods: Collection[int]) -> Iterator[Need]:
+        limits, columns = self.limits, self._snapshot.columns
         if limits.per_node is not None:
             for node, n in sorted(Counter(int(columns.pod_node[p]) for p in pods).items()):
                 name = self._snapshot.nodes[node].name if node >= 0 else "(none)"
-                needs.append(Need(("node", node), f"node/{name}", Reason.NODE_LIMIT, n, limits.per_node))
+                cap = amount_of(limits.per_node, len(columns.pods_on(node)) if node >= 0 else 0)
+                yield Need(("node", node), f"node/{name}", Reason.NODE_LIMIT, n, cap)
         if limits.per_namespace is not None:
             for namespace, n in sorted(Counter(self._snapshot.pods[p].namespace for p in pods).items()):
                 name, key = f"namespace/{namespace}", ("namespace", namespace)
-                needs.append(Need(key, name, Reason.NAMESPACE_LIMIT, n, limits.per_namespace))
-        return needs + self._failures(evicted)
+                cap = amount_of(limits.per_namespace, self._running_in[namespace])
+                yield Need(key, name, Reason.NAMESPACE_LIMIT, n, cap)
+
+    @cached_property
+    def _running_in(self) -> Counter[str]:
+        """Running pods by namespace."""
+        columns = self._snapshot.columns
+        sizes = zip(columns.workloads, self._sizes.tolist(), strict=True)
+        found: Counter[str] = Counter()
+        for key, size in sizes:
+            found[key.namespace] += size
+        return found
 
     def _failures(self, evicted: Collection[int]) -> list[Need]:
         """What the evictions take from the failure budgets of Jobs."""
@@ -172,7 +198,7 @@ class BudgetRules:
         needs: list[Need] = []
         for at, found in sorted(self._tokens([p for p in pods if p not in self._gone]).items()):
             key = self._snapshot.columns.workloads[at]
-            name, most = f"workload/{key}", _allowed_at_once(limit, int(self._sizes[at]))
+            name, most = f"workload/{key}", amount_of(limit, int(self._sizes[at]))
             if self.limits.leaving:
                 at_once = min(most, 1) if self._in_turn(key) else most
                 needs.append(Need(("workload", at), name, Reason.WORKLOAD_LIMIT, len(found), at_once))
@@ -207,10 +233,3 @@ class BudgetRules:
             if best is not None and best < need.amount:
                 detail += f"; even with all pods healthy only {best}"
         return Blocked(need.reason, need.name, detail)
-
-
-def _allowed_at_once(written: int | str, size: int) -> int:
-    """A limit as a number: a percentage of `size` rounds down, but lets one go."""
-    if isinstance(written, int):
-        return written
-    return max(1, part_of(written, size, math.floor) or 0) if written.endswith("%") else int(written)

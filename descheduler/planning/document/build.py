@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -26,22 +27,19 @@ from descheduler.model.plan import (
     PlanDocument,
     PodMove,
     ProofRow,
-    RefusalRow,
     SeatRow,
 )
-from descheduler.model.reasons import EXPLANATION, Blocked, Reason
+from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
-from descheduler.planning.document.refusals import bounded
+from descheduler.planning.document.refusals import counted, refusal_rows
 from descheduler.planning.document.remade import asked, remade
-from descheduler.planning.planner import Outcome, Refused
+from descheduler.planning.planner import Outcome
 from descheduler.planning.proofs import Accepted, Proof
 
 LEFT_ALONE = frozenset(
     {Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY, Reason.NOT_PINNED}
 )
-FOLDED = frozenset({Reason.DAEMON_SET, Reason.MIRROR_POD, Reason.SYSTEM_CRITICAL, Reason.TERMINAL, Reason.TERMINATING})
-"""Reasons that say nothing about a single pod: one row a node is enough."""
 CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
 
 
@@ -51,8 +49,9 @@ def build_document(outcome: Outcome) -> PlanDocument:
     ids = {key: f"f{i + 1}" for i, key in enumerate(outcome.findings)}
     actions = tuple(_action(outcome, a, i, ids) for i, a in enumerate(outcome.accepted))
     nodes = tuple(_nodes(outcome))
-    refusals = tuple(bounded(_refusals(outcome, ids)))
-    findings = tuple(_finding(outcome, f, ids[key], actions) for key, f in outcome.findings.items())
+    refusals = tuple(refusal_rows(outcome, ids))
+    tried = counted(outcome)
+    findings = tuple(_finding(outcome, f, ids[key], actions, tried.get(key, {})) for key, f in outcome.findings.items())
     document = PlanDocument(
         format=PLAN_FORMAT,
         version=PLAN_VERSION,
@@ -107,6 +106,7 @@ def _action(
         cost=CostRow(accepted.cost, parts, f"{accepted.cost:.0f} core-seconds against {proposal.worth:.0f} gained"),
         budgets=tuple(BudgetRow(c.name, c.kind, c.allowed, c.used) for c in accepted.charges),
         also_restarted=tuple(view.snapshot.pods[p].key for p in restarting if p not in set(pods)),
+        restarts=_by_workload(view.snapshot, {*restarting, *pods}),
         note=proposal.note,
         room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
         steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if view.steering else (),
@@ -114,6 +114,12 @@ def _action(
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
     )
+
+
+def _by_workload(snapshot: ClusterSnapshot, pods: Iterable[int]) -> dict[str, int]:
+    """How many of the pods each workload has."""
+    columns = snapshot.columns
+    return dict(sorted(Counter(str(columns.workloads[columns.pod_workload[pod]]) for pod in pods).items()))
 
 
 def _seat(snapshot: ClusterSnapshot, seat: Seat) -> SeatRow:
@@ -153,7 +159,7 @@ def _pod(outcome: Outcome, proof: Proof) -> PodMove:
         becomes=becomes,
         remade=why,
         towards=tuple(view.snapshot.nodes[n].name for n in proof.towards),
-        controller=pod.controller_uid if proof.towards else "",
+        direction=proof.direction if proof.towards else "",
     )
 
 
@@ -168,7 +174,9 @@ def _expected(proof: Proof, target: str) -> str:
             return f"{room}; it is directed to {several} of them, {target} most likely"
 
 
-def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Action, ...]) -> FindingRow:
+def _finding(
+    outcome: Outcome, finding: Finding, name: str, actions: tuple[Action, ...], refused: Mapping[str, int]
+) -> FindingRow:
     mine = [a for a in actions if a.finding == name]
     after, curve = _after(outcome, finding)
     if curve is None:
@@ -192,6 +200,7 @@ def _finding(outcome: Outcome, finding: Finding, name: str, actions: tuple[Actio
         step_seconds=finding.step_seconds,
         bound=finding.bound,
         numbers=dict(sorted(finding.numbers)),  # as they come back from storage
+        refused=refused,
     )
 
 
@@ -217,50 +226,6 @@ def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> s
         return "eased"
     seen = outcome.observed.get(finding.key)
     return "left-alone" if seen is not None and seen.blocked.reason in LEFT_ALONE else "unanswered"
-
-
-def _refusals(outcome: Outcome, ids: dict[FindingKey, str]) -> Iterable[RefusalRow]:
-    """Proposals that failed, findings left alone, and the pods on the nodes concerned that no filter lets go."""
-    for refused in outcome.refused:
-        yield _refused(outcome, refused, ids)
-    for refused in outcome.observed.values():
-        yield _row(refused.blocked, f"finding/{refused.finding.subject}", refused.finding, ids)
-    seen: set[int] = set()
-    for key, finding in outcome.findings.items():
-        seen_here: dict[tuple[Reason, str], list[int]] = {}
-        for node in finding.nodes:
-            for pod in outcome.view.snapshot.columns.pods_on(node).tolist():
-                blocked = outcome.context.filters.blocked(pod)
-                if blocked is not None and pod not in seen:
-                    seen.add(pod)
-                    by = "" if blocked.reason in FOLDED else f"{blocked.by}|{pod}"
-                    seen_here.setdefault((blocked.reason, by), []).append(pod)
-        for pods in seen_here.values():
-            blocked = outcome.context.filters.blocked(pods[0])
-            if blocked is not None:
-                subject = f"pod/{outcome.view.snapshot.pods[pods[0]].key}"
-                yield _row(blocked, subject, outcome.findings[key], ids, len(pods))
-
-
-def _refused(outcome: Outcome, refused: Refused, ids: dict[FindingKey, str]) -> RefusalRow:
-    if not refused.pods:
-        return _row(refused.blocked, str(refused.finding.subject), refused.finding, ids)
-    first = outcome.view.snapshot.pods[refused.pods[0]].key
-    subject = f"pod/{first}" if len(refused.pods) == 1 else f"unit/{first} and {len(refused.pods) - 1} more"
-    return _row(refused.blocked, subject, refused.finding, ids)
-
-
-def _row(blocked: Blocked, subject: str, finding: Finding, ids: dict[FindingKey, str], count: int = 1) -> RefusalRow:
-    return RefusalRow(
-        reason=blocked.reason.value,
-        explanation=EXPLANATION[blocked.reason],
-        subject=subject,
-        by=blocked.by,
-        detail=blocked.detail,
-        strategy=finding.strategy,
-        finding=ids.get(finding.key, ""),
-        count=count,
-    )
 
 
 def _nodes(outcome: Outcome) -> Iterable[NodeRow]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from descheduler.model import format as fmt
+from descheduler.report.pages import asset, environment, source_hash
 from descheduler.report.profiles import words
 from descheduler.report.profiles.chart import fan
 from descheduler.report.profiles.document import ProfileDocument
@@ -19,13 +15,12 @@ _DAY = 86400
 
 def to_html(doc: ProfileDocument) -> str:
     """The page."""
-    style = _asset("page", "page.css") + _asset("page_of_profile", "profile.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style = asset("page", "page.css") + asset("page_of_profile", "profile.css")
     race: dict[str, dict[float, float]] = {}
     for one in doc.race:
         race.setdefault(one.model, {})[one.quantile] = one.loss
     return (
-        _environment()
+        environment("page_of_profile")
         .get_template("profile.html.j2")
         .render(
             doc=doc,
@@ -36,22 +31,6 @@ def to_html(doc: ProfileDocument) -> str:
             week=fan(doc, 7 * _DAY),
             day=fan(doc, _DAY),
             style=Markup(style),
-            style_hash=f"sha256-{digest}",
+            style_hash=source_hash(style),
         )
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("descheduler.report", "page_of_profile"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["svg"] = Markup
-    return environment
-
-
-def _asset(folder: str, name: str) -> str:
-    return files("descheduler.report").joinpath(folder, name).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from descheduler.model import format as fmt
+from descheduler.report.cells import section
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.plot import plot
 from descheduler.report.profiles.words import against, level, ours, peaks, share, trust, unit_of, verdict
@@ -26,11 +27,11 @@ def render_explanation(doc: ProfileDocument, console: Console) -> None:
         for line in plot(doc, console.width):
             console.print(line, soft_wrap=True)
     if doc.known:
-        console.print(_section(f"Forecast of one replica{_in(doc.unit)}", Group(_forecast(doc), Text(peaks(doc)))))
+        console.print(section(f"Forecast of one replica{_in(doc.unit)}", Group(_forecast(doc), Text(peaks(doc)))))
     if doc.rules:
-        console.print(_section("Tried on its past, a day ahead", Group(_rules(doc), _note(doc))))
+        console.print(section("Tried on its past, a day ahead", Group(_rules(doc), _note(doc))))
     if doc.race:
-        console.print(_section("Race of the models (pinball loss)", _race(doc)))
+        console.print(section("Race of the models (pinball loss)", _race(doc)))
 
 
 def render_profiles(doc: ProfilesDocument, console: Console, *, wide: bool = False) -> None:
@@ -53,10 +54,6 @@ def _head(doc: ProfileDocument) -> RenderableType:
 
 def _in(unit: str) -> str:
     return f", {unit_of(unit)}" if unit_of(unit) else ""
-
-
-def _section(title: str, body: RenderableType) -> RenderableType:
-    return Group(Text(), Text(title, style="bold"), body)
 
 
 def _table(left: Iterable[str], right: Iterable[str], *, fold: bool = True) -> Table:

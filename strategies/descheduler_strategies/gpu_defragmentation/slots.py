@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from descheduler.contract import GPU_WEIGHT, MOST_AVOIDED, Accept, RebalanceView, Scenario, relocate
 from descheduler.model.arrays import Ints
 from descheduler.model.fence import fenced
-from descheduler.model.moves import Finding, Observation, Proposal
+from descheduler.model.moves import Finding, Observation, Proposal, Tried
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -62,6 +62,7 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
     finding = shape.finding(free, free + bound)
     last = Blocked(Reason.NO_CURE, args.resource, "no node can be vacated within the limits")
     count = moves = 0
+    tried: list[Tried] = []
     places = found_places(view, columns.pods, opened.steps)
     for node, leaving in _candidates(view, args, shape, state, columns, opened):
         if free + count >= args.wanted or count >= slots_left:
@@ -70,12 +71,13 @@ def propose(view: RebalanceView, args: GpuDefragmentationArgs) -> Iterable[Propo
         result = fenced(attempt, partial(_failed, view, node))
         if isinstance(result, Blocked):
             last = result
+            tried.append(Tried(tuple(leaving), result))
             continue
         state.apply(result.moves, {move.pod: move.destinations[0] for move in result.moves})
         count, moves = count + 1, moves + len(result.moves)
         yield result
     if free + count < args.wanted:
-        yield Observation(finding, last)
+        yield Observation(finding, last, tried=tuple(tried))
 
 
 class _Shape:

@@ -8,7 +8,7 @@ import numpy as np
 
 from descheduler.contract import GPU_WEIGHT, Accept, RebalanceView, Scenario, relocate
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.moves import Finding, Observation, Proposal
+from descheduler.model.moves import Finding, Observation, Proposal, Tried
 from descheduler.model.reasons import Blocked, Reason
 from descheduler_strategies.idle_gpu.args import IdleGpuArgs
 from descheduler_strategies.idle_gpu.judgement import Judged
@@ -35,18 +35,20 @@ class IdleMover:
     def answers(self, finding: Finding, pods: tuple[int, ...]) -> Iterator[Proposal | Observation]:
         """Proposals for the idle pods of one workload, or why there are none."""
         moved, refusal = 0, Blocked(Reason.NO_CURE, str(finding.subject), "no idle pod of it may be moved")
+        tried: list[Tried] = []
         for pod in pods:
             if pod in self._moved or not self._view.movable[pod]:
                 continue
             answer = self._move(finding, pod)
             if isinstance(answer, Blocked):
                 refusal = answer
+                tried.append(Tried(self._view.moving(pod), answer))
                 continue
             self._moved.update(move.pod for move in answer.moves)
             moved += 1
             yield answer
         if not moved and not self._moved.issuperset(pods):
-            yield Observation(finding, refusal, pods)
+            yield Observation(finding, refusal, pods, tuple(tried))
 
     def _move(self, finding: Finding, pod: int) -> Proposal | Blocked:
         """The pod's unit moves, and who shares its GPU with it, if all that would restart is idle."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario, StrategyArgs
 from descheduler.model.arrays import Ints, Mask
-from descheduler.model.moves import Finding, Move, Observation, Proposal
+from descheduler.model.moves import Finding, Move, Observation, Proposal, Tried
 from descheduler.model.quantity import amount
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -82,6 +82,7 @@ def _search(
     refused = Blocked(Reason.NO_CURE, str(SUBJECT), f"no {most} moves of pods that are alike open a slot")
     effort = RearrangeEffort(rounds=max(1, round(100 * args.effort)), nodes=max(1, round(500 * args.effort)))
     stay: set[int] = set()
+    failed: dict[int, Blocked] = {}
     left, lacking = most, args.wanted - int(finding.value)
     for _ in range(ATTEMPTS):
         columns = gpu_packing(view, state, pool)
@@ -106,9 +107,10 @@ def _search(
         if lacking <= 0 or left < 1 or not carried.failed:
             break
         stay.update(carried.failed)
+        failed |= carried.failed
         state, refused = carried.state, next(iter(carried.failed.values()))
     if lacking > 0:
-        yield Observation(finding, refused)
+        yield Observation(finding, refused, tried=tuple(Tried((pod,), why) for pod, why in failed.items()))
 
 
 def _slots(free: Ints, slot: Ints) -> Ints:

@@ -1,0 +1,131 @@
+"""`descheduler plan`: one plan, or several policies on what was seen once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from descheduler.cli import failures
+from descheduler.cli.options import (
+    TABLE,
+    At,
+    Context,
+    Example,
+    Kubeconfig,
+    OutputFile,
+    OutputFormat,
+    Overwrite,
+    PolicyFiles,
+    Prometheus,
+    Recorded,
+    Set,
+    Verbose,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from descheduler.cli.output import Target
+    from descheduler.cli.source import SourceOptions
+    from descheduler.model.plan import PlanDocument
+    from descheduler.policy import Setting
+
+
+def plan(
+    called: typer.Context,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    recording: Recorded = None,
+    example: Example = False,
+    prometheus: Prometheus = None,
+    policy: PolicyFiles = None,
+    settings: Set = None,
+    at: At = "",
+    output: OutputFormat = TABLE,
+    output_file: OutputFile = None,
+    overwrite: Overwrite = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 3 when the plan is not empty, or the compared ones differ.")
+    ] = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Plan once and show the plan, or compare plans; changes nothing."""
+    with failures.reported(verbose):
+        from descheduler.cli.output import Target
+        from descheduler.cli.source import SourceOptions
+        from descheduler.policy import Setting
+
+        if called.invoked_subcommand is not None:
+            _refuse_options(called)
+            return
+        target = Target(output_file, overwrite)
+        options = SourceOptions(kubeconfig, context, recording, example, prometheus, at)
+        asked = [Setting.of(text) for text in settings or ()]
+        form = output.value
+        if len(policy or ()) > 1:
+            from descheduler.cli.commands.plan.several import compare
+
+            failures.leave(compare(options, policy or [], asked, form, target, exit_code=exit_code))
+        else:
+            file = policy[0] if policy else None
+            failures.leave(_plan(options, file, asked, form, target, exit_code=exit_code))
+
+
+def _refuse_options(called: typer.Context) -> None:
+    """Options before a subcommand would be lost. Raises UsageError."""
+    from descheduler.model.errors import UsageError
+
+    sources = map(called.get_parameter_source, called.params)
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+        name = called.invoked_subcommand
+        raise UsageError(f"options of `plan {name}` come after {name}: descheduler plan {name} …")
+
+
+def _plan(
+    options: SourceOptions,
+    policy_file: Path | None,
+    settings: Sequence[Setting],
+    form: str,
+    target: Target,
+    *,
+    exit_code: bool,
+) -> int:
+    """Plan and write the plan; the exit code.
+
+    A plan that rests on less than it should is written too, but what is wrong is said first and the exit code is 1.
+    """
+    from descheduler.cli.commands.plan.common import remarks, wrong_with
+    from descheduler.cli.output import say, write_plan
+    from descheduler.cli.source import read, read_policy
+    from descheduler.pipeline import plan
+
+    options.check()
+    policy = read_policy(policy_file, options, settings)
+    observed = read(options, policy)
+    document = replace(plan(observed, policy), remarks=remarks(options, settings, observed.now))
+    wrong = wrong_with(document)
+    for problem in wrong:
+        say(f"error: {problem}")
+    if wrong and not options.at:
+        policy_option = f"--policy {policy_file} " if policy_file is not None else ""
+        same = f"{options.command_line()}{policy_option}".rstrip()
+        say(f"what is missing, and what mends it: descheduler doctor {same}")
+    write_plan(document, form, target, hints=_hints(options, settings, document))
+    if wrong:
+        return failures.FAILED
+    return failures.NOT_EMPTY if exit_code and document.actions else 0
+
+
+def _hints(options: SourceOptions, settings: Sequence[Setting], plan: PlanDocument) -> tuple[str, ...]:
+    """What to do next, with the same options."""
+    same = options.command_line() + "".join(f"--set '{setting}' " for setting in settings)
+    hints = [f"descheduler plan {same}-o html > report.html    # forecasts, proofs and every refusal on one page"]
+    pods = [pod for action in plan.actions for pod in action.pods]
+    if pods:
+        hints.append(f"descheduler explain pod {pods[0].namespace}/{pods[0].pod} {same}".rstrip())
+    if options.example:
+        hints.append("descheduler plan --kubeconfig ~/.kube/config --prometheus http://HOST:9090    # your own cluster")
+    return tuple(hints)

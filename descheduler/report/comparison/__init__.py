@@ -1,0 +1,1 @@
+"""Plans side by side: what differs in findings, moves, refusals and restarts."""
