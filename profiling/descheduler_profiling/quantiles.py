@@ -82,8 +82,8 @@ def _excess(plan: Layout, vectors: Floats32, horizon_seconds: float) -> Floats32
 def highest(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
     """Quantile of the highest sampled usage from now to the horizon: [..., D] -> [...].
 
-    Up to an hour every step is sampled, so there it is the quantile of the maximum, where the top of the curve is only
-    the largest of quantiles: of twelve steps one is above its own p95 in more than one hour of twenty.
+    Up to an hour every step is sampled, so there it is the quantile of the maximum; the top of the curve is only the
+    largest of quantiles, and of twelve steps one is above its own p95 in every third or fourth hour.
     """
     steps = max(1, int(horizon_seconds // plan.step))
     top = np.full((*vectors.shape[:-1], ORIGINS), -np.inf, np.float32)
