@@ -2,7 +2,7 @@
 
 What was said depends on who decides. Where the plan chooses nodes (it directs replacements, or holds places for them),
 the promise is one of these; where the scheduler decides, it is any node but those that were to be left. The pods of a
-workload are alike: of those that left in one plan it does not matter which of them is where, unless each has a name that
+workload are alike: of those that left in one plan it does not matter which is where, unless each has a name that
 lasts, and is directed by it.
 """
 
