@@ -4,11 +4,13 @@ First one job: two GPUs on the worst pair of an 8×V100 hybrid cube mesh (16 GB/
 (50 GB/s); once with ten hours to go, once about to end. Then a fleet of such nodes on which a scheduler that knows
 nothing of links placed jobs of 1, 2, 4 and 8 GPUs at random. The score is that of all GPUs of multi-GPU jobs: bandwidth
 of the job's set over the best of its size, weighted by GPUs. It is measured after plan upon plan, each made from what
-the one before left, until the moves are used up or a plan has none; in three worlds:
+the one before left, until the moves are used up or a plan has none; in five worlds:
 
-  plain    the default scheduler, and a kubelet that gives the worst set that is left
-  steered  as plain, with the policy's acting.landing steered: nodes that are left, and bad ones, are steered away from
-  best     steered, and a device plugin that gives the best set that is left (args: {devices: best})
+  plain     the default scheduler, and a kubelet that gives the worst set that is left
+  steered   as plain, with the policy's acting.landing steered: nodes that are left, and bad ones, are steered away from
+  directed  as plain, with acting.landing directed: replacements prefer the nodes that the plan names
+  best      steered, and a device plugin that gives the best set that is left (args: {devices: best})
+  both      directed, and such a plugin
 
 `mean_offline` is what a greedy search reaches that may choose node and devices of as many jobs freely, `mean_bound`
 what no plan of so many moves can exceed (that many jobs, those with most to gain, all on a best set).
@@ -40,6 +42,13 @@ MODEL = "Tesla-V100-SXM2-32GB"
 SIZES = (1, 2, 4, 8)
 SHARES = (0.35, 0.45, 0.17, 0.03)
 SECONDS = 36_000.0
+WORLDS = (
+    ("plain", "predicted", "any"),
+    ("steered", "steered", "any"),
+    ("directed", "directed", "any"),
+    ("best", "steered", "best"),
+    ("both", "directed", "best"),
+)
 MAX_PLANS = 8
 
 
@@ -130,11 +139,11 @@ def _fleet(nodes: int, moves: int, fill: float, seed: int, out: str | None) -> d
     }
     kept, spent, cpu = True, 0.0, 0.0
     steps: list[tuple[str, str, str, int]]
-    for world, steering, devices in (("plain", False, "any"), ("steered", True, "any"), ("best", True, "best")):
+    for world, landing, devices in WORLDS:
         after, steps, plans = start, [], 0
         while plans < MAX_PLANS and len(steps) < moves:
             began, used = time.perf_counter(), time.process_time()
-            document = _plan(_snapshot(after), moves - len(steps), steering=steering, devices=devices)
+            document = _plan(_snapshot(after), moves - len(steps), landing=landing, devices=devices)
             spent, cpu = max(spent, time.perf_counter() - began), max(cpu, time.process_time() - used)
             after, more, honest = _carried_out(after, document, rings, best=devices == "best")
             kept, plans, steps = kept and honest, plans + 1, [*steps, *more]
@@ -246,7 +255,7 @@ def _write(path: str, steps: Iterable[tuple[str, str, str, int]]) -> None:
 # -- planning -------------------------------------------------------------------------------------------------------
 
 
-def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devices: str = "any") -> PlanDocument:
+def _plan(snapshot: ClusterSnapshot, moves: int, *, landing: str = "predicted", devices: str = "any") -> PlanDocument:
     """The plan that the program makes, with no limit but the number of moves."""
     from descheduler.gangs import resolve
     from descheduler.model.landing_mode import LandingMode
@@ -255,8 +264,8 @@ def _plan(snapshot: ClusterSnapshot, moves: int, *, steering: bool = False, devi
     from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
     from descheduler_strategies.gpu_topology.strategy import GpuTopology
 
-    landing = LandingMode.STEERED if steering else LandingMode.PREDICTED
-    settings = PlanningSettings(limits=DisruptionLimits(None, None, None, moves, None), landing=landing)
+    limits = DisruptionLimits(None, None, None, moves, None)
+    settings = PlanningSettings(limits=limits, landing=LandingMode(landing))
     args = GpuTopologyArgs.model_validate({"max_moves": moves, "devices": devices, "min_score": 1.0})
     context = survey(PlanningInput(snapshot, resolve(snapshot), {}, NOW), settings)
     return build_document(decide(context, [ChosenStrategy(GpuTopology(), args)]))

@@ -10,6 +10,7 @@ import numpy as np
 from descheduler.backtest import score
 from descheduler.backtest.cluster import STARTS, Cluster
 from descheduler.backtest.contender import Maker
+from descheduler.backtest.gpu_room import GpuRoom, slot_of
 from descheduler.backtest.meter import Meter
 from descheduler.backtest.ours import Run
 from descheduler.backtest.score import Score
@@ -28,12 +29,14 @@ THRESHOLDS = {"cpu": 0.75, "memory": 0.85}
 @dataclass(frozen=True, eq=False, slots=True)
 class Rules:
     """What holds for all contenders of a walk: thresholds [N] of hot nodes by resource, fractions of allocatable; how
-    schedulers score, by name; seconds of history that are known; seconds until a replacement is ready."""
+    schedulers score, by name; seconds of history that are known; seconds until a replacement is ready; GPUs of a slot.
+    """
 
     thresholds: Mapping[str, Floats32]
     scoring: Mapping[str, Scoring] = field(default_factory=dict)
     window: float = 7 * 86_400.0
     starts: float = STARTS
+    slot: int = 0
 
 
 def rules_of(policy: Policy, snapshot: ClusterSnapshot, starts: float = STARTS) -> Rules:
@@ -47,17 +50,18 @@ def rules_of(policy: Policy, snapshot: ClusterSnapshot, starts: float = STARTS) 
         for resource, limit in general.items()
     }
     scoring = {name: Scoring(how) for name, how in policy.schedulers.items()}
-    return Rules(limits, scoring, policy.history.window.total_seconds(), starts)
+    return Rules(limits, scoring, policy.history.window.total_seconds(), starts, slot_of(policy, snapshot))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Walk:
-    """`score`, which nodes were `hot` [N, C], and how the cluster was left."""
+    """`score`, which nodes were `hot` [N, C], how the cluster was left, and how the last plan has pods land."""
 
     score: Score
     hot: Mask
     cluster: Cluster
     meter: Meter
+    landing: str = ""
 
 
 def walk(
@@ -79,7 +83,8 @@ def walk(
     contender = maker.make(world, own)
     run = contender if isinstance(contender, Run) else None
     truths: list[tuple[Mask, Mapping[str, object]]] = []
-    pending = gpu_hours = 0.0
+    pending = gpu_hours = slots = 0.0
+    room = GpuRoom(world.snapshot, rules.slot)
     for column in range(meter.first, meter.first + meter.steps):
         now = float(world.clock.start + column * world.step)
         cluster.settle(now)
@@ -92,6 +97,7 @@ def walk(
         waiting, gpus = cluster.waiting
         pending += waiting * world.step / 60.0
         gpu_hours += gpus * world.step / 3600.0
+        slots += room.slots(cluster.nodes)
         step_done()
     hot = score.hot_nodes(meter)
     columns = world.snapshot.columns
@@ -106,10 +112,11 @@ def walk(
         ping_pong=score.ping_pong(cluster.moves),
         pending=pending,
         pending_gpu_hours=gpu_hours,
+        gpu_slots=slots / meter.steps,
         plans=run.plans if run is not None else 0,
         paused=run.paused if run is not None else 0,
         forecast=score.forecast(meter, run.foreseen, truths) if run is not None else None,
         refused=dict(run.refused) if run is not None else {},
         hot=tuple(int(n) for n in hot.sum(axis=0)),
     )
-    return Walk(made, hot, cluster, meter)
+    return Walk(made, hot, cluster, meter, run.last.landing if run is not None and run.last is not None else "")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from descheduler.model.plan import PlanDocument
+    from descheduler.report.backtests.document import Backtest, Tuning
     from descheduler.report.comparison.document import Comparison
 
 
@@ -83,10 +84,28 @@ def write_plan(plan: PlanDocument, form: str, target: Target, *, hints: tuple[st
 
 def write_comparison(comparison: Comparison, form: str, target: Target) -> None:
     """Write plans side by side in one of the report's formats for that."""
+    from descheduler.report.comparison.page import to_html
     from descheduler.report.comparison.table import render
+    from descheduler.report.serial import to_indented_json
+
+    match form:
+        case "json":
+            write(to_indented_json(comparison), target)
+        case "html":
+            write(to_html(comparison).encode(), target)
+        case _:
+            write_table(lambda console: render(comparison, console), target)
+
+
+def write_replay(document: Backtest | Tuning, form: str, target: Target) -> None:
+    """Write what a replay found in one of the report's formats for that."""
+    from descheduler.report.backtests.document import Backtest
+    from descheduler.report.backtests.table import render, render_tuning
     from descheduler.report.formats import written
 
-    if form == "table":
-        write_table(lambda console: render(comparison, console), target)
+    if form != "table":
+        write(written(document, form), target)
+    elif isinstance(document, Backtest):
+        write_table(lambda console: render(document, console), target, wide=False)
     else:
-        write(written(comparison, form), target)
+        write_table(lambda console: render_tuning(document, console), target)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from descheduler.contract.view import Scenario
-from descheduler.model.arrays import Mask, Positions
+from descheduler.model.arrays import Floats, Mask, Positions
 from descheduler.model.directing import direction_of
 from descheduler.model.format import plural
 from descheduler.model.landing_mode import LandingMode
@@ -31,6 +31,8 @@ Accept = Callable[[Positions], Mask]
 MOST_NAMED = 64
 """Good nodes that a pod is directed to at most. Where the scheduler looks at a part of a large cluster only
 (`scheduler.scoring.sample_size`), one node may not be among those."""
+MISSED = 0.05
+"""Accepted probability that the scheduler looks at none of those that are named, where there are more good ones."""
 _AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; a large cluster has far more than needed
 
 
@@ -38,7 +40,7 @@ _AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; 
 class Landing:
     """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
     all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to, under the key
-    `direction` (`model.directing.direction_of`)."""
+    `direction` (`model.directing.direction_of`); `others` that were looked at would have been good too."""
 
     nodes: tuple[int, ...]
     share: float
@@ -46,6 +48,7 @@ class Landing:
     candidates: int
     towards: tuple[int, ...] = ()
     direction: str = ""
+    others: tuple[int, ...] = ()
 
 
 def land(
@@ -113,7 +116,7 @@ class _Search:
 
     def reserved(self, wished: Sequence[int]) -> Landing | Blocked:
         """On the good nodes with room, in order of preference."""
-        nodes = self._preferred(wished)
+        nodes, _ = self._preferred(wished)
         if not len(nodes):
             return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
         good = nodes[self.accept(nodes)].tolist()
@@ -122,14 +125,17 @@ class _Search:
         return Landing(tuple(good), 1.0, ((good[0], 1.0),), len(nodes))
 
     def directed(self, wished: Sequence[int], named: Sequence[int]) -> Landing | Blocked:
-        """On one of as few good nodes, in order of preference, as it takes that the scheduler will probably do so."""
-        nodes = self._preferred(wished)
+        """On one of as few good nodes, in order of preference, as it takes that the scheduler looks at one."""
+        nodes, liked = self._preferred(wished)
         if not len(nodes):
             return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
         good, count = _Good(nodes, self.accept), self._found_among(len(nodes))
-        chosen = good.first(count)
-        if not chosen:
+        best = good.first(1)
+        if not best:
             return self._none_is_good(nodes)
+        if count > 1:
+            good = _Good(_beside(best[0], nodes, liked), self.accept)
+        chosen = good.first(count)
         while True:
             towards = tuple(dict.fromkeys((*named, *chosen)))
             _, likely = self.state.outlook(self.pod, self.source, towards)
@@ -149,29 +155,43 @@ class _Search:
             )
             return Blocked(reason, self.key, text)
         key = direction_of(self.snapshot.pods[self.pod])
-        return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, key)
+        others = tuple(node for node in good.found if node not in towards)
+        return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, key, others)
 
     def _found_among(self, room: int) -> int:
         """How many of the nodes with `room` must be named that one is among those that the scheduler scores."""
-        look = min(1.0, sample_size(len(self.snapshot.nodes)) / room)
-        if look >= 1.0 - self.max_risk:
+        look, missed = min(1.0, sample_size(len(self.snapshot.nodes)) / room), min(self.max_risk, MISSED)
+        if look >= 1.0 - missed:
             return 1
-        return min(MOST_NAMED, math.ceil(math.log(max(self.max_risk, 1e-6)) / math.log1p(-look)))
+        return min(MOST_NAMED, math.ceil(math.log(max(missed, 1e-6)) / math.log1p(-look)))
 
     def _none_is_good(self, nodes: Positions) -> Blocked:
         return Blocked(self.bad, self.key, f"{len(nodes)} nodes have room, none of them would be good")
 
-    def _preferred(self, wished: Sequence[int]) -> Positions:
-        """[K] nodes with room besides the source: as wished, then in the scheduler's own order, then by position."""
+    def _preferred(self, wished: Sequence[int]) -> tuple[Positions, Floats]:
+        """[K] nodes with room besides the source: as wished, then in the scheduler's own order, then by position; and
+        [N] its scores of them."""
         room = self.state.fits(self.pod)
         if self.source >= 0:
             room[self.source] = False
         free = np.flatnonzero(room).astype(np.int32)
+        scores = np.full(len(room), -np.inf)
         if not len(free):
-            return free
-        ranked = free[np.argsort(-self.state.scores(self.pod, free), kind="stable")]
+            return free, scores
+        scores[free] = self.state.scores(self.pod, free)
+        ranked = free[np.argsort(-scores[free], kind="stable")]
         first = [node for node in dict.fromkeys(wished) if room[node]]
-        return np.concatenate((np.array(first, np.int32), ranked[~np.isin(ranked, first)]))
+        return np.concatenate((np.array(first, np.int32), ranked[~np.isin(ranked, first)])), scores
+
+
+def _beside(best: int, nodes: Positions, liked: Floats) -> Positions:
+    """[K] `nodes`, the `best` first, then those that the scheduler likes less than it (`liked` [N] are its scores).
+
+    Of all that are named it takes the one that it likes most, among those that it looks at.
+    """
+    others = nodes[nodes != best]
+    more = liked[others] >= liked[best]
+    return np.concatenate((np.array([best], np.int32), others[~more], others[more]))
 
 
 class _Good:
@@ -180,13 +200,13 @@ class _Good:
     def __init__(self, nodes: Positions, accept: Accept) -> None:
         self._nodes, self._accept = nodes, accept
         self._asked = 0
-        self._found: list[int] = []
+        self.found: list[int] = []
 
     def first(self, count: int) -> list[int]:
         """The first `count` good nodes, fewer where there are no more."""
         at_once = min(2 * count, _AT_ONCE)  # those that are wished for are good, as a rule
-        while len(self._found) < count and self._asked < len(self._nodes):
+        while len(self.found) < count and self._asked < len(self._nodes):
             part = self._nodes[self._asked : self._asked + at_once]
-            self._found += part[self._accept(part)].tolist()
+            self.found += part[self._accept(part)].tolist()
             self._asked, at_once = self._asked + len(part), _AT_ONCE
-        return self._found[:count]
+        return self.found[:count]

@@ -73,7 +73,7 @@ def relocate(
     held = next((blocked for move in moves if (blocked := _held_back(view, move)) is not None), None)
     if held is not None:
         return held
-    return land_all(
+    found = land_all(
         view.snapshot,
         state,
         moves,
@@ -84,6 +84,14 @@ def relocate(
         more_avoided=more_avoided,
         ending=view.ending(leaving) if alone else (),
     )
+    return (
+        found if isinstance(found, Blocked) else replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
+    )
+
+
+def _wishing(move: Move, landing: Landing) -> Move:
+    """The move with all nodes that are known to be good: where it is proved, some of them may have no room any more."""
+    return replace(move, destinations=tuple(dict.fromkeys((*move.destinations, *landing.others))))
 
 
 def land_all(

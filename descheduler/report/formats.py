@@ -9,7 +9,9 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from descheduler.model.plan import PlanDocument
-from descheduler.report.comparison.document import Comparison
+from descheduler.report.backtests.document import Backtest, Tuning
+
+Document = PlanDocument | Backtest | Tuning
 
 FORMATS = MappingProxyType(
     {
@@ -22,23 +24,42 @@ FORMATS = MappingProxyType(
 )
 """`module:function` by name; imported when it is used, because libraries that draw take half a second."""
 
-COMPARISON_FORMATS = MappingProxyType(
+COMPARISON_FORMATS = ("table", "json", "html")
+"""Those of plans side by side."""
+
+
+BACKTEST_FORMATS = MappingProxyType(
     {
-        "table": "descheduler.report.comparison.table:to_text",
+        "table": "descheduler.report.backtests.table:to_text",
         "json": "descheduler.report.serial:to_indented_json",
-        "html": "descheduler.report.comparison.page:to_html",
+        "html": "descheduler.report.backtests.page:to_html",
     }
 )
-"""The same of plans side by side."""
+"""The same of backtests."""
+
+TUNING_FORMATS = MappingProxyType(
+    {
+        "table": "descheduler.report.backtests.table:tuning_to_text",
+        "json": "descheduler.report.serial:to_indented_json",
+        "html": "descheduler.report.backtests.page:tuning_to_html",
+    }
+)
+"""The same of tunings."""
+
+_OF = (
+    (Backtest, BACKTEST_FORMATS),
+    (Tuning, TUNING_FORMATS),
+    (PlanDocument, FORMATS),
+)
 
 
-def written(plan: PlanDocument | Comparison, form: str) -> bytes:
-    """The plan, or the comparison of several, in the format of that name.
+def written(document: Document, form: str) -> bytes:
+    """The document in the format of that name.
 
     Raises:
-        DocumentError: it holds numbers that are none.
+        DocumentError: the plan holds numbers that are none.
     """
-    formats = COMPARISON_FORMATS if isinstance(plan, Comparison) else FORMATS
-    write: Callable[[PlanDocument | Comparison], str | bytes] = pkgutil.resolve_name(formats[form])
-    made = write(plan)
+    formats = next(formats for kind, formats in _OF if isinstance(document, kind))
+    write: Callable[[Document], str | bytes] = pkgutil.resolve_name(formats[form])
+    made = write(document)
     return made.encode() if isinstance(made, str) else made

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.contract import RebalanceView, Scenario
+from descheduler.contract import AcceptIn, RebalanceView, Scenario, relocate
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.dependence import independent
@@ -42,10 +43,20 @@ def found_places(view: RebalanceView, pods: Positions, steps: Iterable[Step]) ->
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Steps that are made together or not at all, in order, and what they gain."""
+    """Steps that are made together or not at all, in order, and what they gain.
+
+    `instead`: for each step further nodes that will do, best first, with what is lost by each. None of them is touched
+    by another step, so that any of them will do whatever becomes of the others.
+    """
 
     steps: tuple[Step, ...]
     gain: float
+    instead: tuple[Mapping[int, float], ...] = ()
+
+    @property
+    def places(self) -> list[tuple[Step, Mapping[int, float]]]:
+        """The steps, each with the further nodes that will do for it."""
+        return list(zip(self.steps, self.instead or ({},) * len(self.steps), strict=True))
 
     @property
     def nodes(self) -> set[int]:
@@ -86,8 +97,13 @@ class CarriedOut:
     failed: dict[int, Blocked]
 
 
-def carry_out(view: RebalanceView, state: Scenario, pods: Positions, found: Iterable[Bundle]) -> CarriedOut:
+def carry_out(
+    view: RebalanceView, state: Scenario, pods: Positions, found: Iterable[Bundle], max_risk: float = 0.2
+) -> CarriedOut:
     """The bundles whose every step holds on the what-if state, item i being the pod `pods[i]`.
+
+    Where it is the scheduler that decides, though we name nodes to it, a step holds if with no more than `max_risk` the
+    pod lands on none of its nodes; the bundle then gains what it does on those where its pods are expected.
 
     After one that does not, those that touch its nodes are left out: they were found with it in mind.
     """
@@ -97,21 +113,34 @@ def carry_out(view: RebalanceView, state: Scenario, pods: Positions, found: Iter
     for bundle in found:
         if bundle.nodes & spoilt:
             continue
-        moves = tuple(Move(int(pods[step.item]), step.source, (step.target,), only=True) for step in bundle.steps)
-        reached = _made(view, state, moves)
+        moves = tuple(
+            Move(int(pods[step.item]), step.source, (step.target, *others), only=True) for step, others in bundle.places
+        )
+        reached = _made(view, state, moves, max_risk)
         if isinstance(reached, Scenario):
             state = reached
-            done.append((bundle, moves))
+            nodes = [state.node_of(move.pod) for move in moves]
+            lost = sum(others.get(node, 0.0) for node, (_, others) in zip(nodes, bundle.places, strict=True))
+            done.append((replace(bundle, gain=bundle.gain - lost), moves))
         else:
             failed[reached[0]] = reached[1]
             spoilt |= bundle.nodes
     return CarriedOut(state, tuple(done), failed)
 
 
-def _made(view: RebalanceView, state: Scenario, moves: Sequence[Move]) -> Scenario | tuple[int, Blocked]:
+def _made(
+    view: RebalanceView, state: Scenario, moves: Sequence[Move], max_risk: float
+) -> Scenario | tuple[int, Blocked]:
     """The state after the moves, one after the other; or which pod may not go, and why."""
     attempt = state.fork()
     for move in moves:
+        if view.landing is LandingMode.DIRECTED:
+            pod, wished = (move.pod,), {move.pod: move.destinations}
+            found = relocate(view, attempt, pod, _among(move), max_risk=max_risk, bad=Reason.NO_GAIN, wished=wished)
+            if isinstance(found, Blocked):
+                return move.pod, found
+            attempt = found.state
+            continue
         blocked = view.blocked(move.pod)
         if blocked is not None:
             return move.pod, blocked
@@ -122,3 +151,7 @@ def _made(view: RebalanceView, state: Scenario, moves: Sequence[Move]) -> Scenar
             return move.pod, Blocked(Reason.NO_PLACE, f"pod/{key}", f"{name} has the room, but rules keep it off")
         attempt.place(move.pod, target)
     return attempt
+
+
+def _among(move: Move) -> AcceptIn:
+    return lambda _state, _pod: lambda nodes: np.isin(nodes, move.destinations)

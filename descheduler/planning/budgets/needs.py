@@ -59,7 +59,7 @@ class BudgetRules:
         self._lookup = Lookup(snapshot)
         columns = snapshot.columns
         self._sizes = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
-        self._gone = in_flight | {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal}
+        self._gone = in_flight.union(np.flatnonzero(columns.pod_ending & ~columns.pod_terminal).tolist())
         self._unready = not_ready(snapshot, self._gone)
         self.standing: Counts = Counter()
         self.spent: Counts = Counter({("hour", ""): moved_last_hour})

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from descheduler.model import format as fmt
 from descheduler.report import words as plan_words
-from descheduler.report.cells import plain, section
+from descheduler.report.cells import section
 from descheduler.report.cells import table as _table
 from descheduler.report.comparison import words
 from descheduler.report.comparison.document import Comparison
@@ -20,11 +20,6 @@ def render(doc: Comparison, console: Console) -> None:
     """Print what differs; what does not is counted."""
     for part in _parts(doc):
         console.print(part)
-
-
-def to_text(doc: Comparison) -> str:
-    """The same as plain text."""
-    return plain(lambda console: render(doc, console), wide=True)
 
 
 def _parts(doc: Comparison) -> Iterable[RenderableType]:

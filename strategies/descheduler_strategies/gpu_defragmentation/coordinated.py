@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from descheduler.contract import GPU_WEIGHT, RebalanceView, Scenario
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Observation, Proposal, Tried
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.packing.fragmentation.bound import fragmentation_bound
@@ -20,9 +21,12 @@ from descheduler.packing.fragmentation.index import FragmentationIndex
 from descheduler.packing.fragmentation.search import EFFORT, lower_fragmentation
 from descheduler.packing.state import WHOLE, Step
 from descheduler.packing.target_workload import TargetWorkload
-from descheduler_strategies.directed import ATTEMPTS, bundles, carry_out, single_movers
+from descheduler_strategies.directed import ATTEMPTS, Bundle, bundles, carry_out, single_movers
 from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationArgs
 from descheduler_strategies.gpus.gpu_packing import GpuPacking, gpu_packing
+
+INSTEAD = 1024
+"""Further nodes that are named for a pod at most."""
 
 
 def propose(
@@ -46,7 +50,9 @@ def propose(
             finding = replace(finding, bound=_bound(columns, workload, most, steps))
         index = FragmentationIndex(packing, workload, packed=True, unit=WHOLE)
         found = bundles(packing, steps, partial(_fall, index), float(args.min_gain))
-        carried = carry_out(view, state, columns.pods, found)
+        if view.landing is LandingMode.DIRECTED:
+            found = _wider(index, found, float(args.min_gain))
+        carried = carry_out(view, state, columns.pods, found, float(args.max_risk))
         for bundle, moves in carried.done:
             left -= len(moves)
             stay.update(move.pod for move in moves)
@@ -74,6 +80,27 @@ def _fall(index: FragmentationIndex, steps: Sequence[Step]) -> float:
     for step in steps:
         index.land({step.item: step.target})
     return before - float(index.value.sum())
+
+
+def _wider(index: FragmentationIndex, found: Sequence[Bundle], least: float) -> list[Bundle]:
+    """The bundles, all of them made in `index`, with further nodes for their steps.
+
+    The scheduler of a large cluster may not look at the node that is best. What others lose is at most half of what the
+    bundle gains, and leaves it what it must gain.
+    """
+    touched = sorted({node for bundle in found for node in bundle.nodes})
+    out: list[Bundle] = []
+    for bundle in found:
+        count = len(bundle.steps)
+        bearable = min(bundle.gain / 2, bundle.gain - least * count) / count
+        instead: list[dict[int, float]] = []
+        for step in bundle.steps:
+            lost = index.enter[index.packing.shape[step.item]] + index.leave[step.item]
+            lost[touched] = np.inf
+            best = np.argsort(lost, kind="stable")[:INSTEAD]
+            instead.append({node: float(lost[node]) for node in best.tolist() if lost[node] <= bearable})
+        out.append(replace(bundle, instead=tuple(instead)))
+    return out
 
 
 def _bound(columns: GpuPacking, workload: TargetWorkload, most: int, steps: Sequence[Step]) -> float | None:

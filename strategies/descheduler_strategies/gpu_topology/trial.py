@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from descheduler.contract import MOST_AVOIDED, Accept, RebalanceView, Relocation, Scenario, relocate
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.topology import room_by_domain
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
@@ -34,11 +35,12 @@ class Trial:
     def best(self) -> Relocation | Blocked:
         """The moves that gain most; or why there are none.
 
-        Without steering all better nodes are good, and the scheduler chooses among them. With it, the widest sets are
-        tried first, and the nodes in the way are steered away from.
+        Where the scheduler alone decides, all better nodes are good, and it chooses among them. Else the widest sets
+        are tried first: the nodes in the way are steered away from, or those that have them are named.
         """
         refusal: Blocked | None = None
-        for bar in self._bars() if self._view.steering else [0.0]:
+        alone = self._view.landing is LandingMode.PREDICTED
+        for bar in [0.0] if alone else self._bars():
             found = self._tried(bar)
             if not isinstance(found, Blocked):
                 return found
