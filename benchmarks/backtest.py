@@ -15,13 +15,13 @@ from __future__ import annotations
 import time
 
 from _common import parser, peak_mib, show
-from generated.synthetic import Plan, synthetic
 
 from descheduler.backtest.contender import Nobody
 from descheduler.backtest.ours import Ours
 from descheduler.backtest.walk import rules_of, walk
 from descheduler.backtest.world import world_of
 from descheduler.policy import load_policy
+from generated.synthetic import Plan, synthetic
 
 POLICY = """
 apiVersion: rebalance.descheduler.dev/v1alpha1

@@ -40,7 +40,7 @@ def test_with_one_pass_a_step_it_takes_half_an_hour() -> None:
 def test_the_pod_that_just_covers_the_excess_goes() -> None:
     pods = [*pair("big"), *pair("fits"), *pair("tiny")]
     used = {"big-1": 7.0, "fits-1": 0.7, "tiny-1": 0.3}
-    assert gone(walked(using(machines("hot", "idle"), pods, used, steps=2), load())) == ["fits-1"]
+    assert gone(walked(using(machines("hot", "idle", "spare"), pods, used, steps=2), load())) == ["fits-1"]
 
 
 def test_no_more_than_two_leave_a_node_in_one_pass() -> None:
