@@ -112,7 +112,7 @@ def _refused(doc: Backtest) -> RenderableType:
 
 def _trials(doc: Tuning) -> RenderableType:
     paths = [one.path for one in doc.varied]
-    heads = words.shown(words.COLUMNS, (trial.figures for trial in doc.trials))
+    heads = words.traded(doc)
     table = _table("", *paths, "cost", *heads.values(), "walked", right=(*heads.values(), "cost", "walked"))
     table.add_row("nobody", *("" for _ in paths), "", *(words.figure(doc.nobody, key) for key in heads), "")
     for trial in doc.trials[:_TRIALS]:
