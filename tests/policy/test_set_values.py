@@ -88,12 +88,13 @@ def test_values_are_yaml() -> None:
     policy = changed(
         load_policy(HEAD),
         "limits.perNode=null",
+        "limits.perCycle=max(50, 0.2%)",
         "protections.minPodAge=10m",
         "pools=[{name: gpu, nodeSelector: {gpu: 'true'}}]",
         "proof.maxLoad[nvidia.com/gpu]=100%",
         'history.match="a=b"',
     )
-    assert policy.limits.per_node is None
+    assert (policy.limits.per_node, policy.limits.per_cycle) == (None, "max(50, 0.2%)")
     assert policy.protections.min_pod_age == timedelta(minutes=10)
     assert policy.pool_names == ("gpu", "default")
     assert policy.proof.max_load["nvidia.com/gpu"] == 1.0
