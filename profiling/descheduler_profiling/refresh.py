@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
-from descheduler_profiling.build import CACHED, Built, Rows, assembled, build, built
+from descheduler_profiling.build import Built, Rows, assembled, build, built
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import InProcess
@@ -25,6 +25,7 @@ from descheduler_profiling.seasons import Seasons
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import HOUR, WEEK, ProfileSettings
 
+AT_ONCE = 256  # rows; there is less to do with each than in a fit, so that more of them fit the cache
 JUMP = 0.02  # change of a confidence that is more than time alone makes
 
 
@@ -66,8 +67,8 @@ def refreshed(previous: SignalProfiles, history: History, settings: ProfileSetti
     source = previous.rows(history.keys)
     rows = _carried(previous, source, new)
     why: list[str] = []
-    for start in range(0, len(source), CACHED):
-        part = slice(start, start + CACHED)
+    for start in range(0, len(source), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
         views = {name: whole[part] for name, whole in rows.items()}
         why.extend(_move(views, history.values[part], plan, new, settings))
     anew = _known_otherwise(previous, source, rows["confidence"], history.end)
