@@ -27,7 +27,9 @@ class Foreseen:
 class Contender(Protocol):
     """One way to keep nodes cool. A walk makes its own, so it may remember what it likes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How it is called."""
 
     def act(self, cluster: Cluster, meter: Meter, now: float) -> None:
         """Look at what is known `now`, and move what is to be moved (`cluster.move`)."""
@@ -36,7 +38,9 @@ class Contender(Protocol):
 class Maker(Protocol):
     """Makes a contender for one walk; all that it draws comes from the generator."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How what it makes is called."""
 
     def make(self, world: World, rng: np.random.Generator) -> Contender:
         """A new one, which remembers nothing."""

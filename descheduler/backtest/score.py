@@ -41,8 +41,8 @@ class Score:
     `excess` is what was asked for above the thresholds, in core-seconds. `caused` are the hot minutes that are none
     where nobody does anything. `restarts` counts by workload, pods that restart with an evicted one included.
     `ping_pong`: moves of a pod within a day back to a node that it was moved from. `pending` are minutes in which a
-    moved pod had no node, `pending_gpu_hours` those of GPUs that pods without a node wait for. `hot` [C] counts the hot
-    nodes of each step.
+    moved pod had no node, `pending_gpu_hours` those of GPUs that pods without a node wait for. `gpu_slots` are free,
+    mean over the time. `hot` [C] counts the hot nodes of each step.
     """
 
     contender: str
@@ -55,6 +55,7 @@ class Score:
     ping_pong: int
     pending: float
     pending_gpu_hours: float
+    gpu_slots: float
     plans: int
     paused: int
     forecast: Forecast | None

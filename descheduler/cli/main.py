@@ -12,7 +12,7 @@ import sys
 import typer
 from typer.core import TyperGroup
 
-from descheduler.cli.commands import doctor, explain, plan, policy, profile, record, run, show
+from descheduler.cli.commands import backtest, doctor, explain, plan, policy, profile, record, run, show, tune
 
 
 class _PlanFirst(TyperGroup):
@@ -34,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(plan.app)
-for command in (show.show, explain.explain, doctor.doctor, record.record, run.run):
+for command in (backtest.backtest, tune.tune, show.show, explain.explain, doctor.doctor, record.record, run.run):
     app.command()(command)
 app.add_typer(policy.app, name="policy")
 app.add_typer(profile.app, name="profile")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from descheduler.model.plan import PlanDocument
+    from descheduler.report.backtests.document import Backtest, Tuning
     from descheduler.report.comparison.document import Comparison
 
 
@@ -83,10 +84,32 @@ def write_plan(plan: PlanDocument, form: str, target: Target, *, hints: tuple[st
 
 def write_comparison(comparison: Comparison, form: str, target: Target) -> None:
     """Write plans side by side in one of the report's formats for that."""
+    from descheduler.report.comparison.page import to_html
     from descheduler.report.comparison.table import render
-    from descheduler.report.formats import written
+    from descheduler.report.serial import to_indented_json
 
-    if form == "table":
-        write_table(lambda console: render(comparison, console), target)
-    else:
-        write(written(comparison, form), target)
+    match form:
+        case "json":
+            write(to_indented_json(comparison), target)
+        case "html":
+            write(to_html(comparison).encode(), target)
+        case _:
+            write_table(lambda console: render(comparison, console), target)
+
+
+def write_replay(document: Backtest | Tuning, form: str, target: Target) -> None:
+    """Write what a replay found in one of the report's formats for that."""
+    from descheduler.report.backtests.document import Backtest
+    from descheduler.report.backtests.page import to_html, tuning_to_html
+    from descheduler.report.backtests.table import render, render_tuning
+    from descheduler.report.serial import to_indented_json
+
+    match form:
+        case "json":
+            write(to_indented_json(document), target)
+        case "html":
+            write((to_html(document) if isinstance(document, Backtest) else tuning_to_html(document)).encode(), target)
+        case _ if isinstance(document, Backtest):
+            write_table(lambda console: render(document, console), target)
+        case _:
+            write_table(lambda console: render_tuning(document, console), target)

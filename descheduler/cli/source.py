@@ -43,7 +43,7 @@ class SourceOptions:
     at: str = ""
 
     def check(self) -> None:
-        """Raises UsageError when the options contradict each other."""
+        """Raises UsageError when the options contradict each other, or one cannot be understood."""
         named = {
             "--kubeconfig/--context": self.kubeconfig is not None or self.context is not None,
             "--recording": self.recording is not None,
@@ -54,6 +54,8 @@ class SourceOptions:
             raise UsageError(f"{' and '.join(given)} contradict each other: name one cluster to read")
         if self.prometheus and not self.live:
             raise UsageError(f"{given[0]} has its own history: leave --prometheus out")
+        if self.at:
+            moment(self.at, 0.0, "--at")
         if self.at and self.live:
             raise UsageError("--at needs --recording or --example: of a cluster only the present can be read")
 

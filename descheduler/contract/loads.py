@@ -60,8 +60,7 @@ class NodeLoads:
         weights = np.ones(len(snapshot.pods), np.float32)
         known = np.flatnonzero(self.pod_row >= 0)
         if known.size and self.profiles.pod_level:
-            named = [(snapshot.pods[i].namespace, snapshot.pods[i].name) for i in known.tolist()]
-            weights[known] = self.profiles.weights(named, self.pod_row[known].astype(np.int64))
+            weights = self.profiles.weights(snapshot.pod_names, self.pod_row.astype(np.int64))
         return weights
 
     def _sums(self, snapshot: ClusterSnapshot) -> Floats32:
@@ -89,9 +88,7 @@ class NodeLoads:
         trusted = np.bincount(nodes, weight * trust, minlength=size)
         covered = np.divide(known, total, out=np.ones(size), where=total > 0)
         confidence = np.divide(trusted, known, out=np.ones(size), where=known > 0)
-        born = np.fromiter(
-            (snapshot.pods[p].started or snapshot.taken_at for p in pods.tolist()), np.float64, len(pods)
-        )
+        born = np.where(columns.pod_started > 0, columns.pod_started, snapshot.taken_at)[pods]
         old = born <= snapshot.taken_at - YOUNG  # a pod that just began cannot have history, and proves nothing
         judged = row[old] if old.any() else row
         overall = float((judged >= 0).mean()) if judged.size else 1.0
@@ -130,6 +127,15 @@ class NodeLoads:
         The first columns of the vectors, as many as `width` says, are enough.
         """
         out: Floats32 = self.profiles.hottest(vectors, q, horizon) * self._share[nodes]
+        return out
+
+    def highest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
+        """[..., K] quantile of the largest load within `horizon` seconds, as a fraction of allocatable.
+
+        Not the top of the curve (`hottest`), above which a load is for one of twenty steps, and so for one step of
+        every third or fourth hour: that tells where a load stands, this what it does not pass.
+        """
+        out: Floats32 = self.profiles.highest(vectors, q, horizon) * self._share[nodes]
         return out
 
     def curves(self, q: float) -> Floats32:

@@ -5,7 +5,7 @@ Pure data; every question takes `now` (unix seconds), every change gives a new l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -51,8 +51,14 @@ class Ledger:
         """False when nothing at all was moved, so that nobody need be asked about."""
         return bool(self.entries or self.unfinished)
 
+    @property
+    def successors(self) -> Collection[str]:
+        """Uids of the pods that came of moves."""
+        return self._by_successor.keys()
+
     def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
-        """Why this pod must be left in peace because of what was moved before; None when it need not.
+        """Why this pod must be left in peace because of what was moved before; None when it need not. Without a uid:
+        why all of its workload must be.
 
         What the circuit holds for everybody is not said of each.
         """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.model.arrays import Ints, Ints32, Mask, Positions, added_up
+from descheduler.model.arrays import Floats, Ints, Ints32, Mask, Positions, added_up
 from descheduler.model.bounds import UNOFFERED
 from descheduler.model.distinct import Looks
 from descheduler.model.nodes import Node
@@ -42,6 +42,10 @@ class Columns:
     pod_remade: Ints32  # [P] the same of what will be made in the pod's place
     pod_node: Positions  # [P] position of the node, -1 when unbound or unknown
     pod_live: Mask  # [P]
+    pod_terminal: Mask  # [P] succeeded or failed
+    pod_ready: Mask  # [P]
+    pod_ending: Mask  # [P] with a deletion timestamp
+    pod_started: Floats  # [P] unix seconds, 0 where unknown
     pod_priority: Ints  # [P]
     workloads: tuple[WorkloadKey, ...]  # [W] sorted
     pod_workload: Ints32  # [P] position in workloads
@@ -72,7 +76,8 @@ def build_columns(
     spec_requests = _matrix([s.requests for s in specs], column, len(resources))
     node_at = {node.name: i for i, node in enumerate(nodes)}
     pod_node = np.fromiter((node_at.get(p.node, -1) for p in pods), np.int32, len(pods))
-    pod_live = (pod_node >= 0) & ~np.fromiter((p.terminal for p in pods), np.bool_, len(pods))
+    pod_terminal = np.fromiter((p.terminal for p in pods), np.bool_, len(pods))
+    pod_live = (pod_node >= 0) & ~pod_terminal
     workloads, pod_workload = _workloads(pods, looks, root)
     order, start = _group(pod_node, pod_live, len(nodes))
     requested = added_up(len(nodes), pod_node[order], spec_requests[pod_spec[order]])
@@ -87,6 +92,10 @@ def build_columns(
         pod_remade=pod_remade,
         pod_node=pod_node,
         pod_live=pod_live,
+        pod_terminal=pod_terminal,
+        pod_ready=np.fromiter((p.ready for p in pods), np.bool_, len(pods)),
+        pod_ending=np.fromiter((p.deleting is not None for p in pods), np.bool_, len(pods)),
+        pod_started=np.fromiter((p.started for p in pods), np.float64, len(pods)),
         pod_priority=np.fromiter((p.priority for p in pods), np.int64, len(pods)),
         workloads=workloads,
         pod_workload=pod_workload,

@@ -192,6 +192,11 @@ class ClusterSnapshot:
         return {node.name: i for i, node in enumerate(self.nodes)}
 
     @cached_property
+    def pod_names(self) -> tuple[tuple[str, str], ...]:
+        """[P] (namespace, name) by position."""
+        return tuple((pod.namespace, pod.name) for pod in self.pods)
+
+    @cached_property
     def pod_index(self) -> dict[tuple[str, str], int]:
         """(namespace, name) to position."""
         return {(pod.namespace, pod.name): i for i, pod in enumerate(self.pods)}

@@ -56,18 +56,23 @@ def with_values(policy: Policy, settings: Sequence[Setting], option: str = "--se
     return change.policy() if settings else policy
 
 
+def place_of(policy: Policy, path: str) -> Loc:
+    """Where a path as it is typed leads in the document of a policy. Raises PolicyError when it leads nowhere."""
+    return _Change(policy, "--set").place(Setting(path, ""))
+
+
 class _Change:
     """A policy as data in which values are set."""
 
     def __init__(self, policy: Policy, option: str) -> None:
         self._policy = policy
         self._option = option
-        self._data = _written(policy, exclude_unset=True)
-        self._whole = _written(policy)
+        self._data: Json = policy_data(policy, exclude_unset=True)
+        self._whole: Json = policy_data(policy)
         self._settings: dict[str, Setting] = {}  # by the path in the document
 
     def set(self, setting: Setting) -> None:
-        loc = self._loc(setting)
+        loc = self.place(setting)
         if path_of(loc) in self._settings:
             raise self._error(setting, "is set twice")
         self._settings[path_of(loc)] = setting
@@ -79,7 +84,7 @@ class _Change:
     def policy(self) -> Policy:
         return policy_of(_Data(self._data), self._told)
 
-    def _loc(self, setting: Setting) -> Loc:
+    def place(self, setting: Setting) -> Loc:
         """Where in the document the value is; a strategy is found by its name, or its kind where one alone has it."""
         parts = [key or (int(inner) if inner.isdecimal() else inner) for key, inner in _PART.findall(setting.path)]
         first, choices = str(parts[0]), self._policy.strategies
@@ -135,7 +140,7 @@ class _Data:
         return not loc or loc[-1] in _children(reduce(_child, loc[:-1], self.data))
 
 
-def _written(policy: Policy, **which: Any) -> Json:
+def policy_data(policy: Policy, **which: Any) -> dict[str, Any]:
     """The policy as its file has it; whole, or only what was given."""
     data: dict[str, Json] = policy.model_dump(mode="json", by_alias=True, **which)
     named = {"apiVersion": policy.api_version, "kind": policy.kind}

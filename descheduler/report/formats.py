@@ -9,7 +9,6 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from descheduler.model.plan import PlanDocument
-from descheduler.report.comparison.document import Comparison
 
 FORMATS = MappingProxyType(
     {
@@ -22,23 +21,16 @@ FORMATS = MappingProxyType(
 )
 """`module:function` by name; imported when it is used, because libraries that draw take half a second."""
 
-COMPARISON_FORMATS = MappingProxyType(
-    {
-        "table": "descheduler.report.comparison.table:to_text",
-        "json": "descheduler.report.serial:to_indented_json",
-        "html": "descheduler.report.comparison.page:to_html",
-    }
-)
-"""The same of plans side by side."""
+SIDE_BY_SIDE = ("table", "json", "html")
+"""Those of plans side by side, of backtests and of tunings."""
 
 
-def written(plan: PlanDocument | Comparison, form: str) -> bytes:
-    """The plan, or the comparison of several, in the format of that name.
+def written(plan: PlanDocument, form: str) -> bytes:
+    """The plan in the format of that name.
 
     Raises:
-        DocumentError: it holds numbers that are none.
+        DocumentError: the plan holds numbers that are none.
     """
-    formats = COMPARISON_FORMATS if isinstance(plan, Comparison) else FORMATS
-    write: Callable[[PlanDocument | Comparison], str | bytes] = pkgutil.resolve_name(formats[form])
+    write: Callable[[PlanDocument], str | bytes] = pkgutil.resolve_name(FORMATS[form])
     made = write(plan)
     return made.encode() if isinstance(made, str) else made

@@ -9,9 +9,10 @@ import yaml
 
 from descheduler.model.errors import DocumentError
 from descheduler.model.plan import PLAN_FORMAT, PLAN_VERSION, PlanDocument
+from descheduler.report.backtests.document import Backtest, Tuning
 from descheduler.report.comparison.document import Comparison
 
-_Document = PlanDocument | Comparison
+_Document = PlanDocument | Comparison | Backtest | Tuning
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(PlanDocument, strict=True)
 

@@ -40,7 +40,7 @@ class Placement:
         self.static = StaticRules(snapshot.nodes, self.labels)
         self.classes = snapshot.once(PodClasses, partial(PodClasses, snapshot))
         self.node_of: Positions = np.where(columns.pod_live, columns.pod_node, -1).astype(np.int32)  # [P]
-        self.terminating = np.fromiter((p.deleting is not None for p in snapshot.pods), np.bool_, len(snapshot.pods))
+        self.terminating = columns.pod_ending
         self.volumes = Volumes(snapshot, self.labels)
         self.attach_limits = AttachLimits(snapshot)
         self.gpus = GpuRules(snapshot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import pytest
@@ -367,6 +367,7 @@ def test_a_pod_that_is_not_ready_may_need_no_budget(rest: dict[str, object], fre
 class Ledger:
     held: Callable[[WorkloadKey, str], Blocked | None]
     any_entries: bool = True
+    successors: Collection[str] = ("uid-default-api-2",)
 
     def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
         assert now == NOW

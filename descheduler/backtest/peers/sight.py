@@ -54,9 +54,8 @@ class Sight:
     def on_nodes(self, amounts: Floats) -> Floats:
         """[N] sums of amounts [P] over the pods of each node; what is not known counts as nothing."""
         live = self.columns.pod_live
-        return np.bincount(
-            self.columns.pod_node[live], np.nan_to_num(amounts[live]), minlength=len(self.snapshot.nodes)
-        )
+        used = np.nan_to_num(amounts[live]).astype(np.float64)
+        return np.bincount(self.columns.pod_node[live], used, minlength=len(self.snapshot.nodes)).astype(np.float64)
 
     def _amounts(self, matrix: np.ndarray, resource: str) -> Floats:
         return np.asarray(matrix[:, self.columns.resource(resource)] / UNIT.get(resource, 1.0), np.float64)

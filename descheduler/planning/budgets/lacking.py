@@ -17,10 +17,9 @@ _REPLICATED = ("Deployment", "ReplicaSet", "StatefulSet")
 def not_ready(snapshot: ClusterSnapshot, leaving: Collection[int]) -> list[int]:
     """Positions of the pods that have a node and are not ready, without those that are `leaving`."""
     columns = snapshot.columns
-    ready = np.fromiter((pod.ready for pod in snapshot.pods), np.bool_, len(snapshot.pods))
     gone = np.zeros(len(snapshot.pods), np.bool_)
     gone[list(leaving)] = True
-    found: list[int] = np.flatnonzero(columns.pod_live & ~ready & ~gone).tolist()
+    found: list[int] = np.flatnonzero(columns.pod_live & ~columns.pod_ready & ~gone).tolist()
     return found
 
 

@@ -83,7 +83,8 @@ def _healthy(
     snapshot: ClusterSnapshot, row: NDArray[np.int32], matching: Sequence[tuple[int, ...]]
 ) -> NDArray[np.int64]:
     """[B] what the budgets' controller would count as healthy now (disruption.go, `countHealthyPods`)."""
-    well = np.array([p.ready and p.deleting is None and not p.terminal for p in snapshot.pods], np.bool_)
+    columns = snapshot.columns
+    well = columns.pod_ready & ~columns.pod_ending & ~columns.pod_terminal
     by_row = np.bincount(row[well], minlength=len(matching)).tolist()
     out = np.zeros(len(snapshot.budgets), np.int64)
     for found, pods in zip(matching, by_row, strict=True):

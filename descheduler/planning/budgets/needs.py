@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,11 +60,17 @@ class BudgetRules:
         self._lookup = Lookup(snapshot)
         columns = snapshot.columns
         self._sizes = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
-        self._gone = in_flight | {i for i, p in enumerate(snapshot.pods) if p.deleting is not None and not p.terminal}
+        self._gone = in_flight.union(np.flatnonzero(columns.pod_ending & ~columns.pod_terminal).tolist())
         self._unready = not_ready(snapshot, self._gone)
         self.standing: Counts = Counter()
         self.spent: Counts = Counter({("hour", ""): moved_last_hour})
         self._count_standing(in_flight)
+
+    def under(self, limits: DisruptionLimits) -> BudgetRules:
+        """The same under other limits of the cycle."""
+        twin = copy(self)
+        twin.limits = limits
+        return twin
 
     def _count_standing(self, in_flight: frozenset[int]) -> None:
         """Disruptions under way. A budget's own status speaks of those it knows: pods being deleted or granted."""

@@ -72,7 +72,7 @@ class FilterContext:
     @cached_property
     def leaving(self) -> Mask:
         """[P] pods that have a deletion timestamp."""
-        return np.array([p.deleting is not None for p in self.pods], np.bool_)
+        return self.columns.pod_ending
 
     @cached_property
     def asks_for_eviction(self) -> Mask:

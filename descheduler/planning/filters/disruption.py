@@ -143,10 +143,18 @@ def ledger_filters(context: FilterContext, movable: Mask) -> Iterator[Filter]:
     ledger = context.ledger
     if ledger is None or not ledger.any_entries:
         return
-    columns, found = context.columns, {}
+    columns, successors, found = context.columns, ledger.successors, {}
+    asked = np.unique(columns.pod_workload[movable])
+    held = {at: ledger.blocked(columns.workloads[at], "", context.now) for at in asked.tolist()}
+    concerned = np.isin(columns.pod_workload, [at for at, blocked in held.items() if blocked is not None])
     for position in np.flatnonzero(movable).tolist():
-        workload = columns.workloads[columns.pod_workload[position]]
-        blocked = ledger.blocked(workload, context.pods[position].uid, context.now)
+        uid = context.pods[position].uid
+        if uid in successors:
+            blocked = ledger.blocked(columns.workloads[columns.pod_workload[position]], uid, context.now)
+        elif concerned[position]:
+            blocked = held[int(columns.pod_workload[position])]
+        else:
+            continue
         if blocked is not None:
             found[position] = blocked
     for reason in dict.fromkeys(b.reason for b in found.values()):

@@ -107,6 +107,14 @@ class LedgerView(Protocol):
         """False when nothing at all is held back, so that nobody need be asked about."""
         ...
 
+    @property
+    def successors(self) -> Collection[str]:
+        """Uids of the pods that came of moves: of all others their workload alone is asked about."""
+        ...
+
     def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked | None:
-        """COOLDOWN or QUARANTINED, if this pod or its workload is held back at `now` (unix seconds)."""
+        """COOLDOWN or QUARANTINED, if this pod or its workload is held back at `now` (unix seconds).
+
+        Without a uid: whether all of the workload are.
+        """
         ...

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from descheduler.model import format as fmt
 from descheduler.report import words as plan_words
-from descheduler.report.cells import plain, section
+from descheduler.report.cells import section
 from descheduler.report.cells import table as _table
 from descheduler.report.comparison import words
 from descheduler.report.comparison.document import Comparison
@@ -20,11 +20,6 @@ def render(doc: Comparison, console: Console) -> None:
     """Print what differs; what does not is counted."""
     for part in _parts(doc):
         console.print(part)
-
-
-def to_text(doc: Comparison) -> str:
-    """The same as plain text."""
-    return plain(lambda console: render(doc, console), wide=True)
 
 
 def _parts(doc: Comparison) -> Iterable[RenderableType]:
@@ -72,7 +67,7 @@ def _totals(doc: Comparison) -> Table:
 
 
 def _findings(doc: Comparison) -> RenderableType:
-    table = _table("what", "strategy", *_names(doc), "otherwise")
+    table = _table("what", "strategy", *_names(doc), "difference")
     for row in filter(words.differs, doc.findings):
         what = Text(f"{plan_words.subject(row.subject)}: {row.measure.removesuffix(', fraction of allocatable')}")
         sides = [words.finding(row, side) for side in row.sides]
@@ -81,7 +76,7 @@ def _findings(doc: Comparison) -> RenderableType:
 
 
 def _moves(doc: Comparison) -> RenderableType:
-    table = _table("pod", "from", *_names(doc), "otherwise")
+    table = _table("pod", "from", *_names(doc), "difference")
     for row in filter(words.differs, doc.moves):
         sides = [words.move(row, side) for side in row.sides]
         table.add_row(f"{row.namespace}/{row.pod}", words.source(row), *sides, words.change(doc, row.changes))

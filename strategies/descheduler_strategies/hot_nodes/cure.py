@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from descheduler.contract import MOST_AVOIDED, RebalanceView, Relocation, Scenario, rate, relocate
@@ -126,8 +127,25 @@ class Curing:
                     moved = made
                 attempt, before = moved.state, level
                 level = self._meter.level(attempt, heat)
-                steps.append(Step(moved, before, level, sum(self._view.cost(move.pod) for move in moved.moves)))
+                steps.append(self._step(moved, before, level))
         return Cure(heat, tuple(steps), attempt, bool(tries.refused))
+
+    def follow(self, state: Scenario, heat: Heat, wishes: Mapping[int, int]) -> Cure | None:
+        """The node cooled by these pods, each on the node that is wished for it or on one that is as good; None where
+        that does not cool it."""
+        steps: list[Step] = []
+        attempt, level = state, self._meter.level(state, heat)
+        for pod, node in wishes.items():
+            moved = self._leave(attempt, pod, (node,))
+            if isinstance(moved, Blocked):
+                return None
+            attempt, before = moved.state, level
+            level = self._meter.level(attempt, heat)
+            steps.append(self._step(moved, before, level))
+        return Cure(heat, tuple(steps), attempt) if level <= heat.threshold else None
+
+    def _step(self, moved: Relocation, before: float, after: float) -> Step:
+        return Step(moved, before, after, sum(self._view.cost(move.pod) for move in moved.moves))
 
     def _next(self, state: Scenario, heat: Heat, tries: Tries, left: int) -> Leaving:
         if len(tries.refused) >= MOST_REFUSED:
@@ -135,8 +153,8 @@ class Curing:
         victims = victims_on(self._view, state, heat, tries.refused)
         return who_leaves(self._meter, state, heat, victims, left)
 
-    def _leave(self, state: Scenario, pod: int) -> Relocation | Blocked:
-        wished = self._places.wished(state, pod) if self._places is not None else ()
+    def _leave(self, state: Scenario, pod: int, first: tuple[int, ...] = ()) -> Relocation | Blocked:
+        wished = (*first, *self._places.wished(state, pod)) if self._places is not None else ()
         return relocate(
             self._view,
             state,

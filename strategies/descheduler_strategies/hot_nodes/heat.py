@@ -66,13 +66,24 @@ class Thermometer:
         nodes = np.full(len(vectors), heat.node, np.int32)
         return self._view.loads[heat.resource].hottest(vectors, nodes, self._args.quantile, self.seconds)
 
+    def warmth(self, state: Scenario, nodes: Positions, plus: int | None = None) -> Floats:
+        """[R, K] how warm nodes become as destinations: their highest point within the horizon, by resource of
+        `limits`, with a pod more if one is given."""
+        by = (state.hottest(r, nodes, self._args.destination_quantile, self.seconds, plus=plus) for r in self.limits)
+        return np.array(list(by), np.float64).reshape(len(self.limits), len(nodes))
+
+    def rooms(self, state: Scenario, nodes: Positions) -> Floats:
+        """[R, K] how much warmer they may become."""
+        ceilings = np.array([limit[nodes] for limit in self.limits.values()]).reshape(len(self.limits), len(nodes))
+        room: Floats = ceilings - self._args.headroom - self.warmth(state, nodes)
+        return room
+
     def stays_cool(self, state: Scenario, pod: int) -> Accept:
         """Accepts nodes that stay `headroom` below every threshold with the pod on them."""
 
         def accept(nodes: Positions) -> Mask:
             cool = np.ones(len(nodes), np.bool_)
-            for resource, limit in self.limits.items():
-                level = state.hottest(resource, nodes, self._args.destination_quantile, self.seconds, plus=pod)
+            for limit, level in zip(self.limits.values(), self.warmth(state, nodes, plus=pod), strict=True):
                 cool &= level <= limit[nodes] - self._args.headroom
             return cool
 
