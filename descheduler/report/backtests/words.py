@@ -20,6 +20,8 @@ COLUMNS = {
     "pending_gpu_hours": "pending GPU-h",
 }
 """Heads of the figures that all contenders have."""
+TRADED = ("hot_minutes", "caused", "evictions", "restarts", "ping_pong", "gpu_slots", "pending_gpu_hours")
+"""Those of them that trials are compared by."""
 QUALITY = {
     "precision": "precision",
     "recall": "recall",
@@ -60,6 +62,12 @@ def shown(heads: Mapping[str, str], all_figures: Iterable[Mapping[str, Estimate]
     return {name: head for name, head in heads.items() if name in there}
 
 
+def traded(doc: Tuning) -> dict[str, str]:
+    """The heads of what trials are compared by."""
+    heads = {name: COLUMNS[name] for name in TRADED}
+    return shown(heads, (trial.figures for trial in doc.trials))
+
+
 def head(replay: Replay) -> str:
     """What was replayed, in a line."""
     length = fmt.span(replay.end - replay.begin)
@@ -96,7 +104,7 @@ def tuned(doc: Tuning) -> str:
     what = settings(best) or "the policy as it is"
     moved = fmt.plural(round(best.figures["restarts"].mean, 1), "restart")
     return (
-        f"With a restart worth {fmt.number(doc.price_minutes)} hot minutes, {what} is the best: hot for "
+        f"With a restart worth {fmt.number(doc.price_minutes)} hot minutes, {what} does best: hot for "
         f"{_minutes(best.figures['hot_minutes'].mean)} after {moved}; without anybody "
         f"{_minutes(doc.nobody['hot_minutes'].mean)}."
     )
