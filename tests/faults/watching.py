@@ -63,9 +63,7 @@ class Watching:
         self._prometheus = prometheus
         self._reader, self._deciding = self._made(), self._anew()
         seams = self.controller.seams
-        self.controller.seams = Seams(
-            seams.unsynced, self._observe, self._decide, self._again, lambda policy: self._deciding.renew(policy)
-        )
+        self.controller.seams = Seams(seams.unsynced, self._observe, self._decide, self._again, self._renew)
 
     def forget(self) -> None:
         """Like a controller that was started just now: nothing of the history is known."""
@@ -125,3 +123,6 @@ class Watching:
 
     def _again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
         return self._deciding.again(policy, document, remembered)
+
+    def _renew(self, policy: Policy) -> None:
+        self._deciding.renew(policy)
