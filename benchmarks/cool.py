@@ -20,6 +20,7 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from descheduler.backtest.oracle import Oracle
 from descheduler.backtest.ours import Ours
 from descheduler.backtest.peers import LowNodeLoad, LowNodeUtilization
 from descheduler.backtest.score import Score
-from descheduler.backtest.walk import Walk, rules_of, walk
+from descheduler.backtest.walk import Rules, Walk, rules_of, walk
 from descheduler.backtest.world import World
 from descheduler.policy import Policy, load_policy
 from descheduler.policy.acting import LandingWish
@@ -74,19 +75,20 @@ def given(data: Path, half: str) -> Traces:
 
 
 @lru_cache(maxsize=1)
-def stage(data: Path, half: str, scenario: str, seed: int, size: int) -> tuple[World, Walk]:
-    """A world, and what becomes of it when nobody does anything."""
+def stage(data: Path, half: str, scenario: str, seed: int, size: int, churn: float) -> tuple[World, Rules, Walk]:
+    """A world, what holds in it, and what becomes of it when nobody does anything."""
     made = world(scenario, seed, given(data, half), size)
-    return made, walk(made, Nobody(), rules_of(policy_of(None), made.snapshot), seed)
+    rules = replace(rules_of(policy_of(None), made.snapshot), churn=churn)
+    return made, rules, walk(made, Nobody(), rules, seed)
 
 
 def score(args: argparse.Namespace, seed: int, name: str) -> Score:
     """One contender in one world."""
-    made, base = stage(args.data, args.half, args.scenario, seed, args.nodes)
+    made, rules, base = stage(args.data, args.half, args.scenario, seed, args.nodes, args.churn)
     if name == base.score.contender:
         return base.score
     maker = contenders(policy_of(args.policy))[name]
-    return walk(made, maker, rules_of(policy_of(None), made.snapshot), seed, base.hot).score
+    return walk(made, maker, rules, seed, base.hot).score
 
 
 def scores(args: argparse.Namespace, names: Sequence[str]) -> Iterator[Score]:
@@ -162,6 +164,7 @@ def main() -> None:
     made.add_argument("--first-seed", type=int, default=0)
     made.add_argument("--half", choices=("report", "choose", "all"), default="report", help="which traces")
     made.add_argument("--nodes", type=int, default=NODES)
+    made.add_argument("--churn", type=float, default=0.0, help="share of the pods that others replace in an hour")
     made.add_argument("--policy", type=Path, help="a policy of ours instead of HotNodes as it comes")
     made.add_argument("--only", nargs="*", metavar="NAME", help="contenders whose names contain one of these")
     made.add_argument("--processes", type=int, default=1)

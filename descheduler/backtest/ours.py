@@ -125,7 +125,7 @@ class Run:
                 horizon = finding.horizon_seconds or horizon
         every = np.arange(len(found), dtype=np.int32)
         level = {
-            resource: loads.hottest(loads.of_nodes(), every, quantile, horizon)
+            resource: loads.highest(loads.of_nodes(), every, quantile, horizon)
             for resource, loads in view.loads.items()
         }
         self.foreseen.append(Foreseen(now, found, level, horizon))

@@ -29,7 +29,8 @@ THRESHOLDS = {"cpu": 0.75, "memory": 0.85}
 @dataclass(frozen=True, eq=False, slots=True)
 class Rules:
     """What holds for all contenders of a walk: thresholds [N] of hot nodes by resource, fractions of allocatable; how
-    schedulers score, by name; seconds of history that are known; seconds until a replacement is ready; GPUs of a slot.
+    schedulers score, by name; seconds of history that are known; seconds until a replacement is ready; GPUs of a slot;
+    the share of the pods that others replace in an hour.
     """
 
     thresholds: Mapping[str, Floats32]
@@ -37,6 +38,7 @@ class Rules:
     window: float = 7 * 86_400.0
     starts: float = STARTS
     slot: int = 0
+    churn: float = 0.0
 
 
 def rules_of(policy: Policy, snapshot: ClusterSnapshot, starts: float = STARTS) -> Rules:
@@ -77,7 +79,7 @@ def walk(
     `baseline` [N, C] are the hot nodes where nobody does anything, for what a contender causes; `step_done` is called
     after every step.
     """
-    landing, own = (np.random.default_rng([seed, part]) for part in (0, 1))
+    landing, own, others = (np.random.default_rng([seed, part]) for part in (0, 1, 2))
     cluster = Cluster(world.snapshot, landing, starts=rules.starts, scoring=rules.scoring)
     meter = Meter(world, rules.thresholds, rules.window)
     contender = maker.make(world, own)
@@ -88,6 +90,8 @@ def walk(
     for column in range(meter.first, meter.first + meter.steps):
         now = float(world.clock.start + column * world.step)
         cluster.settle(now)
+        if rules.churn:
+            _churn(cluster, meter, rules.churn * world.step / 3600.0, others, now)
         before = cluster.nodes.copy()
         contender.act(cluster, meter, now)
         if run is not None and len(run.foreseen) > len(truths):
@@ -120,3 +124,13 @@ def walk(
         hot=tuple(int(n) for n in hot.sum(axis=0)),
     )
     return Walk(made, hot, cluster, meter, run.last.landing if run is not None and run.last is not None else "")
+
+
+def _churn(cluster: Cluster, meter: Meter, share: float, rng: np.random.Generator, now: float) -> None:
+    """Some pods are replaced, the same ones whoever is walking; those of DaemonSets stay on their nodes."""
+    drawn = np.flatnonzero(rng.random(len(cluster.nodes)) < share)
+    pods = cluster.snapshot(now).pods
+    owners = {slot: pods[int(cluster.position[slot])].controller for slot in drawn.tolist()}
+    slots = [slot for slot, owner in owners.items() if owner is not None and owner.kind != "DaemonSet"]
+    for move in cluster.remake(slots, now) if slots else ():
+        meter.forget(move.slot)

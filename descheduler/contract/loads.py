@@ -129,6 +129,15 @@ class NodeLoads:
         out: Floats32 = self.profiles.hottest(vectors, q, horizon) * self._share[nodes]
         return out
 
+    def highest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
+        """[..., K] quantile of the largest load within `horizon` seconds, as a fraction of allocatable.
+
+        Not the top of the curve (`hottest`), above which a load is for one of twenty steps, and so for one step of
+        every third or fourth hour: that tells where a load stands, this what it does not pass.
+        """
+        out: Floats32 = self.profiles.highest(vectors, q, horizon) * self._share[nodes]
+        return out
+
     def curves(self, q: float) -> Floats32:
         """[N, H] the curve of every node as the snapshot has it; computed once per quantile."""
         if q not in self._curves:

@@ -19,7 +19,7 @@ from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
-from descheduler_profiling.quantiles import hottest, sampled_peak
+from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.seasons import Seasons
 from descheduler_profiling.selection import select
@@ -128,15 +128,15 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     limit = _limit(settings)
     added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
     p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    highest = np.minimum(peaks(values, p95, p99, chunk.step), limit)
+    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit)
     for index, seconds in enumerate((float(HOUR), float(DAY))):
-        missed = np.maximum(highest[:, index] - sampled_peak(plan, added, 0.95, seconds), np.float32(0))
+        missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
     rows = _unraced(len(values), plan, settings) | {
         "vectors": added,
         "confidence": confidence,
         "levels": now.hour,
-        "peaks": highest,
+        "peaks": peak,
         "coefficients": coefficients,
         "smooth": now.seasons.smooth,
         "exact": now.seasons.exact,

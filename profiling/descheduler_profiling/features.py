@@ -1,4 +1,4 @@
-"""What a forecast may know at an instant: levels of the last hour, day and week, and the time of day.
+"""What a forecast may know at an instant: levels from the last minutes to the last week, and the time of day.
 
 All features are *as of*: the value used for a step `lead` ahead of an origin was known at that origin. Gaps are filled
 with the last measured value for these features only; samples and errors are never taken from a gap.
@@ -17,7 +17,10 @@ from descheduler_profiling.settings import DAY, HOUR, WEEK
 from descheduler_profiling.windows import centred, running, trailing, trailing_at
 
 OF_TARGETS = ("season", "exact")
-OF_ORIGINS = ("season_now", "hour", "day")
+LEVELS = {"recent": 900, "three quarters": 2700, "hour": HOUR, "three hours": 3 * HOUR, "day": DAY}
+"""Means of the last so many seconds. Three quarters of an hour beside the whole tell what was an hour ago: jobs that
+start every hour. Picked, as all constants here, on one half of the benchmark's series."""
+OF_ORIGINS = ("season_now", *LEVELS)
 NAMES = (*OF_TARGETS, *OF_ORIGINS)
 
 
@@ -35,14 +38,13 @@ class Features:
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
-        hour, day, week = (columns_of(seconds, self.step) for seconds in (HOUR, DAY, WEEK))
-        level = trailing_at(self.sums, week, origins)
+        level = trailing_at(self.sums, columns_of(WEEK, self.step), origins)
         out = np.empty((len(level), len(NAMES), len(origins)), np.float32)
         out[:, 0] = self.season.take(targets, axis=1)
         out[:, 1] = self.exact.take(targets, axis=1)
-        out[:, 2] = trailing_at(self.season_sums, hour, origins)
-        out[:, 3] = trailing_at(self.sums, hour, origins)
-        out[:, 4] = trailing_at(self.sums, day, origins)
+        out[:, 2] = trailing_at(self.season_sums, columns_of(HOUR, self.step), origins)
+        for at, seconds in enumerate(LEVELS.values(), 3):
+            out[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), origins)
         out -= level[:, None]
         return out, level
 
@@ -101,9 +103,9 @@ def seasons_of(made: Features, half_life: float) -> Seasons:
 
 def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:
     """The features at the end of gapless values [S, T]."""
-    hour, day, week = (filled[:, -columns_of(seconds, step) :].mean(axis=1) for seconds in (HOUR, DAY, WEEK))
+    *levels, week = (filled[:, -columns_of(seconds, step) :].mean(axis=1) for seconds in (*LEVELS.values(), WEEK))
     season_now = seasons.smooth[:, : seasons.past].mean(axis=1)
-    return Latest(seasons, np.stack([season_now, hour, day], axis=1), week)
+    return Latest(seasons, np.stack([season_now, *levels], axis=1), week)
 
 
 def fill(values: Floats32) -> tuple[Floats32, Ints]:

@@ -12,7 +12,7 @@ from descheduler.model import format as fmt
 from descheduler.report import words as plan_words
 from descheduler.report.backtests import words
 from descheduler.report.backtests.document import Backtest, Replay, Tuning
-from descheduler.report.cells import plain, section
+from descheduler.report.cells import section
 from descheduler.report.cells import table as _table
 
 _ROWS = 10
@@ -29,16 +29,6 @@ def render_tuning(doc: Tuning, console: Console) -> None:
     """Print a tuning; the policy that it found last, so that it can be copied."""
     for part in _tuning_parts(doc):
         console.print(part)
-
-
-def to_text(doc: Backtest) -> str:
-    """A backtest as plain text."""
-    return plain(lambda console: render(doc, console))
-
-
-def tuning_to_text(doc: Tuning) -> str:
-    """A tuning as plain text."""
-    return plain(lambda console: render_tuning(doc, console))
 
 
 def _parts(doc: Backtest) -> Iterable[RenderableType]:

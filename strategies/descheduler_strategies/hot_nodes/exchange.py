@@ -1,7 +1,8 @@
 """A pod of a hot node for which no node is cool enough, or has room: another pod makes place for it.
 
-A chain: the other one goes on to a third node. A swap: it goes to the hot node, which has lost more than it gets. Both
-only where the plan chooses the nodes; and only a pod that is itself a unit makes place.
+A chain: the other one goes on to a third node, and has left before the first one comes where that needs its room. A
+swap: it goes to the hot node, which loses more than it gets; both leave at once, so each must find room beside the
+other. Only where the plan chooses the nodes, and only a pod that is itself a unit makes place.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ OFFERS = 4  # pods that are asked to, the cheapest first
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """`pod` would leave `node` for the one that comes."""
+    """`pod` would leave `node` for the one that comes; for the hot node too, if a `swap` is possible."""
 
     pod: int
     node: int
     cost: float
+    swap: bool
 
 
 class Exchange:
@@ -50,9 +52,11 @@ class Exchange:
     def _tried(self, state: Scenario, heat: Heat, pod: int, offer: _Offer) -> Relocation | None:
         def good(attempt: Scenario, who: int) -> Accept:
             cool = self._meter.stays_cool(attempt, who)
-            return cool if who == pod else lambda nodes: cool(nodes) | self._takes(attempt, heat, who, nodes)
+            if who == pod or not offer.swap:
+                return cool
+            return lambda nodes: cool(nodes) | self._takes(attempt, heat, who, nodes)
 
-        onward = (*self._places.wished(state, offer.pod), heat.node)
+        onward = (*self._places.wished(state, offer.pod), *((heat.node,) if offer.swap else ()))
         moved = relocate(
             self._view,
             state,
@@ -85,8 +89,9 @@ class Exchange:
             others = np.array(there, np.int32)
             given = columns.spec_requests[columns.pod_spec[others]]
             room = ((free[node] + given >= asked) | (asked == 0)).all(axis=1)
+            beside = bool(((free[node] >= asked) | (asked == 0)).all())
             for other in others[room & self._cool_without(state, node, others, pod)].tolist():
-                yield _Offer(other, node, view.cost(other))
+                yield _Offer(other, node, view.cost(other), beside)
 
     def _may_leave(self, state: Scenario, pod: int, node: int) -> bool:
         view = self._view

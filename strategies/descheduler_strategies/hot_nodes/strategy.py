@@ -76,8 +76,8 @@ class _Search:
         return self._curing.promise(self._begin, heat)
 
     def together(self) -> None:
-        """Where somebody found no place because others had it, all that contend for places are assigned at once; that
-        counts if it is worth more."""
+        """Where somebody found no place, or one that others had to make, all that contend for places are assigned at
+        once; that counts if it is worth more."""
         contending = self._contending()
         if self._assignment is None or not contending:
             return
@@ -93,10 +93,12 @@ class _Search:
             self._found |= found
 
     def _contending(self) -> list[Heat]:
-        """Nodes that found no place, and as many of those that did, the cheapest first; none where all are cool."""
-        without = [heat for heat in self._hot if _full(self._found.get(heat.finding.key))]
+        """Nodes that lacked places, and as many of the others that were cooled, the cheapest first; none where there
+        were places for all."""
+        lacking = [heat for heat in self._hot if _lacking(self._of(heat))]
         cures = [(found.price, heat.node, heat) for heat in self._hot if isinstance(found := self._of(heat), Cure)]
-        return [*without, *(heat for _, _, heat in sorted(cures, key=lambda one: one[:2]))][:HOT] if without else []
+        others = [heat for _, _, heat in sorted(cures, key=lambda one: one[:2]) if heat not in lacking]
+        return [*lacking, *others][:HOT] if lacking else []
 
     def _of(self, heat: Heat) -> Cure | Hot | Observation | None:
         return self._found.get(heat.finding.key)
@@ -128,5 +130,7 @@ class _Search:
                 yield found
 
 
-def _full(found: Cure | Hot | Observation | None) -> bool:
-    return isinstance(found, Hot) and any(one.blocked.reason in FULL for one in found.tried)
+def _lacking(found: Cure | Hot | Observation | None) -> bool:
+    if isinstance(found, Hot):
+        return any(one.blocked.reason in FULL for one in found.tried)
+    return isinstance(found, Cure) and found.refused
