@@ -49,7 +49,7 @@ def _tuning_parts(doc: Tuning) -> Iterable[RenderableType]:
     yield Text(words.effort(doc), style="dim")
     yield Text(words.tuned(doc), style="bold")
     yield section("Trials", _trials(doc))
-    yield section("The best policy", Text(doc.best_policy.rstrip("\n")))
+    yield section("The best policy", Text(doc.best_policy.rstrip("\n"), no_wrap=True, overflow="ignore"))
     yield _notes(doc.replay)
 
 
@@ -66,7 +66,7 @@ def _figures(contenders: Sequence[Contestant], heads: Mapping[str, str]) -> Tabl
     """A row for each figure that anybody has: contenders are few, figures many."""
     names = [one.name for one in contenders]
     table = _table("", *names, right=tuple(names))
-    if any(one.landing for one in contenders):
+    if heads is words.COLUMNS and any(one.landing for one in contenders):
         table.add_row(Text("landing", style="dim"), *(Text(one.landing, style="dim") for one in contenders))
     for key, head in words.shown(heads, (one.figures for one in contenders)).items():
         table.add_row(Text(head, style="dim"), *(words.figure(one.figures, key) for one in contenders))
