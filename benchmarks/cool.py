@@ -12,6 +12,8 @@ those of `_worlds.py`. Ours is the product's own pipeline with ledger, limits an
   ratio_best_peer   hot minutes of ours with directed landing ÷ those of the best peer
   eviction_ratio    the same of the evictions, against that peer
   by_seed           all of these by contender and seed
+  foreseen          of ours: precision and recall of what was found hot within the hour, and the share of onsets that
+                    were found before
 """
 
 from __future__ import annotations
@@ -20,22 +22,24 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from _common import parser, require, table
+from _people import NODES
 from _usage import read
-from _worlds import NODES, SCENARIOS, Traces, traces, world
+from _worlds import SCENARIOS, Traces, traces, world
 
 from descheduler.backtest.contender import Maker, Nobody
 from descheduler.backtest.oracle import Oracle
 from descheduler.backtest.ours import Ours
 from descheduler.backtest.peers import LowNodeLoad, LowNodeUtilization
 from descheduler.backtest.score import Score
-from descheduler.backtest.walk import Walk, rules_of, walk
+from descheduler.backtest.walk import Rules, Walk, rules_of, walk
 from descheduler.backtest.world import World
+from descheduler.model.landing_mode import LandingWish
 from descheduler.policy import Policy, load_policy
-from descheduler.policy.acting import LandingWish
 
 POLICY = """
 apiVersion: rebalance.descheduler.dev/v1alpha1
@@ -74,19 +78,20 @@ def given(data: Path, half: str) -> Traces:
 
 
 @lru_cache(maxsize=1)
-def stage(data: Path, half: str, scenario: str, seed: int, size: int) -> tuple[World, Walk]:
-    """A world, and what becomes of it when nobody does anything."""
+def stage(data: Path, half: str, scenario: str, seed: int, size: int, churn: float) -> tuple[World, Rules, Walk]:
+    """A world, what holds in it, and what becomes of it when nobody does anything."""
     made = world(scenario, seed, given(data, half), size)
-    return made, walk(made, Nobody(), rules_of(policy_of(None), made.snapshot), seed)
+    rules = replace(rules_of(policy_of(None), made.snapshot), churn=churn)
+    return made, rules, walk(made, Nobody(), rules, seed)
 
 
 def score(args: argparse.Namespace, seed: int, name: str) -> Score:
     """One contender in one world."""
-    made, base = stage(args.data, args.half, args.scenario, seed, args.nodes)
+    made, rules, base = stage(args.data, args.half, args.scenario, seed, args.nodes, args.churn)
     if name == base.score.contender:
         return base.score
     maker = contenders(policy_of(args.policy))[name]
-    return walk(made, maker, rules_of(policy_of(None), made.snapshot), seed, base.hot).score
+    return walk(made, maker, rules, seed, base.hot).score
 
 
 def scores(args: argparse.Namespace, names: Sequence[str]) -> Iterator[Score]:
@@ -125,6 +130,7 @@ def figures(found: Sequence[Score], names: Sequence[str]) -> dict[str, object]:
     out["by_seed"] = {
         name: {str(s.seed): {key: getattr(s, key) for key in KEYS} for s in rows} for name, rows in by_name.items()
     }
+    out["foreseen"] = {name: _foreseen(rows) for name, rows in by_name.items() if rows[0].forecast is not None}
     peers = [name for name in PEERS if name in names]
     if peers and "ours, directed" in names:
         best = min(peers, key=lambda name: mean(name, "hot_minutes"))
@@ -132,6 +138,12 @@ def figures(found: Sequence[Score], names: Sequence[str]) -> dict[str, object]:
         out["ratio_best_peer"] = _ratio(mean("ours, directed", "hot_minutes"), mean(best, "hot_minutes"))
         out["eviction_ratio"] = _ratio(mean("ours, directed", "evictions"), mean(best, "evictions"))
     return out
+
+
+def _foreseen(rows: Sequence[Score]) -> dict[str, float | None]:
+    known = {key: [getattr(s.forecast, key) for s in rows] for key in ("precision", "recall", "before")}
+    told = {key: [value for value in values if value is not None] for key, values in known.items()}
+    return {key: round(sum(values) / len(values), 3) if values else None for key, values in told.items()}
 
 
 def _ratio(ours: float, theirs: float) -> float | None:
@@ -162,6 +174,7 @@ def main() -> None:
     made.add_argument("--first-seed", type=int, default=0)
     made.add_argument("--half", choices=("report", "choose", "all"), default="report", help="which traces")
     made.add_argument("--nodes", type=int, default=NODES)
+    made.add_argument("--churn", type=float, default=0.0, help="share of the pods that others replace in an hour")
     made.add_argument("--policy", type=Path, help="a policy of ours instead of HotNodes as it comes")
     made.add_argument("--only", nargs="*", metavar="NAME", help="contenders whose names contain one of these")
     made.add_argument("--processes", type=int, default=1)

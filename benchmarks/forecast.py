@@ -7,6 +7,7 @@ series called "choose" (by a hash of the name), and the keys ending in _report a
   pNN_ratio_all       geometric mean over series of (our pinball loss / that of VPA's decayed histogram); VPA's buckets
                       are given each series scaled to a mean of one core, where they are fine
   pNN_ratio_services  the same over workload-level series (those of services)
+  vectors_pNN_X       the same ratio for vectors (what plans sum), by the bucket of steps that ends at X
   coverage_X          share of outcomes at or under our p95 in the bucket that ends at X
   peak_X_coverage     share of largest usages within X at or under our peak forecast at q95
   peak_overreservation
@@ -190,11 +191,28 @@ def measure(series: list[Series], candidates: bool) -> tuple[dict[str, Figure], 
         part = after[:, first:last]
         known = np.isfinite(part)
         figures[f"coverage_{name}"] = float((part <= curve[:, first:last])[known].mean())
+    figures |= vector_figures(made, after, base, owner, len(series))
     more, details["peak"] = peak_figures(values, after, made)
     figures |= more
     figures["series_per_second"] = speed(values, ProfileSettings())
     figures["series_per_second_no_selection"] = speed(values, ProfileSettings(select=False))
     return figures, details
+
+
+def vector_figures(
+    made: SignalProfiles, after: Floats, base: Floats, owner: NDArray[np.int64], count: int
+) -> dict[str, Figure]:
+    """Losses of vectors against VPA's histogram, by bucket; steps that were not measured do not count."""
+    figures: dict[str, Figure] = {}
+    for at, (name, q) in enumerate(QUANTILES.items()):
+        curve = made.curve(made.vectors, q)
+        for bucket, (first, last) in BUCKETS.items():
+            there = np.isfinite(after[:, first:last]).any(axis=1)
+            part = after[there, first:last]
+            ours, theirs = pinball(part, curve[there, first:last], q), pinball(part, base[there, at : at + 1], q)
+            ratio = log_ratios(ours, theirs, owner[there], count)
+            figures[f"vectors_{name}_{bucket}"] = _mean(ratio, np.isfinite(ratio))
+    return figures
 
 
 def _mean(logs: Doubles, which: Picks) -> Figure:

@@ -7,6 +7,9 @@ machines; those with "periodic" in the file name apart), 10 days of history, 24 
   X_overreservation  mean of p95 / mean use of the node
   X_over_oracle      mean of p95 / the true p95 of the day to come
   X_peak_coverage, X_peak_overreservation   the same for the largest usage of the day at q95, over mean use
+  X_loss_15m, X_loss_1h   pinball loss of p95 in the next quarter, then hour, in thousandths of the mean use; 24 origins
+  X_hour_curve       share of next hours whose largest use is at or under the top of the curve of p95
+  X_hour_highest     the same of the p95 of the largest use
   coverage, overreservation                 both groups together; overreservation ÷ the oracle's p95
   seconds_sum, seconds_peak                 5,000 nodes x 150,000 pods of 20,000 workloads: sums, then peaks at 24 h
 """
@@ -26,6 +29,7 @@ from descheduler_profiling import peers
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
+from descheduler_profiling.settings import ProfileSettings
 
 HISTORY, HORIZON, ORIGINS, APART, NODES, PODS = 10 * PER_DAY, PER_DAY, 4, 346, 200, 15
 Floats = NDArray[np.float32]
@@ -87,10 +91,29 @@ def measure(series: list[Series]) -> tuple[dict[str, Figure], list[list[Figure]]
         ours = np.mean(seen["ours"], axis=0).tolist()
         keys = ("coverage", "overreservation", "over_oracle", "peak_coverage", "peak_overreservation")
         figures |= {f"{name}_{key}": value for key, value in zip(keys, ours, strict=True)}
+        figures |= {f"{name}_{key}": value for key, value in next_hour(matrix, nodes).items()}
         together.append(ours)
     figures["coverage"] = float(np.mean([o[0] for o in together]))
     figures["overreservation"] = float(np.exp(np.mean([np.log(o[2]) for o in together])))
     return figures, rows
+
+
+def next_hour(matrix: Floats, nodes: NDArray[np.int64]) -> dict[str, Figure]:
+    """How good the forecasts of the next hour are: that is where nodes are found hot, and places cool."""
+    seen: list[list[float]] = []
+    for k in range(24):
+        origin = matrix.shape[1] - PER_DAY - k * 59
+        past = np.ascontiguousarray(matrix[:, origin - HISTORY : origin])
+        after = matrix[:, origin : origin + 12][nodes].sum(axis=1)
+        made = build(history(past), ProfileSettings(select=False))
+        sums = made.vectors[nodes].sum(axis=1)
+        error = (after - made.curve(sums, 0.95)[:, :12]) / after.mean(axis=1, keepdims=True)
+        loss = 1000 * np.maximum(0.95 * error, -0.05 * error)
+        tops = (quantile(sums, 0.95, 3600.0) for quantile in (made.hottest, made.highest))
+        covered = (float((after.max(axis=1) <= top).mean()) for top in tops)
+        seen.append([float(loss[:, :3].mean()), float(loss.mean()), *covered])
+    keys = ("loss_15m", "loss_1h", "hour_curve", "hour_highest")
+    return dict(zip(keys, np.mean(seen, axis=0).tolist(), strict=True))
 
 
 def _scores(after: Floats, steps: Floats, peak: Floats) -> list[float]:

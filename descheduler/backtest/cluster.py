@@ -155,12 +155,13 @@ class Cluster:
             for one in going
             if one.slot not in whole and made_while_ending(snapshot.pods[pods[one.slot]], snapshot.workloads)
         ]
+        ending = [one for one in going if snapshot.pods[pods[one.slot]].spec.grace_seconds > 0]
         for one in going:
             state.remove(pods[one.slot])
-        for one in early:
+        for one in ending:
             state.linger(pods[one.slot], sources[one.slot])
         targets = {one.slot: landing.of(pods[one.slot], one.held) for one in early}
-        for one in early:
+        for one in ending:
             state.end(pods[one.slot], sources[one.slot])
         targets.update((one.slot, landing.of(pods[one.slot], one.held)) for one in going if one.slot not in targets)
         done = tuple(
@@ -169,6 +170,13 @@ class Cluster:
         )
         self.moves.extend(done)
         self._changed |= bool(done)
+        return done
+
+    def remake(self, slots: Sequence[int], now: float) -> tuple[Move, ...]:
+        """Others replace these pods, as rollouts and autoscalers do: the same, but nobody's eviction."""
+        before = len(self.moves)
+        done = self.move([Departure(slot) for slot in slots], now)
+        del self.moves[before:]
         return done
 
     def settle(self, now: float) -> None:

@@ -7,7 +7,6 @@ a descheduler sees no more of the load than it would in life. Memory is not thro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from descheduler.backtest.cluster import Cluster
 from descheduler.backtest.world import Usage, World
 from descheduler.contract.loads import UNIT
 from descheduler.model.arrays import Floats, Floats32, Mask, Positions
+from descheduler_profiling.history.past import as_of
 from descheduler_profiling.history.rollup import reduce_rows
 from descheduler_profiling.series import History
 
@@ -96,7 +96,12 @@ class Meter:
         snapshot = cluster.snapshot(now)
         names = [(snapshot.pods[at].namespace, snapshot.pods[at].name) for at in cluster.position.tolist()]
         found = {signal: self._history(usage, names, now) for signal, usage in self.world.usage.items()}
-        found.update({signal: _cut(history, now) for signal, history in self.world.others.items()})
+        found.update(
+            {
+                signal: as_of(history, now, self._window * self.world.step)
+                for signal, history in self.world.others.items()
+            }
+        )
         return found
 
     def _history(self, usage: Usage, names: list[tuple[str, str]], now: float) -> History:
@@ -146,9 +151,11 @@ class Meter:
         out: dict[str, Floats32] = {}
         for signal, usage in self.world.usage.items():
             first = usage.column(now) + 1
-            last = min(usage.values.shape[1], first + max(1, int(seconds // usage.step)))
-            steps = [self._use(usage, column)[slots] for column in range(first, last)]
-            out[signal] = np.stack(steps, axis=1).astype(np.float32) if steps else np.zeros((len(slots), 0), "f4")
+            last = first + max(1, int(seconds // usage.step))
+            rows = usage.row[slots]
+            known = np.nan_to_num(usage.values[rows, first:last], nan=0.0) * usage.weight[slots][:, None]
+            asked = self._requested[signal][slots][:, None]
+            out[signal] = np.where(rows[:, None] >= 0, known, asked).astype(np.float32)
         return out
 
     def hot(self, load: Mapping[str, Floats32]) -> Mask:
@@ -160,8 +167,3 @@ class Meter:
     def _use(self, usage: Usage, column: int) -> Floats:
         used = usage.at(column)
         return np.where(usage.row >= 0, used, self._requested[usage.signal])
-
-
-def _cut(history: History, now: float) -> History:
-    count = max(0, min(history.values.shape[1], int((now - history.start) // history.step) + 1))
-    return replace(history, values=history.values[:, :count], pods=(), recent=np.empty((0, 0), np.float32))

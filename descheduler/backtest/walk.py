@@ -10,6 +10,7 @@ import numpy as np
 from descheduler.backtest import score
 from descheduler.backtest.cluster import STARTS, Cluster
 from descheduler.backtest.contender import Maker
+from descheduler.backtest.foresight import Future, forecast
 from descheduler.backtest.gpu_room import GpuRoom, slot_of
 from descheduler.backtest.meter import Meter
 from descheduler.backtest.ours import Run
@@ -29,7 +30,8 @@ THRESHOLDS = {"cpu": 0.75, "memory": 0.85}
 @dataclass(frozen=True, eq=False, slots=True)
 class Rules:
     """What holds for all contenders of a walk: thresholds [N] of hot nodes by resource, fractions of allocatable; how
-    schedulers score, by name; seconds of history that are known; seconds until a replacement is ready; GPUs of a slot.
+    schedulers score, by name; seconds of history that are known; seconds until a replacement is ready; GPUs of a slot;
+    the share of the pods that others replace in an hour.
     """
 
     thresholds: Mapping[str, Floats32]
@@ -37,6 +39,7 @@ class Rules:
     window: float = 7 * 86_400.0
     starts: float = STARTS
     slot: int = 0
+    churn: float = 0.0
 
 
 def rules_of(policy: Policy, snapshot: ClusterSnapshot, starts: float = STARTS) -> Rules:
@@ -77,22 +80,24 @@ def walk(
     `baseline` [N, C] are the hot nodes where nobody does anything, for what a contender causes; `step_done` is called
     after every step.
     """
-    landing, own = (np.random.default_rng([seed, part]) for part in (0, 1))
+    landing, own, others = (np.random.default_rng([seed, part]) for part in (0, 1, 2))
     cluster = Cluster(world.snapshot, landing, starts=rules.starts, scoring=rules.scoring)
     meter = Meter(world, rules.thresholds, rules.window)
     contender = maker.make(world, own)
     run = contender if isinstance(contender, Run) else None
-    truths: list[tuple[Mask, Mapping[str, object]]] = []
+    futures: list[Future] = []
     pending = gpu_hours = slots = 0.0
     room = GpuRoom(world.snapshot, rules.slot)
     for column in range(meter.first, meter.first + meter.steps):
         now = float(world.clock.start + column * world.step)
         cluster.settle(now)
+        if rules.churn:
+            _churn(cluster, meter, rules.churn * world.step / 3600.0, others, now)
         before = cluster.nodes.copy()
         contender.act(cluster, meter, now)
-        if run is not None and len(run.foreseen) > len(truths):
+        if run is not None and len(run.foreseen) > len(futures):
             ahead = meter.ahead(before, now, run.foreseen[-1].horizon)
-            truths.append((meter.hot(ahead), {s: v.max(axis=1, initial=0.0) for s, v in ahead.items()}))
+            futures.append(Future(meter.hot(ahead), {s: v.max(axis=1, initial=0.0) for s, v in ahead.items()}))
         meter.step(cluster, now + world.step)
         waiting, gpus = cluster.waiting
         pending += waiting * world.step / 60.0
@@ -115,8 +120,18 @@ def walk(
         gpu_slots=slots / meter.steps,
         plans=run.plans if run is not None else 0,
         paused=run.paused if run is not None else 0,
-        forecast=score.forecast(meter, run.foreseen, truths) if run is not None else None,
+        forecast=forecast(run.foreseen, futures) if run is not None else None,
         refused=dict(run.refused) if run is not None else {},
         hot=tuple(int(n) for n in hot.sum(axis=0)),
     )
     return Walk(made, hot, cluster, meter, run.last.landing if run is not None and run.last is not None else "")
+
+
+def _churn(cluster: Cluster, meter: Meter, share: float, rng: np.random.Generator, now: float) -> None:
+    """Some pods are replaced, the same ones whoever is walking; those of DaemonSets stay on their nodes."""
+    drawn = np.flatnonzero(rng.random(len(cluster.nodes)) < share)
+    pods = cluster.snapshot(now).pods
+    owners = {slot: pods[int(cluster.position[slot])].controller for slot in drawn.tolist()}
+    slots = [slot for slot, owner in owners.items() if owner is not None and owner.kind != "DaemonSet"]
+    for move in cluster.remake(slots, now) if slots else ():
+        meter.forget(move.slot)

@@ -118,9 +118,7 @@ def world_of(
     if "cpu" not in known:
         raise UsageError("the recording has no history of cpu: nothing can be walked through")
     cpu = known["cpu"]
-    for name, history in known.items():
-        if (history.start, history.step, history.values.shape[1]) != (cpu.start, cpu.step, cpu.values.shape[1]):
-            raise UsageError(f"the histories of cpu and {name} do not line up")
+    known = {name: _beside(cpu, history) for name, history in known.items()}
     first, last = cpu.start - cpu.step, cpu.end
     wanted = begin if begin is not None else first + max(LEAST, (last - first) * 2 / 7)
     started = first + -(-(int(wanted) - first) // cpu.step) * cpu.step
@@ -135,19 +133,33 @@ def world_of(
     return World(_set_back(snapshot, float(started)), usage, started, ended, others)
 
 
+def _beside(cpu: History, history: History) -> History:
+    """A history with the columns of that of CPU; NaN where it has none. Raises UsageError where steps differ."""
+    ahead, rest = divmod(history.start - cpu.start, cpu.step)
+    if history.step != cpu.step or rest:
+        raise UsageError(f"the histories of cpu and {history.signal} do not line up: they are of other steps")
+    columns = cpu.values.shape[1]
+    if not ahead and history.values.shape[1] == columns:
+        return history
+    values = np.full((len(history.values), columns), np.nan, np.float32)
+    first, last = max(0, ahead), min(columns, ahead + history.values.shape[1])
+    if first < last:
+        values[:, first:last] = history.values[:, first - ahead : last - ahead]
+    return replace(history, start=cpu.start, values=values)
+
+
 def _usage(snapshot: ClusterSnapshot, history: History) -> Usage:
     columns = snapshot.columns
     rows = {key: row for row, key in enumerate(history.keys)}
     row_of = np.array([rows.get(key, -1) for key in columns.workloads], np.int32)
     row = row_of[columns.pod_workload] if row_of.size else np.empty(0, np.int32)
-    hour = max(1, 3600 // history.step)
-    with np.errstate(invalid="ignore"):
-        recent = history.values[:, -hour:]
-        there = np.isfinite(recent)
-        level = np.where(there, recent, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     own = np.array([history.pod_level.get((pod.namespace, pod.name), np.nan) for pod in snapshot.pods])
-    kin = level[row] if level.size else own
-    weight = np.where(np.isfinite(own) & (row >= 0) & (kin > 0), own / np.maximum(kin, 1e-12), 1.0)
+    told = np.flatnonzero(np.isfinite(own))
+    owner, workloads = columns.pod_workload, len(columns.workloads)
+    count = np.bincount(owner[told], minlength=workloads)
+    kin = (np.bincount(owner[told], own[told], minlength=workloads) / np.maximum(count, 1))[owner]
+    # Of its kin and not of their row, so that nothing but the values of a history says what was used when.
+    weight = np.where(np.isfinite(own) & (kin > 0), own / np.maximum(kin, 1e-12), 1.0)
     unit = history.unit or builtin_signals()[history.signal].unit
     return Usage(
         history.signal, unit, history.start, history.step, history.values, row, np.clip(weight, 0, 100).astype("f4")

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from descheduler.report.formats import COMPARISON_FORMATS, FORMATS
+from descheduler.report.formats import FORMATS, SIDE_BY_SIDE
 
 PlanFormat = StrEnum("PlanFormat", {name: name for name in FORMATS})  # type: ignore[misc]  # members at run time
 TABLE = PlanFormat("table")
-ComparisonFormat = StrEnum("ComparisonFormat", {name: name for name in COMPARISON_FORMATS})  # type: ignore[misc]
+ComparisonFormat = StrEnum("ComparisonFormat", {name: name for name in SIDE_BY_SIDE})  # type: ignore[misc]
 COMPARED = ComparisonFormat("table")
 
 

@@ -100,12 +100,16 @@ def write_comparison(comparison: Comparison, form: str, target: Target) -> None:
 def write_replay(document: Backtest | Tuning, form: str, target: Target) -> None:
     """Write what a replay found in one of the report's formats for that."""
     from descheduler.report.backtests.document import Backtest
+    from descheduler.report.backtests.page import to_html, tuning_to_html
     from descheduler.report.backtests.table import render, render_tuning
-    from descheduler.report.formats import written
+    from descheduler.report.serial import to_indented_json
 
-    if form != "table":
-        write(written(document, form), target)
-    elif isinstance(document, Backtest):
-        write_table(lambda console: render(document, console), target, wide=False)
-    else:
-        write_table(lambda console: render_tuning(document, console), target)
+    match form:
+        case "json":
+            write(to_indented_json(document), target)
+        case "html":
+            write((to_html(document) if isinstance(document, Backtest) else tuning_to_html(document)).encode(), target)
+        case _ if isinstance(document, Backtest):
+            write_table(lambda console: render(document, console), target)
+        case _:
+            write_table(lambda console: render_tuning(document, console), target)

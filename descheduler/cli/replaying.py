@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.model.errors import UsageError
-from descheduler.policy.acting import LandingWish
-from descheduler.report.formats import BACKTEST_FORMATS
+from descheduler.model.landing_mode import LandingWish
+from descheduler.report.formats import SIDE_BY_SIDE
 
 if TYPE_CHECKING:
     from descheduler.backtest.recorded import Recorded
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from descheduler.policy import Policy
     from descheduler_profiling.executors import ChunkRunner
 
-ReplayFormat = StrEnum("ReplayFormat", {name: name for name in BACKTEST_FORMATS})  # type: ignore[misc]
+ReplayFormat = StrEnum("ReplayFormat", {name: name for name in SIDE_BY_SIDE})  # type: ignore[misc]
 REPLAYED = ReplayFormat("table")
 
 Recording = Annotated[

@@ -40,7 +40,7 @@ class NodeLoads:
         self.profiles = profiles
         self.capacity: Floats32 = (columns.allocatable[:, at] / unit).astype(np.float32)  # [N]
         self._share: Floats32 = (1.0 / np.maximum(self.capacity, 1e-9)).astype(np.float32)  # [N] of allocatable, a unit
-        rows = np.array([profiles.row(key) for key in columns.workloads], np.int32)
+        rows = profiles.rows(columns.workloads).astype(np.int32)
         self.pod_row: Positions = rows[columns.pod_workload] if rows.size else np.empty(0, np.int32)  # [P]
         usable = (self.pod_row >= 0) & (profiles.confidence[self.pod_row] >= floor) if rows.size else self.pod_row > 0
         self.pod_row = np.where(usable, self.pod_row, -1).astype(np.int32)
@@ -127,6 +127,15 @@ class NodeLoads:
         The first columns of the vectors, as many as `width` says, are enough.
         """
         out: Floats32 = self.profiles.hottest(vectors, q, horizon) * self._share[nodes]
+        return out
+
+    def highest(self, vectors: Floats32, nodes: Positions, q: float, horizon: float) -> Floats32:
+        """[..., K] quantile of the largest load within `horizon` seconds, as a fraction of allocatable.
+
+        Not the top of the curve (`hottest`), above which a load is for one of twenty steps, and so for one step of
+        every third or fourth hour: that tells where a load stands, this what it does not pass.
+        """
+        out: Floats32 = self.profiles.highest(vectors, q, horizon) * self._share[nodes]
         return out
 
     def curves(self, q: float) -> Floats32:

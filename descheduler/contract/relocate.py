@@ -26,6 +26,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 AcceptIn = Callable[[Scenario, int], Accept]
 """Which nodes are good for a pod in the state reached so far: asked once a pod, when all have left."""
 
+_ROUNDS = 4  # in which it may come out to which nodes pods of one controller are directed together
 MOST_AVOIDED = 24
 """What callers allow as `more_avoided`: each node that is steered away from costs two writes."""
 
@@ -84,9 +85,9 @@ def relocate(
         more_avoided=more_avoided,
         ending=view.ending(leaving) if alone else (),
     )
-    return (
-        found if isinstance(found, Blocked) else replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
-    )
+    if isinstance(found, Blocked):
+        return found
+    return replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
 
 
 def _wishing(move: Move, landing: Landing) -> Move:
@@ -112,7 +113,36 @@ def land_all(
     `avoid` are nodes that, beside the sources, are steered away from where steering is on. Nodes that would attract a
     pod without being good are added to them, up to so many together as `more_avoided` says. Pods that are `ending`
     still hold their room while the replacements look for theirs, which must do without them afterwards.
+
+    Pods that are directed under one key prefer the nodes of all of them. So they are landed anew with these until none
+    is added.
     """
+    asked = partial(_landed, snapshot, state, moves, accept, max_risk, bad, avoid, more_avoided, ending)
+    named: dict[str, tuple[int, ...]] = {}  # by the key under which replacements are directed
+    for _ in range(_ROUNDS):
+        done = asked(named)
+        if isinstance(done, Blocked):
+            return done
+        named = {one.direction: one.towards for one in done.landings}  # those of the last hold those of all before it
+        if all(len(one.towards) == len(named[one.direction]) for one in done.landings):
+            return done
+    by = f"pod/{snapshot.pods[moves[-1].pod].key}"
+    return Blocked(bad, by, "pods of one controller are directed to more nodes in every round")
+
+
+def _landed(
+    snapshot: ClusterSnapshot,
+    state: Scenario,
+    moves: Sequence[Move],
+    accept: AcceptIn,
+    max_risk: float,
+    bad: Reason,
+    avoid: Sequence[int],
+    more_avoided: int,
+    ending: Collection[int],
+    known: Mapping[str, tuple[int, ...]],
+) -> Relocation | Blocked:
+    """One round of `land_all`: `known` are the nodes to which pods are directed at least, by the key."""
     attempt = state.fork()
     for move in moves:
         attempt.remove(move.pod)
@@ -121,7 +151,7 @@ def land_all(
     for move in staying:
         attempt.linger(move.pod, move.source)
     sources = {move.source for move in moves}
-    named: dict[str, tuple[int, ...]] = {}  # by the key under which replacements are directed
+    named = dict(known)
     done = Relocation((), (), attempt, tuple(avoid))
     attempt.steer({*sources, *avoid})
     for move in moves:

@@ -53,13 +53,15 @@ class Seams:
 
     `unsynced` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
     raise DeschedulerError's kinds; `revalidate` makes the check before every wave of a plan, from what tells the ledger
-    as it then is. `unproved` says, before a plan that will be carried out, why landing cannot be directed.
+    as it then is, and `renew` comes before each of these, with what takes its time; both raise DeschedulerError's
+    kinds. `unproved` says, before a plan that will be carried out, why landing cannot be directed.
     """
 
     unsynced: Callable[[], Blocked | None]
     observe: Callable[[Policy], Observed]
     decide: Callable[[Observed, Policy, Memory], Decision]
     revalidate: Callable[[Policy, PlanDocument, Callable[[], Ledger]], Revalidate]
+    renew: Callable[[Policy], None] = lambda _policy: None
     unproved: Callable[[Policy, ClusterSnapshot], str] = lambda _policy, _snapshot: ""
 
 
@@ -172,6 +174,7 @@ class Controller:
         self.runner.limits = ExecutionLimits.of(policy.acting)
         self.runner.executors = partial(executor_of, policy)
         self.runner.halted = partial(self._halted, policy)
+        self.runner.renew = partial(self.seams.renew, policy)
         return policy
 
     def _look(self, policy: Policy) -> Stance:

@@ -27,6 +27,7 @@ from descheduler.apiwrite.transport import Leadership, Unelected
 from descheduler.apiwrite.writer import NAMESPACE, ClusterWriter, LeaseWriter
 from descheduler.controller.access import Gate
 from descheduler.controller.certificates import Certificates
+from descheduler.controller.deciding import Deciding
 from descheduler.controller.events import Events
 from descheduler.controller.listener import LOOPBACK, WebServer, in_cluster, of_this_machine_only
 from descheduler.controller.loop import Controller, Seams
@@ -39,28 +40,22 @@ from descheduler.controller.switch import PolicyMap, Switch
 from descheduler.controller.web import Render, create_app
 from descheduler.execution.directions import unproved
 from descheduler.execution.intents import IntentStore
-from descheduler.execution.plan_run import Revalidate
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.credentials import own_namespace
-from descheduler.learning.ledger import Ledger
 from descheduler.learning.store import LedgerStore
 from descheduler.model.directing import installed
 from descheduler.model.errors import DeschedulerError, UsageError
-from descheduler.model.landing_mode import LandingMode
+from descheduler.model.landing_mode import LandingWish
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.observe import Observed, Source, observe
+from descheduler.observe import Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, WatchedCluster
-from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
-from descheduler.policy.acting import LandingWish
 from descheduler.publish.published import Published
 from descheduler.publish.recommendations import served
-from descheduler.second_validation import second_validation
-from descheduler_profiling.profiles import SignalProfiles
 
 log = structlog.get_logger(__name__)
 
@@ -162,14 +157,14 @@ def assembled(
     stack.callback(history.close)
     source = Source(WatchedCluster(cache, clock.wall), history)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
-    deciding = _Deciding(
-        Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
-    )
+    published = Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
+    deciding = Deciding(partial(observe, source), published, clock.wall)
     real = Seams(
         unsynced=lambda: unsynced(cache.freshness()),
         observe=partial(observe, source),
         decide=deciding,
         revalidate=deciding.again,
+        renew=deciding.renew,
         unproved=partial(_unproved, writer, namespace),
     )
     return Controller(
@@ -185,30 +180,6 @@ def assembled(
         clock=clock,
         switch=Switch(options.mode, options.policy, _policy_map(options, client, namespace)),
     )
-
-
-class _Deciding:
-    """The pipeline's decision; keeps the profiles, which go on from what they were, and publishes them."""
-
-    def __init__(self, published: Published) -> None:
-        self._published = published
-        self._profiles: dict[str, SignalProfiles] | None = None
-
-    def __call__(self, observed: Observed, policy: Policy, memory: Memory) -> Decision:
-        self._profiles = profile(
-            observed,
-            self._profiles,
-            refit=policy.history.refit.total_seconds(),
-            race=bool(policy.publish.workloads),
-        )
-        decision = decide_on(observed, policy, self._profiles, memory)
-        self._published.update(policy, observed.snapshot, self._profiles, observed.now)
-        return decision
-
-    def again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
-        """The check before every wave of a plan, by the profiles that it was made with."""
-        landing = LandingMode(document.landing) if document.landing else None
-        return second_validation(policy, remembered, document.id, self._profiles, landing)
 
 
 def _unproved(writer: ClusterWriter, namespace: str, policy: Policy, snapshot: ClusterSnapshot) -> str:

@@ -34,6 +34,7 @@ class ExecutionContext:
     keep: Callable[[str, Sequence[ActionOutcome]], None]
     notify: Callable[[ActionOutcome], None]
     stopping: Callable[[], bool]
+    renew: Callable[[], None]
     _chosen: dict[str, ChosenExecutor] = field(default_factory=dict)
     _movers: dict[str, UnitMover] = field(default_factory=dict)
 

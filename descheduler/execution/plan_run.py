@@ -96,6 +96,7 @@ class PlanRun:
     def _check(self, units: Sequence[UnitRun]) -> ClusterSnapshot | None:
         """Refuse what no longer holds; the fresh snapshot, or None when there is none to be had."""
         try:
+            self._context.renew()
             snapshot = self._context.observe()
             actions = [u.action for u in units]
             verdicts = (recheck(snapshot, actions), self._revalidate(snapshot, actions))

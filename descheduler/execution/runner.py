@@ -33,6 +33,10 @@ def _on() -> Blocked | None:
     return None
 
 
+def _nothing() -> None:
+    return
+
+
 def _forget(_: str, __: Sequence[ActionOutcome]) -> None:
     return
 
@@ -50,7 +54,8 @@ class PlanRunner:
     acting is switched off) are asked between steps and before each unit: one that is begun is finished, nothing new is.
     `keep` (plan, outcomes) must remember what was done, for it is called before the intents that say the same are
     closed; it may raise ClusterError's kinds and LeadershipLost. `notify` hears of every action once its disruptions
-    are over, before replacements are waited for.
+    are over, before replacements are waited for. `renew` is called before the snapshot of each wave's check is taken,
+    for what that check rests on besides; it may raise DeschedulerError's kinds.
     """
 
     writer: ClusterWriter
@@ -64,6 +69,7 @@ class PlanRunner:
     keep: Callable[[str, Sequence[ActionOutcome]], None] = _forget
     notify: Callable[[ActionOutcome], None] = _ignore
     executors: Callable[[str], ChosenExecutor] = choose
+    renew: Callable[[], None] = _nothing
 
     def execute(self, plan: PlanDocument, *, revalidate: Revalidate = recheck) -> ExecutionReport:
         """Do what the plan says, as far as it still holds. Never raises for a refusal or a failing server.
@@ -98,7 +104,7 @@ class PlanRunner:
         rate = RateLimit(self.limits.rate, self.limits.burst, self.clock)
         tools = ActingTools(self.writer, rate, self.clock, self.rng, self.limits, self._closed, self.intents.namespace)
         return ExecutionContext(
-            tools, self.intents, self.observe, self.executors, self.keep, self.notify, self.stopping
+            tools, self.intents, self.observe, self.executors, self.keep, self.notify, self.stopping, self.renew
         )
 
     def _closed(self) -> Blocked | None:

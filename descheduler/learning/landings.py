@@ -2,7 +2,8 @@
 
 What was said depends on who decides. Where the plan chooses nodes (it directs replacements, or holds places for them),
 the promise is one of these; where the scheduler decides, it is any node but those that were to be left. The pods of a
-workload are alike: of those that left in one plan it does not matter which of them is where.
+workload are alike: of those that left in one plan it does not matter which is where, unless each has a name that
+lasts, and is directed by it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def landings(entries: Iterable[LedgerEntry]) -> Mapping[str, Landing]:
     for alike in groups.values():
         chosen = {node for entry in alike for node in entry.towards}
         left = {node for entry in alike for node in entry.vacated} - chosen - {entry.predicted for entry in alike}
-        found.update({entry.uid: _landing(entry, left, chosen) for entry in alike})
+        found.update({e.uid: _landing(e, left, set(e.towards) if _is_named(e) else chosen) for e in alike})
     return found
 
 
@@ -44,6 +45,11 @@ def as_expected(entry: LedgerEntry, landing: Landing) -> bool:
     if landing is Landing.UNKNOWN:
         return entry.closed
     return landing is Landing.KEPT and (bool(entry.towards) or entry.landed == entry.predicted)
+
+
+def _is_named(entry: LedgerEntry) -> bool:
+    """Whether its replacement has its name (`model/directing.py`)."""
+    return entry.workload.split("/")[1:2] == ["StatefulSet"]
 
 
 def _landing(entry: LedgerEntry, left: set[str], chosen: set[str]) -> Landing:

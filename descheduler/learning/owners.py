@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from descheduler.learning.entry import LedgerEntry
-from descheduler.learning.landings import Landing, landings
+from descheduler.learning.landings import Landing, as_expected, landings
 from descheduler.model.format import instant, plural
 from descheduler.model.reasons import Blocked, Reason
 
@@ -53,5 +53,10 @@ def holds(entries: Iterable[LedgerEntry], least: int, seconds: float) -> Mapping
 
 
 def _missed(entry: LedgerEntry, landing: Landing) -> bool:
-    judged_so = entry.resolved is False and not entry.waiting
-    return judged_so or landing in (Landing.BACK, Landing.ELSEWHERE)
+    """Whether it came up where it was not to be, or did harm where nobody had expected it. What missed its goal though
+    it is where it was to be is not the workload's doing."""
+    if landing in (Landing.BACK, Landing.ELSEWHERE):
+        return True
+    goal = entry.goal
+    by_place = goal is not None and (goal.load or goal.free_room)
+    return by_place and entry.resolved is False and not entry.waiting and not as_expected(entry, landing)

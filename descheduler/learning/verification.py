@@ -74,7 +74,7 @@ def goals_of(plan: PlanDocument, settle: float = 0.0) -> Mapping[str, Goal]:
     numbers = Counter(action.finding for action in plan.actions)
     totals: dict[str, float] = {}
     for action in plan.actions:
-        totals[action.finding] = totals.get(action.finding, 0.0) + max(0.0, action.benefit)
+        totals[action.finding] = totals.get(action.finding, 0.0) + abs(action.benefit)
     goals: dict[str, Goal] = {}
     for action in plan.actions:
         finding = findings.get(action.finding)
@@ -144,4 +144,4 @@ def made_hot(goal: Goal, node: str, seen: Mapping[str, Seen], parts: int) -> boo
 
 
 def _part_of_finding(action: Action, total: float, number: int) -> float:
-    return max(0.0, action.benefit) / total if total > 0.0 else 1.0 / number
+    return abs(action.benefit) / total if total > 0.0 else 1.0 / number

@@ -185,6 +185,32 @@ class RefusalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LeverStep:
+    """With the limit at `limit`, so many `moves` more would be accepted, and so many findings more would be `cured`."""
+
+    limit: int
+    moves: int
+    cured: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeverRow:
+    """A limit of the policy that held findings back: `setting` ("perCycle") as it is `written`, here `allowed`.
+
+    `findings` are not cured of which `moves` were refused for it alone. `steps` say what larger values would bring, in
+    their order, as far as that was looked at; none: nothing would be cured. `then` are settings that would hold next.
+    """
+
+    setting: str
+    written: str
+    allowed: int
+    findings: int
+    moves: int
+    steps: tuple[LeverStep, ...] = ()
+    then: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NodeUse:
     """Fractions of allocatable: requested, and forecast peak over the report's horizon (NaN-free; -1 when unknown)."""
 
@@ -232,4 +258,5 @@ class PlanDocument:
     gpus: GpuMap | None = None  # None: no node has any
     landing: str = ""  # who decides where moved pods land (a LandingMode), and why so
     landing_why: str = ""
+    levers: tuple[LeverRow, ...] = ()  # the limits that held findings back
     remarks: tuple[str, ...] = ()  # what else it was asked for: values of the policy that were set, an earlier time

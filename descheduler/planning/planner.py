@@ -17,11 +17,13 @@ from descheduler.contract import RebalanceView, Run, Scenario, Strategy, Strateg
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal, Tried
+from descheduler.model.plan import LeverRow
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning.apart import waves_of
 from descheduler.planning.conformance import fault
 from descheduler.planning.context import PlanningContext
+from descheduler.planning.levers import LIMITS, Held, levers
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import Accepted
 from descheduler.planning.prover import Prover
@@ -68,6 +70,7 @@ class Outcome:
     final: Scenario
     problems: tuple[Problem, ...]
     without_history: tuple[Blocked, ...] = ()  # the strategies that did not run for want of it, in `by`
+    levers: tuple[LeverRow, ...] = ()  # limits that held findings back, and what larger ones would bring
 
     @property
     def view(self) -> RebalanceView:
@@ -92,6 +95,7 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
         final=rounds.prover.state,
         problems=(*context.problems, *rounds.problems, *_unplaceable(rounds.prover.state)),
         without_history=tuple(rounds.without_history),
+        levers=levers(rounds.prover, rounds.held),
     )
 
 
@@ -111,6 +115,7 @@ class _Rounds:
         self.prover = Prover(context)
         self.findings: dict[FindingKey, Finding] = {}
         self.refused: list[Refused] = []
+        self.held: list[Held] = []
         self.observed: dict[int, dict[FindingKey, Refused]] = {}  # what each strategy left alone when it was asked last
         self.problems: list[Problem] = []
         self.without_history: list[Blocked] = []
@@ -191,12 +196,16 @@ class _Rounds:
         """Judge all, in the order of their rank, what is on trial after the others; what was refused, by identity of
         the proposal."""
         refused: dict[int, Refused] = {}
+        known = {(one.reason, one.run[0].finding.key) for one in self.held}  # of which this round has other ways only
         runs = ranked(proposals, self._context.view.costs)
         others = [run for run in runs if not self._trials.concern(run)]
         for run in (*others, *self._trials.surest_first(runs, self.prover.share)):
             found = self._judge_run(run)
             if found is not None:
                 self.refused.append(found)
+                reason = found.blocked.reason
+                if reason in LIMITS and (reason, found.finding.key) not in known:
+                    self.held.append(Held(run, reason))
                 refused.update(dict.fromkeys(map(id, run), found))
         return refused
 

@@ -19,6 +19,7 @@ from descheduler.model.moves import Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.apart import waves_of
+from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningContext
 from descheduler.planning.proofs import Accepted
 from descheduler.planning.staging import Stager, restarting, split
@@ -33,7 +34,7 @@ class Prover:
         self.view = view
         self.state = view.what_if()
         self.accepted: list[Accepted] = []
-        self._budgets = context.budgets.fork()
+        self.budgets = context.budgets.fork()
         self._stager = Stager(view, context.settings.proof, context.budgets)
         self._margin = context.settings.costs.margin
         self._moved: set[int] = set()
@@ -47,8 +48,14 @@ class Prover:
     def fork(self) -> Prover:
         """An independent copy: judge with it, and drop it to undo."""
         twin = copy(self)
-        twin.accepted, twin._budgets, twin._taken = list(self.accepted), self._budgets.fork(), Counter(self._taken)
+        twin.accepted, twin.budgets, twin._taken = list(self.accepted), self.budgets.fork(), Counter(self._taken)
         twin._moved, twin._seated = set(self._moved), set(self._seated)
+        return twin
+
+    def under(self, limits: DisruptionLimits) -> Prover:
+        """An independent copy under other limits of the cycle."""
+        twin = self.fork()
+        twin.budgets = self.budgets.under(limits)
         return twin
 
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
@@ -70,8 +77,8 @@ class Prover:
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
-        before = self._budgets.fork()
-        charges = self._budgets.charge_all(tuple((stage.restarting, stage.evicted) for stage in stages))
+        before = self.budgets.fork()
+        charges = self.budgets.charge_all(tuple((stage.restarting, stage.evicted) for stage in stages))
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
@@ -82,7 +89,7 @@ class Prover:
         )
         crowded = self._crowded(accepted)
         if crowded is not None:
-            self._budgets = before
+            self.budgets = before
             return crowded
         self._turns = turns
         self._take(proposal, accepted, attempt)
@@ -98,10 +105,10 @@ class Prover:
 
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
         """Actions that must keep apart, or wait for one another, may need more waves than there may be."""
-        most, landing = self._budgets.limits.waves, self.view.landing
+        most, landing = self.budgets.limits.waves, self.view.landing
         if most is None:
             return None
-        if max(waves_of(self._budgets, [*self.accepted, *new], landing)) < most:
+        if max(waves_of(self.budgets, [*self.accepted, *new], landing)) < most:
             return None
         if landing is not LandingMode.STEERED or any(one.needs for one in new):
             return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")

@@ -10,6 +10,7 @@ import numpy as np
 
 from descheduler.contract import Accept, RebalanceView, Relocation, Scenario, land_all
 from descheduler.model.arrays import Mask, Positions
+from descheduler.model.directing import direction_of
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
@@ -111,12 +112,32 @@ class Stager:
             runs = in_turn(state, wished, clear)
             placed = {at for run in runs for at in run}
             runs += [left] if (left := [at for at in range(len(units)) if at not in placed]) else []
+        if self._view.landing is LandingMode.DIRECTED:
+            runs = [part for run in runs for part in self._told_apart(units, run)]
         down = [restarting(self._view, [move.pod for move in unit]) for unit in units]
         return tuple(
             tuple(move for at in stage for move in units[run[at]])
             for run in runs
             for stage in self._budgets.divide([down[at] for at in run])
         )
+
+    def _told_apart(self, units: Sequence[Moves], run: Sequence[int]) -> list[list[int]]:
+        """The units of a run in parts, in each of which nobody is directed to nodes that are meant for another pod of
+        its controller alone."""
+        parts: list[tuple[list[int], dict[str, set[int]]]] = []
+        for at in run:
+            meant: dict[str, set[int]] = {}
+            for move in units[at]:
+                if move.only:
+                    meant.setdefault(direction_of(self._view.snapshot.pods[move.pod]), set()).update(move.destinations)
+            for part, taken in parts:
+                if all(taken.get(key, nodes) == nodes for key, nodes in meant.items()):
+                    part.append(at)
+                    taken.update(meant)
+                    break
+            else:
+                parts.append(([at], meant))
+        return [part for part, _ in parts]
 
     def _units(self, moves: Sequence[Move]) -> list[Moves]:
         """The moves, those of one unit together, in the order in which units appear."""

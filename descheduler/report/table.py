@@ -41,6 +41,8 @@ def _parts(plan: PlanDocument, wide: bool, hints: tuple[str, ...]) -> Iterable[R
         yield section("Findings", _findings(plan))
     if plan.actions:
         yield section("Moves", _actions(plan, wide))
+    if plan.levers:
+        yield section("Held back by limits", Group(*(Text(words.lever(row)) for row in plan.levers)))
     if plan.gpus is not None:
         yield section("GPUs", table_gpus.render(plan, plan.gpus, wide=wide))
     if plan.refusals:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.model.format import number, percent, plural, tried
-from descheduler.model.plan import Action, FindingRow, PlanDocument, RefusalRow
+from descheduler.model.plan import Action, FindingRow, LeverRow, PlanDocument, RefusalRow
 from descheduler.model.reasons import Reason
 
 _STRATEGY = "strategy/"
@@ -126,6 +126,15 @@ def groups(refusals: Iterable[RefusalRow]) -> tuple[Group, ...]:
         by.setdefault(row.reason, []).append(row)
     made = [Group(reason, rows[0].explanation, sum(r.count for r in rows), tuple(rows)) for reason, rows in by.items()]
     return tuple(sorted(made, key=lambda g: (-g.count, g.reason)))
+
+
+def lever(row: LeverRow) -> str:
+    """What a limit held back: `65 findings not cured: 218 moves refused by perCycle 50; with 120: 31 cured`."""
+    here = number(row.allowed) if row.written == str(row.allowed) else f"{number(row.allowed)} ({row.written})"
+    held = f"{plural(row.findings, 'finding')} not cured: {plural(row.moves, 'move')} refused by {row.setting} {here}"
+    steps = [f"with {number(step.limit)}: {number(step.cured)}" for step in row.steps]
+    brings = f"{steps[0]} cured{''.join(f', {step}' for step in steps[1:])}" if steps else "more would cure none"
+    return f"{held}; {brings}" + (f"; then {' and '.join(row.then)} would hold" if row.then else "")
 
 
 def changes(plan: PlanDocument) -> tuple[Change, ...]:

@@ -19,9 +19,9 @@ from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
-from descheduler_profiling.quantiles import hottest, sampled_peak
+from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
-from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.selection import select
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, HOUR, ProfileSettings
@@ -41,7 +41,7 @@ class Chunk:
 
 
 Rows = dict[str, NDArray[Any]]
-"""Columns of some rows by name: those of SignalProfiles, and `coefficients`, `smooth`, `exact`, `gain` of its fit."""
+"""Columns of some rows by name: those of SignalProfiles, and `coefficients`, `season`, `gain` of its fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def assembled(
 ) -> SignalProfiles:
     """Profiles of rows that were fitted at a time (unix seconds) with confidences of their `own` [S]."""
     rows = dict(made.rows)
-    seasons = Seasons(rows.pop("smooth"), rows.pop("exact"), rows.pop("gain"), plan.steps)
+    seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
     profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
@@ -123,24 +123,24 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     if values.shape[1] == 0:
         return Built(_room(len(values), 0, plan, settings), why)
     made = features(values, chunk.step, settings.half_life)
-    now = latest(made.filled, seasons_of(made, settings.half_life), chunk.step)
+    seasons = seasons_of(made, settings.half_life)
+    now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = _limit(settings)
     added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
     p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    highest = np.minimum(peaks(values, p95, p99, chunk.step), limit)
+    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit)
     for index, seconds in enumerate((float(HOUR), float(DAY))):
-        missed = np.maximum(highest[:, index] - sampled_peak(plan, added, 0.95, seconds), np.float32(0))
+        missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
     rows = _unraced(len(values), plan, settings) | {
         "vectors": added,
         "confidence": confidence,
         "levels": now.hour,
-        "peaks": highest,
+        "peaks": peak,
         "coefficients": coefficients,
-        "smooth": now.seasons.smooth,
-        "exact": now.seasons.exact,
-        "gain": now.seasons.gain,
+        "season": seasons.forecast,
+        "gain": seasons.gain,
     }
     if settings.select:
         rows |= _raced(values, made, plan, settings, _before(chunk, start, stop))
@@ -200,15 +200,13 @@ def _back(settings: ProfileSettings) -> list[int]:
 
 def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> Rows:
     """Room for all rows of a history of so many columns, so that parts are not held twice."""
-    around = plan.steps + min(columns_of(HOUR, plan.step), columns)
     return _unraced(count, plan, settings) | {
         "vectors": np.zeros((count, plan.width), np.float32),
         "confidence": np.zeros(count, np.float32),
         "levels": np.zeros(count, np.float32),
         "peaks": np.zeros((count, 2), np.float32),
         "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
-        "smooth": np.zeros((count, around), np.float32),
-        "exact": np.zeros((count, around), np.float32),
+        "season": np.zeros((count, plan.steps + kept(plan.step, columns)), np.float32),
         "gain": np.zeros(count, np.float32),
     }
 

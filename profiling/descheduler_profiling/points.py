@@ -1,9 +1,9 @@
 """The point forecast and its past errors: a small linear model per workload and horizon bucket.
 
-The forecast of a step is `week + b · (season, exact, season_now, hour, day)`, each feature relative to the week's
-level. The flat level, the decaying level, the last hour's mean, the seasonal profile and the seasonal profile with an
-AR-like correction are all special cases; the coefficients are fitted per row by ridge regression towards those of all
-rows together (Toner et al. 2025, arXiv 2502.12944, find nothing better than such regressions on cloud usage).
+The forecast of a step is `week + b · features` (features.NAMES), each relative to the week's level. The flat level,
+the decaying level, the last hour's mean, the seasonal profile and the seasonal profile with an AR-like correction are
+all special cases; the coefficients are fitted per row by ridge regression towards those of all rows together (Toner
+et al. 2025, arXiv 2502.12944, find nothing better than such regressions on cloud usage).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.features import NAMES, Features, Latest
 from descheduler_profiling.layout import Bucket, Layout
 
-TOWARDS_ALL = 1.5  # weight of what all rows say against one row's own samples
+TOWARDS_ALL = 1.5
 RIDGE = 1e-3
 FEWEST = 8  # known residuals of which others are made
 

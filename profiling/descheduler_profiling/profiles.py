@@ -155,6 +155,10 @@ class SignalProfiles:
         """The highest point of the curve from now to the horizon: [..., D] -> [...]."""
         return quantiles.hottest(self.layout, vectors, q, horizon_seconds)
 
+    def highest(self, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
+        """Quantile of the largest usage at sampled steps up to the horizon, at all of an hour: [..., D] -> [...]."""
+        return quantiles.highest(self.layout, vectors, q, horizon_seconds)
+
     def peak(self, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
         """Quantile of the largest usage from now to the horizon: [..., D] -> [...]."""
         return quantiles.peak(self.layout, vectors, q, horizon_seconds)

@@ -129,9 +129,9 @@ def test_a_value_that_is_set_makes_the_plan_that_a_policy_with_it_makes(files: d
 
 
 def test_a_value_that_cannot_be_set_is_told_with_its_option() -> None:
-    told = refused("plan", "--example", "--set", "limits.perCycle=many", "--set", "limits.perNode=-1")
+    told = refused("plan", "--example", "--set", "limits.perCycle=many", "--set", "cost.margin=0")
     assert "--set limits.perCycle=many: must be a whole number" in told
-    assert "--set limits.perNode=-1: must be at least 0" in told
+    assert "--set cost.margin=0: must be at least 1" in told
     assert "did you mean HotNodes" in refused("plan", "--example", "--set", "HotNode.thresholds.cpu=1%")
 
 

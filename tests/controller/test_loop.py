@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import NoReturn
@@ -10,11 +13,12 @@ from typing import NoReturn
 import pytest
 from structlog.testing import capture_logs
 
-from builders import cluster, node, pod
-from controller.stages import POLICY, Stage, value
+from builders import cluster, key, node, pod
+from controller.stages import POLICY, Stage, empty_server, value
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.writer import LeaseWriter
 from descheduler.learning.ledger import Ledger
+from descheduler.learning.store import pack
 from descheduler.model.errors import (
     ClusterError,
     DeschedulerError,
@@ -29,6 +33,7 @@ from descheduler.pipeline import Decision
 from descheduler.planning.problems import Problem, ProblemKind
 from execution.fakes import Fence, Scripted
 from execution.plans import action, move, plan
+from learning.moves import done
 
 
 @pytest.fixture
@@ -295,3 +300,40 @@ def test_the_circuit_stops_acting_and_not_planning(stage: Stage) -> None:
     assert "evicted pods have no ready replacement" in controller.status.ready.text
     assert value(controller.metrics, "circuit_open") == 1
     assert value(controller.metrics, "pending_after_eviction") == 5
+
+
+def test_who_is_held_for_misses_is_told_and_reaches_the_next_plan(stage: Stage) -> None:
+    """Five workloads whose pods come back, twice the first."""
+    names = [*(f"web{i}-0" for i in range(5)), "web0-1"]
+    ledger = Ledger()
+    for i, name in enumerate(names):
+        at = stage.time.clock.wall() - 7200 + 60 * i
+        ledger = done(ledger, (move(name), "n1"), at=at)
+    stage.transport = Scripted(kept(ledger))
+    controller = stage.controller()
+    controller.cycle()
+    controller.cycle()
+    assert "HotNodes: 0 of its last 5 actions reached their goal; until " in controller.status.ready.text
+    assert controller.status.ready.ok
+    (trial,) = stage.memories[-1].trials["HotNodes"]
+    assert (trial.actions, trial.pool) == (2, "")
+    held = stage.memories[-1].ledger
+    assert held is not None
+    blocked = held.blocked(key("ReplicaSet", "web0"), "", stage.time.clock.wall())
+    assert blocked is not None
+    assert blocked.reason is Reason.LANDS_ELSEWHERE
+    assert value(controller.metrics, "held_workloads") == 1
+    assert value(controller.metrics, "strategy_paused", strategy="HotNodes", pool="") == 1
+
+
+def kept(ledger: Ledger) -> Callable[[str, str], bytes | ClusterError]:
+    """An API server that has this ledger."""
+
+    def answer(method: str, path: str) -> bytes | ClusterError:
+        if method == "GET" and path.endswith("/descheduler-ledger"):
+            data = {"ledger.json.z": base64.b64encode(pack(ledger)).decode()}
+            meta = {"name": "descheduler-ledger", "namespace": "default", "uid": "u", "resourceVersion": "1"}
+            return json.dumps({"metadata": meta, "binaryData": data}).encode()
+        return empty_server(method, path)
+
+    return answer

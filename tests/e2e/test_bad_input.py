@@ -319,6 +319,23 @@ class Broken:
 """
 
 
+def test_policies_are_compared_on_what_was_read_once_unless_they_read_another_history(
+    world: World, policy: Path, tmp_path: Path
+) -> None:
+    still, shorter = tmp_path / "still.yaml", tmp_path / "shorter.yaml"
+    still.write_text(hot_node.POLICY + "limits: {perCycle: 0}\n")
+    shorter.write_text(hot_node.POLICY + "history: {window: 1d}\n")
+    done = plan(world, policy, "--policy", str(still), "--exit-code")
+    assert done.returncode == 3, done.stderr
+    document = json.loads(done.stdout)
+    assert [one["name"] for one in document["plans"]] == ["policy.yaml", "still.yaml"]
+    moved, unmoved = document["numbers"]["moves"]
+    assert (moved > 0, unmoved) == (True, 0)
+    assert document["numbers"]["findings"][0] == document["numbers"]["findings"][1] > 0
+    told = message_of(world, policy, "--policy", str(shorter), code=2)
+    assert "policy.yaml and shorter.yaml differ in history.window" in told
+
+
 @pytest.mark.parametrize(
     ("where", "code"),
     [

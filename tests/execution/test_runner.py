@@ -150,6 +150,34 @@ def test_without_a_fresh_picture_nothing_is_touched(error: Exception) -> None:
     assert server.evicted == []
 
 
+def test_what_a_check_rests_on_is_renewed_before_the_picture_is_taken() -> None:
+    order: list[str] = []
+
+    def observe() -> ClusterSnapshot:
+        order.append("observe")
+        return world("a-1")
+
+    server = Server(*ids("a-1"))
+    runner = acting(server, world("a-1"), observe=observe)
+    runner.renew = lambda: order.append("renew")
+    runner.execute(plan(action(move("a-1"))))
+    assert order[:2] == ["renew", "observe"]
+    assert server.evicted == ids("a-1")
+
+
+def test_when_it_cannot_be_renewed_nothing_is_touched() -> None:
+    def renew() -> None:
+        raise Unreachable("no answer")
+
+    server = Server(*ids("a-1"))
+    runner = acting(server, world("a-1"))
+    runner.renew = renew
+    report = runner.execute(plan(action(move("a-1"))))
+    assert report.stopped
+    assert report.stopped.reason is Reason.DATA_STALE
+    assert server.evicted == []
+
+
 def test_a_second_validation_that_forgets_an_action_refuses_it() -> None:
     def forgetful(_: ClusterSnapshot, __: Sequence[Action]) -> Mapping[str, Blocked | None]:
         return {}

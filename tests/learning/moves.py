@@ -28,7 +28,7 @@ def row(node: str, pool: str = "default") -> NodeRow:
 
 
 def directed(pod: str, *towards: str, **where: str) -> PodMove:
-    return replace(move(pod, destination=towards[0], **where), towards=towards, controller="c")
+    return replace(move(pod, destination=towards[0], **where), towards=towards, direction="c")
 
 
 def done(

@@ -58,6 +58,15 @@ def test_pods_of_one_workload_are_alike() -> None:
     assert not holds(crossed.entries, 1, HOUR)
 
 
+def test_pods_of_a_stateful_set_are_not() -> None:
+    where = {"workload": "default/StatefulSet/db"}
+    first, second = directed("db-0", "n3", **where), directed("db-1", "n4", **where)
+    crossed = done(done(Ledger(), (first, "n4"), name="p"), (second, "n3"), name="p")
+    assert list(holds(crossed.entries, 1, HOUR)) == ["default/StatefulSet/db"]
+    straight = done(done(Ledger(), (first, "n3"), name="p"), (second, "n4"), name="p")
+    assert not holds(straight.entries, 1, HOUR)
+
+
 def test_a_chain_may_refill_the_node_that_another_pod_of_the_workload_left() -> None:
     first, second = directed("web-1", "n2", source="n1"), directed("web-2", "n3", source="n2")
     chain = done(done(Ledger(), (first, "n2"), name="p"), (second, "n3"), name="p", found=heat("n2"))

@@ -11,7 +11,7 @@ from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Reason
 from descheduler.policy import load_policy
-from execution.plans import move
+from execution.plans import finding, move
 from learning.moves import HOUR, directed, done, heat, later
 
 RULES = LedgerRules.of(load_policy("apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"))
@@ -78,6 +78,17 @@ def test_what_keeps_making_other_nodes_hot_is_held_too() -> None:
     hot = ledger.judge(later(heat("n8", value=0.8), heat("n9", value=0.8)), LATER)
     assert reason(hot) is Reason.LANDS_ELSEWHERE
     assert reason(ledger.judge(later(heat("n8", value=0.8)), LATER)) is None
+
+
+def test_what_missed_its_goal_where_it_was_to_be_is_not_the_workloads_doing() -> None:
+    """A strategy that measures something else than loads, which did not get better by its moves."""
+    latency = replace(finding(), measure="p99 latency", value=0.9, after=0.3)
+    for node in ("n2", "n5"):
+        ledger = Ledger()
+        for i in range(3):
+            ledger = done(ledger, (move(f"web-{i}"), node), at=NOW + 600 * i, found=latency)
+        assert [e.resolved for e in ledger.judge(later(latency), LATER).entries] == [False] * 3
+        assert reason(ledger.judge(later(latency), LATER)) is None
 
 
 def test_a_replacement_that_is_late_is_the_circuits_and_not_held() -> None:

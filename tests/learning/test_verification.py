@@ -52,6 +52,8 @@ def test_what_was_done_in_part_is_held_to_its_part() -> None:
     document = plan(worth(0.3, "web-1"), worth(0.1, "web-2"), findings=[replace(EASED, after=0.6)])
     goals = goals_of(document)
     assert [round(g.share, 3) for g in goals.values()] == [0.75, 0.25]
+    falling = replace(document, actions=tuple(replace(a, benefit=-a.benefit) for a in document.actions))
+    assert goals_of(falling) == goals  # whichever way the measure is to go
     assert reached(goals.values(), at(0.8), 0.5)
     assert not reached(goals.values(), at(0.85), 0.5)
     assert reached([goals["a-web-1"]], at(0.84), 0.5)

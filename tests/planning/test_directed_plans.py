@@ -10,7 +10,7 @@ import pytest
 from builders import cluster, node, owner, pod, spec, workload
 from descheduler.contract import StrategyArgs
 from descheduler.model.directing import BINDING, NAME
-from descheduler.model.landing_mode import LandingMode
+from descheduler.model.landing_mode import LandingMode, LandingWish
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
@@ -19,9 +19,8 @@ from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.settings import ExecutorTraits, settings_of
 from descheduler.policy import load_policy
-from descheduler.policy.acting import LandingWish
 from planning.cases import planned
-from planning.proposing import Wishing
+from planning.proposing import Routes, Wishing
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 DIRECTED = PlanningSettings(limits=DisruptionLimits(), landing=LandingMode.DIRECTED)
@@ -92,6 +91,23 @@ def test_members_of_a_statefulset_are_directed_by_their_names_and_share_a_wave()
         "uid-StatefulSet-web.web-0": ("n0001",),
         "uid-StatefulSet-web.web-1": ("n0002",),
     }
+
+
+@pytest.mark.parametrize(("kind", "waves"), [("ReplicaSet", [0, 1]), ("StatefulSet", [0])])
+def test_a_bundle_goes_in_stages_where_one_controller_s_pods_must_be_told_apart(kind: str, waves: list[int]) -> None:
+    snapshot = crowded()
+    ours = cluster(
+        snapshot.nodes,
+        [replace(p, owners=(owner(kind, "web"),)) if p.name[:3] == "web" else p for p in snapshot.pods],
+        workloads=[workload(kind, "web", 2)],
+    )
+    bundle = Routes([[("web-0", 0, 1), ("web-1", 0, 2)]], staged=True)
+    plan = planned(ours, chosen=[ChosenStrategy(bundle, StrategyArgs())], settings=DIRECTED)
+    assert [action.wave for action in plan.actions] == waves
+    assert [pod.destination for action in plan.actions for pod in action.pods] == ["n0001", "n0002"]
+    at_once = Routes([[("web-0", 0, 1), ("web-1", 0, 2)]], staged=False)
+    whole = planned(ours, chosen=[ChosenStrategy(at_once, StrategyArgs())], settings=DIRECTED)
+    assert bool(whole.actions) == (kind == "StatefulSet")
 
 
 def test_a_replacement_that_is_made_later_may_have_the_place_of_the_old_pod() -> None:

@@ -99,8 +99,9 @@ def test_what_can_be_done_to_its_end_goes_before_what_cannot() -> None:
     assert moved(one) == ["c-0"]
     whole = planned(world(), chosen=[emptying(*two, "c-0", trials=trial(2))], settings=FREE)
     assert moved(whole) == ["a-0", "b-0"]
-    begun = planned(world(), chosen=[emptying(*two, trials=trial(1))], settings=FREE)
-    assert moved(begun) == ["a-0"]
+    more = planned(world(), chosen=[emptying(*two, trials=trial(1))], settings=FREE)
+    assert moved(more) == ["a-0", "b-0"]  # nothing is done by half
+    assert moved(planned(world(), chosen=[emptying(*two, trials=trial(0))], settings=FREE)) == []
 
 
 def test_a_pool_on_trial_leaves_the_others_alone() -> None:

@@ -4,48 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
 
 import pytest
 
 from builders import cluster, node, pod, spec
-from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.contract import StrategyArgs
 from descheduler.model.labels import Labels
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Finding, Move, Observation, Proposal
 from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import HostPort, Phase, Pod, PodAffinity
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from gang_builders import GROUP_LABEL, group
 from planning.cases import planned
+from planning.proposing import Route, Routes
 from scheduler.asking import ZONE, term
 
-Route = tuple[str, int, int]
-"""Pod, from, to."""
 DIRECTED = PlanningSettings(limits=DisruptionLimits(per_workload=None), landing=LandingMode.RESERVED)
-
-
-class Routes:
-    """Proposes bundles of moves in the order given, earlier ones worth more."""
-
-    name: ClassVar[str] = "Routes"
-    signals: ClassVar[tuple[str, ...]] = ()
-    Args: ClassVar[type[StrategyArgs]] = StrategyArgs
-
-    def __init__(self, bundles: Iterable[Iterable[Route]], staged: bool) -> None:
-        self._bundles = [tuple(bundle) for bundle in bundles]
-        self._staged = staged
-
-    def propose(self, view: RebalanceView, args: StrategyArgs) -> Iterable[Proposal | Observation]:
-        finding = Finding("Routes", "cluster", "order", 1.0, 0.0, "pods stand in the wrong places")
-        for at, bundle in enumerate(self._bundles):
-            moves = tuple(
-                Move(view.snapshot.pod_index["default", name], source, (target,), only=True)
-                for name, source, target in bundle
-            )
-            if all(view.movable[move.pod] for move in moves):
-                yield Proposal(finding, moves, -1.0, 10.0 ** (12 - 2 * at), f"bundle {at}", staged=self._staged)
 
 
 def waves(*bundles: Iterable[Route], settings: PlanningSettings = DIRECTED, staged: bool = True) -> PlanDocument:

@@ -171,9 +171,7 @@ def test_merge_keys_lay_defaults_under_a_mapping() -> None:
     ],
 )
 def test_a_limit_is_a_number_or_a_share_or_the_larger_of_both(written: str, of_30: int, of_150_000: int) -> None:
-    limits = load_policy(
-        HEAD + f"limits: {{perCycle: '{written}'}}".replace("'", "" if "," not in written else "'")
-    ).limits
+    limits = load_policy(HEAD + f"limits:\n  perCycle: {written}\n").limits
     assert limits.per_cycle is not None
     assert (amount_of(limits.per_cycle, 30), amount_of(limits.per_cycle, 150_000)) == (of_30, of_150_000)
 

@@ -88,12 +88,13 @@ def test_values_are_yaml() -> None:
     policy = changed(
         load_policy(HEAD),
         "limits.perNode=null",
+        "limits.perCycle=max(50, 0.2%)",
         "protections.minPodAge=10m",
         "pools=[{name: gpu, nodeSelector: {gpu: 'true'}}]",
         "proof.maxLoad[nvidia.com/gpu]=100%",
         'history.match="a=b"',
     )
-    assert policy.limits.per_node is None
+    assert (policy.limits.per_node, policy.limits.per_cycle) == (None, "max(50, 0.2%)")
     assert policy.protections.min_pod_age == timedelta(minutes=10)
     assert policy.pool_names == ("gpu", "default")
     assert policy.proof.max_load["nvidia.com/gpu"] == 1.0
@@ -119,7 +120,7 @@ def test_an_item_of_a_list_is_set_by_its_position() -> None:
         ("limits.perCycle=abc", "must be a whole number"),
         ("limits.perCyle=4", "is not a known key (did you mean perCycle?)"),
         ("limits.per_cycle=4", "is not a known key (did you mean perCycle?)"),
-        ("limits.perCycle.x=3", "there is no x in the value 50"),
+        ("limits.perNode.x=3", "there is no x in the value 8"),
         ("limits=5", "must be a mapping"),
         ("limit.perCycle=5", "the policy has no section and no strategy limit (did you mean limits?)"),
         ("HotNode.maxRisk=5%", "the policy has no section and no strategy HotNode (did you mean HotNodes?)"),
@@ -142,8 +143,8 @@ def test_what_cannot_be_set_is_told_with_the_option(text: str, message: str) -> 
 
 
 def test_every_option_that_is_wrong_is_told() -> None:
-    assert problems(default_policy(), "limits.perNode=-1", "interval=5", "limits.perCycle=10") == [
+    assert problems(default_policy(), "cost.margin=0", "interval=5", "limits.perCycle=10") == [
+        "--set cost.margin=0: must be at least 1",
         '--set interval=5: must be a duration such as "30s", "5m", "1h30m" or "7d"',
-        "--set limits.perNode=-1: must be at least 0",
     ]
     assert problems(default_policy(), "interval=1m", "interval=2m") == ["--set interval=2m: is set twice"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from descheduler_profiling.build import build
+from descheduler_profiling.settings import HOUR, ProfileSettings
 from series_cases import DAY, daily, history, noise
 
 
@@ -46,6 +47,24 @@ def test_quantiles_rise_with_the_level_and_peaks_with_the_horizon() -> None:
     assert (made.peak(sums, 0.95, 3600) <= made.peak(sums, 0.95, 86400)).all()
 
 
+def test_the_highest_use_of_an_hour_is_more_than_the_top_of_its_curve() -> None:
+    values = daily(200, 9) + noise(200, 9, seed=5, level=0.5)
+    made = build(history(values[:, : 8 * DAY]), ProfileSettings(select=False))
+    nodes = made.vectors.reshape(40, 5, -1).sum(axis=1)
+    reached = values[:, 8 * DAY : 8 * DAY + 12].reshape(40, 5, -1).sum(axis=1).max(axis=1)
+    assert (reached <= made.highest(nodes, 0.95, HOUR)).mean() >= 0.9
+    assert (reached <= made.highest(nodes, 0.5, HOUR)).mean() == pytest.approx(0.5, abs=0.2)
+    assert (reached <= made.hottest(nodes, 0.5, HOUR)).mean() < 0.1  # half of the single steps are above it
+
+
+def test_the_highest_use_looks_no_further_than_it_is_asked() -> None:
+    hour = np.arange(8 * DAY) % DAY
+    values = np.where((hour >= 8) & (hour < 40), 5.0, 1.0)[None].astype(np.float32)  # begins 40 minutes from now
+    made = build(history(values), ProfileSettings(select=False))
+    assert made.highest(made.vectors, 0.5, HOUR / 2)[0] < 2
+    assert made.highest(made.vectors, 0.5, HOUR)[0] > 4
+
+
 def test_answers_keep_the_leading_shape() -> None:
     made = build(history(noise(6, 3)))
     vectors = made.vectors.reshape(2, 3, -1)
@@ -67,3 +86,26 @@ def test_rows_are_found_by_workload() -> None:
     made = build(history(noise(3, 2)))
     assert [made.row(k) for k in made.keys] == [0, 1, 2]
     assert made.row(made.keys[0].__class__("x", "Deployment", "none")) == -1
+
+
+def test_a_load_that_just_rose_is_not_taken_for_the_last_hours_mean() -> None:
+    rng = np.random.default_rng(4)
+    now = 8 * DAY + 4
+    changes = rng.random((20, 9 * DAY)) < 1 / 30  # every two or three hours
+    changes[:, now - 4 : now + 3] = [True, *[False] * 6]  # and for all twenty minutes ago
+    levels = rng.uniform(0.5, 3, (20, 9 * DAY))
+    since = np.maximum.accumulate(np.where(changes, np.arange(9 * DAY), 0), axis=1)
+    values = (noise(20, 9, level=0.1) + np.take_along_axis(levels, since, axis=1)).astype(np.float32)
+    made = build(history(values[:, :now]), ProfileSettings(select=False))
+    ahead = made.curve(made.vectors, 0.5)[:, :3]
+    truth = values[:, now : now + 3]
+    hour = values[:, now - 12 : now].mean(axis=1, keepdims=True)
+    assert np.abs(ahead - truth).mean() < 0.5 * np.abs(hour - truth).mean()
+
+
+def test_what_starts_every_hour_is_known_by_the_hour_before() -> None:
+    starts = np.arange(8 * DAY) % 12 < 2
+    values = (noise(3, 8, level=0.1) + 2 * starts).astype(np.float32)
+    made = build(history(values), ProfileSettings(select=False))
+    near = made.curve(made.vectors, 0.5)[:, :3]
+    assert (near[:, 0] > near[:, 2] + 1).all()

@@ -139,9 +139,16 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
+def copy_of(made: Path) -> Path:
+    copy = made.with_name("copy.json")
+    copy.write_bytes(made.read_bytes())
+    return copy
+
+
 WRITERS: dict[str, Callable[[Path, Path], tuple[str | Path, ...]]] = {
     "plan": lambda _, to: ("plan", "--example", "-o", "json", "--output-file", to),
     "show": lambda made, to: ("show", made, "-o", "html", "--output-file", to),
+    "plan diff": lambda made, to: ("plan", "diff", made, copy_of(made), "--output-file", to),
     "doctor": lambda _, to: ("doctor", "--example", "-o", "json", "--output-file", to),
     "profile show": lambda _, to: ("profile", "show", "--example", "-o", "csv", "--output-file", to),
     "profile export": lambda _, to: ("profile", "export", "--example", "-o", to),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from descheduler.model.plan import PlanDocument
+from descheduler.model.plan import PlanDocument, PodMove
 from descheduler.report.cells import plain
 from descheduler.report.comparison.compare import compare
 from descheduler.report.comparison.document import Change, Comparison
@@ -31,7 +31,8 @@ def test_a_plan_does_not_differ_from_itself() -> None:
     same = compare({"a": plan(), "b": plan()})
     assert same.same
     assert same.notes == ("they are the same plan",)
-    assert all(set(row.changes) == {Change.SAME} for row in (*same.findings, *same.moves))
+    assert {change for row in same.findings for change in row.changes} == {Change.SAME}
+    assert {change for row in same.moves for change in row.changes} == {Change.SAME}
     assert "The plans find, move and refuse the same." in text(same)
 
 
@@ -59,11 +60,11 @@ def test_moves_are_gone_new_or_go_elsewhere() -> None:
     first, *rest = plan().actions
     pod = first.pods[0]
 
-    def with_pod(**changes: str) -> Comparison:
-        return against(actions=(replace(first, pods=(replace(pod, **changes), *first.pods[1:])), *rest))
+    def with_pod(moved: PodMove) -> Comparison:
+        return against(actions=(replace(first, pods=(moved, *first.pods[1:])), *rest))
 
-    assert with_pod(destination="general-99").moves[0].changes == (Change.DESTINATION,)
-    assert with_pod(source="general-99").moves[0].changes == (Change.SOURCE,)
+    assert with_pod(replace(pod, destination="general-99")).moves[0].changes == (Change.DESTINATION,)
+    assert with_pod(replace(pod, source="general-99")).moves[0].changes == (Change.SOURCE,)
     assert against(actions=tuple(rest)).moves[0].changes == (Change.GONE,)
     more = replace(first, id="a99", wave=9, pods=(move("new-1", "general-1", "general-2"),))
     document = against(actions=(*plan().actions, more))

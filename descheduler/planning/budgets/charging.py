@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from descheduler.gangs import Units
-from descheduler.model.reasons import Blocked
+from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import Matches, match_budgets
@@ -61,6 +61,21 @@ class Budgets:
         twin = Budgets(self._rules)
         twin._spent, twin._in_wave, twin._wave = Counter(self._spent), Counter(self._in_wave), self._wave
         return twin
+
+    def under(self, limits: DisruptionLimits) -> Budgets:
+        """An independent copy under other limits of the cycle, with what was granted so far."""
+        twin = self.fork()
+        twin._rules = self._rules.under(limits)
+        return twin
+
+    def used(self, kind: str) -> int:
+        """The most that is granted of any limit of a kind: cycle, hour, node, namespace, nodes."""
+        return max((count for (one, _), count in self._spent.items() if one == kind), default=0)
+
+    def cap(self, reason: Reason, pods: Collection[int]) -> int:
+        """What the limit that refuses for this reason comes to for the pods; the largest, where it is several."""
+        needs = self._rules.totals(pods, pods, self._spent)
+        return max((need.cap for need in needs if need.reason is reason), default=0)
 
     def charge(self, pods: Collection[int], evicted: Collection[int] | None = None) -> tuple[Charge, ...] | Blocked:
         """Grant the disruption of all these pods at once, or of none and say why not.

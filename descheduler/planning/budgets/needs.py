@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +65,12 @@ class BudgetRules:
         self.standing: Counts = Counter()
         self.spent: Counts = Counter({("hour", ""): moved_last_hour})
         self._count_standing(in_flight)
+
+    def under(self, limits: DisruptionLimits) -> BudgetRules:
+        """The same under other limits of the cycle."""
+        twin = copy(self)
+        twin.limits = limits
+        return twin
 
     def _count_standing(self, in_flight: frozenset[int]) -> None:
         """Disruptions under way. A budget's own status speaks of those it knows: pods being deleted or granted."""

@@ -34,6 +34,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
 from descheduler.planning.document.refusals import counted, refusal_rows
 from descheduler.planning.document.remade import asked, remade
+from descheduler.planning.effects import cures, level_with
 from descheduler.planning.planner import Outcome
 from descheduler.planning.proofs import Accepted, Proof
 
@@ -72,6 +73,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
         gpus=gpu_map(outcome),
         landing=settings.landing.value,
         landing_why=settings.landing_choice.why,
+        levers=outcome.levers,
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
@@ -178,9 +180,7 @@ def _finding(
     outcome: Outcome, finding: Finding, name: str, actions: tuple[Action, ...], refused: Mapping[str, int]
 ) -> FindingRow:
     mine = [a for a in actions if a.finding == name]
-    after, curve = _after(outcome, finding)
-    if curve is None:
-        after = finding.value + sum(a.benefit for a in mine)
+    after, curve = level_with(outcome.view, outcome.final, finding, sum(a.benefit for a in mine))
     return FindingRow(
         id=name,
         strategy=finding.strategy,
@@ -196,7 +196,7 @@ def _finding(
         since=finding.since,
         until=finding.until,
         curve=_short(finding.curve),
-        curve_after=_short(curve or ()),
+        curve_after=_short(curve),
         step_seconds=finding.step_seconds,
         bound=finding.bound,
         numbers=dict(sorted(finding.numbers)),  # as they come back from storage
@@ -208,24 +208,9 @@ def _short(curve: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(x), 4) for x in tuple(curve)[:CURVE_STEPS])
 
 
-def _after(outcome: Outcome, finding: Finding) -> tuple[float, tuple[float, ...] | None]:
-    """What the finding's value becomes, and its curve; what it is above its curve now, it stays above the new one."""
-    loads = outcome.view.loads.get(finding.resource)
-    if not finding.curve or loads is None or not finding.nodes:
-        return finding.value, None
-    nodes = np.array(finding.nodes[:1], np.int32)
-    curve = loads.curve(outcome.final.vectors(finding.resource, nodes), nodes, finding.quantile)[0]
-    steps = max(1, int(finding.horizon_seconds // finding.step_seconds))
-    above = max(0.0, finding.value - max(finding.curve[:steps]))
-    return float(curve[:steps].max()) + above, tuple(curve.tolist())
-
-
 def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> str:
-    high = finding.value > finding.threshold
-    if moved and (after <= finding.threshold if high else after >= finding.threshold):
-        return "cured"
     if moved:
-        return "eased"
+        return "cured" if cures(finding, after) else "eased"
     seen = outcome.observed.get(finding.key)
     return "left-alone" if seen is not None and seen.blocked.reason in LEFT_ALONE else "unanswered"
 

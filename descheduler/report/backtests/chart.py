@@ -79,6 +79,7 @@ def trade_off(doc: Tuning) -> str:
         for trial in sorted(whole, key=lambda one: (one.id == doc.best, one.front)):
             colour = _BEST if trial.id == doc.best else _FRONT if trial.front else _SHORT
             _mark(axes, trial, 13 if trial.id == doc.best else 9, colour, (right * 1.02, top))
+        _labels(axes, whole, (right, top))
 
     tips = {trial.id: f"{trial.id}: {words.settings(trial) or 'as it is'}" for trial in whole}
     return _drawn(draw, "Hot minutes against restarts of every trial", tips)
@@ -90,8 +91,17 @@ def _mark(axes: Axes, trial: Trial, size: float, colour: str, spans: tuple[float
 
     (x, y), wide, high = _point(trial), size * spans[0] / (_WIDTH * _INNER[2]), size * spans[1] / (_HEIGHT * _INNER[3])
     axes.add_patch(Rectangle((x - wide / 2, y - high / 2), wide, high, facecolor=colour, linewidth=0, gid=trial.id))
-    if trial.front:
-        axes.text(x + wide, y + high / 2, trial.id, color=_INK, fontsize=10, va="bottom")
+
+
+def _labels(axes: Axes, trials: Sequence[Trial], spans: tuple[float, float]) -> None:
+    """The names of those of the front, once where several came to the same."""
+    named: dict[tuple[float, float], list[str]] = {}
+    for trial in trials:
+        if trial.front:
+            named.setdefault(_point(trial), []).append(trial.id)
+    for (x, y), ids in named.items():
+        text = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
+        axes.text(x, y + 0.03 * spans[1], text, color=_INK, fontsize=10, ha="center", va="bottom")
 
 
 def _point(trial: Trial) -> tuple[float, float]:
@@ -111,8 +121,7 @@ def _times(axes: Axes, replay: Replay, span: float) -> None:
     every = next(hours for hours in (1, 2, 3, 6, 12, 24, 48, 168) if span / hours <= 12 or hours == 168)
     first = -(-replay.begin // (every * 3600)) * every * 3600
     ticks = list(range(first, replay.end + 1, every * 3600))
-    form = "%d %b" if every >= 24 else "%H:%M"
-    labels = [datetime.fromtimestamp(tick, UTC).strftime(form) for tick in ticks]
+    labels = [datetime.fromtimestamp(tick, UTC).strftime("%H:%M" if tick % 86_400 else "%d %b") for tick in ticks]
     axes.set_xticks([(tick - replay.begin) / 3600 for tick in ticks], labels)
 
 

@@ -43,7 +43,7 @@ def tuning_to_html(doc: Tuning) -> str:
         doc=doc,
         verdict=words.tuned(doc),
         picture=chart.trade_off(doc),
-        heads=words.shown(words.COLUMNS, (trial.figures for trial in doc.trials)),
+        heads=words.traded(doc),
         trials=doc.trials[:_ROWS],
         left=max(0, len(doc.trials) - _ROWS),
     )

@@ -20,6 +20,8 @@ COLUMNS = {
     "pending_gpu_hours": "pending GPU-h",
 }
 """Heads of the figures that all contenders have."""
+TRADED = ("hot_minutes", "restarts", "evictions", "caused", "ping_pong", "gpu_slots", "pending_gpu_hours")
+"""Those of them that trials are compared by."""
 QUALITY = {
     "precision": "precision",
     "recall": "recall",
@@ -60,6 +62,13 @@ def shown(heads: Mapping[str, str], all_figures: Iterable[Mapping[str, Estimate]
     return {name: head for name, head in heads.items() if name in there}
 
 
+def traded(doc: Tuning) -> dict[str, str]:
+    """The heads of what trials are compared by, where any has more than nothing of it."""
+    heads = {name: COLUMNS[name] for name in TRADED}
+    some = ({name: one for name, one in trial.figures.items() if one.mean} for trial in doc.trials)
+    return {**{name: heads[name] for name in ("hot_minutes", "restarts")}, **shown(heads, some)}
+
+
 def head(replay: Replay) -> str:
     """What was replayed, in a line."""
     length = fmt.span(replay.end - replay.begin)
@@ -96,7 +105,7 @@ def tuned(doc: Tuning) -> str:
     what = settings(best) or "the policy as it is"
     moved = fmt.plural(round(best.figures["restarts"].mean, 1), "restart")
     return (
-        f"With a restart worth {fmt.number(doc.price_minutes)} hot minutes, {what} is the best: hot for "
+        f"With a restart worth {fmt.number(doc.price_minutes)} hot minutes, {what} does best: hot for "
         f"{_minutes(best.figures['hot_minutes'].mean)} after {moved}; without anybody "
         f"{_minutes(doc.nobody['hot_minutes'].mean)}."
     )

@@ -67,7 +67,7 @@ def _totals(doc: Comparison) -> Table:
 
 
 def _findings(doc: Comparison) -> RenderableType:
-    table = _table("what", "strategy", *_names(doc), "otherwise")
+    table = _table("what", "strategy", *_names(doc), "difference")
     for row in filter(words.differs, doc.findings):
         what = Text(f"{plan_words.subject(row.subject)}: {row.measure.removesuffix(', fraction of allocatable')}")
         sides = [words.finding(row, side) for side in row.sides]
@@ -76,7 +76,7 @@ def _findings(doc: Comparison) -> RenderableType:
 
 
 def _moves(doc: Comparison) -> RenderableType:
-    table = _table("pod", "from", *_names(doc), "otherwise")
+    table = _table("pod", "from", *_names(doc), "difference")
     for row in filter(words.differs, doc.moves):
         sides = [words.move(row, side) for side in row.sides]
         table.add_row(f"{row.namespace}/{row.pod}", words.source(row), *sides, words.change(doc, row.changes))

@@ -63,7 +63,7 @@ def verdict(doc: Comparison) -> str:
         )
         if any(len(set(counts)) > 1 for counts in rows)
     ]
-    return f"Otherwise: {', '.join(told)}."
+    return f"The plans differ in {', '.join(told)}."
 
 
 def label(number: str) -> str:

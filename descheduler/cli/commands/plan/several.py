@@ -15,7 +15,7 @@ from descheduler.observe import Observed
 from descheduler.observe.signals import wanted_signals
 from descheduler.pipeline import plan, profile
 from descheduler.policy import Policy, Setting
-from descheduler.report.formats import COMPARISON_FORMATS
+from descheduler.report.formats import SIDE_BY_SIDE
 
 if TYPE_CHECKING:
     from descheduler.cli.output import Target
@@ -36,8 +36,8 @@ def compare(
     """Plan under each policy and write the comparison; the exit code."""
     from descheduler.cli.output import say
 
-    if form not in COMPARISON_FORMATS:
-        raise UsageError(f"-o {form} is for one plan: several are written as {', '.join(COMPARISON_FORMATS)}")
+    if form not in SIDE_BY_SIDE:
+        raise UsageError(f"-o {form} is for one plan: several are written as {', '.join(SIDE_BY_SIDE)}")
     options.check()
     names = names_of(files)
     policies = [read_policy(file, options, settings) for file in files]
