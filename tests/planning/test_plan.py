@@ -21,7 +21,7 @@ from descheduler.policy.planning import ProofPolicy
 from descheduler.scheduler import Scoring
 from descheduler_profiling.series import empty
 from histories import history, peaking
-from planning.cases import SPARSE, gpus, hot, hot_node, planned, scattered_gpus
+from planning.cases import SPARSE, gpus, hot, hot_args, hot_node, planned, scattered_gpus
 
 PACKING = PlanningSettings(scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
 
@@ -61,7 +61,7 @@ def test_no_more_is_moved_than_the_cure_needs() -> None:
     snapshot, histories = hot_node()
     plan = planned(snapshot, histories, [hot()])
     (finding,) = plan.findings
-    assert finding.after + min(a.benefit for a in plan.actions) > finding.threshold
+    assert finding.after + min(a.benefit for a in plan.actions) > finding.threshold - hot_args().clearance
 
 
 def test_the_same_input_gives_the_same_plan_to_the_byte() -> None:

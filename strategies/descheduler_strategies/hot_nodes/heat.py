@@ -160,7 +160,7 @@ class Thermometer:
         if trust < self._args.min_confidence:
             return Blocked(Reason.LOW_CONFIDENCE, subject, f"confidence {trust:.2f}")
         now = self._now[heat.resource][heat.node] > 0
-        if not now and heat.lasts < self._args.min_duration.total_seconds():
+        if not now and heat.lasts <= self._args.min_duration.total_seconds():
             pays = f"a move pays from {span(self._args.min_duration.total_seconds())}"
             return Blocked(Reason.SPIKE_PASSES, subject, f"over in {heat.lasts // 60} min, {pays}")
         return None

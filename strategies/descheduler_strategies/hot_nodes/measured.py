@@ -6,8 +6,6 @@ too late for does not.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from scipy import sparse
 
@@ -16,14 +14,14 @@ from descheduler.model.arrays import Floats
 
 
 def lasting_level(view: RebalanceView, resource: str, seconds: float, limit: Floats) -> Floats:
-    """[N] the mean load of the last `seconds` as a fraction of allocatable, of nodes above their `limit` [N] in every
-    step of it; 0 of all others.
+    """[N] the mean load of the last steps, which are longer than `seconds` together, as a fraction of allocatable, of
+    nodes above their `limit` [N] in all of them; 0 of all others.
 
     Pods without history count as nothing: what is not measured makes no node hot.
     """
     loads, columns = view.loads[resource], view.snapshot.columns
     history, out = view.usage.get(loads.profiles.signal), np.zeros(len(limit))
-    steps = max(1, math.ceil(seconds / history.step)) if history is not None else 0
+    steps = int(seconds // history.step) + 1 if history is not None else 0  # for longer than `seconds`
     if history is None or history.values.shape[1] < steps or not history.keys:
         return out
     row_of = {key: row for row, key in enumerate(history.keys)}
