@@ -39,8 +39,8 @@ from descheduler.backtest.peers import LowNodeLoad, LowNodeUtilization
 from descheduler.backtest.score import Score
 from descheduler.backtest.walk import Rules, Walk, rules_of, walk
 from descheduler.backtest.world import World
+from descheduler.model.landing_mode import LandingWish
 from descheduler.policy import Policy, load_policy
-from descheduler.policy.acting import LandingWish
 
 POLICY = """
 apiVersion: rebalance.descheduler.dev/v1alpha1

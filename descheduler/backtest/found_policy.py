@@ -20,10 +20,10 @@ def found_policy(policy: Policy, trial: Trial, doc: Tuning) -> str:
 
 def _head(trial: Trial, doc: Tuning) -> Iterator[str]:
     replay = doc.replay
-    yield f"Found by `descheduler tune` from {doc.policy}, as the best where a restart may cost"
-    yield f"{number(doc.price_minutes)} minutes of a hot node."
+    yield f"Found by `descheduler tune` from {doc.policy}: the best where a"
+    yield f"restart may cost {number(doc.price_minutes)} minutes of a hot node."
     length = span(replay.end - replay.begin)
-    yield f"Measured on a recording of {replay.cluster or 'a cluster'}: {length} from {instant(replay.begin)},"
+    yield f"Measured on {replay.cluster or 'a recording'}: {length} from {instant(replay.begin)},"
     yield f"{plural(len(replay.seeds), 'seed')}, replacements ready after {span(replay.startup_seconds)}."
     limits = [f"{name} {' or '.join(map(percent, levels))}" for name, levels in replay.thresholds.items()]
     yield f"Hot above {', '.join(limits)}."

@@ -77,7 +77,7 @@ def most_tried(seeds: int, budget: int, seconds: float) -> int:
 
 
 def hottest_part(hot: Ints, share: float) -> tuple[int, int]:
-    """Of C steps with so many hot nodes each, the part of that share in which most are hot: its first step and end."""
+    """Of C steps with `hot` [C] nodes hot, the part of that share in which most are: its first step and its end."""
     length = max(1, round(share * len(hot)))
     sums = np.cumsum(np.concatenate([[0], hot]))
     first = int(np.argmax(sums[length:] - sums[:-length]))

@@ -85,9 +85,9 @@ def relocate(
         more_avoided=more_avoided,
         ending=view.ending(leaving) if alone else (),
     )
-    return (
-        found if isinstance(found, Blocked) else replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
-    )
+    if isinstance(found, Blocked):
+        return found
+    return replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
 
 
 def _wishing(move: Move, landing: Landing) -> Move:
@@ -213,7 +213,9 @@ def _wider(done: Relocation, move: Move, sources: set[int], good: Accept, most: 
 
 def _among(good: Accept, nodes: Sequence[int]) -> Accept:
     def accept(at: Positions) -> Mask:
-        found: Mask = good(at) & np.isin(at, nodes)
+        found: Mask = np.isin(at, nodes)
+        if found.any():
+            found[found] = good(at[found])
         return found
 
     return accept

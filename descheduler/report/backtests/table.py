@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -11,7 +11,7 @@ from rich.text import Text
 from descheduler.model import format as fmt
 from descheduler.report import words as plan_words
 from descheduler.report.backtests import words
-from descheduler.report.backtests.document import Backtest, Replay, Tuning
+from descheduler.report.backtests.document import Backtest, Contestant, Replay, Tuning
 from descheduler.report.cells import section
 from descheduler.report.cells import table as _table
 
@@ -34,9 +34,9 @@ def render_tuning(doc: Tuning, console: Console) -> None:
 def _parts(doc: Backtest) -> Iterable[RenderableType]:
     yield from _head("Backtest", doc.replay)
     yield Text(words.verdict(doc), style="bold")
-    yield section("Contenders", _figures(doc))
-    if any("plans" in one.figures for one in doc.contenders):
-        yield section("Findings and forecasts", _quality(doc))
+    yield section("Contenders", _figures(doc.contenders, words.COLUMNS))
+    if told := [one for one in doc.contenders if "plans" in one.figures]:
+        yield section("Findings and forecasts", _figures(told, words.QUALITY))
     if any(one.restarts for one in doc.contenders):
         yield section("Restarts by workload", _restarts(doc))
     if any(one.refused for one in doc.contenders):
@@ -49,7 +49,7 @@ def _tuning_parts(doc: Tuning) -> Iterable[RenderableType]:
     yield Text(words.effort(doc), style="dim")
     yield Text(words.tuned(doc), style="bold")
     yield section("Trials", _trials(doc))
-    yield section("The best policy", Text(doc.best_policy.rstrip("\n")))
+    yield section("The best policy", Text(doc.best_policy.rstrip("\n"), no_wrap=True, overflow="ignore"))
     yield _notes(doc.replay)
 
 
@@ -62,23 +62,14 @@ def _head(what: str, replay: Replay) -> Iterable[Text]:
     yield Text()
 
 
-def _figures(doc: Backtest) -> Table:
-    heads = words.shown(words.COLUMNS, (one.figures for one in doc.contenders))
-    table = _table("", *heads.values(), right=tuple(heads.values()))
-    for one in doc.contenders:
-        name = Text(one.name, style="bold" if one.kind == "policy" else "")
-        if one.landing:
-            name.append(f"  {one.landing}", style="dim")
-        table.add_row(name, *(words.figure(one.figures, key) for key in heads))
-    return table
-
-
-def _quality(doc: Backtest) -> Table:
-    ours = [one for one in doc.contenders if "plans" in one.figures]
-    heads = words.shown(words.QUALITY, (one.figures for one in ours))
-    table = _table("", *heads.values(), right=tuple(heads.values()))
-    for one in ours:
-        table.add_row(one.name, *(words.figure(one.figures, key) for key in heads))
+def _figures(contenders: Sequence[Contestant], heads: Mapping[str, str]) -> Table:
+    """A row for each figure that anybody has: contenders are few, figures many."""
+    names = [one.name for one in contenders]
+    table = _table("", *names, right=tuple(names))
+    if heads is words.COLUMNS and any(one.landing for one in contenders):
+        table.add_row(Text("landing", style="dim"), *(Text(one.landing, style="dim") for one in contenders))
+    for key, head in words.shown(heads, (one.figures for one in contenders)).items():
+        table.add_row(Text(head, style="dim"), *(words.figure(one.figures, key) for one in contenders))
     return table
 
 

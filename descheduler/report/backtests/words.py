@@ -20,7 +20,7 @@ COLUMNS = {
     "pending_gpu_hours": "pending GPU-h",
 }
 """Heads of the figures that all contenders have."""
-TRADED = ("hot_minutes", "caused", "evictions", "restarts", "ping_pong", "gpu_slots", "pending_gpu_hours")
+TRADED = ("hot_minutes", "restarts", "evictions", "caused", "ping_pong", "gpu_slots", "pending_gpu_hours")
 """Those of them that trials are compared by."""
 QUALITY = {
     "precision": "precision",
@@ -63,9 +63,10 @@ def shown(heads: Mapping[str, str], all_figures: Iterable[Mapping[str, Estimate]
 
 
 def traded(doc: Tuning) -> dict[str, str]:
-    """The heads of what trials are compared by."""
+    """The heads of what trials are compared by, where any has more than nothing of it."""
     heads = {name: COLUMNS[name] for name in TRADED}
-    return shown(heads, (trial.figures for trial in doc.trials))
+    some = ({name: one for name, one in trial.figures.items() if one.mean} for trial in doc.trials)
+    return {**{name: heads[name] for name in ("hot_minutes", "restarts")}, **shown(heads, some)}
 
 
 def head(replay: Replay) -> str:
