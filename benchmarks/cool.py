@@ -12,6 +12,7 @@ those of `_worlds.py`. Ours is the product's own pipeline with ledger, limits an
   ping_pong         moves that bring a pod back within a day to where it was moved from, or that left it there
   ratio_best_peer   hot minutes of ours with directed landing ÷ those of the best peer
   eviction_ratio    the same of the evictions, against that peer
+  against           both ratios by peer
   by_seed           all of these by contender and seed
   foreseen          of ours: precision and recall of what was found hot within the hour, and the share of onsets that
                     were found before
@@ -47,7 +48,7 @@ apiVersion: rebalance.descheduler.dev/v1alpha1
 kind: DeschedulerPolicy
 strategies: [{HotNodes: {}}]
 """
-NOBODY = Nobody().name
+NOBODY, OURS = Nobody().name, f"ours, {LandingWish.DIRECTED}"
 PEERS = ("LowNodeUtilization", "LowNodeLoad")
 KEYS = ("hot_minutes", "evictions", "caused", "ping_pong")
 
@@ -135,11 +136,14 @@ def figures(found: Sequence[Score], names: Sequence[str]) -> dict[str, object]:
     }
     out["foreseen"] = {name: _foreseen(rows) for name, rows in by_name.items() if rows[0].forecast is not None}
     peers = [name for name in PEERS if name in names]
-    if peers and "ours, directed" in names:
-        best = min(peers, key=lambda name: mean(name, "hot_minutes"))
-        out["best_peer"] = best
-        out["ratio_best_peer"] = _ratio(mean("ours, directed", "hot_minutes"), mean(best, "hot_minutes"))
-        out["eviction_ratio"] = _ratio(mean("ours, directed", "evictions"), mean(best, "evictions"))
+    if peers and OURS in names:
+        out["best_peer"] = best = min(peers, key=lambda name: mean(name, "hot_minutes"))
+        against = {
+            peer: {key: _ratio(mean(OURS, key), mean(peer, key)) for key in ("hot_minutes", "evictions")}
+            for peer in peers
+        }
+        out["ratio_best_peer"], out["eviction_ratio"] = against[best].values()
+        out["against"] = against
     return out
 
 
