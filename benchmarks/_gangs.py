@@ -211,14 +211,14 @@ class Trace:
         groups = [{"metadata": _wire.meta(g, "trace"), "spec": {"minMember": n}} for g, n in sorted(sizes.items())]
         return _wire.snapshot(nodes, pods, {"scheduling.x-k8s.io/PodGroup": groups})
 
-    def measured(self, plan: PlanDocument, *, directed: bool) -> tuple[set[str], int, bool]:
+    def measured(self, plan: PlanDocument) -> tuple[set[str], int, bool]:
         """Which pending gangs have room after the plan's moves, how many gangs were torn, and whether all found room.
 
         Those that the plan names nodes for take them; then the others, in the order of the queue, what is left.
         """
         state = _openb.Replay.of(self.nodes, self.pods)
         for wave in _product.waves(plan):
-            state.wave([(one.pod, one.source, one.destination) for one in wave], directed=directed)
+            state.wave([(one.pod, one.source, one.destination) for one in wave])
         moved = Counter(self.group[name] for name, *_ in state.moves if name in self.group)
         sizes = Counter(self.group.values())
         torn = sum(count != sizes[gang] for gang, count in moved.items())

@@ -131,16 +131,15 @@ class Replay:
                 _hold(made.free[pod["node"]], pod, pod["gpu_indices"], -1)
         return made
 
-    def wave(self, moves: Sequence[tuple[str, str, str]], *, directed: bool) -> None:
+    def wave(self, moves: Sequence[tuple[str, str, str]]) -> None:
         """Make the moves (pod, from, to) of one wave, on the devices of a scheduler that packs.
 
-        Where landings are directed, every pod must find its place while all of its wave still hold theirs.
+        Every pod must find its place while all of its wave still hold theirs.
         """
         crowded = {to: list(self.free[to]) for _, _, to in moves}
         for name, source, to in moves:
             pod = self.pods[name]
-            if directed:
-                self._check(_hold(crowded[to], pod, _devices(crowded[to], pod), -1), name, to)
+            self._check(_hold(crowded[to], pod, _devices(crowded[to], pod), -1), name, to)
             if pod["node"] != source:
                 self.fault = self.fault or f"{name} is not on {source}"
             _hold(self.free[source], pod, pod["gpu_indices"], +1)

@@ -76,6 +76,12 @@ def waves(plan: PlanDocument) -> Iterator[list[PodMove]]:
         yield by_wave[wave]
 
 
+def landing_share(plan: PlanDocument) -> float | None:
+    """The mean probability, as the plan has it, that a replacement lands on a good node; None without moves."""
+    shares = [move.proof.expected_share for action in plan.actions for move in action.pods]
+    return sum(shares) / len(shares) if shares else None
+
+
 def bound_of(plan: PlanDocument) -> float | None:
     """The bound that the plan's only finding proves, if any."""
     return next((finding.bound for finding in plan.findings), None)

@@ -12,6 +12,8 @@ those of `_worlds.py`. Ours is the product's own pipeline with ledger, limits an
   ratio_best_peer   hot minutes of ours with directed landing ÷ those of the best peer
   eviction_ratio    the same of the evictions, against that peer
   by_seed           all of these by contender and seed
+  foreseen          of ours: precision and recall of what was found hot within the hour, and the share of onsets that
+                    were found before
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from _common import parser, require, table
+from _people import NODES
 from _usage import read
-from _worlds import NODES, SCENARIOS, Traces, traces, world
+from _worlds import SCENARIOS, Traces, traces, world
 
 from descheduler.backtest.contender import Maker, Nobody
 from descheduler.backtest.oracle import Oracle
@@ -35,8 +38,8 @@ from descheduler.backtest.peers import LowNodeLoad, LowNodeUtilization
 from descheduler.backtest.score import Score
 from descheduler.backtest.walk import Rules, Walk, rules_of, walk
 from descheduler.backtest.world import World
+from descheduler.model.landing_mode import LandingWish
 from descheduler.policy import Policy, load_policy
-from descheduler.policy.acting import LandingWish
 
 POLICY = """
 apiVersion: rebalance.descheduler.dev/v1alpha1
@@ -127,6 +130,7 @@ def figures(found: Sequence[Score], names: Sequence[str]) -> dict[str, object]:
     out["by_seed"] = {
         name: {str(s.seed): {key: getattr(s, key) for key in KEYS} for s in rows} for name, rows in by_name.items()
     }
+    out["foreseen"] = {name: _foreseen(rows) for name, rows in by_name.items() if rows[0].forecast is not None}
     peers = [name for name in PEERS if name in names]
     if peers and "ours, directed" in names:
         best = min(peers, key=lambda name: mean(name, "hot_minutes"))
@@ -134,6 +138,12 @@ def figures(found: Sequence[Score], names: Sequence[str]) -> dict[str, object]:
         out["ratio_best_peer"] = _ratio(mean("ours, directed", "hot_minutes"), mean(best, "hot_minutes"))
         out["eviction_ratio"] = _ratio(mean("ours, directed", "evictions"), mean(best, "evictions"))
     return out
+
+
+def _foreseen(rows: Sequence[Score]) -> dict[str, float | None]:
+    known = {key: [getattr(s.forecast, key) for s in rows] for key in ("precision", "recall", "before")}
+    told = {key: [value for value in values if value is not None] for key, values in known.items()}
+    return {key: round(sum(values) / len(values), 3) if values else None for key, values in told.items()}
 
 
 def _ratio(ours: float, theirs: float) -> float | None:

@@ -94,7 +94,7 @@ def main() -> None:
             began, cpu = time.perf_counter(), time.process_time()
             plan = _product.planned(snapshot, policy)
             seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
-            admitted, torn, executable = trace.measured(plan, directed=True)
+            admitted, torn, executable = trace.measured(plan)
             figures |= {
                 f"admitted{at}": len(admitted),
                 f"gpus{at}": sum(n for n, gang in zip(gpus, trace.pending, strict=True) if gang in admitted),

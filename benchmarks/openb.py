@@ -2,10 +2,13 @@
 
 A steady state of the cluster (openb_state.py makes others) and its node list become the objects that an API server
 would hand out; a policy with GpuDefragmentation plans them, and the moves of the plan document are replayed, wave by
-wave, with nothing but the files. `mode` says who decides where pods land: the executor (directed), or the scheduler
-(predicted; steered: with the policy's steering). `seconds` and `cpu_seconds` run from the snapshot to the plan
-document, `convert_seconds` from the files to the snapshot; `executable`: every pod found room at its turn, in directed
-mode while all of its wave still held theirs. `bound`: proven, no plan of so many moves ends lower (slots: higher).
+wave, with nothing but the files. `mode` says who decides where pods land: the executor, which holds places (reserved),
+or the default scheduler: by preferences for the nodes that the plan names (directed), by taints (steered), or alone
+(predicted). Every pod lands where it is expected; `landing_share` is how probable it is, on average, that it lands
+there or on another good node, for the scheduler scores only a part of so many nodes. `seconds` and `cpu_seconds` run
+from the snapshot to the plan document, `convert_seconds` from the files to the snapshot; `executable`: every pod found
+room at its turn, while all of its wave still held theirs. `bound`: proven, no plan of so many moves ends lower (slots:
+higher).
 
 `--bare` runs the search alone beside it (keys `bare_…`), which also chooses the devices on the new node. `peak_mib` is
 the largest resident size of the whole process. --plan-out writes the moves in order, so that anyone can recompute the
@@ -55,7 +58,7 @@ def main() -> None:
     waves = list(_product.waves(plan))
     for wave in waves:
         moves = [(one.pod, one.source, one.destination) for one in wave]
-        state.wave(moves, directed=True)
+        state.wave(moves)
     if args.plan_out:
         _openb.write_moves(args.plan_out, state.moves)
     bound = _product.bound_of(plan)
@@ -65,6 +68,7 @@ def main() -> None:
         f"{objective.name}_end": objective.state(args, tasks, state),
         "bound": None if bound is None else objective.bound(tasks, state, bound),
         "moves": len(state.moves),
+        "landing_share": _product.landing_share(plan),
         "waves": len(waves),
         "executable": not state.fault,
         "seconds": seconds,

@@ -107,18 +107,17 @@ def profile_settings(snapshot: ClusterSnapshot, signal: str, *, race: bool = Tru
 
 
 def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Likeness]:
-    """What tells which workloads are alike: request of one replica, kind and image."""
+    """What tells which workloads are alike: request of one replica, kind and image, as its first pod has them."""
     columns = snapshot.columns
     column, unit = columns.resource(signal), 1000.0 if signal == "cpu" else 1.0
-    out: dict[WorkloadKey, Likeness] = {}
-    # The first pod of each workload speaks for it.
-    _, first = np.unique(columns.pod_workload, return_index=True)
-    for pod in np.sort(first).tolist():
-        spec = columns.specs[int(columns.pod_spec[pod])]
-        request = float(columns.spec_requests[int(columns.pod_spec[pod]), column]) / unit if column >= 0 else 0.0
-        key = columns.workloads[int(columns.pod_workload[pod])]
-        out[key] = Likeness(request=request, kind=key.kind, image=spec.images[0] if spec.images else "")
-    return out
+    workloads, first = np.unique(columns.pod_workload, return_index=True)
+    specs = columns.pod_spec[first]
+    requests = columns.spec_requests[specs, column] / unit if column >= 0 else np.zeros(len(specs))
+    images = [spec.images[0] if spec.images else "" for spec in columns.specs]
+    return {
+        (key := columns.workloads[at]): Likeness(request=request, kind=key.kind, image=images[spec])
+        for at, request, spec in zip(workloads.tolist(), requests.tolist(), specs.tolist(), strict=True)
+    }
 
 
 def planning_settings(policy: Policy, snapshot: ClusterSnapshot, unproved: str = "") -> PlanningSettings:

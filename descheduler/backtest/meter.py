@@ -151,9 +151,11 @@ class Meter:
         out: dict[str, Floats32] = {}
         for signal, usage in self.world.usage.items():
             first = usage.column(now) + 1
-            last = min(usage.values.shape[1], first + max(1, int(seconds // usage.step)))
-            steps = [self._use(usage, column)[slots] for column in range(first, last)]
-            out[signal] = np.stack(steps, axis=1).astype(np.float32) if steps else np.zeros((len(slots), 0), "f4")
+            last = first + max(1, int(seconds // usage.step))
+            rows = usage.row[slots]
+            known = np.nan_to_num(usage.values[rows, first:last], nan=0.0) * usage.weight[slots][:, None]
+            asked = self._requested[signal][slots][:, None]
+            out[signal] = np.where(rows[:, None] >= 0, known, asked).astype(np.float32)
         return out
 
     def hot(self, load: Mapping[str, Floats32]) -> Mask:

@@ -21,7 +21,7 @@ from descheduler.learning.ledger import Ledger, LedgerRules
 from descheduler.learning.reconciliation import reconcile
 from descheduler.learning.verification import goals_of
 from descheduler.model.directing import BINDING, NAME
-from descheduler.model.landing_mode import LandingMode
+from descheduler.model.landing_mode import LandingMode, LandingWish
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
@@ -30,7 +30,6 @@ from descheduler.observe import Observed
 from descheduler.pipeline import Memory, decision_of, outcome_of, profile
 from descheduler.planning import Outcome
 from descheduler.policy import Policy
-from descheduler.policy.acting import LandingWish
 from descheduler.second_validation import second_validation
 from descheduler_profiling.profiles import SignalProfiles
 

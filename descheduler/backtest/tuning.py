@@ -21,8 +21,8 @@ from descheduler.backtest.recorded import Recorded
 from descheduler.backtest.trials import Rung, combinations, fronts, hottest_part, most_tried, rungs
 from descheduler.backtest.walk import Rules, rules_of
 from descheduler.backtest.walks import Advance, Task, Walked, walked
+from descheduler.model.landing_mode import LandingWish
 from descheduler.policy import Policy, Setting, policy_hash, with_values
-from descheduler.policy.acting import LandingWish
 from descheduler.report.backtests.document import TUNING_FORMAT, VERSION, Estimate, Trial, Tuning, Varied
 from descheduler_profiling.executors import ChunkRunner
 

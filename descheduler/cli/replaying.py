@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.model.errors import UsageError
-from descheduler.policy.acting import LandingWish
+from descheduler.model.landing_mode import LandingWish
 from descheduler.report.formats import SIDE_BY_SIDE
 
 if TYPE_CHECKING:

@@ -31,10 +31,9 @@ Accept = Callable[[Positions], Mask]
 MOST_NAMED = 64
 """Good nodes that a pod is directed to at most. Where the scheduler looks at a part of a large cluster only
 (`scheduler.scoring.sample_size`), one node may not be among those."""
-MORE_GOOD = 16
-"""Good nodes that are told beside those that are named, for where the move is proved those may be taken."""
 MISSED = 0.05
 """Accepted probability that the scheduler looks at none of those that are named, where there are more good ones."""
+_SPARE = 4  # nodes that are asked beyond those that are needed, in case some are not good
 _AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; a large cluster has far more than needed
 
 
@@ -42,7 +41,7 @@ _AT_ONCE = 128  # nodes that are asked at most whether they are good in one go; 
 class Landing:
     """`nodes` are the good ones, likeliest (or most wished) first; `share` is their probability together; `likely` is
     all. `candidates` nodes besides the source have room. `towards` are those that the pod is directed to, under the key
-    `direction` (`model.directing.direction_of`); some `others` would be good too."""
+    `direction` (`model.directing.direction_of`); `others` that were looked at would have been good too."""
 
     nodes: tuple[int, ...]
     share: float
@@ -157,7 +156,7 @@ class _Search:
             )
             return Blocked(reason, self.key, text)
         key = direction_of(self.snapshot.pods[self.pod])
-        others = tuple(node for node in good.first(len(chosen) + MORE_GOOD) if node not in towards)
+        others = tuple(node for node in good.found if node not in towards)
         return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, key, others)
 
     def _found_among(self, room: int) -> int:
@@ -181,9 +180,10 @@ class _Search:
         if not len(free):
             return free, scores
         scores[free] = self.state.scores(self.pod, free)
-        ranked = free[np.argsort(-scores[free], kind="stable")]
-        first = [node for node in dict.fromkeys(wished) if room[node]]
-        return np.concatenate((np.array(first, np.int32), ranked[~np.isin(ranked, first)])), scores
+        first = np.array([node for node in dict.fromkeys(wished) if room[node]], np.int32)
+        room[first] = False
+        others = np.flatnonzero(room).astype(np.int32)
+        return np.concatenate((first, others[np.argsort(-scores[others], kind="stable")])), scores
 
 
 def _beside(best: int, nodes: Positions, liked: Floats) -> Positions:
@@ -202,13 +202,13 @@ class _Good:
     def __init__(self, nodes: Positions, accept: Accept) -> None:
         self._nodes, self._accept = nodes, accept
         self._asked = 0
-        self._found: list[int] = []
+        self.found: list[int] = []
 
     def first(self, count: int) -> list[int]:
         """The first `count` good nodes, fewer where there are no more."""
-        at_once = min(2 * count, _AT_ONCE)  # those that are wished for are good, as a rule
-        while len(self._found) < count and self._asked < len(self._nodes):
+        at_once = min(count + _SPARE, _AT_ONCE)  # those that are wished for are good, as a rule
+        while len(self.found) < count and self._asked < len(self._nodes):
             part = self._nodes[self._asked : self._asked + at_once]
-            self._found += part[self._accept(part)].tolist()
+            self.found += part[self._accept(part)].tolist()
             self._asked, at_once = self._asked + len(part), _AT_ONCE
-        return self._found[:count]
+        return self.found[:count]

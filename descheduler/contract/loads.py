@@ -40,7 +40,7 @@ class NodeLoads:
         self.profiles = profiles
         self.capacity: Floats32 = (columns.allocatable[:, at] / unit).astype(np.float32)  # [N]
         self._share: Floats32 = (1.0 / np.maximum(self.capacity, 1e-9)).astype(np.float32)  # [N] of allocatable, a unit
-        rows = np.array([profiles.row(key) for key in columns.workloads], np.int32)
+        rows = profiles.rows(columns.workloads).astype(np.int32)
         self.pod_row: Positions = rows[columns.pod_workload] if rows.size else np.empty(0, np.int32)  # [P]
         usable = (self.pod_row >= 0) & (profiles.confidence[self.pod_row] >= floor) if rows.size else self.pod_row > 0
         self.pod_row = np.where(usable, self.pod_row, -1).astype(np.int32)

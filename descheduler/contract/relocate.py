@@ -213,7 +213,9 @@ def _wider(done: Relocation, move: Move, sources: set[int], good: Accept, most: 
 
 def _among(good: Accept, nodes: Sequence[int]) -> Accept:
     def accept(at: Positions) -> Mask:
-        found: Mask = good(at) & np.isin(at, nodes)
+        found: Mask = np.isin(at, nodes)
+        if found.any():
+            found[found] = good(at[found])
         return found
 
     return accept

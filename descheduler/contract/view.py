@@ -256,12 +256,8 @@ class Scenario:
         """
         return self.outlook(pod, source)[1]
 
-    def vectors(self, resource: str, nodes: Positions) -> Floats32:
-        """[K, D] forecast vectors of nodes in this state."""
-        return self._vectors(resource, nodes, None)
-
-    def _vectors(self, resource: str, nodes: Positions, width: int | None) -> Floats32:
-        """The first `width` columns of them, all when None."""
+    def vectors(self, resource: str, nodes: Positions, width: int | None = None) -> Floats32:
+        """[K, D] forecast vectors of nodes in this state; their first `width` columns, if it is given."""
         out: Floats32 = self._loads[resource].of_nodes()[:, :width][nodes]
         changed = self._changed[resource]
         if changed:
@@ -282,7 +278,7 @@ class Scenario:
         """
         loads = self._loads[resource]
         width = loads.width(horizon)
-        vectors = self._vectors(resource, nodes, width)
+        vectors = self.vectors(resource, nodes, width)
         if plus is None:
             return loads.hottest(vectors, nodes, q, horizon)
         vectors += loads.of_pods(np.array([plus], np.int32), remade=True)[:, :width]

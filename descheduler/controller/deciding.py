@@ -36,21 +36,23 @@ class Deciding:
         self._now = now
         self._profiles: dict[str, SignalProfiles] = {}
         self._read = 0.0  # when history was read last
+        self._relied_on: frozenset[str] = frozenset()  # the signals that were fresh when the plan was made
 
     def __call__(self, observed: Observed, policy: Policy, memory: Memory) -> Decision:
         self._take(observed, policy)
+        self._relied_on = self._fresh(policy, observed.now)
         decision = decide_on(observed, policy, self._profiles, memory)
         self._published.update(policy, observed.snapshot, self._profiles, observed.now)
         return decision
 
     def renew(self, policy: Policy) -> None:
-        """Before a wave is checked: history that has become too old meanwhile is read anew.
+        """Before a wave is checked: history that the plan rests on and that is too old by now is read anew.
 
         Waves wait for one another, so a late one comes long after the plan. Where history cannot be read the profiles
         stay as they are, and the check refuses whoever needs what is too old. Raises UsageError and ClusterError.
         """
         now = self._now()
-        if now - self._read < policy.history.step.total_seconds() or not self._aged(policy, now):
+        if now - self._read < policy.history.step.total_seconds() or self._relied_on <= self._fresh(policy, now):
             return  # there is nothing newer, or nothing newer is needed
         self._read = now
         try:
@@ -76,9 +78,10 @@ class Deciding:
         )
         self._read = observed.now
 
-    def _aged(self, policy: Policy, now: float) -> bool:
+    def _fresh(self, policy: Policy, now: float) -> frozenset[str]:
         most = policy.history.max_staleness.total_seconds()
-        return any(
-            state_of(one.origin, now, most, there=bool(one.keys), whole=one.complete)[0] is SourceState.STALE
-            for one in self._profiles.values()
+        return frozenset(
+            signal
+            for signal, one in self._profiles.items()
+            if state_of(one.origin, now, most, there=bool(one.keys), whole=one.complete)[0] is SourceState.FRESH
         )

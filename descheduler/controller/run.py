@@ -47,13 +47,13 @@ from descheduler.kube.client.credentials import own_namespace
 from descheduler.learning.store import LedgerStore
 from descheduler.model.directing import installed
 from descheduler.model.errors import DeschedulerError, UsageError
+from descheduler.model.landing_mode import LandingWish
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, WatchedCluster
 from descheduler.policy import Policy
-from descheduler.policy.acting import LandingWish
 from descheduler.publish.published import Published
 from descheduler.publish.recommendations import served
 

@@ -14,9 +14,9 @@ from descheduler.kube.client.reviews import lacking
 from descheduler.kube.convert.kinds import CORE
 from descheduler.learning import store as ledger_store
 from descheduler.model.errors import DeschedulerError, Forbidden
+from descheduler.model.landing_mode import LandingWish
 from descheduler.model.rights import Right
 from descheduler.pipeline import executor_of
-from descheduler.policy.acting import LandingWish
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 
 AREA = "permissions"

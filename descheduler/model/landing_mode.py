@@ -22,3 +22,12 @@ class LandingMode(StrEnum):
     def chosen(self) -> bool:
         """Whether the plan chooses the nodes."""
         return self in (LandingMode.RESERVED, LandingMode.DIRECTED)
+
+
+class LandingWish(StrEnum):
+    """How moved pods should find their nodes."""
+
+    AUTO = "auto"
+    DIRECTED = "directed"
+    STEERED = "steered"
+    PREDICTED = "predicted"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from descheduler.model.directing import NAME, installed
-from descheduler.model.landing_mode import LandingMode
+from descheduler.model.landing_mode import LandingMode, LandingWish
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.policy.acting import LandingWish
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 
 from pydantic import Field, SerializeAsAny
 
 from descheduler.contract import PluginArgs
 from descheduler.contract.types import Duration, Fraction
+from descheduler.model.landing_mode import LandingWish
 from descheduler.policy.section import Section
-
-
-class LandingWish(StrEnum):
-    """How moved pods should find their nodes."""
-
-    AUTO = "auto"
-    DIRECTED = "directed"
-    STEERED = "steered"
-    PREDICTED = "predicted"
 
 
 class ActingPolicy(Section):

@@ -21,7 +21,7 @@ from descheduler_profiling.points import vectors
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
 from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
-from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.selection import select
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, HOUR, ProfileSettings
@@ -41,7 +41,7 @@ class Chunk:
 
 
 Rows = dict[str, NDArray[Any]]
-"""Columns of some rows by name: those of SignalProfiles, and `coefficients`, `smooth`, `exact`, `gain` of its fit."""
+"""Columns of some rows by name: those of SignalProfiles, and `coefficients`, `season`, `gain` of its fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def assembled(
 ) -> SignalProfiles:
     """Profiles of rows that were fitted at a time (unix seconds) with confidences of their `own` [S]."""
     rows = dict(made.rows)
-    seasons = Seasons(rows.pop("smooth"), rows.pop("exact"), rows.pop("gain"), plan.steps)
+    seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
     profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
@@ -123,7 +123,8 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     if values.shape[1] == 0:
         return Built(_room(len(values), 0, plan, settings), why)
     made = features(values, chunk.step, settings.half_life)
-    now = latest(made.filled, seasons_of(made, settings.half_life), chunk.step)
+    seasons = seasons_of(made, settings.half_life)
+    now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = _limit(settings)
     added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
@@ -138,9 +139,8 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
         "levels": now.hour,
         "peaks": peak,
         "coefficients": coefficients,
-        "smooth": now.seasons.smooth,
-        "exact": now.seasons.exact,
-        "gain": now.seasons.gain,
+        "season": seasons.forecast,
+        "gain": seasons.gain,
     }
     if settings.select:
         rows |= _raced(values, made, plan, settings, _before(chunk, start, stop))
@@ -200,15 +200,13 @@ def _back(settings: ProfileSettings) -> list[int]:
 
 def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> Rows:
     """Room for all rows of a history of so many columns, so that parts are not held twice."""
-    around = plan.steps + min(columns_of(HOUR, plan.step), columns)
     return _unraced(count, plan, settings) | {
         "vectors": np.zeros((count, plan.width), np.float32),
         "confidence": np.zeros(count, np.float32),
         "levels": np.zeros(count, np.float32),
         "peaks": np.zeros((count, 2), np.float32),
         "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
-        "smooth": np.zeros((count, around), np.float32),
-        "exact": np.zeros((count, around), np.float32),
+        "season": np.zeros((count, plan.steps + kept(plan.step, columns)), np.float32),
         "gain": np.zeros(count, np.float32),
     }
 

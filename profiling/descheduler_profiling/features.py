@@ -55,12 +55,11 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The features at the end of a history: `of_origin` [S, O] by OF_ORIGINS, those of the targets from `seasons`.
+    """The features at the end of a history: `season` and `exact` [S, H] of the day to come, `of_origin` [S, O] by
+    OF_ORIGINS, and the level `week` [S] that all are relative to."""
 
-    `week` [S] is the level that all are relative to.
-    """
-
-    seasons: Seasons
+    season: Floats32
+    exact: Floats32
     of_origin: Floats32
     week: Floats32
 
@@ -74,9 +73,8 @@ class Latest:
         targets, origin = coefficients[:, : len(OF_TARGETS)], coefficients[:, len(OF_TARGETS) :]
         level = self.week * (1 - targets.sum(axis=1))
         level += np.einsum("so,so->s", self.of_origin - self.week[:, None], origin)
-        at = self.seasons.past - 1 + leads
-        out: Floats32 = self.seasons.smooth.take(at, axis=1) * targets[:, :1]
-        out += self.seasons.exact.take(at, axis=1) * targets[:, 1:]
+        out: Floats32 = self.season.take(leads - 1, axis=1) * targets[:, :1]
+        out += self.exact.take(leads - 1, axis=1) * targets[:, 1:]
         out += level[:, None]
         return out
 
@@ -90,22 +88,22 @@ def features(values: Floats32, step: int, half_life: float) -> Features:
     """Features of cleaned values [S, T] for forecasts up to a day ahead; `half_life` of the season in seconds."""
     per_day = columns_of(DAY, step)
     filled, first = fill(values)
-    smooth = centred(filled, smoothing(per_day))
-    season = seasonal(smooth, first, per_day, per_day, half_life / DAY)
     exact = seasonal(filled, first, per_day, per_day, half_life / DAY)
+    season = centred(exact, smoothing(per_day))
     return Features(step, season, exact, first, filled, running(filled), running(season[:, : values.shape[1]]))
 
 
 def seasons_of(made: Features, half_life: float) -> Seasons:
     """The seasonal forecasts that stand at the end of a history; `half_life` in seconds."""
-    return around_the_end(made.season, made.exact, made.first, made.step, half_life / DAY)
+    return around_the_end(made.exact, made.first, made.step, half_life / DAY)
 
 
 def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:
     """The features at the end of gapless values [S, T]."""
     *levels, week = (filled[:, -columns_of(seconds, step) :].mean(axis=1) for seconds in (*LEVELS.values(), WEEK))
-    season_now = seasons.smooth[:, : seasons.past].mean(axis=1)
-    return Latest(seasons, np.stack([season_now, *levels], axis=1), week)
+    season, past = centred(seasons.forecast, smoothing(seasons.per_day)), seasons.past
+    now = season[:, max(0, past - columns_of(HOUR, step)) : past].mean(axis=1)
+    return Latest(season[:, past:], seasons.forecast[:, past:], np.stack([now, *levels], axis=1), week)
 
 
 def fill(values: Floats32) -> tuple[Floats32, Ints]:

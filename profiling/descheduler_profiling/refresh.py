@@ -12,19 +12,20 @@ from dataclasses import replace
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
-from descheduler_profiling.build import CACHED, Built, Rows, assembled, build, built
+from descheduler_profiling.build import Built, Rows, assembled, build, built
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import InProcess
-from descheduler_profiling.features import columns_of, fill, latest
+from descheduler_profiling.features import fill, latest
 from descheduler_profiling.history.defaults import REFIT
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.points import points
 from descheduler_profiling.profiles import SignalProfiles
-from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.series import History
-from descheduler_profiling.settings import HOUR, WEEK, ProfileSettings
+from descheduler_profiling.settings import WEEK, ProfileSettings
 
+AT_ONCE = 256  # rows; there is less to do with each than in a fit, so that more of them fit the cache
 JUMP = 0.02  # change of a confidence that is more than time alone makes
 
 
@@ -51,7 +52,7 @@ def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettin
     return (
         [bucket.last for bucket in wanted.buckets] == [bucket.last for bucket in previous.layout.buckets]
         and (settings.quantiles, settings.select) == (previous.quantiles, previous.raced)
-        and previous.fitted.seasons.past == min(columns_of(HOUR, history.step), columns)
+        and previous.fitted.seasons.past == kept(history.step, columns)
         and 0 <= seconds // history.step <= min(columns, wanted.steps // 2)
     )
 
@@ -66,8 +67,8 @@ def refreshed(previous: SignalProfiles, history: History, settings: ProfileSetti
     source = previous.rows(history.keys)
     rows = _carried(previous, source, new)
     why: list[str] = []
-    for start in range(0, len(source), CACHED):
-        part = slice(start, start + CACHED)
+    for start in range(0, len(source), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
         views = {name: whole[part] for name, whole in rows.items()}
         why.extend(_move(views, history.values[part], plan, new, settings))
     anew = _known_otherwise(previous, source, rows["confidence"], history.end)
@@ -98,8 +99,7 @@ def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
         "losses": previous.losses[source],
         "coverage": previous.coverage[source],
         "coefficients": fitted.coefficients[source],
-        "smooth": fitted.seasons.smooth[source],
-        "exact": fitted.seasons.exact[source],
+        "season": fitted.seasons.forecast[source],
         "gain": fitted.seasons.gain[source],
     }
 
@@ -109,13 +109,12 @@ def _move(rows: Rows, values: Floats32, plan: Layout, new: int, settings: Profil
     cleaned = clean(values, settings.absurd)
     confidence, why = confidence_of(cleaned, plan.step, settings.min_history)
     filled, _ = fill(cleaned.values)
-    seasons = Seasons(rows["smooth"], rows["exact"], rows["gain"], plan.steps).later(filled, new)
+    seasons = Seasons(rows["season"], rows["gain"], plan.steps).later(filled, new)
     now = latest(filled, seasons, plan.step)
     ahead = points(now, plan, rows["coefficients"])
     limit = np.inf if settings.limit is None else settings.limit
     rows["vectors"][:, : plan.points] = np.minimum(ahead, np.float32(limit))
-    rows["smooth"][:], rows["exact"][:] = seasons.smooth, seasons.exact
-    rows["levels"][:], rows["confidence"][:] = now.hour, confidence
+    rows["season"][:], rows["levels"][:], rows["confidence"][:] = seasons.forecast, now.hour, confidence
     for name in ("vectors", "peaks", "scales"):
         rows[name][confidence == 0] = 0
     return why

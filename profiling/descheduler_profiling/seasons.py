@@ -13,64 +13,53 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.settings import DAY, HOUR
-from descheduler_profiling.windows import centred
 
-SMOOTH = 7  # slots over which a day's usage is averaged before it enters the seasonal profile
+SMOOTH = 7  # columns over which a seasonal forecast is averaged where it need not be to the minute
 
 
 @dataclass(frozen=True, slots=True)
 class Seasons:
-    """Seasonal forecasts around the end of a history: E columns up to it, an hour's at most, and the H of a day after.
+    """Seasonal forecasts around the end of a history: E columns up to it, and the H of the day after.
 
-    `smooth` and `exact` (without smoothing: what starts on the minute) [S, E + H]; `gain` [S] is what a new day weighs.
+    `forecast` [S, E + H], to the minute; `gain` [S] is what a new day weighs. E is an hour and what smoothing takes, or
+    the whole history where that is less.
     """
 
-    smooth: Floats32
-    exact: Floats32
+    forecast: Floats32
     gain: Floats32
     per_day: int  # H
 
     @property
     def past(self) -> int:
         """E."""
-        return int(self.exact.shape[1]) - self.per_day
+        return int(self.forecast.shape[1]) - self.per_day
 
     def later(self, filled: Floats32, new: int) -> Seasons:
         """The same at the end of gapless values [S, T] whose last `new` columns, half a day's at most, came since."""
-        columns, width = filled.shape[1], smoothing(self.per_day)
-        # The last few smoothed values were means over fewer columns than there are by now.
-        again = min(width // 2, self.past)
-        means = centred(filled[:, max(0, columns - new - 2 * again) :], width)
-        return replace(
-            self,
-            smooth=self._moved(self.smooth, means[:, means.shape[1] - new - again :], new),
-            exact=self._moved(self.exact, filled[:, columns - new :], new),
-        )
-
-    def _moved(self, forecast: Floats32, samples: Floats32, new: int) -> Floats32:
-        """Forecasts [S, E + H] moved on by `new` columns, with the samples [S, M] of the last ones, M >= new."""
-        rows, width = forecast.shape
-        many = samples.shape[1]
+        rows, width = self.forecast.shape
         out = np.empty((rows, width + new), np.float32)
-        out[:, :width] = forecast
-        stop = width + new - self.per_day
-        was = out[:, stop - many : stop]
-        out[:, width + new - many :] = was + self.gain[:, None] * (samples - was)
-        return out[:, new:]
+        out[:, :width] = self.forecast
+        was = out[:, self.past : self.past + new]
+        out[:, width:] = was + self.gain[:, None] * (filled[:, filled.shape[1] - new :] - was)
+        return replace(self, forecast=out[:, new:])
 
 
 def smoothing(per_day: int) -> int:
-    """Columns over which seasonal profiles are smoothed: never more than an hour to either side."""
+    """Columns over which a seasonal forecast is smoothed: never more than an hour to either side."""
     return max(1, min(SMOOTH, per_day // 12))
 
 
-def around_the_end(smooth: Floats32, exact: Floats32, first: Ints, step: int, half_life: float) -> Seasons:
+def kept(step: int, columns: int) -> int:
+    """E for a history of so many columns."""
+    return min(max(1, HOUR // step) + smoothing(max(1, DAY // step)) // 2, columns)
+
+
+def around_the_end(forecast: Floats32, first: Ints, step: int, half_life: float) -> Seasons:
     """What to keep of seasonal forecasts [S, T + H]; `first` [S] as in Features, `half_life` in days."""
     per_day = max(1, DAY // step)
-    columns = exact.shape[1] - per_day
-    start = columns - min(max(1, HOUR // step), columns)
+    columns = forecast.shape[1] - per_day
     gain = gain_of((columns - first) / per_day, half_life)
-    return Seasons(smooth[:, start:].copy(), exact[:, start:].copy(), gain, per_day)
+    return Seasons(forecast[:, columns - kept(step, columns) :].copy(), gain, per_day)
 
 
 def gain_of(days: NDArray[np.float64], half_life_days: float) -> Floats32:

@@ -97,6 +97,26 @@ def test_while_history_is_young_enough_it_is_not_read_again() -> None:
     assert world.readings == 0
 
 
+def test_a_signal_that_was_no_use_to_the_plan_is_not_waited_for() -> None:
+    world = World()
+    memory = history("memory", {}, complete=False)
+    world.histories = [*(world.histories or ())[:1], memory]
+    world.now = NOW
+    world.deciding(world.observe(POLICY), POLICY, Memory())
+    world.readings = 0
+    world.wave(minutes=9)
+    assert world.readings == 0
+
+
+def test_what_can_be_read_only_in_part_is_read_again_a_step_later() -> None:
+    world = World()
+    there = list(world.histories or ())
+    world.histories = [replace(one, complete=False, problems=("a chunk failed",)) for one in there]
+    assert world.wave(minutes=40) == {Reason.DATA_STALE}
+    world.histories = there
+    assert world.wave(minutes=46) == {None}
+
+
 def test_a_server_that_is_down_is_asked_once_in_a_step_and_heard_when_it_is_back() -> None:
     world = World()
     there, world.histories = world.histories, None

@@ -25,7 +25,7 @@ from descheduler.planning.budgets.limits import DisruptionLimits
 from execution.live import Dying, Killed, client_of, deployment, pod_spec, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
-from planning.cases import planned
+from planning.cases import gpus, planned
 from planning.proposing import Proposing, Wishing
 
 NAMESPACE = "descheduler"
@@ -261,3 +261,29 @@ def test_members_of_a_statefulset_go_at_once_to_nodes_of_their_own(
         f"db-{1 - first}": "n1",
     }
     assert (directions(client), intents(client)) == ({}, {})
+
+
+def test_a_whole_slot_of_gpus_is_opened_by_naming_the_node(control_plane: ControlPlane, client: ApiClient) -> None:
+    """Left to itself the default scheduler puts `web` back on g1, which it has just made the emptiest."""
+    install(client)
+    proved(control_plane, client)
+    for name in ("g1", "g2"):
+        client.create_node(name, gpus=4)
+    client.wait_for_nodes("g1", "g2")
+    for name, count, pinned in (("db", 2, {"kubernetes.io/hostname": "g2"}), ("web", 1, {})):
+        made = deployment(name, 1, cpu="1")
+        (container,) = made["spec"]["template"]["spec"]["containers"]
+        container["resources"]["limits"] = {"nvidia.com/gpu": str(count)}
+        made["spec"]["template"]["spec"]["nodeSelector"] = pinned
+        client.apply(made)
+        client.wait_for_pods(1, label_selector=f"app={name}")
+    runs = acting(control_plane)
+    snapshot = runs.observe()
+    chosen = [gpus(slot={"gpus": 4}, slotWorth="1w")]
+    assert not planned(snapshot, [], chosen, PlanningSettings(), snapshot.taken_at).actions
+    settings = PlanningSettings(landing=LandingMode.DIRECTED)
+    document = planned(snapshot, [], chosen, settings, snapshot.taken_at)
+    (move,) = document.actions[0].pods
+    assert (move.source, move.towards) == ("g1", ("g2",))
+    report = runs.execute(document)
+    assert (report.actions[0].pods[0].landed, report.stopped) == ("g2", None)

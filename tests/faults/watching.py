@@ -8,6 +8,9 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from descheduler.controller.deciding import Deciding
 from descheduler.controller.loop import Seams
 from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
@@ -17,8 +20,7 @@ from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import WatchedCluster
 from descheduler.pipeline import Decision, Memory, decide_on, profile
 from descheduler.policy import Policy
-from descheduler.second_validation import second_validation
-from descheduler_profiling.profiles import SignalProfiles
+from descheduler.publish.published import Published
 from faults.acting import Acting
 from history.proxy import FaultyProxy
 
@@ -59,15 +61,14 @@ class Watching:
         self.controller = acting.controller
         self.plan: PlanDocument | None = None
         self._prometheus = prometheus
-        self._profiles: dict[str, SignalProfiles] = {}
-        self._reader = self._made()
+        self._reader, self._deciding = self._made(), self._anew()
         seams = self.controller.seams
-        self.controller.seams = Seams(seams.unsynced, self._observe, self._decide, self._again)
+        self.controller.seams = Seams(seams.unsynced, self._observe, self._decide, self._again, self._renew)
 
     def forget(self) -> None:
         """Like a controller that was started just now: nothing of the history is known."""
         self._reader.close()
-        self._reader, self._profiles = self._made(), {}
+        self._reader, self._deciding = self._made(), self._anew()
 
     def close(self) -> None:
         self._reader.close()
@@ -111,11 +112,17 @@ class Watching:
         cluster = WatchedCluster(self.acting.cache, self.acting.time.clock.wall)
         return observe(Source(cluster, self._reader), policy)
 
+    def _anew(self) -> Deciding:
+        published = Published(CollectorRegistry(), lambda: None)
+        return Deciding(self._observe, published, self.acting.time.clock.wall)
+
     def _decide(self, observed: Observed, policy: Policy, memory: Memory) -> Decision:
-        self._profiles = profile(observed, self._profiles)
-        decision = decide_on(observed, policy, self._profiles, memory)
+        decision = self._deciding(observed, policy, memory)
         self.plan = decision.plan
         return decision
 
     def _again(self, policy: Policy, document: PlanDocument, remembered: Callable[[], Ledger]) -> Revalidate:
-        return second_validation(policy, remembered, document.id, self._profiles)
+        return self._deciding.again(policy, document, remembered)
+
+    def _renew(self, policy: Policy) -> None:
+        self._deciding.renew(policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -94,6 +95,10 @@ def _moves(action: Action, snapshot: ClusterSnapshot) -> Iterator[str]:
     for key in action.also_restarted:
         if key not in by_key or key in moved:
             yield f"{action.id} also restarts {key}, which is unknown or moved"
+    restarting = [key for key in (*moved, *action.also_restarted) if key in by_key]
+    by_workload = Counter(str(snapshot.root(by_key[key])) for key in restarting)
+    if by_workload != action.restarts:
+        yield f"{action.id} restarts {dict(by_workload)}, written {dict(action.restarts)}"
     for move in action.pods:
         pod = by_key.get(f"{move.namespace}/{move.pod}")
         if pod is None:

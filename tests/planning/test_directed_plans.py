@@ -10,7 +10,7 @@ import pytest
 from builders import cluster, node, owner, pod, spec, workload
 from descheduler.contract import StrategyArgs
 from descheduler.model.directing import BINDING, NAME
-from descheduler.model.landing_mode import LandingMode
+from descheduler.model.landing_mode import LandingMode, LandingWish
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
@@ -19,7 +19,6 @@ from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.settings import ExecutorTraits, settings_of
 from descheduler.policy import load_policy
-from descheduler.policy.acting import LandingWish
 from planning.cases import planned
 from planning.proposing import Routes, Wishing
 

@@ -52,7 +52,8 @@ def test_a_few_steps_later_forecasts_are_near_those_of_a_new_fit(later: int) -> 
     np.testing.assert_array_equal(moved.levels, fitted.levels)
     points = slice(0, moved.layout.points)
     np.testing.assert_allclose(moved.vectors[:, points], fitted.vectors[:, points], rtol=0.15, atol=0.1)
-    np.testing.assert_allclose(moved.fitted.seasons.smooth, fitted.fitted.seasons.smooth, atol=0.1)
+    # The first samples of a week count a little more than they did when there was one before them.
+    assert np.abs(moved.fitted.seasons.forecast - fitted.fitted.seasons.forecast).mean() < 0.02
 
 
 def test_step_by_step_leads_where_one_leap_does() -> None:
@@ -188,7 +189,7 @@ def test_no_values_whatever_break_a_refresh(columns: int, new: int, strange: lis
     before = build(replace(whole, values=values[:, :columns]), QUICK)
     made = brought_up_to_date(whole, QUICK, before)
     assert made.origin == whole.end
-    for array in (made.vectors, made.peaks, made.levels, made.fitted.seasons.exact):
+    for array in (made.vectors, made.peaks, made.levels, made.fitted.seasons.forecast):
         assert np.isfinite(array).all()
     assert not made.vectors[made.confidence == 0].any()
     assert (curves(made) >= 0).all()

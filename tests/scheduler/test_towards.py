@@ -78,6 +78,17 @@ def test_where_the_scheduler_looks_at_a_part_of_the_nodes_several_are_named() ->
     assert len(surer.towards) > len(there.towards)
 
 
+def test_beside_the_best_node_those_are_named_first_that_the_scheduler_likes_less() -> None:
+    """Of all that are named it takes the one that it likes most: the empty ones would win over n2, n1 does not."""
+    snapshot = crowded(996)
+    at = snapshot.node_index
+    there = landed(snapshot, at["n2"])
+    assert isinstance(there, Landing)
+    assert there.towards[:2] == (at["n2"], at["n1"])
+    assert there.others
+    assert not set(there.others) & set(there.towards)
+
+
 def test_what_the_pod_prefers_itself_is_weighed_against_it() -> None:
     """Its own preference of weight 100 for n2 ties with ours for n1; together with the emptier n2 it wins."""
     fast = NodeSelectorTerm((Requirement("disk", Operator.IN, ("fast",)),))

@@ -100,6 +100,21 @@ def test_the_plan_ends_lower_than_one_along_the_scheduler_s_choice_and_keeps_its
     assert ends[LandingMode.RESERVED] < ends[LandingMode.PREDICTED] < 0.0
 
 
+@pytest.mark.parametrize("size", [GpuPlan(48, 380, 1), GpuPlan(160, 1250, 2)])
+def test_where_the_scheduler_is_told_the_nodes_it_comes_to_the_same(size: GpuPlan) -> None:
+    """Of more than 100 nodes it looks at a part: there a second node is named that is nearly as good."""
+    snapshot = synthetic_gpus(size)
+    ends: dict[LandingMode, float] = {}
+    for landing in (LandingMode.RESERVED, LandingMode.DIRECTED):
+        settings = PlanningSettings(limits=FREE, landing=landing)
+        plan = planned(snapshot, chosen=[gpus(objective="fragmentation", maxMoves=25)], settings=settings)
+        ends[landing] = sum(action.benefit for action in plan.actions)
+        moves = [move for action in plan.actions for move in action.pods]
+        assert min(move.proof.expected_share for move in moves) >= 0.8
+        assert all(bool(move.towards) == (landing is LandingMode.DIRECTED) for move in moves)
+    assert ends[LandingMode.DIRECTED] < 0.9 * ends[LandingMode.RESERVED] < 0.0
+
+
 def test_gangs_that_move_whole_are_left_out_and_others_lose_no_more_than_their_slack() -> None:
     view = view_of(synthetic_gpus(GpuPlan(48, 380, seed=3)))
     moved = [move.pod for proposal in proposals(view, args(maxMoves=40)) for move in proposal.moves]

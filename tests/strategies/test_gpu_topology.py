@@ -31,6 +31,8 @@ from planning.cases import outcome, planned
 
 V100 = "Tesla-V100-SXM2-32GB"
 HOUR = 3600.0
+OTHERS = {"v3": (0, 6), "v4": (0, 1)}
+"""Nodes, and the pair that is left of each."""
 
 
 def job(name: str, at: str, held: Sequence[int], gpus: int = 0, cpu: str = "4", **more: object) -> Pod:
@@ -94,6 +96,17 @@ class TestPairs:
     def test_a_job_on_the_worst_pair_moves_to_a_good_one(self) -> None:
         document = run(scene())
         assert moved(document) == {"train-0": ("v1", "v2")}
+
+    @pytest.mark.parametrize(("landing", "target"), [("predicted", ""), ("directed", "v2")])
+    def test_directed_it_takes_the_best_pair_though_the_scheduler_likes_others_more(
+        self, landing: str, target: str
+    ) -> None:
+        """v3 has the pair that is as bad as its own left, v4 a middling one, and both are emptier than v2."""
+        worse = [job(f"at{n}-0", n, [d for d in range(8) if d not in left], cpu="1") for n, left in OTHERS.items()]
+        found = scene(extra=[*worse, job("busy-0", "v2", (), cpu="40")])
+        more = cluster([*found.nodes, *map(mesh, OTHERS)], found.pods, workloads=found.workloads.values())
+        document = run(more, PlanningSettings(landing=LandingMode(landing)))
+        assert moved(document).get("train-0", ("", ""))[1] == target
 
     def test_it_says_what_is_gained_and_of_whom_that_is_expected(self) -> None:
         (proposal,) = (a for a in asked(scene()) if isinstance(a, Proposal))
@@ -278,6 +291,13 @@ class TestGangs:
         document = run(spread_gang(["r1", "r2", "r3", "r3", "r4", "r5"], near=False), settings, remaining="24h")
         assert {target for _, target in moved(document).values()} == {"n2", "n3"}
         assert set(document.actions[0].steer) == {"n0", "n1", "n4", "n5"}
+
+    def test_directed_it_is_gathered_and_each_member_prefers_the_nodes_of_all(self) -> None:
+        settings = replace(RACKS, landing=LandingMode.DIRECTED)
+        document = run(spread_gang(["r1", "r2", "r3", "r3", "r4", "r5"], near=False), settings, remaining="24h")
+        assert {target for _, target in moved(document).values()} == {"n2", "n3"}
+        assert {frozenset(pod.towards) for pod in document.actions[0].pods} == {frozenset(("n2", "n3"))}
+        assert document.actions[0].steer == ()
 
     def test_a_gang_in_one_rack_is_no_finding(self) -> None:
         assert not run(spread_gang(["r1", "r1", "r3", "r3"]), RACKS).findings

@@ -21,7 +21,7 @@ from descheduler.cli.replaying import (
     Seeds,
     Startup,
 )
-from descheduler.policy.acting import LandingWish
+from descheduler.model.landing_mode import LandingWish
 
 if TYPE_CHECKING:
     from descheduler.backtest.ours import Ours

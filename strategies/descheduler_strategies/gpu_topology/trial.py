@@ -125,7 +125,9 @@ class Trial:
         """Old bandwidth over new, and the new one of the narrowest set, each pod on the worst of its good nodes."""
         job = self._job
         held = [move for move in bundle.moves if move.pod in self._held]
-        widths = [min(self._widths[move.pod][n] for n in move.destinations) for move in held]
+        # Pods of one controller are directed to the nodes of all of them, one of which may be asked about for another.
+        asked = [(self._widths[move.pod], move.destinations) for move in held]
+        widths = [min(width[node] for node in nodes if node in width) for width, nodes in asked]
         stay = [held.bandwidth for held in job.holdings if held.pod not in bundle.landed]
         width = min([*widths, *stay])
         links = job.width / width if np.isfinite(width) and np.isfinite(job.width) else 1.0

@@ -37,12 +37,14 @@ class Places:
         nodes = self._coolest[state.possible(pod)[self._coolest]][:MOST]
         hottest = np.full(len(nodes), -np.inf)
         for resource in self._meter.limits:
-            added = self._view.loads[resource].of_pods(np.array([pod], np.int32), remade=True)
-            hottest = np.maximum(hottest, self._day(resource, nodes, state.vectors(resource, nodes) + added))
+            loads = self._view.loads[resource]
+            points = loads.profiles.layout.points
+            added = loads.of_pods(np.array([pod], np.int32), remade=True)[:, :points]
+            hottest = np.maximum(hottest, self._day(resource, nodes, state.vectors(resource, nodes, points) + added))
         return tuple(nodes[np.lexsort((nodes, hottest))].tolist())
 
     def _day(self, resource: str, nodes: Positions, vectors: Floats32) -> Floats:
-        """[K] the highest point of the day ahead on nodes with these vectors [K, D], as a fraction of the threshold."""
+        """[K] the highest point of the day ahead on nodes with these vectors, as a fraction of the threshold."""
         loads = self._view.loads[resource]
         points = vectors[:, : loads.profiles.layout.points] + self._margins[resource][nodes]
         ceiling = np.maximum(loads.capacity[nodes] * self._meter.limits[resource][nodes], 1e-9)
