@@ -23,10 +23,10 @@ class Forecast:
     """How right the findings were. A node's own future, were nothing moved, is what they are held against.
 
     `precision`: share of the findings, those left alone among them, whose node was hot within the horizon. `recall`:
-    share of the nodes that were to be hot within the horizon that were found, looked at in every cycle; `before`: share
-    of the times when a node that was cool became hot that had a finding before. `coverage` by signal: share of the nodes
-    whose highest load within the horizon stayed at or under what was forecast. None where there was nothing to be right
-    about.
+    share of the nodes that were to be hot within the horizon that were found, looked at in every cycle; `before`:
+    share of the times when a node that was cool became hot that had a finding before. `coverage` by signal: share of
+    the nodes whose highest load within the horizon stayed at or under what was forecast. None where there was nothing
+    to be right about.
     """
 
     precision: float | None
