@@ -9,30 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from descheduler.backtest.cluster import Move
-from descheduler.backtest.contender import Foreseen
+from descheduler.backtest.foresight import Forecast
 from descheduler.backtest.meter import Meter
 from descheduler.contract.loads import UNIT
 from descheduler.model.arrays import Mask
 from descheduler.model.workloads import WorkloadKey
 
 DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """How right the findings were. A node's own future, were nothing moved, is what they are held against.
-
-    `precision`: share of the findings, those left alone among them, whose node was hot within the horizon. `recall`:
-    share of the nodes that were to be hot within the horizon that were found, looked at in every cycle; `before`:
-    share of the times when a node that was cool became hot that had a finding before. `coverage` by signal: share of
-    the nodes whose highest load within the horizon stayed at or under what was forecast. None where there was nothing
-    to be right about.
-    """
-
-    precision: float | None
-    recall: float | None
-    before: float | None
-    coverage: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,35 +85,3 @@ def ping_pong(moves: Sequence[Move]) -> int:
         elif move.evicted:
             count += 1  # it came straight back
     return count
-
-
-def forecast(
-    meter: Meter, foreseen: Sequence[Foreseen], truths: Sequence[tuple[Mask, Mapping[str, object]]]
-) -> Forecast:
-    """`truths`: for each that was foreseen [N, H] which nodes were then hot, and [N] the highest load by signal."""
-    found = true = right = met = 0
-    under: Counter[str] = Counter()
-    asked: Counter[str] = Counter()
-    onsets = known = 0
-    was_hot: Mask | None = None
-    told: Mask | None = None
-    for said, (hot, highest) in zip(foreseen, truths, strict=True):
-        will = np.logical_or.reduce(hot, axis=1, initial=False)
-        found, true = found + int(said.found.sum()), true + int(will.sum())
-        right += int((said.found & will).sum())
-        met += int((said.found & will).sum())
-        for signal, level in said.level.items():
-            reached = np.asarray(highest[signal])
-            under[signal] += int((reached <= level).sum())
-            asked[signal] += len(level)
-        now = hot[:, 0] if hot.shape[1] else np.zeros(len(hot), np.bool_)
-        if was_hot is not None and told is not None:
-            crossing = now & ~was_hot
-            onsets, known = onsets + int(crossing.sum()), known + int((crossing & told).sum())
-        was_hot, told = now, said.found
-    return Forecast(
-        precision=right / found if found else None,
-        recall=met / true if true else None,
-        before=known / onsets if onsets else None,
-        coverage={signal: under[signal] / asked[signal] for signal in asked if asked[signal]},
-    )

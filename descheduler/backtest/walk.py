@@ -10,6 +10,7 @@ import numpy as np
 from descheduler.backtest import score
 from descheduler.backtest.cluster import STARTS, Cluster
 from descheduler.backtest.contender import Maker
+from descheduler.backtest.foresight import Future, forecast
 from descheduler.backtest.gpu_room import GpuRoom, slot_of
 from descheduler.backtest.meter import Meter
 from descheduler.backtest.ours import Run
@@ -84,7 +85,7 @@ def walk(
     meter = Meter(world, rules.thresholds, rules.window)
     contender = maker.make(world, own)
     run = contender if isinstance(contender, Run) else None
-    truths: list[tuple[Mask, Mapping[str, object]]] = []
+    futures: list[Future] = []
     pending = gpu_hours = slots = 0.0
     room = GpuRoom(world.snapshot, rules.slot)
     for column in range(meter.first, meter.first + meter.steps):
@@ -94,9 +95,9 @@ def walk(
             _churn(cluster, meter, rules.churn * world.step / 3600.0, others, now)
         before = cluster.nodes.copy()
         contender.act(cluster, meter, now)
-        if run is not None and len(run.foreseen) > len(truths):
+        if run is not None and len(run.foreseen) > len(futures):
             ahead = meter.ahead(before, now, run.foreseen[-1].horizon)
-            truths.append((meter.hot(ahead), {s: v.max(axis=1, initial=0.0) for s, v in ahead.items()}))
+            futures.append(Future(meter.hot(ahead), {s: v.max(axis=1, initial=0.0) for s, v in ahead.items()}))
         meter.step(cluster, now + world.step)
         waiting, gpus = cluster.waiting
         pending += waiting * world.step / 60.0
@@ -119,7 +120,7 @@ def walk(
         gpu_slots=slots / meter.steps,
         plans=run.plans if run is not None else 0,
         paused=run.paused if run is not None else 0,
-        forecast=score.forecast(meter, run.foreseen, truths) if run is not None else None,
+        forecast=forecast(run.foreseen, futures) if run is not None else None,
         refused=dict(run.refused) if run is not None else {},
         hot=tuple(int(n) for n in hot.sum(axis=0)),
     )
