@@ -85,9 +85,9 @@ def relocate(
         more_avoided=more_avoided,
         ending=view.ending(leaving) if alone else (),
     )
-    return (
-        found if isinstance(found, Blocked) else replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
-    )
+    if isinstance(found, Blocked):
+        return found
+    return replace(found, moves=tuple(map(_wishing, found.moves, found.landings)))
 
 
 def _wishing(move: Move, landing: Landing) -> Move:
