@@ -11,14 +11,18 @@ from descheduler.model.moves import Finding
 def level_with(
     view: RebalanceView, state: Scenario, finding: Finding, benefit: float
 ) -> tuple[float, tuple[float, ...]]:
-    """The finding's value in the state, and its curve; without one it is what moves with that `benefit` make of it."""
+    """The finding's value in the state, and its curve; without one it is what moves with that `benefit` make of it.
+
+    What the finding is above its curve now, it stays above the new one.
+    """
     loads = view.loads.get(finding.resource)
     if not finding.curve or loads is None or not finding.nodes:
         return finding.value + benefit, ()
     nodes = np.array(finding.nodes[:1], np.int32)
     curve = loads.curve(state.vectors(finding.resource, nodes), nodes, finding.quantile)[0]
     steps = max(1, int(finding.horizon_seconds // finding.step_seconds))
-    return float(curve[:steps].max()), tuple(curve.tolist())
+    above = max(0.0, finding.value - max(finding.curve[:steps]))
+    return float(curve[:steps].max()) + above, tuple(curve.tolist())
 
 
 def cures(finding: Finding, after: float) -> bool:

@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from builders import cluster, key, node, pod, workload
+from builders import NOW, cluster, key, node, pod, workload
+from descheduler.gangs import resolve
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import FindingRow, PlanDocument
-from descheduler.planning import PlanningSettings
+from descheduler.planning import PlanningInput, PlanningSettings, build_document, decide, survey
 from descheduler.planning.budgets.limits import DisruptionLimits
+from descheduler_profiling.build import build
 from histories import grid, history, peaking
-from planning.cases import hot, planned
+from planning.cases import hot
 
 CORES = 10
 
@@ -45,7 +48,10 @@ def plan_of(
     series = {key("ReplicaSet", one.name): one.uses for one in pods}
     histories = [history("cpu", series), history("memory", dict.fromkeys(series, 64.0 * 2**20))]
     settings = PlanningSettings(limits=DisruptionLimits(per_cycle=most), landing=landing)
-    return planned(snapshot, histories, [hot(**args)], settings=settings)
+    profiles = {one.signal: build(one) for one in histories}
+    measured = {one.signal: one for one in histories}
+    given = PlanningInput(snapshot, resolve(snapshot), profiles, NOW, histories=measured)
+    return build_document(decide(survey(given, settings), [hot(**args)]))
 
 
 def moves(plan: PlanDocument) -> dict[str, str]:
@@ -99,12 +105,23 @@ def test_of_pods_that_would_do_the_cheapest_leaves_and_one_rather_than_many() ->
 def test_the_alarm_has_a_quantile_of_its_own_and_destinations_a_higher_one() -> None:
     spread = np.random.default_rng(0).normal(4.0, 0.7, len(grid())).astype(np.float32)
     noisy = Use("noisy", "n1", spread)
-    quiet, alarmed = (plan_of([noisy, *busy(4, 0.65)], quantile=q, minDuration="0s") for q in (0.6, 0.99))
+    quiet, alarmed = (plan_of([noisy, *busy(4, 0.65)], quantile=q) for q in (0.6, 0.99))
     assert quiet.findings == ()
     assert finding(alarmed).measure.startswith("p99 cpu")
     pods = [*busy(10, 0.8), replace(noisy, node="n2"), *busy(2, 0.5, "n2", "api")]
     assert set(moves(plan_of(pods, nodes=2, destinationQuantile=0.7)).values()) == {"n2"}
     assert moves(plan_of(pods, nodes=2, destinationQuantile=0.99)) == {}
+
+
+@pytest.mark.parametrize(("steps", "moved"), [(4, True), (3, True), (2, False)])
+def test_what_was_hot_for_a_quarter_of_an_hour_is_cooled_whatever_the_forecast_says(steps: int, moved: bool) -> None:
+    """Never in the week before was it above 20 %; a burst that a move would be too late for is left alone."""
+    risen = np.random.default_rng(1).normal(0.6, 0.1, len(grid())).astype(np.float32)
+    risen[-steps:] = 2.7
+    plan = plan_of([Use(f"rising{i}", "n1", risen) for i in range(3)], quantile=0.5, destinationQuantile=0.5)
+    assert bool(moves(plan)) == moved
+    if moved:
+        assert "is at 81% already and reaches" in finding(plan).text
 
 
 def test_a_pod_goes_where_it_is_quiet_when_the_pod_is_busy_and_not_where_it_is_coolest_now() -> None:

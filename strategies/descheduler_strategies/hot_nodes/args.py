@@ -30,7 +30,8 @@ class HotNodesArgs(StrategyArgs):
     horizon: Duration = timedelta(hours=1)
     """How far ahead to look."""
     min_duration: Duration = timedelta(minutes=15)
-    """A node that will be hot for less than this is left alone: the peak passes before a move pays."""
+    """A node that will be hot for less than this is left alone: the peak passes before a move pays. One that was hot
+    for so long is hot whatever the forecast says."""
     min_confidence: Fraction = 0.3
     """Nodes whose profiles are trusted less than this are left alone."""
     min_coverage: Fraction = 0.8

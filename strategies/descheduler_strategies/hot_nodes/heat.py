@@ -1,11 +1,13 @@
-"""What is hot: nodes whose forecast reaches the threshold of their pool within the horizon, and which are left alone.
+"""What is hot: nodes whose forecast reaches the threshold of their pool within the horizon; and what is left alone.
 
-Two quantiles of one forecast: a lower one raises the alarm, a higher one says where others may still go. The load of
-a node is the quantile of its summed pods, never the sum of their quantiles.
+A node that was hot in every step of the last minutes is hot whatever the forecast says. Of one forecast a lower
+quantile raises the alarm, a higher one says where others may still go. The load of a node is the quantile of its summed
+pods, never the sum of their quantiles.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +20,7 @@ from descheduler.model.moves import Finding
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.hot_nodes.args import NAME, HotNodesArgs
+from descheduler_strategies.hot_nodes.measured import lasting_level
 
 DIP = 3  # steps: below the threshold for less than this is noise within one stretch
 _ROUNDING = 1e-3  # by how much two ways to compute the top of one curve may differ at most
@@ -46,11 +49,26 @@ class Thermometer:
             for resource, general in args.thresholds.items()
             if resource in view.loads
         }
+        self._now: Mapping[str, Floats] = {
+            resource: lasting_level(view, resource, args.min_duration.total_seconds(), limit)
+            for resource, limit in self.limits.items()
+        }
+        self._lift = {resource: self._above_forecast(resource, now) for resource, now in self._now.items()}
+
+    def _above_forecast(self, resource: str, now: Floats) -> Floats32:
+        """[N] by how much nodes that are hot already are above the highest point that is forecast for them."""
+        loads, hot = self._view.loads[resource], np.flatnonzero(now).astype(np.int32)
+        out = np.zeros(len(now), np.float32)
+        forecast = loads.hottest(loads.of_nodes(hot), hot, self._args.quantile, self.seconds)
+        out[hot] = np.maximum(now[hot] - forecast, 0.0)
+        return out
 
     def alarm(self, state: Scenario, resource: str, nodes: Positions, plus: int | None = None) -> Floats32:
         """[K] the highest point of the alarm's curve within the horizon, as a fraction of allocatable, with a pod more
-        if one is given."""
-        return state.hottest(resource, nodes, self._args.quantile, self.seconds, plus=plus)
+        if one is given; at least as high as a node is already."""
+        return (
+            state.hottest(resource, nodes, self._args.quantile, self.seconds, plus=plus) + self._lift[resource][nodes]
+        )
 
     def level(self, state: Scenario, heat: Heat) -> float:
         """The same of the hot node."""
@@ -64,7 +82,8 @@ class Thermometer:
     def levels(self, heat: Heat, vectors: Floats32) -> Floats32:
         """[K] the same level if the node had these vectors [K, D]."""
         nodes = np.full(len(vectors), heat.node, np.int32)
-        return self._view.loads[heat.resource].hottest(vectors, nodes, self._args.quantile, self.seconds)
+        level = self._view.loads[heat.resource].hottest(vectors, nodes, self._args.quantile, self.seconds)
+        return level + self._lift[heat.resource][nodes]
 
     def warmth(self, state: Scenario, nodes: Positions, plus: int | None = None) -> Floats:
         """[R, K] how warm nodes become as destinations: their highest point within the horizon, by resource of
@@ -103,21 +122,24 @@ class Thermometer:
     def _heat(self, state: Scenario, resource: str, node: int, threshold: float) -> Heat | None:
         loads, args, one = self._view.loads[resource], self._args, np.array([node], np.int32)
         curve = loads.curve(state.vectors(resource, one), one, args.quantile)[0]
-        step, origin = loads.profiles.step, loads.profiles.origin
-        value = float(curve[: max(1, int(self.seconds // step))].max())
+        step, origin, now = loads.profiles.step, loads.profiles.origin, float(self._now[resource][node])
+        value = float(curve[: max(1, int(self.seconds // step))].max()) + float(self._lift[resource][node])
         if value <= threshold:
             return None
         first, length = stretch(curve.astype(np.float64) > threshold)  # as compared above: not in float32
+        if now:  # and is taken to stay so
+            first, length = -1, max(length, math.ceil(self.seconds / step))
         name, ahead = self._view.snapshot.nodes[node].name, span(self.seconds)
         percent = f"p{args.quantile * 100:g} {resource}"
+        told = f"reaches {value:.0%} of allocatable in the next {ahead}"
+        told = f"is at {now:.0%} already and {told}" if now else told
         finding = Finding(
             strategy=NAME,
             subject=Subject(SubjectKind.NODE, name),
             measure=f"{percent} in the next {ahead}, fraction of allocatable",
             value=value,
             threshold=threshold,
-            text=f"node {name}: {percent} reaches {value:.0%} of allocatable in the next {ahead}"
-            f" (threshold {threshold:.0%}), above it for {length * step // 60} min",
+            text=f"node {name}: {percent} {told} (threshold {threshold:.0%}), above it for {length * step // 60} min",
             nodes=(node,),
             since=float(origin + (first + 1) * step),
             until=float(origin + (first + 1 + length) * step),
@@ -137,15 +159,19 @@ class Thermometer:
             return Blocked(Reason.DATA_MISSING, subject, f"{covered:.0%} of its {heat.resource} has history")
         if trust < self._args.min_confidence:
             return Blocked(Reason.LOW_CONFIDENCE, subject, f"confidence {trust:.2f}")
-        if heat.lasts < self._args.min_duration.total_seconds():
+        now = self._now[heat.resource][heat.node] > 0
+        if not now and heat.lasts < self._args.min_duration.total_seconds():
             pays = f"a move pays from {span(self._args.min_duration.total_seconds())}"
             return Blocked(Reason.SPIKE_PASSES, subject, f"over in {heat.lasts // 60} min, {pays}")
         return None
 
 
 def stretch(above: Mask) -> tuple[int, int]:
-    """The first stretch above the threshold: where it begins and how many steps it lasts; short dips do not end it."""
+    """The first stretch above the threshold: where it begins and how many steps it lasts (0: there is none); short dips
+    do not end it."""
     steps = np.flatnonzero(above)
+    if not steps.size:
+        return 0, 0
     ends = np.flatnonzero(np.diff(steps) > DIP)
     last = int(steps[ends[0]] if ends.size else steps[-1])
     return int(steps[0]), last - int(steps[0]) + 1
