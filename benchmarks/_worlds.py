@@ -36,8 +36,8 @@ CALM = {"null": (0.50, 0.62), "spikes": (0.50, 0.58)}
 """How loaded the most loaded node ever gets."""
 FILL = (0.62, 0.74)
 """Share of the CPU that is requested."""
-BURST = (1.3, 3.0)
-"""Limits: times what is used at busy times."""
+BURST, WILD = (1.3, 3.0), (2.0, 6.0)
+"""Limits of services and of virtual machines: times what is used at busy times."""
 Floats = NDArray[np.float32]
 
 
@@ -65,7 +65,8 @@ def world(scenario: str, seed: int, given: Traces, size: int = NODES) -> World:
     machines = nodes(rng, size)
     curves = _curves(scenario, rng, given, round(int(rng.integers(250, 401)) * size / NODES))
     busy = np.quantile(curves[:, :HISTORY], 0.9, axis=1).astype(np.float32)
-    curves = np.minimum(curves, (busy * rng.uniform(*BURST, len(busy)))[:, None].astype(np.float32))
+    most = busy * rng.uniform(*(WILD if scenario == "vm" else BURST), len(busy))
+    curves = np.minimum(curves, most[:, None].astype(np.float32))
     cores = sum(dict(node.allocatable)["cpu"] for node in machines) / 1000
     people, factor = apps(rng, busy, cores * rng.uniform(*FILL))
     curves *= np.float32(factor)

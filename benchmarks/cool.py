@@ -8,9 +8,11 @@ those of `_worlds.py`. Ours is the product's own pipeline with ledger, limits an
   hot_minutes       node-minutes above a threshold (CPU 75 %, memory 85 %), mean over the seeds
   evictions         pods evicted
   caused            hot minutes of nodes that were not hot then if nobody did anything
+  caused_share      caused ÷ the hot minutes of nobody
   ping_pong         moves that bring a pod back within a day to where it was moved from, or that left it there
   ratio_best_peer   hot minutes of ours with directed landing ÷ those of the best peer
   eviction_ratio    the same of the evictions, against that peer
+  against           both ratios by peer
   by_seed           all of these by contender and seed
   foreseen          of ours: precision and recall of what was found hot within the hour, and the share of onsets that
                     were found before
@@ -46,6 +48,7 @@ apiVersion: rebalance.descheduler.dev/v1alpha1
 kind: DeschedulerPolicy
 strategies: [{HotNodes: {}}]
 """
+NOBODY, OURS = Nobody().name, f"ours, {LandingWish.DIRECTED}"
 PEERS = ("LowNodeUtilization", "LowNodeLoad")
 KEYS = ("hot_minutes", "evictions", "caused", "ping_pong")
 
@@ -127,16 +130,20 @@ def figures(found: Sequence[Score], names: Sequence[str]) -> dict[str, object]:
         return sum(float(getattr(s, key)) for s in by_name[name]) / len(by_name[name])
 
     out: dict[str, object] = {key: {name: round(mean(name, key), 2) for name in names} for key in KEYS}
+    out["caused_share"] = {name: _ratio(mean(name, "caused"), mean(NOBODY, "hot_minutes")) for name in names}
     out["by_seed"] = {
         name: {str(s.seed): {key: getattr(s, key) for key in KEYS} for s in rows} for name, rows in by_name.items()
     }
     out["foreseen"] = {name: _foreseen(rows) for name, rows in by_name.items() if rows[0].forecast is not None}
     peers = [name for name in PEERS if name in names]
-    if peers and "ours, directed" in names:
-        best = min(peers, key=lambda name: mean(name, "hot_minutes"))
-        out["best_peer"] = best
-        out["ratio_best_peer"] = _ratio(mean("ours, directed", "hot_minutes"), mean(best, "hot_minutes"))
-        out["eviction_ratio"] = _ratio(mean("ours, directed", "evictions"), mean(best, "evictions"))
+    if peers and OURS in names:
+        out["best_peer"] = best = min(peers, key=lambda name: mean(name, "hot_minutes"))
+        against = {
+            peer: {key: _ratio(mean(OURS, key), mean(peer, key)) for key in ("hot_minutes", "evictions")}
+            for peer in peers
+        }
+        out["ratio_best_peer"], out["eviction_ratio"] = against[best].values()
+        out["against"] = against
     return out
 
 
@@ -182,7 +189,7 @@ def main() -> None:
     require(args.data)
     names = list(contenders(policy_of(args.policy)))
     if args.only:
-        names = [name for name in names if name == "nobody" or any(part in name for part in args.only)]
+        names = [name for name in names if name == NOBODY or any(part in name for part in args.only)]
     found = watched(scores(args, names), args.seeds * len(names))
     if args.json:
         print(json.dumps({"scenario": args.scenario, **figures(found, names)}), flush=True)

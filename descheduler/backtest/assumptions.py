@@ -56,6 +56,7 @@ def _notes(world: World, rules: Rules, policies: Sequence[tuple[str, Policy]]) -
 
 def _gaps(world: World) -> Iterator[str]:
     """What is not known of the use."""
+    yield from (f"{problem}; in life nobody acts on what is not whole, here all do" for problem in world.problems)
     for signal in SIGNALS:
         usage = world.usage.get(signal)
         if usage is None:

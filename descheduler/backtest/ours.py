@@ -119,7 +119,7 @@ class Run:
         horizon, quantile = _HOUR, 0.95
         for row, finding in zip(plan.findings, outcome.findings.values(), strict=True):
             subject = Subject.read(row.subject)
-            if subject.kind == SubjectKind.NODE and row.outcome != "left-alone" and finding.resource:
+            if subject.kind == SubjectKind.NODE and finding.resource:
                 found[at[subject.name]] = True
                 horizon = finding.horizon_seconds or horizon
         every = np.arange(len(found), dtype=np.int32)

@@ -66,7 +66,8 @@ class Usage:
 class World:
     """`snapshot` is the cluster at `begin`; usage is known from long before until `end` (unix seconds, whole steps).
 
-    `others` are histories of further signals, by name: nothing that is done changes them.
+    `others` are histories of further signals, by name: nothing that is done changes them. `problems` say why histories
+    are not whole, so that in life nobody acts on them.
     """
 
     snapshot: ClusterSnapshot
@@ -74,6 +75,7 @@ class World:
     begin: int
     end: int
     others: Mapping[str, History]
+    problems: tuple[str, ...] = ()
 
     @property
     def clock(self) -> Usage:
@@ -130,7 +132,8 @@ def world_of(
         raise UsageError(f"there is nothing between {instant(started)} and {instant(ended)}; {span}")
     usage = {name: _usage(snapshot, history) for name, history in known.items()}
     others = {name: history for name, history in histories.items() if name not in known}
-    return World(_set_back(snapshot, float(started)), usage, started, ended, others)
+    problems = tuple(f"history of {name}: {text}" for name, one in sorted(known.items()) for text in one.problems)
+    return World(_set_back(snapshot, float(started)), usage, started, ended, others, problems)
 
 
 def _beside(cpu: History, history: History) -> History:

@@ -107,6 +107,14 @@ def test_what_is_odd_is_said() -> None:
     assert "HotNodes does not run: no history of memory" in notes
 
 
+def test_a_history_that_is_not_whole_is_said() -> None:
+    known = histories()
+    torn = replace(known["cpu"], complete=False, problems=("2 of 7 days are missing",))
+    world = world_of(snapshot(), {**known, "cpu": torn}, BEGIN, END)
+    notes = replay_of(world, rules_of(ALL, snapshot()), [("p", ALL)], (0,)).notes
+    assert any(note.startswith("history of cpu: 2 of 7 days are missing; in life") for note in notes)
+
+
 def test_what_strategies_are_not_given_is_said() -> None:
     taken, known = ODD["GPUs with history"]
     world = world_of(taken, known, BEGIN, END)

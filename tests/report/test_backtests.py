@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,6 +29,9 @@ from descheduler.report.backtests.page import to_html, tuning_to_html
 from descheduler.report.cells import Terminal, plain
 from descheduler.report.serial import to_indented_json
 from report.test_page import outline
+
+if TYPE_CHECKING:
+    from controlplane.browser import Browser
 
 EVIL = "<script>alert(1)</script>"
 REPLAY = Replay(
@@ -149,3 +154,14 @@ def test_the_chart_names_what_was_tried_and_leaves_short_walks_out() -> None:
     assert "t1: HotNodes.x=1" in chart
     assert "as is: as it is" in chart
     assert "t3" not in chart
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", [to_html(backtest()), tuning_to_html(tuning())], ids=["backtest", "tuning"])
+def test_no_page_makes_the_browser_complain(browser: Browser, tmp_path: Path, page: str) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(page, encoding="utf-8")
+    browser.open(file)
+    assert browser.console_errors() == []
+    assert browser.run("return document.querySelector('figure svg').getBoundingClientRect().width") > 600
+    assert browser.run("return document.documentElement.scrollWidth <= window.innerWidth")

@@ -24,7 +24,8 @@ class LowNodeLoad:
     """Thresholds are fractions, as in its sample configuration.
 
     `passes` of its loop end in one step of a walk (its documentation has one a minute); each counts for the detector,
-    which trips after more than `abnormal` hot ones in a row, and pods are evicted in the last of them.
+    which trips after more than `abnormal` hot ones in a row. What all of them evict goes in the last: no more than
+    `most_per_node` in each, which have moved by the next.
     """
 
     low: Mapping[str, float] = field(default_factory=lambda: {"cpu": 0.45, "memory": 0.55})
@@ -77,7 +78,7 @@ class _Run:
         found = sight.snapshot.pods
         ranked = sorted(pods, key=lambda p: (found[p].priority, -room.closeness(p, node), -found[p].created))
         for pod in ranked:
-            if gone >= self.args.most_per_node or not room.goes_on(node):
+            if gone >= self.args.most_per_node * self.args.passes or not room.goes_on(node):
                 return
             if room.workload_allows(pod) and sight.evict(pod):
                 room.take(pod, node)

@@ -105,7 +105,7 @@ def tuned(doc: Tuning) -> str:
     what = settings(best) or "the policy as it is"
     moved = fmt.plural(round(best.figures["restarts"].mean, 1), "restart")
     return (
-        f"With a restart worth {fmt.number(doc.price_minutes)} hot minutes, {what} does best: hot for "
+        f"With a restart worth {fmt.plural(doc.price_minutes, 'hot minute')}, {what} does best: hot for "
         f"{_minutes(best.figures['hot_minutes'].mean)} after {moved}; without anybody "
         f"{_minutes(doc.nobody['hot_minutes'].mean)}."
     )
