@@ -39,7 +39,7 @@ def test_a_pod_that_the_plan_moves() -> None:
 def test_a_node_with_its_finding() -> None:
     told = explained("node", "n1")
     assert check(told, "cpu").passed is False
-    assert "p90 cpu" in check(told, "finding").text
+    assert "p95 cpu" in check(told, "finding").text
     assert "4 of 6 may move" in check(told, "pods").text
 
 

@@ -19,14 +19,15 @@ class HotNodesArgs(StrategyArgs):
     """Fraction of allocatable, by resource, above which a node is hot."""
     pools: dict[str, dict[str, Fraction]] = Field(default_factory=dict)
     """Thresholds by pool, laid over `thresholds`."""
-    quantile: Fraction = 0.9
+    quantile: Fraction = 0.95
     """Quantile of the forecast by which a node is hot: an alarm, and the higher it is the more of them are false."""
     clearance: Fraction = 0.03
     """A hot node is cooled to this far below its threshold, so that noise does not make it hot again."""
     headroom: Fraction = 0.05
     """A destination must stay this far below its threshold."""
     destination_quantile: Fraction = 0.95
-    """Quantile of the forecast by which a destination must: a promise, so higher than that of the alarm."""
+    """Quantile of the forecast by which a destination must. The alarm's counts where that is higher, for who comes
+    must not make a node hot."""
     horizon: Duration = timedelta(hours=1)
     """How far ahead to look."""
     min_duration: Duration = timedelta(minutes=15)
@@ -42,3 +43,8 @@ class HotNodesArgs(StrategyArgs):
     """Accepted probability that a pod lands on its source or on a node that it would make hot."""
     weight: float = Field(default=4.0, gt=0)
     """Worth of one core-second (or the same share of memory) of excess, in core-seconds of restarted work."""
+
+    @property
+    def promise(self) -> float:
+        """The quantile by which destinations are judged."""
+        return max(self.quantile, self.destination_quantile)

@@ -104,6 +104,6 @@ class Exchange:
             loads = self._view.loads[resource]
             comes = loads.of_pods(np.array([pod], np.int32), remade=True)
             vectors = state.vectors(resource, at[:1]) + comes - loads.of_pods(others)
-            level = loads.hottest(vectors, at, self._args.destination_quantile, self._meter.seconds)
+            level = loads.hottest(vectors, at, self._args.promise, self._meter.seconds)
             cool &= (level <= limit[node] - self._args.headroom) & ~loads.unknown[node]
         return cool

@@ -88,7 +88,7 @@ class Thermometer:
     def warmth(self, state: Scenario, nodes: Positions, plus: int | None = None) -> Floats:
         """[R, K] how warm nodes become as destinations: their highest point within the horizon, by resource of
         `limits`, with a pod more if one is given."""
-        by = (state.hottest(r, nodes, self._args.destination_quantile, self.seconds, plus=plus) for r in self.limits)
+        by = (state.hottest(r, nodes, self._args.promise, self.seconds, plus=plus) for r in self.limits)
         return np.array(list(by), np.float64).reshape(len(self.limits), len(nodes))
 
     def rooms(self, state: Scenario, nodes: Positions) -> Floats:
@@ -167,7 +167,7 @@ class Thermometer:
 
 
 def stretch(above: Mask) -> tuple[int, int]:
-    """The first stretch above the threshold: where it begins and how many steps it lasts (0: there is none); short dips
+    """The first stretch of steps [H] above the threshold: where it begins and how many steps it lasts (0: there is none); short dips
     do not end it."""
     steps = np.flatnonzero(above)
     if not steps.size:

@@ -48,7 +48,7 @@ class _Search:
         self._found: dict[FindingKey, Cure | Hot | Observation] = {}
         places = None
         if self._hot and view.landing.chosen:
-            places = Places(view, self._meter, self._begin, args.destination_quantile)
+            places = Places(view, self._meter, self._begin, args.promise)
         self._curing = Curing(view, args, self._meter, places)
         self._assignment = Assignment(view, self._meter, places) if places is not None else None
 
