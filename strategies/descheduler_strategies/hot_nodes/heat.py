@@ -167,8 +167,8 @@ class Thermometer:
 
 
 def stretch(above: Mask) -> tuple[int, int]:
-    """The first stretch of steps [H] above the threshold: where it begins and how many steps it lasts (0: there is none); short dips
-    do not end it."""
+    """The first stretch of steps [H] above the threshold: where it begins and how many steps it lasts (0: there is
+    none); short dips do not end it."""
     steps = np.flatnonzero(above)
     if not steps.size:
         return 0, 0
