@@ -36,7 +36,7 @@ def executed(pages: Pages) -> list[Mapping[str, Any]]:
     return [one for one in found if one]
 
 
-def test_hot_nodes_are_cooled_where_the_report_says_and_stay_cool(world: World) -> None:
+def test_hot_nodes_are_cooled_where_the_report_says_and_stay_cool_and_a_backtest_says_the_same(world: World) -> None:
     kubeconfig = world.install("active-directed")
     world.client.wait_for(lambda: wrong(world.plane) == "", what="the admission policy to be in force")
     before = hot_nodes.loads(world.client.list("Pod", "default"))
@@ -45,6 +45,7 @@ def test_hot_nodes_are_cooled_where_the_report_says_and_stay_cool(world: World) 
     foreseen = world.plan(kubeconfig)
     assert foreseen["landing"] == "directed"
     assert {f["subject"]: f["outcome"] for f in foreseen["findings"]} == {f"node/{node}": "cured" for node in HOT}
+    recording = world.record(kubeconfig)
     moves = [pod for action in foreseen["actions"] for pod in action["pods"]]
     assert len(moves) == len(HOT)
     assert {pod["destination"] for pod in moves} <= set(COOL)
@@ -67,6 +68,12 @@ def test_hot_nodes_are_cooled_where_the_report_says_and_stay_cool(world: World) 
     assert {node: loads[node] for node in WARM} == {node: before[node] for node in WARM}
     assert (after["findings"], after["actions"]) == ([], [])
     assert (directions(world.client), intents(world.client)) == ({}, {})
+
+    replayed = {one["name"]: one["figures"] for one in world.backtest(recording, "--from", "-2h")["contenders"]}
+    assert replayed["nobody"]["hot_minutes"]["mean"] >= len(HOT) * 110  # of two hours
+    ours = replayed[world.policy.name]
+    told = {key: ours[key]["mean"] for key in ("evictions", "hot_minutes", "caused", "pending_minutes")}
+    assert told == {"evictions": len(pods), "hot_minutes": 0, "caused": 0, "pending_minutes": 0}
 
 
 def test_without_it_the_same_moves_are_refused(world: World) -> None:

@@ -80,6 +80,23 @@ class World:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
+    def record(self, kubeconfig: Path) -> Path:
+        """The cluster as it is, and its history."""
+        path = self._folder / "recording"
+        done = subprocess.run(
+            self.command("record", "-o", str(path), kubeconfig=kubeconfig), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return path
+
+    def backtest(self, recording: Path, *more: str) -> dict[str, Any]:
+        """What the policy would have made of the recorded time."""
+        words = [*COMMAND, "backtest", str(recording), "--policy", str(self.policy), "-o", "json", *more]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
     @contextmanager
     def running(self, mode: str, kubeconfig: Path, *more: str) -> Iterator[Pages]:
         """The controller as a process with `more` arguments, stopped by SIGTERM; what it serves."""
