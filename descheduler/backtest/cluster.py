@@ -13,6 +13,7 @@ import numpy as np
 
 from descheduler.gangs import resolve
 from descheduler.model.arrays import Floats, Positions
+from descheduler.model.directing import direction_of
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.remaking import Replacement
 from descheduler.model.snapshot import ClusterSnapshot
@@ -256,8 +257,8 @@ class _Landing:
         if held >= 0:
             target = held
         else:
-            controller = self._state.placement.snapshot.pods[pod].controller_uid
-            likely = self._state.likely(pod, self._steered, self._directed.get(controller, ()))
+            key = direction_of(self._state.placement.snapshot.pods[pod])
+            likely = self._state.likely(pod, self._steered, self._directed.get(key, ()))
             if not likely:
                 return NOBODY
             target = likely[_drawn(self._rng, [share for _, share in likely])][0]
@@ -287,12 +288,12 @@ def _drawn(rng: np.random.Generator, shares: Sequence[float]) -> int:
 def _directions(
     snapshot: ClusterSnapshot, going: Sequence[Departure], position: Positions
 ) -> dict[str, tuple[int, ...]]:
-    """By uid of the controller: directions name it, so that all it makes meanwhile prefers the nodes of all."""
+    """By key: of one controller, all that it makes meanwhile prefers the nodes of all, but for pods with names."""
     out: dict[str, tuple[int, ...]] = {}
     for one in going:
         if one.towards:
-            uid = snapshot.pods[int(position[one.slot])].controller_uid
-            out[uid] = tuple(dict.fromkeys((*out.get(uid, ()), *one.towards)))
+            key = direction_of(snapshot.pods[int(position[one.slot])])
+            out[key] = tuple(dict.fromkeys((*out.get(key, ()), *one.towards)))
     return out
 
 

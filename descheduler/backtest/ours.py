@@ -73,7 +73,11 @@ class Run:
     _wave_at: float = 0.0
 
     def act(self, cluster: Cluster, meter: Meter, now: float) -> None:
-        """A cycle when it is time for one, and the waves that begin before the step is over."""
+        """A cycle when it is time for one, and the waves that begin before the step is over; late ones are checked by
+        history that is read anew."""
+        if self._waves:
+            observed = Observed(cluster.snapshot(now), meter.histories(cluster, now), now)
+            self._profiles = profile(observed, self._profiles)
         if not self._waves and now >= self._next:
             self._plan(cluster, meter, now)
             self._next = now + self.policy.interval.total_seconds()
