@@ -84,7 +84,7 @@ def member(gang: str, index: int) -> Object:
 
 
 def history(pods: Iterable[Object], now: float, rising: Collection[str] = ("web",)) -> Iterator[Series]:
-    """A week of use at five minutes: `rising` apps peak at 2.2 cores a pod in two hours, daily; others use little.
+    """A week of use at five minutes: `rising` apps peak at 2.2 cores a pod in 90 minutes, daily; others use little.
 
     The server knows half an hour of the future too, of which nobody asks before it is past: nothing is scraped here,
     and on a busy machine it may be minutes until a test comes to its plan.
@@ -104,7 +104,7 @@ def _cpu(rises: bool, times: NDArray[np.int64], last: int) -> NDArray[np.float64
     if not rises:
         return 0.3 * ripple
     # A daily bump of some hours whose slope begins now, so that nothing but a forecast sees it coming.
-    away = np.abs((times - (last + 7200) + 43200) % 86400 - 43200) / 3600.0
+    away = np.abs((times - (last + 5400) + 43200) % 86400 - 43200) / 3600.0
     return (0.4 + 1.8 * np.exp(-0.5 * (away / 1.2) ** 2)) * ripple
 
 

@@ -109,8 +109,8 @@ def test_the_alarm_has_a_quantile_of_its_own_and_destinations_a_higher_one() -> 
     assert quiet.findings == ()
     assert finding(alarmed).measure.startswith("p99 cpu")
     pods = [*busy(10, 0.8), replace(noisy, node="n2"), *busy(2, 0.5, "n2", "api")]
-    assert set(moves(plan_of(pods, nodes=2, destinationQuantile=0.7)).values()) == {"n2"}
-    assert moves(plan_of(pods, nodes=2, destinationQuantile=0.99)) == {}
+    assert set(moves(plan_of(pods, nodes=2, quantile=0.7, destinationQuantile=0.7)).values()) == {"n2"}
+    assert moves(plan_of(pods, nodes=2, quantile=0.7, destinationQuantile=0.99)) == {}
 
 
 @pytest.mark.parametrize(("steps", "moved"), [(5, True), (4, True), (3, False)])
