@@ -44,9 +44,17 @@ def brought_up_to_date(
 
 
 def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettings) -> bool:
-    """Whether the history is the one of the profiles or a few steps longer, and the same is asked of it."""
+    """Whether the history is the one of the profiles or a few steps longer, and the same is asked of it.
+
+    One that was not complete, as when a server took back what it had said, is fitted anew once it is.
+    """
     columns, seconds = history.values.shape[1], history.end - previous.origin
-    if not previous.keys or not columns or history.step != previous.step or seconds % history.step:
+    if (
+        not (previous.keys and previous.complete)
+        or not columns
+        or history.step != previous.step
+        or seconds % history.step
+    ):
         return False
     wanted = layout(history.step, settings.horizons, columns)
     return (

@@ -156,6 +156,14 @@ def test_another_question_or_another_history_is_fitted_anew() -> None:
     assert brought_up_to_date(coarse, QUICK, build(history(values), QUICK)).step == 2 * STEP
 
 
+def test_a_fit_to_a_history_that_was_taken_back_does_not_last() -> None:
+    lied = build(week(noise(2, 8) * np.float32(0.0), 0), QUICK)
+    assert brought_up_to_date(week(noise(2, 8), 1), QUICK, lied).fitted.at == lied.origin  # nobody has said otherwise
+    torn = brought_up_to_date(replace(week(noise(2, 8), 1), complete=False, problems=("read again",)), QUICK, lied)
+    whole = brought_up_to_date(week(noise(2, 8), 2), QUICK, torn)
+    assert whole.fitted.at == whole.origin
+
+
 def test_what_is_said_of_the_history_is_that_of_now() -> None:
     values = noise(1, 8)
     told = replace(
