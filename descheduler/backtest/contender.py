@@ -15,12 +15,12 @@ from descheduler.model.arrays import Floats32, Mask
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Foreseen:
-    """What a plan said of all N nodes at a time: which it `found`, and where it left no doubt that they stay below
-    `level` (NaN: nothing was said)."""
+    """What a plan said of all N nodes at a time: which it `found` hot, and by signal the `level` [N], a fraction of
+    allocatable, that they were not expected to pass within `horizon` seconds."""
 
     at: float
     found: Mask
-    level: dict[str, Floats32]  # by signal [N]
+    level: dict[str, Floats32]
     horizon: float
 
 

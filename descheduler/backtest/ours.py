@@ -34,6 +34,7 @@ from descheduler.second_validation import second_validation
 from descheduler_profiling.profiles import SignalProfiles
 
 _HOUR = 3600.0  # what is foreseen where no finding says how far ahead it looks
+_QUANTILE = 0.95  # of the highest load that is foreseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Run:
         view = outcome.view
         at = view.snapshot.node_index
         found = np.zeros(len(view.snapshot.nodes), np.bool_)
-        horizon, quantile = _HOUR, 0.95
+        horizon = _HOUR
         for row, finding in zip(plan.findings, outcome.findings.values(), strict=True):
             subject = Subject.read(row.subject)
             if subject.kind == SubjectKind.NODE and finding.resource:
@@ -128,7 +129,7 @@ class Run:
                 horizon = finding.horizon_seconds or horizon
         every = np.arange(len(found), dtype=np.int32)
         level = {
-            resource: loads.highest(loads.of_nodes(), every, quantile, horizon)
+            resource: loads.highest(loads.of_nodes(), every, _QUANTILE, horizon)
             for resource, loads in view.loads.items()
         }
         self.foreseen.append(Foreseen(now, found, level, horizon))

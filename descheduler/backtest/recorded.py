@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from descheduler.backtest.world import World, world_of
-from descheduler.model.snapshot import ClusterSnapshot
-from descheduler_profiling.series import History
+from descheduler.stored import stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +28,12 @@ class Recorded:
         return _world(self)
 
 
-@lru_cache(maxsize=1)
-def read(path: Path | None) -> tuple[ClusterSnapshot, Mapping[str, History]]:
-    """The cluster and its histories by signal. Raises RecordingError."""
-    if path is None:
-        from descheduler.example.example import example
-        from descheduler.kube.recording.wire_objects import cluster_objects
-
-        made = example()
-        return cluster_objects(made.objects, taken_at=made.taken_at, cluster=made.name).snapshot(), made.histories
-    from descheduler.kube.recording.files import read_recording
-    from descheduler_profiling.history.serial import history_from_bytes
-
-    recording = read_recording(path)
-    return recording.snapshot, {name: history_from_bytes(data) for name, data in recording.histories.items()}
+read = lru_cache(maxsize=1)(stored)
+"""What a recording, or the example, holds; read once in a process."""
 
 
 @lru_cache(maxsize=2)
 def _world(recorded: Recorded) -> World:
-    snapshot, histories = read(recorded.path)
-    wanted = {name: history for name, history in histories.items() if name in recorded.signals}
-    return world_of(snapshot, wanted, recorded.begin, recorded.end)
+    found = read(recorded.path)
+    wanted = {name: history for name, history in found.histories.items() if name in recorded.signals}
+    return world_of(found.snapshot, wanted, recorded.begin, recorded.end)

@@ -62,7 +62,7 @@ def recorded(
         both = "RECORDING and --example contradict each other: name one" if example else ""
         raise UsageError(both or "name a RECORDING, or --example: only what was recorded can be walked through")
     path = recording.resolve() if recording is not None else None
-    snapshot, _ = read(path)
+    snapshot = read(path).snapshot
     first, last = (moment(t, snapshot.taken_at, o) if t else None for t, o in ((begin, "--from"), (end, "--to")))
     if first is not None and last is not None and first >= last:
         raise UsageError(f"--from {begin} is not before --to {end}")

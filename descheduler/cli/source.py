@@ -135,19 +135,10 @@ def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects
 
 def stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
     """What the recording or the example holds, as of the time that is asked for."""
-    if options.recording is None:
-        from descheduler.example.example import example
-        from descheduler.kube.recording.wire_objects import cluster_objects
+    from descheduler.stored import stored as read_stored
 
-        made = example()
-        objects = cluster_objects(made.objects, taken_at=made.taken_at, cluster=made.name)
-        return objects, _as_of(options.at, objects.snapshot(), made.histories)
-    from descheduler.kube.recording.files import read_recording
-    from descheduler_profiling.history.serial import history_from_bytes
-
-    recording = read_recording(options.recording)
-    histories = {signal: history_from_bytes(data) for signal, data in recording.histories.items()}
-    return recording.objects, _as_of(options.at, recording.snapshot, histories)
+    found = read_stored(options.recording)
+    return found.objects, _as_of(options.at, found.snapshot, found.histories)
 
 
 def _as_of(at: str, taken: ClusterSnapshot, histories: Mapping[str, History]) -> Source:

@@ -90,7 +90,9 @@ class ClusterSnapshot:
     def beside(self, kind: str, found: CustomObject) -> ClusterSnapshot:
         """The same cluster with one more object of an optional kind, of which no pod, node or controller knows."""
         objects = {**self.objects, kind: (*self.objects.get(kind, ()), found)}
-        return self._like(replace(self, objects=objects))
+        seen = self._like(replace(self, objects=objects))
+        seen.__dict__.pop("_custom", None)  # the one thing worked out that it changes
+        return seen
 
     def _like(self, other: ClusterSnapshot) -> ClusterSnapshot:
         _ = self.columns, self._derived  # there before they are shared, so that both have them

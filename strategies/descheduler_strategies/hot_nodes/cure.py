@@ -78,6 +78,11 @@ class Curing:
         self._view, self._args, self._meter, self._places = view, args, meter, places
         self._exchange = Exchange(view, args, meter, places) if places is not None else None
 
+    def begin(self) -> None:
+        """A pass over the hot nodes begins: what may be tried in it is counted from here."""
+        if self._exchange is not None:
+            self._exchange.begin()
+
     def promise(self, state: Scenario, heat: Heat) -> float:
         """What cooling the node would be worth for its cost, if all who should leave found a place; 0: they would not
         cool it."""

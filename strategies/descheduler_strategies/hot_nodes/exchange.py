@@ -21,6 +21,9 @@ from descheduler_strategies.hot_nodes.places import Places
 
 NODES = 16  # nodes on which somebody might make place, for one pod
 OFFERS = 4  # pods that are asked to, the cheapest first
+MOST = 16
+"""Pods that somebody is looked for in one pass over the hot nodes. Where no node is cool enough, all pods of all hot
+nodes would be asked for, each at the price of many landings, and hardly one in vain less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,18 @@ class Exchange:
 
     def __init__(self, view: RebalanceView, args: HotNodesArgs, meter: Thermometer, places: Places) -> None:
         self._view, self._args, self._meter, self._places = view, args, meter, places
+        self._left = MOST
+
+    def begin(self) -> None:
+        """A pass over the hot nodes begins."""
+        self._left = MOST
 
     def make_place(self, state: Scenario, heat: Heat, pod: int) -> Relocation | None:
-        """The pod leaves the hot node, and another one its place to it; None where nobody does."""
-        if len(self._view.moving(pod)) > 1:
+        """The pod leaves the hot node, and another one its place to it; None where nobody does, or nobody is looked
+        for any more."""
+        if len(self._view.moving(pod)) > 1 or self._left <= 0:
             return None
+        self._left -= 1
         for offer in sorted(self._offers(state, heat, pod), key=lambda one: (one.cost, one.pod))[:OFFERS]:
             moved = self._tried(state, heat, pod, offer)
             if moved is not None:

@@ -57,6 +57,7 @@ class _Search:
         promise = {id(heat): fenced(partial(self._promise, heat), lambda _why: 0.0) for heat in self._hot}
         order = sorted(self._hot, key=lambda heat: (-promise[id(heat)], heat.node, heat.resource))
         state = self._begin
+        self._curing.begin()
 
         def look(heat: Heat) -> Iterator[Observation]:
             nonlocal state
@@ -108,6 +109,7 @@ class _Search:
         one = [HotOne(heat, self._curing.most(heat), self._curing.worth(heat)) for heat in hot]
         wishes = assignment.wishes(state, one)
         out: dict[FindingKey, Cure | Hot] = {}
+        self._curing.begin()
         for heat, wished in sorted(zip(hot, wishes, strict=True), key=lambda pair: not pair[1]):
             found = self._curing.follow(state, heat, wished) if wished else None
             out[heat.finding.key] = made = found or self._curing.cool(state, heat)
