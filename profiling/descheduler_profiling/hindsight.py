@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.layout import Layout
@@ -77,20 +78,25 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
     counts = _by_bucket(known, plan)
     out = np.empty((len(weights), rows, len(plan.buckets)), np.float32)
     filled = {name: _filled(past) for name, past in pasts.items()}
-    room = np.empty_like(usage.samples)
+    room, error = np.empty_like(usage.samples), np.empty_like(usage.samples)
     for i in range(len(weights)):
-        error = np.zeros_like(usage.samples)
+        error[:] = 0
+        flat = np.zeros(usage.size.shape, np.float32)
         for name, past in pasts.items():
             mine = [m for m, model in enumerate(MODELS) if model.samples == name]
-            weight = weights[i][:, mine]
-            margin = sum(np.nan_to_num(promised[m][i]) * weight[:, k, None] for k, m in enumerate(mine))
-            margin = np.where(past.known_size > 0, margin, np.float32(0))
-            share = np.ascontiguousarray(np.broadcast_to(weight.sum(axis=1)[:, None], margin.shape))
+            margin = np.zeros(usage.size.shape, np.float32)
+            for m in mine:
+                margin += np.nan_to_num(promised[m][i]) * weights[i, :, m, None]
+            margin *= past.known_size > 0
+            share = np.repeat(weights[i][:, mine].sum(axis=1), blocks).reshape(rows, blocks)
             np.multiply(filled[name], share, out=room)
-            room -= margin
-            if past.scale is not None:
+            if past.scale is None:
+                flat += margin
+            else:
+                room -= margin
                 room *= past.scale
             error += room
+        error -= flat
         hit = error <= 0
         if usage.known is not None:
             hit &= usage.known
@@ -103,12 +109,13 @@ def _filled(past: Past) -> Floats32:
     return past.samples if past.known is None else np.where(past.known, past.samples, np.float32(0))
 
 
-def _days(mask: Mask) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _days(mask: Mask) -> NDArray[np.uint8]:
     """How many days [W, S, G] have it, of [W, J, S, G]."""
-    return np.add.reduce(mask.view(np.uint8), axis=1, dtype=np.uint8)
+    out: NDArray[np.uint8] = np.add.reduce(mask.view(np.uint8), axis=1, dtype=np.uint8)
+    return out
 
 
-def _by_bucket(days: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], plan: Layout) -> Floats32:
+def _by_bucket(days: NDArray[np.uint8], plan: Layout) -> Floats32:
     """Sums [S, B] of [W, S, G] over the steps of each bucket."""
     in_order = days.transpose(1, 2, 0).reshape(days.shape[1], -1)
     parts = [in_order[:, b.first - 1 : b.last].sum(axis=1, dtype=np.float32) for b in plan.buckets]

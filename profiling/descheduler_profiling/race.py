@@ -112,7 +112,7 @@ def _with_level(values: Floats32, made: Features, young: NDArray[np.bool_], per_
     """Relative to the smooth seasonal profile, moved half of the way to the level of the last day."""
     columns = values.shape[1]
     season = made.season[:, :columns]
-    error = np.float32(0.5) * (made.mean(DAY) - trailing(made.season_sums, per_day))
+    error = np.float32(0.5) * trailing(made.sums - made.season_sums, per_day)
     rest = values - season
     lead = (3 * per_day) // 4
     if columns > lead:

@@ -80,7 +80,9 @@ def _blend(sets: Mapping[str, Samples], now: Sequence[Floats32], weights: Floats
     out = np.zeros((*weights.shape[:2], per_day), np.float32)
     for name, one in sets.items():
         mine = _models_of(name)
-        margin = sum(np.nan_to_num(now[m]) * weights[..., m, None] for m in mine)
+        margin = np.zeros((*out.shape[:2], max(now[m].shape[-1] for m in mine)), np.float32)
+        for m in mine:
+            margin += np.nan_to_num(now[m]) * weights[..., m, None]
         above = np.repeat(margin, per_day // margin.shape[-1], axis=-1)
         if one.ahead_scale is not None:
             above *= one.ahead_scale

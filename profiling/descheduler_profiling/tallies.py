@@ -18,8 +18,8 @@ from descheduler.model.arrays import Floats32, Ints
 
 PARTS = 3  # of a block: of each, one sample and the largest are in the thinned copy
 SHARES: NDArray[np.float64] = np.concatenate(
-    [np.linspace(0, 0.55, 10, False), np.linspace(0.55, 0.8, 8, False), np.linspace(0.8, 0.9, 8, False),
-     np.linspace(0.9, 0.96, 8, False), np.linspace(0.96, 1, 15)]
+    [np.linspace(0, 0.5, 6, False), np.linspace(0.5, 0.75, 6, False), np.linspace(0.75, 0.95, 14, False),
+     np.linspace(0.95, 1, 10)]
 )[1:]  # fmt: skip
 """Where in the thinned copy the K edges stand; the last is the largest sample."""
 FRESH = 0.3  # finite-sample correction, in weights of a new sample
@@ -95,13 +95,12 @@ def _last_alike(ordered: Floats32) -> Ints:
 
 def _counted(samples: Floats32, edges: Floats32) -> Floats32:
     steps, *shape = samples.shape
-    flat = samples.reshape(steps, -1)
+    flat = samples.reshape(steps, shape[0], -1)
     under = np.empty(flat.shape, np.bool_)
-    counts = np.empty((edges.shape[1], flat.shape[1]), np.min_scalar_type(steps))
-    for k in range(len(counts)):
-        edge = np.ascontiguousarray(np.broadcast_to(edges[:, k, None], shape)).ravel()
+    counts = np.empty((edges.shape[1], *flat.shape[1:]), np.min_scalar_type(steps))
+    for edge, count in zip(np.repeat(edges.T, shape[-1], axis=1), counts, strict=True):
         np.less_equal(flat, edge, out=under)
-        np.add.reduce(under.view(np.uint8), axis=0, out=counts[k], dtype=counts.dtype)
+        np.add.reduce(under.view(np.uint8), axis=0, out=count, dtype=counts.dtype)
     return counts.astype(np.float32).reshape(-1, *shape)
 
 
@@ -125,8 +124,8 @@ def margins(decay: Decay, made: Tally, levels: Sequence[float], past: int) -> Fl
             mass[age] = state
     total = mass[:, -1]
     fresh = np.float32(FRESH * kernel.mean())
-    wanted = [np.minimum(np.float32(level) * (total + fresh), total * np.float32(0.99999)) for level in levels]
-    return np.stack([_values(made, mass, one) for one in wanted])
+    quantiles = np.array(levels, np.float32)[:, None, None, None]
+    return _values(made, mass, np.minimum(quantiles * (total + fresh), total * np.float32(0.99999)))
 
 
 def _kernel(decay: Decay, blocks: int) -> Floats32:
@@ -141,16 +140,24 @@ def _kernel(decay: Decay, blocks: int) -> Floats32:
 
 
 def _values(made: Tally, mass: Floats32, wanted: Floats32) -> Floats32:
-    """The sample at a wanted cumulative weight [O, S, G']; NaN where there is no weight at all."""
-    under = (mass < wanted[:, None]).view(np.uint8)
-    found = np.minimum(np.add.reduce(under, axis=1, dtype=np.uint8), mass.shape[1] - 1).astype(np.intp)
-    before = np.maximum(found - 1, 0)
-    upper = np.take_along_axis(mass, found[:, None], axis=1)[:, 0]
-    lower = np.where(found > 0, np.take_along_axis(mass, before[:, None], axis=1)[:, 0], np.float32(0))
-    share = np.clip((wanted - lower) / np.maximum(upper - lower, np.float32(1e-12)), 0, 1)
-    rows = np.arange(mass.shape[2])[:, None]
-    first = np.where(found > 0, made.last[rows, before] + 1, 0)
-    size = made.last[rows, found] + 1 - first
-    at = first + np.maximum(np.ceil(share * size).astype(np.intp) - 1, 0)
-    out: Floats32 = np.where(wanted > 0, made.ordered[rows, at], np.float32(np.nan))
+    """The sample at a wanted cumulative weight [Q, O, S, G'] of `mass` [O, K, S, G']; NaN where there is none at all."""
+    origins, edges, rows, blocks = mass.shape
+    found = np.empty(wanted.shape, np.uint8)
+    for level, under in zip(wanted, found, strict=True):
+        np.add.reduce((mass < level[:, None]).view(np.uint8), axis=1, dtype=np.uint8, out=under)
+    edge = np.minimum(found, edges - 1).astype(np.intp)
+    before = np.maximum(edge - 1, 0)
+    size = rows * blocks
+    here = np.arange(origins)[:, None] * (edges * size) + np.arange(size)
+    here = here.reshape(origins, rows, blocks)
+    upper = mass.take(edge * size + here)
+    inside = edge > 0
+    lower = mass.take(before * size + here) * inside
+    share = (wanted - lower) / np.maximum(upper - lower, np.float32(1e-12))
+    row = np.arange(rows)[:, None] * edges
+    first = (made.last.take(before + row) + 1) * inside
+    last = made.last.take(edge + row)
+    at = first + np.ceil(share * (last + 1 - first)).astype(np.intp) - 1
+    at = np.clip(at, first, last) + np.arange(rows)[:, None] * made.ordered.shape[1]
+    out: Floats32 = np.where(wanted > 0, made.ordered.take(at), np.float32(np.nan))
     return out
