@@ -61,7 +61,9 @@ class Past:
         short = (room.sum(axis=0) - self.size * margin).sum(axis=2)
         over = self.total - (self.known_size * margin).sum(axis=2)
         with np.errstate(invalid="ignore", divide="ignore"):
-            out: Floats32 = np.where(self.count > 0, (np.float32(level) * over - short) / self.count, np.float32(np.nan))
+            out: Floats32 = np.where(
+                self.count > 0, (np.float32(level) * over - short) / self.count, np.float32(np.nan)
+            )
         return np.maximum(out, np.float32(0))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.features import Features, fill
 from descheduler_profiling.seasons import seasonal
-from descheduler_profiling.settings import DAY, HOUR
+from descheduler_profiling.settings import HOUR
 from descheduler_profiling.tallies import Decay
 from descheduler_profiling.windows import trailing
 

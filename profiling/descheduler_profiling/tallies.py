@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def tally(values: Floats32, per_day: int, blocks: int) -> Tally:
 def _thinned(samples: Floats32, *, whole: bool) -> Floats32:
     steps, _, rows, _ = samples.shape
     bounds = np.linspace(0, steps, min(PARTS, steps) + 1).astype(int).tolist()
-    parts = [slice(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+    parts = [slice(first, last) for first, last in pairwise(bounds)]
     known = samples if whole else np.where(samples < np.inf, samples, np.float32(-np.inf))
     out = np.stack([*(samples[(p.start + p.stop) // 2] for p in parts), *(known[p].max(axis=0) for p in parts)])
     if not whole:
@@ -140,7 +141,7 @@ def _kernel(decay: Decay, blocks: int) -> Floats32:
 
 
 def _values(made: Tally, mass: Floats32, wanted: Floats32) -> Floats32:
-    """The sample at a wanted cumulative weight [Q, O, S, G'] of `mass` [O, K, S, G']; NaN where there is none at all."""
+    """The samples at wanted cumulative weights [Q, O, S, G'] of `mass` [O, K, S, G']; NaN where there is no weight."""
     origins, edges, rows, blocks = mass.shape
     found = np.empty(wanted.shape, np.uint8)
     for level, under in zip(wanted, found, strict=True):
