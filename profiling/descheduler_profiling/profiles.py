@@ -124,6 +124,17 @@ class SignalProfiles:
         """Whether models raced for the forecasts of single workloads."""
         return int(self.shapes.shape[1]) > 0
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept, names left out."""
+        seasons = self.fitted.seasons
+        kept = (
+            *(self.vectors, self.confidence, self.levels, self.shapes, self.scales, self.peaks, self.shares),
+            *(self.losses, self.coverage, seasons.forecast, seasons.gain, self.fitted.coefficients),
+            *(self.fitted.at, self.fitted.confidence, self.fitted.missed, self.fitted.lent),
+        )
+        return sum(each.nbytes for each in kept)
+
     @cached_property
     def _rows(self) -> dict[WorkloadKey, int]:
         return {key: row for row, key in enumerate(self.keys)}
