@@ -38,14 +38,18 @@ class Features:
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
-        level = trailing_at(self.sums, columns_of(WEEK, self.step), origins)
+        distinct, index = np.unique(origins, return_inverse=True)
+        week = trailing_at(self.sums, columns_of(WEEK, self.step), distinct)
+        known = np.empty((len(week), len(OF_ORIGINS), len(distinct)), np.float32)
+        known[:, 0] = trailing_at(self.season_sums, columns_of(HOUR, self.step), distinct)
+        for at, seconds in enumerate(LEVELS.values(), 1):
+            known[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), distinct)
+        known -= week[:, None]
+        level = week.take(index, axis=1)
         out = np.empty((len(level), len(NAMES), len(origins)), np.float32)
-        out[:, 0] = self.season.take(targets, axis=1)
-        out[:, 1] = self.exact.take(targets, axis=1)
-        out[:, 2] = trailing_at(self.season_sums, columns_of(HOUR, self.step), origins)
-        for at, seconds in enumerate(LEVELS.values(), 3):
-            out[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), origins)
-        out -= level[:, None]
+        out[:, 0] = self.season.take(targets, axis=1) - level
+        out[:, 1] = self.exact.take(targets, axis=1) - level
+        known.take(index, axis=2, out=out[:, len(OF_TARGETS) :], mode="clip")
         return out, level
 
     def mean(self, seconds: int) -> Floats32:

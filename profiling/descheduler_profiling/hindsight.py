@@ -16,13 +16,15 @@ from descheduler_profiling.tallies import by_block
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Samples of past days, newest first [W, J, S, G], infinite where unknown; usage is `scale` (None: 1) times that.
+    """Samples of past days, newest first [W, J, S, G], NaN where unknown; usage is `scale` (None: 1) times that.
 
-    `known` None when all are; `known_size` and `size` [J, S, G] are the sums of scales over the W steps, of those that
-    are known and of all; `total` [J, S] is the sum of what is known, in the unit of usage.
+    `known` None when all are, else `filled` has 0 for the others; `known_size` and `size` [J, S, G] are the sums of
+    scales over the W steps, of those that are known and of all; `total` and `count` [J, S] are of what is known: the
+    sum in the unit of usage, and the number.
     """
 
     samples: Floats32
+    filled: Floats32
     scale: Floats32 | None
     known: Mask | None
     known_size: Floats32
@@ -34,30 +36,28 @@ class Past:
     def of(cls, samples: Floats32, made: Samples, per_day: int, past: int) -> Past:
         """The newest `past` days of samples [W, D, S, G] as they were tallied."""
         steps, _, _, blocks = samples.shape
-        mine = np.ascontiguousarray(samples[:, :past])
-        scale = None
+        mine, scale = samples[:, :past], None
         if made.scale is not None:
             scale = by_block(made.scale[:, -past * per_day :], per_day, blocks)
-        known: Mask | None = mine < np.inf
-        if known is not None and known.all():
-            known = None
         flat = np.full(mine.shape[1:], steps, np.float32)
-        size = flat if scale is None else scale.sum(axis=0)
-        there = mine if known is None else np.where(known, mine, np.float32(0))
-        known_size, count = size, flat
-        if known is not None:
+        size = known_size = flat if scale is None else scale.sum(axis=0)
+        filled, known, count = mine, None, flat
+        unknown = np.isnan(mine)
+        if unknown.any():
+            known = ~unknown
+            filled = np.where(known, mine, np.float32(0))
             count = known.sum(axis=0, dtype=np.float32)
             known_size = count if scale is None else np.where(known, scale, np.float32(0)).sum(axis=0)
-        total = (there if scale is None else there * scale).sum(axis=(0, 3))
-        return cls(mine, scale, known, known_size, size, total, count.sum(axis=2))
+        total = (filled if scale is None else filled * scale).sum(axis=(0, 3))
+        return cls(mine, filled, scale, known, known_size, size, total, count.sum(axis=2))
 
     def loss(self, margin: Floats32, level: float, room: Floats32) -> Floats32:
         """Mean pinball loss [J, S] of margins [J, S, G'], NaN on days without a sample; `room` is as the samples."""
         margin = np.ascontiguousarray(np.broadcast_to(margin, self.size.shape))
-        np.minimum(self.samples, margin, out=room)
+        # The lesser of an unknown sample and a margin is the margin, which `size` takes away again.
+        np.fmin(self.samples, margin, out=room)
         if self.scale is not None:
             np.multiply(room, self.scale, out=room)
-        # The minimum of an unknown sample and a margin is the margin, which `size` takes away again.
         short = (room.sum(axis=0) - self.size * margin).sum(axis=2)
         over = self.total - (self.known_size * margin).sum(axis=2)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -79,8 +79,7 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
     known = np.full(shape, len(usage.size), np.uint8) if usage.known is None else _days(usage.known)
     counts = _by_bucket(known, plan)
     out = np.empty((len(weights), rows, len(plan.buckets)), np.float32)
-    filled = {name: _filled(past) for name, past in pasts.items()}
-    room, error = np.empty_like(usage.samples), np.empty_like(usage.samples)
+    room, error = np.empty(usage.samples.shape, np.float32), np.empty(usage.samples.shape, np.float32)
     for i in range(len(weights)):
         error[:] = 0
         flat = np.zeros(usage.size.shape, np.float32)
@@ -91,7 +90,7 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
                 margin += np.nan_to_num(promised[m][i]) * weights[i, :, m, None]
             margin *= past.known_size > 0
             share = np.repeat(weights[i][:, mine].sum(axis=1), blocks).reshape(rows, blocks)
-            np.multiply(filled[name], share, out=room)
+            np.multiply(past.filled, share, out=room)
             if past.scale is None:
                 flat += margin
             else:
@@ -105,10 +104,6 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
         hits = _by_bucket(_days(hit), plan)
         out[i] = np.where(counts > 0, hits / np.maximum(counts, 1), np.float32(np.nan))
     return out
-
-
-def _filled(past: Past) -> Floats32:
-    return past.samples if past.known is None else np.where(past.known, past.samples, np.float32(0))
 
 
 def _days(mask: Mask) -> NDArray[np.uint8]:

@@ -87,7 +87,7 @@ def samples(values: Floats32, made: Features, per_day: int) -> dict[str, Samples
         ("envelope", seasonal(envelope, made.first, per_day, per_day, HALF_LIFE_DAYS), young),
     ):
         rest = values - base[:, :columns]
-        rest[unripe] = np.nan
+        np.copyto(rest, np.float32(np.nan), where=unripe)
         out[name] = Samples(_days(rest, per_day), base[:, columns:])
     out["season and level"] = _with_level(values, made, young, per_day)
     out["own spread"] = _own_spread(out["season and level"], per_day)
@@ -97,10 +97,10 @@ def samples(values: Floats32, made: Features, per_day: int) -> dict[str, Samples
 def _own_spread(rest: Samples, per_day: int) -> Samples:
     """The same, in units of the size that the errors upward have at that time of the day (half of their mean at
     least)."""
-    size = np.maximum(rest.values, np.float32(0))
+    size = np.maximum(rest.values, np.float32(0))  # not known where the values are not
     known = np.isfinite(size)
     mean = np.where(known, size, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    filled, first = fill(np.where(known, size, np.float32(np.nan)))
+    filled, first = fill(size)
     profile = seasonal(filled, first, per_day, per_day, HALF_LIFE_DAYS)
     least = 0.5 * mean + 1e-6 * np.abs(rest.ahead).mean(axis=1) + 1e-12
     scale = np.maximum(profile, least.astype(np.float32)[:, None])
@@ -117,7 +117,7 @@ def _with_level(values: Floats32, made: Features, young: NDArray[np.bool_], per_
     lead = (3 * per_day) // 4
     if columns > lead:
         rest[:, lead:] -= error[:, : columns - lead]
-    rest[young] = np.nan
+    np.copyto(rest, np.float32(np.nan), where=young)
     return Samples(_days(rest, per_day), made.season[:, columns : columns + per_day] + error[:, -1:])
 
 

@@ -56,7 +56,7 @@ def select(
     for name, one in sets.items():
         counted = tally(one.values, per_day, blocks)
         pasts[name] = lived = Past.of(counted.samples, one, per_day, past)
-        room = np.empty_like(lived.samples)
+        room = np.empty(lived.samples.shape, np.float32)
         for m in _models_of(name):
             promised[m] = margins(MODELS[m].decay, counted, levels, past)
             for i, level in enumerate(levels):
