@@ -48,8 +48,8 @@ class Past:
             filled = np.where(known, mine, np.float32(0))
             count = known.sum(axis=0, dtype=np.float32)
             known_size = count if scale is None else np.where(known, scale, np.float32(0)).sum(axis=0)
-        total = (filled if scale is None else filled * scale).sum(axis=(0, 3))
-        return cls(mine, filled, scale, known, known_size, size, total, count.sum(axis=2))
+        total = (filled if scale is None else filled * scale).sum(axis=0)
+        return cls(mine, filled, scale, known, known_size, size, _of_day(total), _of_day(count))
 
     def loss(self, margin: Floats32, level: float, room: Floats32) -> Floats32:
         """Mean pinball loss [J, S] of margins [J, S, G'], NaN on days without a sample; `room` is as the samples."""
@@ -58,8 +58,8 @@ class Past:
         np.fmin(self.samples, margin, out=room)
         if self.scale is not None:
             np.multiply(room, self.scale, out=room)
-        short = (room.sum(axis=0) - self.size * margin).sum(axis=2)
-        over = self.total - (self.known_size * margin).sum(axis=2)
+        short = _of_day(room.sum(axis=0) - self.size * margin)
+        over = self.total - _of_day(self.known_size * margin)
         with np.errstate(invalid="ignore", divide="ignore"):
             out: Floats32 = np.where(
                 self.count > 0, (np.float32(level) * over - short) / self.count, np.float32(np.nan)
@@ -67,11 +67,17 @@ class Past:
         return np.maximum(out, np.float32(0))
 
 
+def _of_day(blocks: Floats32) -> Floats32:
+    """Sums [J, S] of [J, S, G]; as a product, for few numbers are summed at a time."""
+    out: Floats32 = blocks @ np.ones(blocks.shape[2], np.float32)
+    return out
+
+
 def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
     """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
 
-    `promised` [Q, J, S, G'] by model. Weights [Q, S, M] sum to one, so the error of the blend is the weighted sum of
-    the errors; a model has no part in blocks where it knows nothing.
+    `promised` [Q, J, S, G'] by model, 0 where a model had no sample. Weights [Q, S, M] sum to one, so the error of the
+    blend is the weighted sum of the errors; a model has no part in blocks where it knows nothing.
     """
     usage = pasts["usage"]
     steps, _, rows, blocks = usage.samples.shape
@@ -87,10 +93,10 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
             mine = [m for m, model in enumerate(MODELS) if model.samples == name]
             margin = np.zeros(usage.size.shape, np.float32)
             for m in mine:
-                margin += np.nan_to_num(promised[m][i]) * weights[i, :, m, None]
+                margin += promised[m][i] * weights[i, :, m, None]
             margin *= past.known_size > 0
-            share = np.repeat(weights[i][:, mine].sum(axis=1), blocks).reshape(rows, blocks)
-            np.multiply(past.filled, share, out=room)
+            share = np.broadcast_to(weights[i][:, mine].sum(axis=1)[:, None], usage.size.shape)
+            np.multiply(past.filled, np.ascontiguousarray(share), out=room)
             if past.scale is None:
                 flat += margin
             else:

@@ -61,6 +61,7 @@ def select(
             promised[m] = margins(MODELS[m].decay, counted, levels, past)
             for i, level in enumerate(levels):
                 losses[i, m] = lived.loss(promised[m][i, 1:], level, room)
+            np.nan_to_num(promised[m], copy=False)
     losses = np.ascontiguousarray(losses.transpose(0, 3, 1, 2))
     weights = _weights(losses, before)
     tested = np.isfinite(losses)
@@ -82,7 +83,7 @@ def _blend(sets: Mapping[str, Samples], now: Sequence[Floats32], weights: Floats
         mine = _models_of(name)
         margin = np.zeros((*out.shape[:2], max(now[m].shape[-1] for m in mine)), np.float32)
         for m in mine:
-            margin += np.nan_to_num(now[m]) * weights[..., m, None]
+            margin += now[m] * weights[..., m, None]
         above = np.repeat(margin, per_day // margin.shape[-1], axis=-1)
         if one.ahead_scale is not None:
             above *= one.ahead_scale
