@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,7 +126,7 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
             fits.at, fits.own, fits.missed, np.zeros(len(fits.at), np.bool_), rows.pop("coefficients"), seasons
         ),
         quantiles=settings.quantiles,
-        pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
+        pod_level=_plausible(history.pod_level, settings.absurd),
         complete=history.complete,
         problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
@@ -134,6 +134,12 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         **rows,
     )
     return borrowed(profiles, settings)
+
+
+def _plausible(levels: Mapping[tuple[str, str], float], most: float) -> Mapping[tuple[str, str], float]:
+    if all(level <= most for level in levels.values()):
+        return levels
+    return {pod: level for pod, level in levels.items() if level <= most}
 
 
 def _no_numbers(history: History, why: tuple[str, ...]) -> Iterator[str]:
