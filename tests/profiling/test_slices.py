@@ -89,3 +89,10 @@ def test_forecasts_of_slices_are_as_those_of_a_fit_of_all() -> None:
     for q in (0.5, 0.95):
         ours, theirs = (made.curve(made.vectors.sum(axis=0), q) for made in (sliced, whole))
         np.testing.assert_allclose(ours, theirs, rtol=0.05)
+
+
+@pytest.mark.parametrize(("race", "most"), [(False, 6_450), (True, 8_150)])
+def test_what_is_kept_of_a_workload_is_bounded(race: bool, most: int) -> None:
+    values = noise(20, 7)
+    assert history(values).values.nbytes / 20 == 8_064
+    assert build(history(values), ProfileSettings(select=race)).nbytes / 20 <= most
