@@ -135,6 +135,6 @@ def test_it_says_how_much_is_kept_of_each_signal() -> None:
     world = World()
     assert world.histories is not None
     text = world.metrics.text().decode()
-    for history in world.histories:
-        assert f'descheduler_kept_bytes{{signal="{history.signal}",what="history"}} {history.values.nbytes}.0' in text
-        assert f'descheduler_kept_bytes{{signal="{history.signal}",what="profiles"}}' in text
+    for one in world.histories:
+        assert f'descheduler_kept_bytes{{signal="{one.signal}",what="history"}} {one.values.nbytes}.0' in text
+        assert f'descheduler_kept_bytes{{signal="{one.signal}",what="profiles"}}' in text
