@@ -13,7 +13,7 @@ from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
-from descheduler_profiling.executors import ChunkRunner, local
+from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import NAMES, Features, columns_of, features, latest, seasons_of
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
@@ -85,13 +85,13 @@ def build(
 ) -> SignalProfiles:
     """Profiles of every workload of a history.
 
-    Deterministic, whatever the executor (by default all cores of this machine). Never raises for what the values are:
-    rows that cannot be used have confidence 0 and a reason.
+    Deterministic, whatever the executor (by default this process). Never raises for what the values are: rows that
+    cannot be used have confidence 0 and a reason.
     `previous` profiles of the same signal hold the choice of models steady.
     """
     settings = settings or ProfileSettings()
     plan = layout(history.step, settings.horizons, history.values.shape[1])
-    made = built(history, plan, settings, executor or local(), previous)
+    made = built(history, plan, settings, executor or InProcess(), previous)
     count = len(history.keys)
     fits = Fits(np.full(count, history.end, np.int64), made.rows["confidence"], np.zeros(count, np.float32))
     return assembled(history, made, plan, settings, fits)

@@ -16,7 +16,7 @@ from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler_profiling.build import Built, Fits, Rows, assembled, build, built, finite
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
-from descheduler_profiling.executors import ChunkRunner, local
+from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import fill, latest
 from descheduler_profiling.history.defaults import REFIT
 from descheduler_profiling.layout import Layout, layout
@@ -100,7 +100,7 @@ def refreshed(
     at = np.flatnonzero(anew)
     if at.size:
         few = replace(history, keys=tuple(history.keys[row] for row in at.tolist()), values=history.values[at])
-        fresh = built(few, plan, settings, runner or local(), previous)
+        fresh = built(few, plan, settings, runner or InProcess(), previous)
         for name, whole in rows.items():
             whole[at] = fresh.rows[name]
         for row, reason in zip(at.tolist(), fresh.why, strict=True):
