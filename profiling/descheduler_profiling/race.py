@@ -38,7 +38,8 @@ HALF_LIFE_DAYS = 3.0  # of the seasonal envelope
 class Model:
     """A decaying quantile of a sample set: `half_life` and `window` (0: none) in days.
 
-    With a `width` (hours) samples count by how near their time of day is, on a `floor`.
+    With a `width` (hours) samples count by how near their time of day is, on a `floor`. `seasonal` ones go by the
+    season of the features, and so know of weekends where a week shows them.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Model:
     width: float = 0.0
     floor: float = 0.0
     window: int = 0
+    seasonal: bool = False
 
 
 MODELS = (
@@ -56,8 +58,8 @@ MODELS = (
     Model("spikes of two days", "two days", 3.0),
     Model("spikes of half days", "half days", 1.0),
     Model("seasonal envelope", "envelope", 3.0),
-    Model("season and level", "season and level", 3.0, width=2.0, floor=0.1),
-    Model("season, own spread", "own spread", 2.0),
+    Model("season and level", "season and level", 3.0, width=2.0, floor=0.1, seasonal=True),
+    Model("season, own spread", "own spread", 2.0, seasonal=True),
     Model("last hour", "hour", 4.0, width=2.0, floor=0.1),
 )
 

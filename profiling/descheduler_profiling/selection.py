@@ -66,7 +66,7 @@ def select(
         if chosen.ahead_scale is not None:
             now *= chosen.ahead_scale
         np.add(chosen.ahead, now, out=curves[:, :, m])
-    weights = _weights(losses, before)
+    weights = _weights(losses, before, made.of_week)
     blend = np.maximum(np.einsum("qsm,qsmh->qsh", weights, curves), np.float32(0))
     coverage = _coverage(pasts, promised, weights, plan)
     tested = np.isfinite(losses)
@@ -125,8 +125,11 @@ def _losses(past: _Past, margin: Floats32, level: float) -> Floats32:
     return out
 
 
-def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
-    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first."""
+def _weights(losses: Floats32, before: Floats32 | None, of_week: Mask) -> Floats32:
+    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first.
+
+    Rows [S] `of_week` have days unlike the last ones before them: only models that know of it have a say.
+    """
     known = np.isfinite(losses)
     some = known.sum(axis=(2, 3)) > 0
     # A day counts only where every model was tested on it: no model is tested on an easier set of days.
@@ -147,11 +150,16 @@ def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     score = score * (tested / (tested + np.float32(DOUBT))).astype(np.float32)
     # What could not be tested at all has no say, unless nothing could.
     score = np.where((known.sum(axis=3) > 0) | ~some[..., None], score, -np.inf)
+    seasonal = np.array([model.seasonal for model in MODELS])
+    score = np.where(
+        of_week[:, None] & ~seasonal & (score[..., seasonal].max(axis=-1, keepdims=True) > -np.inf), -np.inf, score
+    )
     score -= score.max(axis=-1, keepdims=True)
     weights = np.exp(score)
     weights /= weights.sum(axis=-1, keepdims=True)
     if before is not None and before.shape == weights.shape:
         usable = before.sum(axis=-1, keepdims=True) > 0.5
+        usable &= ~of_week[:, None]
         weights = np.where(usable, HYSTERESIS * before + (1 - HYSTERESIS) * weights, weights)
     return weights.astype(np.float32)
 
