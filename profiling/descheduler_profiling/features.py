@@ -41,14 +41,18 @@ class Features:
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
-        level = trailing_at(self.sums, columns_of(WEEK, self.step), origins)
+        distinct, index = np.unique(origins, return_inverse=True)
+        week = trailing_at(self.sums, columns_of(WEEK, self.step), distinct)
+        known = np.empty((len(week), len(OF_ORIGINS), len(distinct)), np.float32)
+        known[:, 0] = trailing_at(self.season_sums, columns_of(HOUR, self.step), distinct)
+        for at, seconds in enumerate(LEVELS.values(), 1):
+            known[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), distinct)
+        known -= week[:, None]
+        level = week.take(index, axis=1)
         out = np.empty((len(level), len(NAMES), len(origins)), np.float32)
-        out[:, 0] = self.season.take(targets, axis=1)
-        out[:, 1] = self.exact.take(targets, axis=1)
-        out[:, 2] = trailing_at(self.season_sums, columns_of(HOUR, self.step), origins)
-        for at, seconds in enumerate(LEVELS.values(), 3):
-            out[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), origins)
-        out -= level[:, None]
+        out[:, 0] = self.season.take(targets, axis=1) - level
+        out[:, 1] = self.exact.take(targets, axis=1) - level
+        known.take(index, axis=2, out=out[:, len(OF_TARGETS) :], mode="clip")
         return out, level
 
     def mean(self, seconds: int) -> Floats32:
@@ -122,11 +126,14 @@ def fill(values: Floats32) -> tuple[Floats32, Ints]:
     gap = gap[torn]
     known = ~gap
     start = np.where(known.any(axis=1), known.argmax(axis=1), columns)
-    source = np.where(gap, 0, np.arange(columns)[None, :])
-    np.maximum.accumulate(source, axis=1, out=source)
-    source = np.maximum(source, np.minimum(start, columns - 1)[:, None])
     out = values.copy()
-    out[torn] = np.take_along_axis(values[torn], source, axis=1)
-    out[torn[start == columns]] = 0
+    for row, end in zip(torn.tolist(), start.tolist(), strict=True):
+        out[row, :end] = out[row, end] if end < columns else 0
+    inside = np.flatnonzero(gap.sum(axis=1) > start)  # most rows lack nothing but their beginning
+    if inside.size:
+        source = np.where(gap[inside], 0, np.arange(columns)[None, :])
+        np.maximum.accumulate(source, axis=1, out=source)
+        source = np.maximum(source, start[inside][:, None])
+        out[torn[inside]] = np.take_along_axis(values[torn[inside]], source, axis=1)
     first[torn] = start
     return out, first
