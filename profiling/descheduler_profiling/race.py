@@ -28,7 +28,7 @@ HALF_LIFE_DAYS = 3.0  # of the seasonal envelope
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A decaying quantile of a sample set; `seasonal` ones go by the season of the features, which knows of weekends."""
+    """A decaying quantile of a sample set; `seasonal` ones go by the season of the features, so they know weekends."""
 
     name: str
     samples: str
