@@ -14,10 +14,12 @@ from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
-from descheduler_profiling.features import NAMES, Features, columns_of, features, latest, seasons_of
+from descheduler_profiling.features import NAMES, columns_of, latest, seasons_of
 from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.levels import Restated
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
+from descheduler_profiling.present import Present, in_the_present, roof
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
 from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
@@ -33,10 +35,12 @@ CACHED = 64  # rows that are worked on at once, so that the arrays of the race s
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of a history, and all that a worker needs to know; `before` [S, Q, M] are earlier weights."""
+    """Some rows of a history, and all that a worker needs to know; it ends at `end` (unix seconds), and `before`
+    [S, Q, M] are earlier weights."""
 
     values: Floats32
     step: int
+    end: int
     plan: Layout
     settings: ProfileSettings
     before: Floats32 | None
@@ -114,6 +118,7 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
     """Profiles of rows that were fitted so."""
     rows = dict(made.rows)
     seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
+    restated = Restated(rows.pop("age"), rows.pop("slope"), rows.pop("offset"))
     profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
@@ -123,7 +128,13 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         layout=plan,
         why=made.why,
         fitted=Fitted(
-            fits.at, fits.own, fits.missed, np.zeros(len(fits.at), np.bool_), rows.pop("coefficients"), seasons
+            fits.at,
+            fits.own,
+            fits.missed,
+            np.zeros(len(fits.at), np.bool_),
+            rows.pop("coefficients"),
+            seasons,
+            restated,
         ),
         quantiles=settings.quantiles,
         pod_level=_plausible(history.pod_level, settings.absurd),
@@ -169,14 +180,17 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
 def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats32) -> Rows:
     """All columns but the confidence, of cleaned values [S, T] in units of the rows' sizes [S]."""
     settings, plan = chunk.settings, chunk.plan
-    made = features(values, chunk.step, settings.half_life)
+    present = in_the_present(values, chunk.step, settings.half_life, chunk.end)
+    whole = present.restated.of(values)  # a peak may be as short as a glitch
+    values, made = present.values, present.features
     seasons = seasons_of(made, settings.half_life)
     now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = _limit(settings) / sizes
-    added[:, : plan.points] = np.minimum(added[:, : plan.points], limit[:, None])
+    highest_point = np.minimum(limit, roof(made.filled))[:, None]
+    added[:, : plan.points] = np.minimum(added[:, : plan.points], highest_point)
     p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit[:, None])
+    peak = np.minimum(peaks(whole, p95, p99, chunk.step), limit[:, None])
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
@@ -187,31 +201,36 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
         "coefficients": coefficients,
         "season": seasons.forecast,
         "gain": seasons.gain,
+        "age": present.restated.age,
+        "slope": present.restated.slope,
+        "offset": present.restated.offset,
     }
     if settings.select:
-        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop), limit)
+        rows |= _raced(whole, present, plan, settings, _before(chunk, start, stop), limit)
     return rows
 
 
 def _raced(
-    values: Floats32,
-    made: Features,
+    whole: Floats32,
+    present: Present,
     plan: Layout,
     settings: ProfileSettings,
     before: Floats32 | None,
     limit: Floats32,
 ) -> Rows:
-    """What the race says of single workloads; `limit` [S] clips it."""
+    """What the race says of single workloads, peaks of the `whole` [S, T] included; `limit` [S] clips it."""
     levels, asked = _levels(settings), len(settings.quantiles)
-    selected = select(values, made, plan, levels, before)
+    selected = select(present.values, present.features, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
     p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
-    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit[:, None, None]))
+    scales, shapes = packed(
+        np.minimum(curves.transpose(1, 0, 2), np.minimum(limit, roof(present.features.filled))[:, None, None])
+    )
     return {
         "shapes": shapes,
         "scales": scales,
-        "peaks": np.minimum(peaks(values, p95, p99, plan.step), limit[:, None]),
+        "peaks": np.minimum(peaks(whole, p95, p99, plan.step), limit[:, None]),
         "shares": selected.weights[:asked].transpose(1, 0, 2),
         "losses": selected.losses[:asked].transpose(1, 0, 2),
         "coverage": selected.coverage[:asked].transpose(1, 0, 2),
@@ -258,6 +277,9 @@ def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> 
         "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
         "season": np.zeros((count, plan.steps + kept(plan.step, columns)), np.float32),
         "gain": np.zeros(count, np.float32),
+        "age": np.zeros(count, np.int64),
+        "slope": np.ones(count, np.float32),
+        "offset": np.zeros(count, np.float32),
     }
 
 
@@ -283,4 +305,4 @@ def _chunks(
         if previous is not None and matching:
             rows = previous.rows(history.keys[start:stop])
             before = np.where((rows >= 0)[:, None, None], previous.shares[rows], np.float32(0))
-        yield Chunk(history.values[start:stop], history.step, plan, settings, before)
+        yield Chunk(history.values[start:stop], history.step, history.end, plan, settings, before)

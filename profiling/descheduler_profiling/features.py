@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32, Ints
-from descheduler_profiling.seasons import Seasons, around_the_end, seasonal, smoothing
+from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler_profiling.seasons import Seasons, around_the_end, smoothing
 from descheduler_profiling.settings import DAY, HOUR, WEEK
+from descheduler_profiling.weeks import expected
 from descheduler_profiling.windows import centred, running, trailing, trailing_at
 
 OF_TARGETS = ("season", "exact")
@@ -35,6 +36,8 @@ class Features:
     filled: Floats32  # [S, T] values without gaps
     sums: NDArray[np.float64]  # [S, T + 1] of them
     season_sums: NDArray[np.float64]
+    of_week: Mask  # [S] whether the season is one of the week
+    unlike: Mask | None  # [S, T] what had no like before it, so that nobody could expect it
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
@@ -88,18 +91,20 @@ def columns_of(seconds: int, step: int) -> int:
     return max(1, seconds // step)
 
 
-def features(values: Floats32, step: int, half_life: float) -> Features:
-    """Features of cleaned values [S, T] for forecasts up to a day ahead; `half_life` of the season in seconds."""
+def features(values: Floats32, step: int, half_life: float, end: int) -> Features:
+    """Features of cleaned values [S, T] that end at `end` (unix seconds) for forecasts up to a day ahead; `half_life`
+    of the season in seconds."""
     per_day = columns_of(DAY, step)
     filled, first = fill(values)
-    exact = seasonal(filled, first, per_day, per_day, half_life / DAY)
-    season = centred(exact, smoothing(per_day))
-    return Features(step, season, exact, first, filled, running(filled), running(season[:, : values.shape[1]]))
+    found = expected(filled, first, step, half_life / DAY, end)
+    season = centred(found.season, smoothing(per_day))
+    now = running(season[:, : values.shape[1]])
+    return Features(step, season, found.season, found.first, filled, running(filled), now, found.of_week, found.unlike)
 
 
 def seasons_of(made: Features, half_life: float) -> Seasons:
     """The seasonal forecasts that stand at the end of a history; `half_life` in seconds."""
-    return around_the_end(made.exact, made.first, made.step, half_life / DAY)
+    return around_the_end(made.exact, made.first, made.of_week, made.step, half_life / DAY)
 
 
 def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:

@@ -28,11 +28,12 @@ HALF_LIFE_DAYS = 3.0  # of the seasonal envelope
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A decaying quantile of a sample set."""
+    """A decaying quantile of a sample set; `seasonal` ones go by the season of the features, so they know weekends."""
 
     name: str
     samples: str
     decay: Decay
+    seasonal: bool = False
 
 
 MODELS = (
@@ -42,8 +43,8 @@ MODELS = (
     Model("spikes of two days", "two days", Decay(3.0)),
     Model("spikes of half days", "half days", Decay(1.0)),
     Model("seasonal envelope", "envelope", Decay(3.0)),
-    Model("season and level", "season and level", Decay(3.0, width=2.0, floor=0.1)),
-    Model("season, own spread", "own spread", Decay(2.0)),
+    Model("season and level", "season and level", Decay(3.0, width=2.0, floor=0.1), seasonal=True),
+    Model("season, own spread", "own spread", Decay(2.0), seasonal=True),
     Model("last hour", "hour", Decay(4.0, width=2.0, floor=0.1)),
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32
+from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.features import Features
 from descheduler_profiling.hindsight import Past, coverage
 from descheduler_profiling.layout import Layout
@@ -63,7 +63,7 @@ def select(
                 losses[i, m] = lived.loss(promised[m][i, 1:], level, room)
             np.nan_to_num(promised[m], copy=False)
     losses = np.ascontiguousarray(losses.transpose(0, 3, 1, 2))
-    weights = _weights(losses, before)
+    weights = _weights(losses, before, made.of_week)
     tested = np.isfinite(losses)
     mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
     mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
@@ -92,8 +92,11 @@ def _blend(sets: Mapping[str, Samples], now: Sequence[Floats32], weights: Floats
     return np.maximum(out, np.float32(0))
 
 
-def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
-    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first."""
+def _weights(losses: Floats32, before: Floats32 | None, of_week: Mask) -> Floats32:
+    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first.
+
+    Rows [S] `of_week` have days unlike the last ones before them: only models that know of it have a say.
+    """
     known = np.isfinite(losses)
     some = known.sum(axis=(2, 3)) > 0
     # A day counts only where every model was tested on it: no model is tested on an easier set of days.
@@ -114,10 +117,15 @@ def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     score = score * (tested / (tested + np.float32(DOUBT))).astype(np.float32)
     # What could not be tested at all has no say, unless nothing could.
     score = np.where((known.sum(axis=3) > 0) | ~some[..., None], score, -np.inf)
+    seasonal = np.array([model.seasonal for model in MODELS])
+    score = np.where(
+        of_week[:, None] & ~seasonal & (score[..., seasonal].max(axis=-1, keepdims=True) > -np.inf), -np.inf, score
+    )
     score -= score.max(axis=-1, keepdims=True)
     weights = np.exp(score)
     weights /= weights.sum(axis=-1, keepdims=True)
     if before is not None and before.shape == weights.shape:
         usable = before.sum(axis=-1, keepdims=True) > 0.5
+        usable &= ~of_week[:, None]
         weights = np.where(usable, HYSTERESIS * before + (1 - HYSTERESIS) * weights, weights)
     return weights.astype(np.float32)

@@ -43,7 +43,7 @@ def fitted_in(made: SignalProfiles) -> np.ndarray:
 
 
 def test_each_cycle_fits_its_share_and_nobody_waits_for_much_more_than_an_hour() -> None:
-    cycles = lived(noise(FLEET, 8), 3 * HOUR)
+    cycles = lived(5 + noise(FLEET, 8), 3 * HOUR)
     sizes = [len(fitted_in(made)) for made in cycles[1:]]
     share = FLEET // HOUR
     assert max(sizes) <= share + share // turns.SURPRISED
@@ -78,7 +78,7 @@ def test_what_is_silent_takes_no_turn() -> None:
 
 def test_a_small_fleet_is_fitted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TOGETHER", 256)
-    made = lived(noise(FLEET, 8), HOUR)
+    made = lived(5 + noise(FLEET, 8), HOUR)
     assert all(not fitted_in(one).size for one in made[1:HOUR])
     assert len(fitted_in(made[HOUR])) == FLEET
 
