@@ -22,7 +22,7 @@ from descheduler.model.format import plural
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.scheduler import sample_size
+from descheduler.scheduler import Outlook, sample_size
 
 Accept = Callable[[Positions], Mask]
 """[K] which of K nodes would be good for the pod, in the present state."""
@@ -30,7 +30,7 @@ Accept = Callable[[Positions], Mask]
 
 MOST_NAMED = 64
 """Good nodes that a pod is directed to at most. Where the scheduler looks at a part of a large cluster only
-(`scheduler.scoring.sample_size`), one node may not be among those."""
+(`scheduler.outlook.sample_size`), one node may not be among those."""
 MISSED = 0.05
 """Accepted probability that the scheduler looks at none of those that are named, where there are more good ones."""
 _SPARE = 4  # nodes that are asked beyond those that are needed, in case some are not good
@@ -68,7 +68,7 @@ def land(
     `wished` nodes, best first, come before others where the plan chooses; elsewhere a wish changes nothing. `named`
     are nodes that pods are directed to already under its key.
     """
-    search = _Search(snapshot, state, pod, source, accept, max_risk, bad)
+    search = _Search(snapshot, state, state.outlook(pod), pod, source, accept, max_risk, bad)
     if state.mode is LandingMode.RESERVED:
         return search.reserved(wished)
     if state.mode is LandingMode.DIRECTED and snapshot.maker(snapshot.pods[pod]) is not None:
@@ -78,10 +78,11 @@ def land(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One pod that looks for its place: the arguments of `land`."""
+    """One pod that looks for its place: the arguments of `land`, and where it could be."""
 
     snapshot: ClusterSnapshot
     state: Scenario
+    seen: Outlook
     pod: int
     source: int
     accept: Accept
@@ -94,7 +95,7 @@ class _Search:
 
     def predicted(self) -> Landing | Blocked:
         """Where the scheduler will probably put it."""
-        room, likely = self.state.outlook(self.pod, self.source)
+        room, likely = self.seen.room, self.state.expected(self.seen, self.source)
         if all(node == self.source for node, _ in likely):
             if likely and len(room) > 1:
                 return Blocked(Reason.WOULD_STAY, self.key, "other nodes could take it, its own scores best")
@@ -139,7 +140,7 @@ class _Search:
         chosen = good.first(count)
         while True:
             towards = tuple(dict.fromkeys((*named, *chosen)))
-            _, likely = self.state.outlook(self.pod, self.source, towards)
+            likely = self.state.expected(self.seen, self.source, towards)
             there = np.array([node for node, _ in likely], np.int32)
             shares = np.array([share for _, share in likely])
             enough = float(shares[np.isin(there, towards)].sum()) >= 1.0 - self.max_risk
@@ -172,17 +173,14 @@ class _Search:
     def _preferred(self, wished: Sequence[int]) -> tuple[Positions, Floats]:
         """[K] nodes with room besides the source: as wished, then in the scheduler's own order, then by position; and
         [N] its scores of them."""
-        room = self.state.fits(self.pod)
-        if self.source >= 0:
-            room[self.source] = False
-        free = np.flatnonzero(room).astype(np.int32)
-        scores = np.full(len(room), -np.inf)
-        if not len(free):
-            return free, scores
-        scores[free] = self.state.scores(self.pod, free)
-        first = np.array([node for node in dict.fromkeys(wished) if room[node]], np.int32)
-        room[first] = False
-        others = np.flatnonzero(room).astype(np.int32)
+        able = self.state.stays(self.pod, self.seen.room.astype(np.int32)) & (self.seen.room != self.source)
+        scores = np.full(len(self.snapshot.nodes), -np.inf)
+        if not able.any():
+            return np.empty(0, np.int32), scores
+        scores[self.seen.room[able]] = self.seen.totals()[able]
+        first = np.array([node for node in dict.fromkeys(wished) if scores[node] > -np.inf], np.int32)
+        rest = able & ~np.isin(self.seen.room, first)
+        others = self.seen.room[rest].astype(np.int32)
         return np.concatenate((first, others[np.argsort(-scores[others], kind="stable")])), scores
 
 
