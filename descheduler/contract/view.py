@@ -120,12 +120,14 @@ class Scenario:
         self._state = state
         self.mode = mode
         self._steered: frozenset[int] = frozenset()
-        self._changed: dict[str, dict[int, Floats32]] = {resource: {} for resource in loads}
+        self._changed: dict[str, dict[int, Floats32]] = {resource: {} for resource in loads}  # by node
+        self._differs = np.zeros(len(state.placement.snapshot.nodes), np.bool_)  # [N] those nodes
 
     def fork(self) -> Scenario:
         twin = Scenario(self._loads, self._state.fork(), mode=self.mode)
         twin._steered = self._steered
         twin._changed = {resource: dict(nodes) for resource, nodes in self._changed.items()}
+        twin._differs = self._differs.copy()
         return twin
 
     def remove(self, pod: int) -> None:
@@ -257,11 +259,8 @@ class Scenario:
         """[K, D] forecast vectors of nodes in this state; their first `width` columns, if it is given."""
         out: Floats32 = self._loads[resource].of_nodes()[:, :width][nodes]
         changed = self._changed[resource]
-        if changed:
-            for i, node in enumerate(nodes.tolist()):
-                vector = changed.get(node)
-                if vector is not None:
-                    out[i] = vector[:width]
+        for at in np.flatnonzero(self._differs[nodes]).tolist():
+            out[at] = changed[int(nodes[at])][:width]
         return out
 
     def changed(self, resource: str) -> Positions:
@@ -278,7 +277,7 @@ class Scenario:
         vectors = self.vectors(resource, nodes, width)
         if plus is None:
             return loads.hottest(vectors, nodes, q, horizon)
-        vectors += loads.of_pods(np.array([plus], np.int32), remade=True)[:, :width]
+        vectors += loads.of_pods(np.array([plus], np.int32), remade=True, width=width)
         level = loads.hottest(vectors, nodes, q, horizon)
         level[loads.unknown[nodes]] = np.inf
         return level
@@ -287,6 +286,7 @@ class Scenario:
         if node < 0:
             return
         remade = not self._state.at_home(pod, node)
+        self._differs[node] = True
         for resource, loads in self._loads.items():
             changed = self._changed[resource]
             before = changed.get(node)
