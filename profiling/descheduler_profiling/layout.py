@@ -8,12 +8,13 @@ them, not a sum of quantiles.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from descheduler.model.arrays import Ints
+from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.settings import WEEK
 
 # Past origins per bucket, and leads sampled at each: 36 x (3 + 9 + 6 + 12) samples, 104 points and two for peaks are
@@ -43,6 +44,15 @@ class Bucket:
     def later(self, steps: int) -> Bucket:
         """The same past origins so many steps later; the oldest make room for new ones, a whole round later."""
         return replace(self, ages=self.last + (self.ages - self.last + steps) % self.room)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Between:
+    """Leads [L] as shares between kept points: `right` [L] of `share`, `left` [L] of the rest."""
+
+    left: Ints
+    right: Ints
+    share: Floats32
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,42 @@ class Layout:
         """[H]: index of the bucket of each future step."""
         leads = np.arange(1, self.steps + 1)
         return np.searchsorted([b.last for b in self.buckets], leads).astype(np.int64)
+
+    @cached_property
+    def every_step(self) -> Between:
+        """Where each future step [H] is between the points."""
+        return self.between(np.arange(1, self.steps + 1))
+
+    def between(self, leads: Ints) -> Between:
+        """Where leads [L] (steps from now) are between the points."""
+        right = np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1)
+        left = np.maximum(right - 1, 0)
+        gap = np.maximum(self.point_leads[right] - self.point_leads[left], 1)
+        share = np.clip((leads - self.point_leads[left]) / gap, 0.0, 1.0).astype(np.float32)
+        return Between(left, right, np.where(right == left, np.float32(1), share))
+
+    def corners(self, steps: int) -> tuple[tuple[Bucket, Between], ...]:
+        """Each bucket within so many steps, and the leads at which a curve can have its top.
+
+        Within a bucket the margin is one and the same and the curve is straight between kept points.
+        """
+        found = self._corners.get(steps)
+        if found is None:
+            found = self._corners[steps] = tuple(self._tops(steps))
+        return found
+
+    @cached_property
+    def _corners(self) -> dict[int, tuple[tuple[Bucket, Between], ...]]:
+        return {}
+
+    def _tops(self, steps: int) -> Iterator[tuple[Bucket, Between]]:
+        kept = self.point_leads
+        for bucket in self.buckets:
+            last = min(bucket.last, steps)
+            if last < bucket.first:
+                return
+            inside = kept[(kept > bucket.first) & (kept < last)]
+            yield bucket, self.between(np.concatenate([[bucket.first], inside, [last]]).astype(np.int64))
 
     def point_index(self, leads: Ints) -> Ints:
         """Index [L] of the nearest point at or after each lead [L] (steps from now)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,14 +149,14 @@ class SignalProfiles:
 
     def rows(self, keys: Sequence[WorkloadKey]) -> NDArray[np.int64]:
         """Rows [P] of many workloads, -1 where there is none."""
-        return np.fromiter((self._rows.get(k, -1) for k in keys), np.int64, len(keys))
+        return np.fromiter(map(self._rows.get, keys, repeat(-1)), np.int64, len(keys))
 
     def weights(self, pods: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Floats32:
         """Scale [P] of each (namespace, pod) against its workload's replica: its last hour over the mean of its kin.
 
         Clipped to 0.1..10; 1 where the pod was not measured (it is new), its workload is idle, or `rows` is -1.
         """
-        level = np.fromiter((self.pod_level.get(p, np.nan) for p in pods), np.float64, len(pods))
+        level = np.fromiter(map(self.pod_level.get, pods, repeat(np.nan)), np.float64, len(pods))
         if len(self.levels) == 0:
             return np.ones(len(pods), np.float32)
         kin = np.where(rows >= 0, self.levels[rows], np.float32(0))
