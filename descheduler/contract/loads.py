@@ -1,4 +1,4 @@
-"""Forecast load of nodes for one resource: sums of the aligned forecasts of the pods on them.
+"""Forecast load of nodes for one resource: sums of the aligned forecasts of the pods on them, and of what runs outside.
 
 The load of a set of pods is the quantile of their summed series, never the sum of their quantiles: pods that peak at
 different hours fit together. A forecast is a vector that adds (see descheduler_profiling), so asking "and with one more
@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from descheduler.contract.outside import OutsideLoad
 from descheduler.model.arrays import Floats, Floats32, Mask, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
@@ -18,6 +19,8 @@ from descheduler_profiling.profiles import SignalProfiles
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
 
+SETTLED = 900.0
+"""Seconds after which a pod that is measured has series."""
 YOUNG = 3600.0
 """Seconds in which a pod need have no history yet."""
 _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
@@ -26,13 +29,21 @@ _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "
 class NodeLoads:
     """Forecasts of one resource over N nodes and P pods; D is the width of a forecast vector.
 
-    A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
+    `outside` is what runs outside of pods, as far as it takes from what pods are offered; where that is not known, it
+    is taken to keep to what is kept back for it. A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
     node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those. `coverage` is the
     share of all live pods, an hour old or more, that have one: whether the history as a whole can be relied on.
     `unknown` [N] marks nodes whose counters stand still: what their pods use nobody knows, so nothing of it is covered.
     """
 
-    def __init__(self, resource: str, snapshot: ClusterSnapshot, profiles: SignalProfiles, floor: float) -> None:
+    def __init__(
+        self,
+        resource: str,
+        snapshot: ClusterSnapshot,
+        profiles: SignalProfiles,
+        floor: float,
+        outside: SignalProfiles | None = None,
+    ) -> None:
         columns = snapshot.columns
         at = columns.resource(resource)
         unit = UNIT.get(resource, 1.0)
@@ -48,7 +59,16 @@ class NodeLoads:
         self._requested: Floats32 = (requests / unit).astype(np.float32)
         self._remade: Floats32 = (columns.spec_requests[columns.pod_remade, at] / unit).astype(np.float32)
         self.pod_weight = self._weights(snapshot)  # [P]
-        self._base = self._sums(snapshot)  # [N, D]
+        self.outside = OutsideLoad(
+            resource,
+            snapshot,
+            outside,
+            profiles.layout,
+            unit=unit,
+            floor=floor,
+            unmeasured=self._unmeasured(snapshot),
+        )
+        self._base = self._sums(snapshot) + self.outside.vectors  # [N, D]
         self._curves: dict[float, Floats32] = {}
         self.covered, self.confidence, self.coverage = self._coverage(
             snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0))
@@ -62,6 +82,17 @@ class NodeLoads:
         if known.size and self.profiles.pod_level:
             weights = self.profiles.weights(snapshot.pod_names, self.pod_row.astype(np.int64))
         return weights
+
+    def _unmeasured(self, snapshot: ClusterSnapshot) -> Floats32:
+        """[N] requests of pods that have run for long enough to have series, and have none."""
+        columns, out = snapshot.columns, np.zeros(len(snapshot.nodes), np.float32)
+        pods = columns.order[self.pod_row[columns.order] < 0]
+        heard, names = self.profiles.pod_level, snapshot.pod_names
+        silent = np.fromiter((names[at] not in heard for at in pods.tolist()), np.bool_, len(pods))
+        begun = columns.pod_started[pods]
+        silent &= (begun > 0) & (begun <= snapshot.taken_at - SETTLED)
+        np.add.at(out, columns.pod_node[pods[silent]], self._requested[pods[silent]])
+        return out
 
     def _sums(self, snapshot: ClusterSnapshot) -> Floats32:
         columns = snapshot.columns

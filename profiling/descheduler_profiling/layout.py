@@ -66,6 +66,13 @@ class Layout:
         """
         return self.points + sum(b.size for b in self.buckets)
 
+    def alike(self, other: Layout) -> bool:
+        """Whether vectors of the two can be added: the same steps ahead, sampled at the same past times."""
+        if self is other:
+            return True
+        mine, theirs = ((one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other))
+        return self.step == other.step and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
+
     def bucket_at(self, horizon_seconds: float) -> int:
         """Index of the bucket that holds a step so many seconds ahead (the last one for anything beyond)."""
         for index, bucket in enumerate(self.buckets):

@@ -225,7 +225,8 @@ def _asked(queries: Iterable[Query]) -> dict[str, _Asked]:
                     one.labels[label,] = None
                 elif value != '""':
                     one.matchers[label, f"{label}{operator}{value}"] = None
-            named = (query.name,) if query.shape == "node" else (query.namespace, query.name)
+            named: tuple[str, ...] = (query.name,) if query.shape == "node" else (query.namespace, query.name)
+            named = () if query.shape == "outside" else named  # by any of several labels
             one.labels.update({(label, *_sources(query.text, label)): None for label in named})
     return wanted
 

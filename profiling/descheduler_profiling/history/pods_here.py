@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 
 import numpy as np
 
 from descheduler.model.arrays import Floats, Mask, Positions
-from descheduler.model.nodes import Node
+from descheduler.model.nodes import Node, node_names
 from descheduler.model.pods import Amounts, Phase, amount_of
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -35,6 +35,7 @@ class PodsHere:
     of_gpus: Mask
     of_node: Mapping[str, Floats]
     of_pod: Mapping[str, Floats]
+    called: Mapping[str, str] = field(default_factory=dict)  # names of nodes by all that they are called by
 
     def rows(self, pods: Sequence[tuple[str, str]]) -> Positions:
         """[K] positions of pods, -1 for those that do not exist."""
@@ -72,6 +73,7 @@ def pods_here(snapshot: ClusterSnapshot) -> PodsHere:
             else np.empty(0, np.float64)
             for signal in _UNIT
         },
+        called=node_names(nodes),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.history import plausible, standstill
+from descheduler_profiling.history import outside, plausible, standstill
 from descheduler_profiling.history.absence import why_absent, why_unnamed
 from descheduler_profiling.history.agreement import LATE_COLUMNS, EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
@@ -110,6 +110,8 @@ def update(task: Task, ring: Ring) -> Recent | None:
         if not recent.pods and not holes and ring.query:
             choice = prober.choose(task.signal)  # e.g. an exporter was upgraded and has new names
             recent, holes = _read_recent(task, choice, ring)
+        if not recent.pods and not holes and choice.query.shape == "outside":
+            raise NoSeries(f"nothing of signal {task.signal.name} can be used: {outside.UNKNOWN_NODES}")
         wider = weigh(task.signal, choice, prober, ring, _measured(recent), task.here, task.owners)
         widened = wider != choice
         if widened:
@@ -205,7 +207,7 @@ def _read_past(
     bulk = Bulk(choice.query, choice.text, choice.series)
     if wanted > RECENT_SECONDS // task.grid.step:
         bulk = prober.bulk(task.signal, choice, wanted)
-        if bulk.query.shape != "node":
+        if bulk.query.shape not in ("node", "outside"):
             days = range(task.grid.end, past[0].start, -DAY)
             task.notes.remarks += learn_owners(task.client, task.owners, days, task.match, task.sources)
     task.notes.bulk_query = bulk.text
@@ -228,8 +230,9 @@ def _named(
         Unnamed: there are series, and none has the labels by which this signal tells them apart.
     """
     begun = task.client.stopwatch()
-    labels = ("namespace",) if query.shape == "node" else (query.namespace, query.name)
-    labels = (query.name,) if query.shape == "node" else labels
+    if query.shape == "outside":
+        return _outside(task, columns, answer)
+    labels = (query.name,) if query.shape == "node" else (query.namespace, query.name)
     series = [one for one in answer.series if all(one.labels.get(label) for label in labels)]
     if answer.series and not series:
         raise Unnamed(
@@ -253,6 +256,16 @@ def _named(
     keys = _keys(task.owners, query, distinct)
     task.notes.align_seconds += task.client.stopwatch() - begun
     return named, keys, matrix
+
+
+def _outside(
+    task: Task, columns: Grid, answer: QueryAnswer
+) -> tuple[list[tuple[str, str]], list[WorkloadKey], Floats32]:
+    """The same of an answer in two parts."""
+    matrix, oddities = to_matrix(answer.series, columns, task.signal.ceiling)
+    task.notes.oddities += oddities
+    nodes, values = outside.of_nodes(task.signal.name, answer.series, matrix, task.here)
+    return [("", node) for node in nodes], [WorkloadKey("", "Node", node) for node in nodes], values
 
 
 def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> list[WorkloadKey]:
