@@ -14,13 +14,12 @@ from descheduler.contract.outside import OutsideLoad
 from descheduler.model.arrays import Floats, Floats32, Mask, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler_profiling.history.pods_here import SETTLED
 from descheduler_profiling.profiles import SignalProfiles
 
 UNIT = {"cpu": 1000.0}
 """Amounts (quantity.amount) per unit of the signal: cpu is measured in cores and requested in millicores."""
 
-SETTLED = 900.0
-"""Seconds after which a pod that is measured has series."""
 YOUNG = 3600.0
 """Seconds in which a pod need have no history yet."""
 _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "16Mi"))}
@@ -30,7 +29,9 @@ class NodeLoads:
     """Forecasts of one resource over N nodes and P pods; D is the width of a forecast vector.
 
     `outside` is what runs outside of pods, as far as it takes from what pods are offered; where that is not known, it
-    is taken to keep to what is kept back for it. A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
+    is taken to keep to what is kept back for it.
+
+    A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
     node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those. `coverage` is the
     share of all live pods, an hour old or more, that have one: whether the history as a whole can be relied on.
     `unknown` [N] marks nodes whose counters stand still: what their pods use nobody knows, so nothing of it is covered.
@@ -128,6 +129,12 @@ class NodeLoads:
     def of_nodes(self, nodes: Positions | None = None) -> Floats32:
         """[K, D] forecast vectors of nodes (all when None), as the snapshot has them."""
         return self._base if nodes is None else self._base[nodes]
+
+    def outside_of_pods(self, nodes: Positions, q: float, horizon: float) -> Floats32:
+        """[K] the highest point within `horizon` seconds of what runs on nodes outside of their pods and takes from
+        what pods are offered, as a fraction of allocatable; NaN where it is not known."""
+        level = self.hottest(self.outside.vectors[nodes], nodes, q, horizon)
+        return np.where(self.outside.known[nodes], level, np.float32(np.nan))
 
     def of_pods(self, pods: Positions, *, remade: bool = False) -> Floats32:
         """[K, D] forecast vectors of pods, or of what will be made in their place."""

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32, Mask
+from descheduler.model.arrays import Floats, Floats32, Mask
 from descheduler.model.pods import amount_of
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.beyond import beyond
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.profiles import SignalProfiles
+from descheduler_profiling.series import History
 
 
 class OutsideLoad:
     """What runs outside of pods on N nodes, of one resource, in the unit of its signal.
 
-    `vectors` [N, D] are forecasts of what is above the `kept` [N] back, and zero where nothing is known: `known` [N].
-    `row` [N] are the rows of `profiles`, -1 where there is none.
+    `vectors` [N, D] are forecasts of what is above the `bound` [N], and zero where nothing is known: `known` [N].
+    `signal` is what it is made of, empty where that cannot be used.
     """
 
     def __init__(
@@ -40,20 +41,29 @@ class OutsideLoad:
         that up to their requests, by which they count already, it is not counted twice. Profiles of another `layout`
         than that of the pods cannot be added to those."""
         size = len(snapshot.nodes)
-        self.kept = _kept(resource, snapshot) / np.float32(unit)
-        self.row = np.full(size, -1, np.int64)
+        self._names = tuple(node.name for node in snapshot.nodes)
+        self.bound = kept_back(resource, snapshot) / np.float32(unit) + unmeasured
+        self.known: Mask = np.zeros(size, np.bool_)
         self.vectors: Floats32 = np.zeros((size, layout.width), np.float32)
-        self.profiles = profiles if profiles is not None and profiles.layout.alike(layout) else None
-        if self.profiles is not None and self.profiles.keys:
-            made = self.profiles
-            row = made.rows([WorkloadKey("", "Node", node.name) for node in snapshot.nodes])
-            self.row = np.where((row >= 0) & (made.confidence[row] >= floor), row, -1)
-            at = np.flatnonzero(self.row >= 0)
-            self.vectors[at] = beyond(layout, made.vectors[self.row[at]], (self.kept + unmeasured)[at])
-        self.known: Mask = self.row >= 0
+        self.signal = ""
+        if profiles is None or not profiles.keys or not profiles.layout.alike(layout):
+            return
+        self.signal = profiles.signal
+        row = profiles.rows([WorkloadKey("", "Node", name) for name in self._names])
+        self.known = (row >= 0) & (profiles.confidence[row] >= floor)
+        at = np.flatnonzero(self.known)
+        self.vectors[at] = beyond(layout, profiles.vectors[row[at]], self.bound[at])
+
+    def lately(self, history: History, steps: int) -> Floats:
+        """[N, steps] what was above the bound in the last steps of the signal's history; 0 where nobody knows."""
+        row_of = {key.name: row for row, key in enumerate(history.keys)}
+        row = np.array([row_of.get(name, -1) for name in self._names], np.int64)
+        values = np.vstack([history.values[:, -steps:], np.full((1, steps), np.nan, np.float32)])[row]
+        above: Floats = np.maximum(np.nan_to_num(values).astype(np.float64) - self.bound[:, None], 0.0)
+        return np.where(self.known[:, None], above, 0.0)
 
 
-def _kept(resource: str, snapshot: ClusterSnapshot) -> Floats32:
+def kept_back(resource: str, snapshot: ClusterSnapshot) -> Floats32:
     """[N] amounts of the machine that pods are not offered; 0 where the node does not tell what its machine has."""
     kept = (amount_of(n.capacity, resource) - amount_of(n.allocatable, resource) for n in snapshot.nodes)
     return np.maximum(np.fromiter(kept, np.float32, len(snapshot.nodes)), np.float32(0))

@@ -1,4 +1,4 @@
-"""What of a usage is above a bound, as a forecast of its own: max(0, usage - bound) in every past and coming instant."""
+"""What of a usage is above a bound, as a forecast of its own: max(0, usage - bound) at every instant."""
 
 from __future__ import annotations
 

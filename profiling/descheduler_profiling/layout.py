@@ -70,7 +70,9 @@ class Layout:
         """Whether vectors of the two can be added: the same steps ahead, sampled at the same past times."""
         if self is other:
             return True
-        mine, theirs = ((one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other))
+        mine, theirs = (
+            (one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other)
+        )
         return self.step == other.step and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
 
     def bucket_at(self, horizon_seconds: float) -> int:

@@ -35,7 +35,7 @@ _EXPORTED: Final = {
     # Stolen time is another machine's; node-mixin counts these three as not used, too.
     "cpu": f"sum by ({_PLACE}, namespace, pod) (max by ({_PLACE}, namespace, pod, cpu, mode) "
     '(rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"$nodes$match}[$window])))',
-    "memory": f"max by ({_PLACE}, namespace, pod) (max_over_time(node_memory_MemTotal_bytes{{job!=\"\"$nodes$match}}"
+    "memory": f'max by ({_PLACE}, namespace, pod) (max_over_time(node_memory_MemTotal_bytes{{job!=""$nodes$match}}'
     f"[$window])) - max by ({_PLACE}, namespace, pod) "
     '(min_over_time(node_memory_MemAvailable_bytes{job!=""$nodes$match}[$window]))',
 }

@@ -15,7 +15,8 @@ from descheduler.model.snapshot import ClusterSnapshot
 
 _UNIT = {"cpu": 1000.0, "memory": 1.0}
 """Amounts (quantity.amount) per unit of the signals that are also resources."""
-_SETTLED = 900.0  # seconds that a pod must have run to be missed where it has no series
+SETTLED = 900.0
+"""Seconds that a pod must have run to be missed where it has no series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def pods_here(snapshot: ClusterSnapshot) -> PodsHere:
     """The same of a snapshot."""
     pods, nodes, columns = snapshot.pods, snapshot.nodes, snapshot.columns
     real = np.array([not node.virtual for node in nodes] + [False])
-    long_ago = snapshot.taken_at - _SETTLED
+    long_ago = snapshot.taken_at - SETTLED
     running = (0 < p.started <= long_ago and p.phase is Phase.RUNNING and p.deleting is None for p in pods)
     with_gpus = np.array([spec.gpu is not None for spec in columns.specs], np.bool_)
     return PodsHere(

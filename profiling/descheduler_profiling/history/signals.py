@@ -61,8 +61,8 @@ class Query:
     """A PromQL template and the labels by which its series are told apart.
 
     `name` is the label of the pod, workload or node; `kind` that of the workload's type (shape `workload` only).
-    Shape `outside`: the nodes are told as in `outside_queries`, and the text is that of both `parts`, neither of which says
-    anything without the other; the cheaper comes first.
+    Shape `outside`: the nodes are told as in `outside_queries`, and the text is that of both `parts`, neither of which
+    says anything without the other; the cheaper comes first.
     """
 
     text: str
@@ -201,7 +201,8 @@ def _of_gpus(name: str, unit: str, promql: str, conversion: Conversion, ceiling:
 def builtin_signals() -> dict[str, Signal]:
     """The signals that are known without a policy: cpu, memory, system_…, gpu, gpu_least, gpu_memory, psi_…, cpi.
 
-    `system_cpu` and `system_memory` are what nodes use outside of pods. `gpu_least` is how busy a GPU is by the metric that says least, where `gpu` goes by the one that says most.
+    `system_cpu` and `system_memory` are what nodes use outside of pods. `gpu_least` is how busy a GPU is by the metric
+    that says least, where `gpu` goes by the one that says most.
     """
     made = (
         Signal("cpu", "cores", _cpu(), ceiling=4096),
