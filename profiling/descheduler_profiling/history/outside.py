@@ -8,7 +8,6 @@ where either is missing there is a gap, for nobody would know whose use it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 
@@ -18,8 +17,6 @@ from descheduler_profiling.history.plausible import JITTER
 from descheduler_profiling.history.pods_here import PodsHere
 from descheduler_profiling.history.prometheus.wire import Series
 from descheduler_profiling.history.rollup import group, reduce_rows
-
-UNKNOWN_NODES: Final = "its series name no node of this cluster by node, instance or pod"
 
 
 def of_nodes(

@@ -14,6 +14,11 @@ from typing import Final
 OUTSIDE: Final[Mapping[str, str]] = {"cpu": "system_cpu", "memory": "system_memory"}
 """By resource, the signal of how much of it nodes use outside of pods."""
 RESOURCE: Final[Mapping[str, str]] = {signal: resource for resource, signal in OUTSIDE.items()}
+WHOLE: Final = {
+    "system_cpu": ("container_cpu_usage_seconds_total", "node_cpu_seconds_total"),
+    "system_memory": ("container_memory_working_set_bytes", "node_memory_MemAvailable_bytes"),
+}
+"""By signal, what tells of whole nodes: cAdvisor's metric (id="/"), and node-exporter's."""
 ROOT, HOST, PODS = "root", "host", "pods"
 """Values of the label `part`, by which the series of one answer are told apart."""
 NAMES: Final = ("node", "kubernetes_io_hostname", "nodename", "instance")

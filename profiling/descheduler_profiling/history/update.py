@@ -111,7 +111,7 @@ def update(task: Task, ring: Ring) -> Recent | None:
             choice = prober.choose(task.signal)  # e.g. an exporter was upgraded and has new names
             recent, holes = _read_recent(task, choice, ring)
         if not recent.pods and not holes and choice.query.shape == "outside":
-            raise NoSeries(f"nothing of signal {task.signal.name} can be used: {outside.UNKNOWN_NODES}")
+            raise NoSeries(f"no series of signal {task.signal.name} can be used")
         wider = weigh(task.signal, choice, prober, ring, _measured(recent), task.here, task.owners)
         widened = wider != choice
         if widened:
