@@ -6,23 +6,28 @@ import numpy as np
 
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.layout import Layout
-from descheduler_profiling.quantiles import scenarios
+from descheduler_profiling.quantiles import highest, scenarios
+from descheduler_profiling.settings import DAY, HOUR
+
+_OF_PEAKS = 0.95  # the quantile that single peaks are held against when vectors are built
 
 
 def beyond(plan: Layout, vectors: Floats32, bound: Floats32) -> Floats32:
     """Forecast vectors [K, D] of what is above a bound [K] of each, in the unit of the vectors; they add like those.
 
-    Nothing that stays under its bound is left of, neither a point nor an error.
+    Of what stays under its bound at every past and coming instant nothing is left, neither a point nor an error.
     """
     limit = bound[:, None]
     out = np.zeros_like(vectors)
     out[:, : plan.points] = np.maximum(vectors[:, : plan.points] - limit, np.float32(0))
-    highest = vectors[:, : plan.points].max(axis=1, initial=0.0)
+    reached = out[:, : plan.points].any(axis=1)
     for bucket in plan.buckets:
-        whole = scenarios(plan, bucket, vectors).reshape(len(vectors), -1)
-        highest = np.maximum(highest, whole.max(axis=1, initial=0.0))
+        whole = scenarios(plan, bucket, vectors).reshape(len(vectors), bucket.size)
+        reached |= (whole > limit).any(axis=1)
         expected = out[:, plan.point_index(bucket.leads.ravel())]
         out[:, bucket.offset : bucket.offset + bucket.size] = np.maximum(whole - limit, np.float32(0)) - expected
-    above = np.sqrt(np.maximum(vectors[:, plan.excess :], np.float32(0)))
-    out[:, plan.excess :] = np.clip(highest[:, None] + above - limit, np.float32(0), above) ** 2
+    for at, seconds in enumerate((HOUR, DAY), start=plan.excess):
+        above = np.sqrt(np.maximum(vectors[:, at], np.float32(0)))
+        peak = highest(plan, vectors, _OF_PEAKS, float(seconds)) + above
+        out[:, at] = np.where(reached, np.clip(peak - bound, np.float32(0), above) ** 2, np.float32(0))
     return out

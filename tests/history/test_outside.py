@@ -123,7 +123,7 @@ def test_it_is_never_below_nothing_nor_above_the_machine(prometheus_server: Star
 def test_a_pod_that_moved_is_subtracted_where_it_was(prometheus_server: Start) -> None:
     """Where pods were is known to the server alone."""
     half = NOW - DAY // 2
-    there, here = AT[AT < half], AT[AT >= half]
+    there, here = AT[half > AT], AT[half <= AT]
     moved = ("shop", "web-bbbb4")
     stay = [name for name in PODS if name != moved]
     web = [
