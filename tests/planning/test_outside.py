@@ -78,9 +78,8 @@ def test_a_pod_without_series_is_not_counted_twice() -> None:
     assert level(loads_of(made, outside({"n1": 1.5}), web=2.0)) == pytest.approx(4.0, rel=0.05)
     assert level(loads_of(made, outside({"n1": 3.0}), web=2.0)) == pytest.approx(5.0, rel=0.05)
     young = [pods[0], replace(pods[1], started=NOW - 60)]  # was not there yet
-    assert level(loads_of(cluster([machine("n1")], young), outside({"n1": 1.5}), web=2.0)) == pytest.approx(
-        5.5, rel=0.05
-    )
+    loads = loads_of(cluster([machine("n1")], young), outside({"n1": 1.5}), web=2.0)
+    assert level(loads) == pytest.approx(5.5, rel=0.05)
 
 
 def test_a_node_with_too_little_history_of_it_is_not_known() -> None:

@@ -156,8 +156,8 @@ def _without_whole(server: _Server, signal: Signal) -> str:
     root, exported = WHOLE[signal.name]
     if server.count(server.within(root, 'id="/"')) or server.count(server.within(exported)):
         return (
-            "nodes are measured as a whole, but they and their pods are not known as nodes of this cluster: both need a "
-            "label node, or an instance that is the name or an address of the node"
+            "nodes are measured as a whole, but they and their pods are not known as nodes of this cluster: both need "
+            "a label node, or an instance that is the name or an address of the node"
         )
     return (
         f'this server has neither {root}{{id="/"}} (do metricRelabelings of the kubelet drop it?) nor {exported} of '

@@ -121,7 +121,8 @@ def _fits(parts: list[str], key: WorkloadKey) -> bool:
         case [namespace, kind, name]:
             return (namespace, kind.lower(), name) == (key.namespace, key.kind.lower(), key.name)
         case [namespace, name]:
-            return (namespace, name) == (key.namespace, key.name)
+            node = not key.namespace and namespace.lower() == key.kind.lower()
+            return name == key.name and (namespace == key.namespace or node)
         case [name]:
             return name == key.name
     return False
