@@ -35,6 +35,8 @@ class NodeLoads:
     node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those. `coverage` is the
     share of all live pods, an hour old or more, that have one: whether the history as a whole can be relied on.
     `unknown` [N] marks nodes whose counters stand still: what their pods use nobody knows, so nothing of it is covered.
+    `pressed` [N] marks nodes on which tasks wait for the resource most of the time, and `throttled` [N] counts pods
+    that their limits stop: both would use more than is measured. `closed` [N] nodes take no more: unknown or pressed.
     """
 
     def __init__(
@@ -76,6 +78,11 @@ class NodeLoads:
         )
         self.unknown: Mask = np.isin([node.name for node in snapshot.nodes], profiles.standing_still)  # [N]
         self.covered[self.unknown] = 0.0
+        self.pressed: Mask = np.isin([node.name for node in snapshot.nodes], list(profiles.strain.pressed))  # [N]
+        self.closed: Mask = self.unknown | self.pressed
+        stopped = np.array([key in profiles.strain.throttled for key in columns.workloads], np.bool_)
+        pods = columns.order[stopped[columns.pod_workload[columns.order]]] if stopped.any() else columns.order[:0]
+        self.throttled = np.bincount(columns.pod_node[pods], minlength=len(snapshot.nodes))  # [N]
 
     def _weights(self, snapshot: ClusterSnapshot) -> Floats32:
         weights = np.ones(len(snapshot.pods), np.float32)

@@ -11,6 +11,7 @@ import pytest
 from builders import NOW, amounts, cluster, key, node, pod
 from descheduler.backtest.world import world_of
 from descheduler.contract import NodeLoads
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
@@ -18,7 +19,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.explain import explain
 from descheduler_profiling.beyond import beyond
 from descheduler_profiling.build import build
-from descheduler_profiling.series import History
+from descheduler_profiling.series import History, Strain
 from histories import history, peaking, steady
 from planning.cases import SPARSE, hot, outcome, planned
 
@@ -161,6 +162,27 @@ def test_a_node_is_explained_with_it_or_with_its_absence() -> None:
         told = explain(outcome(made, [*histories, *more], [hot()], SPARSE), "node", "n1")
         (check,) = [one for one in told.checks if one.name == "cpu outside of pods"]
         assert said in check.text
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_nothing_goes_to_a_node_on_which_tasks_wait(waits: bool) -> None:
+    made, (cpu, memory) = busy()
+    strain = Strain({key("ReplicaSet", "web"): 0.4}, {"n2": 0.8} if waits else {})
+    histories = [replace(cpu, strain=strain), memory, outside({"n1": 2.0})]
+    chosen = replace(SPARSE, landing=LandingMode.RESERVED)  # else the scheduler might choose it, and none is moved
+    plan = planned(made, histories, [hot()], chosen)
+    assert "4 pods on it would use more" in plan.findings[0].text
+    assert plan.findings[0].outcome == "cured"
+    gone_to = {move.destination for action in plan.actions for move in action.pods}
+    assert ("n2" not in gone_to) if waits else gone_to
+    told = explain(outcome(made, histories, [hot()], SPARSE), "node", "n2")
+    assert any(check.name == "cpu pressure" for check in told.checks) == waits
+    (row,) = [row for row in plan.sources if row.name == "history/cpu"]
+    assert ("tasks wait for cpu on n2 (80% of the time)" in row.detail) == waits
+    nowhere = replace(strain, pressed={"n2": 0.8, "n3": 0.9})
+    refused = planned(made, [replace(cpu, strain=nowhere), memory, outside({"n1": 2.0})], [hot()], chosen)
+    assert not refused.actions
+    assert "DestinationHot" in refused.findings[0].refused
 
 
 def test_a_walk_through_a_recording_lives_through_it_too() -> None:

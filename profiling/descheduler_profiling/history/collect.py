@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from descheduler.model.errors import HistoryError, HistoryRefused
+from descheduler_profiling.history import strain
 from descheduler_profiling.history.defaults import STEP
 from descheduler_profiling.history.grid import LAG, Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
@@ -151,7 +152,10 @@ def collect_with_notes(
         failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
         if failed:
             noted.remarks.append(failed)
-        histories[signal.name] = to_history(signal, ring, recent, owners, noted, here)
+        made = to_history(signal, ring, recent, owners, noted, here)
+        if here is not None and signal.name in strain.SIGNALS and made.complete:
+            made = replace(made, strain=strain.strain_of(client, signal.name, grid.end, match, sources, owners, here))
+        histories[signal.name] = made
         notes[signal.name] = noted
     return Collection(histories, notes, sources)
 

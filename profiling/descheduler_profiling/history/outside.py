@@ -7,14 +7,14 @@ where either is missing there is a gap, for nobody would know whose use it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from descheduler.model.arrays import Floats, Floats32
-from descheduler_profiling.history.outside_queries import HOST, NAMES, PODS, RESOURCE, ROOT
+from descheduler_profiling.history.outside_queries import HOST, PODS, RESOURCE, ROOT
 from descheduler_profiling.history.plausible import JITTER
-from descheduler_profiling.history.pods_here import PodsHere
+from descheduler_profiling.history.pods_here import PodsHere, node_of
 from descheduler_profiling.history.prometheus.wire import Series
 from descheduler_profiling.history.rollup import group, reduce_rows
 
@@ -26,9 +26,9 @@ def of_nodes(
 
     Never below 0, and no more than the machine has. Series of nodes that are not `here` are left out.
     """
-    told = [(node, one.labels.get("part", "")) for one in series if (node := _node(one.labels, here))]
-    kept = [row for row, one in enumerate(series) if _node(one.labels, here)]
-    distinct, index = group(told)
+    named = [node_of(one.labels, here) for one in series]
+    kept = [row for row, node in enumerate(named) if node]
+    distinct, index = group([(named[row], series[row].labels.get("part", "")) for row in kept])
     parts = reduce_rows(values[kept], index, len(distinct), "max")  # who is scraped twice is not used twice
     at = {key: row for row, key in enumerate(distinct)}
     nodes = sorted({node for node, _ in distinct})
@@ -55,23 +55,3 @@ def _machines(signal: str, nodes: Iterable[str], here: PodsHere | None) -> Float
         return np.array([np.inf for _ in nodes])
     position = {name: at for at, name in enumerate(here.nodes)}
     return np.array([sizes[position[node]] for node in nodes], np.float64)
-
-
-def _node(labels: Mapping[str, str], here: PodsHere | None) -> str:
-    """The node that a series is of; empty where that is none of this cluster."""
-    told = [_host(labels[label]) for label in NAMES if labels.get(label)]
-    if here is None:
-        return told[0] if told else ""
-    for name in told:
-        if name in here.called:
-            return here.called[name]
-    exporter = here.index.get((labels.get("namespace", ""), labels.get("pod", "")), -1)
-    at = int(here.node[exporter]) if exporter >= 0 else -1
-    return here.nodes[at] if at >= 0 else ""
-
-
-def _host(address: str) -> str:
-    """A name or address without its port: `10.0.0.1:9100`, `[fd00::1]:9100`, `node-1`."""
-    if address.startswith("["):
-        return address[1:].partition("]")[0]
-    return address.partition(":")[0] if address.count(":") == 1 else address

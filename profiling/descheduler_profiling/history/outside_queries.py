@@ -21,10 +21,12 @@ WHOLE: Final = {
 """By signal, what tells of whole nodes: cAdvisor's metric (id="/"), and node-exporter's."""
 ROOT, HOST, PODS = "root", "host", "pods"
 """Values of the label `part`, by which the series of one answer are told apart."""
-NAMES: Final = ("node", "kubernetes_io_hostname", "nodename", "instance")
+NODE_LABELS: Final = ("node", "kubernetes_io_hostname", "nodename", "instance")
 """Labels that may say which node a series is of, the plainest first."""
-_PLACE: Final = ", ".join(NAMES)
-_KUBEPODS: Final = r'id=~"(.*[/-])kubepods(\\.slice)?"$containers$match'  # of systemd, of cgroupfs, and below a root
+PLACE: Final = ", ".join(NODE_LABELS)
+KUBEPODS: Final = r"(.*[/-])kubepods(\\.slice)?"
+"""The control groups of all pods, as systemd and cgroupfs have them, and below a root of the kubelet's."""
+_TOGETHER: Final = f'id=~"{KUBEPODS}"$containers$match'
 _ROOT: Final = 'id="/"$containers$match'
 _CONTAINER: Final = 'image!="",container!="",container!="POD"$containers$match'
 _POD_LEVEL: Final = 'pod!="",container="",image=""$containers$match'
@@ -38,10 +40,10 @@ _USED: Final = {
 }
 _EXPORTED: Final = {
     # Stolen time is another machine's; node-mixin counts these three as not used, too.
-    "cpu": f"sum by ({_PLACE}, namespace, pod) (max by ({_PLACE}, namespace, pod, cpu, mode) "
+    "cpu": f"sum by ({PLACE}, namespace, pod) (max by ({PLACE}, namespace, pod, cpu, mode) "
     '(rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"$nodes$match}[$window])))',
-    "memory": f'max by ({_PLACE}, namespace, pod) (max_over_time(node_memory_MemTotal_bytes{{job!=""$nodes$match}}'
-    f"[$window])) - max by ({_PLACE}, namespace, pod) "
+    "memory": f'max by ({PLACE}, namespace, pod) (max_over_time(node_memory_MemTotal_bytes{{job!=""$nodes$match}}'
+    f"[$window])) - max by ({PLACE}, namespace, pod) "
     '(min_over_time(node_memory_MemAvailable_bytes{job!=""$nodes$match}[$window]))',
 }
 
@@ -49,15 +51,15 @@ _EXPORTED: Final = {
 def queries(resource: str) -> tuple[tuple[str, str], ...]:
     """Templates of the parts of each query, the best first: of whole nodes, and of all their pods together."""
     used = _USED[resource]
-    root = _part(f"max by ({_PLACE}) ({used % _ROOT})", ROOT)
+    root = _part(f"max by ({PLACE}) ({used % _ROOT})", ROOT)
     whole = f"{root} or {_part(_EXPORTED[resource], HOST)}"
-    each = f"sum by ({_PLACE}) (max by ({_PLACE}, namespace, pod, container) (%s))"
+    each = f"sum by ({PLACE}) (max by ({PLACE}, namespace, pod, container) (%s))"
     pods = (
         each % (used % _POD_LEVEL),  # knows pods whose containers have no labels, too
         each % (used % _CONTAINER),
         each % f'{_RULES[resource]}{{pod!=""$rules$match}}',
     )
-    together = _part(f"max by ({_PLACE}) ({used % _KUBEPODS})", PODS)
+    together = _part(f"max by ({PLACE}) ({used % _TOGETHER})", PODS)
     return (root, together), *((whole, _part(one, PODS)) for one in pods)
 
 

@@ -12,6 +12,7 @@ from descheduler.model.arrays import Floats, Mask, Positions
 from descheduler.model.nodes import Node, node_names
 from descheduler.model.pods import Amounts, Phase, amount_of
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler_profiling.history.outside_queries import NODE_LABELS
 
 _UNIT = {"cpu": 1000.0, "memory": 1.0}
 """Amounts (quantity.amount) per unit of the signals that are also resources."""
@@ -89,3 +90,23 @@ def _most(stated: Iterable[Amounts], signal: str) -> Floats:
     """Amounts of the resource in the unit of the signal, infinite where none is stated."""
     found = np.array([amount_of(amounts, signal) for amounts in stated], np.float64)
     return np.where(found > 0, found / _UNIT[signal], np.inf)
+
+
+def node_of(labels: Mapping[str, str], here: PodsHere | None) -> str:
+    """The node that a series is of by any of its labels; empty where that is none of this cluster."""
+    told = [_host(labels[label]) for label in NODE_LABELS if labels.get(label)]
+    if here is None:
+        return told[0] if told else ""
+    for name in told:
+        if name in here.called:
+            return here.called[name]
+    exporter = here.index.get((labels.get("namespace", ""), labels.get("pod", "")), -1)
+    at = int(here.node[exporter]) if exporter >= 0 else -1
+    return here.nodes[at] if at >= 0 else ""
+
+
+def _host(address: str) -> str:
+    """A name or address without its port: `10.0.0.1:9100`, `[fd00::1]:9100`, `node-1`."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address

@@ -15,7 +15,7 @@ import numpy as np
 
 from descheduler.contract import Accept, RebalanceView, Scenario
 from descheduler.model.arrays import Floats, Floats32, Mask, Positions
-from descheduler.model.format import span
+from descheduler.model.format import plural, span
 from descheduler.model.moves import Finding
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -136,6 +136,8 @@ class Thermometer:
         told = f"is at {now:.0%} already and {told}" if now else told
         outside = float(loads.outside_of_pods(one, args.quantile, self.seconds)[0])
         aside = f"; {outside:.0%} of allocatable is used outside of pods" if outside >= _WORTH_TELLING else ""
+        stopped = int(loads.throttled[node])
+        aside += f"; {plural(stopped, 'pod')} on it would use more, were it not for CPU limits" if stopped else ""
         finding = Finding(
             strategy=NAME,
             subject=Subject(SubjectKind.NODE, name),
