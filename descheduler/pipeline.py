@@ -18,6 +18,7 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
+from descheduler.observe.sharing import with_shares
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
@@ -96,7 +97,7 @@ def profile(
         signal: brought_up_to_date(
             history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit
         )
-        for signal, history in sorted(observed.histories.items())
+        for signal, history in sorted(with_shares(observed.histories, observed.snapshot).items())
     }
 
 

@@ -22,6 +22,7 @@ from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.measurers import find_sources
 from descheduler_profiling.history.prometheus.probe import Prober, Tried
+from descheduler_profiling.history.replicas import REPLICAS
 from descheduler_profiling.history.signals import Signal, builtin_signals
 from descheduler_profiling.history.sources import Sources
 from descheduler_profiling.history.update import rate_window
@@ -56,6 +57,8 @@ def queries(client: HistoryClient, snapshot: ClusterSnapshot, given: Given) -> I
     sources = find_sources(client, wanted.values(), grid, policy.match, written, here=here)
     yield from measurers(sources, written)
     for name, template in wanted.items():
+        if not template.queries:
+            continue
         given.note(f"asking for {name}")
         signal = sources.of(template)
         tried = prober.tried(signal)
@@ -87,7 +90,7 @@ def signals(read: Read, snapshot: ClusterSnapshot, given: Given) -> Iterator[Che
         optional = history.absent and name not in needed
         for problem in history.problems:
             yield _problem(name, problem, optional=optional)
-        if not history.keys or optional:
+        if not history.keys or optional or name == REPLICAS:
             continue
         yield from _times(name, history, snapshot, given)
         yield _covered(name, coverage_of(snapshot, read.profiles[name], _pools(given), of_gpus=_of_gpus(name)), given)

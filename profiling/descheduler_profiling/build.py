@@ -95,7 +95,7 @@ def assembled(
         origin=history.end,
         step=history.step,
         layout=plan,
-        why=_with_strain(history, made.why),
+        why=_with_remarks(history, made.why),
         fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons),
         quantiles=settings.quantiles,
         pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
@@ -104,21 +104,20 @@ def assembled(
         standing_still=history.standing_still,
         absent=history.absent,
         strain=history.strain,
+        divided=history.divided,
         **rows,
     )
     return borrowed(profiles, settings)
 
 
-def _with_strain(history: History, why: tuple[str, ...]) -> tuple[str, ...]:
-    """What is said of each row, and of those that a limit stops that they would use more."""
-    throttled = history.strain.throttled
-    if not throttled:
+def _with_remarks(history: History, why: tuple[str, ...]) -> tuple[str, ...]:
+    """What is said of each row, and of those that a limit stops or whose load is shared that it is so."""
+    divided, throttled = history.divided, history.strain.throttled
+    if not divided and not throttled:
         return why
-    said = (
-        f"throttled in {throttled[key]:.0%} of periods: a lower bound" if key in throttled else ""
-        for key in history.keys
-    )
-    return tuple(", ".join(filter(None, both)) for both in zip(why, said, strict=True))
+    stopped = {key: f"throttled in {share:.0%} of periods: a lower bound" for key, share in throttled.items()}
+    of_rows = ((divided.get(key, ""), stopped.get(key, "")) for key in history.keys)
+    return tuple(", ".join(filter(None, (known, *more))) for known, more in zip(why, of_rows, strict=True))
 
 
 def build_chunk(chunk: Chunk) -> Built:

@@ -118,6 +118,7 @@ class SignalProfiles:
     standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
     strain: Strain = NO_STRAIN
+    divided: Mapping[WorkloadKey, str] = field(default_factory=dict)  # how totals were divided, as in History
 
     @property
     def raced(self) -> bool:

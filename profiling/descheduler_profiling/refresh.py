@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import Built, Rows, assembled, build, built
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
@@ -73,6 +74,8 @@ def refreshed(previous: SignalProfiles, history: History, settings: ProfileSetti
     """
     plan, new = previous.layout, (history.end - previous.origin) // history.step
     source = previous.rows(history.keys)
+    divided = (key for key in {**previous.divided, **history.divided} if _divided_otherwise(previous, history, key))
+    source[np.isin(source, previous.rows(tuple(divided)))] = -1
     rows = _carried(previous, source, new)
     why: list[str] = []
     for start in range(0, len(source), AT_ONCE):
@@ -89,6 +92,11 @@ def refreshed(previous: SignalProfiles, history: History, settings: ProfileSetti
     own = np.where(anew, rows["confidence"], previous.fitted.confidence[source])
     own[rows["confidence"] == 0] = 0
     return assembled(history, Built(rows, tuple(why)), plan, settings, own, previous.fitted.at)
+
+
+def _divided_otherwise(previous: SignalProfiles, history: History, key: WorkloadKey) -> bool:
+    """Whether the history of a workload is another one, all of it, than it was."""
+    return previous.divided.get(key) != history.divided.get(key)
 
 
 def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:

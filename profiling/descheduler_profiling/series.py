@@ -42,6 +42,7 @@ class History:
 
     A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
     One that is `absent` has no series because the server has none, which is no fault where the signal is optional.
+    `divided` says of workloads whose values are no measurements of a replica, but of their total, how it is divided.
     `strain` is what is known now of demand that was not met.
     One that is not `pinned` may hold what anybody who is scraped says of these pods: it is shown, and is no evidence.
     """
@@ -62,6 +63,7 @@ class History:
     absent: bool = False
     pinned: bool = True
     strain: Strain = NO_STRAIN
+    divided: Mapping[WorkloadKey, str] = field(default_factory=dict)
 
     @property
     def end(self) -> int:

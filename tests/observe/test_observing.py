@@ -22,7 +22,7 @@ from descheduler_profiling.series import History
 from histories import history
 
 WEB = WorkloadKey("shop", "Deployment", "web")
-OF_NODES = {"cpu", "memory", "system_cpu", "system_memory"}
+OF_NODES = {"cpu", "memory", "replicas", "system_cpu", "system_memory"}
 BOTH = {"cpu": history("cpu", {WEB: 1.0}), "memory": history("memory", {WEB: 1.0})}
 
 

@@ -201,12 +201,14 @@ def _of_gpus(name: str, unit: str, promql: str, conversion: Conversion, ceiling:
 def builtin_signals() -> dict[str, Signal]:
     """The signals that are known without a policy: cpu, memory, system_…, gpu, gpu_least, gpu_memory, psi_…, cpi.
 
-    `system_cpu` and `system_memory` are what nodes use outside of pods. `gpu_least` is how busy a GPU is by the metric
-    that says least, where `gpu` goes by the one that says most.
+    `replicas` has no query: it is counted when `cpu` is read. `system_cpu` and `system_memory` are what nodes use
+    outside of pods. `gpu_least` is how busy a GPU is by the metric that says least, where `gpu` goes by the one that
+    says most.
     """
     made = (
         Signal("cpu", "cores", _cpu(), ceiling=4096),
         Signal("memory", "bytes", _memory(), ceiling=2.0**47),
+        Signal("replicas", "replicas", (), roll_up_on_server="never", owners=()),
         Signal("system_cpu", "cores", _outside("cpu"), ceiling=4096, roll_up_on_server="never"),
         Signal("system_memory", "bytes", _outside("memory"), ceiling=2.0**47, roll_up_on_server="never"),
         _of_gpus("gpu", "fraction", gpu_queries.activity(), "ratio", 100.0),

@@ -28,6 +28,7 @@ from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.joining import joined, parts
 from descheduler_profiling.history.prometheus.probe import Bulk, Choice, NoSeries, Prober
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
+from descheduler_profiling.history.replicas import count_rows
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import Query, Signal
@@ -86,6 +87,7 @@ class Task:
     match: str
     here: PodsHere | None = None
     sources: Sources = EVERYBODY
+    counts: Ring | None = None  # where it is kept how many pods of each workload are measured
 
     @property
     def window_seconds(self) -> int:
@@ -187,7 +189,7 @@ def _read_recent(task: Task, choice: Choice, ring: Ring) -> tuple[Recent, list[H
     def sink(columns: Grid, answer: QueryAnswer) -> None:
         nonlocal values
         named, keys, matrix = _named(task, choice.query, columns, answer)
-        _write(task, ring, columns, keys, matrix, answer)
+        _write(task, ring, columns, keys, matrix, answer, of_pods=choice.query.shape == "pod")
         new = [at for at in zip(named, keys, strict=True) if at[0] not in found]
         for name, key in new:
             found[name] = len(found)
@@ -214,7 +216,7 @@ def _read_past(
 
     def sink(columns: Grid, answer: QueryAnswer) -> None:
         named, keys, matrix = _named(task, bulk.query, columns, answer)
-        _write(task, ring, columns, keys, matrix, answer)
+        _write(task, ring, columns, keys, matrix, answer, of_pods=bulk.query.shape == "pod")
         if still is not None and bulk.query.shape == "pod":
             still.note(columns, named, keys, matrix)
 
@@ -277,12 +279,21 @@ def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> li
 
 
 def _write(
-    task: Task, ring: Ring, columns: Grid, keys: list[WorkloadKey], matrix: Floats32, answer: QueryAnswer
+    task: Task,
+    ring: Ring,
+    columns: Grid,
+    keys: list[WorkloadKey],
+    matrix: Floats32,
+    answer: QueryAnswer,
+    *,
+    of_pods: bool,
 ) -> None:
     begun = task.client.stopwatch()
     distinct, index = group(keys)
     rolled = reduce_rows(matrix, index, len(distinct), task.signal.aggregation)
     ring.write(columns, distinct, rolled, whole=not answer.partial)
+    if task.counts is not None and of_pods:
+        task.counts.write(columns, distinct, count_rows(matrix, index, len(distinct)), whole=not answer.partial)
     task.notes.columns_read += columns.count
     for warning in answer.partial:
         problem = f"{task.client.connection.name} answers in part only: {warning}"
