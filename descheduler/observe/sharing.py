@@ -85,12 +85,13 @@ def _rows(
 
 
 def _row(at: int, now: float, scaler: Autoscaler | None, request: float) -> _Row:
-    if scaler is None or not scaler.active:
-        return _Row(at, Scaling(now, now), f"its total, divided among {now:g} replicas")
-    least = scaler.least if scaler.fewer else max(scaler.least, now)
-    most = scaler.most if scaler.more else min(scaler.most, now)
+    least = most = now
+    if scaler is not None and scaler.active:
+        least = scaler.least if scaler.fewer else max(scaler.least, now)
+        most = max(least, scaler.most if scaler.more else min(scaler.most, now))
+    if scaler is None or least == most:
+        return _Row(at, Scaling(least, least), f"its total, divided among {least:g} replicas")
     target = scaler.cores or scaler.share * request
-    most = max(least, most)
     told = f"its total, divided among the {least:g} to {most:g} replicas that autoscaler {scaler.name} makes of it"
     return _Row(at, Scaling(least, most, target, scaler.down, scaler.up), told)
 
