@@ -14,10 +14,12 @@ from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
-from descheduler_profiling.features import NAMES, Features, columns_of, features, latest, seasons_of
+from descheduler_profiling.features import NAMES, columns_of, latest, seasons_of
 from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.levels import Restated
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
+from descheduler_profiling.present import Present, in_the_present, roof
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
 from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
@@ -104,6 +106,7 @@ def assembled(
     """Profiles of rows that were fitted at a time (unix seconds) with confidences of their `own` [S]."""
     rows = dict(made.rows)
     seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
+    restated = Restated(rows.pop("age"), rows.pop("slope"), rows.pop("offset"))
     profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
@@ -112,7 +115,7 @@ def assembled(
         step=history.step,
         layout=plan,
         why=made.why,
-        fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons),
+        fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons, restated),
         quantiles=settings.quantiles,
         pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
         complete=history.complete,
@@ -151,14 +154,16 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
 def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats32) -> Rows:
     """All columns but the confidence, of cleaned values [S, T] in units of the rows' sizes [S]."""
     settings, plan = chunk.settings, chunk.plan
-    made = features(values, chunk.step, settings.half_life)
+    present = in_the_present(values, chunk.step, settings.half_life)
+    whole = present.restated.of(values)  # a peak may be as short as a glitch
+    values, made = present.values, present.features
     seasons = seasons_of(made, settings.half_life)
     now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = _limit(settings) / sizes
-    added[:, : plan.points] = np.minimum(added[:, : plan.points], limit[:, None])
+    added[:, : plan.points] = np.minimum(added[:, : plan.points], np.minimum(limit, roof(made.filled))[:, None])
     p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit[:, None])
+    peak = np.minimum(peaks(whole, p95, p99, chunk.step), limit[:, None])
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
@@ -169,23 +174,26 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
         "coefficients": coefficients,
         "season": seasons.forecast,
         "gain": seasons.gain,
+        "age": present.restated.age,
+        "slope": present.restated.slope,
+        "offset": present.restated.offset,
     }
     if settings.select:
-        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop), limit)
+        rows |= _raced(whole, present, plan, settings, _before(chunk, start, stop), limit)
     return rows
 
 
 def _raced(
-    values: Floats32,
-    made: Features,
+    whole: Floats32,
+    present: Present,
     plan: Layout,
     settings: ProfileSettings,
     before: Floats32 | None,
     limit: Floats32,
 ) -> Rows:
-    """What the race says of single workloads; `limit` [S] clips it."""
+    """What the race says of single workloads, peaks of the `whole` [S, T] included; `limit` [S] clips it."""
     levels, asked = _levels(settings), len(settings.quantiles)
-    selected = select(values, made, plan, levels, before)
+    selected = select(present.values, present.features, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
     p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
@@ -193,7 +201,7 @@ def _raced(
     return {
         "shapes": shapes,
         "scales": scales,
-        "peaks": np.minimum(peaks(values, p95, p99, plan.step), limit[:, None]),
+        "peaks": np.minimum(peaks(whole, p95, p99, plan.step), limit[:, None]),
         "shares": selected.weights[:asked].transpose(1, 0, 2),
         "losses": selected.losses[:asked].transpose(1, 0, 2),
         "coverage": selected.coverage[:asked].transpose(1, 0, 2),
@@ -240,6 +248,9 @@ def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> 
         "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
         "season": np.zeros((count, plan.steps + kept(plan.step, columns)), np.float32),
         "gain": np.zeros(count, np.float32),
+        "age": np.zeros(count, np.int64),
+        "slope": np.ones(count, np.float32),
+        "offset": np.zeros(count, np.float32),
     }
 
 
