@@ -14,10 +14,12 @@ from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
-from descheduler_profiling.features import NAMES, Features, columns_of, features, latest, seasons_of
+from descheduler_profiling.features import NAMES, columns_of, latest, seasons_of
 from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.levels import Restated
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
+from descheduler_profiling.present import Present, in_the_present, roof
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
 from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
@@ -25,7 +27,9 @@ from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.selection import select
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, HOUR, ProfileSettings
+from descheduler_profiling.sizes import in_units, sizes_of
 
+NO_NUMBER = "its forecast is no finite number"
 CACHED = 64  # rows that are worked on at once, so that the arrays of the race stay in the cache
 
 
@@ -50,6 +54,20 @@ class Built:
 
     rows: Rows
     why: tuple[str, ...]
+
+
+def finite(made: Built) -> Built:
+    """The same, changed in place, without a number that is none: such a row has confidence 0 and says so."""
+    wrong = np.zeros(len(made.why), np.bool_)
+    for name in ("vectors", "levels", "peaks", "scales", "shapes", "coefficients", "season"):
+        part = made.rows[name]
+        wrong |= ~np.isfinite(part).all(axis=tuple(range(1, part.ndim)))
+    for name, part in made.rows.items():
+        part[wrong] = np.nan if name in ("losses", "coverage") else 0
+    silent = made.rows["confidence"] == 0
+    for name in ("vectors", "peaks", "scales"):
+        made.rows[name][silent] = 0
+    return Built(made.rows, tuple(NO_NUMBER if bad else why for why, bad in zip(made.why, wrong.tolist(), strict=True)))
 
 
 def build(
@@ -88,6 +106,7 @@ def assembled(
     """Profiles of rows that were fitted at a time (unix seconds) with confidences of their `own` [S]."""
     rows = dict(made.rows)
     seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
+    restated = Restated(rows.pop("age"), rows.pop("slope"), rows.pop("offset"))
     profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
@@ -96,11 +115,11 @@ def assembled(
         step=history.step,
         layout=plan,
         why=_with_remarks(history, made.why),
-        fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons),
+        fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons, restated),
         quantiles=settings.quantiles,
         pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
         complete=history.complete,
-        problems=history.problems,
+        problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
         absent=history.absent,
         strain=history.strain,
@@ -120,6 +139,12 @@ def _with_remarks(history: History, why: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(", ".join(filter(None, (known, *more))) for known, more in zip(why, of_rows, strict=True))
 
 
+def _no_numbers(history: History, why: tuple[str, ...]) -> Iterator[str]:
+    return (
+        f"{history.signal} of {key}: {NO_NUMBER}" for key, of in zip(history.keys, why, strict=True) if of == NO_NUMBER
+    )
+
+
 def build_chunk(chunk: Chunk) -> Built:
     """What can be said of the rows of a chunk."""
     parts = [_build_rows(chunk, at, at + CACHED) for at in range(0, len(chunk.values), CACHED)]
@@ -130,50 +155,65 @@ def build_chunk(chunk: Chunk) -> Built:
 def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     settings, plan = chunk.settings, chunk.plan
     cleaned = clean(chunk.values[start:stop], settings.absurd)
-    values = cleaned.values
     confidence, why = confidence_of(cleaned, chunk.step, settings.min_history)
-    if values.shape[1] == 0:
-        return Built(_room(len(values), 0, plan, settings), why)
-    made = features(values, chunk.step, settings.half_life)
+    if cleaned.values.shape[1] == 0:
+        return Built(_room(len(confidence), 0, plan, settings), why)
+    sizes = sizes_of(cleaned.values)
+    rows = in_units(_fitted(chunk, start, stop, cleaned.values / sizes[:, None], sizes), sizes, plan)
+    return finite(Built(rows | {"confidence": confidence}, why))
+
+
+def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats32) -> Rows:
+    """All columns but the confidence, of cleaned values [S, T] in units of the rows' sizes [S]."""
+    settings, plan = chunk.settings, chunk.plan
+    present = in_the_present(values, chunk.step, settings.half_life)
+    whole = present.restated.of(values)  # a peak may be as short as a glitch
+    values, made = present.values, present.features
     seasons = seasons_of(made, settings.half_life)
     now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
-    limit = _limit(settings)
-    added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
+    limit = _limit(settings) / sizes
+    added[:, : plan.points] = np.minimum(added[:, : plan.points], np.minimum(limit, roof(made.filled))[:, None])
     p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit)
+    peak = np.minimum(peaks(whole, p95, p99, chunk.step), limit[:, None])
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
     rows = _unraced(len(values), plan, settings) | {
         "vectors": added,
-        "confidence": confidence,
         "levels": now.hour,
         "peaks": peak,
         "coefficients": coefficients,
         "season": seasons.forecast,
         "gain": seasons.gain,
+        "age": present.restated.age,
+        "slope": present.restated.slope,
+        "offset": present.restated.offset,
     }
     if settings.select:
-        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop))
-    for name in ("vectors", "peaks", "scales"):
-        rows[name][confidence == 0] = 0
-    return Built(rows, why)
+        rows |= _raced(whole, present, plan, settings, _before(chunk, start, stop), limit)
+    return rows
 
 
-def _raced(values: Floats32, made: Features, plan: Layout, settings: ProfileSettings, before: Floats32 | None) -> Rows:
-    """What the race says of single workloads."""
+def _raced(
+    whole: Floats32,
+    present: Present,
+    plan: Layout,
+    settings: ProfileSettings,
+    before: Floats32 | None,
+    limit: Floats32,
+) -> Rows:
+    """What the race says of single workloads, peaks of the `whole` [S, T] included; `limit` [S] clips it."""
     levels, asked = _levels(settings), len(settings.quantiles)
-    selected = select(values, made, plan, levels, before)
+    selected = select(present.values, present.features, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
     p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
-    limit = _limit(settings)
-    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit))
+    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit[:, None, None]))
     return {
         "shapes": shapes,
         "scales": scales,
-        "peaks": np.minimum(peaks(values, p95, p99, plan.step), limit),
+        "peaks": np.minimum(peaks(whole, p95, p99, plan.step), limit[:, None]),
         "shares": selected.weights[:asked].transpose(1, 0, 2),
         "losses": selected.losses[:asked].transpose(1, 0, 2),
         "coverage": selected.coverage[:asked].transpose(1, 0, 2),
@@ -220,6 +260,9 @@ def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> 
         "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
         "season": np.zeros((count, plan.steps + kept(plan.step, columns)), np.float32),
         "gain": np.zeros(count, np.float32),
+        "age": np.zeros(count, np.int64),
+        "slope": np.ones(count, np.float32),
+        "offset": np.zeros(count, np.float32),
     }
 
 

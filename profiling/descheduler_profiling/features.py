@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32, Ints
-from descheduler_profiling.seasons import Seasons, around_the_end, seasonal, smoothing
+from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler_profiling.seasons import Seasons, around_the_end, expected, smoothing
 from descheduler_profiling.settings import DAY, HOUR, WEEK
 from descheduler_profiling.windows import centred, running, trailing, trailing_at
 
@@ -35,6 +35,7 @@ class Features:
     filled: Floats32  # [S, T] values without gaps
     sums: NDArray[np.float64]  # [S, T + 1] of them
     season_sums: NDArray[np.float64]
+    weekly: Mask  # [S] whether the season is that of a week
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
@@ -88,14 +89,16 @@ def features(values: Floats32, step: int, half_life: float) -> Features:
     """Features of cleaned values [S, T] for forecasts up to a day ahead; `half_life` of the season in seconds."""
     per_day = columns_of(DAY, step)
     filled, first = fill(values)
-    exact = seasonal(filled, first, per_day, per_day, half_life / DAY)
+    exact, weekly = expected(filled, first, step, half_life / DAY)
+    # Before a week has been seen nothing can be said by it.
+    seen = np.where(weekly, first + 6 * per_day, first)
     season = centred(exact, smoothing(per_day))
-    return Features(step, season, exact, first, filled, running(filled), running(season[:, : values.shape[1]]))
+    return Features(step, season, exact, seen, filled, running(filled), running(season[:, : values.shape[1]]), weekly)
 
 
 def seasons_of(made: Features, half_life: float) -> Seasons:
     """The seasonal forecasts that stand at the end of a history; `half_life` in seconds."""
-    return around_the_end(made.exact, made.first, made.step, half_life / DAY)
+    return around_the_end(made.exact, made.first, made.weekly, made.step, half_life / DAY)
 
 
 def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:

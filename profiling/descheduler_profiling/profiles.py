@@ -14,6 +14,7 @@ from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
 from descheduler_profiling.layout import Layout
+from descheduler_profiling.levels import Restated
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.seasons import Seasons
 from descheduler_profiling.series import NO_STRAIN, Strain
@@ -59,6 +60,7 @@ class Fitted:
 
     `at` is the end (unix seconds) of the history that it was fitted to; `confidence` [S] is that of each row's own
     history, `lent` [S] marks rows that have borrowed. `coefficients` [S, B, F] by bucket and feature.
+    `restated` is what was taken for the past of rows with a new level.
     """
 
     at: int
@@ -66,6 +68,7 @@ class Fitted:
     lent: Mask
     coefficients: Floats32
     seasons: Seasons
+    restated: Restated
 
 
 def packed(curves: Floats32) -> tuple[Floats32, Floats16]:
