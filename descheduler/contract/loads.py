@@ -69,7 +69,7 @@ class NodeLoads:
             profiles.layout,
             unit=unit,
             floor=floor,
-            unmeasured=self._unmeasured(snapshot),
+            unmeasured=self._unmeasured(snapshot) if outside is not None else np.zeros(len(snapshot.nodes), np.float32),
         )
         self._base = self._sums(snapshot) + self.outside.vectors  # [N, D]
         self._curves: dict[float, Floats32] = {}
