@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from descheduler.model.arrays import Floats, Floats32, Mask
 from descheduler_profiling.settings import DAY
@@ -21,7 +22,7 @@ from descheduler_profiling.settings import DAY
 TOLERANCE: Final = 0.1
 """--horizontal-pod-autoscaler-tolerance of kube-controller-manager."""
 _ROLL_OUT: Final = 1800  # seconds: pods of two revisions that are measured at once for less are no change of scale
-_EXPLAINED: Final = np.log(1.25)  # median difference up to which an autoscaler of now explains the replicas of the past
+_EXPLAINED: Final = 1.25  # times: half of the past is nearer where an autoscaler of now explains its replicas
 _DIFFERENT: Final = 0.2  # share by which numbers of replicas differ
 _EVIDENCE: Final = 3600  # seconds at other numbers of replicas by which it is judged what a load does
 
@@ -48,15 +49,12 @@ class Scaling:
 
 def steadied(counts: Floats32, step: int) -> Floats32:
     """Numbers of replicas [S, T] without those that last for less than a roll-out does; NaN stays."""
-    half = max(1, _ROLL_OUT // step // 2)
-    if counts.shape[1] < 2 * half + 1:
+    width = 2 * max(1, _ROLL_OUT // step // 2) + 1
+    if counts.shape[1] < width:
         return counts
-    padded = np.pad(counts, ((0, 0), (half, half)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=1)
-    out = np.empty_like(counts)
-    for row in range(len(counts)):
-        out[row] = np.median(windows[row], axis=1)
-    return np.where(np.isfinite(out), out, counts).astype(np.float32)
+    calm = median_filter(np.nan_to_num(counts), size=(1, width), mode="nearest")
+    out: Floats32 = np.where(np.isfinite(counts) & (calm > 0), calm, counts)
+    return out
 
 
 def shared(values: Floats32, counts: Floats32, scalings: list[Scaling], step: int) -> Floats32:
@@ -70,18 +68,27 @@ def shared(values: Floats32, counts: Floats32, scalings: list[Scaling], step: in
     divided = np.empty_like(total)
     for at, scaling in enumerate(scalings):
         divided[at] = scaling.least if scaling.fixed else np.clip(counts[at], scaling.least, scaling.most)
-    following = np.array([not one.fixed and one.target > 0 for one in scalings], np.bool_)
-    if following.any():
-        chosen = [one for one in scalings if not one.fixed and one.target > 0]
-        made = followed(total[following], counts[following], chosen, step)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            apart = np.nanmedian(np.abs(np.log(made / counts[following])), axis=1)
-        rows = np.flatnonzero(following)[~(apart <= _EXPLAINED)]
-        divided[rows] = made[~(apart <= _EXPLAINED)]
+    otherwise = np.flatnonzero(_acts_otherwise(total, counts, scalings))
+    if otherwise.size:
+        divided[otherwise] = followed(total[otherwise], counts[otherwise], [scalings[at] for at in otherwise], step)
     each = total / np.maximum(divided, 1e-9)
-    fixed = np.array([one.fixed for one in scalings], np.bool_)
-    kept = ~np.isfinite(each) | (fixed & _each_its_own(values, counts, step))[:, None]
+    fixed = np.flatnonzero([one.fixed for one in scalings])
+    kept = ~np.isfinite(each)
+    kept[fixed[_each_its_own(values[fixed], counts[fixed], step)]] = True
     return np.where(kept | (divided == counts), values, each).astype(np.float32)
+
+
+def _acts_otherwise(total: Floats, counts: Floats32, scalings: list[Scaling]) -> Mask:
+    """[S] whether an autoscaler with the target of now would have made other numbers than there were."""
+    target = np.array([0.0 if one.fixed else one.target for one in scalings])
+    least, most = (np.array([getattr(one, name) for one in scalings])[:, None] for name in ("least", "most"))
+    at = np.flatnonzero(target > 0)
+    out = np.zeros(len(scalings), np.bool_)
+    wanted = np.clip(np.ceil(total[at] / target[at, None]), least[at], most[at])
+    were = np.clip(counts[at], least[at], most[at])
+    near = (wanted <= were * _EXPLAINED) & (were <= wanted * _EXPLAINED)
+    out[at] = near.sum(axis=1) < np.isfinite(wanted * were).sum(axis=1) / 2
+    return out
 
 
 def followed(total: Floats, counts: Floats32, scalings: list[Scaling], step: int) -> Floats:
