@@ -88,6 +88,15 @@ class Layout:
         """
         return replace(self, buckets=tuple(bucket.later(steps) for bucket in self.buckets))
 
+    def alike(self, other: Layout) -> bool:
+        """Whether vectors of the two can be added: the same steps ahead, sampled at the same past times."""
+        if self is other:
+            return True
+        mine, theirs = (
+            (one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other)
+        )
+        return self.step == other.step and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
+
     def bucket_at(self, horizon_seconds: float) -> int:
         """Index of the bucket that holds a step so many seconds ahead (the last one for anything beyond)."""
         for index, bucket in enumerate(self.buckets):
@@ -142,11 +151,12 @@ class Layout:
         return np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1).astype(np.int64)
 
 
-def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
-    """The layout for a grid of `step` seconds and a history of so many columns.
+def layout(step: int, horizons: tuple[int, ...], history_steps: int, end: int = 0) -> Layout:
+    """The layout for a grid of `step` seconds and a history of so many columns up to `end` (unix seconds).
 
     Buckets shorter than a step are dropped. Past origins are spread over at most a week before the last possible
-    one, at a spacing that visits all times of the day.
+    one, at a spacing that visits all times of the day. Histories that end together have the same, whenever their
+    vectors were first fitted.
     """
     lasts = [h // step for h in horizons]
     steps = max(1, lasts[-1])
@@ -164,7 +174,7 @@ def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
         buckets.append(bucket)
         offset += bucket.size
         first = last + 1
-    return Layout(step, steps, points.astype(np.int64), tuple(buckets))
+    return Layout(step, steps, points.astype(np.int64), tuple(buckets)).later(end // step)
 
 
 def _samples(first: int, last: int, index: int, room: int) -> tuple[Ints, Ints]:

@@ -18,6 +18,7 @@ from descheduler_profiling.layout import Layout
 from descheduler_profiling.levels import Restated
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.series import NO_STRAIN, Strain
 from descheduler_profiling.settings import QUANTILES
 
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
@@ -122,6 +123,8 @@ class SignalProfiles:
     problems: tuple[str, ...] = ()
     standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
+    strain: Strain = NO_STRAIN
+    divided: Mapping[WorkloadKey, str] = field(default_factory=dict)  # how totals were divided, as in History
 
     @property
     def raced(self) -> bool:
