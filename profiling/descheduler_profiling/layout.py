@@ -42,8 +42,13 @@ class Bucket:
         return int(self.leads.size)
 
     def later(self, steps: int) -> Bucket:
-        """The same past origins so many steps later; the oldest make room for new ones, a whole round later."""
-        return replace(self, ages=self.last + (self.ages - self.last + steps) % self.room)
+        """The same past origins so many steps later; the oldest make room for new ones, a whole round later.
+
+        The newest is always the last there can be, for what went wrong just now goes on going wrong.
+        """
+        ages = self.last + (self.ages - self.last + steps) % self.room
+        ages[0] = self.last
+        return replace(self, ages=ages)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
