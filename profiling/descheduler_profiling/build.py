@@ -94,7 +94,7 @@ def build(
     `previous` profiles of the same signal hold the choice of models steady.
     """
     settings = settings or ProfileSettings()
-    plan = layout(history.step, settings.horizons, history.values.shape[1])
+    plan = layout(history.step, settings.horizons, history.values.shape[1], history.end)
     made = built(history, plan, settings, executor or InProcess(), previous)
     count = len(history.keys)
     fits = Fits(np.full(count, history.end, np.int64), made.rows["confidence"], np.zeros(count, np.float32))
@@ -126,7 +126,7 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         origin=history.end,
         step=history.step,
         layout=plan,
-        why=made.why,
+        why=_with_remarks(history, made.why),
         fitted=Fitted(
             fits.at,
             fits.own,
@@ -142,6 +142,8 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
         absent=history.absent,
+        strain=history.strain,
+        divided=history.divided,
         **rows,
     )
     return borrowed(profiles, settings)
@@ -151,6 +153,16 @@ def _plausible(levels: Mapping[tuple[str, str], float], most: float) -> Mapping[
     if all(level <= most for level in levels.values()):
         return levels
     return {pod: level for pod, level in levels.items() if level <= most}
+
+
+def _with_remarks(history: History, why: tuple[str, ...]) -> tuple[str, ...]:
+    """What is said of each row, and of those that a limit stops or whose load is shared that it is so."""
+    divided, throttled = history.divided, history.strain.throttled
+    if not divided and not throttled:
+        return why
+    stopped = {key: f"throttled in {share:.0%} of periods: a lower bound" for key, share in throttled.items()}
+    of_rows = ((divided.get(key, ""), stopped.get(key, "")) for key in history.keys)
+    return tuple(", ".join(filter(None, (known, *more))) for known, more in zip(why, of_rows, strict=True))
 
 
 def _no_numbers(history: History, why: tuple[str, ...]) -> Iterator[str]:

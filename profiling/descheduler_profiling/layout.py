@@ -8,12 +8,13 @@ them, not a sum of quantiles.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from descheduler.model.arrays import Ints
+from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.settings import WEEK
 
 # Past origins per bucket, and leads sampled at each: 36 x (3 + 9 + 6 + 12) samples, 104 points and two for peaks are
@@ -41,8 +42,22 @@ class Bucket:
         return int(self.leads.size)
 
     def later(self, steps: int) -> Bucket:
-        """The same past origins so many steps later; the oldest make room for new ones, a whole round later."""
-        return replace(self, ages=self.last + (self.ages - self.last + steps) % self.room)
+        """The same past origins so many steps later; the oldest make room for new ones, a whole round later.
+
+        The newest is always the last there can be, for what went wrong just now goes on going wrong.
+        """
+        ages = self.last + (self.ages - self.last + steps) % self.room
+        ages[0] = self.last
+        return replace(self, ages=ages)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Between:
+    """Leads [L] as shares between kept points: `right` [L] of `share`, `left` [L] of the rest."""
+
+    left: Ints
+    right: Ints
+    share: Floats32
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,15 @@ class Layout:
         """
         return replace(self, buckets=tuple(bucket.later(steps) for bucket in self.buckets))
 
+    def alike(self, other: Layout) -> bool:
+        """Whether vectors of the two can be added: the same steps ahead, sampled at the same past times."""
+        if self is other:
+            return True
+        mine, theirs = (
+            (one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other)
+        )
+        return self.step == other.step and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
+
     def bucket_at(self, horizon_seconds: float) -> int:
         """Index of the bucket that holds a step so many seconds ahead (the last one for anything beyond)."""
         for index, bucket in enumerate(self.buckets):
@@ -91,16 +115,53 @@ class Layout:
         leads = np.arange(1, self.steps + 1)
         return np.searchsorted([b.last for b in self.buckets], leads).astype(np.int64)
 
+    @cached_property
+    def every_step(self) -> Between:
+        """Where each future step [H] is between the points."""
+        return self.between(np.arange(1, self.steps + 1))
+
+    def between(self, leads: Ints) -> Between:
+        """Where leads [L] (steps from now) are between the points."""
+        right = np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1)
+        left = np.maximum(right - 1, 0)
+        gap = np.maximum(self.point_leads[right] - self.point_leads[left], 1)
+        share = np.clip((leads - self.point_leads[left]) / gap, 0.0, 1.0).astype(np.float32)
+        return Between(left, right, np.where(right == left, np.float32(1), share))
+
+    def corners(self, steps: int) -> tuple[tuple[Bucket, Between], ...]:
+        """Each bucket within so many steps, and the leads at which a curve can have its top.
+
+        Within a bucket the margin is one and the same and the curve is straight between kept points.
+        """
+        found = self._corners.get(steps)
+        if found is None:
+            found = self._corners[steps] = tuple(self._tops(steps))
+        return found
+
+    @cached_property
+    def _corners(self) -> dict[int, tuple[tuple[Bucket, Between], ...]]:
+        return {}
+
+    def _tops(self, steps: int) -> Iterator[tuple[Bucket, Between]]:
+        kept = self.point_leads
+        for bucket in self.buckets:
+            last = min(bucket.last, steps)
+            if last < bucket.first:
+                return
+            inside = kept[(kept > bucket.first) & (kept < last)]
+            yield bucket, self.between(np.concatenate([[bucket.first], inside, [last]]).astype(np.int64))
+
     def point_index(self, leads: Ints) -> Ints:
         """Index [L] of the nearest point at or after each lead [L] (steps from now)."""
         return np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1).astype(np.int64)
 
 
-def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
-    """The layout for a grid of `step` seconds and a history of so many columns.
+def layout(step: int, horizons: tuple[int, ...], history_steps: int, end: int = 0) -> Layout:
+    """The layout for a grid of `step` seconds and a history of so many columns up to `end` (unix seconds).
 
     Buckets shorter than a step are dropped. Past origins are spread over at most a week before the last possible
-    one, at a spacing that visits all times of the day.
+    one, at a spacing that visits all times of the day. Histories that end together have the same, whenever their
+    vectors were first fitted.
     """
     lasts = [h // step for h in horizons]
     steps = max(1, lasts[-1])
@@ -118,7 +179,7 @@ def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
         buckets.append(bucket)
         offset += bucket.size
         first = last + 1
-    return Layout(step, steps, points.astype(np.int64), tuple(buckets))
+    return Layout(step, steps, points.astype(np.int64), tuple(buckets)).later(end // step)
 
 
 def _samples(first: int, last: int, index: int, room: int) -> tuple[Ints, Ints]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import Built, Fits, Rows, assembled, build, built, finite
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
@@ -86,6 +87,8 @@ def refreshed(
     new = elapsed // history.step
     plan, fitted = previous.layout.later(new), previous.fitted
     source = previous.rows(history.keys)
+    divided = (key for key in {**previous.divided, **history.divided} if _divided_otherwise(previous, history, key))
+    source[np.isin(source, previous.rows(tuple(divided)))] = -1
     rows = _carried(previous, source, new)
     missed = fitted.missed[source]
     why: list[str] = []
@@ -114,6 +117,11 @@ def refreshed(
     missed[anew] = 0
     fits = Fits(np.where(anew, history.end, fitted.at[source]), own, missed)
     return assembled(history, finite(Built(rows, tuple(why))), plan, settings, fits)
+
+
+def _divided_otherwise(previous: SignalProfiles, history: History, key: WorkloadKey) -> bool:
+    """Whether the history of a workload is another one, all of it, than it was."""
+    return previous.divided.get(key) != history.divided.get(key)
 
 
 def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
