@@ -6,7 +6,7 @@ with the last measured value for these features only; samples and errors are nev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,16 @@ class Features:
         out[:, 1] = self.exact.take(targets, axis=1) - level
         known.take(index, axis=2, out=out[:, len(OF_TARGETS) :], mode="clip")
         return out, level
+
+    def put(self, rows: Ints, of_rows: Features) -> Features:
+        """The same with other features of some rows; the arrays are changed in place."""
+        for name in ("season", "exact", "first", "filled", "sums", "season_sums", "of_week"):
+            getattr(self, name)[rows] = getattr(of_rows, name)
+        if of_rows.unlike is None and self.unlike is None:
+            return self
+        unlike = np.zeros(self.filled.shape, np.bool_) if self.unlike is None else self.unlike
+        unlike[rows] = False if of_rows.unlike is None else of_rows.unlike
+        return replace(self, unlike=unlike)
 
     def mean(self, seconds: int) -> Floats32:
         """Mean [S, T] of the last so many seconds, at every column."""

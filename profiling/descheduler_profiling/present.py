@@ -5,7 +5,7 @@ Single samples that nothing before them resembles are left out, and what was bef
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,11 +31,14 @@ class Present:
 def in_the_present(values: Floats32, step: int, half_life: float, end: int) -> Present:
     """What cleaned values [S, T] up to `end` (unix seconds) say of today; `half_life` of the season in seconds."""
     values = without_glitches(values)
-    made = features(values, step, half_life, end)
+    gapless, made = values, features(values, step, half_life, end)
     restated = new_levels(made.filled, made.exact, step)
-    if restated.age.any():
+    rows = np.flatnonzero(restated.age)
+    if rows.size:
         values = restated.of(values)
-        made = features(values, step, half_life, end)
+        if made.filled is gapless:
+            made = replace(made, filled=values.copy())
+        made = made.put(rows, features(values[rows], step, half_life, end))
     if made.unlike is not None:
         values = np.where(made.unlike, np.float32(np.nan), values)
     return Present(values, made, restated)

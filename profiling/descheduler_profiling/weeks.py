@@ -19,6 +19,7 @@ from descheduler_profiling.shifts import lately, reach, since_then
 HALF_LIFE_WEEKS = 3.0
 BETTER = 0.8  # of the error that a day's season made in the last week: what is more complicated must be that good
 UNLIKE = 0.7  # of the working days' busy hours: what weekends stay below, or the other way round
+BUSY = 0.9  # share of a day that is less busy than its busy hours
 ZONES = range(-12, 13, 2)  # hours from UTC that are tried
 SATURDAY = 2 * DAY  # unix seconds of the first midnight of one
 
@@ -90,7 +91,8 @@ def _breaks(week: Floats32, step: int, end: int) -> Mask:
     for of_week in range(7):
         there = day == of_week
         if there.sum() >= per_day // 2:
-            busy[:, of_week] = np.quantile(week[:, there], 0.9, axis=1)
+            hours, at = week[:, there], int(BUSY * there.sum())
+            busy[:, of_week] = np.partition(hours, at, axis=1)[:, at]
     weekend, working = busy[:, :2], busy[:, 2:]
     with np.errstate(invalid="ignore"):
         lower = np.fmax.reduce(weekend, axis=1) < UNLIKE * np.fmin.reduce(working, axis=1)
