@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32
+from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.features import Features, features
 from descheduler_profiling.growth import Growth, growth
 from descheduler_profiling.levels import Restated, new_levels
@@ -76,21 +76,33 @@ def without_glitches(values: Floats32) -> Floats32:
 
     The newest sample is doubted until the next one says the same.
     """
-    columns = values.shape[1]
-    if columns < 3:
+    if values.shape[1] < 3:
         return values
-    out, copied = values, False
+    known = np.where(np.isnan(values), np.float32(0), values) if np.isnan(values).any() else values
+    suspects, out = np.arange(len(values)), values
     for _ in range(TWICE):
-        known = np.where(np.isnan(out), np.float32(0), out)
-        at, rows = known.argmax(axis=1), np.arange(len(known))
-        top = known[rows, at]
-        known[rows, at] = 0
-        beside = np.maximum(known[rows, np.maximum(at - 1, 0)], known[rows, np.minimum(at + 1, columns - 1)])
-        lone = np.flatnonzero(top > ALONE * beside)
-        lone = lone[top[lone] > LONE * known[lone].max(axis=1)]
-        if not lone.size:
+        suspects, at = _lone(known, suspects)
+        if not suspects.size:
             break
-        if not copied:
-            out, copied = values.copy(), True
-        out[lone, at[lone]] = np.nan
+        if out is values:
+            out, known = values.copy(), known.copy()
+        out[suspects, at], known[suspects, at] = np.nan, 0
     return out
+
+
+def _lone(known: Floats32, rows: Ints) -> tuple[Ints, Ints]:
+    """Those of some rows of [S, T] whose largest sample stands alone, and where it is."""
+    some = known if len(rows) == len(known) else known[rows]
+    at, each = some.argmax(axis=1), np.arange(len(rows))
+    top = some[each, at]
+    last = known.shape[1] - 1
+    before, after = (
+        np.where(at > 0, some[each, at - 1], 0),
+        np.where(at < last, some[each, np.minimum(at + 1, last)], 0),
+    )
+    beside = np.maximum(before, after)
+    alone = np.flatnonzero(top > ALONE * beside)
+    others = some[alone]
+    others[np.arange(len(alone)), at[alone]] = 0
+    alone = alone[top[alone] > LONE * others.max(axis=1, initial=0)]
+    return rows[alone], at[alone]
