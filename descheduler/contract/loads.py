@@ -143,14 +143,15 @@ class NodeLoads:
         level = self.hottest(self.outside.vectors[nodes], nodes, q, horizon)
         return np.where(self.outside.known[nodes], level, np.float32(np.nan))
 
-    def of_pods(self, pods: Positions, *, remade: bool = False) -> Floats32:
-        """[K, D] forecast vectors of pods, or of what will be made in their place."""
+    def of_pods(self, pods: Positions, *, remade: bool = False, width: int | None = None) -> Floats32:
+        """[K, D] forecast vectors of pods, or of what will be made in their place; their first `width` columns, if it
+        is given."""
         rows = self.pod_row[pods]
         requested = self._remade if remade else self._requested
         if not self.profiles.vectors.shape[0]:
-            out = np.zeros((len(pods), self._base.shape[1]), np.float32)
+            out = np.zeros((len(pods), self._base[:, :width].shape[1]), np.float32)
         else:
-            out = self.profiles.vectors[rows] * self.pod_weight[pods][:, None]
+            out = self.profiles.vectors[:, :width][rows] * self.pod_weight[pods][:, None]
         out[rows < 0] = 0.0
         out[rows < 0, : self.profiles.layout.points] = requested[pods[rows < 0]][:, None]
         return out

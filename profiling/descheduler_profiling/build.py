@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32
+from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
@@ -35,10 +35,12 @@ CACHED = 64  # rows that are worked on at once, so that the arrays of the race s
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of a history, and all that a worker needs to know; `before` [S, Q, M] are earlier weights."""
+    """Some rows of a history, and all that a worker needs to know; it ends at `end` (unix seconds), and `before`
+    [S, Q, M] are earlier weights."""
 
     values: Floats32
     step: int
+    end: int
     plan: Layout
     settings: ProfileSettings
     before: Floats32 | None
@@ -54,6 +56,15 @@ class Built:
 
     rows: Rows
     why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """When rows were fitted, with confidences of their `own`, and how far forecasts missed since (as in Fitted)."""
+
+    at: Ints
+    own: Floats32
+    missed: Floats32
 
 
 def finite(made: Built) -> Built:
@@ -78,13 +89,16 @@ def build(
 ) -> SignalProfiles:
     """Profiles of every workload of a history.
 
-    Deterministic. Never raises for what the values are: rows that cannot be used have confidence 0 and a reason.
+    Deterministic, whatever the executor (by default this process). Never raises for what the values are: rows that
+    cannot be used have confidence 0 and a reason.
     `previous` profiles of the same signal hold the choice of models steady.
     """
     settings = settings or ProfileSettings()
     plan = layout(history.step, settings.horizons, history.values.shape[1])
     made = built(history, plan, settings, executor or InProcess(), previous)
-    return assembled(history, made, plan, settings, made.rows["confidence"], history.end)
+    count = len(history.keys)
+    fits = Fits(np.full(count, history.end, np.int64), made.rows["confidence"], np.zeros(count, np.float32))
+    return assembled(history, made, plan, settings, fits)
 
 
 def built(
@@ -100,10 +114,8 @@ def built(
     return Built(joined, tuple(why))
 
 
-def assembled(
-    history: History, made: Built, plan: Layout, settings: ProfileSettings, own: Floats32, at: int
-) -> SignalProfiles:
-    """Profiles of rows that were fitted at a time (unix seconds) with confidences of their `own` [S]."""
+def assembled(history: History, made: Built, plan: Layout, settings: ProfileSettings, fits: Fits) -> SignalProfiles:
+    """Profiles of rows that were fitted so."""
     rows = dict(made.rows)
     seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
     restated = Restated(rows.pop("age"), rows.pop("slope"), rows.pop("offset"))
@@ -115,9 +127,17 @@ def assembled(
         step=history.step,
         layout=plan,
         why=_with_remarks(history, made.why),
-        fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons, restated),
+        fitted=Fitted(
+            fits.at,
+            fits.own,
+            fits.missed,
+            np.zeros(len(fits.at), np.bool_),
+            rows.pop("coefficients"),
+            seasons,
+            restated,
+        ),
         quantiles=settings.quantiles,
-        pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
+        pod_level=_plausible(history.pod_level, settings.absurd),
         complete=history.complete,
         problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
@@ -137,6 +157,12 @@ def _with_remarks(history: History, why: tuple[str, ...]) -> tuple[str, ...]:
     stopped = {key: f"throttled in {share:.0%} of periods: a lower bound" for key, share in throttled.items()}
     of_rows = ((divided.get(key, ""), stopped.get(key, "")) for key in history.keys)
     return tuple(", ".join(filter(None, (known, *more))) for known, more in zip(why, of_rows, strict=True))
+
+
+def _plausible(levels: Mapping[tuple[str, str], float], most: float) -> Mapping[tuple[str, str], float]:
+    if all(level <= most for level in levels.values()):
+        return levels
+    return {pod: level for pod, level in levels.items() if level <= most}
 
 
 def _no_numbers(history: History, why: tuple[str, ...]) -> Iterator[str]:
@@ -166,14 +192,15 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
 def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats32) -> Rows:
     """All columns but the confidence, of cleaned values [S, T] in units of the rows' sizes [S]."""
     settings, plan = chunk.settings, chunk.plan
-    present = in_the_present(values, chunk.step, settings.half_life)
+    present = in_the_present(values, chunk.step, settings.half_life, chunk.end)
     whole = present.restated.of(values)  # a peak may be as short as a glitch
     values, made = present.values, present.features
     seasons = seasons_of(made, settings.half_life)
     now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = _limit(settings) / sizes
-    added[:, : plan.points] = np.minimum(added[:, : plan.points], np.minimum(limit, roof(made.filled))[:, None])
+    highest_point = np.minimum(limit, roof(made.filled))[:, None]
+    added[:, : plan.points] = np.minimum(added[:, : plan.points], highest_point)
     p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
     peak = np.minimum(peaks(whole, p95, p99, chunk.step), limit[:, None])
     for index, seconds in enumerate((float(HOUR), float(DAY))):
@@ -209,7 +236,9 @@ def _raced(
     hour = columns_of(HOUR, plan.step)
     p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
-    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit[:, None, None]))
+    scales, shapes = packed(
+        np.minimum(curves.transpose(1, 0, 2), np.minimum(limit, roof(present.features.filled))[:, None, None])
+    )
     return {
         "shapes": shapes,
         "scales": scales,
@@ -288,4 +317,4 @@ def _chunks(
         if previous is not None and matching:
             rows = previous.rows(history.keys[start:stop])
             before = np.where((rows >= 0)[:, None, None], previous.shares[rows], np.float32(0))
-        yield Chunk(history.values[start:stop], history.step, plan, settings, before)
+        yield Chunk(history.values[start:stop], history.step, history.end, plan, settings, before)

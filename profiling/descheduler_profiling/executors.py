@@ -6,14 +6,21 @@ bounds the memory, and makes the cost of sending it negligible.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from itertools import chain, islice
 from multiprocessing import get_context
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar
 
 from descheduler.model.errors import UsageError
+
+MOST = 4  # processes that are started unless more are asked for: each takes some 100 MB
+FEW = 16  # chunks, with a few seconds of work
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -33,7 +40,7 @@ class ChunkRunner(Protocol):
 
 
 class InProcess:
-    """The default: one chunk after the other, in this process."""
+    """One chunk after the other, in this process."""
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         return map(function, tasks)
@@ -72,6 +79,48 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+class Local:
+    """All cores that this process is granted: many chunks are shared among processes, a few are done here, for
+    processes take a second to start. Threads would not do: they wait for one another's interpreter."""
+
+    def __init__(self, cores: int = 0) -> None:
+        self._cores = min(cores or granted_cores(), MOST)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        coming = iter(tasks)
+        first = list(islice(coming, FEW + 1))
+        alone = self._cores == 1 or len(first) <= FEW
+        with InProcess() if alone else _processes(self._cores) as runner:
+            yield from runner.map(function, chain(first, coming))
+
+    def __enter__(self) -> Local:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def _processes(workers: int) -> ChunkRunner:
+    try:
+        return Processes(workers)
+    except (OSError, ImportError, NotImplementedError):  # a sandbox without semaphores or shared memory
+        return InProcess()
+
+
+def granted_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """CPUs that this process may use: by its affinity, and by the quota of its control group (v2: cgroups(7))."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    try:
+        allowed, period = quota.read_text().split()
+        cores = min(cores, math.ceil(int(allowed) / int(period)))
+    except (OSError, ValueError):  # no such file, or "max"
+        pass
+    return max(1, cores)
 
 
 class _Future(Protocol[Answer]):
@@ -124,13 +173,13 @@ class Dask:
 
 
 def executor(text: str) -> ChunkRunner:
-    """`inline`, `processes:N`, `dask:N`, or `dask:tcp://host:port`."""
+    """`local`, `inline`, `processes:N`, `dask:N`, or `dask:tcp://host:port`."""
     name, _, rest = text.partition(":")
-    if name == "inline" and not rest:
-        return InProcess()
+    if name in {"local", "inline"} and not rest:
+        return Local() if name == "local" else InProcess()
     if name == "dask" and "://" in rest:
         return Dask(address=rest)
     if name in {"processes", "dask"} and (rest or "1").isdigit():
         count = int(rest or "1")
         return Processes(count) if name == "processes" else Dask(count)
-    raise UsageError(f"unknown executor {text!r}: inline, processes:N, dask:N or dask:tcp://HOST:PORT")
+    raise UsageError(f"unknown executor {text!r}: local, inline, processes:N, dask:N or dask:tcp://HOST:PORT")

@@ -8,12 +8,13 @@ them, not a sum of quantiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from descheduler.model.arrays import Ints
+from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.settings import WEEK
 
 # Past origins per bucket, and leads sampled at each: 36 x (3 + 9 + 6 + 12) samples, 104 points and two for peaks are
@@ -31,6 +32,7 @@ class Bucket:
     seconds: int
     first: int
     last: int
+    room: int  # steps over which the past origins are spread
     ages: Ints  # [K]: steps between the past origin and the last column of the history
     leads: Ints  # [K, J]: lead of each sample from its own past origin
     offset: int  # of the first sample in the vector
@@ -38,6 +40,19 @@ class Bucket:
     @property
     def size(self) -> int:
         return int(self.leads.size)
+
+    def later(self, steps: int) -> Bucket:
+        """The same past origins so many steps later; the oldest make room for new ones, a whole round later."""
+        return replace(self, ages=self.last + (self.ages - self.last + steps) % self.room)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Between:
+    """Leads [L] as shares between kept points: `right` [L] of `share`, `left` [L] of the rest."""
+
+    left: Ints
+    right: Ints
+    share: Floats32
 
 
 @dataclass(frozen=True)
@@ -67,13 +82,19 @@ class Layout:
         return self.points + sum(b.size for b in self.buckets)
 
     def alike(self, other: Layout) -> bool:
-        """Whether vectors of the two can be added: the same steps ahead, sampled at the same past times."""
-        if self is other:
-            return True
-        mine, theirs = (
-            (one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other)
-        )
-        return self.step == other.step and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
+        """Whether vectors of the two can be added: they say the same of the same steps ahead, and have as many samples.
+
+        Samples of other past instants are as good, where what is added is not of one cause.
+        """
+        sizes, theirs = ([(b.first, b.last, b.size) for b in one.buckets] for one in (self, other))
+        return self.step == other.step and sizes == theirs and np.array_equal(self.point_leads, other.point_leads)
+
+    def later(self, steps: int) -> Layout:
+        """The layout for a history that has grown by so many steps, whose samples are of the same instants.
+
+        So vectors that were fitted at other times still add up.
+        """
+        return replace(self, buckets=tuple(bucket.later(steps) for bucket in self.buckets))
 
     def bucket_at(self, horizon_seconds: float) -> int:
         """Index of the bucket that holds a step so many seconds ahead (the last one for anything beyond)."""
@@ -87,6 +108,42 @@ class Layout:
         """[H]: index of the bucket of each future step."""
         leads = np.arange(1, self.steps + 1)
         return np.searchsorted([b.last for b in self.buckets], leads).astype(np.int64)
+
+    @cached_property
+    def every_step(self) -> Between:
+        """Where each future step [H] is between the points."""
+        return self.between(np.arange(1, self.steps + 1))
+
+    def between(self, leads: Ints) -> Between:
+        """Where leads [L] (steps from now) are between the points."""
+        right = np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1)
+        left = np.maximum(right - 1, 0)
+        gap = np.maximum(self.point_leads[right] - self.point_leads[left], 1)
+        share = np.clip((leads - self.point_leads[left]) / gap, 0.0, 1.0).astype(np.float32)
+        return Between(left, right, np.where(right == left, np.float32(1), share))
+
+    def corners(self, steps: int) -> tuple[tuple[Bucket, Between], ...]:
+        """Each bucket within so many steps, and the leads at which a curve can have its top.
+
+        Within a bucket the margin is one and the same and the curve is straight between kept points.
+        """
+        found = self._corners.get(steps)
+        if found is None:
+            found = self._corners[steps] = tuple(self._tops(steps))
+        return found
+
+    @cached_property
+    def _corners(self) -> dict[int, tuple[tuple[Bucket, Between], ...]]:
+        return {}
+
+    def _tops(self, steps: int) -> Iterator[tuple[Bucket, Between]]:
+        kept = self.point_leads
+        for bucket in self.buckets:
+            last = min(bucket.last, steps)
+            if last < bucket.first:
+                return
+            inside = kept[(kept > bucket.first) & (kept < last)]
+            yield bucket, self.between(np.concatenate([[bucket.first], inside, [last]]).astype(np.int64))
 
     def point_index(self, leads: Ints) -> Ints:
         """Index [L] of the nearest point at or after each lead [L] (steps from now)."""
@@ -109,19 +166,19 @@ def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
     for index, last in enumerate(lasts):
         if last < first:
             continue
-        ages, leads = _samples(first, last, index, history_steps, step)
-        bucket = Bucket(horizons[index], first, last, ages, leads, offset)
+        room = max(1, min(history_steps, WEEK // step) - 1)
+        ages, leads = _samples(first, last, index, room)
+        bucket = Bucket(horizons[index], first, last, room, ages, leads, offset)
         buckets.append(bucket)
         offset += bucket.size
         first = last + 1
     return Layout(step, steps, points.astype(np.int64), tuple(buckets))
 
 
-def _samples(first: int, last: int, index: int, history_steps: int, step: int) -> tuple[Ints, Ints]:
+def _samples(first: int, last: int, index: int, room: int) -> tuple[Ints, Ints]:
     """Ages [K] and leads [K, J] of the samples of one bucket; leads are staggered so that all phases are met."""
     count = min(LEADS[min(index, len(LEADS) - 1)], last - first + 1)
     stride = (last - first + 1) / count
-    room = max(1, min(history_steps, WEEK // step) - 1)
     # A week over 36 is no divisor of a day: the origins meet many times of the day.
     spacing = room / ORIGINS
     k = np.arange(ORIGINS)

@@ -23,6 +23,7 @@ FLOOR = 0.1  # share of the mean load that is added before logarithms are taken:
 BEFORE = 4  # columns before it that may have been as far off; and a quarter as many as it lasts
 TOWARDS_SAME_SWING = 0.04  # of the squared swing: how far the load must have swung for its swing to be known
 GROWS = 0.35  # of half of the change, from the first half of its time to the second
+UNUSUAL = 4.0  # times the middle one of the changes between half hours
 STEEPEST = 4.0  # times the swing of before
 
 
@@ -78,13 +79,14 @@ def new_levels(filled: Floats32, season: Floats32, step: int) -> Restated:
     before = (smooth & (at >= per_day) & (at < since[:, None])).sum(axis=1)
     found = holds_now & (lasts >= holds // 2) & (since > per_day) & (before <= BEFORE + lasts // 4)
     found &= ~_grows(far, lasts, middle[:, 0])
-    for row, first in zip(candidates[found].tolist(), since[found].tolist(), strict=True):
-        # The step itself belongs to neither level.
+    for at_candidate in np.flatnonzero(found).tolist():
+        row, first = int(candidates[at_candidate]), int(since[at_candidate])
         after = slice(min(first + holds // 2, columns - holds // 2), columns)
         expected = season[row, first - per_day : first]  # as it was on the day before
         then = expected[np.arange(after.start - first, columns - first) % per_day]
         same.slope[row], same.offset[row] = _line(then, filled[row, after], expected)
-        same.age[row] = columns - after.start
+        same.age[row] = _last_run(far[at_candidate : at_candidate + 1, : after.start] > middle[at_candidate])[0]
+        same.age[row] += columns - after.start
     return same
 
 
@@ -94,7 +96,7 @@ def stepped(filled: Floats32, season: Floats32, step: int) -> Mask:
     `season` [S, E] of the last columns, an hour of them at least. It is the first sign of a new level or a shift.
     """
     holds = HOLDS // step
-    if holds < 3 or season.shape[1] < 2 * holds:
+    if holds < 3 or season.shape[1] < 2 * holds or filled.shape[1] < DAY // step:
         return np.zeros(len(filled), np.bool_)
     last = slice(-2 * holds, None)
     beyond = _beyond(filled[:, last], season[:, last], filled.mean(axis=1), step)
@@ -102,7 +104,17 @@ def stepped(filled: Floats32, season: Floats32, step: int) -> Mask:
     far = beyond * np.sign(now)[:, None]
     middle = np.abs(now)[:, None] / 2
     there = (far[:, holds:] > middle).sum(axis=1) >= holds - 1
-    return np.asarray((np.abs(now) > LEAST) & there & (far[:, :holds].mean(axis=1) < middle[:, 0]))
+    found = (np.abs(now) > LEAST) & there & (far[:, :holds].mean(axis=1) < middle[:, 0])
+    return np.asarray(found & _unusual(filled, season, holds, DAY // step))
+
+
+def _unusual(filled: Floats32, season: Floats32, holds: int, per_day: int) -> Mask:
+    """Rows [S] whose last half hour differs from the one before, season apart, as half hours of a day hardly do."""
+    tail = filled[:, -(per_day // holds * holds) :]
+    usual = np.median(np.abs(np.diff(tail.reshape(len(tail), -1, holds).mean(axis=2), axis=1)), axis=1)
+    rest = filled[:, -2 * holds :] - season[:, -2 * holds :]
+    change = rest[:, holds:].mean(axis=1) - rest[:, :holds].mean(axis=1)
+    return np.asarray(np.abs(change) > UNUSUAL * usual)
 
 
 def _beyond(filled: Floats32, season: Floats32, mean: Floats32, step: int) -> Floats32:
@@ -142,6 +154,7 @@ def _line(season: Floats32, load: Floats32, day: Floats32) -> tuple[float, float
     """Slope and offset from what was expected to what came: the same swing until another one has been seen."""
     x, y = season.astype(np.float64), load.astype(np.float64)
     swing = float(day.max() - day.min()) ** 2 * TOWARDS_SAME_SWING
+    swing += float((np.diff(y) ** 2).mean()) * 10 / len(y)  # and noise is no swing
     centred = x - x.mean()
     spread, common = float((centred**2).mean()), float((centred * (y - y.mean())).mean())
     slope = (common + swing) / (spread + swing) if spread + swing > 0 else 1.0

@@ -26,6 +26,8 @@ DAY_LEVELS = {"median of days": 0.53, "mean of days": 0.50}
 DAY_ABOVE = {"median of days": 0.251, "last day": 0.587}  # of their height above the mean
 DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
 DAYS = 7
+CEILING = 1.15  # times the largest ever, and
+APART = 3.0  # times how far the largest days are apart: what may be believed of the next one
 PEAK_LEVELS = (0.95, 0.99)  # quantiles that the next hour's peak is made of
 
 
@@ -58,7 +60,21 @@ def peaks(values: Floats32, p95: Floats32, p99: Floats32, step: int) -> Floats32
         + DAY_ABOVE["last day"] * np.maximum(_largest(values[:, -per_day:]) - mean, 0)
         + DAY_DEVIATION * deviation
     )
-    return np.stack([near, np.maximum(near, far)], axis=1).astype(np.float32)
+    both = np.stack([near, np.maximum(near, far)], axis=1)
+    return np.asarray(np.minimum(both, _believable(days)[:, None]), np.float32)
+
+
+def _believable(days: Floats32) -> Floats32:
+    """What no peak is said to pass [S], from the largest of days [S, days]; the rule adds heights to levels.
+
+    Days that reach the same height again and again have a ceiling; others may be passed by as much as they differ.
+    """
+    ordered = np.sort(np.where(np.isfinite(days), days, np.float32(0)), axis=1)[:, ::-1]
+    largest, third = ordered[:, 0], ordered[:, min(2, days.shape[1] - 1)]
+    if days.shape[1] < 3:
+        return np.full(len(days), np.inf, np.float32)
+    out: Floats32 = np.maximum(CEILING * largest, largest + APART * (largest - third))
+    return out
 
 
 def _largest(values: Floats32) -> Floats32:

@@ -28,14 +28,16 @@ class Present:
     restated: Restated
 
 
-def in_the_present(values: Floats32, step: int, half_life: float) -> Present:
-    """What cleaned values [S, T] say of today; `half_life` of the season in seconds."""
+def in_the_present(values: Floats32, step: int, half_life: float, end: int) -> Present:
+    """What cleaned values [S, T] up to `end` (unix seconds) say of today; `half_life` of the season in seconds."""
     values = without_glitches(values)
-    made = features(values, step, half_life)
+    made = features(values, step, half_life, end)
     restated = new_levels(made.filled, made.exact, step)
     if restated.age.any():
         values = restated.of(values)
-        made = features(values, step, half_life)
+        made = features(values, step, half_life, end)
+    if made.unlike is not None:
+        values = np.where(made.unlike, np.float32(np.nan), values)
     return Present(values, made, restated)
 
 

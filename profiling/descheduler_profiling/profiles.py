@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats16, Floats32, Mask
+from descheduler.model.arrays import Floats16, Floats32, Ints, Mask
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
@@ -58,13 +59,15 @@ class Profile:
 class Fitted:
     """What the points of vectors are made of, for when the history has grown (refresh.py).
 
-    `at` is the end (unix seconds) of the history that it was fitted to; `confidence` [S] is that of each row's own
-    history, `lent` [S] marks rows that have borrowed. `coefficients` [S, B, F] by bucket and feature.
+    `at` [S] is the end (unix seconds) of the history that each row was fitted to; `confidence` [S] is that of each
+    row's own history, `missed` [S] how far forecasts were off since, in usual errors, `lent` [S] marks rows that have
+    borrowed. `coefficients` [S, B, F] by bucket and feature.
     `restated` is what was taken for the past of rows with a new level.
     """
 
-    at: int
+    at: Ints
     confidence: Floats32
+    missed: Floats32
     lent: Mask
     coefficients: Floats32
     seasons: Seasons
@@ -128,6 +131,17 @@ class SignalProfiles:
         """Whether models raced for the forecasts of single workloads."""
         return int(self.shapes.shape[1]) > 0
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept, names left out."""
+        seasons = self.fitted.seasons
+        kept = (
+            *(self.vectors, self.confidence, self.levels, self.shapes, self.scales, self.peaks, self.shares),
+            *(self.losses, self.coverage, seasons.forecast, seasons.gain, self.fitted.coefficients),
+            *(self.fitted.at, self.fitted.confidence, self.fitted.missed, self.fitted.lent),
+        )
+        return sum(each.nbytes for each in kept)
+
     @cached_property
     def _rows(self) -> dict[WorkloadKey, int]:
         return {key: row for row, key in enumerate(self.keys)}
@@ -138,14 +152,14 @@ class SignalProfiles:
 
     def rows(self, keys: Sequence[WorkloadKey]) -> NDArray[np.int64]:
         """Rows [P] of many workloads, -1 where there is none."""
-        return np.fromiter((self._rows.get(k, -1) for k in keys), np.int64, len(keys))
+        return np.fromiter(map(self._rows.get, keys, repeat(-1)), np.int64, len(keys))
 
     def weights(self, pods: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Floats32:
         """Scale [P] of each (namespace, pod) against its workload's replica: its last hour over the mean of its kin.
 
         Clipped to 0.1..10; 1 where the pod was not measured (it is new), its workload is idle, or `rows` is -1.
         """
-        level = np.fromiter((self.pod_level.get(p, np.nan) for p in pods), np.float64, len(pods))
+        level = np.fromiter(map(self.pod_level.get, pods, repeat(np.nan)), np.float64, len(pods))
         if len(self.levels) == 0:
             return np.ones(len(pods), np.float32)
         kin = np.where(rows >= 0, self.levels[rows], np.float32(0))

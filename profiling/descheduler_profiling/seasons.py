@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler_profiling.settings import DAY, HOUR
-from descheduler_profiling.shifts import lately, moved, of_periods, reach, since_then
+from descheduler_profiling.shifts import moved, of_periods
 
 SMOOTH = 7  # columns over which a seasonal forecast is averaged where it need not be to the minute
-HALF_LIFE_WEEKS = 3.0
-WEEKLY = 0.8  # of the error that a day's season made
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +55,15 @@ def kept(step: int, columns: int) -> int:
     return min(max(1, HOUR // step) + smoothing(max(1, DAY // step)) // 2, columns)
 
 
-def around_the_end(forecast: Floats32, first: Ints, weekly: Mask, step: int, half_life: float) -> Seasons:
+def around_the_end(forecast: Floats32, first: Ints, of_week: Mask, step: int, half_life: float) -> Seasons:
     """What to keep of seasonal forecasts [S, T + H]; `first` [S] as in Features, `half_life` in days.
 
     A day says nothing of the next where a week is known.
     """
     per_day = max(1, DAY // step)
     columns = forecast.shape[1] - per_day
-    gain = np.where(weekly, np.float32(0), gain_of((columns - first) / per_day, half_life))
+    gain = np.where(of_week, np.float32(0), gain_of((columns - first) / per_day, half_life))
     return Seasons(forecast[:, columns - kept(step, columns) :].copy(), gain, per_day)
-
-
-def expected(filled: Floats32, first: Ints, step: int, half_life: float) -> tuple[Floats32, Mask]:
-    """Seasonal forecasts [S, T + H] of gapless values [S, T], and which rows [S] have a week and not only a day.
-
-    A week takes two weeks to be seen: what is expected of a time is then what was at that time of the week, where that
-    has been better for the last week by a fifth. `half_life` in days, `first` as in Features.
-    """
-    per_day = max(1, DAY // step)
-    most, columns = reach(per_day), filled.shape[1]
-    out = seasonal(filled, first, per_day, per_day, half_life, most)
-    weekly = np.zeros(len(filled), np.bool_)
-    week = 7 * per_day
-    old = np.flatnonzero(columns - first >= 2 * week - per_day // 2)
-    if old.size:
-        by_week = seasonal(filled[old], first[old], week, per_day, HALF_LIFE_WEEKS, most)
-        last = slice(max(columns - week, week), columns)
-        better = _off(filled[old], by_week, last) < WEEKLY * _off(filled[old], out[old], last)
-        weekly[old[better]] = True
-        out[old[better]] = by_week[better]
-    by, since = lately(filled, out, per_day)
-    return since_then(out, columns, by, since), weekly
-
-
-def _off(filled: Floats32, season: Floats32, part: slice) -> Floats32:
-    """Mean absolute error [S] of a season in a part of the columns."""
-    return np.asarray(np.abs(filled[:, part] - season[:, part]).mean(axis=1))
 
 
 def gain_of(days: NDArray[np.float64], half_life_days: float) -> Floats32:
