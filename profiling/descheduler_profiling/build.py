@@ -25,7 +25,9 @@ from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.selection import select
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import DAY, HOUR, ProfileSettings
+from descheduler_profiling.sizes import in_units, sizes_of
 
+NO_NUMBER = "its forecast is no finite number"
 CACHED = 64  # rows that are worked on at once, so that the arrays of the race stay in the cache
 
 
@@ -50,6 +52,20 @@ class Built:
 
     rows: Rows
     why: tuple[str, ...]
+
+
+def finite(made: Built) -> Built:
+    """The same, changed in place, without a number that is none: such a row has confidence 0 and says so."""
+    wrong = np.zeros(len(made.why), np.bool_)
+    for name in ("vectors", "levels", "peaks", "scales", "shapes", "coefficients", "season"):
+        part = made.rows[name]
+        wrong |= ~np.isfinite(part).all(axis=tuple(range(1, part.ndim)))
+    for name, part in made.rows.items():
+        part[wrong] = np.nan if name in ("losses", "coverage") else 0
+    silent = made.rows["confidence"] == 0
+    for name in ("vectors", "peaks", "scales"):
+        made.rows[name][silent] = 0
+    return Built(made.rows, tuple(NO_NUMBER if bad else why for why, bad in zip(made.why, wrong.tolist(), strict=True)))
 
 
 def build(
@@ -100,12 +116,18 @@ def assembled(
         quantiles=settings.quantiles,
         pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
         complete=history.complete,
-        problems=history.problems,
+        problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
         absent=history.absent,
         **rows,
     )
     return borrowed(profiles, settings)
+
+
+def _no_numbers(history: History, why: tuple[str, ...]) -> Iterator[str]:
+    return (
+        f"{history.signal} of {key}: {NO_NUMBER}" for key, of in zip(history.keys, why, strict=True) if of == NO_NUMBER
+    )
 
 
 def build_chunk(chunk: Chunk) -> Built:
@@ -118,24 +140,30 @@ def build_chunk(chunk: Chunk) -> Built:
 def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
     settings, plan = chunk.settings, chunk.plan
     cleaned = clean(chunk.values[start:stop], settings.absurd)
-    values = cleaned.values
     confidence, why = confidence_of(cleaned, chunk.step, settings.min_history)
-    if values.shape[1] == 0:
-        return Built(_room(len(values), 0, plan, settings), why)
+    if cleaned.values.shape[1] == 0:
+        return Built(_room(len(confidence), 0, plan, settings), why)
+    sizes = sizes_of(cleaned.values)
+    rows = in_units(_fitted(chunk, start, stop, cleaned.values / sizes[:, None], sizes), sizes, plan)
+    return finite(Built(rows | {"confidence": confidence}, why))
+
+
+def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats32) -> Rows:
+    """All columns but the confidence, of cleaned values [S, T] in units of the rows' sizes [S]."""
+    settings, plan = chunk.settings, chunk.plan
     made = features(values, chunk.step, settings.half_life)
     seasons = seasons_of(made, settings.half_life)
     now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
-    limit = _limit(settings)
-    added[:, : plan.points] = np.minimum(added[:, : plan.points], limit)
+    limit = _limit(settings) / sizes
+    added[:, : plan.points] = np.minimum(added[:, : plan.points], limit[:, None])
     p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit)
+    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit[:, None])
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
     rows = _unraced(len(values), plan, settings) | {
         "vectors": added,
-        "confidence": confidence,
         "levels": now.hour,
         "peaks": peak,
         "coefficients": coefficients,
@@ -143,25 +171,29 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
         "gain": seasons.gain,
     }
     if settings.select:
-        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop))
-    for name in ("vectors", "peaks", "scales"):
-        rows[name][confidence == 0] = 0
-    return Built(rows, why)
+        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop), limit)
+    return rows
 
 
-def _raced(values: Floats32, made: Features, plan: Layout, settings: ProfileSettings, before: Floats32 | None) -> Rows:
-    """What the race says of single workloads."""
+def _raced(
+    values: Floats32,
+    made: Features,
+    plan: Layout,
+    settings: ProfileSettings,
+    before: Floats32 | None,
+    limit: Floats32,
+) -> Rows:
+    """What the race says of single workloads; `limit` [S] clips it."""
     levels, asked = _levels(settings), len(settings.quantiles)
     selected = select(values, made, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
     p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
-    limit = _limit(settings)
-    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit))
+    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit[:, None, None]))
     return {
         "shapes": shapes,
         "scales": scales,
-        "peaks": np.minimum(peaks(values, p95, p99, plan.step), limit),
+        "peaks": np.minimum(peaks(values, p95, p99, plan.step), limit[:, None]),
         "shares": selected.weights[:asked].transpose(1, 0, 2),
         "losses": selected.losses[:asked].transpose(1, 0, 2),
         "coverage": selected.coverage[:asked].transpose(1, 0, 2),

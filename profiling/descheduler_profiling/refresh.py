@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
-from descheduler_profiling.build import Built, Rows, assembled, build, built
+from descheduler_profiling.build import Built, Rows, assembled, build, built, finite
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import InProcess
@@ -86,9 +86,11 @@ def refreshed(previous: SignalProfiles, history: History, settings: ProfileSetti
         fresh = built(few, plan, settings, InProcess(), previous)
         for name, whole in rows.items():
             whole[at] = fresh.rows[name]
+        for row, reason in zip(at.tolist(), fresh.why, strict=True):
+            why[row] = reason
     own = np.where(anew, rows["confidence"], previous.fitted.confidence[source])
     own[rows["confidence"] == 0] = 0
-    return assembled(history, Built(rows, tuple(why)), plan, settings, own, previous.fitted.at)
+    return assembled(history, finite(Built(rows, tuple(why))), plan, settings, own, previous.fitted.at)
 
 
 def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:

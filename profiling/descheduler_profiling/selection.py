@@ -118,7 +118,8 @@ def _losses(past: _Past, margin: Floats32, level: float) -> Floats32:
     else:
         total = past.total - steps * np.broadcast_to(margin, past.samples.shape[:3]).sum(axis=-1)
     np.minimum(error, np.float32(0), out=error)
-    loss = np.float32(level) * total - error.sum(axis=(2, 3))
+    # A loss is never negative, but the difference of two large sums in single precision may be.
+    loss = np.maximum(np.float32(level) * total - error.sum(axis=(2, 3)), np.float32(0))
     with np.errstate(invalid="ignore", divide="ignore"):
         out: Floats32 = np.where(past.count > 0, loss / past.count, np.float32(np.nan))
     return out
