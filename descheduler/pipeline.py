@@ -24,6 +24,7 @@ from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
 from descheduler.planning.trials import Trial
 from descheduler.policy import Policy
+from descheduler_profiling.executors import ChunkRunner
 from descheduler_profiling.history.defaults import CEILING, REFIT
 from descheduler_profiling.history.plausible import JITTER
 from descheduler_profiling.history.pods_here import machines
@@ -84,16 +85,17 @@ def profile(
     *,
     refit: float = REFIT,
     race: bool = False,
+    runner: ChunkRunner | None = None,
 ) -> dict[str, SignalProfiles]:
-    """Profiles of every signal.
+    """Profiles of every signal; `runner` is where they are fitted (by default on all cores).
 
-    `previous` ones are brought up to date while their fit is younger than `refit` seconds, which is many times faster
-    than to fit anew. `race` lets models race for the forecasts of single workloads: plans do without, people look at
-    them, and what is published is made of them.
+    `previous` ones are brought up to date, which is many times faster than to fit anew; each is fitted again when its
+    fit is about `refit` seconds old. `race` lets models race for the forecasts of single workloads: plans do without,
+    people look at them, and what is published is made of them.
     """
     return {
         signal: brought_up_to_date(
-            history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit
+            history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit, runner
         )
         for signal, history in sorted(observed.histories.items())
     }

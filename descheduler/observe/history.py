@@ -134,8 +134,11 @@ def _asked_for(policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str]
 def owners(snapshot: ClusterSnapshot) -> Callable[[str, str], WorkloadKey | None]:
     """Names the topmost controller of a pod that exists, None for others."""
 
+    keys, index = snapshot.columns.workloads, snapshot.pod_index
+    of_pod = snapshot.columns.pod_workload.tolist()
+
     def owner(namespace: str, pod: str) -> WorkloadKey | None:
-        at = snapshot.pod_index.get((namespace, pod))
-        return None if at is None else snapshot.root(snapshot.pods[at])
+        at = index.get((namespace, pod))
+        return None if at is None else keys[of_pod[at]]
 
     return owner

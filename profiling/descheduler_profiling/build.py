@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32
+from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
-from descheduler_profiling.executors import ChunkRunner, InProcess
+from descheduler_profiling.executors import ChunkRunner, local
 from descheduler_profiling.features import NAMES, Features, columns_of, features, latest, seasons_of
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
@@ -54,6 +54,15 @@ class Built:
     why: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """When rows were fitted, with confidences of their `own`, and how far forecasts missed since (as in Fitted)."""
+
+    at: Ints
+    own: Floats32
+    missed: Floats32
+
+
 def finite(made: Built) -> Built:
     """The same, changed in place, without a number that is none: such a row has confidence 0 and says so."""
     wrong = np.zeros(len(made.why), np.bool_)
@@ -76,13 +85,16 @@ def build(
 ) -> SignalProfiles:
     """Profiles of every workload of a history.
 
-    Deterministic. Never raises for what the values are: rows that cannot be used have confidence 0 and a reason.
+    Deterministic, whatever the executor (by default all cores of this machine). Never raises for what the values are:
+    rows that cannot be used have confidence 0 and a reason.
     `previous` profiles of the same signal hold the choice of models steady.
     """
     settings = settings or ProfileSettings()
     plan = layout(history.step, settings.horizons, history.values.shape[1])
-    made = built(history, plan, settings, executor or InProcess(), previous)
-    return assembled(history, made, plan, settings, made.rows["confidence"], history.end)
+    made = built(history, plan, settings, executor or local(), previous)
+    count = len(history.keys)
+    fits = Fits(np.full(count, history.end, np.int64), made.rows["confidence"], np.zeros(count, np.float32))
+    return assembled(history, made, plan, settings, fits)
 
 
 def built(
@@ -98,10 +110,8 @@ def built(
     return Built(joined, tuple(why))
 
 
-def assembled(
-    history: History, made: Built, plan: Layout, settings: ProfileSettings, own: Floats32, at: int
-) -> SignalProfiles:
-    """Profiles of rows that were fitted at a time (unix seconds) with confidences of their `own` [S]."""
+def assembled(history: History, made: Built, plan: Layout, settings: ProfileSettings, fits: Fits) -> SignalProfiles:
+    """Profiles of rows that were fitted so."""
     rows = dict(made.rows)
     seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
     profiles = SignalProfiles(
@@ -112,7 +122,9 @@ def assembled(
         step=history.step,
         layout=plan,
         why=made.why,
-        fitted=Fitted(at, own, np.zeros(len(own), np.bool_), rows.pop("coefficients"), seasons),
+        fitted=Fitted(
+            fits.at, fits.own, fits.missed, np.zeros(len(fits.at), np.bool_), rows.pop("coefficients"), seasons
+        ),
         quantiles=settings.quantiles,
         pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
         complete=history.complete,

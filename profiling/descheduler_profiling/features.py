@@ -117,11 +117,14 @@ def fill(values: Floats32) -> tuple[Floats32, Ints]:
     gap = gap[torn]
     known = ~gap
     start = np.where(known.any(axis=1), known.argmax(axis=1), columns)
-    source = np.where(gap, 0, np.arange(columns)[None, :])
-    np.maximum.accumulate(source, axis=1, out=source)
-    source = np.maximum(source, np.minimum(start, columns - 1)[:, None])
     out = values.copy()
-    out[torn] = np.take_along_axis(values[torn], source, axis=1)
-    out[torn[start == columns]] = 0
+    for row, end in zip(torn.tolist(), start.tolist(), strict=True):
+        out[row, :end] = out[row, end] if end < columns else 0
+    inside = np.flatnonzero(gap.sum(axis=1) > start)  # most rows lack nothing but their beginning
+    if inside.size:
+        source = np.where(gap[inside], 0, np.arange(columns)[None, :])
+        np.maximum.accumulate(source, axis=1, out=source)
+        source = np.maximum(source, start[inside][:, None])
+        out[torn[inside]] = np.take_along_axis(values[torn[inside]], source, axis=1)
     first[torn] = start
     return out, first

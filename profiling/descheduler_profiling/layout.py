@@ -8,7 +8,7 @@ them, not a sum of quantiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,7 @@ class Bucket:
     seconds: int
     first: int
     last: int
+    room: int  # steps over which the past origins are spread
     ages: Ints  # [K]: steps between the past origin and the last column of the history
     leads: Ints  # [K, J]: lead of each sample from its own past origin
     offset: int  # of the first sample in the vector
@@ -38,6 +39,10 @@ class Bucket:
     @property
     def size(self) -> int:
         return int(self.leads.size)
+
+    def later(self, steps: int) -> Bucket:
+        """The same past origins so many steps later; the oldest make room for new ones, a whole round later."""
+        return replace(self, ages=self.last + (self.ages - self.last + steps) % self.room)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,13 @@ class Layout:
         Spikes of different pods fall at different times; as squares they add as independent deviations do.
         """
         return self.points + sum(b.size for b in self.buckets)
+
+    def later(self, steps: int) -> Layout:
+        """The layout for a history that has grown by so many steps, whose samples are of the same instants.
+
+        So vectors that were fitted at other times still add up.
+        """
+        return replace(self, buckets=tuple(bucket.later(steps) for bucket in self.buckets))
 
     def bucket_at(self, horizon_seconds: float) -> int:
         """Index of the bucket that holds a step so many seconds ahead (the last one for anything beyond)."""
@@ -100,19 +112,19 @@ def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
     for index, last in enumerate(lasts):
         if last < first:
             continue
-        ages, leads = _samples(first, last, index, history_steps, step)
-        bucket = Bucket(horizons[index], first, last, ages, leads, offset)
+        room = max(1, min(history_steps, WEEK // step) - 1)
+        ages, leads = _samples(first, last, index, room)
+        bucket = Bucket(horizons[index], first, last, room, ages, leads, offset)
         buckets.append(bucket)
         offset += bucket.size
         first = last + 1
     return Layout(step, steps, points.astype(np.int64), tuple(buckets))
 
 
-def _samples(first: int, last: int, index: int, history_steps: int, step: int) -> tuple[Ints, Ints]:
+def _samples(first: int, last: int, index: int, room: int) -> tuple[Ints, Ints]:
     """Ages [K] and leads [K, J] of the samples of one bucket; leads are staggered so that all phases are met."""
     count = min(LEADS[min(index, len(LEADS) - 1)], last - first + 1)
     stride = (last - first + 1) / count
-    room = max(1, min(history_steps, WEEK // step) - 1)
     # A week over 36 is no divisor of a day: the origins meet many times of the day.
     spacing = room / ORIGINS
     k = np.arange(ORIGINS)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats16, Floats32, Mask
+from descheduler.model.arrays import Floats16, Floats32, Ints, Mask
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
@@ -56,12 +56,14 @@ class Profile:
 class Fitted:
     """What the points of vectors are made of, for when the history has grown (refresh.py).
 
-    `at` is the end (unix seconds) of the history that it was fitted to; `confidence` [S] is that of each row's own
-    history, `lent` [S] marks rows that have borrowed. `coefficients` [S, B, F] by bucket and feature.
+    `at` [S] is the end (unix seconds) of the history that each row was fitted to; `confidence` [S] is that of each
+    row's own history, `missed` [S] how far forecasts were off since, in usual errors, `lent` [S] marks rows that have
+    borrowed. `coefficients` [S, B, F] by bucket and feature.
     """
 
-    at: int
+    at: Ints
     confidence: Floats32
+    missed: Floats32
     lent: Mask
     coefficients: Floats32
     seasons: Seasons
@@ -121,6 +123,17 @@ class SignalProfiles:
     def raced(self) -> bool:
         """Whether models raced for the forecasts of single workloads."""
         return int(self.shapes.shape[1]) > 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept, names left out."""
+        seasons = self.fitted.seasons
+        kept = (
+            *(self.vectors, self.confidence, self.levels, self.shapes, self.scales, self.peaks, self.shares),
+            *(self.losses, self.coverage, seasons.forecast, seasons.gain, self.fitted.coefficients),
+            *(self.fitted.at, self.fitted.confidence, self.fitted.missed, self.fitted.lent),
+        )
+        return sum(each.nbytes for each in kept)
 
     @cached_property
     def _rows(self) -> dict[WorkloadKey, int]:

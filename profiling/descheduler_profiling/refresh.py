@@ -2,20 +2,21 @@
 
 What is new in a few steps is where each workload stands; how it goes on from there, and how far that is off, changes
 slowly. So the points are made anew with the coefficients of before, and the errors of past forecasts stay. Rows that
-the fit does not know, or knew otherwise, are fitted.
+the fit does not know, or knew otherwise, are fitted, and so are those whose turn it is (turns.py).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
-from descheduler_profiling.build import Built, Rows, assembled, build, built, finite
+from descheduler_profiling.build import Built, Fits, Rows, assembled, build, built, finite
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
-from descheduler_profiling.executors import InProcess
+from descheduler_profiling.executors import ChunkRunner, local
 from descheduler_profiling.features import fill, latest
 from descheduler_profiling.history.defaults import REFIT
 from descheduler_profiling.layout import Layout, layout
@@ -24,6 +25,7 @@ from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import WEEK, ProfileSettings
+from descheduler_profiling.turns import all_due, misses, turn
 
 AT_ONCE = 256  # rows; there is less to do with each than in a fit, so that more of them fit the cache
 JUMP = 0.02  # change of a confidence that is more than time alone makes
@@ -34,13 +36,14 @@ def brought_up_to_date(
     settings: ProfileSettings | None = None,
     previous: SignalProfiles | None = None,
     refit: float = REFIT,
+    runner: ChunkRunner | None = None,
 ) -> SignalProfiles:
-    """Profiles at the end of a history: the `previous` ones refreshed while their fit is younger than `refit` seconds
-    and the history is theirs, else built anew."""
+    """Profiles at the end of a history: the `previous` ones refreshed, where the history is theirs and not every fit
+    is `refit` seconds old, else built anew."""
     settings = settings or ProfileSettings()
-    if previous is None or history.end - previous.fitted.at >= refit or not _goes_on(previous, history, settings):
-        return build(history, settings, previous=previous)
-    return refreshed(previous, history, settings)
+    if previous is None or not _goes_on(previous, history, settings) or all_due(previous.fitted.at, history.end, refit):
+        return build(history, settings, runner, previous)
+    return refreshed(previous, history, settings, refit, runner)
 
 
 def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettings) -> bool:
@@ -65,32 +68,48 @@ def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettin
     )
 
 
-def refreshed(previous: SignalProfiles, history: History, settings: ProfileSettings) -> SignalProfiles:
+def refreshed(
+    previous: SignalProfiles,
+    history: History,
+    settings: ProfileSettings,
+    refit: float = math.inf,
+    runner: ChunkRunner | None = None,
+) -> SignalProfiles:
     """Profiles at the end of the same history, half a day later at most.
 
-    Vectors have new points and the errors that they had; what the race said is moved with the time of the day.
-    Deterministic; where nothing is new the vectors are what they were.
+    Vectors have new points and the errors that they had; what the race said is moved with the time of the day. Rows
+    whose turn it is are fitted anew. Deterministic; where nothing is new the vectors are what they were.
     """
-    plan, new = previous.layout, (history.end - previous.origin) // history.step
+    elapsed = history.end - previous.origin
+    new = elapsed // history.step
+    plan, fitted = previous.layout.later(new), previous.fitted
     source = previous.rows(history.keys)
     rows = _carried(previous, source, new)
+    missed = fitted.missed[source]
     why: list[str] = []
     for start in range(0, len(source), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         views = {name: whole[part] for name, whole in rows.items()}
+        came = history.values[part, history.values.shape[1] - new :]
+        missed[part] = misses(missed[part], views["vectors"], came, plan)
         why.extend(_move(views, history.values[part], plan, new, settings))
-    anew = _known_otherwise(previous, source, rows["confidence"], history.end)
+    there = (source >= 0) & (rows["confidence"] > 0)
+    since = np.where(there, fitted.at[source], history.end)  # of the others there is nothing to learn
+    mine = there & turn(since, missed, history.end, elapsed, refit)
+    anew = mine | _known_otherwise(previous, source, rows["confidence"], history.end)
     at = np.flatnonzero(anew)
     if at.size:
         few = replace(history, keys=tuple(history.keys[row] for row in at.tolist()), values=history.values[at])
-        fresh = built(few, plan, settings, InProcess(), previous)
+        fresh = built(few, plan, settings, runner or local(), previous)
         for name, whole in rows.items():
             whole[at] = fresh.rows[name]
         for row, reason in zip(at.tolist(), fresh.why, strict=True):
             why[row] = reason
-    own = np.where(anew, rows["confidence"], previous.fitted.confidence[source])
+    own = np.where(anew, rows["confidence"], fitted.confidence[source])
     own[rows["confidence"] == 0] = 0
-    return assembled(history, finite(Built(rows, tuple(why))), plan, settings, own, previous.fitted.at)
+    missed[anew] = 0
+    fits = Fits(np.where(anew, history.end, fitted.at[source]), own, missed)
+    return assembled(history, finite(Built(rows, tuple(why))), plan, settings, fits)
 
 
 def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
@@ -135,7 +154,7 @@ def _known_otherwise(previous: SignalProfiles, source: Ints, confidence: Floats3
     alone explains."""
     fitted = previous.fitted
     before = fitted.confidence[source]
-    explained = JUMP + (now - fitted.at) / WEEK
+    explained = JUMP + (now - fitted.at[source]) / WEEK
     other = fitted.lent[source] | (np.abs(confidence - before) > explained) | (before == 0)
     out: Mask = (source < 0) | (other & (confidence > 0))
     return out

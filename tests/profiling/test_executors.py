@@ -1,20 +1,24 @@
 """The same profiles wherever they are built."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from descheduler.model.errors import UsageError
 from descheduler_profiling.build import build
-from descheduler_profiling.executors import executor
+from descheduler_profiling.executors import InProcess, executor, granted_cores
 from descheduler_profiling.settings import ProfileSettings
 from series_cases import history, noise
 
 
-def test_local_processes_build_the_same() -> None:
+@pytest.mark.parametrize("text", ["processes:2", "threads:2", "local"])
+def test_processes_and_threads_build_the_same(text: str) -> None:
     one = history(noise(96, 3))
-    with executor("processes:2") as runner:
+    with executor(text) as runner:
         there = build(one, ProfileSettings(chunk=32), runner)
-    here = build(one, ProfileSettings(chunk=32))
+    here = build(one, ProfileSettings(chunk=32), InProcess())
     assert np.array_equal(there.vectors, here.vectors)
     assert there.why == here.why
 
@@ -25,10 +29,23 @@ def test_a_dask_cluster_builds_the_same() -> None:
     one = history(noise(96, 3))
     with executor("dask:2") as runner:
         there = build(one, ProfileSettings(chunk=32), runner)
-    assert np.array_equal(there.vectors, build(one, ProfileSettings(chunk=32)).vectors)
+    assert np.array_equal(there.vectors, build(one, ProfileSettings(chunk=32), InProcess()).vectors)
 
 
-@pytest.mark.parametrize("text", ["", "spark:2", "processes:0", "processes:two", "inline:3"])
+@pytest.mark.parametrize("text", ["", "spark:2", "processes:0", "threads:0", "processes:two", "inline:3", "local:2"])
 def test_an_unknown_executor_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         executor(text)
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", 64), ("200000 100000", 2), ("50000 100000", 1), ("150000 100000", 2), ("", 64)]
+)
+def test_no_more_cores_are_used_than_the_control_group_grants(
+    quota: str, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    assert granted_cores(file) == cores
+    assert granted_cores(tmp_path / "none") == 64

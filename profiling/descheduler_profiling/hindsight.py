@@ -1,0 +1,124 @@
+"""What a forecast of past days would have been worth: losses of models, and the coverage of their blend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from descheduler.model.arrays import Floats32, Mask
+from descheduler_profiling.layout import Layout
+from descheduler_profiling.race import MODELS, Samples
+from descheduler_profiling.tallies import by_block
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Samples of past days, newest first [W, J, S, G], infinite where unknown; usage is `scale` (None: 1) times that.
+
+    `known` None when all are; `known_size` and `size` [J, S, G] are the sums of scales over the W steps, of those that
+    are known and of all; `total` [J, S] is the sum of what is known, in the unit of usage.
+    """
+
+    samples: Floats32
+    scale: Floats32 | None
+    known: Mask | None
+    known_size: Floats32
+    size: Floats32
+    total: Floats32
+    count: Floats32
+
+    @classmethod
+    def of(cls, samples: Floats32, made: Samples, per_day: int, past: int) -> Past:
+        """The newest `past` days of samples [W, D, S, G] as they were tallied."""
+        steps, _, _, blocks = samples.shape
+        mine = np.ascontiguousarray(samples[:, :past])
+        scale = None
+        if made.scale is not None:
+            scale = by_block(made.scale[:, -past * per_day :], per_day, blocks)
+        known: Mask | None = mine < np.inf
+        if known is not None and known.all():
+            known = None
+        flat = np.full(mine.shape[1:], steps, np.float32)
+        size = flat if scale is None else scale.sum(axis=0)
+        there = mine if known is None else np.where(known, mine, np.float32(0))
+        known_size, count = size, flat
+        if known is not None:
+            count = known.sum(axis=0, dtype=np.float32)
+            known_size = count if scale is None else np.where(known, scale, np.float32(0)).sum(axis=0)
+        total = (there if scale is None else there * scale).sum(axis=(0, 3))
+        return cls(mine, scale, known, known_size, size, total, count.sum(axis=2))
+
+    def loss(self, margin: Floats32, level: float, room: Floats32) -> Floats32:
+        """Mean pinball loss [J, S] of margins [J, S, G'], NaN on days without a sample; `room` is as the samples."""
+        margin = np.ascontiguousarray(np.broadcast_to(margin, self.size.shape))
+        np.minimum(self.samples, margin, out=room)
+        if self.scale is not None:
+            np.multiply(room, self.scale, out=room)
+        # The minimum of an unknown sample and a margin is the margin, which `size` takes away again.
+        short = (room.sum(axis=0) - self.size * margin).sum(axis=2)
+        over = self.total - (self.known_size * margin).sum(axis=2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out: Floats32 = np.where(
+                self.count > 0, (np.float32(level) * over - short) / self.count, np.float32(np.nan)
+            )
+        return np.maximum(out, np.float32(0))
+
+
+def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
+    """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
+
+    `promised` [Q, J, S, G'] by model. Weights [Q, S, M] sum to one, so the error of the blend is the weighted sum of
+    the errors; a model has no part in blocks where it knows nothing.
+    """
+    usage = pasts["usage"]
+    steps, _, rows, blocks = usage.samples.shape
+    shape = (steps, rows, blocks)
+    known = np.full(shape, len(usage.size), np.uint8) if usage.known is None else _days(usage.known)
+    counts = _by_bucket(known, plan)
+    out = np.empty((len(weights), rows, len(plan.buckets)), np.float32)
+    filled = {name: _filled(past) for name, past in pasts.items()}
+    room, error = np.empty_like(usage.samples), np.empty_like(usage.samples)
+    for i in range(len(weights)):
+        error[:] = 0
+        flat = np.zeros(usage.size.shape, np.float32)
+        for name, past in pasts.items():
+            mine = [m for m, model in enumerate(MODELS) if model.samples == name]
+            margin = np.zeros(usage.size.shape, np.float32)
+            for m in mine:
+                margin += np.nan_to_num(promised[m][i]) * weights[i, :, m, None]
+            margin *= past.known_size > 0
+            share = np.repeat(weights[i][:, mine].sum(axis=1), blocks).reshape(rows, blocks)
+            np.multiply(filled[name], share, out=room)
+            if past.scale is None:
+                flat += margin
+            else:
+                room -= margin
+                room *= past.scale
+            error += room
+        error -= flat
+        hit = error <= 0
+        if usage.known is not None:
+            hit &= usage.known
+        hits = _by_bucket(_days(hit), plan)
+        out[i] = np.where(counts > 0, hits / np.maximum(counts, 1), np.float32(np.nan))
+    return out
+
+
+def _filled(past: Past) -> Floats32:
+    return past.samples if past.known is None else np.where(past.known, past.samples, np.float32(0))
+
+
+def _days(mask: Mask) -> NDArray[np.uint8]:
+    """How many days [W, S, G] have it, of [W, J, S, G]."""
+    out: NDArray[np.uint8] = np.add.reduce(mask.view(np.uint8), axis=1, dtype=np.uint8)
+    return out
+
+
+def _by_bucket(days: NDArray[np.uint8], plan: Layout) -> Floats32:
+    """Sums [S, B] of [W, S, G] over the steps of each bucket."""
+    in_order = days.transpose(1, 2, 0).reshape(days.shape[1], -1)
+    parts = [in_order[:, b.first - 1 : b.last].sum(axis=1, dtype=np.float32) for b in plan.buckets]
+    return np.stack(parts, axis=1)
