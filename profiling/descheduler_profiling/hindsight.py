@@ -10,56 +10,42 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.layout import Layout
-from descheduler_profiling.race import MODELS, Samples
-from descheduler_profiling.tallies import by_block
+from descheduler_profiling.race import MODELS
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Samples of past days, newest first [W, J, S, G], infinite where unknown; usage is `scale` (None: 1) times that.
+    """Samples of past days, newest first [W, J, S, G], infinite where unknown.
 
-    `known` None when all are; `known_size` and `size` [J, S, G] are the sums of scales over the W steps, of those that
-    are known and of all; `total` [J, S] is the sum of what is known, in the unit of usage.
+    `known` None when all are; `counts` [J, S, G] of the W steps are known, `count` [J, S] of the day's; `total` [J, S]
+    is the sum of what is known.
     """
 
     samples: Floats32
-    scale: Floats32 | None
     known: Mask | None
-    known_size: Floats32
-    size: Floats32
+    counts: Floats32
     total: Floats32
     count: Floats32
 
     @classmethod
-    def of(cls, samples: Floats32, made: Samples, per_day: int, past: int) -> Past:
+    def of(cls, samples: Floats32, past: int) -> Past:
         """The newest `past` days of samples [W, D, S, G] as they were tallied."""
-        steps, _, _, blocks = samples.shape
         mine = np.ascontiguousarray(samples[:, :past])
-        scale = None
-        if made.scale is not None:
-            scale = by_block(made.scale[:, -past * per_day :], per_day, blocks)
-        known: Mask | None = mine < np.inf
-        if known is not None and known.all():
-            known = None
-        flat = np.full(mine.shape[1:], steps, np.float32)
-        size = flat if scale is None else scale.sum(axis=0)
-        there = mine if known is None else np.where(known, mine, np.float32(0))
-        known_size, count = size, flat
-        if known is not None:
-            count = known.sum(axis=0, dtype=np.float32)
-            known_size = count if scale is None else np.where(known, scale, np.float32(0)).sum(axis=0)
-        total = (there if scale is None else there * scale).sum(axis=(0, 3))
-        return cls(mine, scale, known, known_size, size, total, count.sum(axis=2))
+        known: Mask = mine < np.inf
+        if known.all():
+            counts = np.full(mine.shape[1:], len(mine), np.float32)
+            return cls(mine, None, counts, mine.sum(axis=(0, 3)), counts.sum(axis=2))
+        counts = known.sum(axis=0, dtype=np.float32)
+        there = np.where(known, mine, np.float32(0))
+        return cls(mine, known, counts, there.sum(axis=(0, 3)), counts.sum(axis=2))
 
     def loss(self, margin: Floats32, level: float, room: Floats32) -> Floats32:
         """Mean pinball loss [J, S] of margins [J, S, G'], NaN on days without a sample; `room` is as the samples."""
-        margin = np.ascontiguousarray(np.broadcast_to(margin, self.size.shape))
+        margin = np.ascontiguousarray(np.broadcast_to(margin, self.counts.shape))
         np.minimum(self.samples, margin, out=room)
-        if self.scale is not None:
-            np.multiply(room, self.scale, out=room)
-        # The minimum of an unknown sample and a margin is the margin, which `size` takes away again.
-        short = (room.sum(axis=0) - self.size * margin).sum(axis=2)
-        over = self.total - (self.known_size * margin).sum(axis=2)
+        # The minimum of an unknown sample and a margin is the margin, which is taken away again.
+        short = (room.sum(axis=0) - len(room) * margin).sum(axis=2)
+        over = self.total - (self.counts * margin).sum(axis=2)
         with np.errstate(invalid="ignore", divide="ignore"):
             out: Floats32 = np.where(
                 self.count > 0, (np.float32(level) * over - short) / self.count, np.float32(np.nan)
@@ -76,27 +62,22 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
     usage = pasts["usage"]
     steps, _, rows, blocks = usage.samples.shape
     shape = (steps, rows, blocks)
-    known = np.full(shape, len(usage.size), np.uint8) if usage.known is None else _days(usage.known)
+    known = np.full(shape, usage.samples.shape[1], np.uint8) if usage.known is None else _days(usage.known)
     counts = _by_bucket(known, plan)
     out = np.empty((len(weights), rows, len(plan.buckets)), np.float32)
     filled = {name: _filled(past) for name, past in pasts.items()}
     room, error = np.empty_like(usage.samples), np.empty_like(usage.samples)
     for i in range(len(weights)):
         error[:] = 0
-        flat = np.zeros(usage.size.shape, np.float32)
+        flat = np.zeros(usage.counts.shape, np.float32)
         for name, past in pasts.items():
             mine = [m for m, model in enumerate(MODELS) if model.samples == name]
-            margin = np.zeros(usage.size.shape, np.float32)
+            margin = np.zeros(usage.counts.shape, np.float32)
             for m in mine:
                 margin += np.nan_to_num(promised[m][i]) * weights[i, :, m, None]
-            margin *= past.known_size > 0
+            flat += margin * (past.counts > 0)
             share = np.repeat(weights[i][:, mine].sum(axis=1), blocks).reshape(rows, blocks)
             np.multiply(filled[name], share, out=room)
-            if past.scale is None:
-                flat += margin
-            else:
-                room -= margin
-                room *= past.scale
             error += room
         error -= flat
         hit = error <= 0

@@ -55,7 +55,7 @@ def select(
     promised: list[Floats32] = [losses] * len(MODELS)
     for name, one in sets.items():
         counted = tally(one.values, per_day, blocks)
-        pasts[name] = lived = Past.of(counted.samples, one, per_day, past)
+        pasts[name] = lived = Past.of(counted.samples, past)
         room = np.empty_like(lived.samples)
         for m in _models_of(name):
             promised[m] = margins(MODELS[m].decay, counted, levels, past)
@@ -84,8 +84,6 @@ def _blend(sets: Mapping[str, Samples], now: Sequence[Floats32], weights: Floats
         for m in mine:
             margin += np.nan_to_num(now[m]) * weights[..., m, None]
         above = np.repeat(margin, per_day // margin.shape[-1], axis=-1)
-        if one.ahead_scale is not None:
-            above *= one.ahead_scale
         out += weights[..., mine].sum(axis=-1)[..., None] * one.ahead
         out += above
     return np.maximum(out, np.float32(0))
