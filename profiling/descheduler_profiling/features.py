@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
+from descheduler_profiling.rhythm import in_rhythm, repeated, rhythms, spread
 from descheduler_profiling.seasons import Seasons, around_the_end, seasonal, smoothing
 from descheduler_profiling.settings import DAY, HOUR, WEEK
 from descheduler_profiling.windows import centred, running, trailing, trailing_at
@@ -35,6 +36,9 @@ class Features:
     filled: Floats32  # [S, T] values without gaps
     sums: NDArray[np.float64]  # [S, T + 1] of them
     season_sums: NDArray[np.float64]
+    envelope: Floats32  # [S, T] the largest of each column and its neighbours
+    lags: Ints  # [S, 2] after so many columns a row does again what it did (rhythm.py)
+    rhythm: Floats32  # [S, T + H] the largest of the envelope so many columns before
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
@@ -89,8 +93,13 @@ def features(values: Floats32, step: int, half_life: float) -> Features:
     per_day = columns_of(DAY, step)
     filled, first = fill(values)
     exact = seasonal(filled, first, per_day, per_day, half_life / DAY)
+    lags = rhythms(filled, first, per_day)
+    envelope = spread(filled)
+    rhythm = repeated(envelope, lags, per_day)
+    exact = in_rhythm(exact, filled, first, lags, rhythm, per_day)
     season = centred(exact, smoothing(per_day))
-    return Features(step, season, exact, first, filled, running(filled), running(season[:, : values.shape[1]]))
+    sums = running(filled), running(season[:, : values.shape[1]])
+    return Features(step, season, exact, first, filled, *sums, envelope, lags, rhythm)
 
 
 def seasons_of(made: Features, half_life: float) -> Seasons:

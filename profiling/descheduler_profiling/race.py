@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.features import Features
-from descheduler_profiling.rhythm import repeated, rhythms
+from descheduler_profiling.rhythm import repeated
 from descheduler_profiling.seasons import seasonal
 from descheduler_profiling.tallies import Decay
 from descheduler_profiling.windows import trailing
@@ -57,19 +57,15 @@ class Samples:
 def samples(values: Floats32, made: Features, per_day: int) -> dict[str, Samples]:
     """The sample sets of the models, from cleaned values [S, T] and their features."""
     columns = values.shape[1]
-    envelope = made.filled.copy()
-    np.maximum(envelope[:, 1:], made.filled[:, :-1], out=envelope[:, 1:])
-    np.maximum(envelope[:, :-1], made.filled[:, 1:], out=envelope[:, :-1])
     # With less than a day and a half there is no telling a pattern.
     ripe = made.first + 1.5 * per_day
-    lags = rhythms(envelope, made.first, per_day)
-    days = np.broadcast_to(per_day * np.arange(1, 3), lags.shape)
+    days = np.broadcast_to(per_day * np.arange(1, 3), made.lags.shape)
     usual = made.filled.mean(axis=1, keepdims=True)
     out = {"usage": Samples(_days(values - usual, per_day), np.repeat(usual, per_day, axis=1))}
     for name, base, since in (
-        ("two days", repeated(envelope, days, per_day), ripe + 0.75 * per_day),
-        ("envelope", seasonal(envelope, made.first, per_day, per_day, HALF_LIFE_DAYS), ripe),
-        ("rhythm", repeated(envelope, lags, per_day), made.first + lags.max(axis=1)),
+        ("two days", repeated(made.envelope, days, per_day), ripe + 0.75 * per_day),
+        ("envelope", seasonal(made.envelope, made.first, per_day, per_day, HALF_LIFE_DAYS), ripe),
+        ("rhythm", made.rhythm, made.first + made.lags.max(axis=1)),
     ):
         rest = values - base[:, :columns]
         rest[np.arange(columns)[None, :] < since[:, None]] = np.nan
