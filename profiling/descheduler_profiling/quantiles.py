@@ -1,19 +1,21 @@
 """Quantiles of forecast vectors: of one workload, or of any sum of them.
 
 Split conformal (Vovk et al.; Lei et al. 2018): the forecast of a step is the point plus a quantile of the errors that
-the same forecaster made at past origins, pooled over the horizon bucket of the step; the rank is corrected for the
-finite number of samples.
+the same forecaster made at past origins, pooled over the horizon bucket of the step; beyond an hour, half of it is told
+by those errors alone that were made near the same time of the day. The rank is corrected for the finite number of
+samples.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32, Ints
-from descheduler_profiling.layout import ORIGINS, Bucket, Layout
+from descheduler.model.arrays import Floats32
+from descheduler_profiling.layout import ORIGINS, Between, Bucket, Layout, Part
 from descheduler_profiling.settings import HOUR
 
 RESERVE = 0.2
@@ -22,34 +24,21 @@ RESERVE = 0.2
 def curve(plan: Layout, vectors: Floats32, q: float) -> Floats32:
     """Quantile of usage at each future step: [..., D] -> [..., H]."""
     vectors = np.asarray(vectors, np.float32)
-    margins = np.stack([_margin(plan, b, vectors, q) for b in plan.buckets], axis=-1)
-    steps = np.arange(1, plan.steps + 1)
-    points = interpolated(plan, vectors, steps)
-    out: Floats32 = np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
+    margins = np.stack(list(_margins(plan.parts, vectors, q)), axis=-1)
+    points = interpolated(vectors, plan.every_step)
+    out: Floats32 = np.maximum(points + margins[..., plan.part_of_step], np.float32(0))
     return out
 
 
 def hottest(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
     """The highest point of the curve from now to the horizon: [..., D] -> [...]."""
     level = np.zeros(vectors.shape[:-1], np.float32)
-    for bucket, leads in _corners(plan, max(1, int(horizon_seconds // plan.step))):
-        top = interpolated(plan, vectors, leads).max(axis=-1)
-        np.maximum(level, top + _margin(plan, bucket, vectors, q), out=level)
+    corners = plan.corners(max(1, int(horizon_seconds // plan.step)))
+    margins = _margins([part for part, _ in corners], vectors, q)
+    for (_, leads), margin in zip(corners, margins, strict=True):
+        top = interpolated(vectors, leads).max(axis=-1)
+        np.maximum(level, top + margin, out=level)
     return level
-
-
-def _corners(plan: Layout, steps: int) -> Iterator[tuple[Bucket, Ints]]:
-    """Each bucket within so many steps, and the leads at which a curve can have its top.
-
-    Within a bucket the margin is one and the same and the curve is straight between kept points.
-    """
-    kept = plan.point_leads
-    for bucket in plan.buckets:
-        last = min(bucket.last, steps)
-        if last < bucket.first:
-            return
-        inside = kept[(kept > bucket.first) & (kept < last)]
-        yield bucket, np.concatenate([[bucket.first], inside, [last]]).astype(np.int64)
 
 
 def at(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
@@ -103,14 +92,9 @@ def scenarios(plan: Layout, bucket: Bucket, vectors: Floats32) -> Floats32:
     return both.reshape(*vectors.shape[:-1], *bucket.leads.shape)
 
 
-def interpolated(plan: Layout, vectors: Floats32, leads: Ints) -> Floats32:
-    """Points [..., N] at any leads, straight between the ones that are kept."""
-    right = np.minimum(np.searchsorted(plan.point_leads, leads), plan.points - 1)
-    left = np.maximum(right - 1, 0)
-    gap = np.maximum(plan.point_leads[right] - plan.point_leads[left], 1)
-    share = np.clip((leads - plan.point_leads[left]) / gap, 0.0, 1.0).astype(np.float32)
-    share = np.where(right == left, np.float32(1), share)
-    out: Floats32 = vectors[..., left] * (1 - share) + vectors[..., right] * share
+def interpolated(vectors: Floats32, leads: Between) -> Floats32:
+    """Points [..., L] at any leads, straight between the ones that are kept."""
+    out: Floats32 = vectors[..., leads.left] * (1 - leads.share) + vectors[..., leads.right] * leads.share
     return out
 
 
@@ -128,5 +112,12 @@ def upper(samples: Floats32, q: float) -> Floats32:
     return out
 
 
-def _margin(plan: Layout, bucket: Bucket, vectors: Floats32, q: float) -> Floats32:
-    return upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
+def _margins(parts: Sequence[Part], vectors: Floats32, q: float) -> Iterator[Floats32]:
+    """What is added to the points of each part [...]."""
+    for _, mine in groupby(parts, key=lambda part: part.bucket.offset):
+        some = list(mine)
+        bucket = some[0].bucket
+        samples = vectors[..., bucket.offset : bucket.offset + bucket.size]
+        whole = upper(samples, q)
+        for part in some:
+            yield whole if part.near is None else np.float32(0.5) * (whole + upper(samples[..., part.near], q))
