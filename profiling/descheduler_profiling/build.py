@@ -169,8 +169,8 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = _limit(settings) / sizes
     added[:, : plan.points] = np.minimum(added[:, : plan.points], limit[:, None])
-    p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    peak = np.minimum(peaks(values, p95, p99, chunk.step), limit[:, None])
+    tops = np.stack([hottest(plan, added, q, HOUR) for q in PEAK_LEVELS])
+    peak = np.minimum(peaks(values, tops, chunk.step), limit[:, None])
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
@@ -183,7 +183,7 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
         "gain": seasons.gain,
     }
     if settings.select:
-        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop), limit)
+        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop), limit, tops)
     return rows
 
 
@@ -194,18 +194,19 @@ def _raced(
     settings: ProfileSettings,
     before: Floats32 | None,
     limit: Floats32,
+    tops: Floats32,
 ) -> Rows:
-    """What the race says of single workloads; `limit` [S] clips it."""
+    """What the race says of single workloads; `limit` [S] clips it, `tops` [2, S] is how high their vectors reach."""
     levels, asked = _levels(settings), len(settings.quantiles)
     selected = select(values, made, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
-    p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
+    raced = np.stack([selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS])
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
     scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit[:, None, None]))
     return {
         "shapes": shapes,
         "scales": scales,
-        "peaks": np.minimum(peaks(values, p95, p99, plan.step), limit[:, None]),
+        "peaks": np.minimum(peaks(values, np.minimum(raced, tops), plan.step), limit[:, None]),
         "shares": selected.weights[:asked].transpose(1, 0, 2),
         "losses": selected.losses[:asked].transpose(1, 0, 2),
         "coverage": selected.coverage[:asked].transpose(1, 0, 2),
