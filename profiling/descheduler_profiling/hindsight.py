@@ -54,42 +54,46 @@ class Past:
 
 
 def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
-    """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
+    """Share [Q, S, B] of outcomes of past days at or under what was then forecast for them, NaN where there is none.
 
-    `promised` [Q, J, S, G'] by model. Weights [Q, S, M] sum to one, so the error of the blend is the weighted sum of
-    the errors; a model has no part in blocks where it knows nothing.
+    `promised` [Q, J, S, G'] by model, and `weights` [Q, J, S, M], those known before each day, of the newest J days.
+    They sum to one, so the error of the blend is the weighted sum of the errors; a model has no part in blocks where it
+    knows nothing.
     """
-    usage = pasts["usage"]
+    usage, past = pasts["usage"], weights.shape[1]
     steps, _, rows, blocks = usage.samples.shape
-    shape = (steps, rows, blocks)
-    known = np.full(shape, usage.samples.shape[1], np.uint8) if usage.known is None else _days(usage.known)
-    counts = _by_bucket(known, plan)
-    out = np.empty((len(weights), rows, len(plan.buckets)), np.float32)
-    filled = {name: _filled(past) for name, past in pasts.items()}
-    room, error = np.empty_like(usage.samples), np.empty_like(usage.samples)
+    out = np.full((len(weights), rows, len(plan.buckets)), np.nan, np.float32)
+    if not past:
+        return out
+    shape = (past, rows, blocks)
+    known = None if usage.known is None else usage.known[:, :past]
+    counts = _by_bucket(np.full((steps, rows, blocks), past, np.uint8) if known is None else _days(known), plan)
+    filled = {name: _filled(one, past) for name, one in pasts.items()}
+    room, error = np.empty((steps, *shape), np.float32), np.empty((steps, *shape), np.float32)
     for i in range(len(weights)):
         error[:] = 0
-        flat = np.zeros(usage.counts.shape, np.float32)
-        for name, past in pasts.items():
+        flat = np.zeros(shape, np.float32)
+        for name, one in pasts.items():
             mine = [m for m, model in enumerate(MODELS) if model.samples == name]
-            margin = np.zeros(usage.counts.shape, np.float32)
+            margin = np.zeros(shape, np.float32)
             for m in mine:
-                margin += np.nan_to_num(promised[m][i]) * weights[i, :, m, None]
-            flat += margin * (past.counts > 0)
-            share = np.repeat(weights[i][:, mine].sum(axis=1), blocks).reshape(rows, blocks)
+                margin += np.nan_to_num(promised[m][i, :past]) * weights[i, :, :, m, None]
+            flat += margin * (one.counts[:past] > 0)
+            share = np.repeat(weights[i][..., mine].sum(axis=-1), blocks).reshape(shape)
             np.multiply(filled[name], share, out=room)
             error += room
         error -= flat
         hit = error <= 0
-        if usage.known is not None:
-            hit &= usage.known
+        if known is not None:
+            hit &= known
         hits = _by_bucket(_days(hit), plan)
         out[i] = np.where(counts > 0, hits / np.maximum(counts, 1), np.float32(np.nan))
     return out
 
 
-def _filled(past: Past) -> Floats32:
-    return past.samples if past.known is None else np.where(past.known, past.samples, np.float32(0))
+def _filled(one: Past, past: int) -> Floats32:
+    samples = one.samples[:, :past]
+    return samples if one.known is None else np.where(one.known[:, :past], samples, np.float32(0))
 
 
 def _days(mask: Mask) -> NDArray[np.uint8]:

@@ -29,7 +29,8 @@ HYSTERESIS = 0.5
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Per quantile Q and row S: `curves` [Q, S, H], model `weights` and mean `losses` [Q, S, M] (pinball in the unit
-    of the signal, NaN where untested), and the `coverage` [Q, S, B] of the blend in the backtest."""
+    of the signal, NaN where untested), and the `coverage` [Q, S, B] that the blend had on past days, forecast a day
+    ahead from what was known then."""
 
     curves: Floats32
     weights: Floats32
@@ -67,7 +68,10 @@ def select(
     mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
     mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
     blend = _blend(sets, [each[:, 0] for each in promised], weights, per_day)
-    covered = coverage(pasts, [each[:, 1:] for each in promised], weights, plan)
+    # What weighs today was learned from these very days; what is covered is told by what weighed before each.
+    known_then = [_weights(losses[..., day:], None) for day in range(1, past)]
+    then = np.stack(known_then, axis=1) if known_then else np.empty((len(levels), 0, *weights.shape[1:]), np.float32)
+    covered = coverage(pasts, [each[:, 1:] for each in promised], then, plan)
     return Selection(blend[..., : min(plan.steps, per_day)], weights, mean.astype(np.float32), covered)
 
 
