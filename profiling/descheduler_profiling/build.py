@@ -131,6 +131,7 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
         absent=history.absent,
+        promise=None,
         **rows,
     )
     return borrowed(profiles, settings)

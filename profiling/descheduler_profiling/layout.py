@@ -71,12 +71,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """The common layout of all vectors of one signal."""
+    """The common layout of all vectors of one signal; errors count `widened` times what they were (calibration.py)."""
 
     step: int
     steps: int  # future steps covered (H)
     point_leads: Ints  # [P]
     buckets: tuple[Bucket, ...]
+    widened: float = 1.0
 
     @property
     def points(self) -> int:

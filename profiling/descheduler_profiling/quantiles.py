@@ -24,7 +24,7 @@ RESERVE = 0.2
 def curve(plan: Layout, vectors: Floats32, q: float) -> Floats32:
     """Quantile of usage at each future step: [..., D] -> [..., H]."""
     vectors = np.asarray(vectors, np.float32)
-    margins = np.stack(list(_margins(plan.parts, vectors, q)), axis=-1)
+    margins = np.stack(list(_margins(plan, plan.parts, vectors, q)), axis=-1)
     points = interpolated(vectors, plan.every_step)
     out: Floats32 = np.maximum(points + margins[..., plan.part_of_step], np.float32(0))
     return out
@@ -34,7 +34,7 @@ def hottest(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -
     """The highest point of the curve from now to the horizon: [..., D] -> [...]."""
     level = np.zeros(vectors.shape[:-1], np.float32)
     corners = plan.corners(max(1, int(horizon_seconds // plan.step)))
-    margins = _margins([part for part, _ in corners], vectors, q)
+    margins = _margins(plan, [part for part, _ in corners], vectors, q)
     for (_, leads), margin in zip(corners, margins, strict=True):
         top = interpolated(vectors, leads).max(axis=-1)
         np.maximum(level, top + margin, out=level)
@@ -88,7 +88,7 @@ def scenarios(plan: Layout, bucket: Bucket, vectors: Floats32) -> Floats32:
     """[..., K, J]: what the future would be if the errors of each past origin were made again."""
     errors = vectors[..., bucket.offset : bucket.offset + bucket.size]
     points = vectors[..., plan.point_index(bucket.leads.ravel())]
-    both: Floats32 = points + errors
+    both: Floats32 = points + errors * np.float32(plan.widened)
     return both.reshape(*vectors.shape[:-1], *bucket.leads.shape)
 
 
@@ -112,12 +112,13 @@ def upper(samples: Floats32, q: float) -> Floats32:
     return out
 
 
-def _margins(parts: Sequence[Part], vectors: Floats32, q: float) -> Iterator[Floats32]:
+def _margins(plan: Layout, parts: Sequence[Part], vectors: Floats32, q: float) -> Iterator[Floats32]:
     """What is added to the points of each part [...]."""
+    widened, half = np.float32(plan.widened), np.float32(plan.widened / 2)
     for _, mine in groupby(parts, key=lambda part: part.bucket.offset):
         some = list(mine)
         bucket = some[0].bucket
         samples = vectors[..., bucket.offset : bucket.offset + bucket.size]
         whole = upper(samples, q)
         for part in some:
-            yield whole if part.near is None else np.float32(0.5) * (whole + upper(samples[..., part.near], q))
+            yield whole * widened if part.near is None else (whole + upper(samples[..., part.near], q)) * half
