@@ -61,9 +61,9 @@ class Everybody:
             if not pod.name.startswith(self.prefix) or source < 0 or not view.movable[at]:
                 continue
             state.remove(at)
-            room = np.flatnonzero(state.fits(at)).astype(np.int32)
-            room = room[room != source]
-            wished = int(room[np.argmin(state.scores(at, room))]) if len(room) else source
+            seen = state.outlook(at)
+            others = seen.room != source
+            wished = int(seen.room[others][np.argmin(seen.totals()[others])]) if others.any() else source
             state.place(at, wished)
             finding = Finding(self.name, Subject(SubjectKind.POD, pod.name), "", 0.0, 1.0, pod.name)
             yield Proposal(finding, (Move(at, source, (wished,)),), 1.0, 1e9 - at)

@@ -1,8 +1,8 @@
 """Profiles of a whole fleet: seconds and memory for so many series of 5-minute history.
 
-`--workers local | inline | threads:N | processes:N | dask:N` says where chunks are profiled; `peak_mib` is the largest
-sum of resident memory of this process and its children, sampled ten times a second, the history itself included;
-`cpu_seconds` is what they spent together, which other work on the machine does not stretch as it does `seconds`.
+`--workers local | inline | processes:N | dask:N` says where chunks are profiled (local: on all cores); `peak_mib` is
+the largest sum of resident memory of this process and its children, sampled ten times a second, the history itself
+included; `cpu_seconds` is what they spent together, which other work on the machine does not stretch as `seconds`.
 """
 
 from __future__ import annotations
@@ -74,9 +74,7 @@ def main() -> None:
     args = parser(__doc__ or "")
     args.add_argument("--series", type=int, default=100_000)
     args.add_argument("--days", type=int, default=7)
-    args.add_argument(
-        "--workers", default="local", help="local, inline, threads:N, processes:N, dask:N (default: %(default)s)"
-    )
+    args.add_argument("--workers", default="local", help="local, inline, processes:N, dask:N (default: %(default)s)")
     args.add_argument("--seed", type=int, default=1)
     given = args.parse_args()
     figures = measure(history(given.series, given.days, given.seed), given.workers)

@@ -72,6 +72,7 @@ class Cluster:
         self._pods = list(snapshot.pods)
         self._ready_at = np.zeros(len(self._pods))
         self._seen = snapshot
+        self._asked: float | None = None  # at which time the newest snapshot was asked for
         self._changed = False
         self._made = 0
         self._waiting = {slot for slot, pod in enumerate(self._pods) if not pod.node and not pod.terminal}
@@ -106,9 +107,10 @@ class Cluster:
             self._seen = replace(
                 before, pods=tuple(sorted(self._pods, key=lambda p: (p.namespace, p.name))), taken_at=now
             )
-            self._changed = False
+            self._changed, self._asked = False, None
             self._index()
-        self._seen = self._seen.again(now)
+        if now != self._asked:
+            self._seen, self._asked = self._seen.again(now), now
         return self._seen
 
     @property

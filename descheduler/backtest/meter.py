@@ -67,7 +67,8 @@ class Meter:
         for signal, usage in self.world.usage.items():
             wanted = self._use(usage, usage.column(now))
             capacity = self._capacity[signal]
-            demand = np.bincount(nodes[placed], (wanted * running)[placed], minlength=len(capacity))
+            asked = np.bincount(nodes[placed], (wanted * running)[placed], minlength=len(capacity))
+            demand = asked + self.outside(signal, usage.column(now))
             given = np.ones(len(capacity))
             if signal in COMPRESSIBLE:
                 given = np.minimum(1.0, capacity / np.maximum(demand, 1e-12))
@@ -124,6 +125,11 @@ class Meter:
             pod_level=levels,
         )
 
+    def outside(self, signal: str, column: int) -> Floats:
+        """[N] what nodes use during a column besides their pods, of what these are offered."""
+        known = self.world.outside.get(signal)
+        return np.zeros(len(self._capacity[signal])) if known is None else known[:, column].astype(np.float64)
+
     def use(self, signal: str) -> Floats:
         """[P] what was measured of each slot's pod during the last step, NaN where nothing was; the request of those of
         whom nobody knows."""
@@ -140,7 +146,11 @@ class Meter:
             last = min(usage.values.shape[1], first + max(1, int(seconds // usage.step)))
             capacity = self._capacity[signal]
             steps = [
-                np.bincount(nodes[placed], self._use(usage, column)[placed], minlength=len(capacity)) / capacity
+                (
+                    np.bincount(nodes[placed], self._use(usage, column)[placed], minlength=len(capacity))
+                    + self.outside(signal, column)
+                )
+                / capacity
                 for column in range(first, last)
             ]
             out[signal] = np.stack(steps, axis=1).astype(np.float32) if steps else np.zeros((len(capacity), 0), "f4")

@@ -22,7 +22,7 @@ from descheduler.model.format import plural
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.scheduler import sample_size
+from descheduler.scheduler import Outlook, sample_size
 
 Accept = Callable[[Positions], Mask]
 """[K] which of K nodes would be good for the pod, in the present state."""
@@ -30,7 +30,7 @@ Accept = Callable[[Positions], Mask]
 
 MOST_NAMED = 64
 """Good nodes that a pod is directed to at most. Where the scheduler looks at a part of a large cluster only
-(`scheduler.scoring.sample_size`), one node may not be among those."""
+(`scheduler.outlook.sample_size`), one node may not be among those."""
 MISSED = 0.05
 """Accepted probability that the scheduler looks at none of those that are named, where there are more good ones."""
 _SPARE = 4  # nodes that are asked beyond those that are needed, in case some are not good
@@ -68,7 +68,7 @@ def land(
     `wished` nodes, best first, come before others where the plan chooses; elsewhere a wish changes nothing. `named`
     are nodes that pods are directed to already under its key.
     """
-    search = _Search(snapshot, state, pod, source, accept, max_risk, bad)
+    search = _Search(snapshot, state, state.outlook(pod), pod, source, accept, max_risk, bad)
     if state.mode is LandingMode.RESERVED:
         return search.reserved(wished)
     if state.mode is LandingMode.DIRECTED and snapshot.maker(snapshot.pods[pod]) is not None:
@@ -78,10 +78,11 @@ def land(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One pod that looks for its place: the arguments of `land`."""
+    """One pod that looks for its place: the arguments of `land`, and where it could be."""
 
     snapshot: ClusterSnapshot
     state: Scenario
+    seen: Outlook
     pod: int
     source: int
     accept: Accept
@@ -94,7 +95,7 @@ class _Search:
 
     def predicted(self) -> Landing | Blocked:
         """Where the scheduler will probably put it."""
-        room, likely = self.state.outlook(self.pod, self.source)
+        room, likely = self.seen.room, self.state.expected(self.seen, self.source)
         if all(node == self.source for node, _ in likely):
             if likely and len(room) > 1:
                 return Blocked(Reason.WOULD_STAY, self.key, "other nodes could take it, its own scores best")
@@ -130,24 +131,17 @@ class _Search:
         nodes, liked = self._preferred(wished)
         if not len(nodes):
             return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
-        good, count = _Good(nodes, self.accept), self._found_among(len(nodes))
+        known = _Known(self.accept, len(self.snapshot.nodes))
+        good, count = _Good(nodes, known.good), self._found_among(len(nodes))
         best = good.first(1)
         if not best:
             return self._none_is_good(nodes)
         if count > 1:
-            good = _Good(_beside(best[0], nodes, liked), self.accept)
-        chosen = good.first(count)
-        while True:
-            towards = tuple(dict.fromkeys((*named, *chosen)))
-            _, likely = self.state.outlook(self.pod, self.source, towards)
-            there = np.array([node for node, _ in likely], np.int32)
-            shares = np.array([share for _, share in likely])
-            enough = float(shares[np.isin(there, towards)].sum()) >= 1.0 - self.max_risk
-            if enough or len(chosen) < count or count >= MOST_NAMED:
-                break
-            count *= 2
-            chosen = good.first(count)
-        fine = self.accept(there) & (there != self.source) & self.state.stays(self.pod, there)
+            good = _Good(_beside(best[0], nodes, liked), known.good)
+        towards, likely = self._towards(good, count, named)
+        there = np.array([node for node, _ in likely], np.int32)
+        shares = np.array([share for _, share in likely])
+        fine = known.good(there) & (there != self.source) & self.state.stays(self.pod, there)
         share = float(shares[fine].sum())
         if share < 1.0 - self.max_risk or not fine.any():
             reason = Reason.WOULD_STAY if self.source in there[~fine] else self.bad
@@ -158,6 +152,21 @@ class _Search:
         key = direction_of(self.snapshot.pods[self.pod])
         others = tuple(node for node in good.found if node not in towards)
         return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, key, others)
+
+    def _towards(
+        self, good: _Good, count: int, named: Sequence[int]
+    ) -> tuple[tuple[int, ...], tuple[tuple[int, float], ...]]:
+        """Those that are named, `count` of the good ones and twice as many as long as that is not enough, and where the
+        pod is expected then."""
+        while True:
+            chosen = good.first(count)
+            towards = tuple(dict.fromkeys((*named, *chosen)))
+            likely = self.state.expected(self.seen, self.source, towards)
+            shares = np.array([share for node, share in likely if node in towards])
+            enough = float(shares.sum()) >= 1.0 - self.max_risk
+            if enough or len(chosen) < count or count >= MOST_NAMED:
+                return towards, likely
+            count *= 2
 
     def _found_among(self, room: int) -> int:
         """How many of the nodes with `room` must be named that one is among those that the scheduler scores."""
@@ -172,18 +181,18 @@ class _Search:
     def _preferred(self, wished: Sequence[int]) -> tuple[Positions, Floats]:
         """[K] nodes with room besides the source: as wished, then in the scheduler's own order, then by position; and
         [N] its scores of them."""
-        room = self.state.fits(self.pod)
-        if self.source >= 0:
-            room[self.source] = False
-        free = np.flatnonzero(room).astype(np.int32)
-        scores = np.full(len(room), -np.inf)
-        if not len(free):
-            return free, scores
-        scores[free] = self.state.scores(self.pod, free)
-        first = np.array([node for node in dict.fromkeys(wished) if room[node]], np.int32)
-        room[first] = False
-        others = np.flatnonzero(room).astype(np.int32)
-        return np.concatenate((first, others[np.argsort(-scores[others], kind="stable")])), scores
+        nodes = self.seen.room.astype(np.int32)
+        able = self.state.stays(self.pod, nodes) & (nodes != self.source)
+        scores = np.full(len(self.snapshot.nodes), -np.inf)
+        if not able.any():
+            return nodes[:0], scores
+        scores[nodes[able]] = self.seen.totals()[able]
+        first = np.array([node for node in dict.fromkeys(wished) if scores[node] > -np.inf], np.int32)
+        named = np.zeros(len(scores), np.bool_)
+        named[first] = True
+        others = nodes[able & ~named[nodes]]
+        small = scores[others].astype(np.int16)  # no sum of scores is above 1,100, and these are sorted by counting
+        return np.concatenate((first, others[np.argsort(-small, kind="stable")])), scores
 
 
 def _beside(best: int, nodes: Positions, liked: Floats) -> Positions:
@@ -194,6 +203,22 @@ def _beside(best: int, nodes: Positions, liked: Floats) -> Positions:
     others = nodes[nodes != best]
     more = liked[others] >= liked[best]
     return np.concatenate((np.array([best], np.int32), others[~more], others[more]))
+
+
+class _Known:
+    """Which of the nodes are good, each asked once."""
+
+    def __init__(self, accept: Accept, nodes: int) -> None:
+        self._accept = accept
+        self._asked = np.zeros(nodes, np.bool_)
+        self._good = np.zeros(nodes, np.bool_)
+
+    def good(self, nodes: Positions) -> Mask:
+        new = nodes[~self._asked[nodes]]
+        if len(new):
+            self._good[new], self._asked[new] = self._accept(new), True
+        found: Mask = self._good[nodes]
+        return found
 
 
 class _Good:

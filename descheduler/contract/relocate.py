@@ -159,7 +159,7 @@ def _landed(
         if ended is not attempt:
             good = _also_later(good, ended, move.pod)
         if move.only:
-            good = _among(good, move.destinations)
+            good = _among(good, move.destinations, len(snapshot.nodes))
             reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
         while True:
             key = direction_of(snapshot.pods[move.pod])
@@ -211,9 +211,13 @@ def _wider(done: Relocation, move: Move, sources: set[int], good: Accept, most: 
     return replace(done, avoid=(*done.avoid, *more))
 
 
-def _among(good: Accept, nodes: Sequence[int]) -> Accept:
+def _among(good: Accept, nodes: Sequence[int], size: int) -> Accept:
+    """Good nodes of those that are named; `size` is how many there are at all."""
+    named = np.zeros(size, np.bool_)
+    named[list(nodes)] = True
+
     def accept(at: Positions) -> Mask:
-        found: Mask = np.isin(at, nodes)
+        found: Mask = named[at]
         if found.any():
             found[found] = good(at[found])
         return found

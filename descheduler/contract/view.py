@@ -17,7 +17,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject
 from descheduler.model.succession import made_while_ending
 from descheduler.model.units import DisruptionMode
-from descheduler.scheduler import GpuNeed, WhatIf
+from descheduler.scheduler import GpuNeed, Outlook, WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler_profiling.series import History
 
@@ -120,12 +120,14 @@ class Scenario:
         self._state = state
         self.mode = mode
         self._steered: frozenset[int] = frozenset()
-        self._changed: dict[str, dict[int, Floats32]] = {resource: {} for resource in loads}
+        self._changed: dict[str, dict[int, Floats32]] = {resource: {} for resource in loads}  # by node
+        self._differs = np.zeros(len(state.placement.snapshot.nodes), np.bool_)  # [N] those nodes
 
     def fork(self) -> Scenario:
         twin = Scenario(self._loads, self._state.fork(), mode=self.mode)
         twin._steered = self._steered
         twin._changed = {resource: dict(nodes) for resource, nodes in self._changed.items()}
+        twin._differs = self._differs.copy()
         return twin
 
     def remove(self, pod: int) -> None:
@@ -227,44 +229,38 @@ class Scenario:
         """[S] the same for each distinct spec of a pod, `snapshot.columns.specs`."""
         return self._state.gpu_needs()
 
-    def scores(self, pod: int, nodes: Positions) -> Floats:
-        """[K] the scheduler's summed scores of the pod on nodes, -inf where it does not fit."""
-        return self._state.scores(pod, nodes)
-
     def explain(self, pod: int) -> str:
         """Why the pod fits nowhere, in the scheduler's own words: "0/5 nodes are available: 3 Insufficient cpu, …"."""
         return self._state.explain_text(pod)
 
-    def outlook(
-        self, pod: int, source: int = -1, towards: Sequence[int] = ()
-    ) -> tuple[Indices, tuple[tuple[int, float], ...]]:
-        """[F] the nodes on which the pod fits now, ascending, and the `landing` among them.
+    def outlook(self, pod: int) -> Outlook:
+        """The nodes on which the pod fits now, and how the scheduler likes them; until something moves."""
+        return self._state.outlook(pod)
 
-        `towards` are nodes that it is directed to: it prefers them to all others.
-        """
-        steering = self.mode is LandingMode.STEERED
-        steered = self._steered | {source} if steering and source >= 0 else self._steered
-        room, likely = self._state.outlook(pod, steered, towards)
-        return room, _most(likely)
-
-    def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
+    def expected(
+        self, outlook: Outlook, source: int = -1, towards: Sequence[int] = ()
+    ) -> tuple[tuple[int, float], ...]:
         """Where the scheduler would put the removed pod now: (node, share of probability), likeliest first.
 
         `source` is the node that it leaves, if known: in mode STEERED that one is steered away from in any case.
+        `towards` are nodes that it is directed to: it prefers them to all others.
         Nodes are left out when those before them already hold 95 % of the probability, or are MOST_LIKELY many; what
         was left out counts as lost, unless so many nodes are alike that the first stand for all.
         """
-        return self.outlook(pod, source)[1]
+        steering = self.mode is LandingMode.STEERED
+        steered = self._steered | {source} if steering and source >= 0 else self._steered
+        return _most(outlook.likely(steered, towards))
+
+    def landing(self, pod: int, source: int = -1) -> tuple[tuple[int, float], ...]:
+        """Where the pod is `expected`."""
+        return self.expected(self.outlook(pod), source)
 
     def vectors(self, resource: str, nodes: Positions, width: int | None = None) -> Floats32:
         """[K, D] forecast vectors of nodes in this state; their first `width` columns, if it is given."""
         out: Floats32 = self._loads[resource].of_nodes()[:, :width][nodes]
         changed = self._changed[resource]
-        if changed:
-            for i, node in enumerate(nodes.tolist()):
-                vector = changed.get(node)
-                if vector is not None:
-                    out[i] = vector[:width]
+        for at in np.flatnonzero(self._differs[nodes]).tolist():
+            out[at] = changed[int(nodes[at])][:width]
         return out
 
     def changed(self, resource: str) -> Positions:
@@ -274,22 +270,24 @@ class Scenario:
     def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats32:
         """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given.
 
-        A node whose load is not known has no room for one more, however little its pods seem to use.
+        A node whose load is not known has no room for one more, however little its pods seem to use, and neither has
+        one on which tasks wait for it.
         """
         loads = self._loads[resource]
         width = loads.width(horizon)
         vectors = self.vectors(resource, nodes, width)
         if plus is None:
             return loads.hottest(vectors, nodes, q, horizon)
-        vectors += loads.of_pods(np.array([plus], np.int32), remade=True)[:, :width]
+        vectors += loads.of_pods(np.array([plus], np.int32), remade=True, width=width)
         level = loads.hottest(vectors, nodes, q, horizon)
-        level[loads.unknown[nodes]] = np.inf
+        level[loads.closed[nodes]] = np.inf
         return level
 
     def _add(self, pod: int, node: int, sign: float) -> None:
         if node < 0:
             return
         remade = not self._state.at_home(pod, node)
+        self._differs[node] = True
         for resource, loads in self._loads.items():
             changed = self._changed[resource]
             before = changed.get(node)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.model.labels import Labels
+from descheduler.model.owners import OwnerRef
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.quantity import part_of
 from descheduler.model.selectors import LabelSelector
-from descheduler.model.workloads import OwnerRef
 
 PDB, PUB = "PodDisruptionBudget", "PodUnavailableBudget"
 RELATED = ("pub.kruise.io/related-pub", "kruise.io/related-pub")

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
 from descheduler.model.arrays import Floats, Ints, Ints32, Mask, Positions, added_up
 from descheduler.model.bounds import UNOFFERED
-from descheduler.model.distinct import Looks
+from descheduler.model.distinct import Looks, distinct
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
 from descheduler.model.quantity import Amounts
@@ -75,8 +76,8 @@ def build_columns(
     allocatable = _matrix([n.allocatable for n in nodes], column, len(resources))
     spec_requests = _matrix([s.requests for s in specs], column, len(resources))
     node_at = {node.name: i for i, node in enumerate(nodes)}
-    pod_node = np.fromiter((node_at.get(p.node, -1) for p in pods), np.int32, len(pods))
-    pod_terminal = np.fromiter((p.terminal for p in pods), np.bool_, len(pods))
+    pod_node = np.fromiter(map(node_at.get, [p.node for p in pods], repeat(-1)), np.int32, len(pods))
+    pod_terminal = looks.terminal
     pod_live = (pod_node >= 0) & ~pod_terminal
     workloads, pod_workload = _workloads(pods, looks, root)
     order, start = _group(pod_node, pod_live, len(nodes))
@@ -107,21 +108,10 @@ def build_columns(
 def _distinct_specs(pods: Sequence[Pod], remade: Replacements) -> tuple[tuple[PodSpec, ...], Ints32, Ints32]:
     # Converters intern specs, so identity finds nearly all duplicates without hashing deep values;
     # equal specs that are distinct objects merely cost a row.
-    rows: dict[int, int] = {}
-    specs: list[PodSpec] = []
-
-    def row_of(spec: PodSpec) -> int:
-        row = rows.get(id(spec))
-        if row is None:
-            row = rows[id(spec)] = len(specs)
-            specs.append(spec)
-        return row
-
-    pod_spec = np.fromiter((row_of(pod.spec) for pod in pods), np.int32, len(pods))
-    pod_remade = pod_spec.copy()
-    for pod, replacement in remade.different.items():
-        pod_remade[pod] = row_of(replacement.spec)
-    return tuple(specs), pod_spec, pod_remade
+    specs, rows = distinct([*(pod.spec for pod in pods), *(one.spec for one in remade.different.values())])
+    pod_remade = rows[: len(pods)].copy()
+    pod_remade[list(remade.different)] = rows[len(pods) :]
+    return tuple(specs), rows[: len(pods)], pod_remade
 
 
 def _resource_columns(nodes: Sequence[Node], specs: Sequence[PodSpec]) -> tuple[tuple[str, ...], dict[str, int]]:

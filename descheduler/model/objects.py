@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from descheduler.model.labels import NO_LABELS, Labels
-from descheduler.model.workloads import OwnerRef
+from descheduler.model.owners import OwnerRef, controller_of
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -33,7 +33,7 @@ class CustomObject:
 
     @property
     def controller(self) -> OwnerRef | None:
-        return next((o for o in self.owners if o.controller), None)
+        return controller_of(self.owners)
 
     @property
     def group(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -19,3 +20,11 @@ class OwnerRef:
     def group(self) -> str:
         """The API group that the reference names, empty for core."""
         return self.api_version.rpartition("/")[0]
+
+
+def controller_of(owners: Iterable[OwnerRef]) -> OwnerRef | None:
+    """The one of them that manages the object."""
+    for owner in owners:
+        if owner.controller:
+            return owner
+    return None

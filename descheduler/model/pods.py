@@ -8,7 +8,7 @@ from enum import StrEnum
 from descheduler.model.asks import NO_ASKS, Asks
 from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
 from descheduler.model.labels import NO_LABELS, Labels
-from descheduler.model.owners import OwnerRef
+from descheduler.model.owners import OwnerRef, controller_of
 from descheduler.model.quantity import Amounts as Amounts
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
 from descheduler.model.storage import ClaimTemplate
@@ -183,7 +183,7 @@ class Pod:
 
     @property
     def controller(self) -> OwnerRef | None:
-        return next((o for o in self.owners if o.controller), None)
+        return controller_of(self.owners)
 
     @property
     def controller_uid(self) -> str:

@@ -15,11 +15,12 @@ from descheduler.model.distinct import Looks
 from descheduler.model.labels import Labels
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
+from descheduler.model.owners import OwnerRef, controller_of
 from descheduler.model.pods import Pod
 from descheduler.model.release import Release
 from descheduler.model.remaking import Replacements, replacements
 from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
-from descheduler.model.workloads import BUILT_IN, OwnerRef, Workload, WorkloadKey
+from descheduler.model.workloads import BUILT_IN, Workload, WorkloadKey
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class ClusterSnapshot:
 
         No more than `OWNERS` of them: whoever has more above him stays (planning/filters/controllers).
         """
-        nearest = _controller(owners)
+        nearest = controller_of(owners)
         if nearest is None:
             return ()
         key = (namespace, nearest.api_version, nearest.kind, nearest.name, nearest.uid)
@@ -202,7 +203,3 @@ class ClusterSnapshot:
     def pod_index(self) -> dict[tuple[str, str], int]:
         """(namespace, name) to position."""
         return {(pod.namespace, pod.name): i for i, pod in enumerate(self.pods)}
-
-
-def _controller(owners: Iterable[OwnerRef]) -> OwnerRef | None:
-    return next((o for o in owners if o.controller), None)

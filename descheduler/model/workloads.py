@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from descheduler.model.labels import Labels
 from descheduler.model.owners import OwnerRef as OwnerRef
+from descheduler.model.owners import controller_of
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.templates import PodTemplate
 
@@ -37,7 +38,7 @@ class WorkloadKey:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.kind}/{self.name}"
+        return "/".join(filter(None, (self.namespace, self.kind, self.name)))  # nodes have no namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +130,4 @@ class Workload:
 
     @property
     def controller(self) -> OwnerRef | None:
-        return next((o for o in self.owners if o.controller), None)
+        return controller_of(self.owners)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,12 @@ class Packing:
             held=self.held.copy(),
         )
 
+    def held_of(self, items: Ints) -> Ints:
+        """[K, D] thousandths that items [K] hold of each device of their nodes."""
+        holds = self.held[items][:, None] >> np.arange(self.devices.shape[1]) & 1
+        held: Ints = holds * self.shapes.milli[self.shape[items]][:, None].astype(np.int64)
+        return held
+
     def fits(self, shape: int) -> Mask:
         """[N] nodes that have room for the shape now."""
         shapes = self.shapes
@@ -128,9 +135,12 @@ class Packing:
         )
 
 
+@lru_cache(maxsize=1 << 12)
 def bits(held: int) -> NDArray[np.intp]:
-    """[K] positions of the set bits, ascending."""
-    return np.flatnonzero([held >> d & 1 for d in range(held.bit_length())])
+    """[K] positions of the set bits, ascending; for all who ask the same array, so for reading only."""
+    found = np.flatnonzero([held >> d & 1 for d in range(held.bit_length())])
+    found.flags.writeable = False
+    return found
 
 
 def replay(packing: Packing, steps: Iterable[Step]) -> Packing:

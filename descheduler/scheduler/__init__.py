@@ -1,10 +1,22 @@
 """Where pods could go: kube-scheduler's predicates and scores, vectorised over nodes, on what-if state."""
 
 from descheduler.scheduler.gpu_table import GpuNeed
+from descheduler.scheduler.outlook import Outlook, sample_size
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.prepared import Prepared, prepare
-from descheduler.scheduler.scoring import Scoring, sample_size
+from descheduler.scheduler.scoring import Scoring
 from descheduler.scheduler.what_if import WhatIf
 
-__all__ = ["TEXT", "GpuNeed", "Placement", "Predicate", "Prepared", "Scoring", "WhatIf", "prepare", "sample_size"]
+__all__ = [
+    "TEXT",
+    "GpuNeed",
+    "Outlook",
+    "Placement",
+    "Predicate",
+    "Prepared",
+    "Scoring",
+    "WhatIf",
+    "prepare",
+    "sample_size",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from descheduler.model.arrays import Ints, Ints32
+from descheduler.model.distinct import apart
 from descheduler.model.labels import Labels
 from descheduler.model.pods import PodSpec
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
@@ -143,26 +144,17 @@ def _first(of_pod: Ints32, remade: Ints32, classes: int) -> Ints:
 
 
 def _group(snapshot: ClusterSnapshot) -> tuple[Groups, Ints, Ints]:
-    # Labels are mostly interned, so identity answers for nearly every pod; the values decide the rest.
-    by_identity: dict[tuple[str, int], int] = {}
-    by_value: dict[tuple[str, Labels], int] = {}
-    namespace: list[str] = []
-    labels: list[Labels] = []
-
-    def group_of(name: str, found: Labels) -> int:
-        near = (name, id(found))
-        group = by_identity.get(near)
-        if group is None:
-            group = by_value.setdefault((name, found), len(labels))
-            if group == len(labels):
-                namespace.append(name)
-                labels.append(found)
-            by_identity[near] = group
-        return group
-
+    # Labels are mostly interned, so identity finds nearly all that are the same; the values decide the rest.
+    known: dict[tuple[str, Labels], int] = {}
     pods = snapshot.pods
-    out = np.fromiter((group_of(pod.namespace, pod.labels) for pod in pods), np.int64, len(pods))
+    near = apart(snapshot.looks.labels, snapshot.looks.namespaces.rows)
+    group = np.empty(len(near.values), np.int64)
+    first = near.first
+    for row in np.argsort(first).tolist():
+        pod = pods[first[row]]
+        group[row] = known.setdefault((pod.namespace, pod.labels), len(known))
+    out = group[near.rows]
     remade = out.copy()
     for at, found in snapshot.remade.different.items():
-        remade[at] = group_of(pods[at].namespace, found.labels)
-    return Groups(namespace, labels), out, remade
+        remade[at] = known.setdefault((pods[at].namespace, found.labels), len(known))
+    return Groups([namespace for namespace, _ in known], [labels for _, labels in known]), out, remade

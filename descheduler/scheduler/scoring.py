@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from descheduler.model.arrays import Indices, Ints, Ints32, Mask
+from descheduler.model.arrays import Ints, Ints32, Mask
 from descheduler.model.columns import Columns
 from descheduler.model.nodes import HOSTNAME, VACATING, ZONE
 from descheduler.model.pods import SpreadConstraint
@@ -25,7 +25,7 @@ from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.node_rules import tolerates
 from descheduler.scheduler.pod_rules import Compiler
-from descheduler.scheduler.question import Question
+from descheduler.scheduler.question import At, Question
 from descheduler.scheduler.terms import Carried, TermResolver
 
 WEIGHTS = {"taints": 3, "affinity": 2, "fit": 1, "spread": 2, "inter_pod": 2, "balance": 1}
@@ -35,7 +35,6 @@ MINIMUM = (100, 200 * 1024 * 1024)
 """What a container that asks for no CPU or memory counts as (pkg/scheduler/util/pod_resources.go)."""
 
 _SYSTEM_DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
-_NEGLIGIBLE = 0.001
 _SELECTING_OWNERS = ("ReplicaSet", "StatefulSet", "ReplicationController")
 
 
@@ -71,6 +70,34 @@ class ScoreRules:
     requests: tuple[int, int]  # CPU, memory
     minimum: tuple[int, int]  # the same with the scheduler's minimum
     most: bool  # its scheduler prefers full nodes
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scores:
+    """Of a class of pods on the K nodes `at`: weighted sums [K] of `others` than those of taints and preferences."""
+
+    at: At
+    rules: ScoreRules
+    others: Ints
+
+    def totals(self, steered: Collection[int] = (), towards: Collection[int] = ()) -> Ints:
+        """[K] weighted sums of all scores.
+
+        `steered` nodes count one PreferNoSchedule taint more (ours) unless the class tolerates it. `towards` nodes
+        are named by one preference more, of the weight `DIRECTED`; where the class prefers nodes of its own, all sums
+        are scaled by the largest, as the scheduler does.
+        """
+        taints, preferences = self.rules.soft_taints, self.rules.preferences
+        if steered and self.rules.steerable:
+            taints = taints.copy()
+            taints[list(steered)] += 1
+        total = self.others + WEIGHTS["taints"] * _normalise(taints[self.at], reverse=True)
+        if towards:
+            preferences = np.zeros_like(taints) if preferences is None else preferences.copy()
+            preferences[list(towards)] += DIRECTED
+        if preferences is not None:
+            total = total + WEIGHTS["affinity"] * _normalise(preferences[self.at], reverse=False)
+        return total
 
 
 def nonzero_requests(columns: Columns) -> Ints:
@@ -122,29 +149,10 @@ class Scorer:
             found = self._amounts[spec] = (*asked, *least)
         return found
 
-    def totals(
-        self, cls: int, question: Question, steered: Collection[int] = (), towards: Collection[int] = ()
-    ) -> Ints:
-        """[K] weighted sums of all scores on the question's nodes, which must be those that passed the filters.
-
-        `steered` nodes count one PreferNoSchedule taint more (ours) unless the class tolerates it. `towards` nodes
-        are named by one preference more, of the weight `DIRECTED`; where the class prefers nodes of its own, all sums
-        are scaled by the largest, as the scheduler does.
-        """
-        rules = self.rules(cls)
-        at = question.at
-        taints = rules.soft_taints
-        if steered and rules.steerable:
-            taints = taints.copy()
-            taints[list(steered)] += 1
-        total = WEIGHTS["taints"] * _normalise(taints[at], reverse=True)
-        preferences = rules.preferences
-        if towards:
-            preferences = np.zeros_like(taints) if preferences is None else preferences.copy()
-            preferences[list(towards)] += DIRECTED
-        if preferences is not None:
-            total = total + WEIGHTS["affinity"] * _normalise(preferences[at], reverse=False)
-        total = total + WEIGHTS["fit"] * self._fit(rules, question)
+    def scores(self, cls: int, question: Question) -> Scores:
+        """Of the question's nodes, which must be those that passed the filters."""
+        rules, at = self.rules(cls), question.at
+        total = WEIGHTS["fit"] * self._fit(rules, question)
         left = np.stack((question.row(0), question.row(1)), axis=1)
         total = total + WEIGHTS["balance"] * self._balance.scores(
             self._columns.allocatable[at, :2], left, rules.requests
@@ -153,7 +161,7 @@ class Scorer:
             total = total + WEIGHTS["spread"] * _spread(rules, question)
         if rules.inter_pod:
             total = total + WEIGHTS["inter_pod"] * _inter_pod(rules, question)
-        return total
+        return Scores(at, rules, total)
 
     def rules(self, cls: int) -> ScoreRules:
         """The preferences of a class."""
@@ -279,47 +287,3 @@ def _inter_pod(rules: ScoreRules, question: Question) -> Ints:
     if least == most:
         return np.zeros_like(raw)
     return (BEST * ((raw - least) / (most - least))).astype(np.int64)
-
-
-def sample_size(nodes: int) -> int:
-    """How many feasible nodes the scheduler looks for before it scores (schedule_one.go numFeasibleNodesToFind)."""
-    if nodes < 100:
-        return nodes
-    return max(100, nodes * max(50 - nodes // 125, 5) // 100)
-
-
-def likely(nodes: Indices, totals: Ints, seen: int) -> tuple[tuple[int, float], ...]:
-    """Which of the feasible `nodes` [K] the scheduler takes: (node, probability), likeliest first; only what matters
-    (99.9 %). `totals` [K] are the summed scores.
-
-    It takes one of the best at random. In large clusters it scores only the first `seen` feasible nodes from a rotating
-    start, so a node is looked at with probability seen / feasible.
-    """
-    if not len(nodes):
-        return ()
-    look = min(1.0, seen / len(nodes))
-    best = _best(totals, 1 if look >= 1.0 else int(np.ceil(np.log(_NEGLIGIBLE) / np.log1p(-look))))
-    order = best[np.argsort(-totals[best], kind="stable")]
-    cuts = np.flatnonzero(np.diff(totals[order])) + 1
-    out: list[tuple[int, float]] = []
-    left = 1.0
-    for tied in _split(nodes[order].tolist(), cuts.tolist()):
-        missed = (1.0 - look) ** len(tied)
-        out.extend((node, left * (1.0 - missed) / len(tied)) for node in tied)
-        left *= missed
-        if left < _NEGLIGIBLE:
-            break
-    known = sum(share for _, share in out)
-    return tuple((node, share / known) for node, share in out)
-
-
-def _best(totals: Ints, count: int) -> Indices:
-    """Positions of the `count` highest totals and all that equal the last of them."""
-    if count >= len(totals):
-        return np.arange(len(totals))
-    least = np.partition(totals, len(totals) - count)[len(totals) - count]
-    return np.flatnonzero(totals >= least)
-
-
-def _split(items: list[int], cuts: list[int]) -> list[list[int]]:
-    return [items[a:b] for a, b in zip([0, *cuts], [*cuts, len(items)], strict=True)]

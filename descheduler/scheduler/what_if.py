@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats, Indices, Ints, Ints32, Mask, Positions
+from descheduler.model.arrays import Indices, Ints, Ints32, Mask, Positions
 from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
+from descheduler.scheduler.outlook import Outlook
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.question import At, Expected, Question
-from descheduler.scheduler.scoring import likely, sample_size
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
 Nodes = NDArray[np.integer] | None
@@ -243,26 +244,19 @@ class WhatIf:
         allowed = rules.allowed if rules else ()
         return {TEXT[p]: int((~mask[nodes]).sum()) for p, mask in allowed if p in _REPORTED_TOGETHER}
 
-    def scores(self, pod: int, nodes: Nodes = None) -> Floats:
-        """[N] or [K] the scheduler's summed scores, -inf where the pod does not fit.
-
-        Scores are relative to all nodes on which the pod fits, as in the scheduler of a cluster of under 100 nodes.
-        """
-        feasible, totals = self._totals(pod)
-        out = np.full(len(self._placement.snapshot.nodes), -np.inf)
-        out[feasible] = totals
-        return out[_at(nodes)]
-
     def likely(
         self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()
     ) -> tuple[tuple[int, float], ...]:
-        """(node, probability) of where the default scheduler would put the pod now, likeliest first; empty: nowhere.
-        That may be a node where it would not stay.
+        """Where the default scheduler would put the pod now: see `Outlook.likely`."""
+        return self.outlook(pod).likely(steered, towards)
 
-        `steered` nodes are judged as if they carried our taint (`VACATING`), and the pod as if it were made with a
-        preference for the nodes `towards` which it is directed.
-        """
-        return self.outlook(pod, steered, towards)[1]
+    def outlook(self, pod: int) -> Outlook:
+        """The nodes on which the pod fits now, and how the scheduler likes them; for as long as this state stays as it
+        is."""
+        room = np.flatnonzero(self._fits(self._question(pod, _ALL)))
+        cls = int(self._placement.classes.remade[pod])
+        question = self._question(pod, room)
+        return Outlook(room, partial(self._placement.scorer.scores, cls, question), len(self._placement.snapshot.nodes))
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -272,18 +266,6 @@ class WhatIf:
     def set_aside(self, pod: int, why: str) -> None:
         """From now on the pod and those like it cannot be judged: they fit nowhere, and `problems` says why."""
         self._placement.set_aside(int(self._placement.classes.remade[pod]), why)
-
-    def outlook(
-        self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()
-    ) -> tuple[NDArray[np.intp], tuple[tuple[int, float], ...]]:
-        """[F] the nodes on which the pod fits now, ascending, and `likely` among them."""
-        feasible, totals = self._totals(pod, steered, towards)
-        return feasible, likely(feasible, totals, sample_size(len(self._placement.snapshot.nodes)))
-
-    def _totals(self, pod: int, steered: Collection[int] = (), towards: Collection[int] = ()) -> tuple[Indices, Ints]:
-        feasible = np.flatnonzero(self._fits(self._question(pod, _ALL)))
-        cls = int(self._placement.classes.remade[pod])
-        return feasible, self._placement.scorer.totals(cls, self._question(pod, feasible), steered, towards)
 
     # -- resources --------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ from descheduler.model.arrays import Floats32, Ints
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
-from descheduler_profiling.executors import ChunkRunner, local
-from descheduler_profiling.features import NAMES, Features, columns_of, features, latest, seasons_of
+from descheduler_profiling.executors import ChunkRunner, InProcess
+from descheduler_profiling.features import NAMES, columns_of, latest, seasons_of
 from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.levels import Restated
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
+from descheduler_profiling.present import Present, in_the_present, roof
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
 from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
@@ -33,10 +35,12 @@ CACHED = 64  # rows that are worked on at once, so that the arrays of the race s
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of a history, and all that a worker needs to know; `before` [S, Q, M] are earlier weights."""
+    """Some rows of a history, and all that a worker needs to know; it ends at `end` (unix seconds), and `before`
+    [S, Q, M] are earlier weights."""
 
     values: Floats32
     step: int
+    end: int
     plan: Layout
     settings: ProfileSettings
     before: Floats32 | None
@@ -85,13 +89,13 @@ def build(
 ) -> SignalProfiles:
     """Profiles of every workload of a history.
 
-    Deterministic, whatever the executor (by default all cores of this machine). Never raises for what the values are:
-    rows that cannot be used have confidence 0 and a reason.
+    Deterministic, whatever the executor (by default this process). Never raises for what the values are: rows that
+    cannot be used have confidence 0 and a reason.
     `previous` profiles of the same signal hold the choice of models steady.
     """
     settings = settings or ProfileSettings()
-    plan = layout(history.step, settings.horizons, history.values.shape[1])
-    made = built(history, plan, settings, executor or local(), previous)
+    plan = layout(history.step, settings.horizons, history.values.shape[1], history.end)
+    made = built(history, plan, settings, executor or InProcess(), previous)
     count = len(history.keys)
     fits = Fits(np.full(count, history.end, np.int64), made.rows["confidence"], np.zeros(count, np.float32))
     return assembled(history, made, plan, settings, fits)
@@ -114,6 +118,7 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
     """Profiles of rows that were fitted so."""
     rows = dict(made.rows)
     seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
+    restated = Restated(rows.pop("age"), rows.pop("slope"), rows.pop("offset"))
     profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
@@ -121,20 +126,44 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         origin=history.end,
         step=history.step,
         layout=plan,
-        why=made.why,
+        why=_with_remarks(history, made.why),
         fitted=Fitted(
-            fits.at, fits.own, fits.missed, np.zeros(len(fits.at), np.bool_), rows.pop("coefficients"), seasons
+            fits.at,
+            fits.own,
+            fits.missed,
+            np.zeros(len(fits.at), np.bool_),
+            rows.pop("coefficients"),
+            seasons,
+            restated,
         ),
         quantiles=settings.quantiles,
-        pod_level={pod: level for pod, level in history.pod_level.items() if level <= settings.absurd},
+        pod_level=_plausible(history.pod_level, settings.absurd),
         complete=history.complete,
         problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
         absent=history.absent,
         promise=None,
+        strain=history.strain,
+        divided=history.divided,
         **rows,
     )
     return borrowed(profiles, settings)
+
+
+def _plausible(levels: Mapping[tuple[str, str], float], most: float) -> Mapping[tuple[str, str], float]:
+    if all(level <= most for level in levels.values()):
+        return levels
+    return {pod: level for pod, level in levels.items() if level <= most}
+
+
+def _with_remarks(history: History, why: tuple[str, ...]) -> tuple[str, ...]:
+    """What is said of each row, and of those that a limit stops or whose load is shared that it is so."""
+    divided, throttled = history.divided, history.strain.throttled
+    if not divided and not throttled:
+        return why
+    stopped = {key: f"throttled in {share:.0%} of periods: a lower bound" for key, share in throttled.items()}
+    of_rows = ((divided.get(key, ""), stopped.get(key, "")) for key in history.keys)
+    return tuple(", ".join(filter(None, (known, *more))) for known, more in zip(why, of_rows, strict=True))
 
 
 def _no_numbers(history: History, why: tuple[str, ...]) -> Iterator[str]:
@@ -164,14 +193,17 @@ def _build_rows(chunk: Chunk, start: int, stop: int) -> Built:
 def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats32) -> Rows:
     """All columns but the confidence, of cleaned values [S, T] in units of the rows' sizes [S]."""
     settings, plan = chunk.settings, chunk.plan
-    made = features(values, chunk.step, settings.half_life)
+    present = in_the_present(values, chunk.step, settings.half_life, chunk.end)
+    whole = present.restated.of(values)  # a peak may be as short as a glitch
+    values, made = present.values, present.features
     seasons = seasons_of(made, settings.half_life)
     now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = _limit(settings) / sizes
-    added[:, : plan.points] = np.minimum(added[:, : plan.points], limit[:, None])
+    highest_point = np.minimum(limit, roof(made.filled))[:, None]
+    added[:, : plan.points] = np.minimum(added[:, : plan.points], highest_point)
     tops = np.stack([hottest(plan, added, q, HOUR) for q in PEAK_LEVELS])
-    peak = np.minimum(peaks(values, tops, chunk.step), limit[:, None])
+    peak = np.minimum(peaks(whole, tops, chunk.step), limit[:, None])
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
@@ -182,32 +214,38 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
         "coefficients": coefficients,
         "season": seasons.forecast,
         "gain": seasons.gain,
+        "age": present.restated.age,
+        "slope": present.restated.slope,
+        "offset": present.restated.offset,
     }
     if settings.select:
-        rows |= _raced(values, made, plan, settings, _before(chunk, start, stop), limit, tops)
+        rows |= _raced(whole, present, plan, settings, _before(chunk, start, stop), limit, tops)
     return rows
 
 
 def _raced(
-    values: Floats32,
-    made: Features,
+    whole: Floats32,
+    present: Present,
     plan: Layout,
     settings: ProfileSettings,
     before: Floats32 | None,
     limit: Floats32,
     tops: Floats32,
 ) -> Rows:
-    """What the race says of single workloads; `limit` [S] clips it, `tops` [2, S] is how high their vectors reach."""
+    """What the race says of single workloads, peaks of the `whole` [S, T] included; `limit` [S] clips it, `tops` [2, S]
+    is how high their vectors reach."""
     levels, asked = _levels(settings), len(settings.quantiles)
-    selected = select(values, made, plan, levels, before)
+    selected = select(present.values, present.features, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
     raced = np.stack([selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS])
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
-    scales, shapes = packed(np.minimum(curves.transpose(1, 0, 2), limit[:, None, None]))
+    scales, shapes = packed(
+        np.minimum(curves.transpose(1, 0, 2), np.minimum(limit, roof(present.features.filled))[:, None, None])
+    )
     return {
         "shapes": shapes,
         "scales": scales,
-        "peaks": np.minimum(peaks(values, np.minimum(raced, tops), plan.step), limit[:, None]),
+        "peaks": np.minimum(peaks(whole, np.minimum(raced, tops), plan.step), limit[:, None]),
         "shares": selected.weights[:asked].transpose(1, 0, 2),
         "losses": selected.losses[:asked].transpose(1, 0, 2),
         "coverage": selected.coverage[:asked].transpose(1, 0, 2),
@@ -254,6 +292,9 @@ def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> 
         "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
         "season": np.zeros((count, plan.steps + kept(plan.step, columns)), np.float32),
         "gain": np.zeros(count, np.float32),
+        "age": np.zeros(count, np.int64),
+        "slope": np.ones(count, np.float32),
+        "offset": np.zeros(count, np.float32),
     }
 
 
@@ -279,4 +320,4 @@ def _chunks(
         if previous is not None and matching:
             rows = previous.rows(history.keys[start:stop])
             before = np.where((rows >= 0)[:, None, None], previous.shares[rows], np.float32(0))
-        yield Chunk(history.values[start:stop], history.step, plan, settings, before)
+        yield Chunk(history.values[start:stop], history.step, history.end, plan, settings, before)

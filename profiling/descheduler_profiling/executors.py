@@ -1,4 +1,4 @@
-"""Where chunks of series are profiled: here, in threads or processes of this machine, or on a Dask cluster.
+"""Where chunks of series are profiled: here, in local processes, or on a Dask cluster.
 
 Work is independent by chunk, so an executor is one ordered `map`. A chunk is a few hundred rows: it fits the cache,
 bounds the memory, and makes the cost of sending it negligible.
@@ -9,14 +9,18 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar
 
 from descheduler.model.errors import UsageError
+
+MOST = 4  # processes that are started unless more are asked for: each takes some 100 MB
+FEW = 16  # chunks, with a few seconds of work
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -36,7 +40,7 @@ class ChunkRunner(Protocol):
 
 
 class InProcess:
-    """One chunk after the other, in this thread."""
+    """One chunk after the other, in this process."""
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         return map(function, tasks)
@@ -50,34 +54,23 @@ class InProcess:
         return None
 
 
-class Threads:
-    """Threads of this process: arrays let go of the interpreter while they are computed, and nothing is copied."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers = _some(workers, "threads")
-
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="profiles") as pool:
-            yield from _ahead(pool, 2 * self._workers, function, tasks)
-
-    def __enter__(self) -> Threads:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
 class Processes:
     """Local worker processes, started afresh (`spawn`) so that threads and locks of the controller stay out."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = _some(workers, "processes")
+        if workers < 1:
+            raise UsageError(f"processes: {workers} workers; at least one is needed")
         self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        self._ahead = 2 * workers
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        return _ahead(self._pool, 2 * self._workers, function, tasks)
+        waiting = []
+        for task in tasks:
+            waiting.append(self._pool.submit(function, task))
+            if len(waiting) >= self._ahead:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
 
     def __enter__(self) -> Processes:
         return self
@@ -88,21 +81,34 @@ class Processes:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _some(workers: int, kind: str) -> int:
-    if workers < 1:
-        raise UsageError(f"{kind}: {workers} workers; at least one is needed")
-    return workers
+class Local:
+    """All cores that this process is granted: many chunks are shared among processes, a few are done here, for
+    processes take a second to start. Threads would not do: they wait for one another's interpreter."""
+
+    def __init__(self, cores: int = 0) -> None:
+        self._cores = min(cores or granted_cores(), MOST)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        coming = iter(tasks)
+        first = list(islice(coming, FEW + 1))
+        alone = self._cores == 1 or len(first) <= FEW
+        with InProcess() if alone else _processes(self._cores) as runner:
+            yield from runner.map(function, chain(first, coming))
+
+    def __enter__(self) -> Local:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
 
 
-def _ahead(pool: Executor, most: int, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """Results in order, with at most so many tasks on their way."""
-    waiting = []
-    for task in tasks:
-        waiting.append(pool.submit(function, task))
-        if len(waiting) >= most:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
+def _processes(workers: int) -> ChunkRunner:
+    try:
+        return Processes(workers)
+    except (OSError, ImportError, NotImplementedError):  # a sandbox without semaphores or shared memory
+        return InProcess()
 
 
 def granted_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -115,12 +121,6 @@ def granted_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     except (OSError, ValueError):  # no such file, or "max"
         pass
     return max(1, cores)
-
-
-def local() -> ChunkRunner:
-    """The default: all cores that this process is granted."""
-    cores = granted_cores()
-    return Threads(cores) if cores > 1 else InProcess()
 
 
 class _Future(Protocol[Answer]):
@@ -173,15 +173,13 @@ class Dask:
 
 
 def executor(text: str) -> ChunkRunner:
-    """`local` (the default), `inline`, `threads:N`, `processes:N`, `dask:N`, or `dask:tcp://host:port`."""
+    """`local`, `inline`, `processes:N`, `dask:N`, or `dask:tcp://host:port`."""
     name, _, rest = text.partition(":")
     if name in {"local", "inline"} and not rest:
-        return local() if name == "local" else InProcess()
+        return Local() if name == "local" else InProcess()
     if name == "dask" and "://" in rest:
         return Dask(address=rest)
-    kinds: dict[str, Callable[[int], ChunkRunner]] = {"threads": Threads, "processes": Processes, "dask": Dask}
-    if name in kinds and (rest or "1").isdigit():
-        return kinds[name](int(rest or "1"))
-    raise UsageError(
-        f"unknown executor {text!r}: local, inline, threads:N, processes:N, dask:N or dask:tcp://HOST:PORT"
-    )
+    if name in {"processes", "dask"} and (rest or "1").isdigit():
+        count = int(rest or "1")
+        return Processes(count) if name == "processes" else Dask(count)
+    raise UsageError(f"unknown executor {text!r}: local, inline, processes:N, dask:N or dask:tcp://HOST:PORT")

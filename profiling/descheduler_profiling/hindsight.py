@@ -15,13 +15,14 @@ from descheduler_profiling.race import MODELS
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Samples of past days, newest first [W, J, S, G], infinite where unknown.
+    """Samples of past days, newest first [W, J, S, G], NaN where unknown.
 
-    `known` None when all are; `counts` [J, S, G] of the W steps are known, `count` [J, S] of the day's; `total` [J, S]
-    is the sum of what is known.
+    `known` None when all are, else `filled` has 0 for the others; `counts` [J, S, G] of the W steps are known; `total`
+    and `count` [J, S] are the sum and the number of what is known.
     """
 
     samples: Floats32
+    filled: Floats32
     known: Mask | None
     counts: Floats32
     total: Floats32
@@ -30,22 +31,22 @@ class Past:
     @classmethod
     def of(cls, samples: Floats32, past: int) -> Past:
         """The newest `past` days of samples [W, D, S, G] as they were tallied."""
-        mine = np.ascontiguousarray(samples[:, :past])
-        known: Mask = mine < np.inf
-        if known.all():
-            counts = np.full(mine.shape[1:], len(mine), np.float32)
-            return cls(mine, None, counts, mine.sum(axis=(0, 3)), counts.sum(axis=2))
-        counts = known.sum(axis=0, dtype=np.float32)
-        there = np.where(known, mine, np.float32(0))
-        return cls(mine, known, counts, there.sum(axis=(0, 3)), counts.sum(axis=2))
+        mine = samples[:, :past]
+        filled, known, counts = mine, None, np.full(mine.shape[1:], len(mine), np.float32)
+        unknown = np.isnan(mine)
+        if unknown.any():
+            known = ~unknown
+            filled = np.where(known, mine, np.float32(0))
+            counts = known.sum(axis=0, dtype=np.float32)
+        return cls(mine, filled, known, counts, _of_day(filled.sum(axis=0)), _of_day(counts))
 
     def loss(self, margin: Floats32, level: float, room: Floats32) -> Floats32:
         """Mean pinball loss [J, S] of margins [J, S, G'], NaN on days without a sample; `room` is as the samples."""
         margin = np.ascontiguousarray(np.broadcast_to(margin, self.counts.shape))
-        np.minimum(self.samples, margin, out=room)
-        # The minimum of an unknown sample and a margin is the margin, which is taken away again.
-        short = (room.sum(axis=0) - len(room) * margin).sum(axis=2)
-        over = self.total - (self.counts * margin).sum(axis=2)
+        # The lesser of an unknown sample and a margin is the margin, which is taken away again.
+        np.fmin(self.samples, margin, out=room)
+        short = _of_day(room.sum(axis=0) - len(room) * margin)
+        over = self.total - _of_day(self.counts * margin)
         with np.errstate(invalid="ignore", divide="ignore"):
             out: Floats32 = np.where(
                 self.count > 0, (np.float32(level) * over - short) / self.count, np.float32(np.nan)
@@ -53,12 +54,18 @@ class Past:
         return np.maximum(out, np.float32(0))
 
 
+def _of_day(blocks: Floats32) -> Floats32:
+    """Sums [J, S] of [J, S, G]; as a product, for few numbers are summed at a time."""
+    out: Floats32 = blocks @ np.ones(blocks.shape[2], np.float32)
+    return out
+
+
 def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
     """Share [Q, S, B] of outcomes of past days at or under what was then forecast for them, NaN where there is none.
 
-    `promised` [Q, J, S, G'] by model, and `weights` [Q, J, S, M], those known before each day, of the newest J days.
-    They sum to one, so the error of the blend is the weighted sum of the errors; a model has no part in blocks where it
-    knows nothing.
+    `promised` [Q, J, S, G'] by model, 0 where a model had no sample, and `weights` [Q, J, S, M], those known before
+    each day, of the newest J days. They sum to one, so the error of the blend is the weighted sum of the errors; a
+    model has no part in blocks where it knows nothing.
     """
     usage, past = pasts["usage"], weights.shape[1]
     steps, _, rows, blocks = usage.samples.shape
@@ -68,7 +75,6 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
     shape = (past, rows, blocks)
     known = None if usage.known is None else usage.known[:, :past]
     counts = _by_bucket(np.full((steps, rows, blocks), past, np.uint8) if known is None else _days(known), plan)
-    filled = {name: _filled(one, past) for name, one in pasts.items()}
     room, error = np.empty((steps, *shape), np.float32), np.empty((steps, *shape), np.float32)
     for i in range(len(weights)):
         error[:] = 0
@@ -77,10 +83,10 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
             mine = [m for m, model in enumerate(MODELS) if model.samples == name]
             margin = np.zeros(shape, np.float32)
             for m in mine:
-                margin += np.nan_to_num(promised[m][i, :past]) * weights[i, :, :, m, None]
+                margin += promised[m][i, :past] * weights[i, :, :, m, None]
             flat += margin * (one.counts[:past] > 0)
-            share = np.repeat(weights[i][..., mine].sum(axis=-1), blocks).reshape(shape)
-            np.multiply(filled[name], share, out=room)
+            share = np.broadcast_to(weights[i][..., mine].sum(axis=-1)[..., None], shape)
+            np.multiply(one.filled[:, :past], np.ascontiguousarray(share), out=room)
             error += room
         error -= flat
         hit = error <= 0
@@ -89,11 +95,6 @@ def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Float
         hits = _by_bucket(_days(hit), plan)
         out[i] = np.where(counts > 0, hits / np.maximum(counts, 1), np.float32(np.nan))
     return out
-
-
-def _filled(one: Past, past: int) -> Floats32:
-    samples = one.samples[:, :past]
-    return samples if one.known is None else np.where(one.known[:, :past], samples, np.float32(0))
 
 
 def _days(mask: Mask) -> NDArray[np.uint8]:

@@ -45,8 +45,13 @@ class Bucket:
         return int(self.leads.size)
 
     def later(self, steps: int) -> Bucket:
-        """The same past origins so many steps later; the oldest make room for new ones, a whole round later."""
-        return replace(self, ages=self.last + (self.ages - self.last + steps) % self.room)
+        """The same past origins so many steps later; the oldest make room for new ones, a whole round later.
+
+        The newest is always the last there can be, for what went wrong just now goes on going wrong.
+        """
+        ages = self.last + (self.ages - self.last + steps) % self.room
+        ages[0] = self.last
+        return replace(self, ages=ages)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -102,6 +107,15 @@ class Layout:
         So vectors that were fitted at other times still add up.
         """
         return replace(self, buckets=tuple(bucket.later(steps) for bucket in self.buckets))
+
+    def alike(self, other: Layout) -> bool:
+        """Whether vectors of the two can be added: the same steps ahead, sampled at the same past times."""
+        if self is other:
+            return True
+        mine, theirs = (
+            (one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other)
+        )
+        return self.step == other.step and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
 
     def bucket_at(self, horizon_seconds: float) -> int:
         """Index of the bucket that holds a step so many seconds ahead (the last one for anything beyond)."""
@@ -180,11 +194,12 @@ class Layout:
         return np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1).astype(np.int64)
 
 
-def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
-    """The layout for a grid of `step` seconds and a history of so many columns.
+def layout(step: int, horizons: tuple[int, ...], history_steps: int, end: int = 0) -> Layout:
+    """The layout for a grid of `step` seconds and a history of so many columns up to `end` (unix seconds).
 
     Buckets shorter than a step are dropped. Past origins are spread over at most a week before the last possible
-    one, at a spacing that visits all times of the day.
+    one, at a spacing that visits all times of the day. Histories that end together have the same, whenever their
+    vectors were first fitted.
     """
     lasts = [h // step for h in horizons]
     steps = max(1, lasts[-1])
@@ -202,7 +217,7 @@ def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
         buckets.append(bucket)
         offset += bucket.size
         first = last + 1
-    return Layout(step, steps, points.astype(np.int64), tuple(buckets))
+    return Layout(step, steps, points.astype(np.int64), tuple(buckets)).later(end // step)
 
 
 def _samples(first: int, last: int, index: int, room: int) -> tuple[Ints, Ints]:

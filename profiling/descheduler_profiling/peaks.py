@@ -27,6 +27,8 @@ DAY_ABOVE = {"median of days": 0.251, "last day": 0.66}  # of their height above
 DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
 DAY_SPREAD = 0.3  # of the standard deviation of all that was measured
 DAYS = 7
+CEILING = 1.15  # times the largest ever, and
+APART = 3.0  # times how far the largest days are apart: what may be believed of the next one
 PEAK_LEVELS = (0.95, 0.99)  # quantiles that the next hour's peak is made of
 
 
@@ -63,7 +65,21 @@ def peaks(values: Floats32, tops: Floats32, step: int) -> Floats32:
         + DAY_DEVIATION * deviation
         + DAY_SPREAD * np.sqrt(_mean((values - mean[:, None]) ** 2))
     )
-    return np.stack([near, np.maximum(near, far)], axis=1).astype(np.float32)
+    both = np.stack([near, np.maximum(near, far)], axis=1)
+    return np.asarray(np.minimum(both, _believable(days)[:, None]), np.float32)
+
+
+def _believable(days: Floats32) -> Floats32:
+    """What no peak is said to pass [S], from the largest of days [S, days]; the rule adds heights to levels.
+
+    Days that reach the same height again and again have a ceiling; others may be passed by as much as they differ.
+    """
+    ordered = np.sort(np.where(np.isfinite(days), days, np.float32(0)), axis=1)[:, ::-1]
+    largest, third = ordered[:, 0], ordered[:, min(2, days.shape[1] - 1)]
+    if days.shape[1] < 3:
+        return np.full(len(days), np.inf, np.float32)
+    out: Floats32 = np.maximum(CEILING * largest, largest + APART * (largest - third))
+    return out
 
 
 def _largest(values: Floats32) -> Floats32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
 from descheduler_profiling.layout import Layout
+from descheduler_profiling.levels import Restated
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.series import NO_STRAIN, Strain
 from descheduler_profiling.settings import QUANTILES
 
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
@@ -59,6 +62,7 @@ class Fitted:
     `at` [S] is the end (unix seconds) of the history that each row was fitted to; `confidence` [S] is that of each
     row's own history, `missed` [S] how far forecasts were off since, in usual errors, `lent` [S] marks rows that have
     borrowed. `coefficients` [S, B, F] by bucket and feature.
+    `restated` is what was taken for the past of rows with a new level.
     """
 
     at: Ints
@@ -67,6 +71,7 @@ class Fitted:
     lent: Mask
     coefficients: Floats32
     seasons: Seasons
+    restated: Restated
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,8 @@ class SignalProfiles:
     standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
     promise: Promise | None = None
+    strain: Strain = NO_STRAIN
+    divided: Mapping[WorkloadKey, str] = field(default_factory=dict)  # how totals were divided, as in History
 
     @property
     def raced(self) -> bool:
@@ -159,14 +166,14 @@ class SignalProfiles:
 
     def rows(self, keys: Sequence[WorkloadKey]) -> NDArray[np.int64]:
         """Rows [P] of many workloads, -1 where there is none."""
-        return np.fromiter((self._rows.get(k, -1) for k in keys), np.int64, len(keys))
+        return np.fromiter(map(self._rows.get, keys, repeat(-1)), np.int64, len(keys))
 
     def weights(self, pods: Sequence[tuple[str, str]], rows: NDArray[np.int64]) -> Floats32:
         """Scale [P] of each (namespace, pod) against its workload's replica: its last hour over the mean of its kin.
 
         Clipped to 0.1..10; 1 where the pod was not measured (it is new), its workload is idle, or `rows` is -1.
         """
-        level = np.fromiter((self.pod_level.get(p, np.nan) for p in pods), np.float64, len(pods))
+        level = np.fromiter(map(self.pod_level.get, pods, repeat(np.nan)), np.float64, len(pods))
         if len(self.levels) == 0:
             return np.ones(len(pods), np.float32)
         kin = np.where(rows >= 0, self.levels[rows], np.float32(0))

@@ -28,11 +28,12 @@ HALF_LIFE_DAYS = 3.0  # of the seasonal envelope
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A decaying quantile of a sample set."""
+    """A decaying quantile of a sample set; `seasonal` ones go by the season of the features, so they know weekends."""
 
     name: str
     samples: str
     decay: Decay
+    seasonal: bool = False
 
 
 MODELS = (
@@ -40,7 +41,7 @@ MODELS = (
     Model("time of day", "usage", Decay(1.5, width=2.0, floor=0.2)),
     Model("spikes of two days", "two days", Decay(3.0)),
     Model("seasonal envelope", "envelope", Decay(3.0)),
-    Model("season and level", "season and level", Decay(3.0, width=2.0, floor=0.1)),
+    Model("season and level", "season and level", Decay(3.0, width=2.0, floor=0.1), seasonal=True),
     Model("own rhythm", "rhythm", Decay(3.0, width=2.0, floor=0.2)),
 )
 
@@ -68,7 +69,7 @@ def samples(values: Floats32, made: Features, per_day: int) -> dict[str, Samples
         ("rhythm", made.rhythm, made.first + made.lags.max(axis=1)),
     ):
         rest = values - base[:, :columns]
-        rest[np.arange(columns)[None, :] < since[:, None]] = np.nan
+        np.copyto(rest, np.float32(np.nan), where=np.arange(columns)[None, :] < since[:, None])
         out[name] = Samples(_days(rest, per_day), base[:, columns:])
     out["season and level"] = _with_level(values, made, ripe, per_day)
     return out
@@ -83,7 +84,7 @@ def _with_level(values: Floats32, made: Features, ripe: NDArray[np.floating], pe
     lead = (3 * per_day) // 4
     if columns > lead:
         rest[:, lead:] -= error[:, : columns - lead]
-    rest[np.arange(columns)[None, :] < ripe[:, None]] = np.nan
+    np.copyto(rest, np.float32(np.nan), where=np.arange(columns)[None, :] < ripe[:, None])
     return Samples(_days(rest, per_day), made.season[:, columns : columns + per_day] + error[:, -1:])
 
 

@@ -13,15 +13,18 @@ from dataclasses import replace
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import Built, Fits, Rows, assembled, build, built, finite
 from descheduler_profiling.calibration import calibrated
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
-from descheduler_profiling.executors import ChunkRunner, local
+from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import fill, latest
 from descheduler_profiling.history.defaults import REFIT
 from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.levels import Restated, stepped
 from descheduler_profiling.points import points
+from descheduler_profiling.present import roof, without_glitches
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.series import History
@@ -87,23 +90,27 @@ def refreshed(
     new = elapsed // history.step
     plan, fitted = previous.layout.later(new), previous.fitted
     source = previous.rows(history.keys)
+    divided = (key for key in {**previous.divided, **history.divided} if _divided_otherwise(previous, history, key))
+    source[np.isin(source, previous.rows(tuple(divided)))] = -1
     rows = _carried(previous, source, new)
     missed = fitted.missed[source]
     why: list[str] = []
+    anew = np.zeros(len(source), np.bool_)
     for start in range(0, len(source), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         views = {name: whole[part] for name, whole in rows.items()}
         came = history.values[part, history.values.shape[1] - new :]
         missed[part] = misses(missed[part], views["vectors"], came, plan)
-        why.extend(_move(views, history.values[part], plan, new, settings))
+        reasons, anew[part] = _move(views, history.values[part], plan, new, settings)
+        why.extend(reasons)
     there = (source >= 0) & (rows["confidence"] > 0)
     since = np.where(there, fitted.at[source], history.end)  # of the others there is nothing to learn
     mine = there & turn(since, missed, history.end, elapsed, refit)
-    anew = mine | _known_otherwise(previous, source, rows["confidence"], history.end)
+    anew |= mine | _known_otherwise(previous, source, rows["confidence"], history.end)
     at = np.flatnonzero(anew)
     if at.size:
         few = replace(history, keys=tuple(history.keys[row] for row in at.tolist()), values=history.values[at])
-        fresh = built(few, plan, settings, runner or local(), previous)
+        fresh = built(few, plan, settings, runner or InProcess(), previous)
         for name, whole in rows.items():
             whole[at] = fresh.rows[name]
         for row, reason in zip(at.tolist(), fresh.why, strict=True):
@@ -113,6 +120,11 @@ def refreshed(
     missed[anew] = 0
     fits = Fits(np.where(anew, history.end, fitted.at[source]), own, missed)
     return assembled(history, finite(Built(rows, tuple(why))), plan, settings, fits)
+
+
+def _divided_otherwise(previous: SignalProfiles, history: History, key: WorkloadKey) -> bool:
+    """Whether the history of a workload is another one, all of it, than it was."""
+    return previous.divided.get(key) != history.divided.get(key)
 
 
 def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
@@ -133,23 +145,33 @@ def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
         "coefficients": fitted.coefficients[source],
         "season": fitted.seasons.forecast[source],
         "gain": fitted.seasons.gain[source],
+        "age": fitted.restated.later(new).age[source],
+        "slope": fitted.restated.slope[source],
+        "offset": fitted.restated.offset[source],
     }
 
 
-def _move(rows: Rows, values: Floats32, plan: Layout, new: int, settings: ProfileSettings) -> tuple[str, ...]:
-    """Bring some rows to the end of their values [S, T], of which the last `new` columns came since; in place."""
+def _move(
+    rows: Rows, values: Floats32, plan: Layout, new: int, settings: ProfileSettings
+) -> tuple[tuple[str, ...], Mask]:
+    """Bring some rows to the end of their values [S, T], of which the last `new` columns came since; in place.
+
+    Why each may not be believed; and rows [S] that have left what was expected of them, which only a fit explains.
+    """
     cleaned = clean(values, settings.absurd)
     confidence, why = confidence_of(cleaned, plan.step, settings.min_history)
-    filled, _ = fill(cleaned.values)
+    restated = Restated(rows["age"], rows["slope"], rows["offset"])
+    filled, _ = fill(restated.of(without_glitches(cleaned.values)))
     seasons = Seasons(rows["season"], rows["gain"], plan.steps).later(filled, new)
     now = latest(filled, seasons, plan.step)
     ahead = points(now, plan, rows["coefficients"])
-    limit = np.inf if settings.limit is None else settings.limit
-    rows["vectors"][:, : plan.points] = np.minimum(ahead, np.float32(limit))
+    limit = np.minimum(roof(filled), np.float32(np.inf if settings.limit is None else settings.limit))
+    rows["vectors"][:, : plan.points] = np.minimum(ahead, limit[:, None])
     rows["season"][:], rows["levels"][:], rows["confidence"][:] = seasons.forecast, now.hour, confidence
     for name in ("vectors", "peaks", "scales"):
         rows[name][confidence == 0] = 0
-    return why
+    left = stepped(filled, seasons.forecast[:, : seasons.past], plan.step) if new else np.zeros(len(filled), np.bool_)
+    return why, left & (confidence > 0)
 
 
 def _known_otherwise(previous: SignalProfiles, source: Ints, confidence: Floats32, now: int) -> Mask:

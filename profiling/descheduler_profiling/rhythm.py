@@ -59,10 +59,11 @@ def repeated(values: Floats32, lags: Ints, ahead: int) -> Floats32:
     return out
 
 
-def in_rhythm(season: Floats32, values: Floats32, first: Ints, lags: Ints, rhythm: Floats32, per_day: int) -> Floats32:
+def in_rhythm(season: Floats32, values: Floats32, first: Ints, lags: Ints, rhythm: Floats32) -> Floats32:
     """Seasonal forecasts [S, T + H] of gapless values [S, T], or the `rhythm` where a row has been nearer to what it
     was so many columns before."""
     columns = values.shape[1]
+    per_day = season.shape[1] - columns
     lately = np.arange(max(0, columns - TRIED * per_day), columns)
     before = np.clip(lately[None, :] - lags.T[..., None], 0, columns - 1)
     repeats = np.mean([np.take_along_axis(values, at, axis=1) for at in before], axis=0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32
+from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.features import Features
 from descheduler_profiling.hindsight import Past, coverage
 from descheduler_profiling.layout import Layout
@@ -57,19 +57,21 @@ def select(
     for name, one in sets.items():
         counted = tally(one.values, per_day, blocks)
         pasts[name] = lived = Past.of(counted.samples, past)
-        room = np.empty_like(lived.samples)
+        room = np.empty(lived.samples.shape, np.float32)
         for m in _models_of(name):
             promised[m] = margins(MODELS[m].decay, counted, levels, past)
             for i, level in enumerate(levels):
                 losses[i, m] = lived.loss(promised[m][i, 1:], level, room)
+            np.nan_to_num(promised[m], copy=False)
     losses = np.ascontiguousarray(losses.transpose(0, 3, 1, 2))
-    weights = _weights(losses, before)
+    by_season = made.of_week | made.moved
+    weights = _weights(losses, before, by_season)
     tested = np.isfinite(losses)
     mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
     mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
     blend = _blend(sets, [each[:, 0] for each in promised], weights, per_day)
     # What weighs today was learned from these very days; what is covered is told by what weighed before each.
-    known_then = [_weights(losses[..., day:], None) for day in range(1, past)]
+    known_then = [_weights(losses[..., day:], None, made.of_week) for day in range(1, past)]
     then = np.stack(known_then, axis=1) if known_then else np.empty((len(levels), 0, *weights.shape[1:]), np.float32)
     covered = coverage(pasts, [each[:, 1:] for each in promised], then, plan)
     return Selection(blend[..., : min(plan.steps, per_day)], weights, mean.astype(np.float32), covered)
@@ -86,15 +88,18 @@ def _blend(sets: Mapping[str, Samples], now: Sequence[Floats32], weights: Floats
         mine = _models_of(name)
         margin = np.zeros((*out.shape[:2], max(now[m].shape[-1] for m in mine)), np.float32)
         for m in mine:
-            margin += np.nan_to_num(now[m]) * weights[..., m, None]
+            margin += now[m] * weights[..., m, None]
         above = np.repeat(margin, per_day // margin.shape[-1], axis=-1)
         out += weights[..., mine].sum(axis=-1)[..., None] * one.ahead
         out += above
     return np.maximum(out, np.float32(0))
 
 
-def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
-    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first."""
+def _weights(losses: Floats32, before: Floats32 | None, by_season: Mask) -> Floats32:
+    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first.
+
+    Rows [S] `by_season` have a day ahead that is unlike those before it: only models that know of it have a say.
+    """
     known = np.isfinite(losses)
     some = known.sum(axis=(2, 3)) > 0
     # A day counts only where every model was tested on it: no model is tested on an easier set of days.
@@ -115,10 +120,15 @@ def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     score = score * (tested / (tested + np.float32(DOUBT))).astype(np.float32)
     # What could not be tested at all has no say, unless nothing could.
     score = np.where((known.sum(axis=3) > 0) | ~some[..., None], score, -np.inf)
+    seasonal = np.array([model.seasonal for model in MODELS])
+    score = np.where(
+        by_season[:, None] & ~seasonal & (score[..., seasonal].max(axis=-1, keepdims=True) > -np.inf), -np.inf, score
+    )
     score -= score.max(axis=-1, keepdims=True)
     weights = np.exp(score)
     weights /= weights.sum(axis=-1, keepdims=True)
     if before is not None and before.shape == weights.shape:
         usable = before.sum(axis=-1, keepdims=True) > 0.5
+        usable &= ~by_season[:, None]
         weights = np.where(usable, HYSTERESIS * before + (1 - HYSTERESIS) * weights, weights)
     return weights.astype(np.float32)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
 
-PARTS = 3  # of a block: of each, one sample and the largest are in the thinned copy
+PARTS = 2  # of a block: of each, one sample and the largest are in the thinned copy
 SHARES: NDArray[np.float64] = np.concatenate(
-    [np.linspace(0, 0.5, 6, False), np.linspace(0.5, 0.75, 6, False), np.linspace(0.75, 0.95, 14, False),
-     np.linspace(0.95, 1, 10)]
+    [np.linspace(0, 0.5, 10, False), np.linspace(0.5, 0.7, 4, False), np.linspace(0.7, 0.93, 10, False),
+     np.linspace(0.93, 1, 6)]
 )[1:]  # fmt: skip
 """Where in the thinned copy the K edges stand; the last is the largest sample."""
 FRESH = 0.3  # finite-sample correction, in weights of a new sample
@@ -41,7 +41,7 @@ class Decay:
 class Tally:
     """Samples of S rows on D whole days, the newest first, of G blocks of W steps.
 
-    `samples` [W, D, S, G], infinite where unknown. `ordered` [S, N] is the thinned copy in rising order, `last` [S, K]
+    `samples` [W, D, S, G], NaN where unknown. `ordered` [S, N] is the thinned copy in rising order, `last` [S, K]
     the last position there that is at or under each edge, `counts` [K, D, S, G] the samples at or under it.
     """
 
@@ -60,28 +60,22 @@ def by_block(values: Floats32, per_day: int, blocks: int) -> Floats32:
 def tally(values: Floats32, per_day: int, blocks: int) -> Tally:
     """The tally of samples [S, D * per_day], NaN where unknown."""
     samples = by_block(values, per_day, blocks)
-    unknown = np.isnan(samples)
-    whole = not unknown.any()
-    if not whole:
-        samples[unknown] = np.inf
-    ordered = _thinned(samples, whole=whole)
+    ordered = _thinned(samples)
     count = (ordered < np.inf).sum(axis=1)
     at = np.maximum(np.ceil(SHARES * count[:, None]).astype(np.int64) - 1, 0)
     edges = np.take_along_axis(ordered, at, axis=1)
-    edges[count == 0] = -np.inf
     return Tally(samples, ordered, np.take_along_axis(_last_alike(ordered), at, axis=1), _counted(samples, edges))
 
 
-def _thinned(samples: Floats32, *, whole: bool) -> Floats32:
+def _thinned(samples: Floats32) -> Floats32:
     steps, _, rows, _ = samples.shape
     bounds = np.linspace(0, steps, min(PARTS, steps) + 1).astype(int).tolist()
     parts = [slice(first, last) for first, last in pairwise(bounds)]
-    known = samples if whole else np.where(samples < np.inf, samples, np.float32(-np.inf))
-    out = np.stack([*(samples[(p.start + p.stop) // 2] for p in parts), *(known[p].max(axis=0) for p in parts)])
-    if not whole:
-        out[out == -np.inf] = np.inf
+    picked = (samples[(part.start + part.stop) // 2] for part in parts)
+    out = np.stack([*picked, *(np.fmax.reduce(samples[part], axis=0) for part in parts)])
     ordered = out.transpose(2, 0, 1, 3).reshape(rows, -1)
     ordered.sort(axis=1)
+    np.copyto(ordered, np.float32(np.inf), where=np.isnan(ordered))  # at the end
     return ordered
 
 

@@ -225,7 +225,8 @@ class _Round:
             tally.alone[case.kind] += 1
             tally.alone_hits[case.kind] += node in best
         if node not in best:
-            scores = {snapshot.nodes[n].name: s for n, s in enumerate(state.scores(pod).tolist()) if s >= 0}
+            seen = state.outlook(pod)
+            scores = {snapshot.nodes[n].name: s for n, s in zip(seen.room, seen.totals().tolist(), strict=True)}
             tally.misses.append(f"{case.kind} {one.key}: on {snapshot.nodes[node].name}, scores {scores}")
         return None
 

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from descheduler.model.errors import UsageError
+from descheduler_profiling import executors
 from descheduler_profiling.build import build
-from descheduler_profiling.executors import InProcess, executor, granted_cores
+from descheduler_profiling.executors import InProcess, Local, executor, granted_cores
 from descheduler_profiling.settings import ProfileSettings
 from series_cases import history, noise
 
 
-@pytest.mark.parametrize("text", ["processes:2", "threads:2", "local"])
-def test_processes_and_threads_build_the_same(text: str) -> None:
+@pytest.mark.parametrize("text", ["processes:2", "local"])
+def test_processes_build_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "FEW", 1)
     one = history(noise(96, 3))
     with executor(text) as runner:
         there = build(one, ProfileSettings(chunk=32), runner)
@@ -32,7 +34,7 @@ def test_a_dask_cluster_builds_the_same() -> None:
     assert np.array_equal(there.vectors, build(one, ProfileSettings(chunk=32), InProcess()).vectors)
 
 
-@pytest.mark.parametrize("text", ["", "spark:2", "processes:0", "threads:0", "processes:two", "inline:3", "local:2"])
+@pytest.mark.parametrize("text", ["", "spark:2", "processes:0", "processes:two", "inline:3", "local:2"])
 def test_an_unknown_executor_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         executor(text)
@@ -49,3 +51,18 @@ def test_no_more_cores_are_used_than_the_control_group_grants(
     file.write_text(quota)
     assert granted_cores(file) == cores
     assert granted_cores(tmp_path / "none") == 64
+
+
+def test_a_few_chunks_and_a_single_core_need_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "Processes", None)  # nobody asks for them
+    few = range(executors.FEW)
+    assert list(Local(2).map(float, few)) == list(few)
+    assert list(Local(1).map(float, range(100))) == list(range(100))
+
+
+def test_where_no_processes_can_be_started_it_goes_on_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: int) -> None:
+        raise PermissionError("semaphores")
+
+    monkeypatch.setattr(executors, "Processes", forbidden)
+    assert list(Local(2).map(float, range(100))) == list(range(100))

@@ -43,7 +43,7 @@ def fitted_in(made: SignalProfiles) -> np.ndarray:
 
 
 def test_each_cycle_fits_its_share_and_nobody_waits_for_much_more_than_an_hour() -> None:
-    cycles = lived(noise(FLEET, 8), 3 * HOUR)
+    cycles = lived(5 + noise(FLEET, 8), 3 * HOUR)
     sizes = [len(fitted_in(made)) for made in cycles[1:]]
     share = FLEET // HOUR
     assert max(sizes) <= share + share // turns.SURPRISED
@@ -78,7 +78,7 @@ def test_what_is_silent_takes_no_turn() -> None:
 
 def test_a_small_fleet_is_fitted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TOGETHER", 256)
-    made = lived(noise(FLEET, 8), HOUR)
+    made = lived(5 + noise(FLEET, 8), HOUR)
     assert all(not fitted_in(one).size for one in made[1:HOUR])
     assert len(fitted_in(made[HOUR])) == FLEET
 
@@ -89,3 +89,10 @@ def test_forecasts_of_slices_are_as_those_of_a_fit_of_all() -> None:
     for q in (0.5, 0.95):
         ours, theirs = (made.curve(made.vectors.sum(axis=0), q) for made in (sliced, whole))
         np.testing.assert_allclose(ours, theirs, rtol=0.05)
+
+
+@pytest.mark.parametrize(("race", "most"), [(False, 6_450), (True, 8_150)])
+def test_what_is_kept_of_a_workload_is_bounded(race: bool, most: int) -> None:
+    values = noise(20, 7)
+    assert history(values).values.nbytes / 20 == 8_064
+    assert build(history(values), ProfileSettings(select=race)).nbytes / 20 <= most

@@ -76,7 +76,7 @@ def test_any_moves_equal_a_fresh_start_from_where_they_lead(rng: Random) -> None
     assert np.array_equal(state.free(), fresh.free())
     for pod in range(len(snapshot.pods)):
         assert np.array_equal(state.verdicts(pod), fresh.verdicts(pod))
-        assert np.array_equal(state.scores(pod), fresh.scores(pod))
+        assert np.array_equal(state.outlook(pod).totals(), fresh.outlook(pod).totals())
         assert state.likely(pod) == fresh.likely(pod)
 
 
@@ -94,7 +94,7 @@ def test_taking_a_pod_away_and_putting_it_back_changes_nothing(rng: Random) -> N
     assert np.array_equal(state.gpu_milli(), untouched.gpu_milli())
     for pod in range(len(snapshot.pods)):
         assert np.array_equal(state.verdicts(pod), untouched.verdicts(pod))
-        assert np.array_equal(state.scores(pod), untouched.scores(pod))
+        assert np.array_equal(state.outlook(pod).totals(), untouched.outlook(pod).totals())
 
 
 @given(randoms)
@@ -127,4 +127,3 @@ def test_few_nodes_get_the_same_answers_as_all(rng: Random) -> None:
     for pod in pods.tolist():
         assert np.array_equal(state.fits(pod, nodes), each[pod, nodes])
         assert np.array_equal(state.verdicts(pod, nodes), state.verdicts(pod)[nodes])
-        assert np.array_equal(state.scores(pod, nodes), state.scores(pod)[nodes])

@@ -416,7 +416,7 @@ class TestLanding:
         snapshot = cluster([node("a", cpu="1")], [pod("p", cpu="2")])
         state = prepare(snapshot).what_if()
         assert state.likely(0) == ()
-        assert state.scores(0).tolist() == [-np.inf]
+        assert state.outlook(0).totals().tolist() == []
 
     def test_replicas_keep_apart_without_being_asked(self) -> None:
         labels = {"app": "web"}

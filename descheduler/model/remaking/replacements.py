@@ -12,7 +12,7 @@ from descheduler.model.arrays import Indices, Ints
 from descheduler.model.distinct import Looks, distinct
 from descheduler.model.labels import Labels
 from descheduler.model.owners import OwnerRef
-from descheduler.model.pods import Phase, Pod, PodSpec
+from descheduler.model.pods import Pod, PodSpec
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.remaking.merging import UNCHANGED, autoscaled, remade_labels, remade_spec
 from descheduler.model.remaking.refusals import name, of_node, of_ordinals, of_workload
@@ -77,8 +77,7 @@ def _owners(pods: Sequence[Pod], looks: Looks, find: Find) -> tuple[list[Workloa
         if owner is not None and at == len(owners):
             owners.append(owner)
         of_row.append(at)
-    over = np.array([phase in (Phase.SUCCEEDED, Phase.FAILED) for phase in looks.phases.values], np.bool_)
-    bound = np.array([bool(pod.node) for pod in pods], np.bool_) & ~over[looks.phases.rows]
+    bound = np.array([bool(pod.node) for pod in pods], np.bool_) & ~looks.terminal
     found = np.array(of_row, np.int64)[looks.owners.rows]
     return owners, np.where(bound, found, -1)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Ints
 from descheduler.packing.make_room.cover import cover
 from descheduler.packing.make_room.demands import Allowance, Demand, movable
-from descheduler.packing.state import ABSENT, WHOLE, Packing, bits
+from descheduler.packing.state import ABSENT, WHOLE, Packing
 
 LEAVES = 400
 """Sets of devices tried per node before the best so far is taken."""
@@ -90,19 +90,18 @@ class Vacating:
         return found
 
     def _bundle(self, node: int) -> Bundles:
-        packing, shapes = self.packing, self.packing.shapes
+        packing = self.packing
         parts: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for item in self.on(node).tolist():
             group = ABSENT if self.group is None else int(self.group[item])
             parts[(item, ABSENT) if group == ABSENT else (ABSENT, group)].append(item)
         bundles = tuple(tuple(part) for part in parts.values())
+        items = np.array([item for part in bundles for item in part], np.int64)
+        bundle = np.repeat(np.arange(len(bundles)), np.array([len(part) for part in bundles], np.int64))
         devices = np.zeros((len(bundles), packing.devices.shape[1]), np.int64)
         amounts = np.zeros((len(bundles), packing.free.shape[1]), np.int64)
-        for b, part in enumerate(bundles):
-            for item in part:
-                shape = int(packing.shape[item])
-                amounts[b] += shapes.amounts[shape]
-                devices[b, bits(int(packing.held[item]))] += shapes.milli[shape]
+        np.add.at(devices, bundle, packing.held_of(items))
+        np.add.at(amounts, bundle, packing.shapes.amounts[packing.shape[items]])
         whole = [self.closure(part) for part in bundles]
         return Bundles(
             items=bundles,
@@ -155,9 +154,10 @@ class _Room:
         self.target = demand.gpus * units
         self.units = units
         self.freed: list[list[int]] = bundles.devices.tolist()
+        self.choices = self._choices()
 
     def cheapest(self, weight: NDArray[np.float64]) -> _Found | None:
-        choices = self._choices()
+        choices = self.choices
         ready = sum(self._seats(left) for left in self.left) if self.target else 0
         wanted = self.target - ready
         if wanted > sum(max((gain for gain, _ in c), default=0) for c in choices):

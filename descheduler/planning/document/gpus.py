@@ -173,9 +173,11 @@ def _holds(view: RebalanceView, state: Scenario, node: int, seated: Sequence[int
 
 def _of_pod(view: RebalanceView, state: Scenario, node: int, pod: int) -> Iterable[GpuHold]:
     """What one pod holds: one row, or one for each size of part where it holds several."""
+    need, devices = state.gpu_need(pod), state.gpus_held(pod)
+    if need is None and not devices:
+        return
     columns, one = view.snapshot.columns, view.snapshot.pods[pod]
-    need, gpus = state.gpu_need(pod), view.snapshot.nodes[node].gpus
-    devices = state.gpus_held(pod)
+    gpus = view.snapshot.nodes[node].gpus
     workload = str(columns.workloads[columns.pod_workload[pod]])
     if not devices:
         if need is not None:

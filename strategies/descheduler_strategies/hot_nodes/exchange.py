@@ -115,5 +115,5 @@ class Exchange:
             comes = loads.of_pods(np.array([pod], np.int32), remade=True)
             vectors = state.vectors(resource, at[:1]) + comes - loads.of_pods(others)
             level = loads.hottest(vectors, at, self._args.promise, self._meter.seconds)
-            cool &= (level <= limit[node] - self._args.headroom) & ~loads.unknown[node]
+            cool &= (level <= limit[node] - self._args.headroom) & ~loads.closed[node]
         return cool

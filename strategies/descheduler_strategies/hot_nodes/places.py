@@ -39,7 +39,7 @@ class Places:
         for resource in self._meter.limits:
             loads = self._view.loads[resource]
             points = loads.profiles.layout.points
-            added = loads.of_pods(np.array([pod], np.int32), remade=True)[:, :points]
+            added = loads.of_pods(np.array([pod], np.int32), remade=True, width=points)
             hottest = np.maximum(hottest, self._day(resource, nodes, state.vectors(resource, nodes, points) + added))
         return tuple(nodes[np.lexsort((nodes, hottest))].tolist())
 
