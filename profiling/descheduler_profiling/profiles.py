@@ -14,6 +14,7 @@ from descheduler.model.arrays import Floats16, Floats32, Ints, Mask
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
+from descheduler_profiling.growth import Growth
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.levels import Restated
 from descheduler_profiling.race import MODELS
@@ -62,7 +63,7 @@ class Fitted:
     `at` [S] is the end (unix seconds) of the history that each row was fitted to; `confidence` [S] is that of each
     row's own history, `missed` [S] how far forecasts were off since, in usual errors, `lent` [S] marks rows that have
     borrowed. `coefficients` [S, B, F] by bucket and feature.
-    `restated` is what was taken for the past of rows with a new level.
+    `restated` is what was taken for the past of rows with a new level, `growth` what goes on rising.
     """
 
     at: Ints
@@ -72,6 +73,20 @@ class Fitted:
     coefficients: Floats32
     seasons: Seasons
     restated: Restated
+    growth: Growth
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What was promised at an instant, for when it is over (calibration.py).
+
+    `at` (unix seconds): of the sum of each group of workloads, one replica of each, `members` says which, the p95
+    `levels` [G, N] at the N steps after it.
+    """
+
+    at: int
+    levels: Floats32
+    members: tuple[tuple[WorkloadKey, ...], ...]
 
 
 def packed(curves: Floats32) -> tuple[Floats32, Floats16]:
@@ -123,6 +138,7 @@ class SignalProfiles:
     problems: tuple[str, ...] = ()
     standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
+    promise: Promise | None = None
     strain: Strain = NO_STRAIN
     divided: Mapping[WorkloadKey, str] = field(default_factory=dict)  # how totals were divided, as in History
 
