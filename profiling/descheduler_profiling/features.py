@@ -6,7 +6,7 @@ with the last measured value for these features only; samples and errors are nev
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,14 +62,14 @@ class Features:
 
     def put(self, rows: Ints, of_rows: Features) -> Features:
         """The same with other features of some rows; what is not of anybody else is changed in place."""
-        filled, unlike = self.filled.copy(), self.unlike
-        filled[rows] = of_rows.filled
-        for name in ("season", "exact", "first", "sums", "season_sums", "of_week"):
-            getattr(self, name)[rows] = getattr(of_rows, name)
-        if unlike is not None or of_rows.unlike is not None:
-            unlike = np.zeros(filled.shape, np.bool_) if unlike is None else unlike
-            unlike[rows] = False if of_rows.unlike is None else of_rows.unlike
-        return replace(self, filled=filled, unlike=unlike)
+        made = replace(self, filled=self.filled.copy())
+        for name in (each.name for each in fields(self) if each.name not in ("step", "unlike")):
+            getattr(made, name)[rows] = getattr(of_rows, name)
+        if self.unlike is None and of_rows.unlike is None:
+            return made
+        unlike = np.zeros(made.filled.shape, np.bool_) if self.unlike is None else self.unlike
+        unlike[rows] = False if of_rows.unlike is None else of_rows.unlike
+        return replace(made, unlike=unlike)
 
     def mean(self, seconds: int) -> Floats32:
         """Mean [S, T] of the last so many seconds, at every column."""
