@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,9 @@ def _raced(
     selected = select(present.values, present.features, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
     raced = np.stack([selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS])
-    curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
+    curves = selected.curves[:asked]
+    for lower, higher in pairwise(sorted(range(asked), key=settings.quantiles.__getitem__)):
+        np.maximum(curves[higher], curves[lower], out=curves[higher])  # a higher quantile is never below a lower one
     curves = curves.transpose(1, 0, 2)
     roofs, ahead = roof(present.features.filled), present.growth.ahead(np.arange(1, plan.steps + 1))
     for at in range(asked):
@@ -273,16 +276,6 @@ def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:
 def _levels(settings: ProfileSettings) -> list[float]:
     """Quantiles for which models race: those asked for, then those that peaks are made of."""
     return [*settings.quantiles, *(q for q in PEAK_LEVELS if q not in settings.quantiles)]
-
-
-def _rising(settings: ProfileSettings) -> list[int]:
-    """Positions of the asked quantiles in rising order: a higher quantile is never below a lower one."""
-    return sorted(range(len(settings.quantiles)), key=settings.quantiles.__getitem__)
-
-
-def _back(settings: ProfileSettings) -> list[int]:
-    order = _rising(settings)
-    return [order.index(i) for i in range(len(order))]
 
 
 def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> Rows:

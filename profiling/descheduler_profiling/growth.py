@@ -55,13 +55,13 @@ def growth(filled: Floats32, step: int) -> Growth:
     """Trends of gapless values [S, T]; of several that hold, the one that has lasted longest."""
     rows, columns = filled.shape
     found = Growth(np.zeros(rows, np.float32), np.zeros(rows, np.int64))
-    highest = np.maximum.accumulate(filled, axis=1) if columns else filled
     for seconds in WINDOWS:
         part = seconds // step
         window = PARTS * part
         if not part or columns < window + part:
             continue
-        candidates = np.flatnonzero(filled[:, -part:].mean(axis=1) > HIGHER * highest[:, columns - window])
+        highest = filled[:, : columns - window + 1].max(axis=1)  # before it
+        candidates = np.flatnonzero(filled[:, -part:].mean(axis=1) > HIGHER * highest)
         if not candidates.size:
             continue
         parts = filled[candidates, columns - window :].reshape(len(candidates), PARTS, part).mean(axis=2)
