@@ -42,8 +42,13 @@ class Bucket:
         return int(self.leads.size)
 
     def later(self, steps: int) -> Bucket:
-        """The same past origins so many steps later; the oldest make room for new ones, a whole round later."""
-        return replace(self, ages=self.last + (self.ages - self.last + steps) % self.room)
+        """The same past origins so many steps later; the oldest make room for new ones, a whole round later.
+
+        The newest is always the last there can be, for what went wrong just now goes on going wrong.
+        """
+        ages = self.last + (self.ages - self.last + steps) % self.room
+        ages[0] = self.last
+        return replace(self, ages=ages)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -150,11 +155,12 @@ class Layout:
         return np.minimum(np.searchsorted(self.point_leads, leads), self.points - 1).astype(np.int64)
 
 
-def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
-    """The layout for a grid of `step` seconds and a history of so many columns.
+def layout(step: int, horizons: tuple[int, ...], history_steps: int, end: int = 0) -> Layout:
+    """The layout for a grid of `step` seconds and a history of so many columns up to `end` (unix seconds).
 
     Buckets shorter than a step are dropped. Past origins are spread over at most a week before the last possible
-    one, at a spacing that visits all times of the day.
+    one, at a spacing that visits all times of the day. Histories that end together have the same, whenever their
+    vectors were first fitted.
     """
     lasts = [h // step for h in horizons]
     steps = max(1, lasts[-1])
@@ -172,7 +178,7 @@ def layout(step: int, horizons: tuple[int, ...], history_steps: int) -> Layout:
         buckets.append(bucket)
         offset += bucket.size
         first = last + 1
-    return Layout(step, steps, points.astype(np.int64), tuple(buckets))
+    return Layout(step, steps, points.astype(np.int64), tuple(buckets)).later(end // step)
 
 
 def _samples(first: int, last: int, index: int, room: int) -> tuple[Ints, Ints]:

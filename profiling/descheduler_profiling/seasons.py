@@ -98,8 +98,8 @@ def seasonal(values: Floats32, first: Ints, per_day: int, ahead: int, half_life_
         if day and most:
             by, known = of_periods(part, profile, most, known)
             profile = moved(profile, by)
-            if day == days - 1:  # so that what is seen now is held against the pattern as it now is
-                forecast[:, day * per_day : (day + 1) * per_day] = profile
+            # What is learned from that day is what the pattern is like at its new time.
+            forecast[:, day * per_day : (day + 1) * per_day] = profile
         following = forecast[:, (day + 1) * per_day : (day + 2) * per_day]
         np.subtract(part, profile, out=following)
         following *= gain

@@ -67,7 +67,7 @@ def test_a_load_of_any_size_has_a_forecast(one: float, two: float, at: int, shap
         week[::2] = two
     made = build(history(week[None]))
     sound(made)
-    assert made.confidence[0] == 1
+    assert made.confidence[0] >= 0.9
     assert not made.problems
     if shape == "constant":
         for q in made.quantiles:
