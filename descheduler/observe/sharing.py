@@ -23,7 +23,9 @@ from descheduler_profiling.series import History
 from descheduler_profiling.settings import HOUR
 from descheduler_profiling.sharing import Scaling, shared
 
-SHARED_KINDS: Final = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "Rollout"})
+SHARED_KINDS: Final = frozenset(
+    {"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout", "CloneSet", "DeploymentConfig"}
+)
 """Kinds with `replicas`; pods of others have each its own load."""
 
 
