@@ -142,6 +142,7 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         problems=(*history.problems, *_no_numbers(history, made.why)),
         standing_still=history.standing_still,
         absent=history.absent,
+        promise=None,
         strain=history.strain,
         divided=history.divided,
         **rows,
@@ -190,8 +191,8 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
     limit = reachable(chunk.bounds[start:stop] / sizes, whole, settings.most / sizes)
     bounded(added[:, : plan.points], roof(made.filled), present.growth.ahead(plan.point_leads), limit)
-    p95, p99 = (hottest(plan, added, q, HOUR) for q in PEAK_LEVELS)
-    peak = peaks(whole, p95, p99, chunk.step)
+    tops = np.stack([hottest(plan, added, q, HOUR) for q in PEAK_LEVELS])
+    peak = peaks(whole, tops, chunk.step)
     bounded(peak, None, present.growth.ahead(_peak_leads(plan)), limit)
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
@@ -210,7 +211,7 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
         "lasts": present.growth.lasts,
     }
     if settings.select:
-        rows |= _raced(whole, present, plan, settings, _before(chunk, start, stop), limit)
+        rows |= _raced(whole, present, plan, settings, _before(chunk, start, stop), limit, tops)
     return rows
 
 
@@ -221,19 +222,21 @@ def _raced(
     settings: ProfileSettings,
     before: Floats32 | None,
     limit: Floats32,
+    tops: Floats32,
 ) -> Rows:
-    """What the race says of single workloads, peaks of the `whole` [S, T] included; `limit` [S] clips it."""
+    """What the race says of single workloads, peaks of the `whole` [S, T] included; `limit` [S] clips it, `tops` [2, S]
+    is how high their vectors reach."""
     levels, asked = _levels(settings), len(settings.quantiles)
     selected = select(present.values, present.features, plan, levels, before)
     hour = columns_of(HOUR, plan.step)
-    p95, p99 = (selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS)
+    raced = np.stack([selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS])
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
     curves = curves.transpose(1, 0, 2)
     roofs, ahead = roof(present.features.filled), present.growth.ahead(np.arange(1, plan.steps + 1))
     for at in range(asked):
         bounded(curves[:, at], roofs, ahead, limit)
     scales, shapes = packed(curves)
-    peak = peaks(whole, p95, p99, plan.step)
+    peak = peaks(whole, np.minimum(raced, tops), plan.step)
     bounded(peak, None, present.growth.ahead(_peak_leads(plan)), limit)
     return {
         "shapes": shapes,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler_profiling.rhythm import in_rhythm, repeated, rhythms, spread
 from descheduler_profiling.seasons import Seasons, around_the_end, smoothing
 from descheduler_profiling.settings import DAY, HOUR, WEEK
 from descheduler_profiling.weeks import expected
@@ -36,7 +37,11 @@ class Features:
     filled: Floats32  # [S, T] values without gaps
     sums: NDArray[np.float64]  # [S, T + 1] of them
     season_sums: NDArray[np.float64]
+    envelope: Floats32  # [S, T] the largest of each column and its neighbours
+    lags: Ints  # [S, 2] after so many columns a row does again what it did (rhythm.py)
+    rhythm: Floats32  # [S, T + H] the largest of the envelope so many columns before
     of_week: Mask  # [S] whether the season is one of the week
+    moved: Mask  # [S] whether it comes earlier or later than it did
     unlike: Mask | None  # [S, T] what had no like before it, so that nobody could expect it
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
@@ -97,9 +102,25 @@ def features(values: Floats32, step: int, half_life: float, end: int) -> Feature
     per_day = columns_of(DAY, step)
     filled, first = fill(values)
     found = expected(filled, first, step, half_life / DAY, end)
-    season = centred(found.season, smoothing(per_day))
-    now = running(season[:, : values.shape[1]])
-    return Features(step, season, found.season, found.first, filled, running(filled), now, found.of_week, found.unlike)
+    lags, envelope = rhythms(filled, first, per_day), spread(filled)
+    rhythm = repeated(envelope, lags, per_day)
+    exact = np.where(found.of_week[:, None], found.season, in_rhythm(found.season, filled, first, lags, rhythm))
+    season = centred(exact, smoothing(per_day))
+    sums = running(filled), running(season[:, : values.shape[1]])
+    return Features(
+        step,
+        season,
+        exact,
+        found.first,
+        filled,
+        *sums,
+        envelope,
+        lags,
+        rhythm,
+        found.of_week,
+        found.moved,
+        found.unlike,
+    )
 
 
 def seasons_of(made: Features, half_life: float) -> Seasons:

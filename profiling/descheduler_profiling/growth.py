@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints
-from descheduler_profiling.settings import DAY, HOUR
+from descheduler_profiling.settings import HOUR
 
-WINDOWS = (6 * HOUR, DAY, 4 * DAY)
-"""Seconds for which it may have lasted; each is looked at in parts."""
-PARTS = 24
-RISING = 21  # of the 23 changes between parts
+PARTS = 16
+WINDOWS = (HOUR // 3, 3 * HOUR // 2, 6 * HOUR)
+"""Seconds of each of so many parts of the time for which it may have lasted."""
+RISING = 14  # of the 15 changes between parts
 LEAST = 0.05  # rise in all, of the level
 CLEAR = 6.0  # rise in all, in standard deviations around the trend
 STILL = 0.6  # of the mean rise: how fast it is in the last quarter
@@ -57,7 +57,7 @@ def growth(filled: Floats32, step: int) -> Growth:
     found = Growth(np.zeros(rows, np.float32), np.zeros(rows, np.int64))
     highest = np.maximum.accumulate(filled, axis=1) if columns else filled
     for seconds in WINDOWS:
-        part = seconds // PARTS // step
+        part = seconds // step
         window = PARTS * part
         if not part or columns < window + part:
             continue

@@ -10,56 +10,43 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.layout import Layout
-from descheduler_profiling.race import MODELS, Samples
-from descheduler_profiling.tallies import by_block
+from descheduler_profiling.race import MODELS
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Samples of past days, newest first [W, J, S, G], NaN where unknown; usage is `scale` (None: 1) times that.
+    """Samples of past days, newest first [W, J, S, G], NaN where unknown.
 
-    `known` None when all are, else `filled` has 0 for the others; `known_size` and `size` [J, S, G] are the sums of
-    scales over the W steps, of those that are known and of all; `total` and `count` [J, S] are of what is known: the
-    sum in the unit of usage, and the number.
+    `known` None when all are, else `filled` has 0 for the others; `counts` [J, S, G] of the W steps are known; `total`
+    and `count` [J, S] are the sum and the number of what is known.
     """
 
     samples: Floats32
     filled: Floats32
-    scale: Floats32 | None
     known: Mask | None
-    known_size: Floats32
-    size: Floats32
+    counts: Floats32
     total: Floats32
     count: Floats32
 
     @classmethod
-    def of(cls, samples: Floats32, made: Samples, per_day: int, past: int) -> Past:
+    def of(cls, samples: Floats32, past: int) -> Past:
         """The newest `past` days of samples [W, D, S, G] as they were tallied."""
-        steps, _, _, blocks = samples.shape
-        mine, scale = samples[:, :past], None
-        if made.scale is not None:
-            scale = by_block(made.scale[:, -past * per_day :], per_day, blocks)
-        flat = np.full(mine.shape[1:], steps, np.float32)
-        size = known_size = flat if scale is None else scale.sum(axis=0)
-        filled, known, count = mine, None, flat
+        mine = samples[:, :past]
+        filled, known, counts = mine, None, np.full(mine.shape[1:], len(mine), np.float32)
         unknown = np.isnan(mine)
         if unknown.any():
             known = ~unknown
             filled = np.where(known, mine, np.float32(0))
-            count = known.sum(axis=0, dtype=np.float32)
-            known_size = count if scale is None else np.where(known, scale, np.float32(0)).sum(axis=0)
-        total = (filled if scale is None else filled * scale).sum(axis=0)
-        return cls(mine, filled, scale, known, known_size, size, _of_day(total), _of_day(count))
+            counts = known.sum(axis=0, dtype=np.float32)
+        return cls(mine, filled, known, counts, _of_day(filled.sum(axis=0)), _of_day(counts))
 
     def loss(self, margin: Floats32, level: float, room: Floats32) -> Floats32:
         """Mean pinball loss [J, S] of margins [J, S, G'], NaN on days without a sample; `room` is as the samples."""
-        margin = np.ascontiguousarray(np.broadcast_to(margin, self.size.shape))
-        # The lesser of an unknown sample and a margin is the margin, which `size` takes away again.
+        margin = np.ascontiguousarray(np.broadcast_to(margin, self.counts.shape))
+        # The lesser of an unknown sample and a margin is the margin, which is taken away again.
         np.fmin(self.samples, margin, out=room)
-        if self.scale is not None:
-            np.multiply(room, self.scale, out=room)
-        short = _of_day(room.sum(axis=0) - self.size * margin)
-        over = self.total - _of_day(self.known_size * margin)
+        short = _of_day(room.sum(axis=0) - len(room) * margin)
+        over = self.total - _of_day(self.counts * margin)
         with np.errstate(invalid="ignore", divide="ignore"):
             out: Floats32 = np.where(
                 self.count > 0, (np.float32(level) * over - short) / self.count, np.float32(np.nan)
@@ -74,39 +61,37 @@ def _of_day(blocks: Floats32) -> Floats32:
 
 
 def coverage(pasts: Mapping[str, Past], promised: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
-    """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
+    """Share [Q, S, B] of outcomes of past days at or under what was then forecast for them, NaN where there is none.
 
-    `promised` [Q, J, S, G'] by model, 0 where a model had no sample. Weights [Q, S, M] sum to one, so the error of the
-    blend is the weighted sum of the errors; a model has no part in blocks where it knows nothing.
+    `promised` [Q, J, S, G'] by model, 0 where a model had no sample, and `weights` [Q, J, S, M], those known before
+    each day, of the newest J days. They sum to one, so the error of the blend is the weighted sum of the errors; a
+    model has no part in blocks where it knows nothing.
     """
-    usage = pasts["usage"]
+    usage, past = pasts["usage"], weights.shape[1]
     steps, _, rows, blocks = usage.samples.shape
-    shape = (steps, rows, blocks)
-    known = np.full(shape, len(usage.size), np.uint8) if usage.known is None else _days(usage.known)
-    counts = _by_bucket(known, plan)
-    out = np.empty((len(weights), rows, len(plan.buckets)), np.float32)
-    room, error = np.empty(usage.samples.shape, np.float32), np.empty(usage.samples.shape, np.float32)
+    out = np.full((len(weights), rows, len(plan.buckets)), np.nan, np.float32)
+    if not past:
+        return out
+    shape = (past, rows, blocks)
+    known = None if usage.known is None else usage.known[:, :past]
+    counts = _by_bucket(np.full((steps, rows, blocks), past, np.uint8) if known is None else _days(known), plan)
+    room, error = np.empty((steps, *shape), np.float32), np.empty((steps, *shape), np.float32)
     for i in range(len(weights)):
         error[:] = 0
-        flat = np.zeros(usage.size.shape, np.float32)
-        for name, past in pasts.items():
+        flat = np.zeros(shape, np.float32)
+        for name, one in pasts.items():
             mine = [m for m, model in enumerate(MODELS) if model.samples == name]
-            margin = np.zeros(usage.size.shape, np.float32)
+            margin = np.zeros(shape, np.float32)
             for m in mine:
-                margin += promised[m][i] * weights[i, :, m, None]
-            margin *= past.known_size > 0
-            share = np.broadcast_to(weights[i][:, mine].sum(axis=1)[:, None], usage.size.shape)
-            np.multiply(past.filled, np.ascontiguousarray(share), out=room)
-            if past.scale is None:
-                flat += margin
-            else:
-                room -= margin
-                room *= past.scale
+                margin += promised[m][i, :past] * weights[i, :, :, m, None]
+            flat += margin * (one.counts[:past] > 0)
+            share = np.broadcast_to(weights[i][..., mine].sum(axis=-1)[..., None], shape)
+            np.multiply(one.filled[:, :past], np.ascontiguousarray(share), out=room)
             error += room
         error -= flat
         hit = error <= 0
-        if usage.known is not None:
-            hit &= usage.known
+        if known is not None:
+            hit &= known
         hits = _by_bucket(_days(hit), plan)
         out[i] = np.where(counts > 0, hits / np.maximum(counts, 1), np.float32(np.nan))
     return out

@@ -76,6 +76,19 @@ class Fitted:
     growth: Growth
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What was promised at an instant, for when it is over (calibration.py).
+
+    `at` (unix seconds): of the sum of each group of workloads, one replica of each, `members` says which, the p95
+    `levels` [G, N] at the N steps after it.
+    """
+
+    at: int
+    levels: Floats32
+    members: tuple[tuple[WorkloadKey, ...], ...]
+
+
 def packed(curves: Floats32) -> tuple[Floats32, Floats16]:
     """Scales [S] and shapes [S, Q, H] in half precision of curves [S, Q, H]: within a twentieth of a percent."""
     scales = np.abs(curves).max(axis=(1, 2), initial=0.0).astype(np.float32)
@@ -125,6 +138,7 @@ class SignalProfiles:
     problems: tuple[str, ...] = ()
     standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
+    promise: Promise | None = None
     strain: Strain = NO_STRAIN
     divided: Mapping[WorkloadKey, str] = field(default_factory=dict)  # how totals were divided, as in History
 

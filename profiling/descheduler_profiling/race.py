@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32
-from descheduler_profiling.features import Features, fill
+from descheduler_profiling.features import Features
+from descheduler_profiling.rhythm import repeated
 from descheduler_profiling.seasons import seasonal
-from descheduler_profiling.settings import HOUR
 from descheduler_profiling.tallies import Decay
 from descheduler_profiling.windows import trailing
 
@@ -37,79 +37,45 @@ class Model:
 
 
 MODELS = (
-    Model("decayed quantile", "usage", Decay(0.5)),
     Model("last day", "usage", Decay(1000.0, window=1)),
     Model("time of day", "usage", Decay(1.5, width=2.0, floor=0.2)),
     Model("spikes of two days", "two days", Decay(3.0)),
-    Model("spikes of half days", "half days", Decay(1.0)),
     Model("seasonal envelope", "envelope", Decay(3.0)),
     Model("season and level", "season and level", Decay(3.0, width=2.0, floor=0.1), seasonal=True),
-    Model("season, own spread", "own spread", Decay(2.0), seasonal=True),
-    Model("last hour", "hour", Decay(4.0, width=2.0, floor=0.1)),
+    Model("own rhythm", "rhythm", Decay(3.0, width=2.0, floor=0.2)),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
     """`values` [S, D * per_day] on whole days counted back from the end, NaN where unknown, and the forecast that
-    they are relative to in the next day, `ahead` [S, per_day]. Usage is `base + scale * sample`, with the scale at
-    the same columns as the values and in the next day (None: 1)."""
+    they are relative to in the next day, `ahead` [S, per_day]."""
 
     values: Floats32
     ahead: Floats32
-    scale: Floats32 | None = None
-    ahead_scale: Floats32 | None = None
 
 
 def samples(values: Floats32, made: Features, per_day: int) -> dict[str, Samples]:
     """The sample sets of the models, from cleaned values [S, T] and their features."""
-    rows, columns = values.shape
-    envelope = made.filled.copy()
-    np.maximum(envelope[:, 1:], made.filled[:, :-1], out=envelope[:, 1:])
-    np.maximum(envelope[:, :-1], made.filled[:, 1:], out=envelope[:, :-1])
-    day, half = per_day, per_day + per_day // 2
+    columns = values.shape[1]
     # With less than a day and a half there is no telling a pattern.
-    young = np.arange(columns)[None, :] < (made.first + 1.5 * per_day)[:, None]
-    younger = np.arange(columns)[None, :] < (made.first + 2.25 * per_day)[:, None]
-    hour = np.full_like(values, np.nan)
-    back = (5 * per_day) // 8  # the middle of the last bucket: how old the last hour's mean will be
-    level = made.mean(HOUR)
-    if columns > back:
-        hour[:, back:] = values[:, back:] - level[:, : columns - back]
-    still = np.zeros((rows, per_day), np.float32)
+    ripe = made.first + 1.5 * per_day
+    days = np.broadcast_to(per_day * np.arange(1, 3), made.lags.shape)
     usual = made.filled.mean(axis=1, keepdims=True)
-    out = {
-        "usage": Samples(_days(values - usual, per_day), still + usual),
-        "hour": Samples(_days(hour, per_day), still + level[:, -1:]),
-    }
-    for name, base, unripe in (
-        ("two days", _highest(envelope, (day, 2 * day), per_day), younger),
-        ("half days", _highest(envelope, (day, half), per_day), young),
-        ("envelope", seasonal(envelope, made.first, per_day, per_day, HALF_LIFE_DAYS), young),
+    out = {"usage": Samples(_days(values - usual, per_day), np.repeat(usual, per_day, axis=1))}
+    for name, base, since in (
+        ("two days", repeated(made.envelope, days, per_day), ripe + 0.75 * per_day),
+        ("envelope", seasonal(made.envelope, made.first, per_day, per_day, HALF_LIFE_DAYS), ripe),
+        ("rhythm", made.rhythm, made.first + made.lags.max(axis=1)),
     ):
         rest = values - base[:, :columns]
-        np.copyto(rest, np.float32(np.nan), where=unripe)
+        np.copyto(rest, np.float32(np.nan), where=np.arange(columns)[None, :] < since[:, None])
         out[name] = Samples(_days(rest, per_day), base[:, columns:])
-    out["season and level"] = _with_level(values, made, young, per_day)
-    out["own spread"] = _own_spread(out["season and level"], per_day)
+    out["season and level"] = _with_level(values, made, ripe, per_day)
     return out
 
 
-def _own_spread(rest: Samples, per_day: int) -> Samples:
-    """The same, in units of the size that the errors upward have at that time of the day (half of their mean at
-    least)."""
-    size = np.maximum(rest.values, np.float32(0))  # not known where the values are not
-    known = np.isfinite(size)
-    mean = np.where(known, size, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    filled, first = fill(size)
-    profile = seasonal(filled, first, per_day, per_day, HALF_LIFE_DAYS)
-    least = 0.5 * mean + 1e-6 * np.abs(rest.ahead).mean(axis=1) + 1e-12
-    scale = np.maximum(profile, least.astype(np.float32)[:, None])
-    columns = rest.values.shape[1]
-    return Samples(rest.values / scale[:, :columns], rest.ahead, scale[:, :columns], scale[:, columns:])
-
-
-def _with_level(values: Floats32, made: Features, young: NDArray[np.bool_], per_day: int) -> Samples:
+def _with_level(values: Floats32, made: Features, ripe: NDArray[np.floating], per_day: int) -> Samples:
     """Relative to the smooth seasonal profile, moved half of the way to the level of the last day."""
     columns = values.shape[1]
     season = made.season[:, :columns]
@@ -118,24 +84,8 @@ def _with_level(values: Floats32, made: Features, young: NDArray[np.bool_], per_
     lead = (3 * per_day) // 4
     if columns > lead:
         rest[:, lead:] -= error[:, : columns - lead]
-    np.copyto(rest, np.float32(np.nan), where=young)
+    np.copyto(rest, np.float32(np.nan), where=np.arange(columns)[None, :] < ripe[:, None])
     return Samples(_days(rest, per_day), made.season[:, columns : columns + per_day] + error[:, -1:])
-
-
-def _highest(values: Floats32, lags: tuple[int, ...], ahead: int) -> Floats32:
-    """[S, T + ahead]: the largest of the values so many columns before; the first value where there are none."""
-    rows, columns = values.shape
-    out = np.empty((rows, columns + ahead), np.float32)
-    out[:, : min(lags)] = values[:, :1]
-    for lag in sorted(lags):
-        reach = max(0, columns + ahead - lag)
-        source = values[:, : min(reach, columns)]
-        there = out[:, lag : lag + source.shape[1]]
-        if lag == min(lags):
-            there[:] = source
-        else:
-            np.maximum(there, source, out=there)
-    return out
 
 
 def _days(values: Floats32, per_day: int) -> Floats32:

@@ -15,6 +15,7 @@ import numpy as np
 from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import Built, Fits, Rows, assembled, bounds_of, build, built, finite
+from descheduler_profiling.calibration import calibrated
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
@@ -43,11 +44,13 @@ def brought_up_to_date(
     runner: ChunkRunner | None = None,
 ) -> SignalProfiles:
     """Profiles at the end of a history: the `previous` ones refreshed, where the history is theirs and not every fit
-    is `refit` seconds old, else built anew."""
+    is `refit` seconds old, else built anew; with margins that follow what became of earlier ones."""
     settings = settings or ProfileSettings()
     if previous is None or not _goes_on(previous, history, settings) or all_due(previous.fitted.at, history.end, refit):
-        return build(history, settings, runner, previous)
-    return refreshed(previous, history, settings, refit, runner)
+        made = build(history, settings, runner, previous)
+    else:
+        made = refreshed(previous, history, settings, refit, runner)
+    return calibrated(made, previous, history)
 
 
 def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettings) -> bool:

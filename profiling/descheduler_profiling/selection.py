@@ -29,7 +29,8 @@ HYSTERESIS = 0.5
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Per quantile Q and row S: `curves` [Q, S, H], model `weights` and mean `losses` [Q, S, M] (pinball in the unit
-    of the signal, NaN where untested), and the `coverage` [Q, S, B] of the blend in the backtest."""
+    of the signal, NaN where untested), and the `coverage` [Q, S, B] that the blend had on past days, forecast a day
+    ahead from what was known then."""
 
     curves: Floats32
     weights: Floats32
@@ -55,7 +56,7 @@ def select(
     promised: list[Floats32] = [losses] * len(MODELS)
     for name, one in sets.items():
         counted = tally(one.values, per_day, blocks)
-        pasts[name] = lived = Past.of(counted.samples, one, per_day, past)
+        pasts[name] = lived = Past.of(counted.samples, past)
         room = np.empty(lived.samples.shape, np.float32)
         for m in _models_of(name):
             promised[m] = margins(MODELS[m].decay, counted, levels, past)
@@ -63,12 +64,16 @@ def select(
                 losses[i, m] = lived.loss(promised[m][i, 1:], level, room)
             np.nan_to_num(promised[m], copy=False)
     losses = np.ascontiguousarray(losses.transpose(0, 3, 1, 2))
-    weights = _weights(losses, before, made.of_week)
+    by_season = made.of_week | made.moved
+    weights = _weights(losses, before, by_season)
     tested = np.isfinite(losses)
     mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
     mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
     blend = _blend(sets, [each[:, 0] for each in promised], weights, per_day)
-    covered = coverage(pasts, [each[:, 1:] for each in promised], weights, plan)
+    # What weighs today was learned from these very days; what is covered is told by what weighed before each.
+    known_then = [_weights(losses[..., day:], None, made.of_week) for day in range(1, past)]
+    then = np.stack(known_then, axis=1) if known_then else np.empty((len(levels), 0, *weights.shape[1:]), np.float32)
+    covered = coverage(pasts, [each[:, 1:] for each in promised], then, plan)
     return Selection(blend[..., : min(plan.steps, per_day)], weights, mean.astype(np.float32), covered)
 
 
@@ -85,17 +90,15 @@ def _blend(sets: Mapping[str, Samples], now: Sequence[Floats32], weights: Floats
         for m in mine:
             margin += now[m] * weights[..., m, None]
         above = np.repeat(margin, per_day // margin.shape[-1], axis=-1)
-        if one.ahead_scale is not None:
-            above *= one.ahead_scale
         out += weights[..., mine].sum(axis=-1)[..., None] * one.ahead
         out += above
     return np.maximum(out, np.float32(0))
 
 
-def _weights(losses: Floats32, before: Floats32 | None, of_week: Mask) -> Floats32:
+def _weights(losses: Floats32, before: Floats32 | None, by_season: Mask) -> Floats32:
     """Weights [Q, S, M] from losses [Q, S, M, J], newest day first.
 
-    Rows [S] `of_week` have days unlike the last ones before them: only models that know of it have a say.
+    Rows [S] `by_season` have a day ahead that is unlike those before it: only models that know of it have a say.
     """
     known = np.isfinite(losses)
     some = known.sum(axis=(2, 3)) > 0
@@ -119,13 +122,13 @@ def _weights(losses: Floats32, before: Floats32 | None, of_week: Mask) -> Floats
     score = np.where((known.sum(axis=3) > 0) | ~some[..., None], score, -np.inf)
     seasonal = np.array([model.seasonal for model in MODELS])
     score = np.where(
-        of_week[:, None] & ~seasonal & (score[..., seasonal].max(axis=-1, keepdims=True) > -np.inf), -np.inf, score
+        by_season[:, None] & ~seasonal & (score[..., seasonal].max(axis=-1, keepdims=True) > -np.inf), -np.inf, score
     )
     score -= score.max(axis=-1, keepdims=True)
     weights = np.exp(score)
     weights /= weights.sum(axis=-1, keepdims=True)
     if before is not None and before.shape == weights.shape:
         usable = before.sum(axis=-1, keepdims=True) > 0.5
-        usable &= ~of_week[:, None]
+        usable &= ~by_season[:, None]
         weights = np.where(usable, HYSTERESIS * before + (1 - HYSTERESIS) * weights, weights)
     return weights.astype(np.float32)

@@ -25,11 +25,13 @@ SATURDAY = 2 * DAY  # unix seconds of the first midnight of one
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Seasons [S, T + H] of gapless values [S, T]; which rows [S] have more than a day's; from which column on [S] they
-    can be judged; and columns [S, T] that had no like before them, None where there are none."""
+    """Seasons [S, T + H] of gapless values [S, T]; which rows [S] have more than a day's, and which have been moved of
+    late; from which column on [S] they can be judged; and columns [S, T] that had no like before them, None where there
+    are none."""
 
     season: Floats32
     of_week: Mask
+    moved: Mask
     first: Ints
     unlike: Mask | None
 
@@ -64,7 +66,7 @@ def expected(filled: Floats32, first: Ints, step: int, half_life: float, end: in
         unlike = np.zeros(filled.shape, np.bool_)
         unlike[rows] = new[better]
     by, since = lately(filled, out, per_day)
-    return Expected(since_then(out, columns, by, since), of_week, seen, unlike)
+    return Expected(since_then(out, columns, by, since), of_week, by != 0, seen, unlike)
 
 
 def _off(filled: Floats32, season: Floats32, part: slice, known: Mask | None = None) -> Floats32:

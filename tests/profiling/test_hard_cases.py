@@ -151,8 +151,10 @@ def test_a_burst_is_no_new_level() -> None:
 
     last = now - now % 37 + 7
     made = build(history(bursts, last, 7))
-    node, _ = asked(made, 360, 0.5)
-    assert node < 0.9
+    between, _ = asked(made, 420, 0.5)
+    assert between < 0.9
+    again, _ = asked(made, 360, 0.5)
+    assert again > 1.2, "a burst that comes again"
 
 
 def test_a_single_sample_raises_no_forecast_and_two_do() -> None:

@@ -14,7 +14,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.report.cells import section
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.plot import plot
-from descheduler.report.profiles.words import against, level, ours, peaks, share, trust, unit_of, verdict
+from descheduler.report.profiles.words import against, level, ours, peaks, share, trust, unit_of, verdict, yesterday
 from descheduler_profiling.export import ProfilesDocument, SignalDocument, WorkloadProfile
 
 
@@ -50,7 +50,9 @@ def _head(doc: ProfileDocument) -> RenderableType:
     line.append(doc.workload, style="bold")
     line.append(f"  {doc.signal}, {doc.cluster or 'cluster'}, {fmt.instant(doc.origin)}", style="dim")
     trusted = Text(trust(doc), style="" if doc.known and doc.complete else "red")
-    return Group(line, trusted, Text(verdict(doc))) if doc.known else Group(line, trusted)
+    if not doc.known:
+        return Group(line, trusted)
+    return Group(line, trusted, *(Text(sentence) for sentence in (verdict(doc), yesterday(doc)) if sentence))
 
 
 def _in(unit: str) -> str:
