@@ -42,9 +42,13 @@ _NONE = "no workload had another number of replicas than now"
 
 def count_rows(values: Floats32, groups: NDArray[np.intp], count: int) -> Floats32:
     """How many rows [P, T] of each group have a value, [count, T]; NaN for none."""
-    made = np.zeros((count, values.shape[1]), np.int32)
-    np.add.at(made, groups, np.isfinite(values))
-    return np.where(made > 0, made, np.nan).astype(np.float32)
+    made = np.full((count, values.shape[1]), np.nan, np.float32)
+    if values.size:
+        order = np.argsort(groups, kind="stable")
+        starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+        there = np.add.reduceat(np.isfinite(values[order]).astype(np.int32), starts, axis=0)
+        made[groups[order][starts]] = np.where(there > 0, there, np.nan)
+    return made
 
 
 def count_past(client: HistoryClient, counts: Ring, owners: Owners, promql: str, columns: int) -> None:
