@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from itertools import repeat
 
@@ -97,6 +97,15 @@ def packed(curves: Floats32) -> tuple[Floats32, Floats16]:
     return scales * np.float32(1 + 2**-11), shapes
 
 
+def _bytes(of: object) -> int:
+    """Bytes of the arrays in a dataclass, and in those that it holds."""
+    if isinstance(of, np.ndarray):
+        return int(of.nbytes)
+    if not is_dataclass(of):
+        return 0
+    return sum(_bytes(getattr(of, each.name)) for each in fields(of))
+
+
 @dataclass(frozen=True)
 class SignalProfiles:
     """All profiles of one signal, columnar.
@@ -150,13 +159,7 @@ class SignalProfiles:
     @property
     def nbytes(self) -> int:
         """Bytes that are kept, names left out."""
-        seasons = self.fitted.seasons
-        kept = (
-            *(self.vectors, self.confidence, self.levels, self.shapes, self.scales, self.peaks, self.shares),
-            *(self.losses, self.coverage, seasons.forecast, seasons.gain, self.fitted.coefficients),
-            *(self.fitted.at, self.fitted.confidence, self.fitted.missed, self.fitted.lent),
-        )
-        return sum(each.nbytes for each in kept)
+        return _bytes(self)
 
     @cached_property
     def _rows(self) -> dict[WorkloadKey, int]:
