@@ -151,7 +151,7 @@ class SignalProfiles:
         seasons = self.fitted.seasons
         kept = (
             *(self.vectors, self.confidence, self.levels, self.shapes, self.scales, self.peaks, self.shares),
-            *(self.losses, self.coverage, seasons.forecast, seasons.gain, self.fitted.coefficients),
+            *(self.losses, self.coverage, seasons.forecast, seasons.gain, seasons.lags, self.fitted.coefficients),
             *(self.fitted.at, self.fitted.confidence, self.fitted.missed, self.fitted.lent),
         )
         return sum(each.nbytes for each in kept)

@@ -145,6 +145,7 @@ def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
         "coefficients": fitted.coefficients[source],
         "season": fitted.seasons.forecast[source],
         "gain": fitted.seasons.gain[source],
+        "lags": fitted.seasons.lags[source],
         "age": fitted.restated.later(new).age[source],
         "slope": fitted.restated.slope[source],
         "offset": fitted.restated.offset[source],
@@ -162,7 +163,7 @@ def _move(
     confidence, why = confidence_of(cleaned, plan.step, settings.min_history)
     restated = Restated(rows["age"], rows["slope"], rows["offset"])
     filled, _ = fill(restated.of(without_glitches(cleaned.values)))
-    seasons = Seasons(rows["season"], rows["gain"], plan.steps).later(filled, new)
+    seasons = Seasons(rows["season"], rows["gain"], rows["lags"], plan.steps).later(filled, new)
     now = latest(filled, seasons, plan.step)
     ahead = points(now, plan, rows["coefficients"])
     limit = np.minimum(roof(filled), np.float32(np.inf if settings.limit is None else settings.limit))

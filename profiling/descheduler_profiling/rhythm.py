@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from descheduler.model.arrays import Floats32, Ints
+from descheduler.model.arrays import Floats32, Ints, Mask
 
 LONGEST = 2.5  # days
 LAGS = 2
@@ -59,17 +59,18 @@ def repeated(values: Floats32, lags: Ints, ahead: int) -> Floats32:
     return out
 
 
-def in_rhythm(season: Floats32, values: Floats32, first: Ints, lags: Ints, rhythm: Floats32) -> Floats32:
-    """Seasonal forecasts [S, T + H] of gapless values [S, T], or the `rhythm` where a row has been nearer to what it
-    was so many columns before."""
+def in_rhythm(season: Floats32, values: Floats32, first: Ints, lags: Ints) -> Mask:
+    """Which rows [S] of gapless values [S, T] have been nearer to what they were so many columns before than to their
+    season [S, T + H]."""
     columns = values.shape[1]
-    per_day = season.shape[1] - columns
-    lately = np.arange(max(0, columns - TRIED * per_day), columns)
+    tried = TRIED * (season.shape[1] - columns)
+    lately = np.arange(max(0, columns - tried), columns)
     before = np.clip(lately[None, :] - lags.T[..., None], 0, columns - 1)
     repeats = np.mean([np.take_along_axis(values, at, axis=1) for at in before], axis=0)
     off, off_season = (np.abs(values[:, lately] - one).mean(axis=1) for one in (repeats, season[:, lately]))
-    known = columns - first >= lags.max(axis=1) + TRIED * per_day
-    return np.where((known & (off < BETTER * off_season))[:, None], rhythm, season)
+    known = columns - first >= lags.max(axis=1) + tried
+    out: Mask = known & (off < BETTER * off_season)
+    return out
 
 
 def _likeness(values: Floats32, first: Ints, shortest: int, last: int) -> Floats32:
