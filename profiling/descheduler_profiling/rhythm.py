@@ -64,12 +64,18 @@ def in_rhythm(season: Floats32, values: Floats32, first: Ints, lags: Ints) -> Ma
     season [S, T + H]."""
     columns = values.shape[1]
     tried = TRIED * (season.shape[1] - columns)
-    lately = np.arange(max(0, columns - tried), columns)
-    before = np.clip(lately[None, :] - lags.T[..., None], 0, columns - 1)
-    repeats = np.mean([np.take_along_axis(values, at, axis=1) for at in before], axis=0)
-    off, off_season = (np.abs(values[:, lately] - one).mean(axis=1) for one in (repeats, season[:, lately]))
-    known = columns - first >= lags.max(axis=1) + tried
-    out: Mask = known & (off < BETTER * off_season)
+    out = np.zeros(len(values), np.bool_)
+    rows = np.flatnonzero(columns - first >= lags.max(axis=1) + tried)
+    if not rows.size:
+        return out
+    lately = slice(columns - tried, columns)
+    repeats = np.zeros((len(rows), tried), np.float32)
+    for mean, row in zip(repeats, rows.tolist(), strict=True):
+        for lag in lags[row].tolist():
+            mean += values[row, columns - tried - lag : columns - lag]
+    repeats /= lags.shape[1]
+    now = values[rows, lately]
+    out[rows] = np.abs(now - repeats).mean(axis=1) < BETTER * np.abs(now - season[rows, lately]).mean(axis=1)
     return out
 
 
