@@ -17,14 +17,15 @@ name), and the keys ending in _report are over the other half alone.
   peak_overreservation
                       geometric mean, over 1 h and 24 h, of our mean excess over the peak / that of the best peer rule,
                       where every peer is multiplied by the one factor that gives it our coverage
-  series_per_second   profiles built on one core from 10 days of history, with the race of models and without
+  series_per_second   profiles built on one core from 10 days of history, with the race and without; `_update`:
+                      brought up to date when one more step is known
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from _common import Figure, parser, require, show, table
@@ -34,6 +35,7 @@ from numpy.typing import NDArray
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import peers
 from descheduler_profiling.build import build
+from descheduler_profiling.refresh import brought_up_to_date
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import ProfileSettings
 
@@ -191,6 +193,17 @@ def speed(values: Floats, settings: ProfileSettings) -> float:
     return len(few) / (time.process_time() - start)
 
 
+def update_speed(values: Floats) -> float:
+    """Series per second of this process's time whose profiles are brought up to date."""
+    few, rounds, settings = values[: min(len(values), 512)], 8, ProfileSettings()
+    made = build(history(few[:, :-rounds]), settings)
+    start = time.process_time()
+    for step in range(1, rounds + 1):
+        later = replace(history(few[:, step : step - rounds or None]), start=step * STEP)
+        made = brought_up_to_date(later, settings, made)
+    return len(few) * rounds / (time.process_time() - start)
+
+
 def measure(series: list[Series], candidates: bool) -> tuple[dict[str, Figure], dict[str, list[list[Figure]]]]:
     given = windows(series)
     values, after, owner = given.before, given.after, given.owner
@@ -224,6 +237,7 @@ def measure(series: list[Series], candidates: bool) -> tuple[dict[str, Figure], 
     figures |= more
     figures["series_per_second"] = speed(values, ProfileSettings())
     figures["series_per_second_no_selection"] = speed(values, ProfileSettings(select=False))
+    figures["series_per_second_update"] = update_speed(values)
     return figures, details
 
 

@@ -5,6 +5,7 @@ Nothing here writes to a cluster; acting begins where a plan document ends.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -124,8 +125,9 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
     specs = columns.pod_spec[first]
     requests = columns.spec_requests[specs, column] / unit if column >= 0 else np.zeros(len(specs))
     images = [spec.images[0] if spec.images else "" for spec in columns.specs]
+    limits = [dict(spec.bounds).get(signal, math.inf) / unit for spec in columns.specs]
     return {
-        (key := columns.workloads[at]): Likeness(request=request, kind=key.kind, image=images[spec])
+        (key := columns.workloads[at]): Likeness(request, key.kind, images[spec], limits[spec])
         for at, request, spec in zip(workloads.tolist(), requests.tolist(), specs.tolist(), strict=True)
     }
 

@@ -142,9 +142,7 @@ class Cluster:
         units = resolve(snapshot)
         asked = {one.slot: one for one in leaving}
         restarting = (
-            int(self._slot[pod])
-            for one in leaving
-            for pod in units.of(int(self._position[one.slot])).restarting(int(self._position[one.slot]))
+            int(self._slot[pod]) for one in leaving for pod in units.restarting(int(self._position[one.slot]))
         )
         going = [asked.get(slot, Departure(slot)) for slot in dict.fromkeys((*asked, *restarting))]
         going = [one for one in going if self._node[one.slot] >= 0]
@@ -152,7 +150,7 @@ class Cluster:
         landing = _Landing(self._rng, state, frozenset(steered), _directions(snapshot, going, self._position))
         pods = {one.slot: int(self._position[one.slot]) for one in going}
         sources = {one.slot: int(self._node[one.slot]) for one in going}
-        whole = {one.slot for one in going if len(units.of(pods[one.slot]).moving(pods[one.slot])) > 1}
+        whole = {one.slot for one in going if len(units.moving(pods[one.slot])) > 1}
         early = [
             one
             for one in going
@@ -195,7 +193,7 @@ class Cluster:
         for slot in order:
             pod = int(self._position[slot])
             alike = (id(snapshot.pods[pod].spec), snapshot.pods[pod].controller_uid)
-            together = [m for m in units.of(pod).moving(pod) if int(self._slot[m]) in self._waiting]
+            together = [m for m in units.moving(pod) if int(self._slot[m]) in self._waiting]
             if slot not in self._waiting or snapshot.pods[pod].gated or alike in tried:
                 continue
             targets = landing.all_of(together)

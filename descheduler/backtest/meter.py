@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import sparse
 
 from descheduler.backtest.cluster import Cluster
 from descheduler.backtest.world import Usage, World
 from descheduler.contract.loads import UNIT
-from descheduler.model.arrays import Floats, Floats32, Mask, Positions
+from descheduler.model.arrays import Floats, Floats32, Indices, Mask, Positions
 from descheduler_profiling.history.past import as_of
 from descheduler_profiling.history.rollup import reduce_rows
 from descheduler_profiling.series import History
@@ -141,32 +142,28 @@ class Meter:
         """By signal [N, H]: how loaded each node would be, step by step, if all pods stayed on `nodes` [P]."""
         out: dict[str, Floats32] = {}
         placed = np.flatnonzero((nodes >= 0) & self._live)
+        on = np.ones(len(placed)), (nodes[placed], np.arange(len(placed)))
         for signal, usage in self.world.usage.items():
-            first = usage.column(now) + 1
-            last = min(usage.values.shape[1], first + max(1, int(seconds // usage.step)))
             capacity = self._capacity[signal]
-            steps = [
-                (
-                    np.bincount(nodes[placed], self._use(usage, column)[placed], minlength=len(capacity))
-                    + self.outside(signal, column)
-                )
-                / capacity
-                for column in range(first, last)
-            ]
-            out[signal] = np.stack(steps, axis=1).astype(np.float32) if steps else np.zeros((len(capacity), 0), "f4")
+            of_node = sparse.csr_matrix(on, (len(capacity), len(placed)))
+            demand = np.asarray(of_node @ self._ahead(usage, placed, now, seconds), np.float64)
+            first = usage.column(now) + 1
+            outside = (self.outside(signal, column) for column in range(first, first + demand.shape[1]))
+            demand += np.stack(list(outside), axis=1)
+            out[signal] = (demand / capacity[:, None]).astype(np.float32)
         return out
 
     def demand(self, slots: Positions, now: float, seconds: float) -> dict[str, Floats32]:
         """By signal [K, H]: what the pods of some slots will ask for, step by step."""
-        out: dict[str, Floats32] = {}
-        for signal, usage in self.world.usage.items():
-            first = usage.column(now) + 1
-            last = first + max(1, int(seconds // usage.step))
-            rows = usage.row[slots]
-            known = np.nan_to_num(usage.values[rows, first:last], nan=0.0) * usage.weight[slots][:, None]
-            asked = self._requested[signal][slots][:, None]
-            out[signal] = np.where(rows[:, None] >= 0, known, asked).astype(np.float32)
-        return out
+        usage = self.world.usage.items()
+        return {signal: self._ahead(one, slots, now, seconds).astype(np.float32) for signal, one in usage}
+
+    def _ahead(self, usage: Usage, slots: Positions | Indices, now: float, seconds: float) -> Floats:
+        first = usage.column(now) + 1
+        last = first + max(1, int(seconds // usage.step))
+        rows = usage.row[slots]
+        known = np.nan_to_num(usage.values[rows, first:last], nan=0.0) * usage.weight[slots][:, None]
+        return np.where(rows[:, None] >= 0, known, self._requested[usage.signal][slots][:, None])
 
     def hot(self, load: Mapping[str, Floats32]) -> Mask:
         """[N, H] whether a node is hot by loads [N, H] of any resource."""

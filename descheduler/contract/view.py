@@ -65,8 +65,7 @@ class RebalanceView:
 
     def cost(self, pod: int) -> float:
         """Cost of moving the pod: everything that restarts with it counts."""
-        unit = self.units.of(pod)
-        return float(self.costs[list(unit.restarting(pod))].sum())
+        return float(self.costs[list(self.units.restarting(pod))].sum())
 
     def granted_for(self, strategy: str, subject: Subject) -> tuple[Proposal, ...]:
         """What this plan grants for a finding so far: what limits of one plan have to count."""
@@ -78,7 +77,7 @@ class RebalanceView:
 
     def moving(self, pod: int) -> tuple[int, ...]:
         """The pods that must move together with this one."""
-        return self.units.of(pod).moving(pod)
+        return self.units.moving(pod)
 
     def directs(self, pod: int) -> bool:
         """Whether the pod's replacement is directed: its controller is known, for by that one directions are given."""

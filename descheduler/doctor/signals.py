@@ -96,6 +96,9 @@ def signals(read: Read, snapshot: ClusterSnapshot, given: Given) -> Iterator[Che
         yield _covered(name, coverage_of(snapshot, read.profiles[name], _pools(given), of_gpus=_of_gpus(name)), given)
         if read.queries.get(name):
             yield ok(AREA, f"{name} query", "is read by the query below", [read.queries[name]])
+    for name in RESOURCE:
+        if name not in read.histories:
+            yield ok(AREA, name, _without(name, "nobody recorded it"))
 
 
 def _lacking(signal: Signal, text: str, details: Iterator[str], *, needed: bool) -> Check:

@@ -48,6 +48,16 @@ class Units:
         alone = (pod,)
         return Unit(found.key, alone, alone, consequence=effect.consequence, blocked=effect.blocked)
 
+    def moving(self, pod: int) -> tuple[int, ...]:
+        """The pods that are evicted when the pod is to move."""
+        at = int(self.unit_index[pod])
+        return self.gangs[at].moving(pod) if at >= 0 else (pod,)
+
+    def restarting(self, pod: int) -> tuple[int, ...]:
+        """The pods that restart when the pod is to move."""
+        at = int(self.unit_index[pod])
+        return self.gangs[at].restarting(pod) if at >= 0 else (pod,)
+
     def members(self, pod: int) -> tuple[int, ...]:
         """The pods of its unit, ascending."""
         at = int(self.unit_index[pod])

@@ -201,7 +201,7 @@ def restarting(view: RebalanceView, pods: Sequence[int]) -> tuple[int, ...]:
     """The pods, and all that restarts when they are evicted."""
     every: dict[int, None] = dict.fromkeys(pods)
     for pod in pods:
-        every.update(dict.fromkeys(view.units.of(pod).restarting(pod)))
+        every.update(dict.fromkeys(view.units.restarting(pod)))
     return tuple(every)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,19 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
+from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.clean import clean
 from descheduler_profiling.coldstart import borrowed
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import NAMES, columns_of, latest, seasons_of
+from descheduler_profiling.growth import Growth
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.levels import Restated
 from descheduler_profiling.peaks import PEAK_LEVELS, peaks
 from descheduler_profiling.points import vectors
-from descheduler_profiling.present import Present, in_the_present, roof
+from descheduler_profiling.present import Present, bounded, in_the_present, reachable, roof
 from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
 from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
+from descheduler_profiling.remarks import with_remarks
 from descheduler_profiling.rhythm import LAGS
 from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.selection import select
@@ -40,6 +43,7 @@ class Chunk:
     [S, Q, M] are earlier weights."""
 
     values: Floats32
+    bounds: Floats32  # [S]
     step: int
     end: int
     plan: Layout
@@ -120,6 +124,10 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
     rows = dict(made.rows)
     seasons = Seasons(rows.pop("season"), rows.pop("gain"), rows.pop("lags"), plan.steps)
     restated = Restated(rows.pop("age"), rows.pop("slope"), rows.pop("offset"))
+    growth = Growth(rows.pop("rise"), rows.pop("lasts"))
+    borrowers = np.zeros(len(fits.at), np.bool_)
+    coefficients = rows.pop("coefficients")
+    fitted = Fitted(fits.at, fits.own, fits.missed, borrowers, coefficients, seasons, restated, growth)
     profiles = SignalProfiles(
         signal=history.signal,
         unit=history.unit,
@@ -127,16 +135,8 @@ def assembled(history: History, made: Built, plan: Layout, settings: ProfileSett
         origin=history.end,
         step=history.step,
         layout=plan,
-        why=_with_remarks(history, made.why),
-        fitted=Fitted(
-            fits.at,
-            fits.own,
-            fits.missed,
-            np.zeros(len(fits.at), np.bool_),
-            rows.pop("coefficients"),
-            seasons,
-            restated,
-        ),
+        why=with_remarks(history, made.why, fitted, settings),
+        fitted=fitted,
         quantiles=settings.quantiles,
         pod_level=_plausible(history.pod_level, settings.absurd),
         complete=history.complete,
@@ -155,16 +155,6 @@ def _plausible(levels: Mapping[tuple[str, str], float], most: float) -> Mapping[
     if all(level <= most for level in levels.values()):
         return levels
     return {pod: level for pod, level in levels.items() if level <= most}
-
-
-def _with_remarks(history: History, why: tuple[str, ...]) -> tuple[str, ...]:
-    """What is said of each row, and of those that a limit stops or whose load is shared that it is so."""
-    divided, throttled = history.divided, history.strain.throttled
-    if not divided and not throttled:
-        return why
-    stopped = {key: f"throttled in {share:.0%} of periods: a lower bound" for key, share in throttled.items()}
-    of_rows = ((divided.get(key, ""), stopped.get(key, "")) for key in history.keys)
-    return tuple(", ".join(filter(None, (known, *more))) for known, more in zip(why, of_rows, strict=True))
 
 
 def _no_numbers(history: History, why: tuple[str, ...]) -> Iterator[str]:
@@ -195,16 +185,16 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
     """All columns but the confidence, of cleaned values [S, T] in units of the rows' sizes [S]."""
     settings, plan = chunk.settings, chunk.plan
     present = in_the_present(values, chunk.step, settings.half_life, chunk.end)
-    whole = present.restated.of(values)  # a peak may be as short as a glitch
+    whole = present.whole(values)  # a peak may be as short as a glitch
     values, made = present.values, present.features
     seasons = seasons_of(made, settings.half_life)
     now = latest(made.filled, seasons, chunk.step)
     added, coefficients = vectors(values, made, now, plan, max(1, DAY // chunk.step))
-    limit = _limit(settings) / sizes
-    highest_point = np.minimum(limit, roof(made.filled))[:, None]
-    added[:, : plan.points] = np.minimum(added[:, : plan.points], highest_point)
+    limit = reachable(chunk.bounds[start:stop] / sizes, whole, settings.most / sizes)
+    bounded(added[:, : plan.points], roof(made.filled), present.growth.ahead(plan.point_leads), limit)
     tops = np.stack([hottest(plan, added, q, HOUR) for q in PEAK_LEVELS])
-    peak = np.minimum(peaks(whole, tops, chunk.step), limit[:, None])
+    peak = peaks(whole, tops, chunk.step)
+    bounded(peak, None, present.growth.ahead(_peak_leads(plan)), limit)
     for index, seconds in enumerate((float(HOUR), float(DAY))):
         missed = np.maximum(peak[:, index] - highest(plan, added, 0.95, seconds), np.float32(0))
         added[:, plan.excess + index] = missed**2
@@ -219,6 +209,8 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
         "age": present.restated.age,
         "slope": present.restated.slope,
         "offset": present.restated.offset,
+        "rise": present.growth.rise,
+        "lasts": present.growth.lasts,
     }
     if settings.select:
         rows |= _raced(whole, present, plan, settings, _before(chunk, start, stop), limit, tops)
@@ -241,21 +233,32 @@ def _raced(
     hour = columns_of(HOUR, plan.step)
     raced = np.stack([selected.curves[levels.index(q), :, :hour].max(axis=1) for q in PEAK_LEVELS])
     curves = np.maximum.accumulate(selected.curves[_rising(settings)], axis=0)[_back(settings)]
-    scales, shapes = packed(
-        np.minimum(curves.transpose(1, 0, 2), np.minimum(limit, roof(present.features.filled))[:, None, None])
-    )
+    curves = curves.transpose(1, 0, 2)
+    roofs, ahead = roof(present.features.filled), present.growth.ahead(np.arange(1, plan.steps + 1))
+    for at in range(asked):
+        bounded(curves[:, at], roofs, ahead, limit)
+    scales, shapes = packed(curves)
+    peak = peaks(whole, np.minimum(raced, tops), plan.step)
+    bounded(peak, None, present.growth.ahead(_peak_leads(plan)), limit)
     return {
         "shapes": shapes,
         "scales": scales,
-        "peaks": np.minimum(peaks(whole, np.minimum(raced, tops), plan.step), limit[:, None]),
+        "peaks": peak,
         "shares": selected.weights[:asked].transpose(1, 0, 2),
         "losses": selected.losses[:asked].transpose(1, 0, 2),
         "coverage": selected.coverage[:asked].transpose(1, 0, 2),
     }
 
 
-def _limit(settings: ProfileSettings) -> np.float32:
-    return np.float32(np.inf if settings.limit is None else settings.limit)
+def _peak_leads(plan: Layout) -> Ints:
+    return np.array([columns_of(HOUR, plan.step), plan.steps])
+
+
+def bounds_of(keys: Sequence[WorkloadKey], settings: ProfileSettings) -> Floats32:
+    """What a replica of each workload [S] should not use more of; infinite where nobody says."""
+    likeness = settings.likeness
+    limits = (likeness[key].limit if key in likeness else np.inf for key in keys)
+    return np.fromiter(limits, np.float32, len(keys))
 
 
 def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:
@@ -298,6 +301,8 @@ def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> 
         "age": np.zeros(count, np.int64),
         "slope": np.ones(count, np.float32),
         "offset": np.zeros(count, np.float32),
+        "rise": np.zeros(count, np.float32),
+        "lasts": np.zeros(count, np.int64),
     }
 
 
@@ -323,4 +328,5 @@ def _chunks(
         if previous is not None and matching:
             rows = previous.rows(history.keys[start:stop])
             before = np.where((rows >= 0)[:, None, None], previous.shares[rows], np.float32(0))
-        yield Chunk(history.values[start:stop], history.step, history.end, plan, settings, before)
+        bounds = bounds_of(history.keys[start:stop], settings)
+        yield Chunk(history.values[start:stop], bounds, history.step, history.end, plan, settings, before)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from itertools import chain, islice
-from multiprocessing import get_context
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol, TypeVar
 
 from descheduler.model.errors import UsageError
+from descheduler_profiling.worker import Worker, WorkerLost
 
 MOST = 4  # processes that are started unless more are asked for: each takes some 100 MB
 FEW = 16  # chunks, with a few seconds of work
@@ -55,22 +56,37 @@ class InProcess:
 
 
 class Processes:
-    """Local worker processes, started afresh (`spawn`) so that threads and locks of the controller stay out."""
+    """Local worker processes, started afresh so that threads and locks of the controller stay out.
+
+    What a worker that is lost was to do is done here. Raises OSError where no process can be started.
+    """
 
     def __init__(self, workers: int) -> None:
         if workers < 1:
             raise UsageError(f"processes: {workers} workers; at least one is needed")
-        self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-        self._ahead = 2 * workers
+        self._workers = [Worker() for _ in range(workers)]
+        self._free: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._free.put(worker)
+        self._askers = ThreadPoolExecutor(workers, thread_name_prefix="worker")
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         waiting = []
         for task in tasks:
-            waiting.append(self._pool.submit(function, task))
-            if len(waiting) >= self._ahead:
+            waiting.append(self._askers.submit(self._ask, function, task))
+            if len(waiting) >= 2 * len(self._workers):
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
+
+    def _ask(self, function: Callable[[Task], Result], task: Task) -> Result:
+        worker = self._free.get()
+        try:
+            return worker.run(function, task)
+        except WorkerLost:
+            return function(task)
+        finally:
+            self._free.put(worker)
 
     def __enter__(self) -> Processes:
         return self
@@ -78,7 +94,10 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        if error is None:
+            self._askers.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.end(at_once=error is not None)
 
 
 class Local:
@@ -107,7 +126,7 @@ class Local:
 def _processes(workers: int) -> ChunkRunner:
     try:
         return Processes(workers)
-    except (OSError, ImportError, NotImplementedError):  # a sandbox without semaphores or shared memory
+    except OSError:  # a sandbox where that is not allowed
         return InProcess()
 
 

@@ -101,21 +101,20 @@ class Layout:
         """
         return self.points + sum(b.size for b in self.buckets)
 
+    def alike(self, other: Layout) -> bool:
+        """Whether vectors of the two can be added: they say the same of the same steps ahead, and have as many samples.
+
+        Samples of other past instants are as good, where what is added is not of one cause.
+        """
+        sizes, theirs = ([(b.first, b.last, b.size) for b in one.buckets] for one in (self, other))
+        return self.step == other.step and sizes == theirs and np.array_equal(self.point_leads, other.point_leads)
+
     def later(self, steps: int) -> Layout:
         """The layout for a history that has grown by so many steps, whose samples are of the same instants.
 
         So vectors that were fitted at other times still add up.
         """
         return replace(self, buckets=tuple(bucket.later(steps) for bucket in self.buckets))
-
-    def alike(self, other: Layout) -> bool:
-        """Whether vectors of the two can be added: the same steps ahead, sampled at the same past times."""
-        if self is other:
-            return True
-        mine, theirs = (
-            (one.point_leads, *(x for b in one.buckets for x in (b.ages, b.leads))) for one in (self, other)
-        )
-        return self.step == other.step and len(mine) == len(theirs) and all(map(np.array_equal, mine, theirs))
 
     def bucket_at(self, horizon_seconds: float) -> int:
         """Index of the bucket that holds a step so many seconds ahead (the last one for anything beyond)."""

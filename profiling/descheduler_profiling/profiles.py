@@ -14,6 +14,7 @@ from descheduler.model.arrays import Floats16, Floats32, Ints, Mask
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
+from descheduler_profiling.growth import Growth
 from descheduler_profiling.layout import Layout
 from descheduler_profiling.levels import Restated
 from descheduler_profiling.race import MODELS
@@ -62,7 +63,7 @@ class Fitted:
     `at` [S] is the end (unix seconds) of the history that each row was fitted to; `confidence` [S] is that of each
     row's own history, `missed` [S] how far forecasts were off since, in usual errors, `lent` [S] marks rows that have
     borrowed. `coefficients` [S, B, F] by bucket and feature.
-    `restated` is what was taken for the past of rows with a new level.
+    `restated` is what was taken for the past of rows with a new level, `growth` what goes on rising.
     """
 
     at: Ints
@@ -72,6 +73,7 @@ class Fitted:
     coefficients: Floats32
     seasons: Seasons
     restated: Restated
+    growth: Growth
 
 
 @dataclass(frozen=True, slots=True)

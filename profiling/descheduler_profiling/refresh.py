@@ -14,17 +14,18 @@ import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.build import Built, Fits, Rows, assembled, build, built, finite
+from descheduler_profiling.build import Built, Fits, Rows, assembled, bounds_of, build, built, finite
 from descheduler_profiling.calibration import calibrated
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
 from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import fill, latest
+from descheduler_profiling.growth import Growth
 from descheduler_profiling.history.defaults import REFIT
 from descheduler_profiling.layout import Layout, layout
 from descheduler_profiling.levels import Restated, stepped
 from descheduler_profiling.points import points
-from descheduler_profiling.present import roof, without_glitches
+from descheduler_profiling.present import bounded, reachable, roof, without_glitches
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.series import History
@@ -101,7 +102,7 @@ def refreshed(
         views = {name: whole[part] for name, whole in rows.items()}
         came = history.values[part, history.values.shape[1] - new :]
         missed[part] = misses(missed[part], views["vectors"], came, plan)
-        reasons, anew[part] = _move(views, history.values[part], plan, new, settings)
+        reasons, anew[part] = _move(views, history, part, plan, new, settings)
         why.extend(reasons)
     there = (source >= 0) & (rows["confidence"] > 0)
     since = np.where(there, fitted.at[source], history.end)  # of the others there is nothing to learn
@@ -149,25 +150,29 @@ def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
         "age": fitted.restated.later(new).age[source],
         "slope": fitted.restated.slope[source],
         "offset": fitted.restated.offset[source],
+        "rise": fitted.growth.rise[source],
+        "lasts": fitted.growth.later(new).lasts[source],
     }
 
 
 def _move(
-    rows: Rows, values: Floats32, plan: Layout, new: int, settings: ProfileSettings
+    rows: Rows, history: History, part: slice, plan: Layout, new: int, settings: ProfileSettings
 ) -> tuple[tuple[str, ...], Mask]:
-    """Bring some rows to the end of their values [S, T], of which the last `new` columns came since; in place.
+    """Bring some rows to the end of their part of the history, of which the last `new` columns came since; in place.
 
     Why each may not be believed; and rows [S] that have left what was expected of them, which only a fit explains.
     """
-    cleaned = clean(values, settings.absurd)
+    cleaned = clean(history.values[part], settings.absurd)
     confidence, why = confidence_of(cleaned, plan.step, settings.min_history)
     restated = Restated(rows["age"], rows["slope"], rows["offset"])
-    filled, _ = fill(restated.of(without_glitches(cleaned.values)))
+    growth = Growth(rows["rise"], rows["lasts"])
+    filled, _ = fill(restated.of(growth.taken_off(without_glitches(cleaned.values))))
     seasons = Seasons(rows["season"], rows["gain"], rows["lags"], plan.steps).later(filled, new)
     now = latest(filled, seasons, plan.step)
     ahead = points(now, plan, rows["coefficients"])
-    limit = np.minimum(roof(filled), np.float32(np.inf if settings.limit is None else settings.limit))
-    rows["vectors"][:, : plan.points] = np.minimum(ahead, limit[:, None])
+    limit = reachable(bounds_of(history.keys[part], settings), filled, settings.most)
+    bounded(ahead, roof(filled), growth.ahead(plan.point_leads), limit)
+    rows["vectors"][:, : plan.points] = ahead
     rows["season"][:], rows["levels"][:], rows["confidence"][:] = seasons.forecast, now.hour, confidence
     for name in ("vectors", "peaks", "scales"):
         rows[name][confidence == 0] = 0

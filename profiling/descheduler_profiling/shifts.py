@@ -80,10 +80,11 @@ def lately(filled: Floats32, season: Floats32, per_day: int) -> tuple[Ints, Ints
     usual = _usual_error(filled, season, per_day)
     least = EVIDENCE * (swing / 4) ** 2
     best = np.zeros(rows, np.float64)
+    errors = np.square(filled[:, columns - per_day :] - last)
     for seconds in WINDOWS:
         window = seconds * per_day // DAY
         now = filled[:, columns - window :]
-        error = np.square(now - season[:, columns - window : columns]).sum(axis=1)
+        error = errors[:, per_day - window :].sum(axis=1)
         some = np.flatnonzero((error > UNUSUAL * usual * window) & (error > least))
         if not some.size:
             continue

@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Floats32
 from descheduler_profiling.layout import Layout
 
-IN_UNITS = (
-    "levels",
-    "peaks",
-    "scales",
-    "losses",
-    "season",
-    "offset",
-)  # columns of a row that have the unit of its values
+IN_UNITS = ("levels", "peaks", "scales", "losses", "season", "offset", "rise")
+"""Columns of a row that have the unit of its values."""
 
 
 def sizes_of(values: Floats32) -> Floats32:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints
 
-PARTS = 2  # of a block: of each, one sample and the largest are in the thinned copy
+PARTS = 20  # of a block, shared among the days: of each, one sample and the largest are in the thinned copy
 SHARES: NDArray[np.float64] = np.concatenate(
     [np.linspace(0, 0.5, 10, False), np.linspace(0.5, 0.7, 4, False), np.linspace(0.7, 0.93, 10, False),
      np.linspace(0.93, 1, 6)]
@@ -68,8 +68,8 @@ def tally(values: Floats32, per_day: int, blocks: int) -> Tally:
 
 
 def _thinned(samples: Floats32) -> Floats32:
-    steps, _, rows, _ = samples.shape
-    bounds = np.linspace(0, steps, min(PARTS, steps) + 1).astype(int).tolist()
+    steps, days, rows, _ = samples.shape
+    bounds = np.linspace(0, steps, min(-(-PARTS // days), steps) + 1).astype(int).tolist()
     parts = [slice(first, last) for first, last in pairwise(bounds)]
     picked = (samples[(part.start + part.stop) // 2] for part in parts)
     out = np.stack([*picked, *(np.fmax.reduce(samples[part], axis=0) for part in parts)])

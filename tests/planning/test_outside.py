@@ -91,9 +91,10 @@ def test_a_node_with_too_little_history_of_it_is_not_known() -> None:
     assert level(loads) == pytest.approx(2.0, rel=0.05)
 
 
-def test_another_clock_cannot_be_added() -> None:
+def test_another_clock_cannot_be_added_and_a_shorter_history_can() -> None:
     made = cluster([machine("n1")], [pod("web-1", node="n1")])
-    assert loads_of(made, outside({"n1": 3.0}, days=3), web=2.0).outside.signal == ""
+    assert loads_of(made, replace(outside({"n1": 3.0}), step=600), web=2.0).outside.signal == ""
+    assert level(loads_of(made, outside({"n1": 3.0}, days=3), web=2.0)) == pytest.approx(5.0, rel=0.05)
 
 
 @pytest.mark.parametrize("bound", [0.0, 1.0, 2.5, 100.0])

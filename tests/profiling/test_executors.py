@@ -1,6 +1,8 @@
 """The same profiles wherever they are built."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from descheduler.model.errors import UsageError
 from descheduler_profiling import executors
 from descheduler_profiling.build import build
-from descheduler_profiling.executors import InProcess, Local, executor, granted_cores
+from descheduler_profiling.executors import InProcess, Local, Processes, executor, granted_cores
 from descheduler_profiling.settings import ProfileSettings
 from series_cases import history, noise
 
@@ -62,7 +64,44 @@ def test_a_few_chunks_and_a_single_core_need_no_processes(monkeypatch: pytest.Mo
 
 def test_where_no_processes_can_be_started_it_goes_on_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(_: int) -> None:
-        raise PermissionError("semaphores")
+        raise PermissionError("fork")
 
     monkeypatch.setattr(executors, "Processes", forbidden)
     assert list(Local(2).map(float, range(100))) == list(range(100))
+
+
+def test_what_a_lost_worker_was_to_do_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASKED_BY", str(os.getpid()))
+    with Processes(2) as runner:
+        assert list(runner.map(square_unless_a_worker, range(6))) == [n * n for n in range(6)]
+
+
+def test_what_a_function_raises_is_raised_and_what_it_prints_is_no_answer() -> None:
+    with Processes(1) as runner:
+        assert list(runner.map(talkative, [1])) == [1]
+        with pytest.raises(ZeroDivisionError):
+            list(runner.map(talkative, [0]))
+        assert list(runner.map(talkative, [2])) == [0]
+
+
+def test_a_script_without_a_guard_is_not_run_twice(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from descheduler_profiling.executors import Processes\n"
+        "print('begun', flush=True)\n"
+        "with Processes(2) as runner:\n"
+        "    print(list(runner.map(abs, range(-3, 0))))\n"
+    )
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.splitlines() == ["begun", "[3, 2, 1]"]
+
+
+def square_unless_a_worker(number: int) -> int:
+    if str(os.getpid()) != os.environ["ASKED_BY"]:
+        os._exit(9)
+    return number * number
+
+
+def talkative(number: int) -> int:
+    os.write(1, b"working")
+    return 1 // number

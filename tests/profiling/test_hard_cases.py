@@ -2,16 +2,19 @@
 workloads of the pattern (the sum of their vectors), and for one of them by the race of models."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
+from descheduler.model.format import span
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.refresh import refreshed
 from descheduler_profiling.series import History
-from descheduler_profiling.settings import ProfileSettings
+from descheduler_profiling.settings import Likeness, ProfileSettings
 from series_cases import DAY, STEP, key
 
 HOUR = 12
@@ -162,3 +165,51 @@ def test_a_single_sample_raises_no_forecast_and_two_do() -> None:
 
     assert asked(glitch(1), 15)[0] == pytest.approx(0.5, rel=0.15)
     assert asked(glitch(2), 15)[0] > 1.0
+
+
+def leak(at: NDArray[np.int64], since: int, rise: float = 0.01) -> NDArray[np.float64]:
+    """So much in each hour since a column."""
+    return 0.3 + rise * np.maximum(at - since, 0) / HOUR
+
+
+@pytest.mark.parametrize("hours", [8, 24, 120])
+def test_growth_goes_on_and_says_when_it_is_at_its_limit(hours: int) -> None:
+    now = column(8, 12)
+    rise = 0.6 / hours
+    given = calm(lambda at: leak(at, now - hours * HOUR, rise), now)
+    limit = 0.9 + rise * 6
+    like = {workload: Likeness(limit=limit) for workload in given.keys}
+    made = build(given, ProfileSettings(likeness=like))
+    for ahead in (1, 4):
+        says(made, 60 * ahead, 0.9 + rise * ahead, within=0.07)
+    assert made.forecast(np.arange(ALIKE), 0.99).max() <= limit * 1.001
+    assert made.vectors[:, : made.layout.points].max() <= limit * 1.001
+    assert "an hour for" in made.why[0]
+    assert f"at its limit of {limit:.3g} in {span(6 * 3600)[:1]}" in made.why[0].replace("in 5", "in 6")
+
+
+def calm(pattern: Pattern, now: int) -> History:
+    """A week of what hardly makes a noise, as memory does."""
+    at = np.arange(now - 7 * DAY, now)
+    values = pattern(at) * np.exp(np.random.default_rng(2).normal(0, 0.004, (ALIKE, len(at))))
+    whole = history(pattern, now, 7)
+    return replace(whole, values=values.astype(np.float32))
+
+
+def wandering(at: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(0.5 * np.exp(lfilter([0.01], [1.0, -0.98], np.random.default_rng(3).normal(0, 1, len(at)))))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        lambda at: np.full(len(at), 0.5),
+        lambda at: 0.3 + 0.4 * (1 - np.exp(-np.maximum(at - column(8, 0), 0) / (3 * HOUR))),  # a cache that is full
+        lambda at: 0.5 + 0.3 * np.sin(2 * np.pi * (at - column(0, 12)) / DAY),  # a morning
+        wandering,
+    ],
+)
+def test_what_only_looks_like_growth_is_not_extrapolated(pattern: Pattern) -> None:
+    made = build(calm(pattern, column(8, 15)))
+    assert not made.fitted.growth.lasts.any()
+    assert not any("grows" in why for why in made.why)

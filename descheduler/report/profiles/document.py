@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from descheduler.model.arrays import Floats32
+from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.explain import OURS, Backtest, ProfileExplanation
 
 FORMAT = "descheduler-profile-explanation"
@@ -82,7 +83,7 @@ class ProfileDocument(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def workload(self) -> str:
         """`namespace/Kind/name`."""
-        return f"{self.namespace}/{self.kind}/{self.name}"
+        return str(WorkloadKey(self.namespace, self.kind, self.name))
 
     @property
     def known(self) -> bool:

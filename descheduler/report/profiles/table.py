@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from descheduler.model import format as fmt
+from descheduler.model.workloads import WorkloadKey
 from descheduler.report.cells import section
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.plot import plot
@@ -126,7 +127,7 @@ def _listed(signal: SignalDocument, wide: bool) -> Table:
         remarks = Text(_remarks(one), style="dim")
         _row(
             table,
-            f"{one.namespace}/{one.kind}/{one.name}",
+            str(WorkloadKey(one.namespace, one.kind, one.name)),
             *usage,
             fmt.usage(one.peak_day, signal.unit),
             Text(f"{one.confidence:.2f}", style="" if one.confidence > 0 else "red"),

@@ -143,7 +143,7 @@ class _Search:
 
     def _cost(self, job: Job) -> float:
         units = self.view.units
-        restarting = {p for pod in job.leaving for p in units.of(pod).restarting(pod)}
+        restarting = {p for pod in job.leaving for p in units.restarting(pod)}
         return float(self.view.costs[sorted(restarting)].sum())
 
     def _left_alone(self, job: Job, outlook: Outlook) -> Blocked | None:

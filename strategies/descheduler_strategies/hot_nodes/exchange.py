@@ -100,20 +100,24 @@ class Exchange:
             given = columns.spec_requests[columns.pod_spec[others]]
             room = ((free[node] + given >= asked) | (asked == 0)).all(axis=1)
             beside = bool(((free[node] >= asked) | (asked == 0)).all())
-            for other in others[room & self._cool_without(state, node, others, pod)].tolist():
+            able = others[room]
+            for other in able[self._cool_without(state, node, able, pod)].tolist():
                 yield _Offer(other, node, view.cost(other), beside)
 
     def _may_leave(self, state: Scenario, pod: int, node: int) -> bool:
         view = self._view
-        return bool(view.movable[pod]) and state.node_of(pod) == node and view.moving(pod) == (pod,)
+        return bool(view.movable[pod]) and view.moving(pod) == (pod,) and state.node_of(pod) == node
 
     def _cool_without(self, state: Scenario, node: int, others: Positions, pod: int) -> Mask:
         """[K] whether the node stays cool with the pod, once one of the `others` [K] has left it."""
-        cool, at = np.ones(len(others), np.bool_), np.full(len(others), node, np.int32)
+        cool, at, seconds = np.ones(len(others), np.bool_), np.full(len(others), node, np.int32), self._meter.seconds
+        if not len(others):
+            return cool
         for resource, limit in self._meter.limits.items():
             loads = self._view.loads[resource]
-            comes = loads.of_pods(np.array([pod], np.int32), remade=True)
-            vectors = state.vectors(resource, at[:1]) + comes - loads.of_pods(others)
-            level = loads.hottest(vectors, at, self._args.promise, self._meter.seconds)
+            width = loads.width(seconds)
+            comes = loads.of_pods(np.array([pod], np.int32), remade=True, width=width)
+            vectors = state.vectors(resource, at[:1], width) + comes - loads.of_pods(others, width=width)
+            level = loads.hottest(vectors, at, self._args.promise, seconds)
             cool &= (level <= limit[node] - self._args.headroom) & ~loads.closed[node]
         return cool

@@ -154,6 +154,7 @@ class Thermometer:
             resource=resource,
             quantile=args.quantile,
             horizon_seconds=self.seconds,
+            numbers=(("used outside of pods, fraction of allocatable", outside),) if outside >= _WORTH_TELLING else (),
         )
         return Heat(node, resource, threshold, max(0.0, threshold - args.clearance), finding, length * step)
 

@@ -54,7 +54,7 @@ class IdleMover:
         """The pod's unit moves, and who shares its GPU with it, if all that would restart is idle."""
         view, users = self._view, self._users(pod)
         members = list(dict.fromkeys(member for user in users for member in view.moving(user)))
-        restarting = (p for user in users for p in view.units.of(user).restarting(user))
+        restarting = (p for user in users for p in view.units.restarting(user))
         busy = next((p for p in restarting if p not in self._idle), None)
         if busy is not None:
             why = "would restart with it" if busy not in users else "shares its GPU, which is free when all have left"
