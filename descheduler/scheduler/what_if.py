@@ -66,6 +66,11 @@ class WhatIf:
     def placement(self) -> Placement:
         return self._placement
 
+    @property
+    def nodes(self) -> int:
+        """How many there are."""
+        return len(self._placement.snapshot.nodes)
+
     def fork(self) -> WhatIf:
         """An independent copy. Arrays are shared until either side writes."""
         self._owned.clear()
