@@ -40,6 +40,7 @@ class _Shown:
 
     usage: Samples = ()
     confidence: Samples = ()
+    margins: Samples = ()
     left_out: int = 0
     recommended: tuple[int, int, int, int] = (0, 0, 0, 0)
     failures: int = 0
@@ -81,7 +82,8 @@ class Published(Collector):
             except DeschedulerError as error:
                 failures += 1
                 log.warning("recommendations not written", error=str(error))
-        self._shown = _Shown(usage, confidence, left_out, recommended, failures)
+        margins = tuple(((signal,), made.layout.widened) for signal, made in sorted(profiles.items()))
+        self._shown = _Shown(usage, confidence, margins, left_out, recommended, failures)
 
     def _recommend(self, advice: list[Advice], now: float) -> tuple[int, int, int, int]:
         writer = self._recommendations()
@@ -118,6 +120,14 @@ class Published(Collector):
             for values, value in samples:
                 family.add_metric(values, value)
             yield family
+        margins = GaugeMetricFamily(
+            "descheduler_profile_margins",
+            "Margins of forecasts as multiples of what fits say, by what became of earlier forecasts.",
+            labels=("signal",),
+        )
+        for values, value in shown.margins:
+            margins.add_metric(values, value)
+        yield margins
         states = GaugeMetricFamily("descheduler_recommendations", "Latest cycle's Recommendations.", labels=("result",))
         for result, count in zip(("written", "unchanged", "deleted", "refused"), shown.recommended, strict=True):
             states.add_metric((result,), float(count))

@@ -27,6 +27,7 @@ from descheduler_profiling.profiles import Fitted, SignalProfiles, packed
 from descheduler_profiling.quantiles import highest, hottest
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.remarks import with_remarks
+from descheduler_profiling.rhythm import LAGS
 from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.selection import select
 from descheduler_profiling.series import History
@@ -122,7 +123,7 @@ def built(
 def assembled(history: History, made: Built, plan: Layout, settings: ProfileSettings, fits: Fits) -> SignalProfiles:
     """Profiles of rows that were fitted so."""
     rows = dict(made.rows)
-    seasons = Seasons(rows.pop("season"), rows.pop("gain"), plan.steps)
+    seasons = Seasons(rows.pop("season"), rows.pop("gain"), rows.pop("lags"), plan.steps)
     restated = Restated(rows.pop("age"), rows.pop("slope"), rows.pop("offset"))
     growth = Growth(rows.pop("rise"), rows.pop("lasts"))
     borrowers = np.zeros(len(fits.at), np.bool_)
@@ -205,6 +206,7 @@ def _fitted(chunk: Chunk, start: int, stop: int, values: Floats32, sizes: Floats
         "coefficients": coefficients,
         "season": seasons.forecast,
         "gain": seasons.gain,
+        "lags": seasons.lags,
         "age": present.restated.age,
         "slope": present.restated.slope,
         "offset": present.restated.offset,
@@ -288,6 +290,7 @@ def _room(count: int, columns: int, plan: Layout, settings: ProfileSettings) -> 
         "coefficients": np.zeros((count, len(plan.buckets), len(NAMES)), np.float32),
         "season": np.zeros((count, plan.steps + kept(plan.step, columns)), np.float32),
         "gain": np.zeros(count, np.float32),
+        "lags": np.zeros((count, LAGS), np.int64),
         "age": np.zeros(count, np.int64),
         "slope": np.ones(count, np.float32),
         "offset": np.zeros(count, np.float32),

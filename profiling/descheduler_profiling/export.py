@@ -29,7 +29,8 @@ Numbers = list[list[float]]
 class WorkloadProfile(msgspec.Struct, frozen=True, rename="camel"):
     """One workload and signal, per replica. `usage` [Q, B] and the peaks are None where there is no profile: see `why`.
 
-    The peaks are the largest usage of the next hour and of the next day, at the quantile 0.95.
+    The peaks are the largest usage of the next hour and of the next day, at the quantile 0.95. `covered` [Q, B] is the
+    share of what came on past days that was at or under what was forecast for it a day ahead; None where no day was.
     """
 
     namespace: str
@@ -41,6 +42,7 @@ class WorkloadProfile(msgspec.Struct, frozen=True, rename="camel"):
     usage: Numbers | None = None
     peak_hour: float | None = None
     peak_day: float | None = None
+    covered: Numbers | None = None
 
 
 class SignalDocument(msgspec.Struct, frozen=True, rename="camel"):
@@ -91,6 +93,7 @@ class Row:
     confidence: float
     model: str
     why: str
+    covered: float | None = None
 
 
 def document(profiles: Iterable[SignalProfiles], *, created: float, cluster: str = "") -> ProfilesDocument:
@@ -128,6 +131,9 @@ def _workload(profiles: SignalProfiles, row: int) -> WorkloadProfile:
         usage=[[_number(value) for value in line] for line in made.table],
         peak_hour=_number(made.peaks[0]),
         peak_day=_number(made.peaks[1]),
+        covered=[[_number(value) for value in line] for line in made.coverage]
+        if np.isfinite(made.coverage).all()
+        else None,
     )
 
 
@@ -168,6 +174,7 @@ def rows(doc: ProfilesDocument) -> Iterator[Row]:
                         confidence=one.confidence,
                         model=one.models[i] if one.models else "",
                         why=one.why,
+                        covered=one.covered[i][j] if one.covered else None,
                     )
 
 

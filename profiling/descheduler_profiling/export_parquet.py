@@ -36,6 +36,7 @@ def write_parquet(doc: ProfilesDocument, path: Path) -> None:
         "peak_hour": number,
         "peak_day": number,
         "confidence": number,
+        "covered": number,
     }
     schema = arrow.schema([(name, types.get(name, words)) for name in Row.__slots__])
     made = list(rows(doc))
@@ -73,6 +74,7 @@ def _folded(signal: SignalDocument, made: list[Row]) -> SignalDocument:
         part = mine[start : start + size]
         first = part[0]
         usage = [row.usage for row in part if row.usage is not None]
+        covered = [row.covered for row in part if row.covered is not None]
         out.append(
             WorkloadProfile(
                 namespace=first.namespace,
@@ -84,6 +86,7 @@ def _folded(signal: SignalDocument, made: list[Row]) -> SignalDocument:
                 usage=[usage[i : i + across] for i in range(0, size, across)] if usage else None,
                 peak_hour=first.peak_hour,
                 peak_day=first.peak_day,
+                covered=[covered[i : i + across] for i in range(0, size, across)] if covered else None,
             )
         )
     return msgspec.structs.replace(signal, workloads=out)

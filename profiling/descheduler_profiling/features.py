@@ -40,6 +40,7 @@ class Features:
     envelope: Floats32  # [S, T] the largest of each column and its neighbours
     lags: Ints  # [S, 2] after so many columns a row does again what it did (rhythm.py)
     rhythm: Floats32  # [S, T + H] the largest of the envelope so many columns before
+    own: Mask  # [S] whether that is the season
     of_week: Mask  # [S] whether the season is one of the week
     moved: Mask  # [S] whether it comes earlier or later than it did
     unlike: Mask | None  # [S, T] what had no like before it, so that nobody could expect it
@@ -115,7 +116,8 @@ def features(values: Floats32, step: int, half_life: float, end: int) -> Feature
     found = expected(filled, first, step, half_life / DAY, end)
     lags, envelope = rhythms(filled, first, per_day), spread(filled)
     rhythm = repeated(envelope, lags, per_day)
-    exact = np.where(found.of_week[:, None], found.season, in_rhythm(found.season, filled, first, lags, rhythm))
+    own = in_rhythm(found.season, filled, first, lags) & ~found.of_week
+    exact = np.where(own[:, None], rhythm, found.season)
     season = centred(exact, smoothing(per_day))
     sums = running(filled), running(season[:, : values.shape[1]])
     return Features(
@@ -128,6 +130,7 @@ def features(values: Floats32, step: int, half_life: float, end: int) -> Feature
         envelope,
         lags,
         rhythm,
+        own,
         found.of_week,
         found.moved,
         found.unlike,
@@ -136,7 +139,8 @@ def features(values: Floats32, step: int, half_life: float, end: int) -> Feature
 
 def seasons_of(made: Features, half_life: float) -> Seasons:
     """The seasonal forecasts that stand at the end of a history; `half_life` in seconds."""
-    return around_the_end(made.exact, made.first, made.of_week, made.step, half_life / DAY)
+    lags = np.where(made.own[:, None], made.lags, 0)
+    return around_the_end(made.exact, made.first, made.of_week, lags, made.step, half_life / DAY)
 
 
 def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:

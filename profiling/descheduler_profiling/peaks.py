@@ -23,12 +23,12 @@ HOUR_LEVELS = {
 }
 HOUR_ABOVE = {"p95": 0.31, "largest of six hours": 0.20}  # of their height above the mean
 DAY_LEVELS = {"median of days": 0.53, "mean of days": 0.50}
-DAY_ABOVE = {"median of days": 0.251, "last day": 0.66}  # of their height above the mean
-DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
+DAY_ABOVE = {"median of days": 0.28, "last day": 0.73}  # of their height above the mean
+DAY_DEVIATION = 0.76  # of the standard deviation of daily peaks
 DAY_SPREAD = 0.3  # of the standard deviation of all that was measured
 DAYS = 7
 CEILING = 1.3  # times the largest ever, and
-APART = 6.0  # times how far the largest days are apart: what may be believed of the next one
+APART = 20.0  # times how far the largest days are apart: what may be believed of the next one
 PEAK_LEVELS = (0.95, 0.99)  # quantiles that the next hour's peak is made of
 
 

@@ -146,6 +146,7 @@ def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
         "coefficients": fitted.coefficients[source],
         "season": fitted.seasons.forecast[source],
         "gain": fitted.seasons.gain[source],
+        "lags": fitted.seasons.lags[source],
         "age": fitted.restated.later(new).age[source],
         "slope": fitted.restated.slope[source],
         "offset": fitted.restated.offset[source],
@@ -166,7 +167,7 @@ def _move(
     restated = Restated(rows["age"], rows["slope"], rows["offset"])
     growth = Growth(rows["rise"], rows["lasts"])
     filled, _ = fill(restated.of(growth.taken_off(without_glitches(cleaned.values))))
-    seasons = Seasons(rows["season"], rows["gain"], plan.steps).later(filled, new)
+    seasons = Seasons(rows["season"], rows["gain"], rows["lags"], plan.steps).later(filled, new)
     now = latest(filled, seasons, plan.step)
     ahead = points(now, plan, rows["coefficients"])
     limit = reachable(bounds_of(history.keys[part], settings), filled, settings.most)

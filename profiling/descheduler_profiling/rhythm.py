@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from descheduler.model.arrays import Floats32, Ints
+from descheduler.model.arrays import Floats32, Ints, Mask
 
 LONGEST = 2.5  # days
 LAGS = 2
+AT_ONCE = 16  # rows whose transforms fit the cache together
 TRIED = 3  # days
 BETTER = 0.7  # of the error that the season made
 
@@ -26,9 +27,14 @@ def rhythms(values: Floats32, first: Ints, per_day: int) -> Ints:
     rows, columns = values.shape
     last = min(round(LONGEST * per_day), columns // 2)
     found = np.full((rows, LAGS), per_day, np.int64)
-    if last < per_day + LAGS:
+    if last < per_day + LAGS or not rows:
         return found
-    likeness = _likeness(values, first, per_day, last)
+    likeness = np.concatenate(
+        [
+            _likeness(values[at : at + AT_ONCE], first[at : at + AT_ONCE], per_day, last)
+            for at in range(0, rows, AT_ONCE)
+        ]
+    )
     near = max(1, per_day // 72)
     every = np.arange(likeness.shape[1])
     for index in range(LAGS):
@@ -59,17 +65,24 @@ def repeated(values: Floats32, lags: Ints, ahead: int) -> Floats32:
     return out
 
 
-def in_rhythm(season: Floats32, values: Floats32, first: Ints, lags: Ints, rhythm: Floats32) -> Floats32:
-    """Seasonal forecasts [S, T + H] of gapless values [S, T], or the `rhythm` where a row has been nearer to what it
-    was so many columns before."""
+def in_rhythm(season: Floats32, values: Floats32, first: Ints, lags: Ints) -> Mask:
+    """Which rows [S] of gapless values [S, T] have been nearer to what they were so many columns before than to their
+    season [S, T + H]."""
     columns = values.shape[1]
-    per_day = season.shape[1] - columns
-    lately = np.arange(max(0, columns - TRIED * per_day), columns)
-    before = np.clip(lately[None, :] - lags.T[..., None], 0, columns - 1)
-    repeats = np.mean([np.take_along_axis(values, at, axis=1) for at in before], axis=0)
-    off, off_season = (np.abs(values[:, lately] - one).mean(axis=1) for one in (repeats, season[:, lately]))
-    known = columns - first >= lags.max(axis=1) + TRIED * per_day
-    return np.where((known & (off < BETTER * off_season))[:, None], rhythm, season)
+    tried = TRIED * (season.shape[1] - columns)
+    out = np.zeros(len(values), np.bool_)
+    rows = np.flatnonzero(columns - first >= lags.max(axis=1) + tried)
+    if not rows.size:
+        return out
+    lately = slice(columns - tried, columns)
+    repeats = np.zeros((len(rows), tried), np.float32)
+    for mean, row in zip(repeats, rows.tolist(), strict=True):
+        for lag in lags[row].tolist():
+            mean += values[row, columns - tried - lag : columns - lag]
+    repeats /= lags.shape[1]
+    now = values[rows, lately]
+    out[rows] = np.abs(now - repeats).mean(axis=1) < BETTER * np.abs(now - season[rows, lately]).mean(axis=1)
+    return out
 
 
 def _likeness(values: Floats32, first: Ints, shortest: int, last: int) -> Floats32:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler_profiling.rhythm import repeated, spread
 from descheduler_profiling.settings import DAY, HOUR
 from descheduler_profiling.shifts import moved, of_periods
 
@@ -23,11 +24,12 @@ class Seasons:
     """Seasonal forecasts around the end of a history: E columns up to it, and the H of the day after.
 
     `forecast` [S, E + H], to the minute; `gain` [S] is what a new day weighs. E is an hour and what smoothing takes, or
-    the whole history where that is less.
+    the whole history where that is less. `lags` [S, 2] are those of rows that go by their own rhythm, 0 for the others.
     """
 
     forecast: Floats32
     gain: Floats32
+    lags: Ints
     per_day: int  # H
 
     @property
@@ -42,6 +44,9 @@ class Seasons:
         out[:, :width] = self.forecast
         was = out[:, self.past : self.past + new]
         out[:, width:] = was + self.gain[:, None] * (filled[:, filled.shape[1] - new :] - was)
+        own = np.flatnonzero(self.lags[:, 0])
+        if own.size and new:
+            out[own, width:] = repeated(spread(filled[own]), self.lags[own], self.per_day)[:, -new:]
         return replace(self, forecast=out[:, new:])
 
 
@@ -55,15 +60,16 @@ def kept(step: int, columns: int) -> int:
     return min(max(1, HOUR // step) + smoothing(max(1, DAY // step)) // 2, columns)
 
 
-def around_the_end(forecast: Floats32, first: Ints, of_week: Mask, step: int, half_life: float) -> Seasons:
-    """What to keep of seasonal forecasts [S, T + H]; `first` [S] as in Features, `half_life` in days.
+def around_the_end(forecast: Floats32, first: Ints, of_week: Mask, lags: Ints, step: int, half_life: float) -> Seasons:
+    """What to keep of seasonal forecasts [S, T + H]; `first` [S] as in Features, `lags` as in Seasons, `half_life` in
+    days.
 
     A day says nothing of the next where a week is known.
     """
     per_day = max(1, DAY // step)
     columns = forecast.shape[1] - per_day
     gain = np.where(of_week, np.float32(0), gain_of((columns - first) / per_day, half_life))
-    return Seasons(forecast[:, columns - kept(step, columns) :].copy(), gain, per_day)
+    return Seasons(forecast[:, columns - kept(step, columns) :].copy(), gain, lags, per_day)
 
 
 def gain_of(days: NDArray[np.float64], half_life_days: float) -> Floats32:

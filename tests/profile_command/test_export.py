@@ -44,6 +44,8 @@ def test_the_document_says_what_the_profiles_say(doc: export.ProfilesDocument, p
     reported = profiles[0].profile(profiles[0].row(WEB))
     np.testing.assert_allclose(np.array(web.usage), reported.table, rtol=1e-6)
     assert web.models == list(reported.chosen)
+    np.testing.assert_allclose(np.array(web.covered), reported.coverage, rtol=1e-6)
+    assert 0.85 <= np.array(web.covered)[1].mean() <= 1
     assert (memory.complete, memory.problems) == (False, ["2 of 7 days are missing"])
 
 
@@ -51,6 +53,14 @@ def test_a_workload_without_a_profile_has_no_numbers(doc: export.ProfilesDocumen
     gone = doc.signals[0].workloads[0]
     assert (gone.confidence, gone.usage, gone.peak_hour, gone.peak_day, gone.models) == (0.0, None, None, None, [])
     assert gone.why
+    assert gone.covered is None
+
+
+def test_what_has_no_day_behind_it_has_covered_nothing_yet() -> None:
+    young = export.document([build(history("cpu", {DB: 1.0}, days=1))], created=1_760_000_000.0)
+    one = young.signals[0].workloads[0]
+    assert one.confidence > 0
+    assert one.covered is None
 
 
 def test_usage_of_many_is_that_of_each(profiles: list[SignalProfiles]) -> None:

@@ -1,12 +1,15 @@
 """The rhythm of a workload that is no day: found, forecast, summed; and not found where there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from descheduler_profiling.build import build
+from descheduler_profiling.refresh import refreshed
 from descheduler_profiling.rhythm import repeated, rhythms
 from descheduler_profiling.settings import ProfileSettings
-from series_cases import DAY, daily, history, noise
+from series_cases import DAY, STEP, daily, history, noise
 
 KNOWN = 7 * DAY
 
@@ -34,6 +37,18 @@ def test_sums_know_it_too() -> None:
     came = values[:, KNOWN:].sum(axis=0)
     assert (came <= together)[:72].mean() > 0.9
     assert np.corrcoef(came[:72], together[:72])[0, 1] > 0.5
+
+
+def test_it_goes_on_while_a_history_grows() -> None:
+    """What comes at the far end of the day ahead is known by the rhythm, not by the time of the day."""
+    values = every(64, 9)
+    settings = ProfileSettings(select=False)
+    made = build(history(values[:, :KNOWN]), settings)
+    later = replace(history(values[:, 11 : KNOWN + 11]), start=history(values).start + 11 * STEP)
+    moved, anew = (one.fitted.seasons for one in (refreshed(made, later, settings), build(later, settings)))
+    assert (moved.lags == anew.lags).all()
+    assert (moved.lags > 0).all()
+    assert moved.forecast[:, -11:] == pytest.approx(anew.forecast[:, -11:], abs=1e-4)
 
 
 def test_a_day_stays_a_day() -> None:

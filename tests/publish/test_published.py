@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,18 @@ def test_patterns_name_many_and_the_limit_says_how_many_were_left_out(
     found = scraped(registry)
     assert {k[3] for k in found if k[0] == "descheduler_profile_confidence"} == {"db", "api"}
     assert found["descheduler_profile_left_out",] == 2
+
+
+def test_how_wide_margins_are_is_told_of_every_signal(
+    profiles: dict[str, SignalProfiles], snapshot: ClusterSnapshot
+) -> None:
+    cpu = profiles["cpu"]
+    wider = {**profiles, "cpu": replace(cpu, layout=replace(cpu.layout, widened=1.25))}
+    given, registry = published()
+    given.update(policy("{}"), snapshot, wider, NOW)
+    found = scraped(registry)
+    told = {key[1]: value for key, value in found.items() if key[0] == "descheduler_profile_margins"}
+    assert told == {signal: 1.25 if signal == "cpu" else 1.0 for signal in profiles}
 
 
 def test_a_workload_that_is_gone_is_no_longer_shown(snapshot: ClusterSnapshot) -> None:

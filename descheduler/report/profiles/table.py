@@ -14,7 +14,18 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.report.cells import section
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.plot import plot
-from descheduler.report.profiles.words import against, level, ours, peaks, share, trust, unit_of, verdict, yesterday
+from descheduler.report.profiles.words import (
+    against,
+    level,
+    nearest,
+    ours,
+    peaks,
+    share,
+    trust,
+    unit_of,
+    verdict,
+    yesterday,
+)
 from descheduler_profiling.export import ProfilesDocument, SignalDocument, WorkloadProfile
 
 
@@ -119,7 +130,7 @@ def _listed(signal: SignalDocument, wide: bool) -> Table:
     names = [fmt.horizon(h) for h in signal.horizons]
     shown = range(len(names)) if wide else sorted({min(1, len(names) - 1), len(names) - 1})
     right = [f"{level(q)} {names[b]}" for b in shown for q in signal.quantiles]
-    right += ["peak 24h", "confidence"]
+    right += ["peak 24h", f"{level(signal.quantiles[nearest(signal.quantiles)])} covered", "confidence"]
     table = _table(["workload"], right, fold=False)
     table.add_column(Text("model, remarks"), overflow="fold" if wide else "ellipsis", no_wrap=not wide)
     for one in signal.workloads:
@@ -130,6 +141,7 @@ def _listed(signal: SignalDocument, wide: bool) -> Table:
             str(WorkloadKey(one.namespace, one.kind, one.name)),
             *usage,
             fmt.usage(one.peak_day, signal.unit),
+            share(_at(one.covered, nearest(signal.quantiles), len(names) - 1)),
             Text(f"{one.confidence:.2f}", style="" if one.confidence > 0 else "red"),
             remarks,
         )

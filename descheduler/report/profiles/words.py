@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from descheduler.model.format import UNKNOWN, usage
 from descheduler.report.profiles.document import ProfileDocument, Rule
 
@@ -48,9 +50,14 @@ def peaks(doc: ProfileDocument) -> str:
     return f"The largest usage stays below {hour} in the next hour and {day} in the next day, with probability 0.95."
 
 
-def high(doc: ProfileDocument) -> int:
+def nearest(quantiles: Sequence[float]) -> int:
     """Which of the quantiles is meant where one stands for the high ones: the nearest to 0.95."""
-    return min(range(len(doc.quantiles)), key=lambda i: abs(doc.quantiles[i] - 0.95))
+    return min(range(len(quantiles)), key=lambda i: abs(quantiles[i] - 0.95))
+
+
+def high(doc: ProfileDocument) -> int:
+    """The same of a document."""
+    return nearest(doc.quantiles)
 
 
 def yesterday(doc: ProfileDocument) -> str:
