@@ -79,10 +79,10 @@ def pod(
 
 
 def snapshot(
-    nodes: Iterable[Json], pods: Iterable[Json], more: Mapping[str, Iterable[Json]] | None = None
+    nodes: Iterable[Json], pods: Iterable[Json], more: Mapping[str, Iterable[Json]] | None = None, now: float = NOW
 ) -> ClusterSnapshot:
-    """The cluster, converted as a recording is; `more` are further kinds by their keys. Reservations are served, and
-    each pod has the ReplicaSet that it names."""
+    """The cluster at a time, converted as a recording is; `more` are further kinds by their keys. Reservations are
+    served, and each pod has the ReplicaSet that it names."""
     pods = list(pods)
     kinds = {
         "nodes": nodes,
@@ -93,7 +93,7 @@ def snapshot(
         directing.BINDING: [BINDING],
         **(more or {}),
     }
-    return cluster_objects(kinds, taken_at=NOW, cluster="trace").snapshot()
+    return cluster_objects(kinds, taken_at=now, cluster="trace").snapshot()
 
 
 def _controller(pod: Json) -> Json:

@@ -1,18 +1,18 @@
 """Profiles of a whole fleet: seconds and memory for so many series of 5-minute history.
 
-`--workers inline | processes:N | dask:N` says where chunks are profiled; `peak_mib` is the largest sum of resident
-memory of this process and its children, sampled ten times a second, the history itself included; `cpu_seconds` is what
-they spent together, which other work on the machine does not stretch as it does `seconds`.
+`--workers local | inline | processes:N | dask:N` says where chunks are profiled (local: on all cores); `peak_mib` is
+the largest sum of resident memory of this process and its children, sampled ten times a second, the history itself
+included; `cpu_seconds` is what they spent together, which other work on the machine does not stretch as `seconds`.
 """
 
 from __future__ import annotations
 
 import resource
-import threading
 import time
 
 import numpy as np
 from _common import Figure, parser, show
+from _memory import Memory
 from numpy.typing import NDArray
 
 from descheduler.model.workloads import WorkloadKey
@@ -45,37 +45,6 @@ def history(series: int, days: int, seed: int) -> History:
     return History("cpu", "cores", keys, 1_700_000_100, STEP, values, np.ones(series, np.float32))
 
 
-class Memory:
-    """Samples the resident memory of this process and its children."""
-
-    def __init__(self) -> None:
-        import psutil
-
-        self.peak = 0
-        self._me = psutil.Process()
-        self._lost = psutil.Error
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Memory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.1):
-            total = self._me.memory_info().rss
-            for child in self._me.children(recursive=True):
-                try:
-                    total += child.memory_info().rss
-                except self._lost:
-                    continue
-            self.peak = max(self.peak, total)
-
-
 def measure(made: History, workers: str) -> dict[str, Figure]:
     with Memory() as memory:
         before = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -94,9 +63,9 @@ def measure(made: History, workers: str) -> dict[str, Figure]:
         "cpu_seconds": cpu - before,
         "start_seconds": ready - start,
         "series_per_second": len(made.keys) / seconds,
-        "peak_mib": memory.peak / (1 << 20),
+        "peak_mib": memory.peak_mib,
         "history_mib": made.values.nbytes / (1 << 20),
-        "profiles_mib": (profiles.vectors.nbytes + profiles.shapes.nbytes) / (1 << 20),
+        "profiles_mib": profiles.nbytes / (1 << 20),
         "checksum": float(digest.sum()),
     }
 
@@ -105,7 +74,7 @@ def main() -> None:
     args = parser(__doc__ or "")
     args.add_argument("--series", type=int, default=100_000)
     args.add_argument("--days", type=int, default=7)
-    args.add_argument("--workers", default="processes:2", help="inline, processes:N, dask:N (default: %(default)s)")
+    args.add_argument("--workers", default="local", help="local, inline, processes:N, dask:N (default: %(default)s)")
     args.add_argument("--seed", type=int, default=1)
     given = args.parse_args()
     figures = measure(history(given.series, given.days, given.seed), given.workers)

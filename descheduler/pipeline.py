@@ -5,6 +5,7 @@ Nothing here writes to a cluster; acting begins where a plan document ends.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -18,13 +19,16 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
+from descheduler.observe.sharing import with_shares
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
 from descheduler.planning.trials import Trial
 from descheduler.policy import Policy
+from descheduler_profiling.executors import ChunkRunner, Local
 from descheduler_profiling.history.defaults import CEILING, REFIT
+from descheduler_profiling.history.outside_queries import RESOURCE
 from descheduler_profiling.history.plausible import JITTER
 from descheduler_profiling.history.pods_here import machines
 from descheduler_profiling.profiles import SignalProfiles
@@ -84,38 +88,46 @@ def profile(
     *,
     refit: float = REFIT,
     race: bool = False,
+    runner: ChunkRunner | None = None,
 ) -> dict[str, SignalProfiles]:
-    """Profiles of every signal.
+    """Profiles of every signal; `runner` is where they are fitted, by default on all cores that are granted.
 
-    `previous` ones are brought up to date while their fit is younger than `refit` seconds, which is many times faster
-    than to fit anew. `race` lets models race for the forecasts of single workloads: plans do without, people look at
-    them, and what is published is made of them.
+    `previous` ones are brought up to date, which is many times faster than to fit anew; each is fitted again when its
+    fit is about `refit` seconds old. `race` lets models race for the forecasts of single workloads: plans do without,
+    people look at them, and what is published is made of them.
     """
+    runner = runner or Local()
     return {
         signal: brought_up_to_date(
-            history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit
+            history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit, runner
         )
-        for signal, history in sorted(observed.histories.items())
+        for signal, history in sorted(with_shares(observed.histories, observed.snapshot).items())
     }
 
 
 def profile_settings(snapshot: ClusterSnapshot, signal: str, *, race: bool = True) -> ProfileSettings:
     """How the profiles of a signal are built."""
-    largest = machines(snapshot.nodes, signal).max(initial=0.0) * JITTER
+    largest = machines(snapshot.nodes, RESOURCE.get(signal, signal)).max(initial=0.0) * JITTER
     absurd = min(largest or CEILING, CEILING)  # of what was kept or recorded before anybody looked at it so
     return ProfileSettings(limit=LIMIT.get(signal), absurd=absurd, likeness=_likeness(snapshot, signal), select=race)
 
 
 def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Likeness]:
-    """What tells which workloads are alike: request of one replica, kind and image, as its first pod has them."""
+    """What tells which workloads are alike: request of one replica, kind and image, as its first pod has them. Of
+    nodes it is their size."""
+    if signal in RESOURCE:
+        sizes = machines(snapshot.nodes, RESOURCE[signal]).tolist()
+        keys = (WorkloadKey("", "Node", node.name) for node in snapshot.nodes)
+        return {key: Likeness(request=size, kind=key.kind) for key, size in zip(keys, sizes, strict=True)}
     columns = snapshot.columns
     column, unit = columns.resource(signal), 1000.0 if signal == "cpu" else 1.0
     workloads, first = np.unique(columns.pod_workload, return_index=True)
     specs = columns.pod_spec[first]
     requests = columns.spec_requests[specs, column] / unit if column >= 0 else np.zeros(len(specs))
     images = [spec.images[0] if spec.images else "" for spec in columns.specs]
+    limits = [dict(spec.bounds).get(signal, math.inf) / unit for spec in columns.specs]
     return {
-        (key := columns.workloads[at]): Likeness(request=request, kind=key.kind, image=images[spec])
+        (key := columns.workloads[at]): Likeness(request, key.kind, images[spec], limits[spec])
         for at, request, spec in zip(workloads.tolist(), requests.tolist(), specs.tolist(), strict=True)
     }
 

@@ -68,7 +68,8 @@ class Meter:
         for signal, usage in self.world.usage.items():
             wanted = self._use(usage, usage.column(now))
             capacity = self._capacity[signal]
-            demand = np.bincount(nodes[placed], (wanted * running)[placed], minlength=len(capacity))
+            asked = np.bincount(nodes[placed], (wanted * running)[placed], minlength=len(capacity))
+            demand = asked + self.outside(signal, usage.column(now))
             given = np.ones(len(capacity))
             if signal in COMPRESSIBLE:
                 given = np.minimum(1.0, capacity / np.maximum(demand, 1e-12))
@@ -125,6 +126,11 @@ class Meter:
             pod_level=levels,
         )
 
+    def outside(self, signal: str, column: int) -> Floats:
+        """[N] what nodes use during a column besides their pods, of what these are offered."""
+        known = self.world.outside.get(signal)
+        return np.zeros(len(self._capacity[signal])) if known is None else known[:, column].astype(np.float64)
+
     def use(self, signal: str) -> Floats:
         """[P] what was measured of each slot's pod during the last step, NaN where nothing was; the request of those of
         whom nobody knows."""
@@ -141,6 +147,9 @@ class Meter:
             capacity = self._capacity[signal]
             of_node = sparse.csr_matrix(on, (len(capacity), len(placed)))
             demand = np.asarray(of_node @ self._ahead(usage, placed, now, seconds), np.float64)
+            first = usage.column(now) + 1
+            outside = (self.outside(signal, column) for column in range(first, first + demand.shape[1]))
+            demand += np.stack(list(outside), axis=1)
             out[signal] = (demand / capacity[:, None]).astype(np.float32)
         return out
 

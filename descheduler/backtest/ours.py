@@ -31,6 +31,7 @@ from descheduler.pipeline import Memory, decision_of, outcome_of, profile
 from descheduler.planning import Outcome
 from descheduler.policy import Policy
 from descheduler.second_validation import second_validation
+from descheduler_profiling.executors import InProcess
 from descheduler_profiling.profiles import SignalProfiles
 
 _HOUR = 3600.0  # what is foreseen where no finding says how far ahead it looks
@@ -78,7 +79,7 @@ class Run:
         history that is read anew."""
         if self._waves:
             observed = Observed(cluster.snapshot(now), meter.histories(cluster, now), now)
-            self._profiles = profile(observed, self._profiles)
+            self._profiles = profile(observed, self._profiles, runner=InProcess())  # walks share the cores
         if not self._waves and now >= self._next:
             self._plan(cluster, meter, now)
             self._next = now + self.policy.interval.total_seconds()
@@ -91,7 +92,7 @@ class Run:
         snapshot = self._prepared(cluster.snapshot(now))
         self._ledger = replace(reconcile(self._ledger, snapshot, now), rules=LedgerRules.of(self.policy))
         observed = Observed(snapshot, meter.histories(cluster, now), now)
-        self._profiles = profile(observed, self._profiles)
+        self._profiles = profile(observed, self._profiles, runner=InProcess())  # walks share the cores
         self.paused += bool(self._ledger.paused(now))
         outcome = outcome_of(observed, self.policy, self._profiles, Memory.of(self._ledger, now))
         decision = decision_of(outcome)

@@ -7,16 +7,19 @@ together, and how the last hour of each differed from the mean of its kin; that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from descheduler.contract.loads import UNIT
+from descheduler.contract.outside import kept_back
 from descheduler.model.arrays import Floats32, Ints32
 from descheduler.model.errors import UsageError
 from descheduler.model.format import instant
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.history.outside_queries import OUTSIDE
 from descheduler_profiling.history.rollup import reduce_rows
 from descheduler_profiling.history.signals import builtin_signals
 from descheduler_profiling.series import History
@@ -67,7 +70,8 @@ class World:
     """`snapshot` is the cluster at `begin`; usage is known from long before until `end` (unix seconds, whole steps).
 
     `others` are histories of further signals, by name: nothing that is done changes them. `problems` say why histories
-    are not whole, so that in life nobody acts on them.
+    are not whole, so that in life nobody acts on them. `outside` [N, T] by signal, in its unit: what nodes use besides
+    their pods of what these are offered; a signal of which that is not known is not there.
     """
 
     snapshot: ClusterSnapshot
@@ -76,6 +80,7 @@ class World:
     end: int
     others: Mapping[str, History]
     problems: tuple[str, ...] = ()
+    outside: Mapping[str, Floats32] = field(default_factory=dict)
 
     @property
     def clock(self) -> Usage:
@@ -133,7 +138,12 @@ def world_of(
     usage = {name: _usage(snapshot, history) for name, history in known.items()}
     others = {name: history for name, history in histories.items() if name not in known}
     problems = tuple(f"history of {name}: {text}" for name, one in sorted(known.items()) for text in one.problems)
-    return World(_set_back(snapshot, float(started)), usage, started, ended, others, problems)
+    outside = {
+        name: _outside(snapshot, name, _beside(cpu, histories[OUTSIDE[name]]))
+        for name in known
+        if OUTSIDE[name] in histories and histories[OUTSIDE[name]].values.size
+    }
+    return World(_set_back(snapshot, float(started)), usage, started, ended, others, problems, outside)
 
 
 def _beside(cpu: History, history: History) -> History:
@@ -149,6 +159,18 @@ def _beside(cpu: History, history: History) -> History:
     if first < last:
         values[:, first:last] = history.values[:, first - ahead : last - ahead]
     return replace(history, start=cpu.start, values=values)
+
+
+def _outside(snapshot: ClusterSnapshot, resource: str, history: History) -> Floats32:
+    """[N, T] what nodes use outside of pods beyond what is kept back for it; 0 where nobody knows."""
+    row_of = {key.name: row for row, key in enumerate(history.keys)}
+    kept = kept_back(resource, snapshot) / np.float32(UNIT.get(resource, 1.0))
+    out = np.zeros((len(snapshot.nodes), history.values.shape[1]), np.float32)
+    for at, node in enumerate(snapshot.nodes):
+        row = row_of.get(node.name)
+        if row is not None:
+            out[at] = np.maximum(np.nan_to_num(history.values[row]) - kept[at], np.float32(0))
+    return out
 
 
 def _usage(snapshot: ClusterSnapshot, history: History) -> Usage:

@@ -1,4 +1,4 @@
-"""Forecast load of nodes for one resource: sums of the aligned forecasts of the pods on them.
+"""Forecast load of nodes for one resource: sums of the aligned forecasts of the pods on them, and of what runs outside.
 
 The load of a set of pods is the quantile of their summed series, never the sum of their quantiles: pods that peak at
 different hours fit together. A forecast is a vector that adds (see descheduler_profiling), so asking "and with one more
@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from descheduler.contract.outside import OutsideLoad
 from descheduler.model.arrays import Floats, Floats32, Mask, Positions
 from descheduler.model.quantity import amount
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler_profiling.history.pods_here import SETTLED
 from descheduler_profiling.profiles import SignalProfiles
 
 UNIT = {"cpu": 1000.0}
@@ -26,13 +28,25 @@ _FLOOR = {"cpu": float(amount("cpu", "10m")), "memory": float(amount("memory", "
 class NodeLoads:
     """Forecasts of one resource over N nodes and P pods; D is the width of a forecast vector.
 
+    `outside` is what runs outside of pods, as far as it takes from what pods are offered; where that is not known, it
+    is taken to keep to what is kept back for it.
+
     A pod without a profile counts with its request, constant in time; `covered` [N] is the share (by request) of a
     node's live pods that do have one, and `confidence` [N] the request-weighted confidence of those. `coverage` is the
     share of all live pods, an hour old or more, that have one: whether the history as a whole can be relied on.
     `unknown` [N] marks nodes whose counters stand still: what their pods use nobody knows, so nothing of it is covered.
+    `pressed` [N] marks nodes on which tasks wait for the resource most of the time, and `throttled` [N] counts pods
+    that their limits stop: both would use more than is measured. `closed` [N] nodes take no more: unknown or pressed.
     """
 
-    def __init__(self, resource: str, snapshot: ClusterSnapshot, profiles: SignalProfiles, floor: float) -> None:
+    def __init__(
+        self,
+        resource: str,
+        snapshot: ClusterSnapshot,
+        profiles: SignalProfiles,
+        floor: float,
+        outside: SignalProfiles | None = None,
+    ) -> None:
         columns = snapshot.columns
         at = columns.resource(resource)
         unit = UNIT.get(resource, 1.0)
@@ -48,13 +62,27 @@ class NodeLoads:
         self._requested: Floats32 = (requests / unit).astype(np.float32)
         self._remade: Floats32 = (columns.spec_requests[columns.pod_remade, at] / unit).astype(np.float32)
         self.pod_weight = self._weights(snapshot)  # [P]
-        self._base = self._sums(snapshot)  # [N, D]
+        self.outside = OutsideLoad(
+            resource,
+            snapshot,
+            outside,
+            profiles.layout,
+            unit=unit,
+            floor=floor,
+            unmeasured=self._unmeasured(snapshot) if outside is not None else np.zeros(len(snapshot.nodes), np.float32),
+        )
+        self._base = self._sums(snapshot) + self.outside.vectors  # [N, D]
         self._curves: dict[float, Floats32] = {}
         self.covered, self.confidence, self.coverage = self._coverage(
             snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0))
         )
         self.unknown: Mask = np.isin([node.name for node in snapshot.nodes], profiles.standing_still)  # [N]
         self.covered[self.unknown] = 0.0
+        self.pressed: Mask = np.isin([node.name for node in snapshot.nodes], list(profiles.strain.pressed))  # [N]
+        self.closed: Mask = self.unknown | self.pressed
+        stopped = np.array([key in profiles.strain.throttled for key in columns.workloads], np.bool_)
+        pods = columns.order[stopped[columns.pod_workload[columns.order]]] if stopped.any() else columns.order[:0]
+        self.throttled = np.bincount(columns.pod_node[pods], minlength=len(snapshot.nodes))  # [N]
 
     def _weights(self, snapshot: ClusterSnapshot) -> Floats32:
         weights = np.ones(len(snapshot.pods), np.float32)
@@ -62,6 +90,17 @@ class NodeLoads:
         if known.size and self.profiles.pod_level:
             weights = self.profiles.weights(snapshot.pod_names, self.pod_row.astype(np.int64))
         return weights
+
+    def _unmeasured(self, snapshot: ClusterSnapshot) -> Floats32:
+        """[N] requests of pods that have run for long enough to have series, and have none."""
+        columns, out = snapshot.columns, np.zeros(len(snapshot.nodes), np.float32)
+        pods = columns.order[self.pod_row[columns.order] < 0]
+        heard, names = self.profiles.pod_level, snapshot.pod_names
+        silent = np.fromiter((names[at] not in heard for at in pods.tolist()), np.bool_, len(pods))
+        begun = columns.pod_started[pods]
+        silent &= (begun > 0) & (begun <= snapshot.taken_at - SETTLED)
+        np.add.at(out, columns.pod_node[pods[silent]], self._requested[pods[silent]])
+        return out
 
     def _sums(self, snapshot: ClusterSnapshot) -> Floats32:
         columns = snapshot.columns
@@ -97,6 +136,12 @@ class NodeLoads:
     def of_nodes(self, nodes: Positions | None = None) -> Floats32:
         """[K, D] forecast vectors of nodes (all when None), as the snapshot has them."""
         return self._base if nodes is None else self._base[nodes]
+
+    def outside_of_pods(self, nodes: Positions, q: float, horizon: float) -> Floats32:
+        """[K] the highest point within `horizon` seconds of what runs on nodes outside of their pods and takes from
+        what pods are offered, as a fraction of allocatable; NaN where it is not known."""
+        level = self.hottest(self.outside.vectors[nodes], nodes, q, horizon)
+        return np.where(self.outside.known[nodes], level, np.float32(np.nan))
 
     def of_pods(self, pods: Positions, *, remade: bool = False, width: int | None = None) -> Floats32:
         """[K, D] forecast vectors of pods, or of what will be made in their place; their first `width` columns, if it

@@ -269,7 +269,8 @@ class Scenario:
     def hottest(self, resource: str, nodes: Positions, q: float, horizon: float, plus: int | None = None) -> Floats32:
         """[K] hottest forecast point within `horizon` seconds, with the pod `plus` added to each node if given.
 
-        A node whose load is not known has no room for one more, however little its pods seem to use.
+        A node whose load is not known has no room for one more, however little its pods seem to use, and neither has
+        one on which tasks wait for it.
         """
         loads = self._loads[resource]
         width = loads.width(horizon)
@@ -278,7 +279,7 @@ class Scenario:
             return loads.hottest(vectors, nodes, q, horizon)
         vectors += loads.of_pods(np.array([plus], np.int32), remade=True, width=width)
         level = loads.hottest(vectors, nodes, q, horizon)
-        level[loads.unknown[nodes]] = np.inf
+        level[loads.closed[nodes]] = np.inf
         return level
 
     def _add(self, pod: int, node: int, sign: float) -> None:

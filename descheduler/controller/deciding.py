@@ -27,13 +27,21 @@ log = structlog.get_logger(__name__)
 class Deciding:
     """The pipeline's decision, and the checks of what was decided; keeps the profiles, and publishes them.
 
-    `observe` reads cluster and history as for a plan; `now` gives unix seconds.
+    `observe` reads cluster and history as for a plan; `now` gives unix seconds; `kept` hears how many bytes of history
+    and of profiles are in memory by signal.
     """
 
-    def __init__(self, observe: Callable[[Policy], Observed], published: Published, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        observe: Callable[[Policy], Observed],
+        published: Published,
+        now: Callable[[], float],
+        kept: Callable[[Mapping[str, int], Mapping[str, int]], None] = lambda _history, _profiles: None,
+    ) -> None:
         self._observe = observe
         self._published = published
         self._now = now
+        self._kept = kept
         self._profiles: dict[str, SignalProfiles] = {}
         self._read = 0.0  # when history was read last
         self._relied_on: frozenset[str] = frozenset()  # the signals that were fresh when the plan was made
@@ -77,6 +85,10 @@ class Deciding:
             race=bool(policy.publish.workloads),
         )
         self._read = observed.now
+        self._kept(
+            {signal: history.values.nbytes for signal, history in observed.histories.items()},
+            {signal: made.nbytes for signal, made in self._profiles.items()},
+        )
 
     def _fresh(self, policy: Policy, now: float) -> frozenset[str]:
         most = policy.history.max_staleness.total_seconds()

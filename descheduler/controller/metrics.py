@@ -56,6 +56,9 @@ class Metrics:
         self.unreadable = make.gauge("unreadable_objects", "Objects that cannot be read.", "kind")
         self.history_age = make.gauge("history_age_seconds", "Age of the newest point.", "signal")
         self.history_fresh = make.gauge("history_fresh", "Whether a signal may be relied on.", "signal")
+        self.kept_bytes = make.gauge(
+            "kept_bytes", "Memory that is kept of a signal: history, profiles.", "signal", "what"
+        )
         self.store_ok = make.gauge("history_store_success", "Whether all history that was read is kept on disk.")
         self.store_ok.set(1)  # where there is no store, nothing is wrong
         # What is decided: the latest plan
@@ -101,6 +104,11 @@ class Metrics:
         served = {kind: fresh for kind, fresh in snapshot.freshness.items() if fresh.served}
         _show(self.cache_age, {(kind,): max(0.0, now - fresh.as_of) for kind, fresh in served.items()})
         _show(self.cache_synced, {(kind,): float(fresh.synced) for kind, fresh in served.items()})
+
+    def keeps(self, histories: Mapping[str, int], profiles: Mapping[str, int]) -> None:
+        """The bytes that are kept of each signal."""
+        parts = (("history", histories), ("profiles", profiles))
+        _show(self.kept_bytes, {(signal, what): size for what, sizes in parts for signal, size in sizes.items()})
 
     def cannot_read(self, objects: Iterable[str]) -> None:
         """Objects that cannot be read, a line each that begins with the kind."""

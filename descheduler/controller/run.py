@@ -158,7 +158,7 @@ def assembled(
     source = Source(WatchedCluster(cache, clock.wall), history)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
     published = Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
-    deciding = Deciding(partial(observe, source), published, clock.wall)
+    deciding = Deciding(partial(observe, source), published, clock.wall, metrics.keeps)
     real = Seams(
         unsynced=lambda: unsynced(cache.freshness()),
         observe=partial(observe, source),

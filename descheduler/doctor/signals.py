@@ -17,10 +17,12 @@ from descheduler.planning.context import PoolRule
 from descheduler.policy.history_source import history_signals, measured_by
 from descheduler_profiling.history.absence import setting, why_absent
 from descheduler_profiling.history.grid import LAG, window
+from descheduler_profiling.history.outside_queries import RESOURCE
 from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.measurers import find_sources
 from descheduler_profiling.history.prometheus.probe import Prober, Tried
+from descheduler_profiling.history.replicas import REPLICAS
 from descheduler_profiling.history.signals import Signal, builtin_signals
 from descheduler_profiling.history.sources import Sources
 from descheduler_profiling.history.update import rate_window
@@ -55,6 +57,8 @@ def queries(client: HistoryClient, snapshot: ClusterSnapshot, given: Given) -> I
     sources = find_sources(client, wanted.values(), grid, policy.match, written, here=here)
     yield from measurers(sources, written)
     for name, template in wanted.items():
+        if not template.queries:
+            continue
         given.note(f"asking for {name}")
         signal = sources.of(template)
         tried = prober.tried(signal)
@@ -86,23 +90,34 @@ def signals(read: Read, snapshot: ClusterSnapshot, given: Given) -> Iterator[Che
         optional = history.absent and name not in needed
         for problem in history.problems:
             yield _problem(name, problem, optional=optional)
-        if not history.keys or optional:
+        if not history.keys or optional or name == REPLICAS:
             continue
         yield from _times(name, history, snapshot, given)
         yield _covered(name, coverage_of(snapshot, read.profiles[name], _pools(given), of_gpus=_of_gpus(name)), given)
         if read.queries.get(name):
             yield ok(AREA, f"{name} query", "is read by the query below", [read.queries[name]])
+    for name in RESOURCE:
+        if name not in read.histories:
+            yield ok(AREA, name, _without(name, "nobody recorded it"))
 
 
 def _lacking(signal: Signal, text: str, details: Iterator[str], *, needed: bool) -> Check:
     if needed:
         mend = f"see above what is missing; {setting(signal)} holds the query"
         return failure(AREA, f"{signal.name} queries", text, mend, details)
-    return ok(AREA, f"{signal.name} queries", f"optional, and not there: {text}", details)
+    return ok(AREA, f"{signal.name} queries", _without(signal.name, text), details)
 
 
 def _problem(name: str, problem: str, *, optional: bool) -> Check:
-    return ok(AREA, name, f"optional, and not there: {problem}") if optional else failure(AREA, name, problem)
+    return ok(AREA, name, _without(name, problem)) if optional else failure(AREA, name, problem)
+
+
+def _without(name: str, problem: str) -> str:
+    """What it means that the server has no series of an optional signal."""
+    text = f"optional, and not there: {problem}"
+    if name not in RESOURCE:
+        return text
+    return f"{text}. What nodes use outside of pods is taken to keep to what is kept back for it (docs/profiles.md)"
 
 
 def _answering(tried: tuple[Tried, ...]) -> str:

@@ -224,7 +224,11 @@ class NodeUse:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """One node; `after` is with the plan done, and with the pending pods in the room that was made for them."""
+    """One node; `after` is with the plan done, and with the pending pods in the room that was made for them.
+
+    `outside`: by resource, how much of both forecast peaks is used outside of pods, as a fraction of allocatable; what
+    is kept back for the system is not counted. A resource that is not there is not known.
+    """
 
     name: str
     pool: str
@@ -232,6 +236,7 @@ class NodeRow:
     ready: bool
     before: NodeUse
     after: NodeUse
+    outside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class WorkloadKey:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.kind}/{self.name}"
+        return "/".join(filter(None, (self.namespace, self.kind, self.name)))  # nodes have no namespace
 
 
 @dataclass(frozen=True, slots=True)

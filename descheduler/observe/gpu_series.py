@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from descheduler.kube.devices.observed import ObservedGpu, node_names, observed_gpu, with_observed
+from descheduler.kube.devices.observed import ObservedGpu, observed_gpu, with_observed
 from descheduler.model.errors import HistoryPartial
+from descheduler.model.nodes import node_names
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler_profiling.history.gpu_queries import GPU_ACTIVITY
 from descheduler_profiling.history.prometheus.client import HistoryClient

@@ -8,7 +8,7 @@ from descheduler.kube.recording.field_rules import Holds
 from descheduler.kube.recording.pseudonyms import Pseudonyms
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.signals import builtin_signals
-from descheduler_profiling.series import History
+from descheduler_profiling.series import History, Strain
 
 
 def signal_name(signal: str, hidden: Pseudonyms) -> str:
@@ -18,9 +18,11 @@ def signal_name(signal: str, hidden: Pseudonyms) -> str:
 
 def hidden_history(history: History, hidden: Pseudonyms) -> tuple[str, History]:
     """The history and its signal's name; rows stay sorted by their keys."""
-    keys = [
-        WorkloadKey(hidden.text(k.namespace), hidden.of(Holds.KIND, k.kind), hidden.text(k.name)) for k in history.keys
-    ]
+
+    def key_of(key: WorkloadKey) -> WorkloadKey:
+        return WorkloadKey(hidden.text(key.namespace), hidden.of(Holds.KIND, key.kind), hidden.text(key.name))
+
+    keys = [key_of(key) for key in history.keys]
     order = sorted(range(len(keys)), key=lambda i: keys[i])
     pods = [(hidden.text(space), hidden.text(pod)) for space, pod in history.pods]
     by_name = sorted(range(len(pods)), key=lambda i: pods[i])
@@ -38,4 +40,8 @@ def hidden_history(history: History, hidden: Pseudonyms) -> tuple[str, History]:
         pods=tuple(pods[i] for i in by_name),
         standing_still=tuple(sorted(hidden.text(node) for node in history.standing_still)),
         recent=history.recent[by_name] if pods else history.recent,
+        strain=Strain(
+            {key_of(key): share for key, share in history.strain.throttled.items()},
+            {hidden.text(node): share for node, share in history.strain.pressed.items()},
+        ),
     )

@@ -13,7 +13,7 @@ from descheduler.model.errors import HistoryError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.gpu_series import located, worth_asking
-from descheduler.observe.signals import BASIC, wanted_signals
+from descheduler.observe.signals import BASIC, wanted_signals, with_counted
 from descheduler.observe.unheard import unheard
 from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
@@ -128,14 +128,18 @@ class HistoryReader:
 def _asked_for(policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> dict[str, Signal]:
     if signals is None:
         return history_signals(policy.history, wanted_signals(policy, snapshot))
-    return {name: one for name, one in history_signals(policy.history, signals).items() if name in signals}
+    wanted = with_counted(signals)
+    return {name: one for name, one in history_signals(policy.history, wanted).items() if name in wanted}
 
 
 def owners(snapshot: ClusterSnapshot) -> Callable[[str, str], WorkloadKey | None]:
     """Names the topmost controller of a pod that exists, None for others."""
 
+    keys, index = snapshot.columns.workloads, snapshot.pod_index
+    of_pod = snapshot.columns.pod_workload.tolist()
+
     def owner(namespace: str, pod: str) -> WorkloadKey | None:
-        at = snapshot.pod_index.get((namespace, pod))
-        return None if at is None else snapshot.root(snapshot.pods[at])
+        at = index.get((namespace, pod))
+        return None if at is None else keys[of_pod[at]]
 
     return owner

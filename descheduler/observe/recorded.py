@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from descheduler.model.errors import UsageError
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.signals import with_counted
 from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
 from descheduler_profiling.history.past import as_of
@@ -45,11 +46,14 @@ class RecordedHistory:
                 raise UsageError(f"no history of {signal} is recorded{hint_at(signal, self.histories)}")
 
     def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:
-        found = self.histories if signals is None else {signal: self.histories[signal] for signal in signals}
+        found = self.histories if signals is None else self._of(signals)
         if self.at is None:
             return found
         window = int(policy.history.window.total_seconds())
         return {signal: as_of(history, self.at, window) for signal, history in found.items()}
+
+    def _of(self, signals: Sequence[str]) -> Mapping[str, History]:
+        return {signal: self.histories[signal] for signal in with_counted(signals) if signal in self.histories}
 
     def located(self, policy: Policy, snapshot: ClusterSnapshot) -> ClusterSnapshot:
         return snapshot

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from descheduler.contract import load
 from descheduler.model.device_parts import devices_in_parts
 from descheduler.model.errors import StrategyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy import Policy
+from descheduler_profiling.history.outside_queries import OUTSIDE
+from descheduler_profiling.history.replicas import COUNTED, REPLICAS
 from descheduler_profiling.history.signals import builtin_signals
 
 BASIC = ("cpu", "memory")
@@ -30,11 +34,25 @@ def relied_on(policy: Policy) -> set[str]:
 
 
 def wanted_signals(policy: Policy, snapshot: ClusterSnapshot) -> set[str]:
-    """All that is worth reading: what strategies need or would like, what is published, and what is always read."""
+    """All that is worth reading: what strategies need or would like, what is published, and what is always read, which
+    is what loads of nodes are made of."""
     gpus = any(node.gpus or devices_in_parts(node.allocatable) for node in snapshot.nodes)
     optional = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)[1]}
     published = policy.publish.signals if policy.publish.workloads else ()
-    return {*BASIC, *required_signals(policy), *(optional if gpus else optional - OF_GPUS), *published}
+    of_nodes = OUTSIDE.values()
+    return {
+        *BASIC,
+        REPLICAS,
+        *of_nodes,
+        *required_signals(policy),
+        *(optional if gpus else optional - OF_GPUS),
+        *published,
+    }
+
+
+def with_counted(signals: Collection[str]) -> set[str]:
+    """These, and what is read with them."""
+    return {*signals, *([REPLICAS] if COUNTED in signals else [])}
 
 
 def _signals_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -29,6 +29,7 @@ from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolic
 from descheduler.policy.protections import Protections
 from descheduler.scheduler import Scoring, prepare
 from descheduler.topology import TopologyRules, read_topology
+from descheduler_profiling.history.outside_queries import OUTSIDE
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 
@@ -151,7 +152,7 @@ def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> 
     for resource, signal in SIGNAL_OF.items():
         if signal not in usable:
             continue
-        made = NodeLoads(resource, snapshot, usable[signal], floor=0.05)
+        made = NodeLoads(resource, snapshot, usable[signal], floor=0.05, outside=usable.get(OUTSIDE[resource]))
         if made.coverage >= min_coverage:
             loads[resource] = made
             continue

@@ -213,6 +213,13 @@ def _node(outcome: Outcome, name: str) -> Explanation:
             f", {after:.0%} with the plan; a destination up to {limit:.0%}; {loads.covered[at]:.0%} of it has history"
         )
         checks.append(Check(resource, before <= limit, text))
+        outside = float(loads.outside_of_pods(one, rules.quantile, rules.horizon_seconds)[0])
+        told = "not known: it is taken to keep to what is kept back for it"
+        told = told if np.isnan(outside) else f"{outside:.0%} of allocatable, beyond what is kept back for it"
+        checks.append(Check(f"{resource} outside of pods", None, told))
+        waiting = loads.profiles.strain.pressed.get(name)
+        if waiting is not None:
+            checks.append(Check(f"{resource} pressure", False, f"tasks wait for it {waiting:.0%} of the time"))
     pods = view.snapshot.columns.pods_on(at).tolist()
     checks.append(_movable(outcome, pods))
     found, reasons = [f for f in outcome.findings.values() if at in f.nodes], counted(outcome)

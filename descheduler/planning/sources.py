@@ -47,6 +47,7 @@ def judge_sources(
         optional = signal.absent and relied_on is not None and name not in relied_on
         rows.append(replace(row, detail=f"optional: {row.detail}") if optional else row)
         if row.state == SourceState.FRESH:
+            rows[-1] = replace(rows[-1], detail="; ".join(filter(None, (rows[-1].detail, *pressed(signal)))))
             usable[name] = signal
             problems.extend(Problem(ProblemKind.OBJECT, text) for text in standing_still(signal))
         elif not optional:
@@ -67,6 +68,15 @@ def standing_still(signal: SignalProfiles) -> Iterator[str]:
     if nodes:
         more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
         yield f"{signal.signal} counters stand still on {', '.join(nodes[:_NAMED])}{more}: nobody knows their load"
+
+
+def pressed(signal: SignalProfiles) -> Iterator[str]:
+    """The nodes on which tasks wait, the first of them by name; nothing goes to them."""
+    found = sorted(signal.strain.pressed.items(), key=lambda item: (-item[1], item[0]))
+    if found:
+        some = ", ".join(f"{node} ({share:.0%} of the time)" for node, share in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        yield f"tasks wait for {signal.signal} on {some}{more}: they are no destinations"
 
 
 def sizes(snapshot: ClusterSnapshot) -> dict[str, int]:

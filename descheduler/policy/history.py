@@ -129,6 +129,8 @@ class HistorySources(Section):
     """Who is Koordinator's koordlet, such as `job="koordlet",namespace="koordinator-system"`."""
     owners: Matchers = ""
     """Who tells the owners of pods, such as `job="kube-state-metrics"`."""
+    nodes: Matchers = ""
+    """Who measures nodes as a whole, such as `job="node-exporter",namespace="monitoring"`."""
 
 
 class NamedSignal(Section):

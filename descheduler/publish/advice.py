@@ -61,6 +61,8 @@ def advice_of(
         amounts, confidence = _amounts(publish, profiles, key)
         wanted = publish.recommendations
         note = f"p{100 * wanted.quantile:g} of the next 24 h + {wanted.margin:.0%}, confidence {confidence:.2f}"
+        if any(key in one.strain.throttled for one in profiles.values()):
+            note += ", a lower bound: its limit throttles it"
         version, uid = (workload.api_version, workload.uid) if workload else ("", "")
         out.append(Advice(key, version, uid, first[key], amounts, note))
     return out

@@ -6,14 +6,22 @@ bounds the memory, and makes the cost of sending it negligible.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from multiprocessing import get_context
+from itertools import chain, islice
+from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol, TypeVar
 
 from descheduler.model.errors import UsageError
+from descheduler_profiling.worker import Worker, WorkerLost
+
+MOST = 4  # processes that are started unless more are asked for: each takes some 100 MB
+FEW = 16  # chunks, with a few seconds of work
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -33,7 +41,7 @@ class ChunkRunner(Protocol):
 
 
 class InProcess:
-    """The default: one chunk after the other, in this process."""
+    """One chunk after the other, in this process."""
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         return map(function, tasks)
@@ -48,22 +56,37 @@ class InProcess:
 
 
 class Processes:
-    """Local worker processes, started afresh (`spawn`) so that threads and locks of the controller stay out."""
+    """Local worker processes, started afresh so that threads and locks of the controller stay out.
+
+    What a worker that is lost was to do is done here. Raises OSError where no process can be started.
+    """
 
     def __init__(self, workers: int) -> None:
         if workers < 1:
             raise UsageError(f"processes: {workers} workers; at least one is needed")
-        self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-        self._ahead = 2 * workers
+        self._workers = [Worker() for _ in range(workers)]
+        self._free: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._free.put(worker)
+        self._askers = ThreadPoolExecutor(workers, thread_name_prefix="worker")
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         waiting = []
         for task in tasks:
-            waiting.append(self._pool.submit(function, task))
-            if len(waiting) >= self._ahead:
+            waiting.append(self._askers.submit(self._ask, function, task))
+            if len(waiting) >= 2 * len(self._workers):
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
+
+    def _ask(self, function: Callable[[Task], Result], task: Task) -> Result:
+        worker = self._free.get()
+        try:
+            return worker.run(function, task)
+        except WorkerLost:
+            return function(task)
+        finally:
+            self._free.put(worker)
 
     def __enter__(self) -> Processes:
         return self
@@ -71,7 +94,52 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        if error is None:
+            self._askers.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.end(at_once=error is not None)
+
+
+class Local:
+    """All cores that this process is granted: many chunks are shared among processes, a few are done here, for
+    processes take a second to start. Threads would not do: they wait for one another's interpreter."""
+
+    def __init__(self, cores: int = 0) -> None:
+        self._cores = min(cores or granted_cores(), MOST)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        coming = iter(tasks)
+        first = list(islice(coming, FEW + 1))
+        alone = self._cores == 1 or len(first) <= FEW
+        with InProcess() if alone else _processes(self._cores) as runner:
+            yield from runner.map(function, chain(first, coming))
+
+    def __enter__(self) -> Local:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def _processes(workers: int) -> ChunkRunner:
+    try:
+        return Processes(workers)
+    except OSError:  # a sandbox where that is not allowed
+        return InProcess()
+
+
+def granted_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """CPUs that this process may use: by its affinity, and by the quota of its control group (v2: cgroups(7))."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    try:
+        allowed, period = quota.read_text().split()
+        cores = min(cores, math.ceil(int(allowed) / int(period)))
+    except (OSError, ValueError):  # no such file, or "max"
+        pass
+    return max(1, cores)
 
 
 class _Future(Protocol[Answer]):
@@ -124,13 +192,13 @@ class Dask:
 
 
 def executor(text: str) -> ChunkRunner:
-    """`inline`, `processes:N`, `dask:N`, or `dask:tcp://host:port`."""
+    """`local`, `inline`, `processes:N`, `dask:N`, or `dask:tcp://host:port`."""
     name, _, rest = text.partition(":")
-    if name == "inline" and not rest:
-        return InProcess()
+    if name in {"local", "inline"} and not rest:
+        return Local() if name == "local" else InProcess()
     if name == "dask" and "://" in rest:
         return Dask(address=rest)
     if name in {"processes", "dask"} and (rest or "1").isdigit():
         count = int(rest or "1")
         return Processes(count) if name == "processes" else Dask(count)
-    raise UsageError(f"unknown executor {text!r}: inline, processes:N, dask:N or dask:tcp://HOST:PORT")
+    raise UsageError(f"unknown executor {text!r}: local, inline, processes:N, dask:N or dask:tcp://HOST:PORT")

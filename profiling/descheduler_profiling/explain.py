@@ -7,7 +7,7 @@ number for the whole day. So the figures are honest for all, and the same as tho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,8 +55,10 @@ class ProfileExplanation:
     """A profile with all that speaks for and against it.
 
     `history` [T] is the usage of one replica that it rests on; column t ends at `start + t * step`. `curves` [Q, H]
-    are the quantiles at each step after `origin`.
-    `trials` are empty, and `untried` says why, where the history is too short to try anything on.
+    are the quantiles at each step after `origin`, `yesterday` [Q, H] those that were forecast a day before it, of what
+    was known then.
+    `trials` are empty, and `untried` says why, where the history is too short to try anything on. What the profile
+    covered is what it covered when it was tried, the same number wherever it stands.
     """
 
     profile: Profile
@@ -65,6 +67,7 @@ class ProfileExplanation:
     history: Floats32
     origin: int
     curves: Floats32
+    yesterday: Floats32
     trials: tuple[Backtest, ...]
     origins: tuple[int, ...]
     untried: str
@@ -86,6 +89,11 @@ def explain(
     blank = np.full(profile.table.shape, np.nan, np.float32)
     curves = np.stack([profiles.forecast(np.array([row]), q)[0] for q in profile.quantiles])
     when = _origins(history, row, origins) if known else np.empty(0, np.int64)
+    trials: tuple[Backtest, ...] = ()
+    yesterday = np.full_like(curves, np.nan)
+    if when.size:
+        trials, yesterday = _trials(history, row, when, settings, profiles)
+        profile = replace(profile, coverage=trials[0].coverage)
     return ProfileExplanation(
         profile=profile if known else replace(profile, table=blank),
         start=history.start,
@@ -93,7 +101,8 @@ def explain(
         history=history.values[row],
         origin=profiles.origin,
         curves=curves if known else np.full_like(curves, np.nan),
-        trials=tuple(_trials(history, row, when, settings, profiles)) if when.size else (),
+        yesterday=yesterday,
+        trials=trials,
         origins=tuple(int(history.start + column * history.step) for column in when),
         untried="" if when.size else _untried(known),
         complete=profiles.complete,
@@ -106,7 +115,10 @@ def _untried(known: bool) -> str:
 
 
 def _origins(history: History, row: int, count: int) -> NDArray[np.int64]:
-    """Columns [O] of the past instants: a day of history before each, a day of outcomes after, all times of the day."""
+    """Columns [O] of the past instants: a day of history before each, a day of outcomes after, all times of the day.
+
+    The last is a day before the end.
+    """
     per_day = max(1, DAY // history.step)
     known = np.flatnonzero(np.isfinite(history.values[row]))
     if not known.size:
@@ -116,14 +128,14 @@ def _origins(history: History, row: int, count: int) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     # The golden section keeps instants off a common time of the day.
     share = np.linspace(0.0, 1.0, min(count, 1 + (last - first) // max(1, per_day // 4)))
-    stagger = (np.arange(share.size) * 0.6180339887) % 1.0 * (per_day // 4)
+    stagger = (np.arange(share.size)[::-1] * 0.6180339887) % 1.0 * (per_day // 4)
     return np.unique(np.clip(np.round(first + share * (last - first) - stagger), first, last)).astype(np.int64)
 
 
 def _trials(
     history: History, row: int, when: NDArray[np.int64], settings: ProfileSettings, profiles: SignalProfiles
-) -> Iterator[Backtest]:
-    """Every rule over the past instants `when` (columns)."""
+) -> tuple[tuple[Backtest, ...], Floats32]:
+    """Every rule over the past instants `when` (columns), ours first, and what ours said at the last [Q, H]."""
     rows, own = _companions(len(history.keys), row, settings.chunk)
     steps = profiles.layout.steps
     outcomes = np.stack([_after(history.values[row], column, steps) for column in when])
@@ -140,8 +152,10 @@ def _trials(
         for name, rule in _rules(history.signal):
             levels = rule(seen[row : row + 1], history.step, settings.quantiles)
             forecasts.setdefault(name, []).append(np.broadcast_to(levels[:, None], promised.shape))
-    for name, promises in forecasts.items():
-        yield _trial(name, np.stack(promises), outcomes, buckets, settings.quantiles)
+    trials = (
+        _trial(name, np.stack(promises), outcomes, buckets, settings.quantiles) for name, promises in forecasts.items()
+    )
+    return tuple(trials), forecasts[OURS][-1]
 
 
 def _companions(count: int, row: int, chunk: int) -> tuple[NDArray[np.int64], int]:

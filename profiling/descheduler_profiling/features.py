@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32, Ints
-from descheduler_profiling.seasons import Seasons, around_the_end, seasonal, smoothing
+from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler_profiling.rhythm import in_rhythm, repeated, rhythms, spread
+from descheduler_profiling.seasons import Seasons, around_the_end, smoothing
 from descheduler_profiling.settings import DAY, HOUR, WEEK
+from descheduler_profiling.weeks import expected
 from descheduler_profiling.windows import centred, running, trailing, trailing_at
 
 OF_TARGETS = ("season", "exact")
@@ -35,17 +37,27 @@ class Features:
     filled: Floats32  # [S, T] values without gaps
     sums: NDArray[np.float64]  # [S, T + 1] of them
     season_sums: NDArray[np.float64]
+    envelope: Floats32  # [S, T] the largest of each column and its neighbours
+    lags: Ints  # [S, 2] after so many columns a row does again what it did (rhythm.py)
+    rhythm: Floats32  # [S, T + H] the largest of the envelope so many columns before
+    of_week: Mask  # [S] whether the season is one of the week
+    moved: Mask  # [S] whether it comes earlier or later than it did
+    unlike: Mask | None  # [S, T] what had no like before it, so that nobody could expect it
 
     def at(self, origins: Ints, targets: Ints) -> tuple[Floats32, Floats32]:
         """Features [S, F, N] (centred on the week's level) and that level [S, N] for (origin, target) columns."""
-        level = trailing_at(self.sums, columns_of(WEEK, self.step), origins)
+        distinct, index = np.unique(origins, return_inverse=True)
+        week = trailing_at(self.sums, columns_of(WEEK, self.step), distinct)
+        known = np.empty((len(week), len(OF_ORIGINS), len(distinct)), np.float32)
+        known[:, 0] = trailing_at(self.season_sums, columns_of(HOUR, self.step), distinct)
+        for at, seconds in enumerate(LEVELS.values(), 1):
+            known[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), distinct)
+        known -= week[:, None]
+        level = week.take(index, axis=1)
         out = np.empty((len(level), len(NAMES), len(origins)), np.float32)
-        out[:, 0] = self.season.take(targets, axis=1)
-        out[:, 1] = self.exact.take(targets, axis=1)
-        out[:, 2] = trailing_at(self.season_sums, columns_of(HOUR, self.step), origins)
-        for at, seconds in enumerate(LEVELS.values(), 3):
-            out[:, at] = trailing_at(self.sums, columns_of(seconds, self.step), origins)
-        out -= level[:, None]
+        out[:, 0] = self.season.take(targets, axis=1) - level
+        out[:, 1] = self.exact.take(targets, axis=1) - level
+        known.take(index, axis=2, out=out[:, len(OF_TARGETS) :], mode="clip")
         return out, level
 
     def mean(self, seconds: int) -> Floats32:
@@ -84,18 +96,36 @@ def columns_of(seconds: int, step: int) -> int:
     return max(1, seconds // step)
 
 
-def features(values: Floats32, step: int, half_life: float) -> Features:
-    """Features of cleaned values [S, T] for forecasts up to a day ahead; `half_life` of the season in seconds."""
+def features(values: Floats32, step: int, half_life: float, end: int) -> Features:
+    """Features of cleaned values [S, T] that end at `end` (unix seconds) for forecasts up to a day ahead; `half_life`
+    of the season in seconds."""
     per_day = columns_of(DAY, step)
     filled, first = fill(values)
-    exact = seasonal(filled, first, per_day, per_day, half_life / DAY)
+    found = expected(filled, first, step, half_life / DAY, end)
+    lags, envelope = rhythms(filled, first, per_day), spread(filled)
+    rhythm = repeated(envelope, lags, per_day)
+    exact = np.where(found.of_week[:, None], found.season, in_rhythm(found.season, filled, first, lags, rhythm))
     season = centred(exact, smoothing(per_day))
-    return Features(step, season, exact, first, filled, running(filled), running(season[:, : values.shape[1]]))
+    sums = running(filled), running(season[:, : values.shape[1]])
+    return Features(
+        step,
+        season,
+        exact,
+        found.first,
+        filled,
+        *sums,
+        envelope,
+        lags,
+        rhythm,
+        found.of_week,
+        found.moved,
+        found.unlike,
+    )
 
 
 def seasons_of(made: Features, half_life: float) -> Seasons:
     """The seasonal forecasts that stand at the end of a history; `half_life` in seconds."""
-    return around_the_end(made.exact, made.first, made.step, half_life / DAY)
+    return around_the_end(made.exact, made.first, made.of_week, made.step, half_life / DAY)
 
 
 def latest(filled: Floats32, seasons: Seasons, step: int) -> Latest:
@@ -117,11 +147,14 @@ def fill(values: Floats32) -> tuple[Floats32, Ints]:
     gap = gap[torn]
     known = ~gap
     start = np.where(known.any(axis=1), known.argmax(axis=1), columns)
-    source = np.where(gap, 0, np.arange(columns)[None, :])
-    np.maximum.accumulate(source, axis=1, out=source)
-    source = np.maximum(source, np.minimum(start, columns - 1)[:, None])
     out = values.copy()
-    out[torn] = np.take_along_axis(values[torn], source, axis=1)
-    out[torn[start == columns]] = 0
+    for row, end in zip(torn.tolist(), start.tolist(), strict=True):
+        out[row, :end] = out[row, end] if end < columns else 0
+    inside = np.flatnonzero(gap.sum(axis=1) > start)  # most rows lack nothing but their beginning
+    if inside.size:
+        source = np.where(gap[inside], 0, np.arange(columns)[None, :])
+        np.maximum.accumulate(source, axis=1, out=source)
+        source = np.maximum(source, start[inside][:, None])
+        out[torn[inside]] = np.take_along_axis(values[torn[inside]], source, axis=1)
     first[torn] = start
     return out, first

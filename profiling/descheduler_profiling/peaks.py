@@ -21,31 +21,37 @@ HOUR_LEVELS = {
     "p95": 0.115,
     "p99": 0.515,
 }
-HOUR_ABOVE = 0.31  # of the next hour's highest p95 above the mean
+HOUR_ABOVE = {"p95": 0.31, "largest of six hours": 0.20}  # of their height above the mean
 DAY_LEVELS = {"median of days": 0.53, "mean of days": 0.50}
-DAY_ABOVE = {"median of days": 0.251, "last day": 0.587}  # of their height above the mean
+DAY_ABOVE = {"median of days": 0.251, "last day": 0.66}  # of their height above the mean
 DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
+DAY_SPREAD = 0.3  # of the standard deviation of all that was measured
 DAYS = 7
+CEILING = 1.15  # times the largest ever, and
+APART = 3.0  # times how far the largest days are apart: what may be believed of the next one
 PEAK_LEVELS = (0.95, 0.99)  # quantiles that the next hour's peak is made of
 
 
-def peaks(values: Floats32, p95: Floats32, p99: Floats32, step: int) -> Floats32:
+def peaks(values: Floats32, tops: Floats32, step: int) -> Floats32:
     """[S, 2]: what the largest usage of the next hour and of the next day stays under, 95 times of 100.
 
-    From cleaned values [S, T] and the highest forecast quantiles within the next hour [S]; 0 for a row without samples.
+    From cleaned values [S, T] and the highest forecasts within the next hour at PEAK_LEVELS [2, S]; 0 for a row without
+    samples.
     """
-    rows = values.shape[0]
+    rows, (p95, p99) = values.shape[0], tops
     if values.shape[1] == 0:
         return np.zeros((rows, 2), np.float32)
     hour, per_day = max(1, HOUR // step), max(1, DAY // step)
     mean = _mean(values)
+    largest = _largest(values[:, -6 * hour :])
     near = (
         HOUR_LEVELS["largest of an hour"] * _largest(values[:, -hour:])
         + HOUR_LEVELS["mean of an hour"] * _mean(values[:, -hour:])
-        + HOUR_LEVELS["largest of six hours"] * _largest(values[:, -6 * hour :])
+        + HOUR_LEVELS["largest of six hours"] * largest
         + HOUR_LEVELS["p95"] * p95
         + HOUR_LEVELS["p99"] * p99
-        + HOUR_ABOVE * np.maximum(p95 - mean, 0)
+        + HOUR_ABOVE["p95"] * np.maximum(p95 - mean, 0)
+        + HOUR_ABOVE["largest of six hours"] * np.maximum(largest - mean, 0)
     )
     days = _days(values, per_day)
     mean_day = _mean(days[:, :DAYS])
@@ -57,8 +63,23 @@ def peaks(values: Floats32, p95: Floats32, p99: Floats32, step: int) -> Floats32
         + DAY_ABOVE["median of days"] * np.maximum(usual - mean, 0)
         + DAY_ABOVE["last day"] * np.maximum(_largest(values[:, -per_day:]) - mean, 0)
         + DAY_DEVIATION * deviation
+        + DAY_SPREAD * np.sqrt(_mean((values - mean[:, None]) ** 2))
     )
-    return np.stack([near, np.maximum(near, far)], axis=1).astype(np.float32)
+    both = np.stack([near, np.maximum(near, far)], axis=1)
+    return np.asarray(np.minimum(both, _believable(days)[:, None]), np.float32)
+
+
+def _believable(days: Floats32) -> Floats32:
+    """What no peak is said to pass [S], from the largest of days [S, days]; the rule adds heights to levels.
+
+    Days that reach the same height again and again have a ceiling; others may be passed by as much as they differ.
+    """
+    ordered = np.sort(np.where(np.isfinite(days), days, np.float32(0)), axis=1)[:, ::-1]
+    largest, third = ordered[:, 0], ordered[:, min(2, days.shape[1] - 1)]
+    if days.shape[1] < 3:
+        return np.full(len(days), np.inf, np.float32)
+    out: Floats32 = np.maximum(CEILING * largest, largest + APART * (largest - third))
+    return out
 
 
 def _largest(values: Floats32) -> Floats32:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32, Ints
+from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler_profiling.features import NAMES, Features, Latest
-from descheduler_profiling.layout import Bucket, Layout
+from descheduler_profiling.layout import ORIGINS, Bucket, Layout
 
 TOWARDS_ALL = 1.5
 RIDGE = 1e-3
+APART = 11  # origins between an unknown sample and the one that stands for it; no divisor of their number
 FEWEST = 8  # known residuals of which others are made
 
 
@@ -107,14 +108,34 @@ def _filled(residuals: Floats32, values: Floats32, level: Floats32) -> Floats32:
     for row in open_rows[have[open_rows] >= FEWEST].tolist():
         alike.setdefault(known[row].tobytes(), []).append(row)
     for rows in alike.values():
-        pool, gaps = np.flatnonzero(known[rows[0]]), np.flatnonzero(~known[rows[0]])
+        gaps, donors = _donors(known[rows[0]])
         column = np.array(rows)[:, None]
-        out[column, gaps] = out[column, pool[_evenly(gaps.size, pool.size)]]
+        out[column, gaps] = out[column, donors]
     for row in open_rows[have[open_rows] < FEWEST].tolist():
         measured = values[row, np.isfinite(values[row])]
         apart = measured - level[row] if measured.size else np.zeros(1, np.float32)
         out[row] = apart[_evenly(residuals.shape[1], apart.size)]
     return out
+
+
+def _donors(known: Mask) -> tuple[Ints, Ints]:
+    """Which samples [N] of K origins are unknown, and which known ones stand for them.
+
+    It is that of an origin a fixed number of origins away: so rows that were fitted at other times, and know a little
+    more or less, still take theirs from the same instants, and add up.
+    """
+    count = known.size // ORIGINS
+    position = np.arange(known.size)
+    origin, lead = position // count, position % count
+    donor = position.copy()
+    for turn in range(1, ORIGINS):
+        donor = np.where(known[donor], donor, (origin + turn * APART) % ORIGINS * count + lead)
+    gaps = np.flatnonzero(~known)
+    found = donor[gaps]
+    lost = ~known[found]  # no origin knows this lead
+    pool = np.flatnonzero(known)
+    found[lost] = pool[_evenly(int(lost.sum()), pool.size)]
+    return gaps, found
 
 
 def _evenly(count: int, pool: int) -> Ints:

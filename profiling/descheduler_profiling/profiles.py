@@ -10,13 +10,16 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats16, Floats32, Mask
+from descheduler.model.arrays import Floats16, Floats32, Ints, Mask
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
+from descheduler_profiling.growth import Growth
 from descheduler_profiling.layout import Layout
+from descheduler_profiling.levels import Restated
 from descheduler_profiling.race import MODELS
 from descheduler_profiling.seasons import Seasons
+from descheduler_profiling.series import NO_STRAIN, Strain
 from descheduler_profiling.settings import QUANTILES
 
 CLIP = (0.1, 10.0)  # how far one pod may be weighted from the mean of its workload
@@ -57,15 +60,33 @@ class Profile:
 class Fitted:
     """What the points of vectors are made of, for when the history has grown (refresh.py).
 
-    `at` is the end (unix seconds) of the history that it was fitted to; `confidence` [S] is that of each row's own
-    history, `lent` [S] marks rows that have borrowed. `coefficients` [S, B, F] by bucket and feature.
+    `at` [S] is the end (unix seconds) of the history that each row was fitted to; `confidence` [S] is that of each
+    row's own history, `missed` [S] how far forecasts were off since, in usual errors, `lent` [S] marks rows that have
+    borrowed. `coefficients` [S, B, F] by bucket and feature.
+    `restated` is what was taken for the past of rows with a new level, `growth` what goes on rising.
     """
 
-    at: int
+    at: Ints
     confidence: Floats32
+    missed: Floats32
     lent: Mask
     coefficients: Floats32
     seasons: Seasons
+    restated: Restated
+    growth: Growth
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What was promised at an instant, for when it is over (calibration.py).
+
+    `at` (unix seconds): of the sum of each group of workloads, one replica of each, `members` says which, the p95
+    `levels` [G, N] at the N steps after it.
+    """
+
+    at: int
+    levels: Floats32
+    members: tuple[tuple[WorkloadKey, ...], ...]
 
 
 def packed(curves: Floats32) -> tuple[Floats32, Floats16]:
@@ -117,11 +138,25 @@ class SignalProfiles:
     problems: tuple[str, ...] = ()
     standing_still: tuple[str, ...] = ()  # nodes, as in History
     absent: bool = False  # the history server has no series of it
+    promise: Promise | None = None
+    strain: Strain = NO_STRAIN
+    divided: Mapping[WorkloadKey, str] = field(default_factory=dict)  # how totals were divided, as in History
 
     @property
     def raced(self) -> bool:
         """Whether models raced for the forecasts of single workloads."""
         return int(self.shapes.shape[1]) > 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept, names left out."""
+        seasons = self.fitted.seasons
+        kept = (
+            *(self.vectors, self.confidence, self.levels, self.shapes, self.scales, self.peaks, self.shares),
+            *(self.losses, self.coverage, seasons.forecast, seasons.gain, self.fitted.coefficients),
+            *(self.fitted.at, self.fitted.confidence, self.fitted.missed, self.fitted.lent),
+        )
+        return sum(each.nbytes for each in kept)
 
     @cached_property
     def _rows(self) -> dict[WorkloadKey, int]:

@@ -1,18 +1,21 @@
 """Quantiles of forecast vectors: of one workload, or of any sum of them.
 
 Split conformal (Vovk et al.; Lei et al. 2018): the forecast of a step is the point plus a quantile of the errors that
-the same forecaster made at past origins, pooled over the horizon bucket of the step; the rank is corrected for the
-finite number of samples.
+the same forecaster made at past origins, pooled over the horizon bucket of the step; beyond an hour, half of it is told
+by those errors alone that were made near the same time of the day. The rank is corrected for the finite number of
+samples.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
 from descheduler.model.arrays import Floats32
-from descheduler_profiling.layout import ORIGINS, Between, Bucket, Layout
+from descheduler_profiling.layout import ORIGINS, Between, Bucket, Layout, Part
 from descheduler_profiling.settings import HOUR
 
 RESERVE = 0.2
@@ -21,18 +24,20 @@ RESERVE = 0.2
 def curve(plan: Layout, vectors: Floats32, q: float) -> Floats32:
     """Quantile of usage at each future step: [..., D] -> [..., H]."""
     vectors = np.asarray(vectors, np.float32)
-    margins = np.stack([_margin(b, vectors, q) for b in plan.buckets], axis=-1)
+    margins = np.stack(list(_margins(plan, plan.parts, vectors, q)), axis=-1)
     points = interpolated(vectors, plan.every_step)
-    out: Floats32 = np.maximum(points + margins[..., plan.bucket_of_step], np.float32(0))
+    out: Floats32 = np.maximum(points + margins[..., plan.part_of_step], np.float32(0))
     return out
 
 
 def hottest(plan: Layout, vectors: Floats32, q: float, horizon_seconds: float) -> Floats32:
     """The highest point of the curve from now to the horizon: [..., D] -> [...]."""
     level = np.zeros(vectors.shape[:-1], np.float32)
-    for bucket, leads in plan.corners(max(1, int(horizon_seconds // plan.step))):
+    corners = plan.corners(max(1, int(horizon_seconds // plan.step)))
+    margins = _margins(plan, [part for part, _ in corners], vectors, q)
+    for (_, leads), margin in zip(corners, margins, strict=True):
         top = interpolated(vectors, leads).max(axis=-1)
-        np.maximum(level, top + _margin(bucket, vectors, q), out=level)
+        np.maximum(level, top + margin, out=level)
     return level
 
 
@@ -83,7 +88,7 @@ def scenarios(plan: Layout, bucket: Bucket, vectors: Floats32) -> Floats32:
     """[..., K, J]: what the future would be if the errors of each past origin were made again."""
     errors = vectors[..., bucket.offset : bucket.offset + bucket.size]
     points = vectors[..., plan.point_index(bucket.leads.ravel())]
-    both: Floats32 = points + errors
+    both: Floats32 = points + errors * np.float32(plan.widened)
     return both.reshape(*vectors.shape[:-1], *bucket.leads.shape)
 
 
@@ -107,5 +112,13 @@ def upper(samples: Floats32, q: float) -> Floats32:
     return out
 
 
-def _margin(bucket: Bucket, vectors: Floats32, q: float) -> Floats32:
-    return upper(vectors[..., bucket.offset : bucket.offset + bucket.size], q)
+def _margins(plan: Layout, parts: Sequence[Part], vectors: Floats32, q: float) -> Iterator[Floats32]:
+    """What is added to the points of each part [...]."""
+    widened, half = np.float32(plan.widened), np.float32(plan.widened / 2)
+    for _, mine in groupby(parts, key=lambda part: part.bucket.offset):
+        some = list(mine)
+        bucket = some[0].bucket
+        samples = vectors[..., bucket.offset : bucket.offset + bucket.size]
+        whole = upper(samples, q)
+        for part in some:
+            yield whole * widened if part.near is None else (whole + upper(samples[..., part.near], q)) * half

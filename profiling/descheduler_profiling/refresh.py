@@ -2,28 +2,35 @@
 
 What is new in a few steps is where each workload stands; how it goes on from there, and how far that is off, changes
 slowly. So the points are made anew with the coefficients of before, and the errors of past forecasts stay. Rows that
-the fit does not know, or knew otherwise, are fitted.
+the fit does not know, or knew otherwise, are fitted, and so are those whose turn it is (turns.py).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
-from descheduler_profiling.build import Built, Rows, assembled, build, built
+from descheduler.model.workloads import WorkloadKey
+from descheduler_profiling.build import Built, Fits, Rows, assembled, bounds_of, build, built, finite
+from descheduler_profiling.calibration import calibrated
 from descheduler_profiling.clean import clean
 from descheduler_profiling.confidence import confidence_of
-from descheduler_profiling.executors import InProcess
+from descheduler_profiling.executors import ChunkRunner, InProcess
 from descheduler_profiling.features import fill, latest
+from descheduler_profiling.growth import Growth
 from descheduler_profiling.history.defaults import REFIT
 from descheduler_profiling.layout import Layout, layout
+from descheduler_profiling.levels import Restated, stepped
 from descheduler_profiling.points import points
+from descheduler_profiling.present import bounded, reachable, roof, without_glitches
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.seasons import Seasons, kept
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import WEEK, ProfileSettings
+from descheduler_profiling.turns import all_due, misses, turn
 
 AT_ONCE = 256  # rows; there is less to do with each than in a fit, so that more of them fit the cache
 JUMP = 0.02  # change of a confidence that is more than time alone makes
@@ -34,13 +41,16 @@ def brought_up_to_date(
     settings: ProfileSettings | None = None,
     previous: SignalProfiles | None = None,
     refit: float = REFIT,
+    runner: ChunkRunner | None = None,
 ) -> SignalProfiles:
-    """Profiles at the end of a history: the `previous` ones refreshed while their fit is younger than `refit` seconds
-    and the history is theirs, else built anew."""
+    """Profiles at the end of a history: the `previous` ones refreshed, where the history is theirs and not every fit
+    is `refit` seconds old, else built anew; with margins that follow what became of earlier ones."""
     settings = settings or ProfileSettings()
-    if previous is None or history.end - previous.fitted.at >= refit or not _goes_on(previous, history, settings):
-        return build(history, settings, previous=previous)
-    return refreshed(previous, history, settings)
+    if previous is None or not _goes_on(previous, history, settings) or all_due(previous.fitted.at, history.end, refit):
+        made = build(history, settings, runner, previous)
+    else:
+        made = refreshed(previous, history, settings, refit, runner)
+    return calibrated(made, previous, history)
 
 
 def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettings) -> bool:
@@ -65,30 +75,57 @@ def _goes_on(previous: SignalProfiles, history: History, settings: ProfileSettin
     )
 
 
-def refreshed(previous: SignalProfiles, history: History, settings: ProfileSettings) -> SignalProfiles:
+def refreshed(
+    previous: SignalProfiles,
+    history: History,
+    settings: ProfileSettings,
+    refit: float = math.inf,
+    runner: ChunkRunner | None = None,
+) -> SignalProfiles:
     """Profiles at the end of the same history, half a day later at most.
 
-    Vectors have new points and the errors that they had; what the race said is moved with the time of the day.
-    Deterministic; where nothing is new the vectors are what they were.
+    Vectors have new points and the errors that they had; what the race said is moved with the time of the day. Rows
+    whose turn it is are fitted anew. Deterministic; where nothing is new the vectors are what they were.
     """
-    plan, new = previous.layout, (history.end - previous.origin) // history.step
+    elapsed = history.end - previous.origin
+    new = elapsed // history.step
+    plan, fitted = previous.layout.later(new), previous.fitted
     source = previous.rows(history.keys)
+    divided = (key for key in {**previous.divided, **history.divided} if _divided_otherwise(previous, history, key))
+    source[np.isin(source, previous.rows(tuple(divided)))] = -1
     rows = _carried(previous, source, new)
+    missed = fitted.missed[source]
     why: list[str] = []
+    anew = np.zeros(len(source), np.bool_)
     for start in range(0, len(source), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         views = {name: whole[part] for name, whole in rows.items()}
-        why.extend(_move(views, history.values[part], plan, new, settings))
-    anew = _known_otherwise(previous, source, rows["confidence"], history.end)
+        came = history.values[part, history.values.shape[1] - new :]
+        missed[part] = misses(missed[part], views["vectors"], came, plan)
+        reasons, anew[part] = _move(views, history, part, plan, new, settings)
+        why.extend(reasons)
+    there = (source >= 0) & (rows["confidence"] > 0)
+    since = np.where(there, fitted.at[source], history.end)  # of the others there is nothing to learn
+    mine = there & turn(since, missed, history.end, elapsed, refit)
+    anew |= mine | _known_otherwise(previous, source, rows["confidence"], history.end)
     at = np.flatnonzero(anew)
     if at.size:
         few = replace(history, keys=tuple(history.keys[row] for row in at.tolist()), values=history.values[at])
-        fresh = built(few, plan, settings, InProcess(), previous)
+        fresh = built(few, plan, settings, runner or InProcess(), previous)
         for name, whole in rows.items():
             whole[at] = fresh.rows[name]
-    own = np.where(anew, rows["confidence"], previous.fitted.confidence[source])
+        for row, reason in zip(at.tolist(), fresh.why, strict=True):
+            why[row] = reason
+    own = np.where(anew, rows["confidence"], fitted.confidence[source])
     own[rows["confidence"] == 0] = 0
-    return assembled(history, Built(rows, tuple(why)), plan, settings, own, previous.fitted.at)
+    missed[anew] = 0
+    fits = Fits(np.where(anew, history.end, fitted.at[source]), own, missed)
+    return assembled(history, finite(Built(rows, tuple(why))), plan, settings, fits)
+
+
+def _divided_otherwise(previous: SignalProfiles, history: History, key: WorkloadKey) -> bool:
+    """Whether the history of a workload is another one, all of it, than it was."""
+    return previous.divided.get(key) != history.divided.get(key)
 
 
 def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
@@ -109,23 +146,37 @@ def _carried(previous: SignalProfiles, source: Ints, new: int) -> Rows:
         "coefficients": fitted.coefficients[source],
         "season": fitted.seasons.forecast[source],
         "gain": fitted.seasons.gain[source],
+        "age": fitted.restated.later(new).age[source],
+        "slope": fitted.restated.slope[source],
+        "offset": fitted.restated.offset[source],
+        "rise": fitted.growth.rise[source],
+        "lasts": fitted.growth.later(new).lasts[source],
     }
 
 
-def _move(rows: Rows, values: Floats32, plan: Layout, new: int, settings: ProfileSettings) -> tuple[str, ...]:
-    """Bring some rows to the end of their values [S, T], of which the last `new` columns came since; in place."""
-    cleaned = clean(values, settings.absurd)
+def _move(
+    rows: Rows, history: History, part: slice, plan: Layout, new: int, settings: ProfileSettings
+) -> tuple[tuple[str, ...], Mask]:
+    """Bring some rows to the end of their part of the history, of which the last `new` columns came since; in place.
+
+    Why each may not be believed; and rows [S] that have left what was expected of them, which only a fit explains.
+    """
+    cleaned = clean(history.values[part], settings.absurd)
     confidence, why = confidence_of(cleaned, plan.step, settings.min_history)
-    filled, _ = fill(cleaned.values)
+    restated = Restated(rows["age"], rows["slope"], rows["offset"])
+    growth = Growth(rows["rise"], rows["lasts"])
+    filled, _ = fill(restated.of(growth.taken_off(without_glitches(cleaned.values))))
     seasons = Seasons(rows["season"], rows["gain"], plan.steps).later(filled, new)
     now = latest(filled, seasons, plan.step)
     ahead = points(now, plan, rows["coefficients"])
-    limit = np.inf if settings.limit is None else settings.limit
-    rows["vectors"][:, : plan.points] = np.minimum(ahead, np.float32(limit))
+    limit = reachable(bounds_of(history.keys[part], settings), filled, settings.most)
+    bounded(ahead, roof(filled), growth.ahead(plan.point_leads), limit)
+    rows["vectors"][:, : plan.points] = ahead
     rows["season"][:], rows["levels"][:], rows["confidence"][:] = seasons.forecast, now.hour, confidence
     for name in ("vectors", "peaks", "scales"):
         rows[name][confidence == 0] = 0
-    return why
+    left = stepped(filled, seasons.forecast[:, : seasons.past], plan.step) if new else np.zeros(len(filled), np.bool_)
+    return why, left & (confidence > 0)
 
 
 def _known_otherwise(previous: SignalProfiles, source: Ints, confidence: Floats32, now: int) -> Mask:
@@ -133,7 +184,7 @@ def _known_otherwise(previous: SignalProfiles, source: Ints, confidence: Floats3
     alone explains."""
     fitted = previous.fitted
     before = fitted.confidence[source]
-    explained = JUMP + (now - fitted.at) / WEEK
+    explained = JUMP + (now - fitted.at[source]) / WEEK
     other = fitted.lent[source] | (np.abs(confidence - before) > explained) | (before == 0)
     out: Mask = (source < 0) | (other & (confidence > 0))
     return out

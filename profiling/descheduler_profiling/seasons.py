@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats32, Ints
+from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler_profiling.settings import DAY, HOUR
+from descheduler_profiling.shifts import moved, of_periods
 
 SMOOTH = 7  # columns over which a seasonal forecast is averaged where it need not be to the minute
 
@@ -54,11 +55,14 @@ def kept(step: int, columns: int) -> int:
     return min(max(1, HOUR // step) + smoothing(max(1, DAY // step)) // 2, columns)
 
 
-def around_the_end(forecast: Floats32, first: Ints, step: int, half_life: float) -> Seasons:
-    """What to keep of seasonal forecasts [S, T + H]; `first` [S] as in Features, `half_life` in days."""
+def around_the_end(forecast: Floats32, first: Ints, of_week: Mask, step: int, half_life: float) -> Seasons:
+    """What to keep of seasonal forecasts [S, T + H]; `first` [S] as in Features, `half_life` in days.
+
+    A day says nothing of the next where a week is known.
+    """
     per_day = max(1, DAY // step)
     columns = forecast.shape[1] - per_day
-    gain = gain_of((columns - first) / per_day, half_life)
+    gain = np.where(of_week, np.float32(0), gain_of((columns - first) / per_day, half_life))
     return Seasons(forecast[:, columns - kept(step, columns) :].copy(), gain, per_day)
 
 
@@ -71,10 +75,12 @@ def gain_of(days: NDArray[np.float64], half_life_days: float) -> Floats32:
     return np.asarray(np.maximum(rate, 1.0 / np.maximum(days, 1.0)), np.float32)
 
 
-def seasonal(values: Floats32, first: Ints, per_day: int, ahead: int, half_life_days: float) -> Floats32:
+def seasonal(values: Floats32, first: Ints, per_day: int, ahead: int, half_life_days: float, most: int = 0) -> Floats32:
     """Seasonal forecast [S, T + ahead] of gapless values: for each column the profile as it stood a day before it.
 
-    During the first day, where nothing is known, it is the first value.
+    During the first day, where nothing is known, it is the first value. A day that came earlier or later than the
+    profile, by `most` columns, moves it. With a week's columns in place of `per_day` and the half-life in weeks, all of
+    it holds for weeks.
     """
     rows, columns = values.shape
     days = -(-columns // per_day)
@@ -85,9 +91,15 @@ def seasonal(values: Floats32, first: Ints, per_day: int, ahead: int, half_life_
     forecast = np.empty((rows, (days + 1) * per_day), np.float32)
     profile = forecast[:, :per_day]
     profile[:] = padded[:, :1]
+    known = np.zeros(rows, np.bool_)
     for day in range(days):
         part = padded[:, day * per_day : (day + 1) * per_day]
         gain = gain_of(((day + 1) * per_day - lead_in - first) / per_day, half_life_days)[:, None]
+        if day and most:
+            by, known = of_periods(part, profile, most, known)
+            profile = moved(profile, by)
+            # What is learned from that day is what the pattern is like at its new time.
+            forecast[:, day * per_day : (day + 1) * per_day] = profile
         following = forecast[:, (day + 1) * per_day : (day + 2) * per_day]
         np.subtract(part, profile, out=following)
         following *= gain

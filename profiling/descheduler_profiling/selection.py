@@ -7,16 +7,18 @@ profiles built before, weights move half of the way (hysteresis), so that a near
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from descheduler.model.arrays import Floats32, Mask
 from descheduler_profiling.features import Features
+from descheduler_profiling.hindsight import Past, coverage
 from descheduler_profiling.layout import Layout
-from descheduler_profiling.race import MODELS, PAST, Samples, known_blocks, margins, ranked, samples
+from descheduler_profiling.race import MODELS, PAST, Samples, known_blocks, samples
 from descheduler_profiling.settings import DAY
+from descheduler_profiling.tallies import margins, tally
 
 # Exponent of the losses: of the mean of the last two days, and of the geometric mean of all.
 SHARPNESS = 16.0
@@ -27,7 +29,8 @@ HYSTERESIS = 0.5
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Per quantile Q and row S: `curves` [Q, S, H], model `weights` and mean `losses` [Q, S, M] (pinball in the unit
-    of the signal, NaN where untested), and the `coverage` [Q, S, B] of the blend in the backtest."""
+    of the signal, NaN where untested), and the `coverage` [Q, S, B] that the blend had on past days, forecast a day
+    ahead from what was known then."""
 
     curves: Floats32
     weights: Floats32
@@ -44,88 +47,59 @@ def select(
     past: int = PAST,
 ) -> Selection:
     """Race all models on cleaned values [S, T]; `before` [Q, S, M] are the weights of an earlier build."""
-    rows = values.shape[0]
     per_day = max(1, DAY // plan.step)
     blocks = known_blocks(per_day)
     sets = samples(values, made, per_day)
-    sorted_sets = {name: ranked(s.values, per_day, blocks) for name, s in sets.items()}
-    days = sets["usage"].values.shape[1] // per_day
-    past = min(past, days)
-    shape = (len(levels), rows, len(MODELS))
-    curves = np.empty((*shape, per_day), np.float32)
-    losses = np.empty((*shape, past), np.float32)
-    promised = []
-    pasts = {name: _past(s, days, blocks, past) for name, s in sets.items()}
-    for m, model in enumerate(MODELS):
-        chosen = sets[model.samples]
-        margin = margins(model, sorted_sets[model.samples], levels, past)
-        promised.append(margin[:, :, 1:])
-        for i, level in enumerate(levels):
-            losses[i, :, m] = _losses(pasts[model.samples], margin[i, :, 1:], level)
-        now = np.repeat(np.nan_to_num(margin[:, :, 0]), per_day // blocks, axis=-1)
-        if chosen.ahead_scale is not None:
-            now *= chosen.ahead_scale
-        np.add(chosen.ahead, now, out=curves[:, :, m])
-    weights = _weights(losses, before)
-    blend = np.maximum(np.einsum("qsm,qsmh->qsh", weights, curves), np.float32(0))
-    coverage = _coverage(pasts, promised, weights, plan)
+    past = min(past, sets["usage"].values.shape[1] // per_day)
+    losses = np.empty((len(levels), len(MODELS), past, len(values)), np.float32)
+    pasts: dict[str, Past] = {}
+    promised: list[Floats32] = [losses] * len(MODELS)
+    for name, one in sets.items():
+        counted = tally(one.values, per_day, blocks)
+        pasts[name] = lived = Past.of(counted.samples, past)
+        room = np.empty(lived.samples.shape, np.float32)
+        for m in _models_of(name):
+            promised[m] = margins(MODELS[m].decay, counted, levels, past)
+            for i, level in enumerate(levels):
+                losses[i, m] = lived.loss(promised[m][i, 1:], level, room)
+            np.nan_to_num(promised[m], copy=False)
+    losses = np.ascontiguousarray(losses.transpose(0, 3, 1, 2))
+    by_season = made.of_week | made.moved
+    weights = _weights(losses, before, by_season)
     tested = np.isfinite(losses)
     mean = np.where(tested, losses, 0).sum(axis=-1) / np.maximum(tested.sum(axis=-1), 1)
     mean = np.where(tested.sum(axis=-1) > 0, mean, np.nan)
-    steps = min(plan.steps, per_day)
-    return Selection(blend[..., :steps], weights, mean.astype(np.float32), coverage)
+    blend = _blend(sets, [each[:, 0] for each in promised], weights, per_day)
+    # What weighs today was learned from these very days; what is covered is told by what weighed before each.
+    known_then = [_weights(losses[..., day:], None, made.of_week) for day in range(1, past)]
+    then = np.stack(known_then, axis=1) if known_then else np.empty((len(levels), 0, *weights.shape[1:]), np.float32)
+    covered = coverage(pasts, [each[:, 1:] for each in promised], then, plan)
+    return Selection(blend[..., : min(plan.steps, per_day)], weights, mean.astype(np.float32), covered)
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """Samples of past days, newest first [S, J, G, W], 0 where unknown; `known` None when all are."""
-
-    samples: Floats32
-    known: Mask | None
-    count: Floats32
-    total: Floats32
-    scale: Floats32 | None
+def _models_of(name: str) -> list[int]:
+    return [m for m, model in enumerate(MODELS) if model.samples == name]
 
 
-def _past(made: Samples, days: int, blocks: int, past: int) -> _Past:
-    shape = (len(made.values), days, blocks, -1)
-    samples = np.ascontiguousarray(made.values.reshape(shape)[:, ::-1][:, :past])
-    scale = None
-    if made.scale is not None:
-        scale = np.ascontiguousarray(made.scale.reshape(shape)[:, ::-1][:, :past])
-    known: Mask | None = np.isfinite(samples)
-    count = np.full(samples.shape[:2], samples.shape[2] * samples.shape[3], np.float32)
-    if known is not None and known.all():
-        known = None
-    elif known is not None:
-        samples = np.where(known, samples, np.float32(0))
-        count = known.sum(axis=(2, 3)).astype(np.float32)
-    total = (samples if scale is None else samples * scale).sum(axis=(2, 3))
-    return _Past(samples, known, count, total, scale)
+def _blend(sets: Mapping[str, Samples], now: Sequence[Floats32], weights: Floats32, per_day: int) -> Floats32:
+    """The blended forecast of the next day [Q, S, H], from the margins [Q, S, G'] of each model."""
+    out = np.zeros((*weights.shape[:2], per_day), np.float32)
+    for name, one in sets.items():
+        mine = _models_of(name)
+        margin = np.zeros((*out.shape[:2], max(now[m].shape[-1] for m in mine)), np.float32)
+        for m in mine:
+            margin += now[m] * weights[..., m, None]
+        above = np.repeat(margin, per_day // margin.shape[-1], axis=-1)
+        out += weights[..., mine].sum(axis=-1)[..., None] * one.ahead
+        out += above
+    return np.maximum(out, np.float32(0))
 
 
-def _losses(past: _Past, margin: Floats32, level: float) -> Floats32:
-    """Mean pinball loss [S, J] of margins [S, J, G] over the samples of past days, NaN where there is none."""
-    steps = past.samples.shape[-1]
-    error = past.samples - margin[..., None]
-    if past.scale is not None:
-        error *= past.scale
-    if past.known is not None:
-        np.copyto(error, np.float32(0), where=~past.known)
-        total = error.sum(axis=(2, 3))
-    elif past.scale is not None:
-        total = error.sum(axis=(2, 3))
-    else:
-        total = past.total - steps * np.broadcast_to(margin, past.samples.shape[:3]).sum(axis=-1)
-    np.minimum(error, np.float32(0), out=error)
-    loss = np.float32(level) * total - error.sum(axis=(2, 3))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        out: Floats32 = np.where(past.count > 0, loss / past.count, np.float32(np.nan))
-    return out
+def _weights(losses: Floats32, before: Floats32 | None, by_season: Mask) -> Floats32:
+    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first.
 
-
-def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
-    """Weights [Q, S, M] from losses [Q, S, M, J], newest day first."""
+    Rows [S] `by_season` have a day ahead that is unlike those before it: only models that know of it have a say.
+    """
     known = np.isfinite(losses)
     some = known.sum(axis=(2, 3)) > 0
     # A day counts only where every model was tested on it: no model is tested on an easier set of days.
@@ -146,41 +120,15 @@ def _weights(losses: Floats32, before: Floats32 | None) -> Floats32:
     score = score * (tested / (tested + np.float32(DOUBT))).astype(np.float32)
     # What could not be tested at all has no say, unless nothing could.
     score = np.where((known.sum(axis=3) > 0) | ~some[..., None], score, -np.inf)
+    seasonal = np.array([model.seasonal for model in MODELS])
+    score = np.where(
+        by_season[:, None] & ~seasonal & (score[..., seasonal].max(axis=-1, keepdims=True) > -np.inf), -np.inf, score
+    )
     score -= score.max(axis=-1, keepdims=True)
     weights = np.exp(score)
     weights /= weights.sum(axis=-1, keepdims=True)
     if before is not None and before.shape == weights.shape:
         usable = before.sum(axis=-1, keepdims=True) > 0.5
+        usable &= ~by_season[:, None]
         weights = np.where(usable, HYSTERESIS * before + (1 - HYSTERESIS) * weights, weights)
     return weights.astype(np.float32)
-
-
-def _coverage(pasts: dict[str, _Past], promised: list[Floats32], weights: Floats32, plan: Layout) -> Floats32:
-    """Share [Q, S, B] of past outcomes at or under the blended forecast, NaN where there is none.
-
-    Weights sum to one, so the error of the blend is the weighted sum of the errors.
-    """
-    usage = pasts["usage"]
-    rows, past, blocks, steps = usage.samples.shape
-    out = np.full((len(weights), rows, len(plan.buckets)), np.nan, np.float32)
-    known = (
-        np.ones((rows, past, blocks * steps), np.bool_) if usage.known is None else usage.known.reshape(rows, past, -1)
-    )
-    for i in range(len(weights)):
-        error = np.zeros(usage.samples.shape, np.float32)
-        for m, model in enumerate(MODELS):
-            of_model = pasts[model.samples]
-            part = of_model.samples - np.nan_to_num(promised[m][i])[..., None]
-            if of_model.scale is not None:
-                part *= of_model.scale
-            if of_model.known is not None:
-                np.copyto(part, np.float32(0), where=~of_model.known)
-            part *= weights[i, :, m, None, None, None]
-            error += part
-        hit = (error.reshape(rows, past, -1) <= 0) & known
-        for b, bucket in enumerate(plan.buckets):
-            there = slice(bucket.first - 1, bucket.last)
-            count = known[..., there].sum(axis=(1, 2))
-            hits = hit[..., there].sum(axis=(1, 2))
-            out[i, :, b] = np.where(count > 0, hits / np.maximum(count, 1), np.nan)
-    return out

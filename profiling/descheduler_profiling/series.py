@@ -12,6 +12,22 @@ from descheduler.model.workloads import WorkloadKey
 
 
 @dataclass(frozen=True, slots=True)
+class Strain:
+    """What tells that more was wanted than was used.
+
+    `throttled` by workload: the share of the last hour's periods in which the CPU limit stopped one of its pods, that
+    of the pod that it stopped most. `pressed` by node: the share of the last quarter of an hour in which something on
+    it waited for the resource. Both only where they are large.
+    """
+
+    throttled: Mapping[WorkloadKey, float] = field(default_factory=dict)
+    pressed: Mapping[str, float] = field(default_factory=dict)
+
+
+NO_STRAIN = Strain()
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Usage of one signal on one clock, a row for each workload.
 
@@ -26,6 +42,8 @@ class History:
 
     A history that is not `complete` (partial answers, missing chunks: `problems`) may be shown, but nobody acts on it.
     One that is `absent` has no series because the server has none, which is no fault where the signal is optional.
+    `divided` says of workloads whose values are no measurements of a replica, but of their total, how it is divided.
+    `strain` is what is known now of demand that was not met.
     One that is not `pinned` may hold what anybody who is scraped says of these pods: it is shown, and is no evidence.
     """
 
@@ -44,6 +62,8 @@ class History:
     standing_still: tuple[str, ...] = ()
     absent: bool = False
     pinned: bool = True
+    strain: Strain = NO_STRAIN
+    divided: Mapping[WorkloadKey, str] = field(default_factory=dict)
 
     @property
     def end(self) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.defaults import CEILING
@@ -21,6 +24,7 @@ class Likeness:
     request: float = 0.0  # of one replica, in the unit of the signal; 0: none asked for
     kind: str = ""
     image: str = ""
+    limit: float = math.inf  # what one replica cannot use more of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class ProfileSettings:
     select: bool = True
     chunk: int = 512
     likeness: Mapping[WorkloadKey, Likeness] = field(default_factory=dict)
+
+    @property
+    def most(self) -> np.float32:
+        """What no forecast is above."""
+        return np.float32(np.inf if self.limit is None else self.limit)
 
     def __post_init__(self) -> None:
         if not self.quantiles or any(not 0.0 < q < 1.0 for q in self.quantiles):

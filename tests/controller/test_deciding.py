@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from builders import NOW
 from descheduler.controller.deciding import Deciding
+from descheduler.controller.metrics import Metrics
 from descheduler.learning.ledger import Ledger
 from descheduler.model.errors import HistoryError
 from descheduler.model.plan import PlanDocument
@@ -38,7 +39,9 @@ class World:
 
     def __post_init__(self) -> None:
         registry = CollectorRegistry()
-        self.deciding = Deciding(self.observe, Published(registry, lambda: None), lambda: self.now)
+        self.metrics = Metrics()
+        published = Published(registry, lambda: None)
+        self.deciding = Deciding(self.observe, published, lambda: self.now, self.metrics.keeps)
         self.plan: PlanDocument = self.deciding(self.observe(POLICY), POLICY, Memory()).plan
         assert self.plan.actions
         self.readings = 0
@@ -126,3 +129,12 @@ def test_a_server_that_is_down_is_asked_once_in_a_step_and_heard_when_it_is_back
     assert world.wave(minutes=46) == {None}
     assert world.wave(minutes=47) == {None}
     assert world.readings == 2
+
+
+def test_it_says_how_much_is_kept_of_each_signal() -> None:
+    world = World()
+    assert world.histories is not None
+    text = world.metrics.text().decode()
+    for one in world.histories:
+        assert f'descheduler_kept_bytes{{signal="{one.signal}",what="history"}} {one.values.nbytes}.0' in text
+        assert f'descheduler_kept_bytes{{signal="{one.signal}",what="profiles"}}' in text

@@ -34,7 +34,7 @@ SHAPE_SHARES = (0.25, 0.3, 0.25, 0.15, 0.05, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to generate. `hot`: share of the general nodes that will be hot."""
+    """What to generate. `hot`: share of the general nodes that will be hot; `replicas`: of a workload, in the mean."""
 
     nodes: int
     pods: int
@@ -42,6 +42,7 @@ class Plan:
     hot: float = 0.02
     gpu_share: float = 0.1
     case: str = "mixed"
+    replicas: float = 15.0
 
 
 @dataclass(slots=True)
@@ -140,7 +141,10 @@ def _place(
             current = open_ones.get(kind)
             if current is None or current[1] == 0:
                 mean = budget / max(1, count - k) if nofit or not gpu else 4000.0
-                current = (_workload(serial, kind, mean, nodes[node], rng), int(rng.geometric(1 / 14)) + 1)
+                current = (
+                    _workload(serial, kind, mean, nodes[node], rng),
+                    int(rng.geometric(1 / (plan.replicas - 1))) + 1,
+                )
                 serial += 1
             workload, remaining = current
             if dict(workload.spec.requests)["cpu"] > budget + 0.15 * cpu[node]:

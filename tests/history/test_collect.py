@@ -74,6 +74,21 @@ def test_pods_are_read_as_the_mean_replica_of_their_workload_over_rollouts_and_s
     }
 
 
+def test_replicas_are_counted_where_their_number_changed(prometheus_server: Start) -> None:
+    """From two to three at noon; of the database, which always had one, nothing is kept."""
+    server, store = prometheus_server(shop()), HistoryStore(None)
+    made = read(server, [SIGNALS["cpu"], SIGNALS["replicas"]], previous=store)
+    counted = made.histories["replicas"]
+    assert counted.keys == (WEB,)
+    columns = counted.start + STEP * np.arange(counted.values.shape[1])
+    np.testing.assert_array_equal(counted.values[0, columns < HALF - 60], 2)
+    np.testing.assert_array_equal(counted.values[0, columns > HALF + 900], 3)
+    again = read(server, [SIGNALS["cpu"], SIGNALS["replicas"]], previous=store, now=NOW + STEP).histories["replicas"]
+    np.testing.assert_array_equal(again.values[0, :-3], counted.values[0, 1:-2])
+    later = read(server, [SIGNALS["cpu"], SIGNALS["replicas"]], window_seconds=DAY // 3)
+    assert later.histories["replicas"].absent
+
+
 def test_without_a_cluster_names_tell_the_workloads(prometheus_server: Start) -> None:
     server = prometheus_server(shop())
     with client(server.url) as asking:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from descheduler.kube.devices.observed import ObservedGpu, node_names, observed_gpu, with_observed
+from descheduler.kube.devices.observed import ObservedGpu, observed_gpu, with_observed
 from descheduler.model.devices import GpuShare, GpuSource
+from descheduler.model.nodes import node_names
 from kube.device_objects import GPU, gpus_of, koordinator_device, koordinator_gpu, pod_of, snapshot, status_of
 from kube.wire_objects import container, node, pod
 

@@ -22,6 +22,7 @@ from descheduler_profiling.series import History
 from histories import history
 
 WEB = WorkloadKey("shop", "Deployment", "web")
+OF_NODES = {"cpu", "memory", "replicas", "system_cpu", "system_memory"}
 BOTH = {"cpu": history("cpu", {WEB: 1.0}), "memory": history("memory", {WEB: 1.0})}
 
 
@@ -130,8 +131,9 @@ def test_a_signal_that_nobody_knows_and_an_address_that_nobody_gave_are_told() -
 
 def test_optional_signals_of_strategies_are_read_where_the_cluster_can_have_them() -> None:
     idle = policy("strategies: [{IdleGpu: {}}]")
-    assert wanted_signals(idle, cluster([node("n1")])) == {"cpu", "memory"}
-    assert wanted_signals(idle, cluster([node("n1", gpu=8)])) == {"cpu", "memory", "gpu", "gpu_least", "gpu_memory"}
+    assert wanted_signals(idle, cluster([node("n1")])) == OF_NODES
+    of_gpus = {"gpu", "gpu_least", "gpu_memory"}
+    assert wanted_signals(idle, cluster([node("n1", gpu=8)])) == OF_NODES | of_gpus
     assert required_signals(idle) == set()
     assert required_signals(policy("strategies: [{HotNodes: {}}]")) == {"cpu", "memory"}
 

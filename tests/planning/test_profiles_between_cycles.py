@@ -30,9 +30,9 @@ def test_profiles_go_on_from_one_fit_until_it_is_as_old_as_the_policy_says() -> 
     assert refit == timedelta(hours=1)
     first = profile(seen())
     second = profile(seen(1), first)["cpu"]
-    assert (second.fitted.at, second.origin) == (first["cpu"].origin, first["cpu"].origin + STEP)
-    assert profile(seen(12), first, refit=refit.total_seconds())["cpu"].fitted.at == first["cpu"].origin + 12 * STEP
-    assert profile(seen(1), first, refit=0)["cpu"].fitted.at == second.origin
+    assert (second.fitted.at[0], second.origin) == (first["cpu"].origin, first["cpu"].origin + STEP)
+    assert profile(seen(12), first, refit=refit.total_seconds())["cpu"].fitted.at[0] == first["cpu"].origin + 12 * STEP
+    assert profile(seen(1), first, refit=0)["cpu"].fitted.at[0] == second.origin
 
 
 def test_the_peak_comes_nearer_from_cycle_to_cycle() -> None:

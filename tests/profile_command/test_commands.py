@@ -53,6 +53,14 @@ def recorded(path: Path, made: History) -> Path:
     return path
 
 
+def test_a_node_is_named_with_its_kind_and_no_namespace(tmp_path: Path) -> None:
+    made = history("system_cpu", {WorkloadKey("", "Node", "n1"): peaking(0.5, 2.0, minutes_ahead=60)})
+    path = recorded(tmp_path / "made", made)
+    done = run("explain", "Node/n1", "--signal", "system_cpu", "--recording", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "Node/n1" in done.stdout
+
+
 def test_a_profile_is_explained_to_people() -> None:
     done = run("explain", CHECKOUT, "--example")
     assert done.returncode == 0, done.stderr

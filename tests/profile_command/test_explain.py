@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from descheduler.model.workloads import WorkloadKey
+from descheduler.report.profiles.document import profile_document
 from descheduler_profiling.build import build
 from descheduler_profiling.explain import KOORDINATOR, OURS, VPA, ProfileExplanation, explain
 from descheduler_profiling.peers import KOORDINATOR_CPU, VPA_CPU
@@ -71,6 +72,29 @@ def test_nothing_later_than_an_instant_is_used_for_its_forecast(daily: ProfileEx
     again = explained(replace(made, values=changed))
     for before, after in zip(daily.trials, again.trials, strict=True):
         np.testing.assert_array_equal(before.promised, after.promised, err_msg=before.rule)
+
+
+def test_what_it_covered_is_one_number_wherever_it_stands(daily: ProfileExplanation) -> None:
+    ours = next(trial for trial in daily.trials if trial.rule == OURS)
+    np.testing.assert_array_equal(daily.profile.coverage, ours.coverage)
+    doc = profile_document(daily)
+    assert doc.coverage == next(rule for rule in doc.rules if rule.ours).coverage
+
+
+def test_yesterdays_forecast_is_held_against_what_came(daily: ProfileExplanation) -> None:
+    assert daily.origins[-1] == daily.origin - 86400
+    came = daily.history[-288:]
+    kept = profile_document(daily).kept
+    assert kept == pytest.approx([float((came <= said).mean()) for said in daily.yesterday], abs=1e-4)
+    assert 0.9 <= (kept[1] or 0) <= 1
+
+
+def test_a_workload_that_rose_since_yesterday_shows_what_was_forecast_before() -> None:
+    values = np.full(2016, 1.0, np.float32)
+    values[-288:] = 3.0
+    doc = profile_document(explained(history("cpu", {WEB: values, DB: 1.0})))
+    assert doc.kept[1] == pytest.approx(0.0, abs=0.01)
+    assert max(doc.yesterday[1]) < 2
 
 
 def test_signals_other_than_cpu_and_memory_have_no_histogram_to_compare_with() -> None:

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from descheduler_profiling.build import build
+from descheduler_profiling import build as build_module
+from descheduler_profiling.build import NO_NUMBER, build
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import empty
 from series_cases import DAY, history, noise
@@ -46,6 +47,48 @@ def sound(made: SignalProfiles) -> None:
 )
 def test_no_values_whatever_break_a_build(values: np.ndarray) -> None:
     sound(build(history(values)))
+
+
+_MAGNITUDES = st.one_of(
+    st.floats(-9, 15).map(lambda power: 10.0**power),
+    # A pinball loss of theirs was below zero in single precision; bytes of memory, a week at 300 s.
+    st.sampled_from([7_821_322_240.0, 3_046_109_696.0, 5_272_225_280.0, 2_641_885_952.0]),
+    st.sampled_from([6.1e-5, 65_504.0, 2.0**-24, 2.0**24 + 2, 1e-9, 1e15]),  # the ends of half and single precision
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_MAGNITUDES, _MAGNITUDES, st.integers(1, 2015), st.sampled_from(["constant", "step", "two values"]))
+def test_a_load_of_any_size_has_a_forecast(one: float, two: float, at: int, shape: str) -> None:
+    week = np.full(7 * DAY, one, np.float32)
+    if shape == "step":
+        week[at:] = two
+    elif shape == "two values":
+        week[::2] = two
+    made = build(history(week[None]))
+    sound(made)
+    assert made.confidence[0] >= 0.9
+    assert not made.problems
+    if shape == "constant":
+        for q in made.quantiles:
+            assert np.allclose(made.forecast(np.array([0]), q), one, rtol=2e-3)
+            assert np.allclose(made.curve(made.vectors, q), one, rtol=2e-3)
+
+
+def test_what_cannot_be_computed_names_its_workload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No value is known that does it any more: a part of the sum is broken here."""
+    wrong = build_module.peaks
+
+    def broken(values: np.ndarray, *rest: object) -> np.ndarray:
+        made = wrong(values, *rest)  # type: ignore[arg-type]
+        made[1] = np.nan
+        return made
+
+    monkeypatch.setattr(build_module, "peaks", broken)
+    made = build(history(np.ones((3, 7 * DAY), np.float32)))
+    sound(made)
+    assert made.confidence.tolist() == [1, 0, 1]
+    assert made.problems == (f"cpu of {made.keys[1]}: {NO_NUMBER}",)
 
 
 def test_an_empty_history_has_no_profiles() -> None:

@@ -50,7 +50,7 @@ class _Run:
         sight = Sight(cluster, meter, now)
         names = tuple(self.args.high)
         each = {name: sight.used(name) for name in names}
-        used = {name: sight.on_nodes(each[name]) for name in names}
+        used = {name: sight.on_whole_nodes(each[name], name) for name in names}
         most = {name: sight.capacity[name] * self.args.high[name] for name in names}
         low = sight.workable.copy()
         high = np.zeros(len(low), np.bool_)

@@ -64,7 +64,10 @@ class _Low:
         names = (*self.args.targets, PODS)
         limit = {**self.args.targets, PODS: 1.0}
         each = {name: sight.used(name) if self.args.metrics else sight.requested(name) for name in names}
-        used = {name: sight.on_nodes(each[name]) for name in names}
+        used = {
+            name: sight.on_whole_nodes(each[name], name) if self.args.metrics else sight.on_nodes(each[name])
+            for name in names
+        }
         part = {name: used[name] / np.maximum(sight.capacity[name], 1e-9) for name in names}
         low = sight.workable & _all(part[name] <= self.args.thresholds[name] for name in self.args.thresholds)
         high = ~low & ~_all(part[name] <= limit[name] for name in names)

@@ -47,6 +47,12 @@ class Sight:
             return self.requested(resource)
         return np.asarray(self._meter.use(resource)[self._cluster.slot], np.float64)
 
+    def on_whole_nodes(self, amounts: Floats, resource: str) -> Floats:
+        """[N] the same sums as `on_nodes`, of what is used, with what is used outside of pods: as metrics of nodes."""
+        usage = self._meter.world.usage.get(resource)
+        outside = self._meter.outside(resource, usage.column(self._now)) if usage is not None else 0.0
+        return np.asarray(self.on_nodes(amounts) + outside, np.float64)
+
     def requested(self, resource: str) -> Floats:
         """[P] what each pod requests."""
         return self._amounts(self.columns.spec_requests, resource)[self.columns.pod_spec]

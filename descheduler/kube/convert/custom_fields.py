@@ -34,9 +34,13 @@ reservedFor apiGroup resource uid id minor health nodeID pcieID busID phase
 uuid parentUUID profile productName model product index pciBusID pcieBusID numaNode numa
 resource.kubernetes.io/pcieRoot resource.kubernetes.io/pciBusID resource.kubernetes.io/numaNode
 """
+_SCALING = """
+scaleTargetRef maxReplicas metrics containerResource target averageUtilization averageValue behavior scaleUp scaleDown
+stabilizationWindowSeconds selectPolicy
+"""
 _PARTITIONS = frozenset(f"partition{size}" for size in range(1, 33))
 _LANDING = "policyName"
-_PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING}".split()) | _PARTITIONS
+_PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING} {_SCALING}".split()) | _PARTITIONS
 """Fields by their names alone: none of them names anything else anywhere that could be meant for nobody's eyes."""
 
 AMOUNTS = frozenset({"min", "max", "resources", "requests", "consumedCapacity"})

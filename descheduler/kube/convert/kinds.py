@@ -193,6 +193,8 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("kubeflow.org", "PaddleJob", "paddlejobs", "v1"),
     _optional("kubeflow.org", "JAXJob", "jaxjobs", "v1"),
     _optional("trainer.kubeflow.org", "TrainJob", "trainjobs", "v1", "v1beta1", "v1alpha1"),
+    # how many replicas there will be
+    _optional("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "v2"),
     # budgets, quotas and devices
     _optional(
         "policy.kruise.io",

@@ -43,6 +43,7 @@ def convert_node(wire: NodeWire, intern: Interner) -> Node:
         unschedulable=wire.spec.unschedulable,
         ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
         created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
+        addresses=tuple(dict.fromkeys(one.address for one in wire.status.addresses or () if one.address)),
         gpus=gpus,
         virtual=is_virtual(labels, taints),
         leaving=going.mark,

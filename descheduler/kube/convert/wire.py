@@ -276,10 +276,15 @@ class NodeSpecWire(Slim, frozen=True, gc=False):
     taints: tuple[TaintWire, ...] | None = None
 
 
+class NodeAddressWire(Slim, frozen=True, gc=False):
+    address: str = ""
+
+
 class NodeStatusWire(Slim, frozen=True, gc=False):
     capacity: dict[str, str | int | float] | None = None
     allocatable: dict[str, str | int | float] | None = None
     conditions: tuple[ConditionWire, ...] | None = None
+    addresses: tuple[NodeAddressWire, ...] | None = None
 
 
 class NodeWire(Object, frozen=True, gc=False):

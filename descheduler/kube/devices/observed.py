@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from descheduler.kube.devices.merge import merge_statements, merged
 from descheduler.model.devices import MAX_DEVICES, UNREPORTED, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
-from descheduler.model.nodes import HOSTNAME, Node
+from descheduler.model.nodes import Node
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -36,18 +36,6 @@ class ObservedGpu:
 # it said is under `exported_`. `pod_name` is the exporter before 2.0.
 _HOLDERS = (("exported_namespace", "exported_pod"), ("namespace", "pod"), ("pod_namespace", "pod_name"))
 _NODES = ("Hostname", "hostname", "node")  # the exporter wrote the first until 4.8.3
-
-
-def node_names(nodes: Iterable[Node]) -> Mapping[str, str]:
-    """What series may call a node: its name, its hostname, and either without the domain where that is clear."""
-    out: dict[str, str] = {}
-    short: dict[str, set[str]] = defaultdict(set)
-    for node in nodes:
-        for name in (node.labels.get(HOSTNAME, ""), node.name):
-            if name:
-                out[name] = node.name
-                short[name.partition(".")[0]].add(node.name)
-    return {name: next(iter(found)) for name, found in short.items() if len(found) == 1} | out
 
 
 def observed_gpu(labels: Mapping[str, str], nodes: Mapping[str, str]) -> ObservedGpu | None:

@@ -34,17 +34,17 @@ _FIELDS = {
     Holds.ENUM: """operator effect restartPolicy phase type status reason whenUnsatisfiable nodeAffinityPolicy
         nodeTaintsPolicy protocol volumeBindingMode accessModes unhealthyPodEvictionPolicy podManagementPolicy action
         disruptionMode health allocationMode scopes scopeName event events onJobFailureReasons protectOperations
-        gpuLinkType resource""",
+        gpuLinkType resource selectPolicy""",
     Holds.KIND: "kind",
     Holds.API_VERSION: "apiVersion",
     Holds.KEY: "topologyKey matchLabelKeys mismatchLabelKeys nodeLabel labelKey levels key",
-    Holds.QUANTITY: "ringBusBandwidth memory",
+    Holds.QUANTITY: "ringBusBandwidth memory averageValue",
     Holds.TIME: "creationTimestamp deletionTimestamp startTime disruptedPods unavailablePods",
     Holds.PER_CENT: "minAvailable maxUnavailable",
     Holds.MODEL: "productName model product node-nvidia-register.type",
     Holds.PROFILE: "profile",
     Holds.DEVICE: "device devices.name",
-    Holds.RESOURCE: "allocatedResourcesStatus.name",
+    Holds.RESOURCE: "allocatedResourcesStatus.name resource.name containerResource.name",
     Holds.GIVEN: "resourceID",
 }
 FIELDS: Mapping[str, Holds] = {name: holds for holds, names in _FIELDS.items() for name in words(names)}

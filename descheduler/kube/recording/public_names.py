@@ -194,7 +194,8 @@ TaskCompleted TaskFailed OutOfSync CommandIssued Unschedulable * AbortJob Termin
 RestartPod RestartPartition ResumeJob SyncJob EnqueueJob Ready PodScheduled Initialized ContainersReady
 DisruptionTarget PodResizePending PodResizeInProgress PodReadyToStartContainers Complete SuccessCriteriaMet
 FailureTarget Suspended Progressing ReplicaFailure MemoryPressure DiskPressure PIDPressure NetworkUnavailable
-Finished Admitted QuotaReserved PodsReady Evicted Requeued Created Restarting
+Finished Admitted QuotaReserved PodsReady Evicted Requeued Created Restarting ContainerResource Resource Pods Object
+External Utilization AverageValue Value ScalingActive AbleToScale ScalingLimited Disabled Max Min
 """
 ENUMS = words(_ENUMS) | LEAVING_CONDITIONS
 """Enumerated values of the APIs that are read; kept where a field holds one."""

@@ -217,7 +217,7 @@ def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> s
 
 def _nodes(outcome: Outcome) -> Iterable[NodeRow]:
     view = outcome.view
-    before, after = _uses(outcome, view.start), _uses(outcome, outcome.final)
+    before, after, outside = _uses(outcome, view.start), _uses(outcome, outcome.final), _outside(outcome)
     for i, node in enumerate(view.snapshot.nodes):
         yield NodeRow(
             name=node.name,
@@ -226,7 +226,19 @@ def _nodes(outcome: Outcome) -> Iterable[NodeRow]:
             ready=bool(view.snapshot.columns.node_ready[i]),
             before=NodeUse(*before[i]),
             after=NodeUse(*after[i]),
+            outside={resource: level for resource, levels in outside.items() if (level := levels[i]) >= 0},
         )
+
+
+def _outside(outcome: Outcome) -> dict[str, list[float]]:
+    """By resource [N] what nodes use outside of pods, as fractions of allocatable, -1 where that is not known."""
+    rules, every = outcome.context.settings.proof, np.arange(len(outcome.view.snapshot.nodes), dtype=np.int32)
+    return {
+        resource: np.round(np.nan_to_num(level.astype(np.float64), nan=-1.0), 4).tolist()
+        for resource, loads in sorted(outcome.view.loads.items())
+        if loads.outside.known.any()
+        for level in (loads.outside_of_pods(every, rules.quantile, rules.horizon_seconds),)
+    }
 
 
 def _uses(outcome: Outcome, state: Scenario) -> list[tuple[float, float, float, float, float, int]]:

@@ -12,6 +12,7 @@ import numpy as np
 from descheduler.model import format as fmt
 from descheduler.report import svg
 from descheduler.report.profiles.document import ProfileDocument
+from descheduler.report.profiles.words import high
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,15 +31,18 @@ def fan(doc: ProfileDocument, past_seconds: int) -> str:
 
     past = np.array([np.nan if v is None else v for v in doc.history])[-max(1, past_seconds // doc.step) :]
     curves = np.array([[np.nan if v is None else v for v in line] for line in doc.curves])
+    said = np.array([np.nan if v is None else v for v in doc.yesterday[high(doc)]])[-past.size :]
     hours = doc.step / 3600
     before, after = (np.arange(past.size) - past.size + 1) * hours, (np.arange(curves.shape[1]) + 1) * hours
     figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72)
     figure.patch.set_visible(False)
     axes = figure.add_axes((0.055, 0.09, 0.94, 0.88))
     axes.patch.set_visible(False)
-    seen = [*past[np.isfinite(past)], *curves[np.isfinite(curves)]]
+    seen = [*past[np.isfinite(past)], *curves[np.isfinite(curves)], *said[np.isfinite(said)]]
     top = float(max(seen, default=0.0)) * 1.06 or 1.0
     axes.plot(before, past, color=_PAST, linewidth=1.1)
+    if np.isfinite(said).any():
+        axes.plot(before[-said.size :], said, color=_HIGH, linewidth=0.8, dashes=(2, 2))
     if np.isfinite(curves).any():
         for lower, upper in pairwise(curves):
             axes.fill([*after, *after[::-1]], [*upper, *lower[::-1]], color=_MEDIAN, alpha=0.22, linewidth=0)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from descheduler.model.arrays import Floats32
+from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.explain import OURS, Backtest, ProfileExplanation
 
 FORMAT = "descheduler-profile-explanation"
@@ -42,9 +43,10 @@ class Raced(msgspec.Struct, frozen=True, rename="camel"):
 class ProfileDocument(msgspec.Struct, frozen=True, rename="camel"):
     """Why a profile says what it says. Times are unix seconds, usage is that of one replica in `unit`.
 
-    `usage` is [Q, B] over `quantiles` and `horizons` (seconds), `coverage` its own backtest; the peaks are the largest
-    usage of the next hour and day, at the quantile 0.95. `curves` [Q, H] are the quantiles at each `step` after
-    `origin`, `history` the usage at each step from `start`.
+    `usage` is [Q, B] over `quantiles` and `horizons` (seconds), `coverage` what it covered when it was tried, as our
+    rule among `rules` has it; the peaks are the largest usage of the next hour and day, at the quantile 0.95. `curves`
+    [Q, H] are the quantiles at each `step` after `origin`, `history` the usage at each step from `start`. `yesterday`
+    [Q, H] is what was forecast for the last H steps of history a day ago, and `kept` [Q] the share of them at or under.
     """
 
     format: str
@@ -75,11 +77,13 @@ class ProfileDocument(msgspec.Struct, frozen=True, rename="camel"):
     start: int
     history: Line
     curves: Table
+    yesterday: Table
+    kept: Line
 
     @property
     def workload(self) -> str:
         """`namespace/Kind/name`."""
-        return f"{self.namespace}/{self.kind}/{self.name}"
+        return str(WorkloadKey(self.namespace, self.kind, self.name))
 
     @property
     def known(self) -> bool:
@@ -120,7 +124,19 @@ def profile_document(explained: ProfileExplanation, cluster: str = "") -> Profil
         start=explained.start,
         history=_line(explained.history),
         curves=_table(explained.curves),
+        yesterday=_table(explained.yesterday),
+        kept=_line(_kept(explained)),
     )
+
+
+def _kept(explained: ProfileExplanation) -> Floats32:
+    """[Q] the share of the last day at or under what was forecast for it, NaN where there is none."""
+    said = explained.yesterday
+    came = explained.history[-said.shape[1] :]
+    known = np.isfinite(came)[None, :] & np.isfinite(said[:, : came.size])
+    under = known & (came[None, :] <= said[:, : came.size])
+    count = known.sum(axis=1)
+    return np.where(count > 0, under.sum(axis=1) / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
 def to_json(doc: ProfileDocument, indent: int | None = None) -> bytes:

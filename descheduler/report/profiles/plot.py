@@ -11,7 +11,7 @@ from rich.text import Text
 from descheduler.model import format as fmt
 from descheduler.model.arrays import Floats32
 from descheduler.report.profiles.document import ProfileDocument
-from descheduler.report.profiles.words import level
+from descheduler.report.profiles.words import high, level, yesterday
 
 _BRAILLE = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # Unicode 10, U+2800: dot of (row, column)
@@ -25,14 +25,16 @@ def plot(doc: ProfileDocument, width: int, height: int = 11) -> list[Text]:
     past = np.array([np.nan if v is None else v for v in doc.history], np.float32)[-_PAST_SECONDS // doc.step :]
     curves = np.array([[np.nan if v is None else v for v in line] for line in doc.curves], np.float32)
     total = past.size + curves.shape[1]
-    seen = [*past[np.isfinite(past)], *curves[np.isfinite(curves)]]
+    said = np.array([np.nan if v is None else v for v in doc.yesterday[high(doc)]], np.float32)[-past.size :]
+    seen = [*past[np.isfinite(past)], *curves[np.isfinite(curves)], *said[np.isfinite(said)]]
     top = float(max(seen, default=0.0)) * 1.02 or 1.0
     now = round(past.size / total * columns)
     grids = [
         _dots(past, 0, total, columns, height, top),
         *(_dots(curve, past.size, total, columns, height, top) for curve in curves),
+        _dots(said, past.size - said.size, total, columns, height, top),
     ]
-    styles = ["", *(("green", "yellow", "red")[min(i, 2)] for i in range(len(curves)))]
+    styles = ["", *(("green", "yellow", "red")[min(i, 2)] for i in range(len(curves))), "cyan"]
     lines = []
     for row in range(height):
         label = fmt.usage(top * (height - row) / height, doc.unit) if row % 4 == 0 else ""
@@ -77,6 +79,8 @@ def _times(doc: ProfileDocument, past: int, ahead: int, columns: int, now: int) 
 
 def _legend(doc: ProfileDocument, styles: list[str]) -> Text:
     text = Text(" " * (_LABEL + 1))
-    for quantile, style in zip(doc.quantiles, styles[1:], strict=True):
+    for quantile, style in zip(doc.quantiles, styles[1:-1], strict=True):
         text.append(f"{level(quantile)}  ", style=style)
+    if yesterday(doc):
+        text.append(f"{level(doc.quantiles[high(doc)])} as forecast yesterday", style=styles[-1])
     return text

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from descheduler.model import format as fmt
+from descheduler.model.workloads import WorkloadKey
 from descheduler.report.cells import section
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.plot import plot
-from descheduler.report.profiles.words import against, level, ours, peaks, share, trust, unit_of, verdict
+from descheduler.report.profiles.words import against, level, ours, peaks, share, trust, unit_of, verdict, yesterday
 from descheduler_profiling.export import ProfilesDocument, SignalDocument, WorkloadProfile
 
 
@@ -49,7 +50,9 @@ def _head(doc: ProfileDocument) -> RenderableType:
     line.append(doc.workload, style="bold")
     line.append(f"  {doc.signal}, {doc.cluster or 'cluster'}, {fmt.instant(doc.origin)}", style="dim")
     trusted = Text(trust(doc), style="" if doc.known and doc.complete else "red")
-    return Group(line, trusted, Text(verdict(doc))) if doc.known else Group(line, trusted)
+    if not doc.known:
+        return Group(line, trusted)
+    return Group(line, trusted, *(Text(sentence) for sentence in (verdict(doc), yesterday(doc)) if sentence))
 
 
 def _in(unit: str) -> str:
@@ -124,7 +127,7 @@ def _listed(signal: SignalDocument, wide: bool) -> Table:
         remarks = Text(_remarks(one), style="dim")
         _row(
             table,
-            f"{one.namespace}/{one.kind}/{one.name}",
+            str(WorkloadKey(one.namespace, one.kind, one.name)),
             *usage,
             fmt.usage(one.peak_day, signal.unit),
             Text(f"{one.confidence:.2f}", style="" if one.confidence > 0 else "red"),

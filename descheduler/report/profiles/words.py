@@ -48,12 +48,28 @@ def peaks(doc: ProfileDocument) -> str:
     return f"The largest usage stays below {hour} in the next hour and {day} in the next day, with probability 0.95."
 
 
+def high(doc: ProfileDocument) -> int:
+    """Which of the quantiles is meant where one stands for the high ones: the nearest to 0.95."""
+    return min(range(len(doc.quantiles)), key=lambda i: abs(doc.quantiles[i] - 0.95))
+
+
+def yesterday(doc: ProfileDocument) -> str:
+    """What became of the forecast of a day ago, in a sentence; empty where there was none."""
+    q = high(doc)
+    kept = doc.kept[q]
+    return (
+        ""
+        if kept is None
+        else f"Of the last day, {share(kept)} was at or under the {level(doc.quantiles[q])} that was forecast for it."
+    )
+
+
 def verdict(doc: ProfileDocument) -> str:
     """What trying it on its past says, in a sentence."""
     mine = ours(doc)
     if mine is None:
         return f"Not tried on its past: {doc.untried}."
-    q = min(range(len(doc.quantiles)), key=lambda i: abs(doc.quantiles[i] - 0.95))
+    q = high(doc)
     covered = f"at {level(doc.quantiles[q])} it covered {share(mine.day_coverage[q])} of what came"
     rivals = [(rule.rule, rule.day_loss[q]) for rule in doc.rules if not rule.ours]
     compared = [(name, loss) for name, loss in rivals if loss is not None]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from descheduler.model.errors import HistoryError, HistoryRefused
+from descheduler_profiling.history.outside_queries import WHOLE
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Query, Signal, builtin_signals
 
@@ -136,6 +137,9 @@ class _Server:
 
 def _reasons(server: _Server, signal: Signal) -> Iterator[str]:
     asked = _asked(signal.queries)
+    if any(query.parts for query in signal.queries):
+        yield _without_whole(server, signal)
+        return
     if not asked:
         yield f"write another query in {setting(signal)}"
         return
@@ -145,6 +149,20 @@ def _reasons(server: _Server, signal: Signal) -> Iterator[str]:
     for metric, wanted in asked.items():
         if metric in there:
             yield f"{_is_there(metric, there[metric])}{_not_answering(server, signal, metric, wanted)}"
+
+
+def _without_whole(server: _Server, signal: Signal) -> str:
+    """Why nobody can tell what is used outside of pods."""
+    root, exported = WHOLE[signal.name]
+    if server.count(server.within(root, 'id="/"')) or server.count(server.within(exported)):
+        return (
+            "nodes are measured as a whole, but they and their pods are not known as nodes of this cluster: both need "
+            "a label node, or an instance that is the name or an address of the node"
+        )
+    return (
+        f'this server has neither {root}{{id="/"}} (do metricRelabelings of the kubelet drop it?) nor {exported} of '
+        "node-exporter"
+    )
 
 
 def _is_there(metric: str, count: int) -> str:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from descheduler.model.errors import HistoryError, HistoryRefused
+from descheduler_profiling.history import strain
 from descheduler_profiling.history.defaults import STEP
 from descheduler_profiling.history.grid import LAG, Grid, window
 from descheduler_profiling.history.owners import OwnerOf, Owners
@@ -24,6 +25,7 @@ from descheduler_profiling.history.prometheus.failures import TooMuch
 from descheduler_profiling.history.prometheus.joining import parts
 from descheduler_profiling.history.prometheus.measurers import find_sources
 from descheduler_profiling.history.prometheus.probe import hello
+from descheduler_profiling.history.replicas import COUNTED, REPLICAS, forget_constant, replicas_of
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.signals import Signal
 from descheduler_profiling.history.sources import EVERYBODY, Sources
@@ -131,7 +133,10 @@ def collect_with_notes(
     except HistoryError as error:
         return _from_store(client, asked, store, error, grid, owner_of, match)
     clusters, problem, remark = _clusters(client, grid.end, match, owners, sources)
+    counted = next((one for one in asked if one.name == REPLICAS and not one.queries), None)
     for template in asked:
+        if template is counted:
+            continue
         print_ = fingerprint(client, template, step, match)
         signal = sources.of(template)
         ring, noted = _known(store, signal, print_, grid, step, match)
@@ -144,16 +149,29 @@ def collect_with_notes(
             notes[signal.name] = noted
             continue
         unread = int((~ring.read).sum())
-        task = Task(client, signal, grid, owners, noted, match, here, sources)
+        counts = _counts(client, store, counted, grid, step, match) if counted and signal.name == COUNTED else None
+        task = Task(client, signal, grid, owners, noted, match, here, sources, counts)
         recent = update(task, ring)
         ring.settle()
         repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
         failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
         if failed:
             noted.remarks.append(failed)
-        histories[signal.name] = to_history(signal, ring, recent, owners, noted, here)
+        made = to_history(signal, ring, recent, owners, noted, here)
+        if here is not None and signal.name in strain.SIGNALS and made.complete:
+            made = replace(made, strain=strain.strain_of(client, signal.name, grid.end, match, sources, owners, here))
+        histories[signal.name] = made
         notes[signal.name] = noted
+        if counts is not None and counted is not None:
+            forget_constant(counts)
+            counts.settle()
+            store.keep(counted.name, fingerprint(client, counted, step, match), counts, now=now, soon=repaired)
+            histories[counted.name], notes[counted.name] = replicas_of(counted, counts), Notes(counted.name)
     return Collection(histories, notes, sources)
+
+
+def _counts(client: HistoryClient, store: HistoryStore, counted: Signal, grid: Grid, step: int, match: str) -> Ring:
+    return _known(store, counted, fingerprint(client, counted, step, match), grid, step, match)[0]
 
 
 def _clusters(

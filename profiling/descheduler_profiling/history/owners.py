@@ -39,6 +39,7 @@ class Owners:
         self._owner_of = owner_of
         self._pods: dict[tuple[str, str], WorkloadKey] = {}
         self._present: dict[tuple[str, str], WorkloadKey | None] = {}
+        self._learned: dict[int, WorkloadKey] = {}  # by identity: to hash a key takes longer than all else
         self._aliases: dict[tuple[str, str, str], WorkloadKey] = {}
         self._reported: dict[tuple[str, str], tuple[str, str]] = {}
         self._known: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -52,11 +53,14 @@ class Owners:
     def present(self, namespace: str, pod: str) -> WorkloadKey | None:
         """The owner of a pod that exists now, None for one that does not."""
         at = (namespace, pod)
-        if at not in self._present:
+        try:
+            return self._present[at]
+        except KeyError:
             self._present[at] = found = self._owner_of(namespace, pod)
-            if found is not None:
-                self.learn(found)
-        return self._present[at]
+        if found is not None and id(found) not in self._learned:
+            self._learned[id(found)] = found
+            self.learn(found)
+        return found
 
     def pod(self, namespace: str, pod: str) -> WorkloadKey:
         """The workload of a pod, present or past."""
@@ -70,9 +74,8 @@ class Owners:
     def pods(self, named: Iterable[tuple[str, str]]) -> list[WorkloadKey]:
         """The workloads of many pods: those that exist first, as their owners help to read the names of the rest."""
         listed = list(named)
-        for namespace, pod in listed:
-            self.present(namespace, pod)
-        return [self.pod(namespace, pod) for namespace, pod in listed]
+        found = [self.present(namespace, pod) for namespace, pod in listed]
+        return [key or self.pod(*at) for key, at in zip(found, listed, strict=True)]
 
     def learn_reported(self, reported: Iterable[tuple[str, str, str, str]]) -> None:
         """Learn from the server's (namespace, pod, type, workload) whose the pods of the past were.

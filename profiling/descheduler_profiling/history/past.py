@@ -8,7 +8,7 @@ import numpy as np
 
 from descheduler.model.arrays import Mask
 from descheduler_profiling.history.grid import LAG, Grid, window
-from descheduler_profiling.series import History
+from descheduler_profiling.series import NO_STRAIN, History
 
 
 def as_of(history: History, now: float, window_seconds: int) -> History:
@@ -37,4 +37,5 @@ def as_of(history: History, now: float, window_seconds: int) -> History:
         pods=history.pods if kept else (),
         recent=history.recent[:, :kept] if kept else np.empty((0, 0), np.float32),
         standing_still=(),
+        strain=NO_STRAIN,
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 
 import numpy as np
 
 from descheduler.model.arrays import Floats, Mask, Positions
-from descheduler.model.nodes import Node
+from descheduler.model.nodes import Node, node_names
 from descheduler.model.pods import Amounts, Phase, amount_of
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler_profiling.history.outside_queries import NODE_LABELS
 
 _UNIT = {"cpu": 1000.0, "memory": 1.0}
 """Amounts (quantity.amount) per unit of the signals that are also resources."""
-_SETTLED = 900.0  # seconds that a pod must have run to be missed where it has no series
+SETTLED = 900.0
+"""Seconds that a pod must have run to be missed where it has no series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class PodsHere:
     of_gpus: Mask
     of_node: Mapping[str, Floats]
     of_pod: Mapping[str, Floats]
+    called: Mapping[str, str] = field(default_factory=dict)  # names of nodes by all that they are called by
 
     def rows(self, pods: Sequence[tuple[str, str]]) -> Positions:
         """[K] positions of pods, -1 for those that do not exist."""
@@ -55,7 +58,7 @@ def pods_here(snapshot: ClusterSnapshot) -> PodsHere:
     """The same of a snapshot."""
     pods, nodes, columns = snapshot.pods, snapshot.nodes, snapshot.columns
     real = np.array([not node.virtual for node in nodes] + [False])
-    long_ago = snapshot.taken_at - _SETTLED
+    long_ago = snapshot.taken_at - SETTLED
     running = (0 < p.started <= long_ago and p.phase is Phase.RUNNING and p.deleting is None for p in pods)
     with_gpus = np.array([spec.gpu is not None for spec in columns.specs], np.bool_)
     return PodsHere(
@@ -72,6 +75,7 @@ def pods_here(snapshot: ClusterSnapshot) -> PodsHere:
             else np.empty(0, np.float64)
             for signal in _UNIT
         },
+        called=node_names(nodes),
     )
 
 
@@ -86,3 +90,23 @@ def _most(stated: Iterable[Amounts], signal: str) -> Floats:
     """Amounts of the resource in the unit of the signal, infinite where none is stated."""
     found = np.array([amount_of(amounts, signal) for amounts in stated], np.float64)
     return np.where(found > 0, found / _UNIT[signal], np.inf)
+
+
+def node_of(labels: Mapping[str, str], here: PodsHere | None) -> str:
+    """The node that a series is of by any of its labels; empty where that is none of this cluster."""
+    told = [_host(labels[label]) for label in NODE_LABELS if labels.get(label)]
+    if here is None:
+        return told[0] if told else ""
+    for name in told:
+        if name in here.called:
+            return here.called[name]
+    exporter = here.index.get((labels.get("namespace", ""), labels.get("pod", "")), -1)
+    at = int(here.node[exporter]) if exporter >= 0 else -1
+    return here.nodes[at] if at >= 0 else ""
+
+
+def _host(address: str) -> str:
+    """A name or address without its port: `10.0.0.1:9100`, `[fd00::1]:9100`, `node-1`."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address

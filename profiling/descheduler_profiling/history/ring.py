@@ -13,6 +13,7 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.grid import Grid, runs
 from descheduler_profiling.history.serial import coarse
 
+_NEWEST = 16  # columns in which nearly everybody who was ever measured is
 _BLOCK = 1024  # rows that are rounded at once: a fleet's whole matrix would be copied several times
 
 
@@ -46,9 +47,11 @@ class Ring:
             return Ring.empty(grid, self.query)
         old, new = self.grid.column(shared.start), grid.column(shared.start)
         kept = self.values[: len(self.keys), old : old + shared.count]
-        alive = np.flatnonzero(np.isfinite(kept).any(axis=1))
-        values = np.full((alive.size, grid.count), np.nan, np.float32)
-        values[:, new : new + shared.count] = kept[alive]
+        alive = np.flatnonzero(_measured(kept))
+        values = np.empty((alive.size, grid.count), np.float32)
+        values[:, :new] = np.nan
+        values[:, new : new + shared.count] = kept if alive.size == len(kept) else kept[alive]
+        values[:, new + shared.count :] = np.nan
         read = np.zeros(grid.count, np.bool_)
         read[new : new + shared.count] = self.read[old : old + shared.count]
         keys = [self.keys[row] for row in alive]
@@ -95,9 +98,10 @@ class Ring:
 
         What is read from here on may share the memory: the next window is a copy (`moved_to`).
         """
-        there = np.isfinite(self.values[: len(self.keys)]).any(axis=1)
+        there = _measured(self.values[: len(self.keys)])
         order = sorted((int(row) for row in np.flatnonzero(there)), key=self.keys.__getitem__)
-        settled = np.empty((len(order), self.grid.count), np.float32)
+        in_place = self.values.flags.writeable and order == list(range(len(self.values)))
+        settled = self.values if in_place else np.empty((len(order), self.grid.count), np.float32)
         for first in range(0, len(order), _BLOCK):
             rows = order[first : first + _BLOCK]
             settled[first : first + len(rows)] = coarse(self.values[rows])
@@ -120,3 +124,11 @@ class Ring:
             grown[: self.values.shape[0]] = self.values
             self.values = grown
         return np.array(found, np.intp)
+
+
+def _measured(values: Floats32) -> Mask:
+    """[S] whether anything is known of each row [S, T]."""
+    out = np.asarray(np.isfinite(values[:, -_NEWEST:]).any(axis=1), np.bool_)
+    others = np.flatnonzero(~out)
+    out[others] = np.isfinite(values[others]).any(axis=1)
+    return out

@@ -17,7 +17,13 @@ _K = TypeVar("_K", bound=Hashable)
 def group(keys: Sequence[_K]) -> tuple[list[_K], NDArray[np.intp]]:
     """The distinct keys [K] in order of appearance, and for each of the given ones [P] its number among them [P]."""
     numbers: dict[_K, int] = {}
-    index = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.intp, len(keys))
+    alike: dict[int, int] = {}  # by identity: most keys are the same objects, which need not be hashed again
+    index = np.empty(len(keys), np.intp)
+    for at, key in enumerate(keys):
+        number = alike.get(id(key))
+        if number is None:
+            number = alike[id(key)] = numbers.setdefault(key, len(numbers))
+        index[at] = number
     return list(numbers), index
 
 

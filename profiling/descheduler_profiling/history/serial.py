@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Floats32
 from descheduler.model.errors import RecordingError
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.series import History
+from descheduler_profiling.series import History, Strain
 
 _MAGIC = b"descheduler-history\n"
 _VERSION = 1
@@ -51,6 +51,8 @@ class _Header(msgspec.Struct):
     standing_still: list[str] = []
     absent: bool = False
     pinned: bool = True
+    throttled: list[tuple[str, str, str, float]] = []
+    pressed: list[tuple[str, float]] = []
 
 
 def coarse(values: Floats32) -> Floats32:
@@ -89,6 +91,8 @@ def history_to_bytes(history: History) -> bytes:
         standing_still=list(history.standing_still),
         absent=history.absent,
         pinned=history.pinned,
+        throttled=[(k.namespace, k.kind, k.name, share) for k, share in sorted(history.strain.throttled.items())],
+        pressed=sorted(history.strain.pressed.items()),
     )
     head = zlib.compress(msgspec.msgpack.encode(header), 9)
     check = hashlib.blake2b(head, digest_size=16).digest()
@@ -149,6 +153,7 @@ def _history(header: _Header, payload: bytes) -> History:
         standing_still=tuple(header.standing_still),
         absent=header.absent,
         pinned=header.pinned,
+        strain=Strain({WorkloadKey(*key): share for *key, share in header.throttled}, dict(header.pressed)),
     )
 
 

@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from descheduler_profiling.history import gpu_queries
+from descheduler_profiling.history import gpu_queries, outside_queries
 from descheduler_profiling.history.defaults import CEILING
 
-Shape = Literal["pod", "workload", "node"]
+Shape = Literal["pod", "workload", "node", "outside"]
 Conversion = Literal["none", "ratio", "mebibytes"]
 Aggregation = Literal["mean", "max"]
 
@@ -29,7 +29,7 @@ _RULE = "node_namespace_pod_container:container_cpu_usage_seconds_total"
 _CONTAINER = 'image!="",container!="",container!="POD"$containers$match'
 _POD_LEVEL = 'pod!="",container="",image=""$containers$match'
 
-SOURCES = ("containers", "rules", "gpus", "koordlet", "owners")
+SOURCES = ("containers", "rules", "gpus", "koordlet", "owners", "nodes")
 """The words in queries that stand for who measures; `rules` are recording rules over what measures containers."""
 
 RollUp = Literal["auto", "always", "never"]
@@ -61,6 +61,8 @@ class Query:
     """A PromQL template and the labels by which its series are told apart.
 
     `name` is the label of the pod, workload or node; `kind` that of the workload's type (shape `workload` only).
+    Shape `outside`: the nodes are told as in `outside_queries`, and the text is that of both `parts`, neither of which
+    says anything without the other; the cheaper comes first.
     """
 
     text: str
@@ -68,6 +70,7 @@ class Query:
     namespace: str = "namespace"
     name: str = "pod"
     kind: str = ""
+    parts: tuple[str, ...] = field(default=(), repr=False)
 
     def render(self, window_seconds: int, match: str = "") -> str:
         """The query for one server. `match`: further matchers, e.g. `cluster="a"`."""
@@ -171,6 +174,10 @@ def _memory() -> tuple[Query, ...]:
     )
 
 
+def _outside(resource: str) -> tuple[Query, ...]:
+    return tuple(Query(" or ".join(parts), "outside", parts=parts) for parts in outside_queries.queries(resource))
+
+
 def _psi(resource: str, koordlet: str) -> tuple[Query, ...]:
     kubelet = (
         "max by (namespace, pod) "
@@ -192,13 +199,18 @@ def _of_gpus(name: str, unit: str, promql: str, conversion: Conversion, ceiling:
 
 
 def builtin_signals() -> dict[str, Signal]:
-    """The signals that are known without a policy: cpu, memory, gpu, gpu_least, gpu_memory, psi_…, cpi.
+    """The signals that are known without a policy: cpu, memory, system_…, gpu, gpu_least, gpu_memory, psi_…, cpi.
 
-    `gpu_least` is how busy a GPU is by the metric that says least, where `gpu` goes by the one that says most.
+    `replicas` has no query: it is counted when `cpu` is read. `system_cpu` and `system_memory` are what nodes use
+    outside of pods. `gpu_least` is how busy a GPU is by the metric that says least, where `gpu` goes by the one that
+    says most.
     """
     made = (
         Signal("cpu", "cores", _cpu(), ceiling=4096),
         Signal("memory", "bytes", _memory(), ceiling=2.0**47),
+        Signal("replicas", "replicas", (), roll_up_on_server="never", owners=()),
+        Signal("system_cpu", "cores", _outside("cpu"), ceiling=4096, roll_up_on_server="never"),
+        Signal("system_memory", "bytes", _outside("memory"), ceiling=2.0**47, roll_up_on_server="never"),
         _of_gpus("gpu", "fraction", gpu_queries.activity(), "ratio", 100.0),
         _of_gpus("gpu_least", "fraction", gpu_queries.least_activity(), "ratio", 100.0),
         _of_gpus("gpu_memory", "bytes", gpu_queries.memory_used(), "mebibytes", 2.0**47),
@@ -223,7 +235,7 @@ def custom_signal(
     ceiling: float = CEILING,
 ) -> Signal:
     """A signal of the policy. `promql` returns a series for each pod, workload or node, told apart by the labels."""
-    label = name_label or {"pod": "pod", "workload": "workload", "node": "node"}[shape]
+    label = name_label or {"workload": "workload", "node": "node"}.get(shape, "pod")
     kind = kind_label or ("workload_type" if shape == "workload" else "")
     query = Query(promql, shape, namespace_label, label, kind)
     return Signal(name, unit, (query,), aggregation=aggregation, ceiling=ceiling)
@@ -236,7 +248,9 @@ def with_overrides(signals: Mapping[str, Signal], overrides: Mapping[str, str | 
         if isinstance(override, Signal):
             merged[name] = replace(override, name=name)
         elif name in merged:
-            merged[name] = replace(merged[name], queries=(Query(override),))
+            of_nodes = any(query.shape == "outside" for query in merged[name].queries)
+            query = Query(override, "node", name="node") if of_nodes else Query(override)
+            merged[name] = replace(merged[name], queries=(query,))
         else:
             merged[name] = custom_signal(name, override)
     return merged

@@ -15,8 +15,8 @@ from typing import Final
 from descheduler_profiling.history import gpu_queries
 from descheduler_profiling.history.signals import SOURCES, Query, Signal
 
-CONTAINERS, RULES, GPUS, KOORDLET, OWNERS = SOURCES
-FOUND: Final = (CONTAINERS, GPUS, KOORDLET, OWNERS)
+CONTAINERS, RULES, GPUS, KOORDLET, OWNERS, NODES = SOURCES
+FOUND: Final = (CONTAINERS, GPUS, KOORDLET, OWNERS, NODES)
 """What is asked of the server, or written in a policy; `rules` follow from the others."""
 _MATCHER = r'\s*[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"\s*'
 _MATCHERS: Final = re.compile(f"{_MATCHER}(?:,{_MATCHER})*")
@@ -71,7 +71,12 @@ class Sources:
     def of(self, signal: Signal) -> Signal:
         """The signal, read from those who measure it; what a policy asks for in its own words stays as it is."""
         pinned = all(self._sure(query.text) for query in signal.queries)
-        queries = tuple(replace(query, text=self.fill(self._spaced(signal, query))) for query in signal.queries)
+        queries = tuple(
+            replace(
+                query, text=self.fill(self._spaced(signal, query)), parts=tuple(self.fill(part) for part in query.parts)
+            )
+            for query in signal.queries
+        )
         return replace(signal, queries=queries, owners=tuple(map(self.fill, signal.owners)), pinned=pinned)
 
     def _spaced(self, signal: Signal, query: Query) -> str:

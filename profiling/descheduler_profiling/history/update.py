@@ -14,7 +14,7 @@ import numpy as np
 from descheduler.model.arrays import Floats32
 from descheduler.model.errors import HistoryError, HistoryRefused
 from descheduler.model.workloads import WorkloadKey
-from descheduler_profiling.history import plausible, standstill
+from descheduler_profiling.history import outside, plausible, standstill
 from descheduler_profiling.history.absence import why_absent, why_unnamed
 from descheduler_profiling.history.agreement import LATE_COLUMNS, EarlierAnswer
 from descheduler_profiling.history.align import Oddities, to_matrix
@@ -28,6 +28,7 @@ from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.joining import joined, parts
 from descheduler_profiling.history.prometheus.probe import Bulk, Choice, NoSeries, Prober
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
+from descheduler_profiling.history.replicas import count_rows
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
 from descheduler_profiling.history.signals import Query, Signal
@@ -86,6 +87,7 @@ class Task:
     match: str
     here: PodsHere | None = None
     sources: Sources = EVERYBODY
+    counts: Ring | None = None  # where it is kept how many pods of each workload are measured
 
     @property
     def window_seconds(self) -> int:
@@ -110,6 +112,8 @@ def update(task: Task, ring: Ring) -> Recent | None:
         if not recent.pods and not holes and ring.query:
             choice = prober.choose(task.signal)  # e.g. an exporter was upgraded and has new names
             recent, holes = _read_recent(task, choice, ring)
+        if not recent.pods and not holes and choice.query.shape == "outside":
+            raise NoSeries(f"no series of signal {task.signal.name} can be used")
         wider = weigh(task.signal, choice, prober, ring, _measured(recent), task.here, task.owners)
         widened = wider != choice
         if widened:
@@ -185,7 +189,7 @@ def _read_recent(task: Task, choice: Choice, ring: Ring) -> tuple[Recent, list[H
     def sink(columns: Grid, answer: QueryAnswer) -> None:
         nonlocal values
         named, keys, matrix = _named(task, choice.query, columns, answer)
-        _write(task, ring, columns, keys, matrix, answer)
+        _write(task, ring, columns, keys, matrix, answer, of_pods=choice.query.shape == "pod")
         new = [at for at in zip(named, keys, strict=True) if at[0] not in found]
         for name, key in new:
             found[name] = len(found)
@@ -205,14 +209,14 @@ def _read_past(
     bulk = Bulk(choice.query, choice.text, choice.series)
     if wanted > RECENT_SECONDS // task.grid.step:
         bulk = prober.bulk(task.signal, choice, wanted)
-        if bulk.query.shape != "node":
+        if bulk.query.shape not in ("node", "outside"):
             days = range(task.grid.end, past[0].start, -DAY)
             task.notes.remarks += learn_owners(task.client, task.owners, days, task.match, task.sources)
     task.notes.bulk_query = bulk.text
 
     def sink(columns: Grid, answer: QueryAnswer) -> None:
         named, keys, matrix = _named(task, bulk.query, columns, answer)
-        _write(task, ring, columns, keys, matrix, answer)
+        _write(task, ring, columns, keys, matrix, answer, of_pods=bulk.query.shape == "pod")
         if still is not None and bulk.query.shape == "pod":
             still.note(columns, named, keys, matrix)
 
@@ -228,8 +232,9 @@ def _named(
         Unnamed: there are series, and none has the labels by which this signal tells them apart.
     """
     begun = task.client.stopwatch()
-    labels = ("namespace",) if query.shape == "node" else (query.namespace, query.name)
-    labels = (query.name,) if query.shape == "node" else labels
+    if query.shape == "outside":
+        return _outside(task, columns, answer)
+    labels = (query.name,) if query.shape == "node" else (query.namespace, query.name)
     series = [one for one in answer.series if all(one.labels.get(label) for label in labels)]
     if answer.series and not series:
         raise Unnamed(
@@ -255,6 +260,16 @@ def _named(
     return named, keys, matrix
 
 
+def _outside(
+    task: Task, columns: Grid, answer: QueryAnswer
+) -> tuple[list[tuple[str, str]], list[WorkloadKey], Floats32]:
+    """The same of an answer in two parts."""
+    matrix, oddities = to_matrix(answer.series, columns, task.signal.ceiling)
+    task.notes.oddities += oddities
+    nodes, values = outside.of_nodes(task.signal.name, answer.series, matrix, task.here)
+    return [("", node) for node in nodes], [WorkloadKey("", "Node", node) for node in nodes], values
+
+
 def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> list[WorkloadKey]:
     if query.shape == "pod":
         return owners.pods((namespace, name) for namespace, name, _ in names)
@@ -264,12 +279,21 @@ def _keys(owners: Owners, query: Query, names: list[tuple[str, str, str]]) -> li
 
 
 def _write(
-    task: Task, ring: Ring, columns: Grid, keys: list[WorkloadKey], matrix: Floats32, answer: QueryAnswer
+    task: Task,
+    ring: Ring,
+    columns: Grid,
+    keys: list[WorkloadKey],
+    matrix: Floats32,
+    answer: QueryAnswer,
+    *,
+    of_pods: bool,
 ) -> None:
     begun = task.client.stopwatch()
     distinct, index = group(keys)
     rolled = reduce_rows(matrix, index, len(distinct), task.signal.aggregation)
     ring.write(columns, distinct, rolled, whole=not answer.partial)
+    if task.counts is not None and of_pods:
+        task.counts.write(columns, distinct, count_rows(matrix, index, len(distinct)), whole=not answer.partial)
     task.notes.columns_read += columns.count
     for warning in answer.partial:
         problem = f"{task.client.connection.name} answers in part only: {warning}"

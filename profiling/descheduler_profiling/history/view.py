@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from descheduler.model.arrays import Floats32
@@ -32,8 +34,8 @@ def to_history(
     if recent is not None and recent.pods:
         now = _present(recent, owners)
         converted = _converted(recent.values, signal)
-        means = last_mean(converted)
-        level = {recent.pods[i]: float(means[i]) for i in now if np.isfinite(means[i])}
+        means = last_mean(converted).tolist()
+        level = {recent.pods[i]: means[i] for i in now if math.isfinite(means[i])}
         if signal.by_pod:
             order = sorted(now, key=recent.pods.__getitem__)
             single = tuple(recent.pods[i] for i in order), coarse(converted[order])

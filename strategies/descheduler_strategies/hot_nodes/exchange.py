@@ -119,5 +119,5 @@ class Exchange:
             comes = loads.of_pods(np.array([pod], np.int32), remade=True, width=width)
             vectors = state.vectors(resource, at[:1], width) + comes - loads.of_pods(others, width=width)
             level = loads.hottest(vectors, at, self._args.promise, seconds)
-            cool &= (level <= limit[node] - self._args.headroom) & ~loads.unknown[node]
+            cool &= (level <= limit[node] - self._args.headroom) & ~loads.closed[node]
         return cool

@@ -15,7 +15,7 @@ import numpy as np
 
 from descheduler.contract import Accept, RebalanceView, Scenario
 from descheduler.model.arrays import Floats, Floats32, Mask, Positions
-from descheduler.model.format import span
+from descheduler.model.format import plural, span
 from descheduler.model.moves import Finding
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -23,6 +23,7 @@ from descheduler_strategies.hot_nodes.args import NAME, HotNodesArgs
 from descheduler_strategies.hot_nodes.measured import lasting_level
 
 DIP = 3  # steps: below the threshold for less than this is noise within one stretch
+_WORTH_TELLING = 0.005  # fraction of allocatable
 _ROUNDING = 1e-3  # by how much two ways to compute the top of one curve may differ at most
 
 
@@ -133,13 +134,18 @@ class Thermometer:
         percent = f"p{args.quantile * 100:g} {resource}"
         told = f"reaches {value:.0%} of allocatable in the next {ahead}"
         told = f"is at {now:.0%} already and {told}" if now else told
+        outside = float(loads.outside_of_pods(one, args.quantile, self.seconds)[0])
+        aside = f"; {outside:.0%} of allocatable is used outside of pods" if outside >= _WORTH_TELLING else ""
+        stopped = int(loads.throttled[node])
+        aside += f"; {plural(stopped, 'pod')} on it would use more, were it not for CPU limits" if stopped else ""
         finding = Finding(
             strategy=NAME,
             subject=Subject(SubjectKind.NODE, name),
             measure=f"{percent} in the next {ahead}, fraction of allocatable",
             value=value,
             threshold=threshold,
-            text=f"node {name}: {percent} {told} (threshold {threshold:.0%}), above it for {length * step // 60} min",
+            text=f"node {name}: {percent} {told} (threshold {threshold:.0%}), above it for {length * step // 60} min"
+            + aside,
             nodes=(node,),
             since=float(origin + (first + 1) * step),
             until=float(origin + (first + 1 + length) * step),
@@ -148,6 +154,7 @@ class Thermometer:
             resource=resource,
             quantile=args.quantile,
             horizon_seconds=self.seconds,
+            numbers=(("used outside of pods, fraction of allocatable", outside),) if outside >= _WORTH_TELLING else (),
         )
         return Heat(node, resource, threshold, max(0.0, threshold - args.clearance), finding, length * step)
 

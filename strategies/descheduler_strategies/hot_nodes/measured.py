@@ -17,7 +17,8 @@ def lasting_level(view: RebalanceView, resource: str, seconds: float, limit: Flo
     """[N] the mean load of the last steps, which are longer than `seconds` together, as a fraction of allocatable, of
     nodes above their `limit` [N] in all of them; 0 of all others.
 
-    Pods without history count as nothing: what is not measured makes no node hot.
+    What runs outside of pods counts as in forecasts. Pods without history count as nothing: what is not measured makes
+    no node hot.
     """
     loads, columns = view.loads[resource], view.snapshot.columns
     history, out = view.usage.get(loads.profiles.signal), np.zeros(len(limit))
@@ -29,8 +30,11 @@ def lasting_level(view: RebalanceView, resource: str, seconds: float, limit: Flo
     pods = columns.order[rows[columns.pod_workload[columns.order]] >= 0]
     at = (columns.pod_node[pods], rows[columns.pod_workload[pods]])
     held = sparse.csr_matrix((loads.pod_weight[pods], at), shape=(len(limit), len(history.keys)))
-    used = held @ np.nan_to_num(history.values[:, -steps:])  # [N, steps]
-    share = np.asarray(used, np.float64) / np.maximum(loads.capacity, 1e-9)[:, None]
+    used = np.asarray(held @ np.nan_to_num(history.values[:, -steps:]), np.float64)  # [N, steps]
+    outside = view.usage.get(loads.outside.signal)
+    if outside is not None and outside.end == history.end and outside.values.shape[1] >= steps:
+        used = used + loads.outside.lately(outside, steps)
+    share = used / np.maximum(loads.capacity, 1e-9)[:, None]
     lasting = (share > limit[:, None]).all(axis=1) & ~loads.unknown
     out[lasting] = share[lasting].mean(axis=1)
     return out

@@ -63,6 +63,7 @@ def _explain(
     from descheduler.cli.output import say, write, write_table
     from descheduler.cli.source import read, read_policy
     from descheduler.observe.existing import existing
+    from descheduler.observe.sharing import with_shares
     from descheduler.observe.signals import relied_on
     from descheduler.pipeline import profile, profile_settings
     from descheduler.report.profiles import document as documents
@@ -74,7 +75,8 @@ def _explain(
     if not made.keys and made.problems:
         raise HistoryPartial(f"no history of {signal}: {'; '.join(made.problems)}")
     row = made.row(found(name, made.keys))
-    explained = explain(observed.histories[signal], made, row, profile_settings(observed.snapshot, signal))
+    history = with_shares(observed.histories, observed.snapshot)[signal]
+    explained = explain(history, made, row, profile_settings(observed.snapshot, signal))
     doc = documents.profile_document(explained, observed.snapshot.cluster)
     match form:
         case ExplainFormat.JSON:
@@ -121,7 +123,8 @@ def _fits(parts: list[str], key: WorkloadKey) -> bool:
         case [namespace, kind, name]:
             return (namespace, kind.lower(), name) == (key.namespace, key.kind.lower(), key.name)
         case [namespace, name]:
-            return (namespace, name) == (key.namespace, key.name)
+            node = not key.namespace and namespace.lower() == key.kind.lower()
+            return name == key.name and (namespace == key.namespace or node)
         case [name]:
             return name == key.name
     return False

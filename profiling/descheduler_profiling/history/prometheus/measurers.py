@@ -30,6 +30,7 @@ from descheduler_profiling.history.sources import (
     CONTAINERS,
     GPUS,
     KOORDLET,
+    NODES,
     OWNERS,
     KnownPins,
     Pin,
@@ -46,6 +47,7 @@ _JOBS: Final = {
     GPUS: re.compile(r".*(?:dcgm|nvidia|gpu).*", re.IGNORECASE),
     KOORDLET: re.compile(r".*koordlet.*", re.IGNORECASE),
     OWNERS: re.compile(r".*kube-?state-?metrics.*", re.IGNORECASE),
+    NODES: re.compile(r".*node-?_?exporter.*", re.IGNORECASE),
 }
 _PATH: Final = re.compile(r".*/cadvisor")
 _SYSTEM: Final = re.compile(
@@ -83,6 +85,7 @@ _ASKED: Final = {
     ),
     KOORDLET: _TARGETS
     % " or ".join(f'{m}{{pod_name!=""$match}}$back' for m in ("koordlet_pod_psi", "koordlet_container_cpi")),
+    NODES: _TARGETS % 'node_memory_MemTotal_bytes{job!=""$match}$back',
 }
 """How many pods each one measures (of those with `scraped`: how many pods of its own do so), at a time."""
 
@@ -186,6 +189,10 @@ def _believed(kind: str, found: Collection[Measurer], expected: int) -> tuple[se
         plain = {one for one in known if not one.scraped}
         trusted = system | (plain if _measure(plain, expected, _FEW) else set())
         return (trusted, True) if trusted else (_most_targets(known - plain), False)
+    if kind == NODES:  # outside of the cluster's namespaces a target is what the server's own configuration says
+        named = {one for one in known if not one.namespace}
+        trusted = named | {one for one in found if one.job and _SYSTEM.fullmatch(one.namespace)}
+        return (trusted, True) if trusted else (_most_targets(found), False)
     by_path = {one for one in found if one.job and _PATH.fullmatch(one.path)}
     ranks = (known & by_path, known, by_path)
     now = {one for one in found if not one.then}
@@ -234,7 +241,7 @@ def _pin(kind: str, believed: Collection[Measurer]) -> Pin:
     matchers = [one_of("job", jobs)]
     if kind == CONTAINERS and any(paths):
         matchers.append(one_of("metrics_path", paths))
-    if kind == KOORDLET:
+    if kind in (KOORDLET, NODES):
         matchers.append(one_of("namespace", spaces))
     exported = "|".join(spaces) if spaces else _NOWHERE
     return Pin(",".join(matchers), exported if kind == GPUS else "", jobs="|".join(map(escaped, jobs)))

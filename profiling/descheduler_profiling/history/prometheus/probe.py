@@ -89,10 +89,10 @@ class Prober:
         for query in signal.queries:
             text = query.render(self._window, self._match)
             try:
-                series = self.count(text, self._grid.end)
+                series = self.answering(query, self._grid.end)
                 if not series:
                     continue
-                reaches_back = self.count(text, self._grid.start) > 0
+                reaches_back = self.answering(query, self._grid.start) > 0
             except (HistoryRefused, TooMuch, HistoryPartial) as error:
                 refusals.append(str(error))
                 continue
@@ -113,12 +113,13 @@ class Prober:
         Raises:
             HistoryUnreachable: the server does not answer at all.
         """
-        return tuple(self._tried(query.render(self._window, self._match)) for query in signal.queries)
+        return tuple(map(self._tried, signal.queries))
 
-    def _tried(self, text: str) -> Tried:
+    def _tried(self, query: Query) -> Tried:
+        text = query.render(self._window, self._match)
         try:
-            now = self.count(text, self._grid.end)
-            return Tried(text, now, self.count(text, self._grid.start) if now else 0)
+            now = self.answering(query, self._grid.end)
+            return Tried(text, now, self.answering(query, self._grid.start) if now else 0)
         except (HistoryRefused, TooMuch, HistoryPartial) as error:
             return Tried(text, refusal=str(error))
 
@@ -159,6 +160,18 @@ class Prober:
             except (HistoryRefused, HistoryPartial, TooMuch):
                 continue  # e.g. two owners of one pod: the join is refused, single pods are not
         return Bulk(choice.query, choice.text, choice.series)
+
+    def answering(self, query: Query, at: int) -> int:
+        """How many series a query has at one time; 0 where one of its parts has none."""
+        if not query.parts:
+            return self.count(query.render(self._window, self._match), at)
+        total = 0
+        for part in query.parts:
+            found = self.count(render(part, self._window, self._match), at)
+            if not found:
+                return 0
+            total += found
+        return total
 
     def count(self, text: str, at: int) -> int:
         """How many series a query has at one time."""
