@@ -27,8 +27,8 @@ DAY_ABOVE = {"median of days": 0.251, "last day": 0.66}  # of their height above
 DAY_DEVIATION = 0.69  # of the standard deviation of daily peaks
 DAY_SPREAD = 0.3  # of the standard deviation of all that was measured
 DAYS = 7
-CEILING = 1.15  # times the largest ever, and
-APART = 3.0  # times how far the largest days are apart: what may be believed of the next one
+CEILING = 1.3  # times the largest ever, and
+APART = 6.0  # times how far the largest days are apart: what may be believed of the next one
 PEAK_LEVELS = (0.95, 0.99)  # quantiles that the next hour's peak is made of
 
 
