@@ -66,6 +66,11 @@ class WhatIf:
     def placement(self) -> Placement:
         return self._placement
 
+    @property
+    def size(self) -> int:
+        """How many nodes there are (N)."""
+        return len(self._placement.snapshot.nodes)
+
     def fork(self) -> WhatIf:
         """An independent copy. Arrays are shared until either side writes."""
         self._owned.clear()
@@ -98,7 +103,7 @@ class WhatIf:
         """
         if self.node_of(pod) >= 0:
             raise ValueError(f"{self._placement.snapshot.pods[pod].key} must be removed before it is placed")
-        if not 0 <= node < len(self._placement.snapshot.nodes):
+        if not 0 <= node < self.size:
             raise ValueError(f"there is no node {node}")
         self._shift(pod, node, 1)
         self._moved[pod] = node
@@ -256,7 +261,7 @@ class WhatIf:
         room = np.flatnonzero(self._fits(self._question(pod, _ALL)))
         cls = int(self._placement.classes.remade[pod])
         question = self._question(pod, room)
-        return Outlook(room, partial(self._placement.scorer.scores, cls, question), len(self._placement.snapshot.nodes))
+        return Outlook(room, partial(self._placement.scorer.scores, cls, question), self.size)
 
     @property
     def problems(self) -> tuple[str, ...]:
