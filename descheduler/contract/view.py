@@ -120,7 +120,7 @@ class Scenario:
         self.mode = mode
         self._steered: frozenset[int] = frozenset()
         self._changed: dict[str, dict[int, Floats32]] = {resource: {} for resource in loads}  # by node
-        self._differs = np.zeros(state.size, np.bool_)  # [N] those nodes
+        self._differs = np.zeros(state.nodes, np.bool_)  # [N] those nodes
 
     def fork(self) -> Scenario:
         twin = Scenario(self._loads, self._state.fork(), mode=self.mode)

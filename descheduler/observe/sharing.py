@@ -23,7 +23,9 @@ from descheduler_profiling.series import History
 from descheduler_profiling.settings import HOUR
 from descheduler_profiling.sharing import Scaling, shared
 
-SHARED_KINDS: Final = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "Rollout"})
+SHARED_KINDS: Final = frozenset(
+    {"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout", "CloneSet", "DeploymentConfig"}
+)
 """Kinds with `replicas`; pods of others have each its own load."""
 
 
@@ -39,7 +41,7 @@ class _Row:
 def with_shares(histories: Mapping[str, History], snapshot: ClusterSnapshot) -> Mapping[str, History]:
     """The histories, that of CPU divided anew where the numbers of replicas are known."""
     cpu, counted, known = histories.get(COUNTED), histories.get(REPLICAS), autoscalers(snapshot)
-    if cpu is None or counted is None or known is None or not cpu.keys:
+    if cpu is None or counted is None or known is None or not {*counted.keys, *known} & {*cpu.keys}:
         return histories
     specs = _specs(snapshot)
     rows = list(_rows(cpu, counted, known, snapshot, specs))

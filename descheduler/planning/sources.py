@@ -10,6 +10,7 @@ from descheduler.model.plan import SourceRow
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules, SourceState, kind_states, state_of
 from descheduler.planning.problems import Problem, ProblemKind
+from descheduler_profiling.history.outside_queries import RESOURCE
 from descheduler_profiling.profiles import SignalProfiles
 
 _NAMED = 10  # unreadable objects that are named one by one
@@ -44,7 +45,8 @@ def judge_sources(
     problems = [Problem(ProblemKind.OBJECT, text) for text in named(snapshot.problems)]
     for name, signal in sorted(profiles.items()):
         row = _signal(signal, rules, now)
-        optional = signal.absent and relied_on is not None and name not in relied_on
+        unread = signal.absent or (name in RESOURCE and not signal.keys)  # of nodes: plans were made without, and are
+        optional = unread and relied_on is not None and name not in relied_on
         rows.append(replace(row, detail=f"optional: {row.detail}") if optional else row)
         if row.state == SourceState.FRESH:
             rows[-1] = replace(rows[-1], detail="; ".join(filter(None, (rows[-1].detail, *pressed(signal)))))

@@ -67,8 +67,8 @@ class WhatIf:
         return self._placement
 
     @property
-    def size(self) -> int:
-        """How many nodes there are (N)."""
+    def nodes(self) -> int:
+        """How many there are."""
         return len(self._placement.snapshot.nodes)
 
     def fork(self) -> WhatIf:
@@ -103,7 +103,7 @@ class WhatIf:
         """
         if self.node_of(pod) >= 0:
             raise ValueError(f"{self._placement.snapshot.pods[pod].key} must be removed before it is placed")
-        if not 0 <= node < self.size:
+        if not 0 <= node < len(self._placement.snapshot.nodes):
             raise ValueError(f"there is no node {node}")
         self._shift(pod, node, 1)
         self._moved[pod] = node
@@ -261,7 +261,7 @@ class WhatIf:
         room = np.flatnonzero(self._fits(self._question(pod, _ALL)))
         cls = int(self._placement.classes.remade[pod])
         question = self._question(pod, room)
-        return Outlook(room, partial(self._placement.scorer.scores, cls, question), self.size)
+        return Outlook(room, partial(self._placement.scorer.scores, cls, question), len(self._placement.snapshot.nodes))
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from descheduler.model.workloads import WorkloadKey
 class Strain:
     """What tells that more was wanted than was used.
 
-    `throttled` by workload: the share of the last hour's periods in which the CPU limit stopped one of its pods, that
-    of the pod that it stopped most. `pressed` by node: the share of the last quarter of an hour in which something on
-    it waited for the resource. Both only where they are large.
+    Of the last quarter of an hour, and only where they are large: `throttled` by workload, the share of periods in
+    which the CPU limit stopped one of its pods, that of the pod that it stopped most; `pressed` by node, the share of
+    time in which something on it waited for the resource.
     """
 
     throttled: Mapping[WorkloadKey, float] = field(default_factory=dict)

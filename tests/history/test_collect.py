@@ -89,6 +89,22 @@ def test_replicas_are_counted_where_their_number_changed(prometheus_server: Star
     assert later.histories["replicas"].absent
 
 
+def test_where_the_server_rolls_up_controllers_tell_how_many_there_were(prometheus_server: Start) -> None:
+    """More of them than a machine has cores."""
+    web = gauge("kube_deployment_status_replicas", AT, np.where(AT < HALF, 200, 3), namespace="shop", deployment="web")
+    db = gauge("kube_statefulset_status_replicas", AT, 1, namespace="shop", statefulset="db")
+    made = read(prometheus_server([*shop(), *owned(), web, db]), [ROLLED, SIGNALS["replicas"]])
+    assert "kube_pod_owner{" in made.notes["cpu"].bulk_query
+    counted = made.histories["replicas"]
+    assert counted.keys == (WEB,)
+    columns = counted.start + STEP * np.arange(counted.values.shape[1])
+    np.testing.assert_array_equal(counted.values[0, columns < HALF - 60], 200)
+    np.testing.assert_array_equal(counted.values[0, columns > HALF + 60], 3)
+    unknown = read(prometheus_server([*shop(), *owned()]), [ROLLED, SIGNALS["replicas"]])
+    assert unknown.histories["cpu"].complete
+    assert unknown.histories["replicas"].absent
+
+
 def test_without_a_cluster_names_tell_the_workloads(prometheus_server: Start) -> None:
     server = prometheus_server(shop())
     with client(server.url) as asking:

@@ -79,6 +79,6 @@ def test_before_it_began_there_is_none(now: float) -> None:
 
 def test_every_part_of_a_history_was_thought_of() -> None:
     """What is new in a history is either known at all times, or `as_of` must cut it."""
-    known_always = {"signal", "unit", "step", "replicas", "complete", "problems", "absent", "pinned"}
-    cut = {"keys", "start", "values", "pod_level", "pods", "recent", "standing_still"}
+    known_always = {"signal", "unit", "step", "replicas", "complete", "problems", "absent", "pinned", "divided"}
+    cut = {"keys", "start", "values", "pod_level", "pods", "recent", "standing_still", "strain"}
     assert {field.name for field in fields(History)} == known_always | cut

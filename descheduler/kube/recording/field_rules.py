@@ -38,7 +38,7 @@ _FIELDS = {
     Holds.KIND: "kind",
     Holds.API_VERSION: "apiVersion",
     Holds.KEY: "topologyKey matchLabelKeys mismatchLabelKeys nodeLabel labelKey levels key",
-    Holds.QUANTITY: "ringBusBandwidth memory averageValue",
+    Holds.QUANTITY: "ringBusBandwidth memory target.averageValue",
     Holds.TIME: "creationTimestamp deletionTimestamp startTime disruptedPods unavailablePods",
     Holds.PER_CENT: "minAvailable maxUnavailable",
     Holds.MODEL: "productName model product node-nvidia-register.type",

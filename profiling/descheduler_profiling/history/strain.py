@@ -5,12 +5,13 @@ cost as much as that of its CPU. Without an answer nothing is known of it, which
 
 A limit stops its pod when the periods of the CFS quota run out: kubernetes-mixin warns from a quarter of them
 (CPUThrottlingHigh). Pressure is the share of time in which at least one task waited (kernel, Documentation/accounting/
-psi.rst; KEP-4205 for control groups of the kubelet); systemd-oomd acts from 60 % (DefaultMemoryPressureLimit).
+psi.rst; KEP-4205 for control groups of the kubelet); systemd-oomd acts from 60 % (DefaultMemoryPressureLimit). A task
+that a limit stops waits, too, and on no other node it would wait less: of pressure on CPU that much is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from descheduler.model.errors import HistoryError
@@ -27,7 +28,12 @@ from descheduler_profiling.series import Strain
 SIGNALS: Final = ("cpu", "memory")
 _THROTTLED, _PRESSED = 0.25, 0.6
 _PERIODS: Final = (
-    'sum by (namespace, pod, container) (increase(container_cpu_cfs_%speriods_total{pod!=""$containers$match}[1h]))'
+    'sum by (namespace, pod, container) (increase(container_cpu_cfs_%speriods_total{pod!=""$containers$match}[15m]))'
+)
+_OF_NODES: Final = (
+    f"sum by ({PLACE}) (max by ({PLACE}, namespace, pod, container) (rate("
+    'container_cpu_cfs_throttled_periods_total{container!=""$containers$match}[15m]) / '
+    '(rate(container_cpu_cfs_periods_total{container!=""$containers$match}[15m]) > 0)))'
 )
 _STOPPED: Final = f"max by (namespace, pod) ({_PERIODS % 'throttled_'} / ({_PERIODS % ''} > 0)) >= {_THROTTLED}"
 
@@ -48,12 +54,21 @@ def strain_of(
         owner = owners.present(one.labels.get("namespace", ""), one.labels.get("pod", ""))
         if owner is not None:
             throttled[owner] = max(throttled.get(owner, 0.0), min(1.0, float(one.values[0])))
-    pressed: dict[str, float] = {}
-    for one in _answer(client, _pressure(signal), at, match, sources):
+    pressed = _by_node(_answer(client, _pressure(signal), at, match, sources), here)
+    if pressed and signal == "cpu":
+        stopped = _by_node(_answer(client, _OF_NODES, at, match, sources), here)
+        pressed = {n: share for n, share in pressed.items() if share - stopped.get(n, 0.0) >= _PRESSED}
+    return Strain(throttled, {node: min(1.0, share) for node, share in pressed.items()})
+
+
+def _by_node(answer: Iterable[Series], here: PodsHere) -> dict[str, float]:
+    """The largest value of each node."""
+    found: dict[str, float] = {}
+    for one in answer:
         node = node_of(one.labels, here)
         if node:
-            pressed[node] = max(pressed.get(node, 0.0), min(1.0, float(one.values[0])))
-    return Strain(throttled, pressed)
+            found[node] = max(found.get(node, 0.0), float(one.values[0]))
+    return found
 
 
 def _answer(client: HistoryClient, promql: str, at: int, match: str, sources: Sources) -> Iterator[Series]:

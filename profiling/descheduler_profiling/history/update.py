@@ -28,10 +28,10 @@ from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.prometheus.joining import joined, parts
 from descheduler_profiling.history.prometheus.probe import Bulk, Choice, NoSeries, Prober
 from descheduler_profiling.history.prometheus.wire import QueryAnswer
-from descheduler_profiling.history.replicas import count_rows
+from descheduler_profiling.history.replicas import TOLD_BY_CONTROLLERS, count_past, count_rows
 from descheduler_profiling.history.ring import Ring
 from descheduler_profiling.history.rollup import group, reduce_rows
-from descheduler_profiling.history.signals import Query, Signal
+from descheduler_profiling.history.signals import Query, Signal, render
 from descheduler_profiling.history.sources import EVERYBODY, Sources
 from descheduler_profiling.history.standstill import Standstill
 from descheduler_profiling.history.weighing import weigh
@@ -220,6 +220,9 @@ def _read_past(
         if still is not None and bulk.query.shape == "pod":
             still.note(columns, named, keys, matrix)
 
+    if bulk.query.shape == "workload" and task.counts is not None:
+        asked = render(task.sources.fill(TOLD_BY_CONTROLLERS), 0, task.match)
+        count_past(task.client, task.counts, task.owners, asked, task.grid.count - _recent_columns(task))
     return RangeReader(task.client, bulk.text, bulk.series).read(past, sink)
 
 
