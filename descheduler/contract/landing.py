@@ -62,13 +62,15 @@ def land(
     bad: Reason,
     wished: Sequence[int] = (),
     named: Sequence[int] = (),
+    *,
+    only: bool = False,
 ) -> Landing | Blocked:
     """Where the pod, removed from `source` in `state`, will be; or why not: NO_PLACE, WOULD_STAY, NODE_LEAVING, `bad`.
 
     `wished` nodes, best first, come before others where the plan chooses; elsewhere a wish changes nothing. `named`
-    are nodes that pods are directed to already under its key.
+    are nodes that pods are directed to already under its key. `only`: the caller accepts no others than the wished.
     """
-    search = _Search(snapshot, state, state.outlook(pod), pod, source, accept, max_risk, bad)
+    search = _Search(snapshot, state, state.outlook(pod), pod, source, accept, max_risk, bad, only)
     if state.mode is LandingMode.RESERVED:
         return search.reserved(wished)
     if state.mode is LandingMode.DIRECTED and snapshot.maker(snapshot.pods[pod]) is not None:
@@ -88,6 +90,7 @@ class _Search:
     accept: Accept
     max_risk: float
     bad: Reason
+    only: bool
 
     @property
     def key(self) -> str:
@@ -118,24 +121,24 @@ class _Search:
 
     def reserved(self, wished: Sequence[int]) -> Landing | Blocked:
         """On the good nodes with room, in order of preference."""
-        nodes, _ = self._preferred(wished)
-        if not len(nodes):
+        nodes, _, room = self._preferred(wished)
+        if not room:
             return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
         good = nodes[self.accept(nodes)].tolist()
         if not good:
-            return self._none_is_good(nodes)
-        return Landing(tuple(good), 1.0, ((good[0], 1.0),), len(nodes))
+            return self._none_is_good(room)
+        return Landing(tuple(good), 1.0, ((good[0], 1.0),), room)
 
     def directed(self, wished: Sequence[int], named: Sequence[int]) -> Landing | Blocked:
         """On one of as few good nodes, in order of preference, as it takes that the scheduler looks at one."""
-        nodes, liked = self._preferred(wished)
-        if not len(nodes):
+        nodes, liked, room = self._preferred(wished)
+        if not room:
             return Blocked(Reason.NO_PLACE, self.key, self.state.explain(self.pod))
         known = _Known(self.accept, len(self.snapshot.nodes))
-        good, count = _Good(nodes, known.good), self._found_among(len(nodes))
+        good, count = _Good(nodes, known.good), self._found_among(room)
         best = good.first(1)
         if not best:
-            return self._none_is_good(nodes)
+            return self._none_is_good(room)
         if count > 1:
             good = _Good(_beside(best[0], nodes, liked), known.good)
         towards, likely = self._towards(good, count, named)
@@ -151,7 +154,7 @@ class _Search:
             return Blocked(reason, self.key, text)
         key = direction_of(self.snapshot.pods[self.pod])
         others = tuple(node for node in good.found if node not in towards)
-        return Landing(tuple(there[fine].tolist()), share, likely, len(nodes), towards, key, others)
+        return Landing(tuple(there[fine].tolist()), share, likely, room, towards, key, others)
 
     def _towards(
         self, good: _Good, count: int, named: Sequence[int]
@@ -175,24 +178,27 @@ class _Search:
             return 1
         return min(MOST_NAMED, math.ceil(math.log(max(missed, 1e-6)) / math.log1p(-look)))
 
-    def _none_is_good(self, nodes: Positions) -> Blocked:
-        return Blocked(self.bad, self.key, f"{len(nodes)} nodes have room, none of them would be good")
+    def _none_is_good(self, room: int) -> Blocked:
+        return Blocked(self.bad, self.key, f"{room} nodes have room, none of them would be good")
 
-    def _preferred(self, wished: Sequence[int]) -> tuple[Positions, Floats]:
-        """[K] nodes with room besides the source: as wished, then in the scheduler's own order, then by position; and
-        [N] its scores of them."""
+    def _preferred(self, wished: Sequence[int]) -> tuple[Positions, Floats, int]:
+        """[K] nodes with room besides the source that may be good: as wished, then in the scheduler's own order, then
+        by position; [N] its scores of all with room, and how many these are."""
         nodes = self.seen.room.astype(np.int32)
         able = self.state.stays(self.pod, nodes) & (nodes != self.source)
         scores = np.full(len(self.snapshot.nodes), -np.inf)
-        if not able.any():
-            return nodes[:0], scores
+        room = int(able.sum())
+        if not room:
+            return nodes[:0], scores, 0
         scores[nodes[able]] = self.seen.totals()[able]
         first = np.array([node for node in dict.fromkeys(wished) if scores[node] > -np.inf], np.int32)
+        if self.only:
+            return first, scores, room
         named = np.zeros(len(scores), np.bool_)
         named[first] = True
         others = nodes[able & ~named[nodes]]
         small = scores[others].astype(np.int16)  # no sum of scores is above 1,100, and these are sorted by counting
-        return np.concatenate((first, others[np.argsort(-small, kind="stable")])), scores
+        return np.concatenate((first, others[np.argsort(-small, kind="stable")])), scores, room
 
 
 def _beside(best: int, nodes: Positions, liked: Floats) -> Positions:

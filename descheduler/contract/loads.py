@@ -72,7 +72,7 @@ class NodeLoads:
             unmeasured=self._unmeasured(snapshot) if outside is not None else np.zeros(len(snapshot.nodes), np.float32),
         )
         self._base = self._sums(snapshot) + self.outside.vectors  # [N, D]
-        self._curves: dict[float, Floats32] = {}
+        self._tops: dict[tuple[float, float], Floats32] = {}
         self.covered, self.confidence, self.coverage = self._coverage(
             snapshot, np.maximum(requests, _FLOOR.get(resource, 1.0))
         )
@@ -184,8 +184,10 @@ class NodeLoads:
         out: Floats32 = self.profiles.highest(vectors, q, horizon) * self._share[nodes]
         return out
 
-    def curves(self, q: float) -> Floats32:
-        """[N, H] the curve of every node as the snapshot has it; computed once per quantile."""
-        if q not in self._curves:
-            self._curves[q] = self.curve(self._base, np.arange(len(self.capacity), dtype=np.int32), q)
-        return self._curves[q]
+    def tops(self, q: float, horizon: float) -> Floats32:
+        """[N] how hot every node becomes as the snapshot has it (`hottest`); worked out once."""
+        found = self._tops.get((q, horizon))
+        if found is None:
+            every = np.arange(len(self.capacity), dtype=np.int32)
+            found = self._tops[q, horizon] = self.hottest(self._base, every, q, horizon)
+        return found

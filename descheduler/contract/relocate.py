@@ -164,7 +164,8 @@ def _landed(
         while True:
             key = direction_of(snapshot.pods[move.pod])
             wished, others = move.destinations, named.get(key, ())
-            asked = partial(land, snapshot, attempt, move.pod, move.source, good, max_risk, reason, wished, others)
+            arguments = (snapshot, attempt, move.pod, move.source, good, max_risk, reason, wished, others)
+            asked = partial(land, *arguments, only=move.only)
             landing = fenced(asked, partial(_failed, snapshot, attempt, move.pod))
             if not isinstance(landing, Blocked):
                 break

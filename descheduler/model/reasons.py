@@ -73,6 +73,7 @@ class Reason(StrEnum):
     DESTINATION_HOT = "DestinationHot"
     CLOSES_SLOT = "WouldCloseSlot"
     NO_GAIN = "WouldGainNothing"
+    WOULD_CROSS = "WouldCross"
     # Worth
     NOT_WORTH_IT = "NotWorthIt"
     SPIKE_PASSES = "SpikePasses"
@@ -157,6 +158,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.DESTINATION_HOT: "every node that could take it would become hot",
     Reason.CLOSES_SLOT: "it would probably land where it closes another free slot",
     Reason.NO_GAIN: "it would probably land where nothing is gained",
+    Reason.WOULD_CROSS: "a pod just like it goes the other way in the same plan, and both would restart for nothing",
     Reason.NOT_WORTH_IT: "the benefit does not outweigh what the move costs",
     Reason.SPIKE_PASSES: "the peak passes before a move would pay",
     Reason.NO_CURE: "no allowed set of moves brings the node below its threshold",

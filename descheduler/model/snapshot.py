@@ -178,8 +178,15 @@ class ClusterSnapshot:
 
     def workload(self, namespace: str, owner: OwnerRef) -> Workload | None:
         """The built-in controller that a reference names; one of another API group is not it."""
-        found = self.workloads.get(WorkloadKey(namespace, owner.kind, owner.name))
-        return found if found is not None and found.api_version.rpartition("/")[0] == owner.group else None
+        found = self._built_in.get((namespace, owner.kind, owner.name))
+        if found is None or found.api_version == owner.api_version:
+            return found
+        return found if found.api_version.rpartition("/")[0] == owner.group else None
+
+    @cached_property
+    def _built_in(self) -> dict[tuple[str, str, str], Workload]:
+        # Asked for several times for each controller, and tuples compare far faster than keys do.
+        return {(key.namespace, key.kind, key.name): found for key, found in self.workloads.items()}
 
     def custom(self, group: str, kind: str, namespace: str, name: str) -> CustomObject | None:
         """One object of an optional API, or None."""

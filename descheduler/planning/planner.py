@@ -23,6 +23,7 @@ from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning.apart import waves_of
 from descheduler.planning.conformance import fault
 from descheduler.planning.context import PlanningContext
+from descheduler.planning.crossings import Crossings
 from descheduler.planning.levers import LIMITS, Held, levers
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import Accepted
@@ -113,6 +114,7 @@ class _Rounds:
 
     def __init__(self, context: PlanningContext, trials: Mapping[str, Sequence[Trial]]) -> None:
         self.prover = Prover(context)
+        self._crossings = Crossings(context.view.snapshot)
         self.findings: dict[FindingKey, Finding] = {}
         self.refused: list[Refused] = []
         self.held: list[Held] = []
@@ -214,18 +216,25 @@ class _Rounds:
         paused = self._trials.refusal(run)
         if paused is not None:
             return Refused(run[0].finding, paused, tuple(move.pod for one in run for move in one.moves))
-        prover = self.prover.fork() if len(run) > 1 else self.prover
+        prover, accepted = self.prover.fork(), list[Accepted]()
         for proposal in run:
-            verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
+            verdict = self._verdict(prover, proposal)
             if isinstance(verdict, Blocked):
                 over = verdict.reason in OVER
                 self._exhausted |= over
                 concerned = run if over else (proposal,)  # who is too many is all of it
                 pods = tuple(move.pod for one in concerned for move in one.moves)
                 return Refused(proposal.finding, verdict, pods)
+            accepted += verdict
         self.prover = prover
+        self._crossings.note(accepted)
         self._trials.spend(run)
         return None
+
+    def _verdict(self, prover: Prover, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
+        """The prover's, if no pod then crosses one that the plan moves already."""
+        verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
+        return verdict if isinstance(verdict, Blocked) else self._crossings.met(verdict) or verdict
 
 
 def _unplaceable(state: Scenario) -> Iterator[Problem]:

@@ -63,4 +63,4 @@ def test_an_empty_node_is_covered_and_cool() -> None:
     snapshot = cluster([node("n1"), node("n2")], [pod("web-1", node="n1")])
     loads = NodeLoads("cpu", snapshot, build(history("cpu", {key("ReplicaSet", "web"): 0.5})), floor=0.0)
     assert loads.covered[1] == 1.0
-    assert loads.curves(0.95)[1].max() == 0.0
+    assert loads.tops(0.95, 86_400.0)[1] == 0.0

@@ -281,8 +281,7 @@ def _peaks(outcome: Outcome, state: Scenario, resource: str, every: Positions) -
     if loads is None:
         return np.full(len(every), -1.0)
     rules = outcome.context.settings.proof
-    steps = max(1, int(rules.horizon_seconds // loads.profiles.step))
-    out: Floats = loads.curves(rules.quantile)[:, :steps].max(axis=1).astype(np.float64)
+    out: Floats = loads.tops(rules.quantile, rules.horizon_seconds).astype(np.float64)
     changed = state.changed(resource)
     if changed.size:
         out[changed] = state.hottest(resource, changed, rules.quantile, rules.horizon_seconds)
