@@ -62,7 +62,7 @@ class Features:
         return out, level
 
     def put(self, rows: Ints, of_rows: Features) -> Features:
-        """The same with other features of some rows; what is not of anybody else is changed in place."""
+        """The same with other features of some rows [R]; but for `filled`, its own arrays are changed in place."""
         made = replace(self, filled=self.filled.copy())
         for name in (each.name for each in fields(self) if each.name not in ("step", "unlike")):
             getattr(made, name)[rows] = getattr(of_rows, name)
