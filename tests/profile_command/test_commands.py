@@ -116,7 +116,7 @@ def test_profiles_are_listed_by_namespace_in_every_form() -> None:
     assert table.returncode == 0
     assert CHECKOUT in table.stdout
     assert "search/" not in table.stdout
-    assert run("show", "--example", "-n", "shop", "-o", "wide").stdout.count("p95") == 4
+    assert run("show", "--example", "-n", "shop", "-o", "wide").stdout.count("p95") == 5
     doc = export.from_json(run("show", "--example", "-n", "shop", "-o", "json").stdout.encode())
     assert {one.namespace for one in doc.signals[0].workloads} == {"shop"}
     lines = list(csv.DictReader(io.StringIO(run("show", "--example", "-n", "shop", "-o", "csv").stdout)))
