@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from descheduler.model.errors import HistoryError
 from descheduler_profiling.history.collect import collect
 from descheduler_profiling.history.signals import builtin_signals
 from descheduler_profiling.series import History
@@ -100,8 +101,6 @@ def test_a_store_that_is_away_is_no_answer(start: Callable[..., Peer], partial_r
     peer = start("thanos", SERIES)
     assert read(peer)[0].complete
     peer.lose_store()
-    with asking(peer, params={"partial_response": partial_response}) as client:
-        history = collect(client, [CPU], now=NOW, window_seconds=WINDOW)["cpu"]
-    assert not history.complete
-    assert not history.keys
-    assert says in history.problems[0]
+    with asking(peer, params={"partial_response": partial_response}) as client, pytest.raises(HistoryError) as error:
+        collect(client, [CPU], now=NOW, window_seconds=WINDOW)
+    assert says in str(error.value)
