@@ -136,7 +136,8 @@ def start_cortex(series: Iterable[Series], directory: Path, limits: Sequence[str
     }
     file = directory / "cortex.yaml"
     file.write_text(json.dumps(configuration))
-    command: list[str | Path] = [ensure_built(CORTEX) / "cortex", f"-config.file={file}"]
+    tracker = f"-querier.active-query-tracker-dir={directory / 'queries'}"
+    command: list[str | Path] = [ensure_built(CORTEX) / "cortex", f"-config.file={file}", tracker]
     process = ManagedProcess.start("cortex", command, directory / "cortex.log")
     process.wait_ready(lambda: answers(f"http://127.0.0.1:{port}/ready"))
     return Peer("mimir", f"http://127.0.0.1:{port}/prometheus", (process,))
