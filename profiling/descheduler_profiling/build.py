@@ -259,9 +259,7 @@ def _peak_leads(plan: Layout) -> Ints:
 
 def bounds_of(keys: Sequence[WorkloadKey], settings: ProfileSettings) -> Floats32:
     """What a replica of each workload [S] should not use more of; infinite where nobody says."""
-    likeness = settings.likeness
-    limits = (likeness[key].limit if key in likeness else np.inf for key in keys)
-    return np.fromiter(limits, np.float32, len(keys))
+    return np.fromiter(map(settings.limit_of, keys), np.float32, len(keys))
 
 
 def _before(chunk: Chunk, start: int, stop: int) -> Floats32 | None:

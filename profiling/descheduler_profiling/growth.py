@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32, Ints
+from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler_profiling.settings import HOUR
 
 PARTS = 16
@@ -71,7 +71,7 @@ def growth(filled: Floats32, step: int) -> Growth:
     return found
 
 
-def _trend(parts: Floats32) -> tuple[Floats32, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+def _trend(parts: Floats32) -> tuple[Floats32, Mask]:
     """Rise [S] from one part to the next of [S, PARTS], that of the last quarter at most, and whether it is a trend."""
     at = np.arange(PARTS) - (PARTS - 1) / 2
     centred = parts - parts.mean(axis=1, keepdims=True)

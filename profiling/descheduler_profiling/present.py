@@ -58,7 +58,7 @@ def roof(filled: Floats32) -> Floats32:
     return np.asarray(ROOF * filled.max(axis=1), np.float32)
 
 
-def reachable(bounds: Floats32, whole: Floats32, most: Floats32 | np.float32) -> Floats32:
+def reachable(bounds: Floats32, whole: Floats32, most: Floats32 | float) -> Floats32:
     """What may be forecast at the most [S]: the bounds [S], or what was measured [S, T] where that was more; never
     above what there is at the `most`."""
     return np.minimum(np.maximum(bounds, np.fmax.reduce(whole, axis=1, initial=np.float32(0))), most)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from descheduler.model.format import span, usage
-from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.profiles import Fitted
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import HOUR, ProfileSettings
@@ -41,13 +40,8 @@ def _growth(row: int, history: History, fitted: Fitted, settings: ProfileSetting
     lasts = span(float(fitted.growth.lasts[row]) * history.step)
     text = f"grows by {usage(a_second * HOUR, history.unit)} an hour for {lasts}"
     known = np.flatnonzero(np.isfinite(history.values[row]))
-    limit = _limit(history.keys[row], settings)
+    limit = settings.limit_of(history.keys[row])
     if not known.size or not np.isfinite(limit):
         return text
     left = max(limit - float(history.values[row, known[-1]]), 0.0) / a_second
     return f"{text}: at its limit of {usage(limit, history.unit)} in {span(left)}"
-
-
-def _limit(key: WorkloadKey, settings: ProfileSettings) -> float:
-    like = settings.likeness.get(key)
-    return like.limit if like is not None else np.inf

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.history.defaults import CEILING
 
 HOUR = 3600
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+ONE_WEEK, TWO_WEEKS = 6.75, 13.5
+"""Days that must be known to tell weekends, and to tell weekdays: a few hours less than whole weeks."""
 QUANTILES = (0.5, 0.95, 0.99)
 
 
@@ -49,10 +49,15 @@ class ProfileSettings:
     chunk: int = 512
     likeness: Mapping[WorkloadKey, Likeness] = field(default_factory=dict)
 
+    def limit_of(self, key: WorkloadKey) -> float:
+        """What a replica of a workload should not use more of; infinite where nobody says."""
+        like = self.likeness.get(key)
+        return math.inf if like is None else like.limit
+
     @property
-    def most(self) -> np.float32:
+    def most(self) -> float:
         """What no forecast is above."""
-        return np.float32(np.inf if self.limit is None else self.limit)
+        return math.inf if self.limit is None else self.limit
 
     def __post_init__(self) -> None:
         if not self.quantiles or any(not 0.0 < q < 1.0 for q in self.quantiles):

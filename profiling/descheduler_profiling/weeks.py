@@ -13,7 +13,7 @@ import numpy as np
 
 from descheduler.model.arrays import Floats32, Ints, Mask
 from descheduler_profiling.seasons import gain_of, seasonal
-from descheduler_profiling.settings import DAY, HOUR, WEEK
+from descheduler_profiling.settings import DAY, HOUR, ONE_WEEK, TWO_WEEKS, WEEK
 from descheduler_profiling.shifts import lately, reach, since_then
 
 HALF_LIFE_WEEKS = 3.0
@@ -45,8 +45,8 @@ def expected(filled: Floats32, first: Ints, step: int, half_life: float, end: in
     out = seasonal(filled, first, per_day, per_day, half_life, most)
     of_week, seen = np.zeros(len(filled), np.bool_), first.copy()
     week, unlike = 7 * per_day, None
-    age = columns - first
-    old = np.flatnonzero(age >= 2 * week - per_day // 2)
+    days = (columns - first) / per_day
+    old = np.flatnonzero(days >= TWO_WEEKS)
     if old.size:
         by_week = seasonal(filled[old], first[old], week, per_day, HALF_LIFE_WEEKS, most)
         last = slice(max(columns - week, week), columns)
@@ -54,10 +54,10 @@ def expected(filled: Floats32, first: Ints, step: int, half_life: float, end: in
         rows = old[better]
         out[rows], of_week[rows] = by_week[better], True
         seen[rows] += 6 * per_day
-    young = np.flatnonzero((age >= week - per_day // 4) & ~of_week & (age < 2 * week - per_day // 2))
+    young = np.flatnonzero((days >= ONE_WEEK) & (days < TWO_WEEKS))
     young = young[_breaks(filled[young, -week:], step, end)] if young.size else young
     if young.size:
-        by_kind, new = _by_kind_of_day(filled[young], first[young], step, half_life, end)
+        by_kind, new = _by_kind_of_day(filled[young], step, half_life, end)
         last = slice(per_day, columns)
         known = ~new[:, last]
         error = _off(filled[young], by_kind, last, known)
@@ -102,7 +102,7 @@ def _breaks(week: Floats32, step: int, end: int) -> Mask:
     return np.asarray(lower | higher)
 
 
-def _by_kind_of_day(filled: Floats32, first: Ints, step: int, half_life: float, end: int) -> tuple[Floats32, Mask]:
+def _by_kind_of_day(filled: Floats32, step: int, half_life: float, end: int) -> tuple[Floats32, Mask]:
     """Seasons [S, T + H] that tell working days from weekends, in the zone that explains most; and columns [S, T] whose
     kind had not been seen at that time of the day."""
     per_day, columns = DAY // step, filled.shape[1]
@@ -111,14 +111,14 @@ def _by_kind_of_day(filled: Floats32, first: Ints, step: int, half_life: float, 
     unlike = np.zeros(filled.shape, np.bool_)
     for zone in ZONES:
         weekend = _weekend(columns + per_day, step, end + per_day * step, zone)
-        season, new = _two_kinds(filled, first, per_day, half_life, weekend)
+        season, new = _two_kinds(filled, per_day, half_life, weekend)
         error = _off(filled, season, slice(per_day, columns), ~new[None, per_day:])
         better = error < best
         out[better], unlike[better], best[better] = season[better], new, error[better]
     return out, unlike
 
 
-def _two_kinds(filled: Floats32, first: Ints, per_day: int, half_life: float, kind: Mask) -> tuple[Floats32, Mask]:
+def _two_kinds(filled: Floats32, per_day: int, half_life: float, kind: Mask) -> tuple[Floats32, Mask]:
     """Seasons [S, T + H] with a profile for each `kind` [T + H] of column, and new columns [T]."""
     rows, columns = filled.shape
     out = np.empty((rows, columns + per_day), np.float32)

@@ -63,7 +63,7 @@ def test_it_sees_pods_that_take_the_room_of_nominated_ones(pool: UsagePool, monk
 def test_it_sees_torn_gangs(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Prover, "_gangs", lambda self, pods: None)
     monkeypatch.setattr(Prover, "_filters", lambda self, pods: None)
-    assert kinds(pool, range(140, 180))["gang"] > 0
+    assert kinds(pool, range(140, 160))["gang"] > 0
 
 
 def test_it_sees_protected_pods_that_move(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:

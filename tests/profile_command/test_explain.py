@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from descheduler.model.workloads import WorkloadKey
+from descheduler.report.profiles import words
 from descheduler.report.profiles.document import profile_document
 from descheduler_profiling.build import build
 from descheduler_profiling.explain import KOORDINATOR, OURS, VPA, ProfileExplanation, explain
@@ -107,6 +108,16 @@ def test_a_short_history_is_explained_without_a_trial() -> None:
     found = explained(made)
     assert (found.trials, found.origins) == ((), ())
     assert found.untried == "there are not two days to try it on"
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(3, "Less than a week is known"), (8, "Less than two weeks are known"), (15, "")]
+)
+def test_what_is_not_known_of_weekends_is_said(days: int, said: str) -> None:
+    doc = profile_document(explained(history("cpu", {WEB: 1.0}, days=days)))
+    assert words.weekends(doc).startswith(said)
+    assert bool(words.weekends(doc)) == bool(said)
+    assert said in words.trust(doc)
 
 
 def test_without_a_profile_there_are_no_numbers() -> None:

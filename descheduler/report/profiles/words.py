@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from descheduler.model.format import UNKNOWN, usage
 from descheduler.report.profiles.document import ProfileDocument, Rule
+from descheduler_profiling.settings import ONE_WEEK, TWO_WEEKS
 
 
 def unit_of(unit: str) -> str:
@@ -41,7 +42,19 @@ def trust(doc: ProfileDocument) -> str:
     if not doc.known:
         return f"No profile: {doc.why or 'nothing is known'}."
     text = f"Confidence {doc.confidence:.2f}" + (f": {doc.why}." if doc.why else ": a whole week was measured.")
+    text = f"{text} {weekends(doc)}".rstrip()
     return text if doc.complete else f"{text} The history is not complete, so nobody acts on it."
+
+
+def weekends(doc: ProfileDocument) -> str:
+    """What the history is too short to tell of weeks; empty where it tells."""
+    first = next((at for at, value in enumerate(doc.history) if value is not None), len(doc.history))
+    days = (len(doc.history) - first) * doc.step / 86_400
+    if days < ONE_WEEK:
+        return "Less than a week is known: weekends are forecast like the days before them."
+    if days < TWO_WEEKS:
+        return "Less than two weeks are known: weekends are told by the last one alone, other weekdays not at all."
+    return ""
 
 
 def peaks(doc: ProfileDocument) -> str:

@@ -142,32 +142,40 @@ def collect_with_notes(
         ring, noted = _known(store, signal, print_, grid, step, match)
         noted.problems.extend(filter(None, (clock_problem, problem)))
         noted.remarks.extend([remark] if remark else [])
+        notes[signal.name] = noted
         if clusters is not None and clusters.concerns(signal):
             noted.problems.append(clusters.text(client.connection.name, match))
             ring.settle()
             histories[signal.name] = to_history(signal, ring, None, owners, noted)
-            notes[signal.name] = noted
             continue
-        unread = int((~ring.read).sum())
         counts = _counts(client, store, counted, grid, step, match) if counted and signal.name == COUNTED else None
         task = Task(client, signal, grid, owners, noted, match, here, sources, counts)
-        recent = update(task, ring)
-        ring.settle()
-        repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
-        failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
-        if failed:
-            noted.remarks.append(failed)
-        made = to_history(signal, ring, recent, owners, noted, here)
-        if here is not None and signal.name in strain.SIGNALS and made.complete:
-            made = replace(made, strain=strain.strain_of(client, signal.name, grid.end, match, sources, owners, here))
-        histories[signal.name] = made
-        notes[signal.name] = noted
+        histories[signal.name], repaired = _read(task, ring, store, print_, now)
         if counts is not None and counted is not None:
             forget_constant(counts)
             counts.settle()
             store.keep(counted.name, fingerprint(client, counted, step, match), counts, now=now, soon=repaired)
             histories[counted.name], notes[counted.name] = replicas_of(counted, counts), Notes(counted.name)
     return Collection(histories, notes, sources)
+
+
+def _read(task: Task, ring: Ring, store: HistoryStore, print_: str, now: float) -> tuple[History, bool]:
+    """The history of one signal, brought to its end and kept; and whether more was read than an ordinary cycle does."""
+    signal, noted, here = task.signal, task.notes, task.here
+    unread = int((~ring.read).sum())
+    recent = update(task, ring)
+    ring.settle()
+    repaired = unread - int((~ring.read).sum()) > 1  # more than the one column of an ordinary cycle
+    failed = store.keep(signal.name, print_, ring, now=now, soon=repaired)
+    if failed:
+        noted.remarks.append(failed)
+    made = to_history(signal, ring, recent, task.owners, noted, here)
+    if here is not None and signal.name in strain.SIGNALS and made.complete:
+        strained = strain.strain_of(
+            task.client, signal.name, task.grid.end, task.match, task.sources, task.owners, here
+        )
+        made = replace(made, strain=strained)
+    return made, repaired
 
 
 def _counts(client: HistoryClient, store: HistoryStore, counted: Signal, grid: Grid, step: int, match: str) -> Ring:
