@@ -14,6 +14,7 @@ from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, la
 from descheduler.contract.selecting import LabelChoice, Name, NamespaceChoice, Selector
 from descheduler.contract.strategy import Strategy, StrategyArgs, order_of
 from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
+from descheduler.scheduler import tolerates
 
 __all__ = [
     "API_VERSION",
@@ -46,5 +47,6 @@ __all__ = [
     "rate",
     "relocate",
     "required",
+    "tolerates",
     "unanswered",
 ]

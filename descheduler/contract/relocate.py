@@ -158,6 +158,8 @@ def _landed(
         good, reason = accept(attempt, move.pod), bad
         if ended is not attempt:
             good = _also_later(good, ended, move.pod)
+        if move.among is not None:
+            good, reason = _inside(good, move.among.mask), Reason.NO_GAIN
         if move.only:
             good = _among(good, move.destinations, len(snapshot.nodes))
             reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
@@ -216,9 +218,14 @@ def _among(good: Accept, nodes: Sequence[int], size: int) -> Accept:
     """Good nodes of those that are named; `size` is how many there are at all."""
     named = np.zeros(size, np.bool_)
     named[list(nodes)] = True
+    return _inside(good, named)
+
+
+def _inside(good: Accept, nodes: Mask) -> Accept:
+    """Good nodes of those in a mask [N]."""
 
     def accept(at: Positions) -> Mask:
-        found: Mask = named[at]
+        found: Mask = nodes[at]
         if found.any():
             found[found] = good(at[found])
         return found

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from descheduler.model.arrays import Mask
 from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
@@ -44,17 +47,32 @@ class Finding:
         return (self.strategy, self.subject, self.resource)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeSet:
+    """Some of all nodes, `mask` [N], as a value that many moves share."""
+
+    mask: Mask
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NodeSet) and np.array_equal(self.mask, other.mask)
+
+    def __hash__(self) -> int:
+        return hash(self.mask.tobytes())
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One pod from `source` to, preferably, one of `destinations` (positions of nodes, best first; empty: anywhere).
 
     `only`: what is promised holds on its destinations alone, so that one of them must be where it will probably land.
+    `among`: the same of many nodes, none of which is preferred.
     """
 
     pod: int
     source: int
     destinations: tuple[int, ...] = ()
     only: bool = False
+    among: NodeSet | None = None
 
 
 @dataclass(frozen=True, slots=True)

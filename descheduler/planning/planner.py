@@ -37,6 +37,8 @@ from descheduler.planning.trials import Trial, Trials
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 """Limits of the whole cycle: once one is reached, asking again would change nothing."""
+MOST_BEYOND = 128
+"""Runs over the limit of the cycle that are proved all the same, for the report; those after them are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class _Rounds:
         self.without_history: list[Blocked] = []
         self._context = context
         self._trials = Trials(trials, context.view)
-        self._exhausted = False
+        self._beyond = 0  # runs that a limit of the whole cycle refused
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:
         """Those of one order together, the lowest first, each on the state that those before it leave."""
@@ -149,7 +151,7 @@ class _Rounds:
             granted = (*view.granted, *(proposal for proposal in proposals if id(proposal) not in refused))
             again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
             view = replace(view, granted=granted)
-            if not again or self._exhausted:
+            if not again or self._beyond:
                 break
             ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
             movable = view.movable.copy()
@@ -233,11 +235,12 @@ class _Rounds:
         if paused is not None:
             return Refused(run[0].finding, paused, tuple(move.pod for one in run for move in one.moves))
         prover, accepted = self.prover.fork(), list[Accepted]()
+        hopeless = self._beyond >= MOST_BEYOND
         for proposal in run:
-            verdict = self._verdict(prover, proposal)
+            verdict = (hopeless and prover.beyond(proposal, OVER)) or self._verdict(prover, proposal)
             if isinstance(verdict, Blocked):
                 over = verdict.reason in OVER
-                self._exhausted |= over
+                self._beyond += over
                 concerned = run if over else (proposal,)  # who is too many is all of it
                 pods = tuple(move.pod for one in concerned for move in one.moves)
                 return Refused(proposal.finding, verdict, pods)
