@@ -14,7 +14,7 @@ from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, la
 from descheduler.contract.selecting import LabelChoice, Name, NamespaceChoice, Selector
 from descheduler.contract.strategy import Strategy, StrategyArgs, order_of
 from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
-from descheduler.scheduler import tolerates
+from descheduler.scheduler import Clash, tolerates
 
 __all__ = [
     "API_VERSION",
@@ -24,6 +24,7 @@ __all__ = [
     "REQUIRED",
     "Accept",
     "AcceptIn",
+    "Clash",
     "LabelChoice",
     "Landing",
     "Name",

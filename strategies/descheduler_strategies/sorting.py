@@ -14,13 +14,14 @@ PREFER_NO_EVICTION = "descheduler.alpha.kubernetes.io/prefer-no-eviction"
 _QOS = {"BestEffort": 0, "Burstable": 1, "Guaranteed": 2}
 
 
-def first_to_go(view: RebalanceView, pods: Positions) -> Positions:
+def first_to_go(view: RebalanceView, pods: Positions, after: Ints | None = None) -> Positions:
     """[K] the pods, lowest priority first, then BestEffort, Burstable, Guaranteed, then those that prefer to stay after
-    the others; of those who are still equal the cheapest to restart first, then by position."""
+    the others; of those who are still equal as `after` [K] says, the cheapest to restart first, then by position."""
     columns, snapshot = view.snapshot.columns, view.snapshot
     keys = (
         pods,
         view.costs[pods],
+        np.zeros(len(pods)) if after is None else after,
         snapshot.once(PREFER_NO_EVICTION, partial(_preferring, snapshot))[pods],
         snapshot.once("qos", partial(_qos, snapshot))[columns.pod_spec[pods]],
         columns.pod_priority[pods],
