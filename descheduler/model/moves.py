@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from descheduler.model.arrays import Mask
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
@@ -47,14 +48,34 @@ class Finding:
         return (self.strategy, self.subject, self.resource)
 
 
+class Placed(Protocol):
+    """A state, as far as it tells where pods are in it."""
+
+    def node_of(self, pod: int) -> int:
+        """Position of the pod's node, -1 when it has none."""
+        ...
+
+
+class Promise(Protocol):
+    """What must be true of the node on which a pod lands for its move to do what it is for; a value, and pure."""
+
+    def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[K] whether the pod keeps the promise on each of these nodes, in a state in which it is nowhere."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class NodeSet:
-    """Some of all nodes, `mask` [N], as a value that many moves share."""
+class Among:
+    """The promise that it is one of some nodes, `mask` [N]; many moves share it."""
 
     mask: Mask
 
+    def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        found: Mask = self.mask[nodes]
+        return found
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NodeSet) and np.array_equal(self.mask, other.mask)
+        return isinstance(other, Among) and np.array_equal(self.mask, other.mask)
 
     def __hash__(self) -> int:
         return hash(self.mask.tobytes())
@@ -65,14 +86,14 @@ class Move:
     """One pod from `source` to, preferably, one of `destinations` (positions of nodes, best first; empty: anywhere).
 
     `only`: what is promised holds on its destinations alone, so that one of them must be where it will probably land.
-    `among`: the same of many nodes, none of which is preferred.
+    `promise` says the same of nodes that nobody prefers to others.
     """
 
     pod: int
     source: int
     destinations: tuple[int, ...] = ()
     only: bool = False
-    among: NodeSet | None = None
+    promise: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Pods that stand together though the required anti-affinity of one of them forbids it.
 
-A scheduler asks that of newcomers only: of labels that change later, and of pods that came by another way, nobody asks.
+Schedulers look at newcomers only: nobody asks about labels that change later, or pods that came by another way.
 """
 
 from __future__ import annotations

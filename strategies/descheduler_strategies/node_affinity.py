@@ -17,7 +17,7 @@ from pydantic import Field
 
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.arrays import Ints, Mask, Positions
-from descheduler.model.moves import Finding, Move, NodeSet, Observation, Proposal
+from descheduler.model.moves import Among, Finding, Move, Observation, Proposal
 from descheduler.model.reasons import Blocked
 from descheduler_strategies.selection import SelectedArgs, selected
 from descheduler_strategies.sorting import first_to_go
@@ -123,9 +123,9 @@ class _Wishes:
         found = unit_of(self._view, pod)
         if found is None or isinstance(found, Blocked):
             return found
-        return tuple(replace(move, among=self.better(pod)) if move.pod == pod else move for move in found)
+        return tuple(replace(move, promise=self.better(pod)) if move.pod == pod else move for move in found)
 
-    def better(self, pod: int) -> NodeSet | None:
+    def better(self, pod: int) -> Among | None:
         """Nodes that the pod prefers to its own and that could ever take it; None where there is none."""
         columns = self._view.snapshot.columns
         spec = int(columns.pod_remade[pod])
@@ -138,10 +138,10 @@ class _Wishes:
         """[N] for a spec, by its position."""
         return self._view.start.preferences(self._view.snapshot.columns.specs[spec])
 
-    def _better_than(self, spec: int, weight: int) -> NodeSet | None:
+    def _better_than(self, spec: int, weight: int) -> Among | None:
         able = self._view.start.schedulable(self._view.snapshot.columns.specs[spec])
         return _some(self._open & able & (self._weights(spec) > weight))
 
 
-def _some(nodes: Mask) -> NodeSet | None:
-    return NodeSet(nodes) if nodes.any() else None
+def _some(nodes: Mask) -> Among | None:
+    return Among(nodes) if nodes.any() else None

@@ -16,7 +16,7 @@ from pydantic import model_validator
 
 from descheduler.contract import Name, RebalanceView, StrategyArgs, tolerates
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.moves import Move, NodeSet, Observation, Proposal
+from descheduler.model.moves import Among, Move, Observation, Proposal
 from descheduler.model.nodes import VACATING, Taint
 from descheduler.model.pods import Toleration
 from descheduler.model.reasons import Blocked
@@ -112,11 +112,11 @@ class _Taints:
             return found
         columns = self._view.snapshot.columns
         specs = {move.pod: columns.specs[columns.pod_remade[move.pod]] for move in found}
-        return tuple(replace(move, among=self._free_for(specs[move.pod].tolerations)) for move in found)
+        return tuple(replace(move, promise=self._free_for(specs[move.pod].tolerations)) for move in found)
 
-    def _free(self, tolerations: tuple[Toleration, ...]) -> NodeSet:
+    def _free(self, tolerations: tuple[Toleration, ...]) -> Among:
         """Nodes without a taint that counts and that is not tolerated."""
-        return NodeSet(np.array([not self._not_tolerated(tolerations, taints) for taints in self._of], np.bool_))
+        return Among(np.array([not self._not_tolerated(tolerations, taints) for taints in self._of], np.bool_))
 
 
 def _not_tolerated(tolerations: tuple[Toleration, ...], taints: tuple[Taint, ...]) -> tuple[Taint, ...]:
