@@ -4,6 +4,9 @@ Strategies propose, the prover judges, best worth for its cost first; a run of p
 all. What was refused is taken off the table and the
 strategies are asked again on the state reached so far, so that a pod held by its budget does not leave a node hot when
 its neighbour may go. Rounds are few and bounded; everything is ordered, so the same input gives the same plan.
+
+Strategies of a lower order come first, in rounds of their own, and those after them see the state that they leave: so
+nobody cures what an earlier move has cured already.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, ranked
+from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, order_of, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal, Tried
@@ -137,19 +141,28 @@ class _Rounds:
         self._exhausted = False
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:
-        """Ask, judge, and ask those of whom something was refused again, without what was refused."""
-        ready = self._ready(chosen)
+        """Those of one order together, the lowest first, each on the state that those before it leave."""
+        for _, group in groupby(sorted(self._ready(chosen), key=_order), _order):
+            self._tabled[:] = True
+            self._tabled[[move.pod for proposal in self._granted for move in proposal.moves]] = False
+            self._settle(list(group))
+
+    def _settle(self, ready: list[ChosenStrategy]) -> None:
+        """Ask, judge, and ask those of whom something was refused again, without what was refused.
+
+        Those after them see the rest: whoever moves already cannot move once more, whoever was refused may.
+        """
         for _ in range(self._context.settings.rounds):
             answers = self._ask(ready)
             self.observed.update({id(one.by): one.observed for one in answers})
             proposals = [proposal for one in answers for proposal in one.proposals]
             refused = self._judge(proposals)
+            self._granted += [proposal for proposal in proposals if id(proposal) not in refused]
             again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
             if not again or self._exhausted:
                 break
             ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
             self._tabled[[pod for one in refused.values() for pod in one.pods]] = False
-            self._granted += [proposal for proposal in proposals if id(proposal) not in refused]
 
     def _ready(self, chosen: Sequence[ChosenStrategy]) -> list[ChosenStrategy]:
         """Strategies that may run: with the history that they need."""
@@ -254,6 +267,10 @@ class _Rounds:
         """The prover's, if no pod then crosses one that the plan moves already."""
         verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
         return verdict if isinstance(verdict, Blocked) else self._crossings.met(verdict) or verdict
+
+
+def _order(one: ChosenStrategy) -> int:
+    return order_of(one.strategy)
 
 
 def _unplaceable(state: Scenario) -> Iterator[Problem]:
