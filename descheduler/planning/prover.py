@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import copy
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Prover:
         view = context.view
         self.view = view
         self._view_of = context.view_of
+        self._fits_on = cache(context.fits_on)
         self.state = view.what_if()
         self.accepted: list[Accepted] = []
         self.budgets = context.budgets.fork()
@@ -62,7 +63,8 @@ class Prover:
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
-        refused = self._filters(proposal.finding.strategy, pods) or self._sources(proposal) or self._gangs(pods)
+        use = proposal.finding.strategy
+        refused = self._filters(use, pods) or self._unfit(use, pods) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
         cost = float(self.view.costs[list(restarting(self.view, pods))].sum())
@@ -134,6 +136,18 @@ class Prover:
                     Reason.SUPERSEDED, f"pod/{self.view.snapshot.pods[pod].key}", "already moves in this plan"
                 )
         return view.together((*sorted(self._moved), *pods))
+
+    def _unfit(self, use: str, pods: tuple[int, ...]) -> Blocked | None:
+        """Why a pod may not leave that none of the nodes could take which its protections name."""
+        among = self._fits_on(use)
+        if among is None:
+            return None
+        for pod in pods:
+            fits = self.state.fits(pod) & among
+            fits[self.state.node_of(pod)] = False
+            if not fits.any():
+                return Blocked(Reason.NO_PLACE, "protections.nodeSelector", f"pod/{self.view.snapshot.pods[pod].key}")
+        return None
 
     def _sources(self, proposal: Proposal) -> Blocked | None:
         """A move from where the pod is not is a mistake of the strategy: its worth speaks of another node."""

@@ -17,6 +17,9 @@ def node_filters(context: FilterContext) -> Iterator[Filter]:
     yield _on(context, Reason.NODE_NOT_READY, lambda n: not n.ready, lambda _n: "")
     yield _on(context, Reason.NODE_LEAVING, lambda n: n.drained, lambda n: n.leaving)
     yield _on(context, Reason.NOT_SELECTED, lambda n: n.virtual, lambda _n: "virtual nodes are left alone")
+    selector = context.policy.node_selector
+    if selector is not None:
+        yield _on(context, Reason.NOT_SELECTED, lambda n: not selector.matches(n.labels), lambda _n: "nodeSelector")
 
 
 def _on(context: FilterContext, reason: Reason, test: Callable[[Node], bool], detail: Callable[[Node], str]) -> Filter:
