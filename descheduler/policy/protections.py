@@ -28,7 +28,7 @@ OwnerKind = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]+$", examp
 class PriorityThreshold(Section):
     """A priority, by value or by the name of its class."""
 
-    value: int | None = Field(default=None, le=SYSTEM_CRITICAL, ge=-SYSTEM_CRITICAL)
+    value: int | None = Field(default=None, le=SYSTEM_CRITICAL, ge=-(2**31))
     """Pods with this priority or a higher one stay."""
     name: Name | None = None
     """The same by the name of a PriorityClass, looked up in each cycle."""
