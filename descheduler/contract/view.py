@@ -30,9 +30,10 @@ GPU_WEIGHT = 20.0
 class RebalanceView:
     """All that a strategy sees. Positions index `snapshot.nodes` (N) and `snapshot.pods` (P).
 
-    `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `costs` [P] what one pod's restart
-    costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology` has the
-    levels of the network and the links between the devices of each node.
+    `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `removable` [P] which ones they let
+    be removed (`kept(pod)` says why not): a removal is no move, so the two differ. `costs` [P] is what one pod's
+    restart costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology`
+    has the levels of the network and the links between the devices of each node.
     """
 
     snapshot: ClusterSnapshot
@@ -43,6 +44,8 @@ class RebalanceView:
     pools: tuple[str, ...]
     pool_of: Positions
     blocked: Callable[[int], Blocked | None]
+    removable: Mask
+    kept: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
     usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, if it can be relied on

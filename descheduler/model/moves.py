@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
 FindingKey = tuple[str, Subject, str]
 """What makes two findings the same one: strategy, subject, resource."""
+
+
+class ActionKind(StrEnum):
+    """What is done to pods: MOVE them to other nodes, or REMOVE them, wherever they are made again, if they are."""
+
+    MOVE = "Move"
+    REMOVE = "Remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Proposal:
     avoid: tuple[int, ...] = ()
     staged: bool = False
     follows: bool = False
+    kind: ActionKind = ActionKind.MOVE
 
     @property
     def vacating(self) -> tuple[int, ...]:
