@@ -8,10 +8,11 @@ from descheduler.contract.arguments import PluginArgs
 from descheduler.contract.each import each, unanswered
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
-from descheduler.contract.ranking import Run, ranked, rate
+from descheduler.contract.ranking import REQUIRED, Run, ranked, rate, required
 from descheduler.contract.registry import API_VERSION, EXECUTORS, available, load
 from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
-from descheduler.contract.strategy import Strategy, StrategyArgs
+from descheduler.contract.selecting import LabelChoice, Name, NamespaceChoice, Selector
+from descheduler.contract.strategy import Strategy, StrategyArgs, order_of
 from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
 
 __all__ = [
@@ -19,15 +20,20 @@ __all__ = [
     "EXECUTORS",
     "GPU_WEIGHT",
     "MOST_AVOIDED",
+    "REQUIRED",
     "Accept",
     "AcceptIn",
+    "LabelChoice",
     "Landing",
+    "Name",
+    "NamespaceChoice",
     "NodeLoads",
     "PluginArgs",
     "RebalanceView",
     "Relocation",
     "Run",
     "Scenario",
+    "Selector",
     "Strategy",
     "StrategyArgs",
     "available",
@@ -35,8 +41,10 @@ __all__ = [
     "land",
     "land_all",
     "load",
+    "order_of",
     "ranked",
     "rate",
     "relocate",
+    "required",
     "unanswered",
 ]

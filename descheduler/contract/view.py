@@ -33,7 +33,8 @@ class RebalanceView:
     `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `removable` [P] which ones they let
     be removed (`kept(pod)` says why not): a removal is no move, so the two differ. `costs` [P] is what one pod's
     restart costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology`
-    has the levels of the network and the links between the devices of each node.
+    has the levels of the network and the links between the devices of each node. `selected_nodes` [N] are those that
+    the policy lets strategies see: sources and the destinations that they count on are only among these.
     """
 
     snapshot: ClusterSnapshot
@@ -48,6 +49,7 @@ class RebalanceView:
     kept: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
+    selected_nodes: Mask
     usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, if it can be relied on
     together: Callable[[tuple[int, ...]], Blocked | None] = lambda _pods: None  # why pods may not leave all at once
     granted: tuple[Proposal, ...] = ()  # what strategies were granted in this plan so far
@@ -101,10 +103,10 @@ class RebalanceView:
         )
 
     def destinations(self) -> Mask:
-        """[N] nodes that may receive pods at all: ready, schedulable, real, and not about to go."""
+        """[N] selected nodes that may receive pods at all: ready, schedulable, real, and not about to go."""
         nodes = self.snapshot.nodes
         lasting = np.fromiter((not n.virtual and not n.leaving for n in nodes), np.bool_, len(nodes))
-        ready: Mask = self.snapshot.columns.node_ready & lasting
+        ready: Mask = self.snapshot.columns.node_ready & lasting & self.selected_nodes
         return ready
 
 

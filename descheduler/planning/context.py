@@ -138,6 +138,7 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         together=filters.together,
         start=Scenario(loads, state, mode=settings.landing),
         topology=read_topology(given.snapshot, settings.topology),
+        selected_nodes=np.ones(len(given.snapshot.nodes), np.bool_),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
     lines = named(view.topology.problems, "more lines about the topology")

@@ -4,6 +4,9 @@ Strategies propose, the prover judges, best worth for its cost first; a run of p
 all. What was refused is taken off the table and the
 strategies are asked again on the state reached so far, so that a pod held by its budget does not leave a node hot when
 its neighbour may go. Rounds are few and bounded; everything is ordered, so the same input gives the same plan.
+
+Strategies of a lower order come first, in rounds of their own, and those after them see the state that they leave: so
+nobody cures what an earlier move has cured already.
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
-from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, ranked
+from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, order_of, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal, Tried
@@ -126,22 +130,34 @@ class _Rounds:
         self._exhausted = False
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:
-        """Ask, judge, and ask those of whom something was refused again, without what was refused."""
-        ready = self._ready(chosen)
+        """Those of one order together, the lowest first, each on the state that those before it leave."""
         view = self._context.view
+        for _, group in groupby(sorted(self._ready(chosen), key=_order), _order):
+            view = self._settle(view, list(group))
+
+    def _settle(self, view: RebalanceView, ready: list[ChosenStrategy]) -> RebalanceView:
+        """Ask, judge, and ask those of whom something was refused again, without what was refused.
+
+        Returns what those after them see: whoever moves already cannot move once more, whoever was refused may.
+        """
+        first = view
         for _ in range(self._context.settings.rounds):
             answers = self._ask(replace(view, start=self.prover.state), ready)
             self.observed.update({id(one.by): one.observed for one in answers})
             proposals = [proposal for one in answers for proposal in one.proposals]
             refused = self._judge(proposals)
+            granted = (*view.granted, *(proposal for proposal in proposals if id(proposal) not in refused))
             again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
+            view = replace(view, granted=granted)
             if not again or self._exhausted:
                 break
             ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
             movable = view.movable.copy()
             movable[[pod for one in refused.values() for pod in one.pods]] = False
-            granted = (*view.granted, *(proposal for proposal in proposals if id(proposal) not in refused))
-            view = replace(view, movable=movable, granted=granted)
+            view = replace(view, movable=movable)
+        movable = first.movable.copy()
+        movable[[move.pod for proposal in view.granted for move in proposal.moves]] = False
+        return replace(view, movable=movable)
 
     def _ready(self, chosen: Sequence[ChosenStrategy]) -> list[ChosenStrategy]:
         """Strategies that may run: with the history that they need."""
@@ -235,6 +251,10 @@ class _Rounds:
         """The prover's, if no pod then crosses one that the plan moves already."""
         verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
         return verdict if isinstance(verdict, Blocked) else self._crossings.met(verdict) or verdict
+
+
+def _order(one: ChosenStrategy) -> int:
+    return order_of(one.strategy)
 
 
 def _unplaceable(state: Scenario) -> Iterator[Problem]:
