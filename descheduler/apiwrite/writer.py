@@ -21,10 +21,11 @@ from descheduler.apiwrite.wire import (
     Eviction,
     Lease,
     Meta,
+    NodeState,
     ObjectReference,
     Preconditions,
     Stub,
-    TaintedNode,
+    cordon_patch,
     decode,
     encode,
     taints_patch,
@@ -115,6 +116,14 @@ class ClusterWriter:
         body = taints_patch(node.resource_version, taints)
         self._send("PATCH", f"/api/v1/nodes/{node.name}", body, content_type=_MERGE_PATCH)
 
+    def cordon(self, node: Meta, annotation: str, *, cordoned: bool) -> None:
+        """Cordon the node and annotate it, or undo both, in exactly the version that was read.
+
+        Raises Conflict when somebody else wrote it meanwhile.
+        """
+        body = cordon_patch(node.resource_version, annotation, cordoned=cordoned)
+        self._send("PATCH", f"/api/v1/nodes/{node.name}", body, content_type=_MERGE_PATCH)
+
     def create(self, collection: str, body: bytes) -> bytes:
         """Create an object in a collection (its path). Raises Conflict when the name is taken."""
         return self._send("POST", collection, body)
@@ -184,10 +193,10 @@ def read_pod(transport: Transport, namespace: str, pod: str) -> Meta | None:
         return None
 
 
-def read_node(transport: Transport, name: str) -> TaintedNode | None:
-    """The node as it is, as far as its taints go; None when there is none."""
+def read_node(transport: Transport, name: str) -> NodeState | None:
+    """The node as it is, as far as its taints and its cordon go; None when there is none."""
     try:
-        return decode(transport.request("GET", f"/api/v1/nodes/{name}"), TaintedNode)
+        return decode(transport.request("GET", f"/api/v1/nodes/{name}"), NodeState)
     except NotFound:
         return None
 

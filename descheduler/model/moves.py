@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
 FindingKey = tuple[str, Subject, str]
 """What makes two findings the same one: strategy (by the name of its use), subject, resource."""
+
+
+class ActionKind(StrEnum):
+    """What is done to pods: MOVE them to other nodes, or REMOVE them, wherever they are made again, if they are."""
+
+    MOVE = "Move"
+    REMOVE = "Remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class Proposal:
     budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it is
     judged right after the proposal of its strategy before it, and the two, with all that follow, are accepted together
     or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the others.
+    `cordon` are nodes that take nobody while the moves are under way, because they are cordoned for so long.
     """
 
     finding: Finding
@@ -89,6 +98,8 @@ class Proposal:
     avoid: tuple[int, ...] = ()
     staged: bool = False
     follows: bool = False
+    kind: ActionKind = ActionKind.MOVE
+    cordon: tuple[int, ...] = ()
 
     @property
     def vacating(self) -> tuple[int, ...]:

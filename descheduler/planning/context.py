@@ -150,6 +150,8 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         pools=pools,
         pool_of=pool_of,
         blocked=filters.blocked,
+        removable=filters.movable,
+        kept=filters.blocked,
         together=filters.together,
         start=Scenario(loads, state, mode=settings.landing),
         topology=read_topology(given.snapshot, settings.topology),
