@@ -144,7 +144,7 @@ def policy_data(policy: Policy, **which: Any) -> dict[str, Any]:
     """The policy as its file has it; whole, or only what was given."""
     data: dict[str, Json] = policy.model_dump(mode="json", by_alias=True, **which)
     named = {"apiVersion": policy.api_version, "kind": policy.kind}
-    return {**data, **named, "strategies": [_use(one, **which) for one in policy.strategies]}
+    return {**named, **data, "strategies": [_use(one, **which) for one in policy.strategies]}
 
 
 def _use(one: StrategyChoice, **which: Any) -> Json:

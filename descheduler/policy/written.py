@@ -27,6 +27,6 @@ class WrittenPolicy:
     def remarks(self) -> tuple[str, ...]:
         """What a plan under this policy says of it."""
         return (
-            *(f"{path}: {text}" for path, text in self.differs.items()),
-            *(f"not in force: {text}" for text in self.dropped),
+            *(f"policy, {path}: {text}" for path, text in self.differs.items()),
+            *(f"policy, left out: {text}" for text in self.dropped),
         )

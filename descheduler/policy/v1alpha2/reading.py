@@ -75,11 +75,10 @@ class _Reading(Reader):
     # -- the file without arguments --------------------------------------------------------
 
     def _file(self) -> V1Alpha2File | None:
-        """The file by its model; where it is lenient, without the keys that nobody knows."""
+        """The file by its model; without keys that nobody knows, which hide no other problem."""
         data, schema = _without_nulls(self.document.data), schema_of(V1Alpha2File)
         file = self.validated(V1Alpha2File, data, (), schema)
-        if file is None and self._lenient and self._unknown:
-            self.problems = list(self.document.problems)  # they are told again, but for these keys
+        if file is None and self._unknown:
             file = self.validated(V1Alpha2File, _without(data, self._unknown), (), schema)
         return file
 
