@@ -48,7 +48,7 @@ def second_validation(
     is that of the plan, whatever is installed by now: executors ask that before they touch anything. None: as planned
     now.
     """
-    signals = {one.strategy.name: one.strategy.signals for one in chosen(policy)} if profiles is not None else {}
+    signals = {one.name: one.strategy.signals for one in chosen(policy)} if profiles is not None else {}
 
     def revalidate(snapshot: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
         now = snapshot.taken_at

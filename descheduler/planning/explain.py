@@ -7,7 +7,7 @@ that made the plan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -95,14 +95,20 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
     at = _position([p.key for p in view.snapshot.pods], name, "pod")
     pod, unit = view.snapshot.pods[at], view.units.of(at)
     stops = outcome.context.filters.every(at)
+    own = {use: filters.every(at) for use, filters in outcome.context.own.items()}
     checks = [_about(outcome, pod, at), *_remade_check(outcome, at), *_unit_checks(outcome, unit)]
     checks += [_stop(blocked) for blocked in stops] or [Check("filters", True, "every filter lets it go")]
+    checks += [_own_protections(use, every) for use, every in own.items() if every != stops]
     checks += list(_budget_checks(outcome, at))
     checks += list(_load_checks(outcome, at))
     if pod.node:
         checks.append(_place_check(outcome, at))
     checks.append(_decision(outcome, {at}))
-    verdict = f"it stays: {stops[0]}" if stops else "it may move; whether it does depends on what its node needs"
+    verdict = (
+        f"it stays: {stops[0]}"
+        if stops and all(own.values())
+        else "it may move; whether it does depends on what its node needs"
+    )
     if any(at in {m.pod for m in a.proposal.moves} for a in outcome.accepted):
         verdict = "the plan moves it"
     return Explanation(f"pod {pod.key}", verdict, tuple(checks))
@@ -133,6 +139,11 @@ def _unit_checks(outcome: Outcome, unit: Unit) -> Iterator[Check]:
 
 def _stop(blocked: Blocked) -> Check:
     return Check(blocked.reason.value, False, str(blocked), REMEDY.get(blocked.reason, ""))
+
+
+def _own_protections(use: str, stops: Sequence[Blocked]) -> Check:
+    lets = "; ".join(map(str, stops)) or "every filter lets it go"
+    return Check("filters", not stops, f"under the protections of {use}: {lets}")
 
 
 def _budget_checks(outcome: Outcome, at: int) -> Iterator[Check]:
@@ -249,7 +260,8 @@ def _gang(outcome: Outcome, name: str) -> Explanation:
     checks.append(Check("members", None, ", ".join(f"{n} on {node}" for node, n in sorted(where.items()))))
     checks.append(_movable(outcome, unit.members))
     checks.append(_decision(outcome, set(unit.members)))
-    blocked = next((b for b in map(outcome.context.filters.blocked, unit.members) if b is not None), None)
+    stops = map(outcome.context.filters.blocked, unit.members)
+    blocked = None if outcome.context.movable[list(unit.members)].all() else next((b for b in stops if b), None)
     return Explanation(f"gang {unit.name}", f"it stays: {blocked}" if blocked else "it may move", tuple(checks))
 
 
@@ -267,7 +279,7 @@ def _workload(outcome: Outcome, name: str) -> Explanation:
         why = loads.profiles.why[row]
         checks.append(Check(f"{resource} profile", trust > 0, f"confidence {trust:.2f}" + (f": {why}" if why else "")))
     checks.append(_decision(outcome, set(pods)))
-    free = int(outcome.view.movable[pods].sum())
+    free = int(outcome.context.movable[pods].sum())
     return Explanation(f"workload {name}", f"{free} of its {len(pods)} pods may move", tuple(checks))
 
 

@@ -32,6 +32,7 @@ class Prover:
     def __init__(self, context: PlanningContext) -> None:
         view = context.view
         self.view = view
+        self._view_of = context.view_of
         self.state = view.what_if()
         self.accepted: list[Accepted] = []
         self.budgets = context.budgets.fork()
@@ -61,7 +62,7 @@ class Prover:
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
-        refused = self._filters(pods) or self._sources(proposal) or self._gangs(pods)
+        refused = self._filters(proposal.finding.strategy, pods) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
         cost = float(self.view.costs[list(restarting(self.view, pods))].sum())
@@ -122,16 +123,17 @@ class Prover:
             self._moved.add(move.pod)
             self._taken[self.view.units.of(move.pod).name] += 1
 
-    def _filters(self, pods: tuple[int, ...]) -> Blocked | None:
+    def _filters(self, use: str, pods: tuple[int, ...]) -> Blocked | None:
+        view = self._view_of(use)
         for pod in pods:
-            blocked = self.view.blocked(pod)
+            blocked = view.blocked(pod)
             if blocked is not None:
                 return blocked
             if pod in self._moved:
                 return Blocked(
                     Reason.SUPERSEDED, f"pod/{self.view.snapshot.pods[pod].key}", "already moves in this plan"
                 )
-        return self.view.together((*sorted(self._moved), *pods))
+        return view.together((*sorted(self._moved), *pods))
 
     def _sources(self, proposal: Proposal) -> Blocked | None:
         """A move from where the pod is not is a mistake of the strategy: its worth speaks of another node."""

@@ -17,10 +17,12 @@ from descheduler.model.errors import DeschedulerError, PolicyError
 from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
 from descheduler.policy.marked_yaml import MAX_BYTES, Json, Loc, Mark, MarkedProblem, MarkedYaml, path_of
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
+from descheduler.policy.protections import Protections
 from descheduler.policy.schema import policy_schema, schema_of
 
 Model = TypeVar("Model", bound=BaseModel)
 _DEFAULT = "default.yaml"
+_OF_A_USE = ("name", "protections")  # what an item of `strategies` has beside the strategy
 _SHOWN = 80  # characters of a wrong value in a message
 
 
@@ -91,6 +93,9 @@ def policy_hash(policy: Policy) -> str:
     data = policy.model_dump(mode="json", by_alias=True, exclude={"mode"})
     if not policy.acting.executors:
         del data["acting"]["executors"]
+    for one in data["strategies"]:
+        if one["protections"] is None:
+            del one["protections"]
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
@@ -177,16 +182,19 @@ class _Reading:
         if not isinstance(item, dict):
             self._add(loc, "must be a mapping with one strategy: `- HotNodes: {}`")
             return None
-        names = [key for key in item if key != "name"]
+        names = [key for key in item if key not in _OF_A_USE]
         label = item.get("name", names[0] if names else "")
         if not isinstance(label, str) or ("name" in item and not label):
             self._add((*loc, "name"), "must be a text and not empty", at_value=True)
         if len(names) != 1:
             self._add(loc, f"must name one strategy, not {', '.join(names) or 'none'}")
         args = [(name, self._arguments(item[name], name, (*loc, name), STRATEGIES, "strategy")) for name in names]
+        own: Protections | None = None
+        if item.get("protections") is not None:
+            own = self._validated(Protections, item["protections"], (*loc, "protections"), schema_of(Protections))
         if len(args) != 1 or not isinstance(args[0][1], StrategyArgs) or not isinstance(label, str):
             return None
-        return StrategyChoice(name=label, strategy=args[0][0], args=args[0][1])
+        return StrategyChoice(name=label, strategy=args[0][0], args=args[0][1], protections=own)
 
     def _arguments(self, written: Json, name: str, loc: Loc, registry: Registry[Any], noun: str) -> PluginArgs | None:
         plugin = self._plugin(name, loc, registry, noun)

@@ -43,6 +43,8 @@ class StrategyChoice(Section):
     """The installed strategy."""
     args: SerializeAsAny[StrategyArgs]
     """Its arguments, checked against its own model."""
+    protections: Protections | None = None
+    """Which pods stay for this use of the strategy, in place of the policy's protections."""
 
 
 class Policy(Section):

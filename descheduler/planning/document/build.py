@@ -307,7 +307,7 @@ def _summary(outcome: Outcome, nodes: tuple[NodeRow, ...], actions: tuple[Action
         "moves": float(sum(len(a.pods) for a in actions)),
         "restarts": float(sum(len(a.pods) + len(a.also_restarted) for a in actions)),
         "waves": float(max((a.wave for a in actions), default=-1) + 1),
-        "movable_pods": float(outcome.view.movable.sum()),
+        "movable_pods": float(outcome.context.movable.sum()),
         "hot_nodes_before": hot["before"],
         "hot_nodes_after": hot["after"],
         "whole_gpu_nodes_before": whole["before"],
