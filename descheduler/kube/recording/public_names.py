@@ -202,7 +202,7 @@ Completed ContainerCannotRun StartError ErrImageNeverPull ImageInspectError Regi
 RunContainerError ContainerStatusUnknown PodCompleted ContainersNotReady ContainersNotInitialized
 ReadinessGatesNotReady SchedulingGated SchedulerError Preempting Preempted Terminated NodeShutdown OutOfcpu
 OutOfmemory OutOfpods DeletionByTaintManager EvictionByEvictionAPI DeletionByPodGC TerminationByKubelet
-PreemptionByScheduler
+PreemptionByScheduler Aborted Aborting Completing
 """
 ENUMS = words(_ENUMS) | LEAVING_CONDITIONS
 """Enumerated values of the APIs that are read; kept where a field holds one."""

@@ -23,8 +23,9 @@ class FilterRules:
     """Protections, as the sigs descheduler's DefaultEvictor has them (pkg/framework/plugins/defaultevictor).
 
     A pod's annotation `descheduler.alpha.kubernetes.io/evict`, with any value but "false", lifts the protections
-    marked (o) when `honour_evict_annotation` is set. Mirror, DaemonSet, finished, terminating and never-evict pods,
-    opt-outs, namespaces, gangs, budgets, cooldowns and windows are not lifted by it; upstream it lifts all.
+    marked (o) when `honour_evict_annotation` is set. Mirror, terminating and never-evict pods, opt-outs, namespaces,
+    gangs, budgets, cooldowns and windows are not lifted by it, nor may DaemonSet, finished and bare pods then move, but
+    only be removed; upstream it lifts all.
     """
 
     protect_system_critical: bool  # (o) priority of 2000000000 and above
@@ -33,6 +34,8 @@ class FilterRules:
     protect_persistent_volumes: bool  # (o) pods with persistent volume claims
     protected_storage_classes: tuple[str, ...]  # with the line above: only claims of these; empty: of all
     protect_resource_claims: bool  # (o) pods that hold devices by dynamic resource allocation
+    protect_daemon_sets: bool  # (o) running pods of DaemonSets, which may be removed else; they never move
+    protect_failed_bare_pods: bool  # (o) failed pods without an owner, which may be removed else
     protect_without_budget: bool  # (o) pods that no PodDisruptionBudget matches
     label_selector: LabelSelector | None  # (o) only pods that match
     namespaces: tuple[str, ...]  # only these; empty: all
@@ -71,6 +74,8 @@ class FilterRules:
             protect_persistent_volumes=volumes.protect,
             protected_storage_classes=volumes.storage_classes,
             protect_resource_claims=protections.resource_claims,
+            protect_daemon_sets=protections.daemon_sets,
+            protect_failed_bare_pods=protections.failed_bare_pods,
             protect_without_budget=protections.without_budget,
             label_selector=selector.selector() if selector else None,
             namespaces=_matching(protections.namespaces.include, namespaces),
