@@ -113,7 +113,9 @@ def budget_filters(context: FilterContext) -> Iterator[Filter]:
     yield Filter(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, context.name(i), names(i)))
     yield Filter(Reason.DISRUPTION_BUDGET, matches.unmatched & started, lambda i: unmatched(context.pods[i]))
     stale = matches.first([b.stale for b in budgets])
-    yield Filter(Reason.BUDGET_STALE, (stale >= 0) & started, lambda i: Blocked(Reason.BUDGET_STALE, budgets[stale[i]].key))
+    yield Filter(
+        Reason.BUDGET_STALE, (stale >= 0) & started, lambda i: Blocked(Reason.BUDGET_STALE, budgets[stale[i]].key)
+    )
     none_left = [b.allowance(n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True)]
     spent = matches.first(none_left)
     kruise = any(b.kind == PUB for b in budgets)
