@@ -103,7 +103,10 @@ class Proposal:
 
     @property
     def vacating(self) -> tuple[int, ...]:
-        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids."""
+        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids; of
+        a removal none."""
+        if self.kind is ActionKind.REMOVE:
+            return ()
         return tuple(sorted({*(move.source for move in self.moves), *(seat.node for seat in self.seats), *self.avoid}))
 
 

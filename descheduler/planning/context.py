@@ -109,7 +109,14 @@ class PlanningContext:
         own = self.own.get(use)
         if own is None:
             return self.view
-        return replace(self.view, movable=own.movable, blocked=own.blocked, together=own.together)
+        return replace(
+            self.view,
+            movable=own.movable,
+            blocked=own.blocked,
+            removable=own.removable,
+            kept=own.kept,
+            together=own.together,
+        )
 
     @property
     def movable(self) -> Mask:
@@ -150,8 +157,8 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         pools=pools,
         pool_of=pool_of,
         blocked=filters.blocked,
-        removable=filters.movable,
-        kept=filters.blocked,
+        removable=filters.removable,
+        kept=filters.kept,
         together=filters.together,
         start=Scenario(loads, state, mode=settings.landing),
         topology=read_topology(given.snapshot, settings.topology),

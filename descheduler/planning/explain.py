@@ -15,6 +15,7 @@ import numpy as np
 
 from descheduler.model.errors import UsageError
 from descheduler.model.format import quantity, tried
+from descheduler.model.moves import ActionKind
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
@@ -99,6 +100,7 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
     checks = [_about(outcome, pod, at), *_remade_check(outcome, at), *_unit_checks(outcome, unit)]
     checks += [_stop(blocked) for blocked in stops] or [Check("filters", True, "every filter lets it go")]
     checks += [_own_protections(use, every) for use, every in own.items() if every != stops]
+    checks += list(_removal_check(outcome, at, stops))
     checks += list(_budget_checks(outcome, at))
     checks += list(_load_checks(outcome, at))
     if pod.node:
@@ -109,8 +111,9 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
         if stops and all(own.values())
         else "it may move; whether it does depends on what its node needs"
     )
-    if any(at in {m.pod for m in a.proposal.moves} for a in outcome.accepted):
-        verdict = "the plan moves it"
+    mine = next((a for a in outcome.accepted if at in {m.pod for m in a.proposal.moves}), None)
+    if mine is not None:
+        verdict = "the plan removes it" if mine.kind is ActionKind.REMOVE else "the plan moves it"
     return Explanation(f"pod {pod.key}", verdict, tuple(checks))
 
 
@@ -139,6 +142,15 @@ def _unit_checks(outcome: Outcome, unit: Unit) -> Iterator[Check]:
 
 def _stop(blocked: Blocked) -> Check:
     return Check(blocked.reason.value, False, str(blocked), REMEDY.get(blocked.reason, ""))
+
+
+def _removal_check(outcome: Outcome, at: int, stops: Sequence[Blocked]) -> Iterator[Check]:
+    """Whether it may be removed, where that is another question than whether it may move."""
+    kept = outcome.view.kept(at)
+    if kept is None and stops:
+        yield Check("removal", True, "it may be removed, if a strategy asks for it")
+    elif kept is not None and kept not in stops:
+        yield Check("removal", False, str(kept), REMEDY.get(kept.reason, ""))
 
 
 def _own_protections(use: str, stops: Sequence[Blocked]) -> Check:
@@ -197,7 +209,8 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
     for i, accepted in enumerate(outcome.accepted):
         if pods & {move.pod for move in accepted.proposal.moves}:
             finding = accepted.proposal.finding
-            return Check("plan", True, f"moved by action a{i + 1} in wave {outcome.waves[i] + 1}: {finding.text}")
+            done = "removed" if accepted.kind is ActionKind.REMOVE else "moved"
+            return Check("plan", True, f"{done} by action a{i + 1} in wave {outcome.waves[i] + 1}: {finding.text}")
     refused = [r for r in outcome.refused if pods & set(r.pods)]
     if refused:
         return Check("plan", False, f"proposed and refused: {refused[-1].blocked}")

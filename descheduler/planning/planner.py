@@ -185,6 +185,7 @@ class _Rounds:
         return replace(
             view,
             movable=view.movable & self._tabled,
+            removable=view.removable & self._tabled,
             start=self.prover.state,
             granted=tuple(self._granted),
             use=one.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +49,7 @@ def test_levels_are_evened_out_and_nobody_is_filled_above_the_target(
 ) -> None:
     chosen = low(thresholds={"cpu": span[0]}, targetThresholds={"cpu": span[1]})
     seen = settled(snapshot, chosen, UNLIMITED)
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in pairwise(seen):
         for was, now in zip(used(before), used(after), strict=True):
             assert now <= max(was, span[1]) + 1e-9
 
