@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,10 +31,11 @@ GPU_WEIGHT = 20.0
 class RebalanceView:
     """All that a strategy sees. Positions index `snapshot.nodes` (N) and `snapshot.pods` (P).
 
-    `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `costs` [P] what one pod's restart
-    costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology` has the
-    levels of the network and the links between the devices of each node. `selected_nodes` [N] are those that the policy
-    lets strategies see: sources and the destinations that they count on are only among these.
+    `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `removable` [P] which ones they let
+    be removed (`kept(pod)` says why not): a removal is no move, so the two differ. `costs` [P] is what one pod's
+    restart costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology`
+    has the levels of the network and the links between the devices of each node. `selected_nodes` [N] are those that
+    the policy lets strategies see: sources and the destinations that they count on are only among these.
     """
 
     snapshot: ClusterSnapshot
@@ -45,12 +46,15 @@ class RebalanceView:
     pools: tuple[str, ...]
     pool_of: Positions
     blocked: Callable[[int], Blocked | None]
+    removable: Mask
+    kept: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
     selected_nodes: Mask
     usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, if it can be relied on
     together: Callable[[tuple[int, ...]], Blocked | None] = lambda _pods: None  # why pods may not leave all at once
     granted: tuple[Proposal, ...] = ()  # what strategies were granted in this plan so far
+    use: str = ""  # how the policy calls this use of the strategy; its own name when empty
 
     @property
     def landing(self) -> LandingMode:
@@ -71,8 +75,12 @@ class RebalanceView:
         return float(self.costs[list(self.units.restarting(pod))].sum())
 
     def granted_for(self, strategy: str, subject: Subject) -> tuple[Proposal, ...]:
-        """What this plan grants for a finding so far: what limits of one plan have to count."""
-        return tuple(p for p in self.granted if p.finding.strategy == strategy and p.finding.subject == subject)
+        """What this plan grants for a finding so far: what limits of one plan have to count.
+
+        Another use of the same strategy counts for itself.
+        """
+        mine = self.use or strategy
+        return tuple(p for p in self.granted if p.finding.strategy == mine and p.finding.subject == subject)
 
     def moves_granted(self, strategy: str, subject: Subject) -> int:
         """How many pods this plan moves for a finding so far."""
@@ -173,6 +181,10 @@ class Scenario:
         modes than STEERED.
         """
         self._steered = frozenset(nodes) if self.mode is LandingMode.STEERED else frozenset()
+
+    def cordon(self, nodes: Collection[int]) -> None:
+        """From now on these nodes, and no others beside those of the snapshot, are cordoned: they take nobody."""
+        self._state.cordon(nodes)
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -12,14 +13,22 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
 FindingKey = tuple[str, Subject, str]
-"""What makes two findings the same one: strategy, subject, resource."""
+"""What makes two findings the same one: strategy (by the name of its use), subject, resource."""
+
+
+class ActionKind(StrEnum):
+    """What is done to pods: MOVE them to other nodes, or REMOVE them, wherever they are made again, if they are."""
+
+    MOVE = "Move"
+    REMOVE = "Remove"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What is wrong, with numbers.
 
-    `subject` is the object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
+    `strategy` is the one that found it, in a plan by the name that its policy gives to that use of it. `subject` is the
+    object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
     allocatable"); `value` against `threshold`. `since` and `until` are unix seconds of the expected excess, where a
     forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step)
     of `resource` at `quantile`, of which the first `horizon_seconds` count.
@@ -116,6 +125,7 @@ class Proposal:
     budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it is
     judged right after the proposal of its strategy before it, and the two, with all that follow, are accepted together
     or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the others.
+    `cordon` are nodes that take nobody while the moves are under way, because they are cordoned for so long.
     """
 
     finding: Finding
@@ -127,10 +137,15 @@ class Proposal:
     avoid: tuple[int, ...] = ()
     staged: bool = False
     follows: bool = False
+    kind: ActionKind = ActionKind.MOVE
+    cordon: tuple[int, ...] = ()
 
     @property
     def vacating(self) -> tuple[int, ...]:
-        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids."""
+        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids; of
+        a removal none."""
+        if self.kind is ActionKind.REMOVE:
+            return ()
         return tuple(sorted({*(move.source for move in self.moves), *(seat.node for seat in self.seats), *self.avoid}))
 
 

@@ -16,7 +16,7 @@ from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.moves import Observation, Proposal
 from descheduler_strategies.selection import SelectedArgs, selected
 from descheduler_strategies.sorting import first_to_go
-from descheduler_strategies.violations import answered, named, standing, unit_of, workload_findings
+from descheduler_strategies.violations import answered, findings, named, standing
 
 NAME = "RemovePodsViolatingInterPodAntiAffinity"
 MEASURE = "pods that required anti-affinity forbids where they are"
@@ -39,15 +39,12 @@ class RemovePodsViolatingInterPodAntiAffinity:
         going = meeting.fewest(chosen & view.movable)
         held = meeting.fewest(chosen & ~view.movable)
         pods = first_to_go(view, np.array([*going, *held], np.int32))
-        keys = meeting.keys
 
         def say(who: str, mine: Positions) -> str:
-            rules = named(key for pod in mine.tolist() for key in keys[pod])
+            rules = named(key for pod in mine.tolist() for key in meeting.keys[pod])
             return f"{who} stand together with pods that required anti-affinity keeps apart by {rules}"
 
-        findings = workload_findings(view, pods, self.name, MEASURE, say)
-        of = view.snapshot.columns.pod_workload
-        yield from answered(view, pods.tolist(), lambda pod: findings[int(of[pod])], lambda pod: unit_of(view, pod))
+        yield from answered(view, self.name, pods, findings(view, pods, self.name, MEASURE, say))
 
 
 class _Meeting:
@@ -80,6 +77,11 @@ class _Meeting:
         self._degree = np.zeros(len(self.pods), np.int64)
         for number in range(len(clashes)):
             self._count(number, 1)
+
+    @staticmethod
+    def _is_held(view: RebalanceView, pod: int) -> bool:
+        """Whether the pod may not move at all, whatever became of it in this plan."""
+        return not view.movable[pod] and view.blocked(pod) is not None
 
     def fewest(self, candidates: Mask) -> list[int]:
         """As few of the `candidates` [P] as part those who meet, as far as they can; the state is then without them.

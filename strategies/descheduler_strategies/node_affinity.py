@@ -7,7 +7,7 @@ its own, so that nothing comes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import ClassVar, Literal
@@ -17,11 +17,10 @@ from pydantic import Field
 
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.arrays import Ints, Mask, Positions
-from descheduler.model.moves import Among, Finding, Move, Observation, Proposal
-from descheduler.model.reasons import Blocked
+from descheduler.model.moves import Among, Move, Observation, Proposal
 from descheduler_strategies.selection import SelectedArgs, selected
 from descheduler_strategies.sorting import first_to_go
-from descheduler_strategies.violations import answered, named, standing, unit_of, workload_findings
+from descheduler_strategies.violations import answered, findings, nodes_of, standing
 
 NAME = "RemovePodsViolatingNodeAffinity"
 REQUIRED_TYPE = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -58,35 +57,24 @@ class RemovePodsViolatingNodeAffinity:
 def _required(view: RebalanceView, pods: Positions) -> Iterator[Proposal | Observation]:
     """Wherever a scheduler puts them now is right."""
     broken = first_to_go(view, pods)
-    measure = "pods on nodes that their node selector or required affinity does not select"
 
     def say(who: str, mine: Positions) -> str:
-        return f"{who} are on {_nodes(view, mine)}, which their node selector or required node affinity does not select"
+        return f"{who} are on {nodes_of(view, mine)}, which their node selector or required affinity does not select"
 
-    findings = workload_findings(view, broken, NAME, measure, say)
-    yield from answered(view, broken.tolist(), _about(view, findings), lambda pod: unit_of(view, pod))
+    about = findings(view, broken, NAME, "pods on nodes that they could not be scheduled on for their labels", say)
+    yield from answered(view, NAME, broken, about)
 
 
 def _preferred(view: RebalanceView, pods: Positions) -> Iterator[Proposal | Observation]:
     wishes = _Wishes(view)
     broken = first_to_go(view, pods[wishes.unmet(pods)])
-    measure = "pods that prefer another node by their node affinity"
 
     def say(who: str, mine: Positions) -> str:
-        return f"{who} are on {_nodes(view, mine)} and prefer other nodes by their node affinity"
+        return f"{who} are on {nodes_of(view, mine)} and prefer other nodes by their node affinity"
 
-    findings = workload_findings(view, broken, NAME, measure, say, PREFERRED_TYPE)
-    yield from answered(view, broken.tolist(), _about(view, findings), wishes.cure)
-
-
-def _about(view: RebalanceView, findings: Mapping[int, Finding]) -> Callable[[int], Finding]:
-    of = view.snapshot.columns.pod_workload
-    return lambda pod: findings[int(of[pod])]
-
-
-def _nodes(view: RebalanceView, pods: Positions) -> str:
-    columns, nodes = view.snapshot.columns, view.snapshot.nodes
-    return named(nodes[node].name for node in np.unique(columns.pod_node[pods]).tolist())
+    measure = "pods that prefer other nodes by their node affinity"
+    about = findings(view, broken, NAME, measure, say, PREFERRED_TYPE)
+    yield from answered(view, NAME, broken, about, wishes.cure)
 
 
 def _misplaced(view: RebalanceView, pods: Positions) -> Mask:
@@ -119,11 +107,9 @@ class _Wishes:
         out[out] = [self.better(pod) is not None for pod in pods[out].tolist()]
         return out
 
-    def cure(self, pod: int) -> tuple[Move, ...] | Blocked | None:
-        found = unit_of(self._view, pod)
-        if found is None or isinstance(found, Blocked):
-            return found
-        return tuple(replace(move, promise=self.better(pod)) if move.pod == pod else move for move in found)
+    def cure(self, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+        """Whoever of a unit prefers other nodes must come to one of these."""
+        return tuple(replace(move, promise=self.better(move.pod)) for move in moves)
 
     def better(self, pod: int) -> Among | None:
         """Nodes that the pod prefers to its own and that could ever take it; None where there is none."""

@@ -19,10 +19,9 @@ from descheduler.model.arrays import Mask, Positions
 from descheduler.model.moves import Among, Move, Observation, Proposal
 from descheduler.model.nodes import VACATING, Taint
 from descheduler.model.pods import Toleration
-from descheduler.model.reasons import Blocked
 from descheduler_strategies.selection import SelectedArgs, selected
 from descheduler_strategies.sorting import first_to_go
-from descheduler_strategies.violations import answered, named, standing, unit_of, workload_findings
+from descheduler_strategies.violations import answered, findings, named, nodes_of, standing
 
 NAME = "RemovePodsViolatingNodeTaints"
 MEASURE = "pods that do not tolerate a taint of their node"
@@ -66,9 +65,8 @@ class RemovePodsViolatingNodeTaints:
         rules = _Taints(view, args)
         pods = np.flatnonzero(standing(view) & selected(view, args)).astype(np.int32)
         broken = first_to_go(view, pods[rules.broken_by(pods)])
-        findings = workload_findings(view, broken, self.name, MEASURE, rules.say)
-        of = view.snapshot.columns.pod_workload
-        yield from answered(view, broken.tolist(), lambda pod: findings[int(of[pod])], rules.cure)
+        about = findings(view, broken, self.name, MEASURE, rules.say)
+        yield from answered(view, self.name, broken, about, rules.cure)
 
 
 class _Taints:
@@ -96,23 +94,22 @@ class _Taints:
         return broken
 
     def say(self, who: str, pods: Positions) -> str:
-        columns, nodes = self._view.snapshot.columns, self._view.snapshot.nodes
-        looks = {(int(columns.pod_spec[pod]), int(columns.pod_node[pod])) for pod in pods.tolist()}
+        columns = self._view.snapshot.columns
+        looks = np.unique(np.stack((columns.pod_spec[pods], columns.pod_node[pods])), axis=1).T.tolist()
         taints = {
             t for spec, node in looks for t in self._not_tolerated(columns.specs[spec].tolerations, self._of[node])
         }
-        at = named(nodes[node].name for _, node in looks)
-        return f"{who} do not tolerate {named(map(_text, taints))} of {at}"
+        return f"{who} do not tolerate {named(map(_text, taints))} of {nodes_of(self._view, pods)}"
 
-    def cure(self, pod: int) -> tuple[Move, ...] | Blocked | None:
-        """A scheduler avoids what forbids by itself. What it only would rather avoid it may choose again, so that the
-        destinations must be named."""
-        found = unit_of(self._view, pod)
-        if not self._soft or found is None or isinstance(found, Blocked):
-            return found
+    def cure(self, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+        """A scheduler avoids what forbids by itself. What it only would rather avoid it may choose again: that is
+        promised then."""
+        if not self._soft:
+            return moves
         columns = self._view.snapshot.columns
-        specs = {move.pod: columns.specs[columns.pod_remade[move.pod]] for move in found}
-        return tuple(replace(move, promise=self._free_for(specs[move.pod].tolerations)) for move in found)
+        specs = [columns.specs[columns.pod_remade[move.pod]] for move in moves]
+        free = [self._free_for(spec.tolerations) for spec in specs]
+        return tuple(replace(move, promise=among) for move, among in zip(moves, free, strict=True))
 
     def _free(self, tolerations: tuple[Toleration, ...]) -> Among:
         """Nodes without a taint that counts and that is not tolerated."""

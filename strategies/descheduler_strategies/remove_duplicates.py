@@ -17,10 +17,9 @@ import numpy as np
 from descheduler.contract import Name, NamespaceChoice, RebalanceView, StrategyArgs
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.moves import Move, Observation, Placed, Proposal
-from descheduler.model.reasons import Blocked
 from descheduler_strategies.selection import in_namespaces
 from descheduler_strategies.sorting import first_to_go
-from descheduler_strategies.violations import answered, named, places, standing, unit_of, workload_findings
+from descheduler_strategies.violations import answered, findings, named, nodes_of, places, standing
 
 MEASURE = "pods above an even share of their kind on one node"
 
@@ -48,15 +47,6 @@ class FewerThan:
         return ~np.isin(nodes, full)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Pods of one kind: no node needs more than `share` of them. `crowded` are those above it, first to go first."""
-
-    share: int
-    crowded: tuple[int, ...]
-    promise: FewerThan
-
-
 class RemoveDuplicates:
     name: ClassVar[str] = "RemoveDuplicates"
     order: ClassVar[int] = 20
@@ -64,50 +54,73 @@ class RemoveDuplicates:
     Args: ClassVar[type[StrategyArgs]] = RemoveDuplicatesArgs
 
     def propose(self, view: RebalanceView, args: RemoveDuplicatesArgs) -> Iterator[Proposal | Observation]:
-        of = {pod: kind for kind in _kinds(view, args) for pod in kind.crowded}
-        pods = first_to_go(view, np.array(sorted(of), np.int32))
-        columns, nodes = view.snapshot.columns, view.snapshot.nodes
+        kinds = _Kinds(view, args)
+        pods = kinds.crowded()
 
         def say(who: str, mine: Positions) -> str:
-            shares = named(str(of[pod].share) for pod in mine.tolist())
-            at = named(nodes[node].name for node in columns.pod_node[mine].tolist())
-            return f"{who} are more than {shares} of their kind on {at}"
+            shares = named(map(str, np.unique(kinds.share[kinds.of[mine]]).tolist()))
+            return f"{who} are more than {shares} of their kind on {nodes_of(view, mine)}"
 
-        def cure(pod: int) -> tuple[Move, ...] | Blocked | None:
-            found = unit_of(view, pod)
-            if found is None or isinstance(found, Blocked):
-                return found
-            return tuple(replace(one, promise=of[one.pod].promise) if one.pod in of else one for one in found)
-
-        findings = workload_findings(view, pods, self.name, MEASURE, say)
-        yield from answered(view, pods.tolist(), lambda pod: findings[int(columns.pod_workload[pod])], cure)
+        yield from answered(view, self.name, pods, findings(view, pods, self.name, MEASURE, say), kinds.cure)
 
 
-def _kinds(view: RebalanceView, args: RemoveDuplicatesArgs) -> Iterator[_Kind]:
-    """Kinds of which a node has more than its share."""
-    where, kind = places(view), _kind_of(view, args)
-    counted = np.flatnonzero((where >= 0) & (kind >= 0)).astype(np.int32)
-    size = len(view.snapshot.nodes)
-    cells, count = np.unique(kind[counted].astype(np.int64) * size + where[counted], return_counts=True)
-    several = np.unique(cells[count > 1] // size)
-    order = counted[np.argsort(kind[counted], kind="stable")]
-    start = np.searchsorted(kind[order], [several, several + 1])
-    may, targets = standing(view), cache(_Targets(view).of)
-    for first, last in start.T.tolist():
-        pods = order[first:last]
-        able = targets(frozenset(view.snapshot.columns.pod_remade[pods].tolist()))
-        share = -(-len(pods) // able) if able > 1 else len(pods)
-        crowded = list(_crowded(view, pods, where, may, share))
-        if crowded:
-            yield _Kind(share, tuple(crowded), FewerThan(tuple(pods.tolist()), share))
+class _Kinds:
+    """The pods by kind: `of` [P] is the kind of each, -1 where it has none, `share` [Q] how many of each of the Q kinds
+    a node needs to take at most."""
 
+    def __init__(self, view: RebalanceView, args: RemoveDuplicatesArgs) -> None:
+        self._view = view
+        self._where = places(view)
+        self.of = _kind_of(view, args)
+        counted = np.flatnonzero((self._where >= 0) & (self.of >= 0)).astype(np.int32)
+        self._members = counted[np.argsort(self.of[counted], kind="stable")]
+        self._start = np.searchsorted(self.of[self._members], np.arange(int(self.of.max(initial=-1)) + 2))
+        self.share = np.diff(self._start)
+        self._cell = np.where(self._where >= 0, self.of * len(view.snapshot.nodes) + self._where, -1)
+        self._promises = cache(self._promise)
+        self._divide()
 
-def _crowded(view: RebalanceView, pods: Positions, where: Positions, may: Mask, share: int) -> Iterator[int]:
-    """Of the pods of one kind, those that are too many on their nodes: who may move before who may not."""
-    nodes, count = np.unique(where[pods], return_counts=True)
-    for node, more in zip(nodes[count > share].tolist(), (count - share)[count > share].tolist(), strict=True):
-        mine = first_to_go(view, pods[(where[pods] == node) & may[pods]])
-        yield from mine[np.argsort(~view.movable[mine], kind="stable")][:more].tolist()
+    def crowded(self) -> Positions:
+        """Pods above the share of their kind on their nodes, first to go first; who may move before who may not."""
+        cells, row, count = np.unique(self._cell[self._members], return_inverse=True, return_counts=True)
+        more = (count - self.share[cells // len(self._view.snapshot.nodes)])[row.reshape(-1)]
+        crowd = self._members[(more > 0) & standing(self._view)[self._members]]
+        excess = np.zeros(len(self.of), np.int64)
+        excess[self._members] = more
+        pods = first_to_go(self._view, crowd)
+        turn = np.lexsort((np.arange(len(pods)), ~self._view.movable[pods], self._cell[pods]))
+        of = self._cell[pods[turn]]
+        before = np.arange(len(pods)) - np.searchsorted(of, of)
+        goes = np.zeros(len(pods), np.bool_)
+        goes[turn] = before < excess[pods[turn]]
+        return pods[goes]
+
+    def cure(self, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+        """Who goes comes to a node that has room in its share."""
+        of = [int(self.of[move.pod]) for move in moves]
+        return tuple(
+            replace(move, promise=self._promises(kind)) if kind >= 0 else move
+            for move, kind in zip(moves, of, strict=True)
+        )
+
+    def _promise(self, kind: int) -> FewerThan:
+        pods = self._members[self._start[kind] : self._start[kind + 1]]
+        return FewerThan(tuple(pods.tolist()), int(self.share[kind]))
+
+    def _divide(self) -> None:
+        """The share of each kind of which a node has several: of the nodes that could take one of its pods."""
+        columns = self._view.snapshot.columns
+        size, specs = len(self._view.snapshot.nodes), len(columns.specs)
+        cells, count = np.unique(self._cell[self._members], return_counts=True)
+        several = np.unique(cells[count > 1] // size)
+        mine = self._members[np.isin(self.of[self._members], several)]
+        kinds, spec = np.divmod(np.unique(self.of[mine] * specs + columns.pod_remade[mine]), specs)
+        targets = cache(_Targets(self._view).of)
+        bounds = np.searchsorted(kinds, [several, several + 1]).T.tolist()
+        for kind, (first, last) in zip(several.tolist(), bounds, strict=True):
+            able = targets(tuple(spec[first:last].tolist()))
+            if able > 1:
+                self.share[kind] = -(-int(self.share[kind]) // able)
 
 
 def _kind_of(view: RebalanceView, args: RemoveDuplicatesArgs) -> Ints:
@@ -140,8 +153,8 @@ class _Targets:
         self._open = view.destinations()
         self._each = cache(self._able)
 
-    def of(self, specs: frozenset[int]) -> int:
-        able = np.logical_or.reduce([self._each(spec) for spec in sorted(specs)])
+    def of(self, specs: tuple[int, ...]) -> int:
+        able = np.logical_or.reduce([self._each(spec) for spec in specs])
         return int(able.sum())
 
     def _able(self, spec: int) -> Mask:

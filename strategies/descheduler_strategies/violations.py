@@ -7,7 +7,7 @@ is said and what is proposed in one plan is bounded: a rule may be broken by any
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -53,7 +53,12 @@ def places(view: RebalanceView) -> Positions:
 
 
 def findings(
-    view: RebalanceView, pods: Positions, strategy: str, measure: str, say: Callable[[str, Positions], str], resource: str = ""
+    view: RebalanceView,
+    pods: Positions,
+    strategy: str,
+    measure: str,
+    say: Callable[[str, Positions], str],
+    resource: str = "",
 ) -> About:
     """How many of the pods [K] each workload has, and what `say` says of these by its name; the workloads that appear
     first have a finding each."""
@@ -66,8 +71,7 @@ def findings(
         name = str(columns.workloads[columns.pod_workload[mine[0]]])
         subject = Subject(SubjectKind.WORKLOAD, name)
         if at == MOST_TOLD:
-            name = plural(len(first) - at, "further workload")
-            subject = Subject(SubjectKind.WORKLOADS, "further ones")
+            name, subject = plural(len(first) - at, "further workload"), Subject(SubjectKind.WORKLOADS, "others")
         text = say(f"{plural(len(mine), 'pod')} of {name}", mine)
         made.append(Finding(strategy, subject, measure, float(len(mine)), 0.0, text, resource=resource))
     of = dict(zip(pods.tolist(), np.minimum(turn, MOST_TOLD).tolist(), strict=True))
@@ -75,57 +79,53 @@ def findings(
 
 
 def answered(
-    view: RebalanceView, pods: Positions, about: About, cure: Cure = lambda moves: moves
+    view: RebalanceView, strategy: str, pods: Positions, about: About, cure: Cure = lambda moves: moves
 ) -> Iterator[Proposal | Observation]:
-    """For each of the pods [K] in turn a proposal that it moves, with all that moves with it; then of each finding those
-    that are left alone."""
-    tried: dict[FindingKey, list[Tried]] = {}
-    finding: dict[FindingKey, Finding] = {}
-
-    def leave(left: Iterable[int], why: Blocked) -> None:
-        for key, mine in _by_finding(left, about, finding).items():
-            tried.setdefault(key, []).append(Tried(tuple(mine), why))
-
-    may, broken, done = view.movable[pods], frozenset(pods.tolist()), set[int]()
-    going = pods[may].tolist()
-    left = MOST_PROPOSED - sum(p.finding.strategy == about(pod).strategy for pod in going[:1] for p in view.granted)
+    """For each of the pods [K] in turn a proposal that it moves, with all that moves with it; then of each finding the
+    pods that are left alone."""
+    may, tried = view.movable[pods], _Tried(about)
+    going, broken, done = pods[may].tolist(), frozenset(pods.tolist()), set[int]()
+    left = MOST_PROPOSED - sum(one.finding.strategy == (view.use or strategy) for one in view.granted)
     for at, pod in enumerate(going):
+        unit = view.moving(pod)
         if pod in done:
             continue
-        unit = view.moving(pod)
         if left <= 0:
-            leave(going[at:], Blocked(Reason.CYCLE_LIMIT, about(pod).strategy, f"{MOST_PROPOSED} units go in one plan"))
+            tried.add(going[at:], Blocked(Reason.CYCLE_LIMIT, strategy, f"{MOST_PROPOSED} units go in one plan"))
             break
-        left -= 1
-        done.update(unit)
+        left, done = left - 1, done.union(unit) if len(unit) > 1 else done
         moves = cure(tuple(Move(one, view.start.node_of(one)) for one in unit))
         yield Proposal(about(pod), moves, -float(len(broken.intersection(unit))), required(view, unit))
-    staying = pods[~may].tolist()
-    for pod in staying[:MOST_ASKED]:
+    for pod in pods[~may][:MOST_ASKED].tolist():
         blocked = view.blocked(pod)
         if blocked is not None:  # else it was refused before in this plan
-            leave((pod,), blocked)
-    for key, units in tried.items():
-        yield left_alone(finding[key], units)
+            tried.add((pod,), blocked)
+    yield from tried.observations()
 
 
-def _by_finding(
-    pods: Iterable[int], about: About, finding: dict[FindingKey, Finding]
-) -> dict[FindingKey, list[int]]:
-    """The pods of each finding, all of which `finding` then knows."""
-    found: dict[FindingKey, list[int]] = {}
-    for pod in pods:
-        one = about(pod)
-        finding.setdefault(one.key, one)
-        found.setdefault(one.key, []).append(pod)
-    return found
+class _Tried:
+    """Pods that are left alone, by their findings."""
 
+    def __init__(self, about: About) -> None:
+        self._about = about
+        self._findings: dict[FindingKey, Finding] = {}
+        self._units: dict[FindingKey, list[Tried]] = {}
 
-def left_alone(finding: Finding, tried: Sequence[Tried]) -> Observation:
-    """The observation of units that were tried in vain: the most frequent reason speaks for all."""
-    most = Counter(one.blocked.reason for one in tried).most_common(1)[0][0]
-    first = next(one for one in tried if one.blocked.reason is most)
-    return Observation(finding, first.blocked, tried=tuple(tried))
+    def add(self, pods: Iterable[int], why: Blocked) -> None:
+        found: dict[FindingKey, list[int]] = {}
+        for pod in pods:
+            one = self._about(pod)
+            self._findings[one.key] = one
+            found.setdefault(one.key, []).append(pod)
+        for key, mine in found.items():
+            self._units.setdefault(key, []).append(Tried(tuple(mine), why))
+
+    def observations(self) -> Iterator[Observation]:
+        """One for each finding: the most frequent reason speaks for all."""
+        for key, units in self._units.items():
+            most = Counter(one.blocked.reason for one in units).most_common(1)[0][0]
+            first = next(one for one in units if one.blocked.reason is most)
+            yield Observation(self._findings[key], first.blocked, tried=tuple(units))
 
 
 def named(texts: Iterable[str]) -> str:
