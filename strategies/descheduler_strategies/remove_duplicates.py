@@ -7,7 +7,7 @@ to where fewer are, so that nothing is handed back and forth between equal nodes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import ClassVar
@@ -151,15 +151,19 @@ class _Targets:
     def __init__(self, view: RebalanceView) -> None:
         self._view = view
         self._open = view.destinations()
-        self._each = cache(self._able)
+        self._alike: dict[Hashable, Mask] = {}
 
     def of(self, specs: tuple[int, ...]) -> int:
-        able = np.logical_or.reduce([self._each(spec) for spec in specs])
+        able = np.logical_or.reduce([self._able(spec) for spec in specs])
         return int(able.sum())
 
     def _able(self, spec: int) -> Mask:
-        """[N] for one spec; a place that is the only one is nobody's to share."""
-        columns = self._view.snapshot.columns
-        holds = (columns.allocatable >= columns.spec_requests[spec]).all(axis=1)
-        able: Mask = self._open & holds & self._view.start.schedulable(columns.specs[spec])
-        return able if able.sum() > 1 else np.zeros_like(able)
+        """[N] for one spec, of those alike asked once; a place that is the only one is nobody's to share."""
+        one, asked = self._view.snapshot.columns.specs[spec], self._view.snapshot.columns.spec_requests[spec]
+        key = (one.tolerations, one.node_selector, one.node_affinity.required, asked.tobytes())
+        found = self._alike.get(key)
+        if found is None:
+            holds = (self._view.snapshot.columns.allocatable >= asked).all(axis=1)
+            able = self._open & holds & self._view.start.schedulable(one)
+            found = self._alike[key] = able if able.sum() > 1 else np.zeros_like(able)
+        return found
