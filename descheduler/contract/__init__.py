@@ -14,7 +14,7 @@ from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, la
 from descheduler.contract.selecting import LabelChoice, Name, NamespaceChoice, Selector
 from descheduler.contract.strategy import Strategy, StrategyArgs, order_of
 from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
-from descheduler.scheduler import Clash, tolerates
+from descheduler.scheduler import Clash, Spread, tolerates
 
 __all__ = [
     "API_VERSION",
@@ -36,6 +36,7 @@ __all__ = [
     "Run",
     "Scenario",
     "Selector",
+    "Spread",
     "Strategy",
     "StrategyArgs",
     "available",
