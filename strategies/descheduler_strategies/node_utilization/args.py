@@ -151,5 +151,5 @@ class HighNodeUtilizationArgs(StrategyArgs):
     cordon: bool = False
     """Nodes are cordoned while they are emptied, so that replacements and new pods go elsewhere, and uncordoned after
     that (needs the right to patch nodes, component `steering`)."""
-    max_nodes: int = Field(default=10, ge=1, le=1000)
+    max_nodes: int = Field(default=50, ge=1, le=1000)
     """At most so many nodes are emptied in one plan."""

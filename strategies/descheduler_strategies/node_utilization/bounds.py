@@ -33,7 +33,7 @@ class Bounds:
 
     def excess(self, levels: Floats) -> Floats:
         """[M, K] percentage points above the target; 0 for what is not above it, or not known."""
-        found: Floats = np.maximum(np.nan_to_num(levels - self.high), 0.0)
+        found: Floats = np.fmax(levels - self.high, 0.0)
         return found
 
     def admits(self, now: Floats, then: Floats, source: int, relief: Floats, nodes: Positions) -> Mask:
