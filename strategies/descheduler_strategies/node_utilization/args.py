@@ -136,6 +136,12 @@ class LowNodeUtilizationArgs(StrategyArgs):
         """Where it is known from what nodes use; empty: requests."""
         return self.metrics_utilization.chosen if self.metrics_utilization is not None else ""
 
+    @property
+    def query(self) -> str:
+        """The PromQL of source Prometheus."""
+        given = self.metrics_utilization
+        return given.prometheus.query if given is not None and given.prometheus is not None else ""
+
 
 class HighNodeUtilizationArgs(StrategyArgs):
     """Pack: nodes of which little is requested are emptied onto others that are in use."""

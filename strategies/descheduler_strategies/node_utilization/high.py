@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from descheduler.contract import (
+    MOST_AVOIDED,
     Accept,
     RebalanceView,
     Relocation,
@@ -69,7 +70,7 @@ class _Packing:
         self._staying = ~may_leave(view, args.evictable_namespaces)
         used = self._tenants.count > 0
         self._sinks: Mask = view.destinations() & seen & (used | ~self._under)
-        granted = [p for p in view.granted if p.finding.strategy == HIGH]
+        granted = [proposal for proposal in view.granted if proposal.finding.measure == _MEASURE]
         self._emptied = tuple(node for proposal in granted for node in proposal.finding.nodes)
         self._sinks[list(self._emptied)] = False
         self._vain = 0
@@ -113,6 +114,7 @@ class _Packing:
             benefit=-finding.value,
             worth=required(self._view, moving),
             note=f"empties {self._view.snapshot.nodes[node].name}",
+            avoid=found.avoid,
             staged=True,
             cordon=self._cordon(node),
         )
@@ -143,6 +145,7 @@ class _Packing:
             max_risk=MAX_RISK,
             bad=Reason.NO_GAIN,
             wished=dict.fromkeys((pod for unit in units for pod in unit), wished),
+            more_avoided=MOST_AVOIDED,
             cordon=self._cordon(node),
         )
         self._vain += len(pods) if isinstance(found, Blocked) else 0
@@ -198,7 +201,7 @@ class _Packing:
         return Finding(
             strategy=HIGH,
             subject=Subject(SubjectKind.NODE, name),
-            measure="pods for which it is in use",
+            measure=_MEASURE,
             value=float(self._tenants.leaving[node]),
             threshold=0.0,
             text=f"{name} is in use for little: {', '.join(parts)} requested",
@@ -206,6 +209,7 @@ class _Packing:
         )
 
 
+_MEASURE = "pods for which it is in use"
 _HOW = (
     "schedulers: MostAllocated (where that is how the scheduler scores), acting.landing or cordon make replacements go "
     "where they are wanted"

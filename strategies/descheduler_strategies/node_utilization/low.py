@@ -13,7 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from descheduler.contract import (
+    MOST_AVOIDED,
     Accept,
+    Needs,
     RebalanceView,
     Relocation,
     Scenario,
@@ -32,7 +34,7 @@ from descheduler_strategies.node_utilization.bounds import Bounds, Deviations, b
 from descheduler_strategies.node_utilization.evictable import may_leave
 from descheduler_strategies.node_utilization.gauges import Gauge
 from descheduler_strategies.node_utilization.places import Places
-from descheduler_strategies.node_utilization.sources import gauge_of
+from descheduler_strategies.node_utilization.sources import gauge_of, needs_of_source
 from descheduler_strategies.node_utilization.victims import victims_on
 from descheduler_strategies.sorting import tiers
 
@@ -50,9 +52,13 @@ class LowNodeUtilization:
     order: ClassVar[int] = 40
     Args: ClassVar[type[StrategyArgs]] = LowNodeUtilizationArgs
 
+    def needs(self, args: LowNodeUtilizationArgs) -> Needs:
+        """Samples, the answer to a query, or history, as the source of usage is."""
+        return needs_of_source(args)
+
     def propose(self, view: RebalanceView, args: LowNodeUtilizationArgs) -> Iterable[Proposal | Observation]:
         """The moves of one overutilized node after the other, the one first that is farthest above its target."""
-        gauge = gauge_of(view, args, "")
+        gauge = gauge_of(view, args)
         if isinstance(gauge, Blocked):
             text = f"nobody knows what nodes use by {args.source}"
             yield Observation(Finding(LOW, Subject(SubjectKind.STRATEGY, LOW), "", 0.0, 0.0, text), gauge)
@@ -155,6 +161,7 @@ class _Balance:
             max_risk=MAX_RISK,
             bad=Reason.DESTINATION_HOT,
             wished=dict.fromkeys(unit, chosen),
+            more_avoided=MOST_AVOIDED,
         )
         self._places.tried(pod, found if isinstance(found, Blocked) else None)
         if isinstance(found, Blocked):
@@ -165,7 +172,7 @@ class _Balance:
         after = self._levels(node)[0]
         note = f"{finding.resource} {before[at]:.0f} % → {after[at]:.0f} %"
         benefit = float(after[at] - before[at]) / 100.0
-        return Proposal(finding, found.moves, benefit, required(view, unit), note)
+        return Proposal(finding, found.moves, benefit, required(view, unit), note, avoid=found.avoid)
 
     def _take(self, found: Relocation) -> None:
         """What was found is done, for all that is asked from now on."""
