@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -180,6 +180,10 @@ class Scenario:
         modes than STEERED.
         """
         self._steered = frozenset(nodes) if self.mode is LandingMode.STEERED else frozenset()
+
+    def cordon(self, nodes: Collection[int]) -> None:
+        """From now on these nodes, and no others beside those of the snapshot, are cordoned: they take nobody."""
+        self._state.cordon(nodes)
 
     @property
     def problems(self) -> tuple[str, ...]:

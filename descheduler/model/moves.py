@@ -86,6 +86,7 @@ class Proposal:
     budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it is
     judged right after the proposal of its strategy before it, and the two, with all that follow, are accepted together
     or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the others.
+    `cordon` are nodes that take nobody while the moves are under way, because they are cordoned for so long.
     """
 
     finding: Finding
@@ -98,6 +99,7 @@ class Proposal:
     staged: bool = False
     follows: bool = False
     kind: ActionKind = ActionKind.MOVE
+    cordon: tuple[int, ...] = ()
 
     @property
     def vacating(self) -> tuple[int, ...]:

@@ -146,7 +146,8 @@ class Action:
     `also_restarted` names pods that restart as a consequence without being evicted, `restarts` counts all that do, by
     workload; `room_for` the pending pods that
     it is done for; `steer` the nodes that carry a taint of ours while it is under way, so that replacements go
-    elsewhere (its sources among them; empty where the policy does not steer). An action may be one `stage` of several
+    elsewhere (its sources among them; empty where the policy does not steer); `cordon` the nodes that are cordoned for
+    so long. An action may be one `stage` of several
     (counted from 1) that together do one thing: `bundle` is then the id of the first, and no stage is begun before
     those that precede it were carried out.
     """
@@ -168,6 +169,7 @@ class Action:
     note: str = ""
     room_for: tuple[SeatRow, ...] = ()
     steer: tuple[str, ...] = ()
+    cordon: tuple[str, ...] = ()
     stage: int = 1
     stages: int = 1
     bundle: str = ""

@@ -17,7 +17,8 @@ def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMod
     Moves to places that are held wait for these alone, and stages for one another; all others keep the order in which
     they were accepted, because nobody knows for certain who takes which place.
     """
-    restarting, needs = [one.restarting for one in accepted], [one.needs for one in accepted]
+    restarting = [one.restarting for one in accepted]
+    needs = [one.needs.union(met) for one, met in zip(accepted, cordoned(accepted), strict=True)]
     if landing is LandingMode.RESERVED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
         return budgets.waves(restarting, after=after, apart=needs)
@@ -42,6 +43,26 @@ def of_another_kind(accepted: Sequence[Accepted]) -> list[frozenset[int]]:
         alike = last is None or accepted[last].kind is one.kind
         out.append(frozenset() if alike or last is None or not one.restarting else frozenset({last}))
         last = at if one.restarting else last
+    return out
+
+
+def cordoned(accepted: Sequence[Accepted]) -> list[frozenset[int]]:
+    """For each action the positions of earlier ones of another set of cordons, of which one cordons a node on which the
+    other's pods are expected. In one wave all cordons are there at once."""
+    if not any(one.proposal.cordon for one in accepted):
+        return [frozenset()] * len(accepted)
+    closed: dict[int, list[int]] = {}  # node -> earlier actions that cordon it
+    awaited: dict[int, list[int]] = {}  # node -> earlier actions whose pods may land on it
+    out: list[frozenset[int]] = []
+    for at, one in enumerate(accepted):
+        mine = set(one.proposal.cordon)
+        nodes = {node for proof in one.proofs for node, _ in proof.likely} - mine
+        out.append(
+            frozenset(other for met, by in ((nodes, closed), (mine, awaited)) for n in met for other in by.get(n, ()))
+        )
+        for met, by in ((mine, closed), (nodes, awaited)):
+            for node in met:
+                by.setdefault(node, []).append(at)
     return out
 
 

@@ -11,6 +11,7 @@ from descheduler.contract import NodeLoads, RebalanceView, Scenario
 from descheduler.gangs import Units
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.landing_mode import LandingMode
+from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning.budgets.charging import Budgets
@@ -98,6 +99,11 @@ class PlanningContext:
         """What stops pods for one use of a strategy."""
         return self.own.get(use, self.filters)
 
+    def fits_on(self, use: str) -> Mask | None:
+        """[N] the nodes of which one must be able to take a pod that the use moves; None: it does not matter which."""
+        rules = self.settings.own_filters.get(use, self.settings.filters)
+        return None if rules.fits_on is None else nodes_of(self.given.snapshot, rules.fits_on)
+
     def view_of(self, use: str) -> RebalanceView:
         """What that use is shown, and judged by."""
         own = self.own.get(use)
@@ -156,7 +162,7 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         together=filters.together,
         start=Scenario(loads, state, mode=settings.landing),
         topology=read_topology(given.snapshot, settings.topology),
-        selected_nodes=np.ones(len(given.snapshot.nodes), np.bool_),
+        selected_nodes=nodes_of(given.snapshot, settings.filters.node_selector),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
     lines = named(view.topology.problems, "more lines about the topology")
@@ -198,6 +204,11 @@ def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> 
         text = f"history of {signal} covers {made.coverage:.0%} of the pods, {min_coverage:.0%} is wanted"
         problems.append(Problem(ProblemKind.SIGNAL, text, signal))
     return loads, replace(sources, usable=usable, problems=tuple(problems))
+
+
+def nodes_of(snapshot: ClusterSnapshot, selector: LabelSelector | None) -> Mask:
+    """[N] nodes whose labels match; all without a selector."""
+    return np.array([selector is None or selector.matches(node.labels) for node in snapshot.nodes], np.bool_)
 
 
 def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[PoolRule]) -> tuple[tuple[str, ...], Positions]:

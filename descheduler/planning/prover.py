@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import copy
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Prover:
         view = context.view
         self.view = view
         self._filters_of = context.filters_of
+        self._fits_on = cache(context.fits_on)
         self.state = view.what_if()
         self.accepted: list[Accepted] = []
         self.budgets = context.budgets.fork()
@@ -63,7 +64,7 @@ class Prover:
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
-        refused = self._filters(proposal) or self._sources(proposal) or self._gangs(pods)
+        refused = self._filters(proposal) or self._unfit(proposal) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
         cost = float(self.view.costs[list(restarting(self.view, pods))].sum())
@@ -135,6 +136,18 @@ class Prover:
                 name = f"pod/{self.view.snapshot.pods[move.pod].key}"
                 return Blocked(Reason.SUPERSEDED, name, "already leaves in this plan")
         return filters.together((*sorted(self._moved), *(move.pod for move in proposal.moves)))
+
+    def _unfit(self, proposal: Proposal) -> Blocked | None:
+        """Why a pod may not move that none of the nodes could take which its protections name."""
+        among = self._fits_on(proposal.finding.strategy) if proposal.kind is ActionKind.MOVE else None
+        if among is None:
+            return None
+        for pod in (move.pod for move in proposal.moves):
+            fits = self.state.fits(pod) & among
+            fits[self.state.node_of(pod)] = False
+            if not fits.any():
+                return Blocked(Reason.NO_PLACE, "protections.nodeSelector", f"pod/{self.view.snapshot.pods[pod].key}")
+        return None
 
     def _sources(self, proposal: Proposal) -> Blocked | None:
         """A move from where the pod is not is a mistake of the strategy: its worth speaks of another node."""

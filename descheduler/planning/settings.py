@@ -77,7 +77,11 @@ def _filter_rules(
     named = (*protections.namespaces.include, *protections.namespaces.exclude)
     namespaces = {*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)} if named else ()
     rules = FilterRules.of(
-        protections, policy.windows, namespaces=namespaces, priority_classes=snapshot.priority_classes
+        protections,
+        policy.windows,
+        policy.node_selector,
+        namespaces=namespaces,
+        priority_classes=snapshot.priority_classes,
     )
     return replace(rules, executor=executor.filter)
 

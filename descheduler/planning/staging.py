@@ -153,6 +153,7 @@ class Stager:
             bad=Reason.DESTINATION_HOT,
             avoid=proposal.vacating,  # its own nodes alone: what is not in its wave is over, or not begun
             ending=ending,
+            cordon=proposal.cordon,
         )
 
     def _cool(self, state: Scenario, pod: int) -> Accept:

@@ -17,16 +17,28 @@ _QOS = {"BestEffort": 0, "Burstable": 1, "Guaranteed": 2}
 def first_to_go(view: RebalanceView, pods: Positions) -> Positions:
     """[K] the pods, lowest priority first, then BestEffort, Burstable, Guaranteed, then those that prefer to stay after
     the others; of those who are still equal the cheapest to restart first, then by position."""
-    columns, snapshot = view.snapshot.columns, view.snapshot
-    keys = (
-        pods,
-        view.costs[pods],
-        snapshot.once(PREFER_NO_EVICTION, partial(_preferring, snapshot))[pods],
-        snapshot.once("qos", partial(_qos, snapshot))[columns.pod_spec[pods]],
-        columns.pod_priority[pods],
-    )
+    priority, quality, preference = _ranks(view, pods)
+    keys = (pods, view.costs[pods], preference, quality, priority)
     ordered: Positions = pods[np.lexsort(keys)]
     return ordered
+
+
+def tiers(view: RebalanceView, pods: Positions) -> Ints:
+    """[K] the same number for pods that go in any order, by priority, quality of service and preference; the lowest
+    goes first."""
+    keys = np.stack(_ranks(view, pods), axis=1)
+    found: Ints = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    return found
+
+
+def _ranks(view: RebalanceView, pods: Positions) -> tuple[Ints, Ints, Ints]:
+    """[K] each: priority, quality of service, and whether a pod would rather stay."""
+    columns, snapshot = view.snapshot.columns, view.snapshot
+    return (
+        columns.pod_priority[pods],
+        snapshot.once("qos", partial(_qos, snapshot))[columns.pod_spec[pods]],
+        snapshot.once(PREFER_NO_EVICTION, partial(_preferring, snapshot))[pods],
+    )
 
 
 def _preferring(snapshot: ClusterSnapshot) -> Ints:

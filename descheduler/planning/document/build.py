@@ -115,6 +115,7 @@ def _action(
         note=proposal.note,
         room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
         steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if view.steering else (),
+        cordon=tuple(view.snapshot.nodes[n].name for n in proposal.cordon),
         stage=accepted.stage,
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",

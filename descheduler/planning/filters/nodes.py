@@ -27,6 +27,13 @@ def virtual_node_filter(context: FilterContext) -> Iterator[Filter]:
     yield _on(context, Reason.NOT_SELECTED, lambda n: n.virtual, lambda _n: "virtual nodes are left alone")
 
 
+def unselected_node_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods on nodes that the policy does not choose."""
+    selector = context.policy.node_selector
+    if selector is not None:
+        yield _on(context, Reason.NOT_SELECTED, lambda n: not selector.matches(n.labels), lambda _n: "nodeSelector")
+
+
 def _on(context: FilterContext, reason: Reason, test: Callable[[Node], bool], detail: Callable[[Node], str]) -> Filter:
     nodes, at = context.snapshot.nodes, context.columns.pod_node
     mask: Mask = np.array([*map(test, nodes), False], np.bool_)[at]  # -1, unbound, takes the last
