@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -11,12 +11,19 @@ from builders import budget, cluster, pod
 from descheduler.contract import RebalanceView, StrategyArgs, available, load
 from descheduler.model.errors import StrategyError
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Observation, Proposal
+from descheduler.model.moves import ActionKind, Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import PlanningSettings
 from descheduler_profiling.series import History
 from planning.cases import hot_node, outcome, scattered_gpus
 
+ARGUMENTS: Mapping[str, dict[str, object]] = {
+    "HighNodeUtilization": {"thresholds": {"cpu": 20}},
+    "LowNodeUtilization": {"thresholds": {"cpu": 20}, "targetThresholds": {"cpu": 50}},
+    "PodLifeTime": {"maxPodLifeTimeSeconds": 3600},
+    "RemovePodsHavingTooManyRestarts": {"podRestartThreshold": 1},
+}
+"""What strategies cannot do without."""
 Case = Callable[[], tuple[ClusterSnapshot, list[History]]]
 
 
@@ -45,7 +52,7 @@ def view_of(case: Case, landing: LandingMode) -> RebalanceView:
 
 def answers(name: str, view: RebalanceView) -> list[Proposal | Observation]:
     strategy = load(name)
-    return list(strategy.propose(view, strategy.Args()))
+    return list(strategy.propose(view, strategy.Args.model_validate(ARGUMENTS.get(name, {}))))
 
 
 @pytest.mark.parametrize("name", sorted(available()))
@@ -71,18 +78,19 @@ class TestEveryStrategy:
         view = view_of(case, landing)
         for proposal in (a for a in answers(name, view) if isinstance(a, Proposal)):
             moved = {move.pod for move in proposal.moves}
+            may_go = view.removable if proposal.kind is ActionKind.REMOVE else view.movable
             assert moved, "a proposal without moves"
             assert len(moved) == len(proposal.moves)
             for move in proposal.moves:
-                assert view.movable[move.pod]
+                assert may_go[move.pod]
                 assert move.source == view.snapshot.columns.pod_node[move.pod]
                 assert move.source not in move.destinations
                 assert set(view.moving(move.pod)) <= moved
 
-    def test_promises_a_positive_benefit(self, name: str, case: Case, landing: LandingMode) -> None:
+    def test_promises_some_benefit(self, name: str, case: Case, landing: LandingMode) -> None:
         view = view_of(case, landing)
         for proposal in (a for a in answers(name, view) if isinstance(a, Proposal)):
-            assert proposal.benefit > 0
+            assert proposal.benefit != 0  # a finding gets better as its value falls, or as it rises
             assert proposal.worth > 0
 
 
