@@ -8,7 +8,7 @@ NEEDED: dict[str, dict[str, object]] = {
     "LowNodeUtilization": {"thresholds": {"cpu": 30}, "targetThresholds": {"cpu": 50}},
     "HighNodeUtilization": {"thresholds": {"cpu": 30}},
     "PodLifeTime": {"maxPodLifeTimeSeconds": 3600},
-    "RemovePodsHavingTooManyRestarts": {"podRestartThreshold": 1},
+    "RemovePodsHavingTooManyRestarts": {"podRestartThreshold": 100},
 }
 
 
