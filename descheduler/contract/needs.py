@@ -13,11 +13,12 @@ from descheduler.contract.strategy import Strategy, StrategyArgs
 class Needs:
     """`signals` of the history by name; `queries` of nodes, PromQL by the name under which `view.usage` has the answer:
     a series for each node, called by its label `instance`, with values from 0 to 1; `metrics`: what nodes and pods use
-    now (`snapshot.metrics`)."""
+    now (`snapshot.metrics`); `cordons`: its actions may cordon nodes."""
 
     signals: tuple[str, ...] = ()
     queries: Mapping[str, str] = field(default_factory=dict)
     metrics: bool = False
+    cordons: bool = False
 
 
 def needs_of(strategy: Strategy[Any], args: StrategyArgs) -> Needs:

@@ -40,6 +40,11 @@ def needs_metrics(policy: Policy) -> bool:
     return any(needs.metrics for needs in _needs(policy))
 
 
+def needs_cordons(policy: Policy) -> bool:
+    """Whether actions of a strategy may cordon nodes."""
+    return any(needs.cordons for needs in _needs(policy))
+
+
 def relied_on(policy: Policy) -> set[str]:
     """Signals whose absence is an error: those of strategies, with them those that are always read, and those of the
     policy's own.

@@ -52,11 +52,7 @@ def test_what_it_says_of_time_and_pace_comes_before_the_policy() -> None:
 def test_leaders_are_elected_as_asked() -> None:
     given = options("--descheduling-interval=5m", "--leader-elect", "--leader-elect-lease-duration=15s")
     assert given.leader_elect
-    assert (given.lease_timing.lease, given.lease_timing.renew_deadline, given.lease_timing.retry) == (
-        15.0,
-        107.0,
-        26.0,
-    )
+    assert given.lease_timing == Timing(lease=15.0, renew_deadline=107.0, retry=26.0)
     dry = options("--descheduling-interval=5m", "--leader-elect", "--dry-run")
     assert not dry.leader_elect  # who changes nothing needs no lease, as there
     with pytest.raises(UsageError, match="--leader-elect needs --descheduling-interval"):

@@ -14,6 +14,7 @@ import numpy as np
 from descheduler.contract import (
     MOST_AVOIDED,
     Accept,
+    Needs,
     RebalanceView,
     Relocation,
     Scenario,
@@ -47,6 +48,10 @@ class HighNodeUtilization:
     signals: ClassVar[tuple[str, ...]] = ()
     order: ClassVar[int] = 50
     Args: ClassVar[type[StrategyArgs]] = HighNodeUtilizationArgs
+
+    def needs(self, args: HighNodeUtilizationArgs) -> Needs:
+        """The right to cordon, where that is asked for."""
+        return Needs(cordons=args.cordon)
 
     def propose(self, view: RebalanceView, args: HighNodeUtilizationArgs) -> Iterable[Proposal | Observation]:
         """One proposal for each node that is emptied, the cheapest first."""
