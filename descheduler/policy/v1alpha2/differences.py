@@ -25,15 +25,19 @@ OF_STRATEGY: Mapping[str, str] = {
     "D-gpu-nodes: a resource that a node does not have says nothing of it",
     "LowNodeUtilization": "D-useful: pods leave that bring the node below its target, not those that ask for nothing",
     "PodLifeTime": "D-restarted: what runs is held to gangs, budgets, quotas and cooldown as a move is",
+    "RemoveDuplicates": "D-even-share: pods that may not move count; pods go only to nodes that have fewer",
     "RemoveFailedPods": "D-ended: neither minReplicas nor nodeFit is asked of what has finished; "
     "D-order: the oldest go first",
     "RemovePodsHavingTooManyRestarts": "D-restarted: held to gangs, budgets, quotas and cooldown as a move is; "
     "D-order: those with most restarts go first",
     "RemovePodsViolatingInterPodAntiAffinity": "D-whole-term: namespaceSelector and matchLabelKeys of a term count; "
-    "D-selected: of two pods the selected one leaves",
-    "RemovePodsViolatingNodeAffinity": "D-better-node: with preferred…, only to a node that is better",
+    "D-selected: as few pods leave as will do, of two the one of lower priority",
+    "RemovePodsViolatingNodeAffinity": "D-better-node: with preferred…, only to a node that is better; "
+    "D-node-selector: with required…, a nodeSelector alone counts too",
+    "RemovePodsViolatingNodeTaints": "D-soft-taint: with includePreferNoSchedule, only to a node without such a taint",
     "RemovePodsViolatingTopologySpreadConstraint": "D-all-count: pods that are protected or not selected count too; "
-    "D-least-important: those of the lowest priority leave",
+    "D-least-important: as few leave as will do, those of the lowest priority; "
+    "D-together: all constraints of a pod are looked at together, and every move is proved",
 }
 """By strategy, on its item of `strategies`."""
 
