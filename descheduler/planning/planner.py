@@ -39,6 +39,8 @@ from descheduler.planning.trials import Trial, Trials
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 """Limits of the whole cycle: once one is reached, asking again would change nothing."""
+MOST_BEYOND = 128
+"""Runs over the limit of the cycle that are proved all the same, for the report; those after them are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class _Rounds:
         self._trials = Trials(trials, context.view)
         self._tabled = np.ones(len(context.view.snapshot.pods), np.bool_)  # [P] nothing with them was refused
         self._granted: list[Proposal] = []
-        self._exhausted = False
+        self._beyond = 0
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:
         """Those of one order together, the lowest first, each on the state that those before it leave."""
@@ -159,7 +161,7 @@ class _Rounds:
             refused = self._judge(proposals)
             self._granted += [proposal for proposal in proposals if id(proposal) not in refused]
             again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
-            if not again or self._exhausted:
+            if not again or self._beyond:
                 break
             ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
             self._tabled[[pod for one in refused.values() for pod in one.pods]] = False
@@ -250,11 +252,12 @@ class _Rounds:
         if paused is not None:
             return Refused(run[0].finding, paused, tuple(move.pod for one in run for move in one.moves))
         prover, accepted = self.prover.fork(), list[Accepted]()
+        hopeless = self._beyond >= MOST_BEYOND
         for proposal in run:
-            verdict = self._verdict(prover, proposal)
+            verdict = (hopeless and prover.beyond(proposal, OVER)) or self._verdict(prover, proposal)
             if isinstance(verdict, Blocked):
                 over = verdict.reason in OVER
-                self._exhausted |= over
+                self._beyond += over
                 concerned = run if over else (proposal,)  # who is too many is all of it
                 pods = tuple(move.pod for one in concerned for move in one.moves)
                 return Refused(proposal.finding, verdict, pods)

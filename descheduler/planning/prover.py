@@ -7,6 +7,7 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from copy import copy
 from functools import cache, partial
 
@@ -97,6 +98,14 @@ class Prover:
         self._turns = turns
         self._take(proposal, accepted, attempt)
         return accepted
+
+    def beyond(self, proposal: Proposal, limits: Collection[Reason]) -> Blocked | None:
+        """Whether one of these limits alone refuses the moves, wherever their pods would land. Nothing is changed."""
+        if proposal.kind is not ActionKind.MOVE:
+            return None
+        pods = tuple(move.pod for move in proposal.moves)
+        found = self.budgets.fork().charge(restarting(self.view, pods), pods)
+        return found if isinstance(found, Blocked) and found.reason in limits else None
 
     def share(self, proposal: Proposal) -> float:
         """The probability that the pods land well, the least of them; 0 where it cannot be done. Nothing is changed."""
