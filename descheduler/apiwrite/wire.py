@@ -39,6 +39,7 @@ class Preconditions(Wire, frozen=True):
 class DeleteOptions(Wire, frozen=True):
     preconditions: Preconditions
     dry_run: tuple[str, ...] = ()
+    grace_period_seconds: int | None = None
 
 
 class Eviction(Wire, frozen=True):

@@ -66,14 +66,15 @@ class ClusterWriter:
         self._leadership = leadership
         self._instance = instance
 
-    def evict(self, namespace: str, pod: str, uid: str, *, dry_run: bool = False) -> bytes:
+    def evict(self, namespace: str, pod: str, uid: str, *, grace: int | None = None, dry_run: bool = False) -> bytes:
         """Ask the Eviction API to evict exactly this pod, not a successor of its name; the body of the answer.
 
+        `grace`: the seconds that it gets to end, None: its own.
         `dry_run`: the server goes through admission and budgets and leaves the pod alone.
         """
         eviction = Eviction(
             metadata=Meta(name=pod, namespace=namespace),
-            delete_options=DeleteOptions(Preconditions(uid), ("All",) if dry_run else ()),
+            delete_options=DeleteOptions(Preconditions(uid), ("All",) if dry_run else (), grace),
         )
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
         return self._send("POST", path, encode("policy/v1", eviction), {"dryRun": "All"} if dry_run else {})

@@ -53,6 +53,7 @@ class RebalanceView:
     usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, if it can be relied on
     together: Callable[[tuple[int, ...]], Blocked | None] = lambda _pods: None  # why pods may not leave all at once
     granted: tuple[Proposal, ...] = ()  # what strategies were granted in this plan so far
+    use: str = ""  # how the policy calls this use of the strategy; its own name when empty
 
     @property
     def landing(self) -> LandingMode:
@@ -73,8 +74,12 @@ class RebalanceView:
         return float(self.costs[list(self.units.restarting(pod))].sum())
 
     def granted_for(self, strategy: str, subject: Subject) -> tuple[Proposal, ...]:
-        """What this plan grants for a finding so far: what limits of one plan have to count."""
-        return tuple(p for p in self.granted if p.finding.strategy == strategy and p.finding.subject == subject)
+        """What this plan grants for a finding so far: what limits of one plan have to count.
+
+        Another use of the same strategy counts for itself.
+        """
+        mine = self.use or strategy
+        return tuple(p for p in self.granted if p.finding.strategy == mine and p.finding.subject == subject)
 
     def moves_granted(self, strategy: str, subject: Subject) -> int:
         """How many pods this plan moves for a finding so far."""

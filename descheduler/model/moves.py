@@ -9,7 +9,7 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
 FindingKey = tuple[str, Subject, str]
-"""What makes two findings the same one: strategy, subject, resource."""
+"""What makes two findings the same one: strategy (by the name of its use), subject, resource."""
 
 
 class ActionKind(StrEnum):
@@ -23,7 +23,8 @@ class ActionKind(StrEnum):
 class Finding:
     """What is wrong, with numbers.
 
-    `subject` is the object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
+    `strategy` is the one that found it, in a plan by the name that its policy gives to that use of it. `subject` is the
+    object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
     allocatable"); `value` against `threshold`. `since` and `until` are unix seconds of the expected excess, where a
     forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step)
     of `resource` at `quantile`, of which the first `horizon_seconds` count.
@@ -102,7 +103,10 @@ class Proposal:
 
     @property
     def vacating(self) -> tuple[int, ...]:
-        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids."""
+        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids; of
+        a removal none."""
+        if self.kind is ActionKind.REMOVE:
+            return ()
         return tuple(sorted({*(move.source for move in self.moves), *(seat.node for seat in self.seats), *self.avoid}))
 
 

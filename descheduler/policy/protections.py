@@ -2,7 +2,8 @@
 
 Source of names and defaults: kubernetes-sigs/descheduler pkg/framework/plugins/defaultevictor. Two differences, both
 towards caution: `descheduler.alpha.kubernetes.io/evict: "false"` keeps a pod where it is, and `minPodAge` counts from
-the pod's start and protects pods that have not started. DaemonSet, static, terminating and bare pods never move.
+the pod's start and protects pods that have not started. DaemonSet, static, terminating and bare pods never move to
+another node; what may be removed instead is said where it is protected.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 
 from descheduler.contract.types import Duration
 from descheduler.policy.section import Section
-from descheduler.policy.selecting import Name, Selector
+from descheduler.policy.selecting import Name, NodeSelector, Selector
 
 SYSTEM_CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling/types.go: SystemCriticalPriority
 
@@ -27,7 +28,7 @@ OwnerKind = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]+$", examp
 class PriorityThreshold(Section):
     """A priority, by value or by the name of its class."""
 
-    value: int | None = Field(default=None, le=SYSTEM_CRITICAL, ge=-SYSTEM_CRITICAL)
+    value: int | None = Field(default=None, le=SYSTEM_CRITICAL, ge=-(2**31))
     """Pods with this priority or a higher one stay."""
     name: Name | None = None
     """The same by the name of a PriorityClass, looked up in each cycle."""
@@ -74,6 +75,10 @@ class Protections(Section):
     """Pods with emptyDir or hostPath volumes stay."""
     persistent_volumes: VolumeProtection = VolumeProtection()
     """Pods with persistent volume claims."""
+    daemon_sets: bool = True
+    """Pods of DaemonSets stay; `false`: a strategy may remove them, to be made again on their node. None moves."""
+    failed_bare_pods: bool = True
+    """Failed pods that no controller owns stay; `false`: a strategy may remove them, and nobody makes them again."""
     without_budget: bool = False
     """Pods that no PodDisruptionBudget selects stay."""
     resource_claims: bool = False
@@ -84,6 +89,8 @@ class Protections(Section):
     """Only pods in these namespaces may move."""
     namespace_label_selector: Selector | None = None
     """Only pods in namespaces whose labels match may move."""
+    node_selector: NodeSelector | None = None
+    """Pods move only while one of these nodes, beside their own, could take them. Their proof looks at all nodes."""
     min_replicas: int = Field(default=0, ge=0)
     """Pods of workloads that ask for fewer replicas than this stay; 0 and 1 protect nothing."""
     min_pod_age: Duration | None = None

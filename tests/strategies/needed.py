@@ -7,6 +7,8 @@ from descheduler.contract import StrategyArgs, load
 NEEDED: dict[str, dict[str, object]] = {
     "LowNodeUtilization": {"thresholds": {"cpu": 30}, "targetThresholds": {"cpu": 50}},
     "HighNodeUtilization": {"thresholds": {"cpu": 30}},
+    "PodLifeTime": {"maxPodLifeTimeSeconds": 3600},
+    "RemovePodsHavingTooManyRestarts": {"podRestartThreshold": 100},
 }
 
 

@@ -11,7 +11,7 @@ from builders import budget, cluster, pod
 from descheduler.contract import RebalanceView, StrategyArgs, available, load
 from descheduler.model.errors import StrategyError
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Observation, Proposal
+from descheduler.model.moves import ActionKind, Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import PlanningSettings
 from descheduler_profiling.series import History
@@ -71,10 +71,11 @@ class TestEveryStrategy:
         view = view_of(case, landing)
         for proposal in (a for a in answers(name, view) if isinstance(a, Proposal)):
             moved = {move.pod for move in proposal.moves}
+            may_go = view.removable if proposal.kind is ActionKind.REMOVE else view.movable
             assert moved, "a proposal without moves"
             assert len(moved) == len(proposal.moves)
             for move in proposal.moves:
-                assert view.movable[move.pod]
+                assert may_go[move.pod]
                 assert move.source == view.snapshot.columns.pod_node[move.pod]
                 assert move.source not in move.destinations
                 assert set(view.moving(move.pod)) <= moved

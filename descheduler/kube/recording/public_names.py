@@ -95,6 +95,7 @@ _KEYS_BY_DOMAIN: Mapping[str, str] = {
     "volcano.sh": """jdb-min-available jdb-max-unavailable job-name node-vgpu-register vgpu-ids-new""",
     "kueue.x-k8s.io": """pod-group-name pod-group-total-count retriable-in-group workload managed podset queue-name
         podset-required-topology podset-preferred-topology""",
+    "workflows.argoproj.io": "completed",
     "jobset.sigs.k8s.io": "jobset-name replicatedjob-name job-index restart-attempt",
     "leaderworkerset.sigs.k8s.io": "name group-index worker-index size",
     "training.kubeflow.org": "job-name replica-type replica-index job-role operator-name",
@@ -196,6 +197,13 @@ DisruptionTarget PodResizePending PodResizeInProgress PodReadyToStartContainers 
 FailureTarget Suspended Progressing ReplicaFailure MemoryPressure DiskPressure PIDPressure NetworkUnavailable
 Finished Admitted QuotaReserved PodsReady Evicted Requeued Created Restarting ContainerResource Resource Pods Object
 External Utilization AverageValue Value ScalingActive AbleToScale ScalingLimited Disabled Max Min
+NodeAffinity NodeLost Shutdown UnexpectedAdmissionError PodInitializing ContainerCreating ImagePullBackOff
+CrashLoopBackOff CreateContainerConfigError ErrImagePull CreateContainerError InvalidImageName OOMKilled Error
+Completed ContainerCannotRun StartError ErrImageNeverPull ImageInspectError RegistryUnavailable PostStartHookError
+RunContainerError ContainerStatusUnknown PodCompleted ContainersNotReady ContainersNotInitialized
+ReadinessGatesNotReady SchedulingGated SchedulerError Preempting Preempted Terminated NodeShutdown OutOfcpu
+OutOfmemory OutOfpods DeletionByTaintManager EvictionByEvictionAPI DeletionByPodGC TerminationByKubelet
+PreemptionByScheduler Aborted Aborting Completing
 """
 ENUMS = words(_ENUMS) | LEAVING_CONDITIONS
 """Enumerated values of the APIs that are read; kept where a field holds one."""
