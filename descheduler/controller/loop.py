@@ -108,7 +108,17 @@ class Controller:
         while (result := self.cycle()) == "paused" and isinstance(self.status.paused, Unprepared):
             if stop.wait(self.poll_seconds) or self.clock.steady() - began > _STARTING:
                 break
+        self._tell_moves()
         return result in ("acted", "planned")
+
+    def _tell_moves(self) -> None:
+        """What was planned last, pod by pod: who runs a single cycle has no pages to look at."""
+        plans = [self.reports.plan(summary.id) for summary in self.reports.list()]
+        for action in (action for plan in plans[:1] if plan is not None for action in plan.actions):
+            for pod in action.pods:
+                name = f"{pod.namespace}/{pod.pod}"
+                kind, to = action.kind.value, pod.destination
+                log.info("in the plan", kind=kind, pod=name, node=pod.source, to=to, strategy=action.strategy)
 
     def cycle(self) -> str:
         """One cycle; how it ended: acted, planned, standby, paused or failed. Never raises."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from descheduler.policy.policy import Policy
-from descheduler.policy.v1alpha2.evictor import EvictorArgs
+from descheduler.policy.v1alpha2.evictor import EvictorArgs, Protection
 from descheduler.policy.v1alpha2.file import V1Alpha2File
 from descheduler.policy.v1alpha2.sections import MOUNTED, prometheus
 
@@ -21,25 +21,35 @@ GENERAL = (
 )
 
 OF_STRATEGY: Mapping[str, str] = {
-    "HighNodeUtilization": "D-whole-node: nodes are emptied wholly or not at all; "
-    "D-gpu-nodes: a resource that a node does not have says nothing of it",
-    "LowNodeUtilization": "D-useful: pods leave that bring the node below its target, not those that ask for nothing",
+    "HighNodeUtilization": "D-whole: nodes are emptied wholly or not at all; "
+    "D-in-use: also where all are underutilized; D-lacking: a resource that a node does not have says nothing of it",
+    "LowNodeUtilization": "D-relief: pods leave that bring the node below its target, not those that ask for nothing; "
+    "D-target: to where the target is kept; D-excess: the node that is farthest above it comes first",
     "PodLifeTime": "D-restarted: what runs is held to gangs, budgets, quotas and cooldown as a move is",
-    "RemoveDuplicates": "D-even-share: pods that may not move count; pods go only to nodes that have fewer",
+    "RemoveDuplicates": "D-even-share: pods that may not move count, nodes that are too small or cordoned do not",
     "RemoveFailedPods": "D-ended: neither minReplicas nor nodeFit is asked of what has finished; "
     "D-order: the oldest go first",
     "RemovePodsHavingTooManyRestarts": "D-restarted: held to gangs, budgets, quotas and cooldown as a move is; "
     "D-order: those with most restarts go first",
     "RemovePodsViolatingInterPodAntiAffinity": "D-whole-term: namespaceSelector and matchLabelKeys of a term count; "
-    "D-selected: as few pods leave as will do, of two the one of lower priority",
-    "RemovePodsViolatingNodeAffinity": "D-better-node: with preferred…, only to a node that is better; "
-    "D-node-selector: with required…, a nodeSelector alone counts too",
+    "D-selected: of two pods the selected one leaves; D-other-side: nobody goes where another minds",
+    "RemovePodsViolatingNodeAffinity": "D-node-selector: a node selector counts without an affinity beside it; "
+    "D-better-node: with preferred…, only to a node that is better",
     "RemovePodsViolatingNodeTaints": "D-soft-taint: with includePreferNoSchedule, only to a node without such a taint",
-    "RemovePodsViolatingTopologySpreadConstraint": "D-all-count: pods that are protected or not selected count too; "
-    "D-least-important: as few leave as will do, those of the lowest priority; "
-    "D-together: all constraints of a pod are looked at together, and every move is proved",
+    "RemovePodsViolatingTopologySpreadConstraint": "D-together: all constraints of a pod are looked at together; "
+    "D-all-count: pods that are protected or not selected count too; "
+    "D-least-important: those of the lowest priority leave",
 }
 """By strategy, on its item of `strategies`."""
+
+_OURS: Mapping[Protection, str] = {
+    "PodsWithLocalStorage": "localStorage",
+    "DaemonSetPods": "daemonSets",
+    "SystemCriticalPods": "systemCritical",
+    "FailedBarePods": "failedBarePods",
+    "PodsWithPVC": "persistentVolumes",
+    "PodsWithoutPDB": "withoutBudget",
+}
 
 
 def differs(file: V1Alpha2File, policy: Policy, evictors: Sequence[EvictorArgs]) -> dict[str, str]:
@@ -80,6 +90,8 @@ def _of(evictor: EvictorArgs) -> Iterator[tuple[str, str]]:
         yield "systemCritical", "priorityThreshold was ignored with SystemCriticalPods disabled, and is left out"
     if "DaemonSetPods" in evictor.switched:
         yield "daemonSets", "D-daemonset: pods of DaemonSets are removed by strategies that remove, and never moved"
+    for protection, former in evictor.deprecated.items():
+        yield _OURS[protection], f"{former} is deprecated there: podProtections has {protection}"
     if evictor.min_replicas > 1:
         yield "minReplicas", "D-min-replicas: running pods count, not those that finished or are on their way out"
     if evictor.node_fit and evictor.node_selector:
