@@ -144,6 +144,6 @@ def named(texts: Iterable[str]) -> str:
 
 
 def nodes_of(view: RebalanceView, pods: Positions) -> str:
-    """The nodes on which the pods are, in few words."""
+    """The nodes on which the pods [K] are, in few words."""
     nodes = view.snapshot.nodes
     return named(nodes[node].name for node in np.unique(view.snapshot.columns.pod_node[pods]).tolist())
