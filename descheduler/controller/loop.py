@@ -55,7 +55,8 @@ class Seams:
     `unsynced` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
     raise DeschedulerError's kinds; `revalidate` makes the check before every wave of a plan, from what tells the ledger
     as it then is, and `renew` comes before each of these, with what takes its time; both raise DeschedulerError's
-    kinds. `unproved` says, before a plan that will be carried out, why landing cannot be directed.
+    kinds. `unproved` says, before a plan that will be carried out, why landing cannot be directed. `settle` does at the
+    end of a cycle what no plan need wait for.
     """
 
     unsynced: Callable[[], Blocked | None]
@@ -64,6 +65,7 @@ class Seams:
     revalidate: Callable[[Policy, PlanDocument, Callable[[], Ledger]], Revalidate]
     renew: Callable[[Policy], None] = lambda _policy: None
     unproved: Callable[[Policy, ClusterSnapshot], str] = lambda _policy, _snapshot: ""
+    settle: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -143,6 +145,8 @@ class Controller:
         executed = self._execute(decision.plan, policy) if active else None
         if active:
             self.ledgers.save(self._ledger)
+        with self._stage("settle", "bringing profiles up to date"):
+            self.seams.settle()
         lacking = without_history(decision) or without_right(executed)
         if lacking is not None:  # what could be done without it has been
             raise Paused(lacking)
