@@ -164,7 +164,8 @@ def test_it_sees_what_is_cordoned_and_landed_on_in_one_wave(
 ) -> None:
     actions = [replace(a, wave=i) for i, a in enumerate(made[0].actions)]
     landing = actions[0].pods[0].destination
-    elsewhere = tuple(replace(move, destination="elsewhere") for move in actions[1].pods)
+    other = next(row.name for row in made[0].nodes if row.name != landing)
+    elsewhere = tuple(replace(move, destination=other) for move in actions[1].pods)
     actions[1] = replace(actions[1], cordon=(landing,), pods=elsewhere)
     assert "cordons" not in complaints(replace(made[0], actions=tuple(actions)), made)
     actions[1] = replace(actions[1], wave=0)
