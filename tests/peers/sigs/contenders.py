@@ -35,7 +35,7 @@ def theirs(binary: Path, plane: ControlPlane, policy: Path) -> Pass:
         PassFailedError: it ended with an error.
     """
     command = [
-        binary,
+        str(binary),
         f"--kubeconfig={plane.kubeconfig()}",
         f"--policy-config-file={policy}",
         "--descheduling-interval=0",

@@ -9,15 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from controlplane.client import ApiClient
+from peers.sigs.objects import namespace, owner, pods_of, status_of, taint
 from peers.sigs.situations import Object, Situation, Workload
 
-#: kwok leaves pods with this label as they are.
-BY_HAND: Final = {"kubelet.test/pod": "by-hand"}
-_API: Final = {"ReplicationController": "v1", "Job": "batch/v1"}
 _SELF_PLACING: Final = ("Job",)
 
 Pods = dict[str, tuple[str, str]]
@@ -33,7 +31,7 @@ class Stage:
     def put(self, situation: Situation) -> Pods:
         """All of a situation, once controllers have settled; its pods."""
         namespaces = {w.namespace for w in situation.pods}
-        self._client.apply_all(_namespace(name) for name in sorted(namespaces) if name != "default")
+        self._client.apply_all(namespace(name) for name in sorted(namespaces) if name != "default")
         self._client.apply_all(situation.objects)
         self._in_parallel(self._node, situation.nodes.items())
         self._client.wait_for_nodes(*situation.nodes)
@@ -60,7 +58,7 @@ class Stage:
             time.sleep(max(0, at - age) if at is not None else 0)
             at = age
             alike = [w for w in workloads if w.age == age]
-            self._in_parallel(self._pod, (pod for w in alike if w.kind not in _SELF_PLACING for pod in _pods(w)))
+            self._in_parallel(self._pod, (pod for w in alike if w.kind not in _SELF_PLACING for pod in pods_of(w)))
             self._in_parallel(self._job, (w for w in alike if w.kind == "Job"))
         time.sleep(at or 0)
 
@@ -77,7 +75,7 @@ class Stage:
             lambda: self._of(workload) if len(self._of(workload)) == count else [], what=f"pods of {workload.name}"
         )
         for pod in pods:
-            self._client.patch_status("Pod", pod["metadata"]["name"], _status(workload), workload.namespace)
+            self._client.patch_status("Pod", pod["metadata"]["name"], status_of(workload), workload.namespace)
         self._client.wait_for(
             lambda: not workload.over or not any(p["metadata"].get("finalizers") for p in self._of(workload)),
             what=f"{workload.name} to be counted",
@@ -114,9 +112,8 @@ class Stage:
     def _budgets(self, situation: Situation) -> None:
         for budget in (o for o in situation.objects if o["kind"] == "PodDisruptionBudget"):
             meta = budget["metadata"]
-            self._client.wait_for(
-                lambda m=meta: self._counted(m["name"], m["namespace"]), what=f"the budget {meta['name']}"
-            )
+            counted = partial(self._counted, meta["name"], meta["namespace"])
+            self._client.wait_for(counted, what=f"the budget {meta['name']}")
 
     def _counted(self, name: str, namespace: str) -> bool:
         """Whether the budget knows of the pods that it selects."""
@@ -131,7 +128,7 @@ class Stage:
         rest = {**given}
         unschedulable, status = rest.pop("unschedulable", False), rest.pop("status", {})
         extended = rest.pop("extended", {})
-        taints = [_taint(text) for text in rest.pop("taints", ())]
+        taints = [taint(text) for text in rest.pop("taints", ())]
         self._client.create_node(name, **{"cpu": "4", "memory": "16Gi", **rest}, taints=taints)
         if unschedulable:
             self._client.patch("Node", name, {"spec": {"unschedulable": True}})
@@ -141,116 +138,3 @@ class Stage:
     def _in_parallel(self, work: Any, items: Iterable[Any]) -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(work, items))
-
-
-def owner(workload: Workload) -> Object:
-    """The owner of a workload's pods, which makes them again."""
-    labels = {"app": workload.name, **workload.labels}
-    spec: Object = {"selector": {"matchLabels": {"app": workload.name}}, "template": _template(workload, labels)}
-    count = sum(workload.at.values())
-    replicas = workload.replicas if workload.replicas is not None else 0 if workload.over else count
-    match workload.kind:
-        case "DaemonSet":
-            spec["updateStrategy"] = {"type": "OnDelete"}
-        case "StatefulSet":
-            spec |= {"replicas": replicas, "serviceName": workload.name, "updateStrategy": {"type": "OnDelete"}}
-        case "ReplicationController":
-            spec |= {"replicas": replicas, "selector": {"app": workload.name}}
-        case "Job":
-            del spec["selector"]
-            spec |= {"parallelism": count, "completions": count, "backoffLimit": 0}
-            spec["template"]["spec"] |= {"restartPolicy": "Never", "nodeName": next(iter(workload.at))}
-            spec["template"]["metadata"]["labels"] = {**labels, **BY_HAND}
-        case _:
-            spec["replicas"] = replicas
-    meta = {"name": workload.name, "namespace": workload.namespace}
-    api = _API.get(workload.kind, "apps/v1")
-    return {"apiVersion": api, "kind": workload.kind, "metadata": meta, "spec": spec}
-
-
-def _template(workload: Workload, labels: Mapping[str, str]) -> Object:
-    spec = _pod_spec(workload)
-    if workload.pinned:
-        spec["nodeName"] = workload.pinned
-    return {"metadata": {"labels": dict(labels), "annotations": dict(workload.annotations)}, "spec": spec}
-
-
-def _pod_spec(workload: Workload) -> Object:
-    resources = {"requests": dict(workload.requests), "limits": dict(workload.limits)}
-    container = {"name": "main", "image": workload.image, "resources": resources}
-    return {"terminationGracePeriodSeconds": 0, "containers": [container], **workload.spec}
-
-
-def _pods(workload: Workload) -> Iterable[Object]:
-    places = [node for node, count in workload.at.items() for _ in range(count)]
-    for number, node in enumerate(places):
-        yield {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": f"{workload.name}-{number}",
-                "namespace": workload.namespace,
-                "labels": {"app": workload.name, **workload.labels, **BY_HAND},
-                "annotations": dict(workload.annotations),
-            },
-            "spec": {**_pod_spec(workload), "nodeName": node},
-            "status": _status(workload),
-        }
-
-
-def _status(workload: Workload) -> Object:
-    said = {"phase": "Running", **workload.status}
-    now = datetime.now(UTC)
-    ready = "True" if said["phase"] == "Running" and "waiting" not in said else "False"
-    conditions = [
-        {"type": kind, "status": value, "lastTransitionTime": _text(now)}
-        for kind, value in (("PodScheduled", "True"), ("Initialized", "True"), ("ContainersReady", ready), ("Ready", ready))
-    ]
-    status: Object = {
-        "phase": said["phase"],
-        "startTime": _text(now - timedelta(seconds=said.get("started_ago", 0))),
-        "conditions": [*conditions, *(_condition(given, now) for given in said.get("conditions", ()))],
-        "containerStatuses": [_container(said, now, "", c["name"], c["image"]) for c in _pod_spec(workload)["containers"]],
-    }
-    if "reason" in said:
-        status["reason"] = said["reason"]
-    if inits := workload.spec.get("initContainers"):
-        status["initContainerStatuses"] = [_container(said, now, "init_", c["name"], c["image"]) for c in inits]
-    return status
-
-
-def _container(said: Mapping[str, Any], now: datetime, prefix: str, name: str, image: str) -> Object:
-    state: Object = {"running": {"startedAt": _text(now)}}
-    code, reason = said.get(f"{prefix}exit_code"), said.get(f"{prefix}terminated")
-    if f"{prefix}waiting" in said:
-        state = {"waiting": {"reason": said[f"{prefix}waiting"]}}
-    elif code is not None or reason is not None or (prefix and "init_waiting" not in said):
-        ended: Object = {"exitCode": code or 0, "startedAt": _text(now), "finishedAt": _text(now)}
-        state = {"terminated": ended | ({"reason": reason} if reason else {})}
-    return {
-        "name": name,
-        "image": image,
-        "imageID": "",
-        "ready": "running" in state,
-        "restartCount": said.get(f"{prefix}restarts", 0),
-        "state": state,
-    }
-
-
-def _condition(given: Mapping[str, Any], now: datetime) -> Object:
-    rest = {key: value for key, value in given.items() if key != "ago"}
-    return {"lastTransitionTime": _text(now - timedelta(seconds=given.get("ago", 0))), **rest}
-
-
-def _taint(text: str) -> dict[str, str]:
-    what, _, effect = text.partition(":")
-    key, _, value = what.partition("=")
-    return {"key": key, "effect": effect, **({"value": value} if value else {})}
-
-
-def _namespace(name: str) -> Object:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-
-
-def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

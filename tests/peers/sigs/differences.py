@@ -1,0 +1,39 @@
+"""The documented differences from the original that situations meet, and how each is recognised.
+
+`docs/from-sigs-descheduler.md` tells them to users, under the same ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from descheduler.model.plan import PlanDocument
+from descheduler.model.reasons import Reason
+
+_NOWHERE: Final = frozenset(
+    {Reason.NO_PLACE, Reason.WOULD_STAY, Reason.NODE_NAMED, Reason.WOULD_WAIT, Reason.NO_GAIN, Reason.RETURNS_TO_NODE}
+)
+
+DIFFERENCES: Final[Mapping[str, frozenset[Reason]]] = {
+    "D-landing": _NOWHERE,
+    "D-reserved": _NOWHERE,
+    "D-better-node": _NOWHERE,
+    "D-whole-node": _NOWHERE | {Reason.BARE_POD, Reason.LOCAL_STORAGE, Reason.NAMESPACE_EXCLUDED, Reason.NODE_LIMIT},
+    "D-made-again": frozenset({Reason.BARE_POD}),
+    "D-whole-term": frozenset(),
+    "D-selected": frozenset(),
+    "D-all-count": frozenset(),
+    "D-least-important": frozenset(),
+    "D-sees-budgets": frozenset(),
+    "D-useful": frozenset(),
+    "D-gpu-nodes": frozenset(),
+}
+"""Id -> one of these reasons must be among the plan's refusals; empty: it is a rule of the strategy, not a refusal."""
+
+
+def shown(difference: str, plan: PlanDocument) -> bool:
+    """Whether the plan's own words say that this is the difference."""
+    reasons = {row.reason for row in plan.refusals} | {reason for row in plan.findings for reason in row.refused}
+    wanted = DIFFERENCES[difference]
+    return not wanted or not wanted.isdisjoint(Reason(reason) for reason in reasons)
