@@ -98,9 +98,9 @@ class ControlPlane:
         """A part by name: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok."""
         return self._processes[name]
 
-    def reset(self) -> None:
+    def reset(self, *, keep_namespaces: bool = False) -> None:
         """Delete all that was made since the start, except custom resource definitions."""
-        self._sweeper.sweep()
+        self._sweeper.sweep(keep_namespaces=keep_namespaces)
 
     def stop(self, *, keep_logs: bool = False) -> None:
         """End every part; remove the directory, or all but the logs and small files."""

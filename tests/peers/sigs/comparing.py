@@ -64,7 +64,7 @@ class Comparison:
             after = stage.pods(situation)
             return Counter(workload for uid, (workload, _) in before.items() if uid not in after)
         finally:
-            self._plane.reset()
+            self._plane.reset(keep_namespaces=True)
 
 
 def judged(situation: Situation, their: Mapping[str, int], our: Mapping[str, int], said: Pass) -> Verdict:
