@@ -7,6 +7,7 @@ them afterwards; so each pod is where the table says, whatever the scheduler wou
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,6 +23,10 @@ Pods = dict[str, tuple[str, str]]
 """Uid -> (workload, node)."""
 
 
+class MisplacedError(Exception):
+    """A controller was quicker: it made pods of its own before it had seen those that it was to adopt."""
+
+
 class Stage:
     """One control plane, on which situations come one after the other."""
 
@@ -29,7 +34,11 @@ class Stage:
         self._client = client
 
     def put(self, situation: Situation) -> Pods:
-        """All of a situation, once controllers have settled; its pods."""
+        """All of a situation, once controllers have settled; its pods.
+
+        Raises:
+            MisplacedError: they are not where they should be; clear and try again.
+        """
         namespaces = {w.namespace for w in situation.pods}
         self._client.apply_all(namespace(name) for name in sorted(namespaces) if name != "default")
         self._client.apply_all(situation.objects)
@@ -40,7 +49,11 @@ class Stage:
         self._in_parallel(self._client.apply, (owner(w) for w in owned))
         self._in_parallel(self._adopted, owned)
         self._budgets(situation)
-        return self.pods(situation)
+        pods = self.pods(situation)
+        wanted = {(w.name, node): count for w in situation.pods for node, count in w.at.items()}
+        if Counter(pods.values()) != wanted:
+            raise MisplacedError(f"{situation.name}: pods are {sorted(pods.values())}")
+        return pods
 
     def pods(self, situation: Situation) -> Pods:
         """The pods that are there and stay."""
@@ -87,7 +100,9 @@ class Stage:
         def adopted() -> bool:
             pods = self._of(workload)
             owned = sum(any(o.get("controller") for o in p["metadata"].get("ownerReferences", ())) for p in pods)
-            return len(pods) == owned == count
+            found = self._client.get(workload.kind, workload.name, workload.namespace)
+            settled = workload.over or found.get("status", {}).get("replicas", count) == count
+            return len(pods) == owned == count and settled
 
         if workload.over:
             self._own(workload)  # controllers adopt no pod that is over
