@@ -16,7 +16,7 @@ from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.reconciliation import reconcile
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Finding, Move, Proposal, Seat
+from descheduler.model.moves import ActionKind, Finding, Move, Proposal, Seat
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -48,7 +48,7 @@ def second_validation(
     is that of the plan, whatever is installed by now: executors ask that before they touch anything. None: as planned
     now.
     """
-    signals = {one.strategy.name: one.strategy.signals for one in chosen(policy)} if profiles is not None else {}
+    signals = {one.name: one.strategy.signals for one in chosen(policy)} if profiles is not None else {}
 
     def revalidate(snapshot: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
         now = snapshot.taken_at
@@ -124,9 +124,9 @@ def _proposal(snapshot: ClusterSnapshot, action: Action, *, held: bool) -> Propo
             return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is gone")
         if snapshot.pods[pod].node != one.source:
             return Blocked(Reason.CHANGED, action.unit, f"{one.namespace}/{one.pod} is not on {one.source}")
-        named = dict.fromkeys((one.destination, *one.towards))
+        named = dict.fromkeys((one.destination, *one.towards))  # of a removal nothing that there is
         destinations = tuple(at[node] for node in named if node in at)
-        moves.append(Move(pod, at.get(one.source, -1), destinations, only=held))
+        moves.append(Move(pod, at.get(one.source, -1), destinations, only=held and action.kind is ActionKind.MOVE))
     seats: list[Seat] = []
     for row in action.room_for:
         pod = snapshot.pod_index.get((row.namespace, row.pod), -1)
@@ -141,4 +141,5 @@ def _proposal(snapshot: ClusterSnapshot, action: Action, *, held: bool) -> Propo
         worth=math.inf,
         seats=tuple(seats) if action.stage == action.stages else (),  # before its last stage there is no room yet
         avoid=tuple(sorted({at[n] for n in action.steer if n in at} - {m.source for m in moves})),
+        kind=action.kind,
     )

@@ -39,6 +39,7 @@ class Preconditions(Wire, frozen=True):
 class DeleteOptions(Wire, frozen=True):
     preconditions: Preconditions
     dry_run: tuple[str, ...] = ()
+    grace_period_seconds: int | None = None
 
 
 class Eviction(Wire, frozen=True):
@@ -78,9 +79,10 @@ class NodeTaint(Wire, frozen=True):
 
 class NodeSpec(Wire, frozen=True):
     taints: tuple[msgspec.Raw, ...] | None = None  # as they are, for they are written back
+    unschedulable: bool = False
 
 
-class TaintedNode(Wire, frozen=True):
+class NodeState(Wire, frozen=True):
     metadata: Meta = Meta()
     spec: NodeSpec = NodeSpec()
 
@@ -116,6 +118,13 @@ def encode(api_version: str, obj: Wire) -> bytes:
 def taints_patch(resource_version: str, taints: Sequence[msgspec.Raw]) -> bytes:
     """A JSON merge patch (RFC 7386) that replaces a node's taints in that version; nothing else of it is touched."""
     return msgspec.json.encode({"metadata": {"resourceVersion": resource_version}, "spec": {"taints": taints or None}})
+
+
+def cordon_patch(resource_version: str, annotation: str, *, cordoned: bool) -> bytes:
+    """The same that cordons a node in that version, with an annotation that tells who did; or undoes both."""
+    marked = {annotation: "true" if cordoned else None}
+    metadata = {"resourceVersion": resource_version, "annotations": marked}
+    return msgspec.json.encode({"metadata": metadata, "spec": {"unschedulable": True if cordoned else None}})
 
 
 def read_taint(raw: msgspec.Raw) -> NodeTaint:

@@ -21,10 +21,11 @@ from descheduler.apiwrite.wire import (
     Eviction,
     Lease,
     Meta,
+    NodeState,
     ObjectReference,
     Preconditions,
     Stub,
-    TaintedNode,
+    cordon_patch,
     decode,
     encode,
     taints_patch,
@@ -65,14 +66,15 @@ class ClusterWriter:
         self._leadership = leadership
         self._instance = instance
 
-    def evict(self, namespace: str, pod: str, uid: str, *, dry_run: bool = False) -> bytes:
+    def evict(self, namespace: str, pod: str, uid: str, *, grace: int | None = None, dry_run: bool = False) -> bytes:
         """Ask the Eviction API to evict exactly this pod, not a successor of its name; the body of the answer.
 
+        `grace`: the seconds that it gets to end, None: its own.
         `dry_run`: the server goes through admission and budgets and leaves the pod alone.
         """
         eviction = Eviction(
             metadata=Meta(name=pod, namespace=namespace),
-            delete_options=DeleteOptions(Preconditions(uid), ("All",) if dry_run else ()),
+            delete_options=DeleteOptions(Preconditions(uid), ("All",) if dry_run else (), grace),
         )
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
         return self._send("POST", path, encode("policy/v1", eviction), {"dryRun": "All"} if dry_run else {})
@@ -112,6 +114,14 @@ class ClusterWriter:
         Raises Conflict when somebody else wrote it meanwhile.
         """
         body = taints_patch(node.resource_version, taints)
+        self._send("PATCH", f"/api/v1/nodes/{node.name}", body, content_type=_MERGE_PATCH)
+
+    def cordon(self, node: Meta, annotation: str, *, cordoned: bool) -> None:
+        """Cordon the node and annotate it, or undo both, in exactly the version that was read.
+
+        Raises Conflict when somebody else wrote it meanwhile.
+        """
+        body = cordon_patch(node.resource_version, annotation, cordoned=cordoned)
         self._send("PATCH", f"/api/v1/nodes/{node.name}", body, content_type=_MERGE_PATCH)
 
     def create(self, collection: str, body: bytes) -> bytes:
@@ -183,10 +193,10 @@ def read_pod(transport: Transport, namespace: str, pod: str) -> Meta | None:
         return None
 
 
-def read_node(transport: Transport, name: str) -> TaintedNode | None:
-    """The node as it is, as far as its taints go; None when there is none."""
+def read_node(transport: Transport, name: str) -> NodeState | None:
+    """The node as it is, as far as its taints and its cordon go; None when there is none."""
     try:
-        return decode(transport.request("GET", f"/api/v1/nodes/{name}"), TaintedNode)
+        return decode(transport.request("GET", f"/api/v1/nodes/{name}"), NodeState)
     except NotFound:
         return None
 

@@ -14,6 +14,7 @@ import numpy as np
 from descheduler.gangs import resolve
 from descheduler.model.arrays import Floats, Positions
 from descheduler.model.directing import direction_of
+from descheduler.model.pod_status import NO_STATUS
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.remaking import Replacement
 from descheduler.model.snapshot import ClusterSnapshot
@@ -180,6 +181,12 @@ class Cluster:
         del self.moves[before:]
         return done
 
+    def clear(self, slot: int) -> None:
+        """A pod that was over is gone, and nobody makes another."""
+        self._pods[slot] = replace(self._pods[slot], node="")
+        self._node[slot] = NOBODY
+        self._changed = True
+
     def settle(self, now: float) -> None:
         """The scheduler looks again at pods that wait for a node: gangs all together, whoever is the most important
         first."""
@@ -309,6 +316,8 @@ def _remade(old: Pod, different: Replacement | None, number: int, now: float) ->
         labels=different.labels if different is not None else old.labels,
         node="",
         phase=Phase.PENDING,
+        status=NO_STATUS,
+        transitions=(),
         ready=False,
         unready=True,
         created=now,

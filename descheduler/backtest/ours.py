@@ -23,7 +23,8 @@ from descheduler.learning.verification import goals_of
 from descheduler.model.directing import BINDING, NAME
 from descheduler.model.landing_mode import LandingMode, LandingWish
 from descheduler.model.objects import CustomObject
-from descheduler.model.plan import Action, PlanDocument
+from descheduler.model.plan import Action, ActionKind, PlanDocument
+from descheduler.model.removed_state import was_over
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.observe import Observed
@@ -158,7 +159,11 @@ class Run:
                 steered.update(node[name] for name in action.steer)
             for one in action.pods:
                 slot = int(cluster.slot[snapshot.pod_index[one.namespace, one.pod]])
-                held = node[one.destination] if plan.landing == LandingMode.RESERVED else NOBODY
+                if was_over(one.state):
+                    cluster.clear(slot)
+                    continue
+                reserved = plan.landing == LandingMode.RESERVED and action.kind is ActionKind.MOVE
+                held = node[one.destination] if reserved else NOBODY
                 leaving.append(Departure(slot, tuple(node[name] for name in one.towards), held))
         moves = {move.old.uid: move for move in cluster.move(leaving, at, steered)}
         for move in moves.values():

@@ -14,8 +14,9 @@ QUIET = ("matplotlib", "PIL", "tornado.general")
 """Libraries whose warnings are about themselves, or about what strangers send."""
 
 
-def configure(verbose: int = 0, *, service: bool = False) -> None:
-    """`service`: a controller, which logs what it does (as JSON unless somebody watches); a command only warns."""
+def configure(verbose: int = 0, *, service: bool = False, as_json: bool | None = None) -> None:
+    """`service`: a controller, which logs what it does (as JSON unless somebody watches, or as `as_json` says); a
+    command only warns."""
     import structlog
 
     level = logging.DEBUG if verbose else logging.INFO if service else logging.WARNING
@@ -40,7 +41,7 @@ def configure(verbose: int = 0, *, service: bool = False) -> None:
     )
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
-        if service and not watched
+        if (service and not watched if as_json is None else as_json)
         else structlog.dev.ConsoleRenderer(colors=watched and not _no_colour())
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from descheduler.cli.commands import backtest, doctor, explain, plan, policy, profile, record, run, show, tune
+from descheduler.cli.sigs_flags import is_theirs
 
 
 class _PlanFirst(TyperGroup):
@@ -51,7 +53,18 @@ def version() -> None:
 def main() -> None:
     """The `descheduler` and `kubectl deschedule` commands."""
     _keep_stdout_for_answers()
+    if is_theirs(sys.argv[1:]):
+        as_sigs()
     app()
+
+
+def as_sigs() -> NoReturn:
+    """The command line of the Kubernetes SIG's descheduler, which has no subcommands."""
+    try:
+        run.run_as_sigs(sys.argv[1:])
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    sys.exit(0)
 
 
 def _keep_stdout_for_answers() -> None:

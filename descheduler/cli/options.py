@@ -28,11 +28,28 @@ Prometheus = Annotated[
     str | None, typer.Option(metavar="URL", help="Prometheus with the usage history; comes before the policy's.")
 ]
 PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE", help="The policy. Default: `descheduler policy default`.")
+    Path | None,
+    typer.Option(
+        "--policy",
+        "--policy-config-file",
+        metavar="FILE",
+        help="The policy, ours or descheduler/v1alpha2. Default: `descheduler policy default`.",
+    ),
 ]
 PolicyFiles = Annotated[
     list[Path] | None,
-    typer.Option("--policy", metavar="FILE", help="The policy; several are compared. Default: `policy default`."),
+    typer.Option(
+        "--policy",
+        "--policy-config-file",
+        metavar="FILE",
+        help="The policy, ours or descheduler/v1alpha2; several are compared. Default: `policy default`.",
+    ),
+]
+Lenient = Annotated[
+    bool,
+    typer.Option(
+        "--lenient", help="Keys of a descheduler/v1alpha2 policy that its own program ignores are warnings, not errors."
+    ),
 ]
 Set = Annotated[
     list[str] | None,

@@ -6,19 +6,28 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from descheduler.cli.moments import moment
+from descheduler.cli.output import say
 from descheduler.model.errors import PolicyError, UsageError
 from descheduler.model.format import instant
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.past import cluster_at
 from descheduler.observe.recorded import RecordedCluster, RecordedHistory
-from descheduler.policy import Policy, Setting, default_policy, load_policy, with_values
+from descheduler.policy import (
+    Policy,
+    Setting,
+    WrittenPolicy,
+    default_policy,
+    load_policy,
+    with_values,
+    written_policy,
+)
 from descheduler_profiling.series import History
 
 if TYPE_CHECKING:
@@ -82,21 +91,30 @@ def read_policy(path: Path | None, options: SourceOptions, settings: Sequence[Se
 
     Raises PolicyError.
     """
-    policy = _policy_of(path, options)
+    return read_written(path, options, settings).policy
+
+
+def read_written(
+    path: Path | None, options: SourceOptions, settings: Sequence[Setting] = (), *, lenient: bool = False
+) -> WrittenPolicy:
+    """The same with what there is to say of it; mistakes that `lenient` lets pass are told at once."""
+    written = _written(path, options, lenient=lenient)
+    for warning in written.warnings:
+        say(f"warning: {warning}")
     try:
-        return with_values(policy, settings)
+        return replace(written, policy=with_values(written.policy, settings))
     except PolicyError as error:
         raise PolicyError(tuple(f"{path}: {problem}" if path else problem for problem in error.problems)) from error
 
 
-def _policy_of(path: Path | None, options: SourceOptions) -> Policy:
+def _written(path: Path | None, options: SourceOptions, *, lenient: bool) -> WrittenPolicy:
     if path is not None:
-        return load_policy(path)
+        return written_policy(path, lenient=lenient)
     if options.example:
         from descheduler.example.example import example_policy
 
-        return load_policy(example_policy())
-    return default_policy()
+        return WrittenPolicy(load_policy(example_policy()))
+    return WrittenPolicy(default_policy())
 
 
 def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None = None) -> Observed:
@@ -112,7 +130,7 @@ def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None =
     from descheduler.kube.client.connection import connect
     from descheduler.observe.live import ListedCluster
 
-    with waiting() as note, _history(options, policy, note, signals) as history:
+    with waiting() as note, _history(options, note) as history:
         client = connect(options.kubeconfig, options.context)
         return observe(Source(ListedCluster(client, time.time, _counting(note)), history), policy, signals)
 
@@ -126,7 +144,7 @@ def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects
     from descheduler.kube.client.connection import connect
     from descheduler.kube.recording.wire_objects import record_cluster
 
-    with waiting() as note, _history(options, policy, note) as history:
+    with waiting() as note, _history(options, note) as history:
         history.check(policy, None)
         client = connect(options.kubeconfig, options.context)
         objects = record_cluster(client, clock=time.time, progress=_counting(note))
@@ -155,16 +173,10 @@ def _as_of(at: str, taken: ClusterSnapshot, histories: Mapping[str, History]) ->
 
 
 @contextmanager
-def _history(
-    options: SourceOptions, policy: Policy, note: Note, signals: Sequence[str] | None = None
-) -> Iterator[HistorySource]:
-    """Prometheus. Without an address: nothing, where no strategy needs any, for nobody acts on what is shown here."""
+def _history(options: SourceOptions, note: Note) -> Iterator[HistorySource]:
+    """Prometheus, as far as the policy needs it."""
     from descheduler.observe.history import HistoryReader
-    from descheduler.observe.signals import required_signals
 
-    if signals is None and not options.prometheus and not policy.history.url and not required_signals(policy):
-        yield RecordedHistory({})
-        return
     reading = partial(note, "reading the history")
     with closing(HistoryReader(options.prometheus, None, time.time, random.Random(), reading)) as reader:
         yield reader

@@ -8,26 +8,34 @@ from descheduler.contract.arguments import PluginArgs
 from descheduler.contract.each import each, unanswered
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
-from descheduler.contract.ranking import Run, ranked, rate
+from descheduler.contract.ranking import REQUIRED, Run, ranked, rate, required
 from descheduler.contract.registry import API_VERSION, EXECUTORS, available, load
 from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
-from descheduler.contract.strategy import Strategy, StrategyArgs
+from descheduler.contract.selecting import LabelChoice, Name, NamespaceChoice, Selector
+from descheduler.contract.strategy import Strategy, StrategyArgs, order_of
 from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
+from descheduler.scheduler import Clash, tolerates
 
 __all__ = [
     "API_VERSION",
     "EXECUTORS",
     "GPU_WEIGHT",
     "MOST_AVOIDED",
+    "REQUIRED",
     "Accept",
     "AcceptIn",
+    "Clash",
+    "LabelChoice",
     "Landing",
+    "Name",
+    "NamespaceChoice",
     "NodeLoads",
     "PluginArgs",
     "RebalanceView",
     "Relocation",
     "Run",
     "Scenario",
+    "Selector",
     "Strategy",
     "StrategyArgs",
     "available",
@@ -35,8 +43,11 @@ __all__ = [
     "land",
     "land_all",
     "load",
+    "order_of",
     "ranked",
     "rate",
     "relocate",
+    "required",
+    "tolerates",
     "unanswered",
 ]

@@ -1,4 +1,4 @@
-"""What users write for a plug-in."""
+"""What users write: the base of it all, and that of a plug-in's arguments."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
-class PluginArgs(BaseModel):
-    """Base of every plug-in's arguments: strict, frozen, camelCase in YAML.
+class Written(BaseModel):
+    """Strict and frozen; camelCase in YAML, snake_case in Python.
 
     The docstring under each field is its documentation (JSON schema, editor hover, `descheduler policy schema`).
     """
@@ -19,3 +19,7 @@ class PluginArgs(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
     )
+
+
+class PluginArgs(Written):
+    """Base of every plug-in's arguments."""

@@ -19,7 +19,7 @@ from descheduler.model.arrays import Mask, Positions
 from descheduler.model.directing import direction_of
 from descheduler.model.fence import fenced
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Move
+from descheduler.model.moves import Move, Promise
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -61,6 +61,7 @@ def relocate(
     wished: Mapping[int, Sequence[int]] | None = None,
     avoid: Sequence[int] = (),
     more_avoided: int = 0,
+    cordon: Sequence[int] = (),
 ) -> Relocation | Blocked:
     """The pods, and all that must move with them, leave; then each lands. `state` itself is left as it was.
 
@@ -84,6 +85,7 @@ def relocate(
         avoid=avoid,
         more_avoided=more_avoided,
         ending=view.ending(leaving) if alone else (),
+        cordon=cordon,
     )
     if isinstance(found, Blocked):
         return found
@@ -106,18 +108,20 @@ def land_all(
     avoid: Sequence[int] = (),
     more_avoided: int = 0,
     ending: Collection[int] = (),
+    cordon: Sequence[int] = (),
 ) -> Relocation | Blocked:
     """Exactly these moves, done in a fork of `state`: all leave, then each lands, in their order.
 
     A destination of a move is a wish, unless the move has `only` these. `max_risk` and `bad` are those of `land`.
     `avoid` are nodes that, beside the sources, are steered away from where steering is on. Nodes that would attract a
     pod without being good are added to them, up to so many together as `more_avoided` says. Pods that are `ending`
-    still hold their room while the replacements look for theirs, which must do without them afterwards.
+    still hold their room while the replacements look for theirs, which must do without them afterwards. Nodes that are
+    in `cordon` take nobody meanwhile.
 
     Pods that are directed under one key prefer the nodes of all of them. So they are landed anew with these until none
     is added.
     """
-    asked = partial(_landed, snapshot, state, moves, accept, max_risk, bad, avoid, more_avoided, ending)
+    asked = partial(_landed, snapshot, state, moves, accept, max_risk, bad, avoid, more_avoided, ending, cordon)
     named: dict[str, tuple[int, ...]] = {}  # by the key under which replacements are directed
     for _ in range(_ROUNDS):
         done = asked(named)
@@ -140,10 +144,12 @@ def _landed(
     avoid: Sequence[int],
     more_avoided: int,
     ending: Collection[int],
+    cordon: Sequence[int],
     known: Mapping[str, tuple[int, ...]],
 ) -> Relocation | Blocked:
     """One round of `land_all`: `known` are the nodes to which pods are directed at least, by the key."""
     attempt = state.fork()
+    attempt.cordon(cordon)
     for move in moves:
         attempt.remove(move.pod)
     ended = attempt.fork() if ending else attempt
@@ -158,6 +164,8 @@ def _landed(
         good, reason = accept(attempt, move.pod), bad
         if ended is not attempt:
             good = _also_later(good, ended, move.pod)
+        if move.promise is not None:
+            good, reason = _keeping(good, move.promise, attempt, move.pod), Reason.NO_GAIN
         if move.only:
             good = _among(good, move.destinations, len(snapshot.nodes))
             reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
@@ -182,6 +190,7 @@ def _landed(
         nodes = tuple(dict.fromkeys((node, *landing.towards, *landing.nodes)))
         done = replace(done, moves=(*done.moves, replace(move, destinations=nodes)), landings=(*done.landings, landing))
     attempt.steer(())
+    attempt.cordon(())
     for move in staying:
         attempt.end(move.pod, move.source)
     return done
@@ -219,6 +228,18 @@ def _among(good: Accept, nodes: Sequence[int], size: int) -> Accept:
 
     def accept(at: Positions) -> Mask:
         found: Mask = named[at]
+        if found.any():
+            found[found] = good(at[found])
+        return found
+
+    return accept
+
+
+def _keeping(good: Accept, promise: Promise, state: Scenario, pod: int) -> Accept:
+    """Good nodes on which the promise holds, in the state in which the pods before it have landed."""
+
+    def accept(at: Positions) -> Mask:
+        found = promise.keeps(state, pod, at)
         if found.any():
             found[found] = good(at[found])
         return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from descheduler.contract.arguments import PluginArgs
 from descheduler.contract.view import RebalanceView
 from descheduler.model.moves import Observation, Proposal
+
+ORDER = 100
+"""When a strategy is asked that says nothing of it."""
 
 
 class StrategyArgs(PluginArgs):
@@ -23,6 +26,7 @@ class Strategy(Protocol[A]):
 
     `signals` names the history signals that it needs ("cpu", "gpu", …); without them it is not run. It may also have
     `optional_signals`, read for it where they can be; it says itself what it does without them (`RebalanceView.usage`).
+    With an `order`, those of lower ones are asked first, and it sees the state that these leave (`order_of`).
     """
 
     name: ClassVar[str]
@@ -32,3 +36,8 @@ class Strategy(Protocol[A]):
     def propose(self, view: RebalanceView, args: A) -> Iterable[Proposal | Observation]:
         """Proposals, and findings that are left alone with the reason; in a deterministic order."""
         ...
+
+
+def order_of(strategy: Strategy[Any]) -> int:
+    """When the strategy is asked: before those of higher orders, together with those of its own."""
+    return int(getattr(strategy, "order", ORDER))

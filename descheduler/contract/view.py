@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,12 +12,13 @@ from descheduler.gangs import Units
 from descheduler.model.arrays import Floats, Floats32, Indices, Ints, Ints32, Mask, Positions
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move, Proposal
+from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject
 from descheduler.model.succession import made_while_ending
 from descheduler.model.units import DisruptionMode
-from descheduler.scheduler import GpuNeed, Outlook, WhatIf
+from descheduler.scheduler import Clash, GpuNeed, Outlook, WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler_profiling.series import History
 
@@ -30,9 +31,11 @@ GPU_WEIGHT = 20.0
 class RebalanceView:
     """All that a strategy sees. Positions index `snapshot.nodes` (N) and `snapshot.pods` (P).
 
-    `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `costs` [P] what one pod's restart
-    costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology` has the
-    levels of the network and the links between the devices of each node.
+    `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `removable` [P] which ones they let
+    be removed (`kept(pod)` says why not): a removal is no move, so the two differ. `costs` [P] is what one pod's
+    restart costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology`
+    has the levels of the network and the links between the devices of each node. `selected_nodes` [N] are those that
+    the policy lets strategies see: sources and the destinations that they count on are only among these.
     """
 
     snapshot: ClusterSnapshot
@@ -43,11 +46,15 @@ class RebalanceView:
     pools: tuple[str, ...]
     pool_of: Positions
     blocked: Callable[[int], Blocked | None]
+    removable: Mask
+    kept: Callable[[int], Blocked | None]
     start: Scenario
     topology: ClusterTopology
+    selected_nodes: Mask
     usage: Mapping[str, History] = field(default_factory=dict)  # by signal: what was measured, if it can be relied on
     together: Callable[[tuple[int, ...]], Blocked | None] = lambda _pods: None  # why pods may not leave all at once
     granted: tuple[Proposal, ...] = ()  # what strategies were granted in this plan so far
+    use: str = ""  # how the policy calls this use of the strategy; its own name when empty
 
     @property
     def landing(self) -> LandingMode:
@@ -68,8 +75,12 @@ class RebalanceView:
         return float(self.costs[list(self.units.restarting(pod))].sum())
 
     def granted_for(self, strategy: str, subject: Subject) -> tuple[Proposal, ...]:
-        """What this plan grants for a finding so far: what limits of one plan have to count."""
-        return tuple(p for p in self.granted if p.finding.strategy == strategy and p.finding.subject == subject)
+        """What this plan grants for a finding so far: what limits of one plan have to count.
+
+        Another use of the same strategy counts for itself.
+        """
+        mine = self.use or strategy
+        return tuple(p for p in self.granted if p.finding.strategy == mine and p.finding.subject == subject)
 
     def moves_granted(self, strategy: str, subject: Subject) -> int:
         """How many pods this plan moves for a finding so far."""
@@ -98,10 +109,10 @@ class RebalanceView:
         )
 
     def destinations(self) -> Mask:
-        """[N] nodes that may receive pods at all: ready, schedulable, real, and not about to go."""
+        """[N] selected nodes that may receive pods at all: ready, schedulable, real, and not about to go."""
         nodes = self.snapshot.nodes
         lasting = np.fromiter((not n.virtual and not n.leaving for n in nodes), np.bool_, len(nodes))
-        ready: Mask = self.snapshot.columns.node_ready & lasting
+        ready: Mask = self.snapshot.columns.node_ready & lasting & self.selected_nodes
         return ready
 
 
@@ -171,6 +182,10 @@ class Scenario:
         """
         self._steered = frozenset(nodes) if self.mode is LandingMode.STEERED else frozenset()
 
+    def cordon(self, nodes: Collection[int]) -> None:
+        """From now on these nodes, and no others beside those of the snapshot, are cordoned: they take nobody."""
+        self._state.cordon(nodes)
+
     @property
     def problems(self) -> tuple[str, ...]:
         """A line for each kind of pod that was asked about and cannot be judged; such pods fit nowhere."""
@@ -200,6 +215,22 @@ class Scenario:
     def possible(self, pod: int) -> Mask:
         """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
         return self._state.possible(pod)
+
+    def affine(self, spec: PodSpec) -> Mask:
+        """[N] nodes that the spec's node selector and required node affinity both select."""
+        return self._state.affine(spec)
+
+    def schedulable(self, spec: PodSpec) -> Mask:
+        """[N] nodes whose state, taints and labels let a pod with the spec be scheduled there, to stay."""
+        return self._state.schedulable(spec)
+
+    def preferences(self, spec: PodSpec) -> Ints:
+        """[N] summed weights of the spec's preferred node affinity terms that select the node."""
+        return self._state.preferences(spec)
+
+    def clashes(self) -> tuple[Clash, ...]:
+        """Pods that stand together though required anti-affinity forbids it; those that were moved here are not."""
+        return self._state.clashes()
 
     def free(self, nodes: Positions | Indices | None = None, *, promised: bool = False) -> Ints:
         """[N, R] or [K, R]: allocatable minus requested, by the columns of `snapshot.columns.resources`.

@@ -61,7 +61,8 @@ class Events:
         if pod.evicted:
             expected = f", expected on {move.destination}" if move.destination else ""
             why = self._texts.get(outcome.action.finding, "")
-            note = f"Evicted from {move.source}{expected}" + (f": {why}" if why else "")
+            done = f"Removed ({move.state})" if move.state else "Evicted"
+            note = f"{done} from {move.source}{expected}" + (f": {why}" if why else "")
             return Happening(move.namespace, move.pod, move.uid, "Evict", strategy, note)
         blocked = pod.blocked or outcome.blocked
         if blocked is None:

@@ -23,7 +23,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.iostream import IOStream
 from tornado.web import Application
 
-from descheduler.controller.certificates import Certificates
+from descheduler.controller.certificates import Serving
 from descheduler.model.errors import UsageError
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,7 @@ class WebServer:
         app: Application,
         host: str | None,
         port: int,
-        certificates: Certificates | None = None,
+        certificates: Serving | None = None,
         *,
         patience: Patience = Patience(),
         renew_seconds: float = 10.0,

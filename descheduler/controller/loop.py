@@ -44,6 +44,7 @@ from descheduler.pipeline import Decision, Memory, executor_of
 from descheduler.policy import Policy, policy_hash
 
 log = structlog.get_logger(__name__)
+_STARTING = 120.0  # seconds in which a single cycle may wait for what is being read
 _LOGGED = 100  # objects that cannot be read, of those that are new in one cycle
 
 
@@ -99,6 +100,15 @@ class Controller:
             self.cycle()
             self._wait(stop, began)
         self.status.doing("stopping")
+
+    def run_once(self, stop: threading.Event) -> bool:
+        """One cycle, as soon as everything is read; whether there was a plan, and all of it was tried."""
+        self.runner.stopping = stop.is_set
+        began = self.clock.steady()
+        while (result := self.cycle()) == "paused" and isinstance(self.status.paused, Unprepared):
+            if stop.wait(self.poll_seconds) or self.clock.steady() - began > _STARTING:
+                break
+        return result in ("acted", "planned")
 
     def cycle(self) -> str:
         """One cycle; how it ended: acted, planned, standby, paused or failed. Never raises."""
@@ -234,7 +244,8 @@ class Controller:
         with self._stage("decide", "deciding"):
             decision = self.seams.decide(observed, policy, memory)
         problems = (*decision.plan.problems, *held)
-        plan = replace(decision.plan, mode=self._stance.text if self._stance else "", problems=problems)
+        mode = self._stance.text if self._stance else ""
+        plan = replace(decision.plan, mode=mode, problems=problems, remarks=self.watch.remarks)
         if decision.tells:
             self._ledger = self._ledger.judge(plan, now)
         trials = (f"{name}: {trial.why}" for name, own in self._ledger.trials(now).items() for trial in own)

@@ -13,7 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from descheduler import __version__
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
 from descheduler.learning.ledger import Ledger
-from descheduler.model.plan import PlanDocument
+from descheduler.model.plan import ActionKind, PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import SourceState
@@ -64,10 +64,14 @@ class Metrics:
         # What is decided: the latest plan
         self.findings = make.gauge("findings", "Findings of the latest plan.", "strategy", "outcome")
         self.planned = make.gauge("planned_moves", "Pods that the latest plan moves.", "strategy")
+        self.planned_removals = make.gauge("planned_removals", "Pods that the latest plan removes.", "strategy")
         self.refusals = make.gauge("refusals", "What the latest plan does not do, by reason.", "reason")
         self.problems = make.gauge("plan_problems", "What went wrong in the latest plan, such as failed strategies.")
         # What is done
         self.moves = make.counter("moves", "Pods of planned moves by what became of them.", "strategy", "result")
+        self.removals = make.counter(
+            "removals", "Pods of planned removals by what became of them.", "strategy", "result"
+        )
         self.evictions = make.counter("evictions", "Pods by the last answer to their eviction.", "result")
         self.refused = make.counter("execution_refusals", "Refusals while acting, by reason.", "reason")
         self.races = make.counter("budget_races", "Units broken by a budget race and finished.")
@@ -121,7 +125,8 @@ class Metrics:
     def planned_now(self, plan: PlanDocument) -> None:
         """What the latest plan says."""
         _show(self.findings, _count((f.strategy, f.outcome) for f in plan.findings))
-        _show(self.planned, _count((a.strategy,) for a in plan.actions for _ in a.pods))
+        for gauge, kind in ((self.planned, ActionKind.MOVE), (self.planned_removals, ActionKind.REMOVE)):
+            _show(gauge, _count((a.strategy,) for a in plan.actions if a.kind is kind for _ in a.pods))
         _show(self.refusals, _count((r.reason,) for r in plan.refusals for _ in range(r.count)))
         self.problems.set(len(plan.problems))
         history = [row for row in plan.sources if row.signal]
@@ -130,10 +135,11 @@ class Metrics:
 
     def did(self, outcome: ActionOutcome) -> None:
         """One action is over (its replacements may still be on their way)."""
+        removes = outcome.action.kind is ActionKind.REMOVE
         for pod in outcome.pods:
             refusal = pod.blocked or outcome.blocked
             result = "evicted" if pod.evicted else "refused" if refusal else "not-reached"
-            self.moves.labels(outcome.action.strategy, result).inc()
+            (self.removals if removes else self.moves).labels(outcome.action.strategy, result).inc()
             if pod.attempts:
                 self.evictions.labels("evicted" if pod.evicted else str(refusal.reason) if refusal else "unknown").inc()
             if refusal and not pod.evicted:

@@ -14,9 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -26,12 +24,13 @@ from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Leadership, Unelected
 from descheduler.apiwrite.writer import NAMESPACE, ClusterWriter, LeaseWriter
 from descheduler.controller.access import Gate
-from descheduler.controller.certificates import Certificates
+from descheduler.controller.certificates import Certificates, SelfSigned, Serving
 from descheduler.controller.deciding import Deciding
 from descheduler.controller.events import Events
 from descheduler.controller.listener import LOOPBACK, WebServer, in_cluster, of_this_machine_only
 from descheduler.controller.loop import Controller, Seams
 from descheduler.controller.metrics import Metrics
+from descheduler.controller.options import RunOptions as RunOptions
 from descheduler.controller.pauses import unsynced
 from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
@@ -60,35 +59,6 @@ from descheduler.publish.recommendations import served
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the command line says; the policy says the rest.
-
-    `policy` None: the default policy. `prometheus` comes before the policy's; of `mode` ("dry-run", "active") and the
-    policy's the safer counts. `config_map` is the ConfigMap that the policy is mounted from, empty: none.
-    `namespace` holds the Lease and our ConfigMaps; empty: the pod's own, else `descheduler`. `store` keeps the history
-    over restarts. `host` None: all addresses in a cluster, loopback elsewhere; `port` 0: any free one. `certificate`
-    and `key` are given together, and all is served over TLS then. With `authenticate` pages and metrics are for those
-    whom the API server lets `get` them.
-    """
-
-    policy: Path | None = None
-    kubeconfig: Path | None = None
-    context: str | None = None
-    prometheus: str | None = None
-    mode: str | None = None
-    config_map: str = ""
-    namespace: str = ""
-    leader_elect: bool = True
-    lease: str = "descheduler"
-    host: str | None = None
-    port: int = 8080
-    certificate: Path | None = None
-    key: Path | None = None
-    authenticate: bool = False
-    store: Path | None = None
-
-
 def _as_they_are(seams: Seams) -> Seams:
     return seams
 
@@ -114,6 +84,8 @@ def run_controller(
                 stack.enter_context(_signals(stop))
             controller = assembled(options, stack, started, render, seams)
             log.info("started", version=__version__)
+            if options.once:
+                return 0 if controller.run_once(stop) else 1
             controller.run(stop)
     except DeschedulerError as error:
         log.error("cannot start", error=str(error))
@@ -134,12 +106,14 @@ def assembled(
     metrics, reports = Metrics(), Reports()
     status = Status(time.monotonic)
     clock = _beating(status)
-    watch = PolicyWatch(options.policy, clock.wall)
+    watch = PolicyWatch(options.policy, clock.wall, options.changed, lenient=options.lenient)
     client = connect(options.kubeconfig, options.context)
     stack.callback(client.close)
     gate = Gate(client, clock.steady, partial(status.note, "authentication")) if options.authenticate else None
     local = not in_cluster() and of_this_machine_only(options.host or LOOPBACK)
-    app = create_app(status, reports, metrics, render or _report_page, gate, local_names=local)
+    app = create_app(
+        status, reports, metrics, render or _report_page, gate, local_names=local, with_metrics=options.metrics
+    )
     web = WebServer(app, options.host, options.port, _certificates(options, status, metrics))
     web.start()
     stack.callback(web.stop)
@@ -209,7 +183,8 @@ def _elect(
     rng: random.Random,
 ) -> Elector:
     """The elector in its thread; the lease is given up when the loop, which alone writes, has ended."""
-    elector = Elector(LeaseWriter(client, namespace, options.lease), identity, clock, random.Random(rng.random()))
+    writer = LeaseWriter(client, options.lease_namespace or namespace, options.lease)
+    elector = Elector(writer, identity, clock, random.Random(rng.random()), options.lease_timing)
     over = threading.Event()
     thread = threading.Thread(target=elector.run, args=(over,), name="lease", daemon=True)
 
@@ -235,7 +210,7 @@ def _kept(status: Status, metrics: Metrics) -> Callable[[str], None]:
     return told
 
 
-def _certificates(options: RunOptions, status: Status, metrics: Metrics) -> Certificates | None:
+def _certificates(options: RunOptions, status: Status, metrics: Metrics) -> Serving | None:
     def told(problem: str) -> None:
         status.note("certificate", problem)
         metrics.certificate_ok.set(not problem)
@@ -243,7 +218,7 @@ def _certificates(options: RunOptions, status: Status, metrics: Metrics) -> Cert
     if options.certificate is None or options.key is None:
         if options.certificate != options.key:
             raise UsageError("--tls-cert-file and --tls-private-key-file are given together")
-        return None
+        return SelfSigned() if options.self_signed else None
     return Certificates(options.certificate, options.key, told)
 
 

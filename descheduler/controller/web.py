@@ -89,6 +89,7 @@ def create_app(
     gate: Gate | None = None,
     *,
     local_names: bool = False,
+    with_metrics: bool = True,
 ) -> Application:
     """The application; its only methods are GET and HEAD.
 
@@ -103,7 +104,7 @@ def create_app(
     routes = [
         ("/healthz", _Healthz),
         ("/readyz", _Readyz),
-        ("/metrics", _Metrics),
+        *([("/metrics", _Metrics)] if with_metrics else []),
         ("/", _Latest),
         ("/reports/", _Listed),
         (r"/reports/([^/]+)\.json", _ReportJson),

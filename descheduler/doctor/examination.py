@@ -17,7 +17,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.recorded import RecordedCluster, RecordedHistory
-from descheduler.observe.signals import required_signals
+from descheduler.observe.signals import needs_history, required_signals
 from descheduler.pipeline import profile
 from descheduler.policy.history_source import history_connection
 from descheduler_profiling.history.prometheus.client import HistoryClient
@@ -91,7 +91,7 @@ class _Live:
     def history(self) -> Iterator[Check]:
         """Whether the history server answers, and what it has for each query."""
         given = self._given
-        if not given.url and not given.policy.history.url and not required_signals(given.policy):
+        if not given.url and not given.policy.history.url and not needs_history(given.policy):
             self._no_history = True
             yield ok(servers.HISTORY, "connection", "none is named, and no strategy needs history")
             return

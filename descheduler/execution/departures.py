@@ -14,12 +14,12 @@ LONGEST_GRACE = 3600.0
 class Departures:
     """Follows evicted pods until they are gone, or have finished: then the scheduler gives their room to others.
 
-    They may take their grace period, an hour of it at most, and `patience` seconds more. Times are those of a steady
-    clock.
+    They may take their grace period, an hour of it at most, and `patience` seconds more; `grace`: all the same one.
+    Times are those of a steady clock.
     """
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, patience: float, grace: int | None = None) -> None:
+        self._patience, self._grace = patience, grace
         self._there: dict[str, PodMove] = {}  # by uid
         self._ends = 0.0  # when the longest grace period is over
         self._since = 0.0  # when the last of them were evicted
@@ -29,7 +29,8 @@ class Departures:
         self._since = now
         for move in moves:
             position = before.pod_index.get((move.namespace, move.pod))
-            grace = before.pods[position].spec.grace_seconds if position is not None else 0
+            own = before.pods[position].spec.grace_seconds if position is not None else 0
+            grace = own if self._grace is None else self._grace
             self._there[move.uid] = move
             self._ends = max(self._ends, now + min(grace, LONGEST_GRACE))
 

@@ -19,6 +19,7 @@ class ExecutionLimits:
     finish_on_stop: the same when the process is asked to stop, and, after that, how long replacements may take to get
         a node before what was prepared for them is taken away; keep twice of it below its termination grace period.
     budget_retry: between two tries against a closed budget.
+    grace: that evicted pods get to end, None: their own.
     ready: how long to wait for the replacements of a wave before the rest of the plan is given up.
     observe_every: between two looks at whether replacements are ready.
     resume: an interrupted unit older than this is left alone if its workload has recovered by itself meanwhile.
@@ -28,6 +29,7 @@ class ExecutionLimits:
     rate: float
     burst: int
     ready: float
+    grace: int | None = None
     finish: float = 600.0
     finish_on_stop: float = 20.0
     budget_retry: float = 2.0
@@ -36,4 +38,10 @@ class ExecutionLimits:
 
     @classmethod
     def of(cls, acting: ActingPolicy) -> Self:
-        return cls(acting.max_parallel, acting.qps, acting.burst, acting.wave_timeout.total_seconds())
+        return cls(
+            acting.max_parallel,
+            acting.qps,
+            acting.burst,
+            acting.wave_timeout.total_seconds(),
+            acting.grace_period_seconds,
+        )

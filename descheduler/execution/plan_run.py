@@ -38,7 +38,7 @@ class PlanRun:
         self._started = context.clock.wall()
         self._outcomes: list[ActionOutcome] = []
         self._waves = 0
-        self._departures = Departures(context.limits.ready)
+        self._departures = Departures(context.limits.ready, context.limits.grace)
         self._laggards = Laggards()
         self._held: tuple[Intent, ...] = ()  # done but for what was prepared, until replacements have a node
         self.stopped: Blocked | None = None

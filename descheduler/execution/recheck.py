@@ -1,7 +1,8 @@
 """The second validation: does what a plan rests on still hold, on fresh data, right before a wave?
 
-It checks what can turn an eviction into harm: that each pod is the very one, running where the plan saw it, and that
-the budgets have room for all of them together (the Eviction API looks at one pod at a time).
+It checks what can turn an eviction into harm: that each pod is the very one, running where the plan saw it or, if it is
+to be removed, still as it was seen, and that the budgets have room for all of them together (the Eviction API looks at
+one pod at a time).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from descheduler.model.budgets import PDB, DisruptionBudget
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.removed_state import state_of
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -73,6 +75,9 @@ def _unchanged(move: PodMove, pod: Pod | None) -> Blocked | None:
         return Blocked(Reason.TERMINATING, name)
     if pod.node != move.source:
         return Blocked(Reason.CHANGED, name, f"it is on {pod.node or 'no node'}, not on {move.source}")
+    if move.state:
+        now = state_of(pod)
+        return None if now == move.state else Blocked(Reason.CHANGED, name, f"it was {move.state}, and is {now}")
     if pod.phase is not Phase.RUNNING:
         return Blocked(Reason.CHANGED, name, f"it is {pod.phase.value}")
     return None
@@ -91,6 +96,8 @@ def _waited_for(snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
 def _charge(left: dict[str, int], covered: Iterable[tuple[Pod, list[DisruptionBudget]]]) -> Blocked | None:
     need: dict[str, int] = {}
     for pod, matching in covered:
+        if pod.terminal or pod.phase is Phase.PENDING:
+            continue  # the Eviction API asks no budget for it
         several = [b.key for b in matching if b.kind == PDB]
         if len(several) > 1:
             return Blocked(Reason.SEVERAL_BUDGETS, pod.key, ", ".join(several))

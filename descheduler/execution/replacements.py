@@ -18,6 +18,7 @@ import numpy as np
 from descheduler.execution.outcomes import PodOutcome
 from descheduler.model.plan import PodMove
 from descheduler.model.pods import Pod
+from descheduler.model.removed_state import was_over, was_unready
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -32,14 +33,14 @@ class LostPod:
 
 
 class ReplacementWatch:
-    """Follows evicted pods until each has a ready replacement. Pods that nothing recreates are not waited for."""
+    """Follows evicted pods until each has a ready replacement, or one with a node where the pod was not ready itself.
+    Pods that nothing recreates are not waited for."""
 
     def __init__(self, moves: Sequence[PodMove], before: ClusterSnapshot) -> None:
         self._lost = [
-            LostPod(move.uid, f"{move.namespace}/{move.pod}", move.workload)
-            for move in moves
-            if not is_bare(move.workload)
+            LostPod(move.uid, f"{move.namespace}/{move.pod}", move.workload) for move in moves if is_replaced(move)
         ]
+        self._unready = frozenset(move.uid for move in moves if was_unready(move.state))
         pods = pods_of(before, {one.workload for one in self._lost})
         self._known = frozenset(pod.uid for found in pods.values() for pod in found)
         self._found: dict[str, Pod] = {}  # uid of the evicted pod -> its replacement
@@ -77,7 +78,7 @@ class ReplacementWatch:
         self._lost = [replace(one, successor=found[one.uid].uid) if one.uid in found else one for one in self._lost]
         self._found.update(found)
         for uid, pod in self._found.items():
-            if pod.ready:
+            if pod.ready or (pod.node and uid in self._unready):
                 self._ready.setdefault(uid, now)
 
     def fill(self, pod: PodOutcome) -> PodOutcome:
@@ -90,6 +91,11 @@ class ReplacementWatch:
             successor=found.uid if found else "",
             ready_seconds=None if ready is None else max(0.0, ready - pod.at),
         )
+
+
+def is_replaced(move: PodMove) -> bool:
+    """Whether somebody makes the pod again."""
+    return not is_bare(move.workload) and not was_over(move.state)
 
 
 def is_bare(workload: str) -> bool:

@@ -8,6 +8,7 @@ from descheduler.execution.executors.protocol import DisruptionAnswer, Disruptio
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome, Result
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.reasons import Blocked
+from descheduler.model.removed_state import was_over
 
 
 @dataclass(slots=True)
@@ -27,6 +28,11 @@ class UnitRun:
         self.answers[move.uid] = answer
         if answer.disrupted:
             self.disrupted_at.setdefault(move.uid, now)
+
+    @property
+    def quiet(self) -> bool:
+        """All its pods are over: whatever interrupts it, nobody is disturbed, and the rest of them is found again."""
+        return all(was_over(move.state) for move in self.action.pods)
 
     @property
     def begun(self) -> bool:

@@ -3,7 +3,7 @@
 | step                                         | what it is for                                               |
 |----------------------------------------------|--------------------------------------------------------------|
 | preflight: dryRun=All, units of several pods | a unit with one refusal is not begun                         |
-| intents                                      | what is about to be done is written down, in one write       |
+| intents, but for pods that are over          | what is about to be done is written down, in one write       |
 | preparing, by the executor                   | the replacements land as planned                             |
 | openers: one pod of each unit                | a budget that closed meanwhile costs nothing yet             |
 | the rest, in parallel                        | those under one budget one after the other (`queues`)        |
@@ -41,17 +41,17 @@ def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequ
             unit.refused = closed
     if not units or closed is not None:
         return ()
-    intents = {u.action.id: Intent.of(plan, u.action, context.clock.wall()) for u in units}
+    intents = {u.action.id: Intent.of(plan, u.action, context.clock.wall()) for u in units if not u.quiet}
     announced = context.intents.open(intents.values())
     for unit in units:
-        if intents[unit.action.id].key not in announced:
+        if not unit.quiet and intents[unit.action.id].key not in announced:
             unit.refused = Blocked(Reason.TOO_LARGE, unit.action.unit, f"{len(unit.action.pods)} pods")
     units = [u for u in units if not u.hopeless]
     _prepare(context, workers, [u for u in units if _holds(context, u)], intents)
     _open(context, workers, [u for u in units if not u.hopeless])
     _disrupt(context, workers, [(u, move) for u in units if u.begun for move in u.left])
     finish(context, workers, units)
-    return tuple(intents[u.action.id] for u in units if u.settled)
+    return tuple(intents[u.action.id] for u in units if u.settled and not u.quiet)
 
 
 def finish(context: ExecutionContext, workers: Workers, units: Iterable[UnitRun], *, patient: bool = True) -> None:

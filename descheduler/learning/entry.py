@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from descheduler.learning.verification import Goal
+from descheduler.model.removed_state import was_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class LedgerEntry:
     `goal` is what it will be judged by, None when nothing can be. `turn` counts the moves of the same unit within a
     day, this one included. `landed`, `successor` and `ready_seconds` describe the replacement; `resolved` whether the
     move did what it was to do, None until judged; `closed`: no replacement is expected. `towards` are the nodes of
-    which the plan chose one for it, empty where the scheduler decides; `predicted` is the likeliest.
+    which the plan chose one for it, empty where the scheduler decides; `predicted` is the likeliest. `removed` says
+    what a pod was like that was removed (`model.removed_state`): where its replacement comes up does not matter.
     """
 
     at: float
@@ -35,6 +37,12 @@ class LedgerEntry:
     closed: bool = False
     goal: Goal | None = None
     towards: tuple[str, ...] = ()
+    removed: str = ""
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody was disturbed."""
+        return was_over(self.removed)
 
     @property
     def waiting(self) -> bool:

@@ -52,6 +52,8 @@ class _Later:
         goal = pods[0].goal
         if goal is None or any(pod.waiting or where[pod.uid] is Landing.BACK for pod in pods):
             return False
+        if pods[0].removed:
+            return True  # the pods are gone, whatever has become of others like them since
         expected = [as_expected(pod, where[pod.uid]) for pod in pods]
         if goal.load:
             return not any(

@@ -18,7 +18,7 @@ class Landing(StrEnum):
     """Where the replacement of an evicted pod is."""
 
     UNKNOWN = "unknown"
-    """Nowhere yet, or there will be none."""
+    """Nowhere yet, or there will be none, or nothing was said."""
     KEPT = "kept"
     """Where the plan had said."""
     BACK = "back"
@@ -30,9 +30,12 @@ class Landing(StrEnum):
 def landings(entries: Iterable[LedgerEntry]) -> Mapping[str, Landing]:
     """By uid of the evicted pods."""
     groups: dict[tuple[str, str], list[LedgerEntry]] = {}
-    for entry in entries:
-        groups.setdefault((entry.plan, entry.workload), []).append(entry)
     found: dict[str, Landing] = {}
+    for entry in entries:
+        if entry.removed:  # wherever it is made again
+            found[entry.uid] = Landing.UNKNOWN
+        else:
+            groups.setdefault((entry.plan, entry.workload), []).append(entry)
     for alike in groups.values():
         chosen = {node for entry in alike for node in entry.towards}
         left = {node for entry in alike for node in entry.vacated} - chosen - {entry.predicted for entry in alike}

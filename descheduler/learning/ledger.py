@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
-from descheduler.execution.replacements import is_bare
+from descheduler.execution.replacements import is_replaced
 from descheduler.learning.circuit import Circuit, circuit, is_late
 from descheduler.learning.entry import LedgerEntry
 from descheduler.learning.judging import judged
@@ -150,8 +150,8 @@ class Ledger:
             for pod in outcome.pods:
                 if pod.evicted:
                     entries[pod.move.uid] = self._entry(outcome, pod, plan, goals, entries.get(pod.move.uid))
-        kept = sorted(entries.values(), key=lambda e: (e.at, e.uid))[-self.rules.size :]
-        return replace(self, entries=tuple(kept))
+        newest = sorted(entries.values(), key=lambda e: (not e.quiet, e.at, e.uid))[-self.rules.size :]
+        return replace(self, entries=tuple(sorted(newest, key=lambda e: (e.at, e.uid))))
 
     def judge(self, plan: PlanDocument, now: float) -> Ledger:
         """With a verdict on every settled move by what this later plan says of its finding. Pauses what misses."""
@@ -176,10 +176,13 @@ class Ledger:
             landed=pod.landed,
             successor=pod.successor,
             ready_seconds=pod.ready_seconds,
-            closed=is_bare(move.workload),
+            closed=not is_replaced(move),
+            removed=move.state,
             goal=goal,
             towards=(move.destination,) if goal is not None and goal.reserved else move.towards,
         )
+        if entry.quiet:
+            return entry
         if old is not None:  # a resumed unit reports again what an interrupted execution reported before
             return replace(entry, at=old.at, goal=old.goal or entry.goal, turn=old.turn)
         return replace(entry, turn=self._turn(entry))
@@ -187,7 +190,7 @@ class Ledger:
     def _turn(self, entry: LedgerEntry) -> int:
         """1 for a first move; one more than the last move of what is the same unit within a day before."""
         # Members of one gang, evicted for one plan, are one move.
-        recent = (e for e in self.entries if e.plan != entry.plan and 0 <= entry.at - e.at < DAY)
+        recent = (e for e in self._disturbing if e.plan != entry.plan and 0 <= entry.at - e.at < DAY)
         turns = (e.turn for e in recent if entry.uid == e.successor or e.unit == entry.unit or e.pod == entry.pod)
         return 1 + max(turns, default=0)
 
@@ -203,7 +206,12 @@ class Ledger:
 
     @cached_property
     def _last_of_workload(self) -> Mapping[str, float]:
-        return {e.workload: e.at for e in self.entries if not self._is_aside(e)}
+        return {e.workload: e.at for e in self._disturbing if not self._is_aside(e)}
+
+    @property
+    def _disturbing(self) -> Iterable[LedgerEntry]:
+        """Entries of pods that ran until they were evicted."""
+        return (e for e in self.entries if not e.quiet)
 
     def _is_aside(self, entry: LedgerEntry) -> bool:
         return bool(self.aside) and entry.plan == self.aside

@@ -8,6 +8,7 @@ from descheduler.execution.replacements import LostPod, match
 from descheduler.learning.entry import LedgerEntry
 from descheduler.learning.ledger import Ledger
 from descheduler.model.pods import Pod
+from descheduler.model.removed_state import was_unready
 from descheduler.model.snapshot import ClusterSnapshot
 
 _SKEW = 2.0  # seconds between our clock and the server's
@@ -34,7 +35,7 @@ def reconcile(ledger: Ledger, snapshot: ClusterSnapshot, now: float) -> Ledger:
     for uid, entry in waiting.items():
         pod = replaced.get(uid)
         if pod is not None:
-            ready = max(0.0, now - entry.at) if pod.ready else None
+            ready = max(0.0, now - entry.at) if pod.ready or (pod.node and was_unready(entry.removed)) else None
             found[uid] = replace(entry, landed=pod.node, successor=pod.uid, ready_seconds=ready)
         elif entry.workload in satisfied and now - entry.at > ledger.rules.settle:
             found[uid] = replace(entry, closed=True)

@@ -11,6 +11,7 @@ import numpy as np
 from descheduler.model.arrays import Ints, Ints32, Mask
 from descheduler.model.labels import Labels
 from descheduler.model.owners import OwnerRef
+from descheduler.model.pod_status import PodStatus
 from descheduler.model.pods import Phase, Pod
 
 V = TypeVar("V")
@@ -85,6 +86,10 @@ class Looks:
     @cached_property
     def phases(self) -> Distinct[Phase]:
         return distinct([p.phase for p in self._pods])
+
+    @cached_property
+    def statuses(self) -> Distinct[PodStatus]:
+        return distinct([p.status for p in self._pods])
 
     @cached_property
     def terminal(self) -> Mask:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
 
+import numpy as np
+
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
 FindingKey = tuple[str, Subject, str]
-"""What makes two findings the same one: strategy, subject, resource."""
+"""What makes two findings the same one: strategy (by the name of its use), subject, resource."""
+
+
+class ActionKind(StrEnum):
+    """What is done to pods: MOVE them to other nodes, or REMOVE them, wherever they are made again, if they are."""
+
+    MOVE = "Move"
+    REMOVE = "Remove"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What is wrong, with numbers.
 
-    `subject` is the object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
+    `strategy` is the one that found it, in a plan by the name that its policy gives to that use of it. `subject` is the
+    object that it is about; `measure` what is measured ("p95 cpu in the next hour, fraction of
     allocatable"); `value` against `threshold`. `since` and `until` are unix seconds of the expected excess, where a
     forecast gives them. `nodes` are positions of the nodes concerned, `curve` the forecast (fractions, one per step)
     of `resource` at `quantile`, of which the first `horizon_seconds` count.
@@ -44,17 +57,52 @@ class Finding:
         return (self.strategy, self.subject, self.resource)
 
 
+class Placed(Protocol):
+    """A state, as far as it tells where pods are in it."""
+
+    def node_of(self, pod: int) -> int:
+        """Position of the pod's node, -1 when it has none."""
+        ...
+
+
+class Promise(Protocol):
+    """What must be true of the node on which a pod lands for its move to do what it is for; a value, and pure."""
+
+    def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[K] whether the pod keeps the promise on each of these nodes, in a state in which it is nowhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Among:
+    """The promise that it is one of some nodes, `mask` [N]; many moves share it."""
+
+    mask: Mask
+
+    def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        found: Mask = self.mask[nodes]
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Among) and np.array_equal(self.mask, other.mask)
+
+    def __hash__(self) -> int:
+        return hash(self.mask.tobytes())
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One pod from `source` to, preferably, one of `destinations` (positions of nodes, best first; empty: anywhere).
 
     `only`: what is promised holds on its destinations alone, so that one of them must be where it will probably land.
+    `promise` says the same of nodes that nobody prefers to others.
     """
 
     pod: int
     source: int
     destinations: tuple[int, ...] = ()
     only: bool = False
+    promise: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +125,7 @@ class Proposal:
     budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it is
     judged right after the proposal of its strategy before it, and the two, with all that follow, are accepted together
     or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the others.
+    `cordon` are nodes that take nobody while the moves are under way, because they are cordoned for so long.
     """
 
     finding: Finding
@@ -88,10 +137,15 @@ class Proposal:
     avoid: tuple[int, ...] = ()
     staged: bool = False
     follows: bool = False
+    kind: ActionKind = ActionKind.MOVE
+    cordon: tuple[int, ...] = ()
 
     @property
     def vacating(self) -> tuple[int, ...]:
-        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids."""
+        """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids; of
+        a removal none."""
+        if self.kind is ActionKind.REMOVE:
+            return ()
         return tuple(sorted({*(move.source for move in self.moves), *(seat.node for seat in self.seats), *self.avoid}))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from descheduler.model.moves import ActionKind as ActionKind
 from descheduler.model.plan_gpus import GpuMap as GpuMap
 
 PLAN_FORMAT = "descheduler/plan"
@@ -91,7 +92,8 @@ class PodMove:
 
     `becomes` are those of its replacement, empty where they are the same; `remade` says why and what else differs.
     `towards` names the nodes that its replacement is directed to, under the key `direction` (`directing.direction_of`);
-    empty where landing is not directed.
+    empty where landing is not directed. Where it is removed, `destination` is empty, and `state` what it was like
+    (`removed_state.state_of`): it is removed only while it still is.
     """
 
     namespace: str
@@ -106,6 +108,7 @@ class PodMove:
     remade: str = ""
     towards: tuple[str, ...] = ()
     direction: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +141,13 @@ class SeatRow:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An accepted proposal: all its pods move, in one wave, or none does.
+    """An accepted proposal: all its pods move, in one wave, or none does; or all are removed (`kind`).
 
     `also_restarted` names pods that restart as a consequence without being evicted, `restarts` counts all that do, by
     workload; `room_for` the pending pods that
     it is done for; `steer` the nodes that carry a taint of ours while it is under way, so that replacements go
-    elsewhere (its sources among them; empty where the policy does not steer). An action may be one `stage` of several
+    elsewhere (its sources among them; empty where the policy does not steer); `cordon` the nodes that are cordoned for
+    so long. An action may be one `stage` of several
     (counted from 1) that together do one thing: `bundle` is then the id of the first, and no stage is begun before
     those that precede it were carried out.
     """
@@ -165,9 +169,11 @@ class Action:
     note: str = ""
     room_for: tuple[SeatRow, ...] = ()
     steer: tuple[str, ...] = ()
+    cordon: tuple[str, ...] = ()
     stage: int = 1
     stages: int = 1
     bundle: str = ""
+    kind: ActionKind = ActionKind.MOVE
 
 
 @dataclass(frozen=True, slots=True)

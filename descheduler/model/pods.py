@@ -9,6 +9,7 @@ from descheduler.model.asks import NO_ASKS, Asks
 from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
 from descheduler.model.labels import NO_LABELS, Labels
 from descheduler.model.owners import OwnerRef, controller_of
+from descheduler.model.pod_status import NO_STATUS, PodStatus
 from descheduler.model.quantity import Amounts as Amounts
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm
 from descheduler.model.storage import ClaimTemplate
@@ -156,6 +157,8 @@ class Pod:
     owners: tuple[OwnerRef, ...] = ()
     node: str = ""  # spec.nodeName, empty: not bound
     phase: Phase = Phase.RUNNING
+    status: PodStatus = NO_STATUS
+    transitions: tuple[float, ...] = ()  # when each of the status's conditions changed last
     ready: bool = True
     unready: bool = False  # it says that it is not ready; where nothing is said (a slim recording) both are False
     generation: int = 0  # 1: nobody changed its spec since it was made; 0: the server does not count (before 1.33)

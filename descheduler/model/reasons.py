@@ -52,6 +52,7 @@ class Reason(StrEnum):
     RETURNS_TO_NODE = "ReturnsToSameNode"
     FAILURE_BUDGET = "FailureBudget"
     WOULD_BE_LOST = "WouldBeLost"
+    WOULD_RUN_AGAIN = "WouldRunAgain"
     # Replacements
     WOULD_WAIT = "ReplacementWouldWait"
     NODE_NAMED = "TemplateNamesNode"
@@ -140,6 +141,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.RETURNS_TO_NODE: "its controller would put it back on the same node",
     Reason.FAILURE_BUDGET: "the eviction would use up its job's failure budget",
     Reason.WOULD_BE_LOST: "nothing would create it again",
+    Reason.WOULD_RUN_AGAIN: "it has finished, and its operator would run it once more if it were gone",
     Reason.WOULD_WAIT: "its replacement would wait for something that may never come",
     Reason.NODE_NAMED: "its controller's template names the node of its replacement, whatever is planned",
     Reason.ROLLING_OUT: "its controller is about to replace it, or has not caught up with its workload",

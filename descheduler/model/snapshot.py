@@ -13,6 +13,7 @@ from descheduler.model.budgets import DisruptionBudget, PriorityClass
 from descheduler.model.columns import Columns, build_columns
 from descheduler.model.distinct import Looks
 from descheduler.model.labels import Labels
+from descheduler.model.metrics import Metrics
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.owners import OwnerRef, controller_of
@@ -69,6 +70,7 @@ class ClusterSnapshot:
     objects: Mapping[str, tuple[CustomObject, ...]] = field(default_factory=dict)
     read: frozenset[str] = frozenset()
     freshness: Mapping[str, Freshness] = field(default_factory=dict)
+    metrics: Metrics | None = None  # what nodes and pods use now; None: nobody asked
     release: Release | None = None  # of the API server; None: not known
     cluster: str = ""  # a name for people: the context, or the recording
     problems: tuple[str, ...] = ()  # objects that could not be read, one line each; the nodes they touch are not ready

@@ -13,7 +13,7 @@ from descheduler.model.errors import HistoryError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.gpu_series import located, worth_asking
-from descheduler.observe.signals import BASIC, wanted_signals, with_counted
+from descheduler.observe.signals import BASIC, needs_history, wanted_signals, with_counted
 from descheduler.observe.unheard import unheard
 from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
@@ -63,10 +63,13 @@ class HistoryReader:
         for signal in signals or ():
             if signal not in known:
                 raise UsageError(f"no signal is named {signal}{hint_at(signal, known)}")
-        history_connection(policy.history, self._url)
+        if not self._done_without(policy, signals):
+            history_connection(policy.history, self._url)
 
     def read(self, policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> Mapping[str, History]:
         """As `HistorySource` says. Of a server that cannot be used at all, what is known from earlier is given."""
+        if self._done_without(policy, signals):
+            return {}
         wanted = policy.history
         asked = _asked_for(policy, snapshot, signals)
         collected = collect_with_notes(
@@ -101,13 +104,17 @@ class HistoryReader:
     def located(self, policy: Policy, snapshot: ClusterSnapshot) -> ClusterSnapshot:
         """As `HistorySource` says; the snapshot as it is when the series cannot be had."""
         names, match = policy.history.gpu_series, policy.history.match
-        if not names or not worth_asking(snapshot):
+        if not names or self._done_without(policy, None) or not worth_asking(snapshot):
             return snapshot
         try:
             return located(self._connected(policy), names, match, snapshot, self.sources)
         except (HistoryError, UsageError) as e:
             log.warning("series of GPUs cannot be read", error=str(e))
             return snapshot
+
+    def _done_without(self, policy: Policy, signals: Sequence[str] | None) -> bool:
+        """Whether no server is named, and nobody asks for one."""
+        return signals is None and not self._url and not policy.history.url and not needs_history(policy)
 
     def close(self) -> None:
         """Close the connection."""

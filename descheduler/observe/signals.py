@@ -14,7 +14,7 @@ from descheduler_profiling.history.replicas import COUNTED, REPLICAS
 from descheduler_profiling.history.signals import builtin_signals
 
 BASIC = ("cpu", "memory")
-"""Signals that are read whatever the strategies ask for: destinations must stay cool."""
+"""Signals that are read whatever the strategies ask for, if any history is: destinations must stay cool."""
 
 OF_GPUS = frozenset(name for name, signal in builtin_signals().items() if signal.of_gpus)
 """Signals that no cluster without GPUs has: what a strategy would merely like is not asked for there."""
@@ -26,11 +26,18 @@ def required_signals(policy: Policy) -> set[str]:
 
 
 def relied_on(policy: Policy) -> set[str]:
-    """Signals whose absence is an error: those that are always read, those of strategies, those of the policy's own.
+    """Signals whose absence is an error: those of strategies, with them those that are always read, and those of the
+    policy's own.
 
     The others are welcome where the cluster has them, and a plan is as good without.
     """
-    return {*BASIC, *required_signals(policy), *policy.history.queries, *policy.history.signals}
+    required = required_signals(policy)
+    return {*(BASIC if required else ()), *required, *policy.history.queries, *policy.history.signals}
+
+
+def needs_history(policy: Policy) -> bool:
+    """Whether a server of history must be named: for a strategy that is not run without, or for what is published."""
+    return bool(required_signals(policy)) or bool(policy.publish.workloads)
 
 
 def wanted_signals(policy: Policy, snapshot: ClusterSnapshot) -> set[str]:

@@ -3,7 +3,8 @@ who steer away from where others are expected."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from descheduler.model.landing_mode import LandingMode
 from descheduler.planning.budgets.charging import Budgets
@@ -16,16 +17,53 @@ def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMod
     Moves to places that are held wait for these alone, and stages for one another; all others keep the order in which
     they were accepted, because nobody knows for certain who takes which place.
     """
-    restarting, needs = [one.restarting for one in accepted], [one.needs for one in accepted]
-    if landing is LandingMode.DIRECTED:
-        met = under_one_key(accepted)
-        return budgets.waves(restarting, apart=[n.union(m) for n, m in zip(needs, met, strict=True)])
+    restarting = [one.restarting for one in accepted]
+    needs = [one.needs.union(met) for one, met in zip(accepted, cordoned(accepted), strict=True)]
     if landing is LandingMode.RESERVED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
         return budgets.waves(restarting, after=after, apart=needs)
-    if landing is LandingMode.STEERED:
-        return budgets.waves(restarting, apart=[n.union(met) for n, met in zip(needs, apart(accepted), strict=True)])
-    return budgets.waves(restarting, apart=needs)
+    met: Iterable[Iterable[int]] = ()
+    if landing is LandingMode.DIRECTED:
+        met = under_one_key(accepted)
+    elif landing is LandingMode.STEERED:
+        met = apart(accepted)
+    together = zip_longest(needs, of_another_kind(accepted), met, fillvalue=())
+    return budgets.waves(restarting, apart=[frozenset().union(*several) for several in together])
+
+
+def of_another_kind(accepted: Sequence[Accepted]) -> list[frozenset[int]]:
+    """For each action the last one before it that has pods made again, if one of the two moves and the other removes.
+
+    Where a removed pod is made again nobody knows, and it might be in a place that a move counts on. As waves follow
+    one another in the order of the actions, it is enough to keep neighbours apart.
+    """
+    out: list[frozenset[int]] = []
+    last: int | None = None
+    for at, one in enumerate(accepted):
+        alike = last is None or accepted[last].kind is one.kind
+        out.append(frozenset() if alike or last is None or not one.restarting else frozenset({last}))
+        last = at if one.restarting else last
+    return out
+
+
+def cordoned(accepted: Sequence[Accepted]) -> list[frozenset[int]]:
+    """For each action the positions of earlier ones of another set of cordons, of which one cordons a node on which the
+    other's pods are expected. In one wave all cordons are there at once."""
+    if not any(one.proposal.cordon for one in accepted):
+        return [frozenset()] * len(accepted)
+    closed: dict[int, list[int]] = {}  # node -> earlier actions that cordon it
+    awaited: dict[int, list[int]] = {}  # node -> earlier actions whose pods may land on it
+    out: list[frozenset[int]] = []
+    for at, one in enumerate(accepted):
+        mine = set(one.proposal.cordon)
+        nodes = {node for proof in one.proofs for node, _ in proof.likely} - mine
+        out.append(
+            frozenset(other for met, by in ((nodes, closed), (mine, awaited)) for n in met for other in by.get(n, ()))
+        )
+        for met, by in ((mine, closed), (nodes, awaited)):
+            for node in met:
+                by.setdefault(node, []).append(at)
+    return out
 
 
 def under_one_key(accepted: Sequence[Accepted]) -> list[frozenset[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from descheduler.model.moves import Observation, Proposal
+from descheduler.model.moves import ActionKind, Observation, Proposal
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -29,6 +29,8 @@ def fault(answer: object, snapshot: ClusterSnapshot) -> str:
         return f"proposes to move {snapshot.pods[twice].key} twice in one proposal"
     if not all(_within((move.source, *move.destinations), nodes) for move in answer.moves):
         return "proposes a move from or to a node that there is not"
+    if answer.kind is ActionKind.REMOVE and (answer.seats or any(move.destinations for move in answer.moves)):
+        return "removes pods, and says where they are to go, or who is to have their room"
     if not _within([seat.pod for seat in answer.seats], pods) or not _within([s.node for s in answer.seats], nodes):
         return "makes room for a pod, or on a node, that there is not"
     if not _within(answer.avoid, nodes):

@@ -9,13 +9,14 @@ import numpy as np
 
 from descheduler.contract import NodeLoads, RebalanceView, Scenario
 from descheduler.gangs import Units
-from descheduler.model.arrays import Positions
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.landing_mode import LandingMode
+from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules
 from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.budgets.limits import DisruptionLimits
-from descheduler.planning.budgets.match import match_budgets
+from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
 from descheduler.planning.filters.build import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
@@ -50,6 +51,7 @@ class PlanningSettings:
     """All that the policy says about planning, as plain values; what is left out is as in an empty policy."""
 
     filters: FilterRules = field(default_factory=lambda: FilterRules.of(Protections()))
+    own_filters: Mapping[str, FilterRules] = field(default_factory=dict)  # of uses of strategies that have their own
     limits: DisruptionLimits = field(default_factory=lambda: DisruptionLimits.of(LimitsPolicy()))
     costs: CostModel = field(default_factory=lambda: CostModel.of(CostPolicy()))
     proof: ProofRules = field(default_factory=lambda: ProofRules.of(ProofPolicy()))
@@ -91,6 +93,36 @@ class PlanningContext:
     costs: PodCosts
     sources: Sources
     problems: tuple[Problem, ...]
+    own: Mapping[str, Filters] = field(default_factory=dict)  # by the name of a use that has protections of its own
+
+    def filters_of(self, use: str) -> Filters:
+        """What stops pods for one use of a strategy."""
+        return self.own.get(use, self.filters)
+
+    def fits_on(self, use: str) -> Mask | None:
+        """[N] the nodes of which one must be able to take a pod that the use moves; None: it does not matter which."""
+        rules = self.settings.own_filters.get(use, self.settings.filters)
+        return None if rules.fits_on is None else nodes_of(self.given.snapshot, rules.fits_on)
+
+    def view_of(self, use: str) -> RebalanceView:
+        """What that use is shown, and judged by."""
+        own = self.own.get(use)
+        if own is None:
+            return self.view
+        return replace(
+            self.view,
+            movable=own.movable,
+            blocked=own.blocked,
+            removable=own.removable,
+            kept=own.kept,
+            together=own.together,
+        )
+
+    @property
+    def movable(self) -> Mask:
+        """[P] pods that some use may move."""
+        found: Mask = np.logical_or.reduce([self.view.movable, *(own.movable for own in self.own.values())])
+        return found
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -104,15 +136,7 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now, settings.relied_on)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
     matches = match_budgets(given.snapshot)
-    filters = build_filters(
-        given.snapshot,
-        given.units,
-        settings.filters,
-        now=given.now,
-        ledger=given.ledger,
-        matches=matches,
-        in_flight=given.in_flight,
-    )
+    filters, own = _filters(given, settings, matches)
     costs = pod_costs(given.snapshot, settings.costs, filters.prefers_no_eviction)
     budgets = Budgets.of(
         given.snapshot,
@@ -133,16 +157,36 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         pools=pools,
         pool_of=pool_of,
         blocked=filters.blocked,
+        removable=filters.removable,
+        kept=filters.kept,
         together=filters.together,
         start=Scenario(loads, state, mode=settings.landing),
         topology=read_topology(given.snapshot, settings.topology),
+        selected_nodes=nodes_of(given.snapshot, settings.filters.node_selector),
         usage={name: given.histories[name] for name in sources.usable if name in given.histories},
     )
     lines = named(view.topology.problems, "more lines about the topology")
     links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in lines)
     gangs = tuple(Problem(ProblemKind.OBJECT, text) for text in named(given.units.problems))
     problems = (*sources.problems, *gangs, *links)
-    return PlanningContext(given, settings, view, filters, budgets, costs, sources, problems)
+    return PlanningContext(given, settings, view, filters, budgets, costs, sources, problems, own)
+
+
+def _filters(given: PlanningInput, settings: PlanningSettings, matches: Matches) -> tuple[Filters, dict[str, Filters]]:
+    """Those of the policy, and those of uses that have their own: built once for all that have the same."""
+    built = {
+        rules: build_filters(
+            given.snapshot,
+            given.units,
+            rules,
+            now=given.now,
+            ledger=given.ledger,
+            matches=matches,
+            in_flight=given.in_flight,
+        )
+        for rules in dict.fromkeys((settings.filters, *settings.own_filters.values()))
+    }
+    return built[settings.filters], {use: built[rules] for use, rules in settings.own_filters.items()}
 
 
 def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> tuple[dict[str, NodeLoads], Sources]:
@@ -160,6 +204,11 @@ def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> 
         text = f"history of {signal} covers {made.coverage:.0%} of the pods, {min_coverage:.0%} is wanted"
         problems.append(Problem(ProblemKind.SIGNAL, text, signal))
     return loads, replace(sources, usable=usable, problems=tuple(problems))
+
+
+def nodes_of(snapshot: ClusterSnapshot, selector: LabelSelector | None) -> Mask:
+    """[N] nodes whose labels match; all without a selector."""
+    return np.array([selector is None or selector.matches(node.labels) for node in snapshot.nodes], np.bool_)
 
 
 def assign_pools(snapshot: ClusterSnapshot, pools: Sequence[PoolRule]) -> tuple[tuple[str, ...], Positions]:

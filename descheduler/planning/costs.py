@@ -71,6 +71,7 @@ def pod_costs(
     gpus = np.array([s.gpu.devices if s.gpu else devices_in_parts(s.requests) for s in columns.specs])
     made = columns.pod_remade
     value = np.maximum(cores, _FLOOR_CORES)[made] + GPU_WEIGHT * gpus[made] * _unit(snapshot)
+    value = np.where(columns.pod_terminal, 0.0, value)  # nothing of it is left to restart
     if prefers_no_eviction is not None:
         value = np.where(prefers_no_eviction, NO_EVICTION_FACTOR * value, value)
     lost = np.array([model.lost_work_seconds.get(key.kind, 0.0) for key in columns.workloads])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from descheduler.model.directing import direction_of
+from descheduler.model.moves import ActionKind
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.proofs import Accepted
@@ -29,7 +30,7 @@ class Crossings:
     def met(self, accepted: Iterable[Accepted]) -> Blocked | None:
         """Who of these would cross a pod that was noted before."""
         for one in accepted:
-            if one.proposal.finding.curve:
+            if one.proposal.finding.curve or one.kind is ActionKind.REMOVE:
                 continue
             for pod, source, target in _routes(one):
                 kind = self._kind(pod)
@@ -46,6 +47,8 @@ class Crossings:
     def note(self, accepted: Iterable[Accepted]) -> None:
         """These are in the plan."""
         for one in accepted:
+            if one.kind is ActionKind.REMOVE:  # it may come back to where it was
+                continue
             for pod, source, target in _routes(one):
                 self._left.add((self._kind(pod), source))
                 self._came.add((self._kind(pod), target))

@@ -7,7 +7,7 @@ that made the plan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from descheduler.model.errors import UsageError
 from descheduler.model.format import quantity, tried
+from descheduler.model.moves import ActionKind
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import EXPLANATION, Blocked, Reason
@@ -95,16 +96,24 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
     at = _position([p.key for p in view.snapshot.pods], name, "pod")
     pod, unit = view.snapshot.pods[at], view.units.of(at)
     stops = outcome.context.filters.every(at)
+    own = {use: filters.every(at) for use, filters in outcome.context.own.items()}
     checks = [_about(outcome, pod, at), *_remade_check(outcome, at), *_unit_checks(outcome, unit)]
     checks += [_stop(blocked) for blocked in stops] or [Check("filters", True, "every filter lets it go")]
+    checks += [_own_protections(use, every) for use, every in own.items() if every != stops]
+    checks += list(_removal_check(outcome, at, stops))
     checks += list(_budget_checks(outcome, at))
     checks += list(_load_checks(outcome, at))
     if pod.node:
         checks.append(_place_check(outcome, at))
     checks.append(_decision(outcome, {at}))
-    verdict = f"it stays: {stops[0]}" if stops else "it may move; whether it does depends on what its node needs"
-    if any(at in {m.pod for m in a.proposal.moves} for a in outcome.accepted):
-        verdict = "the plan moves it"
+    verdict = (
+        f"it stays: {stops[0]}"
+        if stops and all(own.values())
+        else "it may move; whether it does depends on what its node needs"
+    )
+    mine = next((a for a in outcome.accepted if at in {m.pod for m in a.proposal.moves}), None)
+    if mine is not None:
+        verdict = "the plan removes it" if mine.kind is ActionKind.REMOVE else "the plan moves it"
     return Explanation(f"pod {pod.key}", verdict, tuple(checks))
 
 
@@ -133,6 +142,20 @@ def _unit_checks(outcome: Outcome, unit: Unit) -> Iterator[Check]:
 
 def _stop(blocked: Blocked) -> Check:
     return Check(blocked.reason.value, False, str(blocked), REMEDY.get(blocked.reason, ""))
+
+
+def _removal_check(outcome: Outcome, at: int, stops: Sequence[Blocked]) -> Iterator[Check]:
+    """Whether it may be removed, where that is another question than whether it may move."""
+    kept = outcome.view.kept(at)
+    if kept is None and stops:
+        yield Check("removal", True, "it may be removed, if a strategy asks for it")
+    elif kept is not None and kept not in stops:
+        yield Check("removal", False, str(kept), REMEDY.get(kept.reason, ""))
+
+
+def _own_protections(use: str, stops: Sequence[Blocked]) -> Check:
+    lets = "; ".join(map(str, stops)) or "every filter lets it go"
+    return Check("filters", not stops, f"under the protections of {use}: {lets}")
 
 
 def _budget_checks(outcome: Outcome, at: int) -> Iterator[Check]:
@@ -186,7 +209,8 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
     for i, accepted in enumerate(outcome.accepted):
         if pods & {move.pod for move in accepted.proposal.moves}:
             finding = accepted.proposal.finding
-            return Check("plan", True, f"moved by action a{i + 1} in wave {outcome.waves[i] + 1}: {finding.text}")
+            done = "removed" if accepted.kind is ActionKind.REMOVE else "moved"
+            return Check("plan", True, f"{done} by action a{i + 1} in wave {outcome.waves[i] + 1}: {finding.text}")
     refused = [r for r in outcome.refused if pods & set(r.pods)]
     if refused:
         return Check("plan", False, f"proposed and refused: {refused[-1].blocked}")
@@ -249,7 +273,8 @@ def _gang(outcome: Outcome, name: str) -> Explanation:
     checks.append(Check("members", None, ", ".join(f"{n} on {node}" for node, n in sorted(where.items()))))
     checks.append(_movable(outcome, unit.members))
     checks.append(_decision(outcome, set(unit.members)))
-    blocked = next((b for b in map(outcome.context.filters.blocked, unit.members) if b is not None), None)
+    stops = map(outcome.context.filters.blocked, unit.members)
+    blocked = None if outcome.context.movable[list(unit.members)].all() else next((b for b in stops if b), None)
     return Explanation(f"gang {unit.name}", f"it stays: {blocked}" if blocked else "it may move", tuple(checks))
 
 
@@ -267,7 +292,7 @@ def _workload(outcome: Outcome, name: str) -> Explanation:
         why = loads.profiles.why[row]
         checks.append(Check(f"{resource} profile", trust > 0, f"confidence {trust:.2f}" + (f": {why}" if why else "")))
     checks.append(_decision(outcome, set(pods)))
-    free = int(outcome.view.movable[pods].sum())
+    free = int(outcome.context.movable[pods].sum())
     return Explanation(f"workload {name}", f"{free} of its {len(pods)} pods may move", tuple(checks))
 
 

@@ -4,6 +4,9 @@ Strategies propose, the prover judges, best worth for its cost first; a run of p
 all. What was refused is taken off the table and the
 strategies are asked again on the state reached so far, so that a pod held by its budget does not leave a node hot when
 its neighbour may go. Rounds are few and bounded; everything is ordered, so the same input gives the same plan.
+
+Strategies of a lower order come first, in rounds of their own, and those after them see the state that they leave: so
+nobody cures what an earlier move has cured already.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
-from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, ranked
+import numpy as np
+
+from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, order_of, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import Finding, FindingKey, Observation, Proposal, Tried
@@ -33,15 +39,24 @@ from descheduler.planning.trials import Trial, Trials
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 """Limits of the whole cycle: once one is reached, asking again would change nothing."""
+MOST_BEYOND = 128
+"""Runs over the limit of the cycle that are proved all the same, for the report; those after them are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenStrategy:
-    """A strategy that the policy runs; with `trials` when the ledger says that its moves miss."""
+    """A use of a strategy that the policy makes; with `trials` when the ledger says that its moves miss.
+
+    All that is said of it goes by its `name`, the strategy's own unless given: a policy may use a strategy twice.
+    """
 
     strategy: Strategy[Any]
     args: StrategyArgs
     trials: tuple[Trial, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.strategy.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +96,7 @@ class Outcome:
 
 def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcome:
     """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
-    rounds = _Rounds(context, {one.strategy.name: one.trials for one in chosen})
+    rounds = _Rounds(context, {one.name: one.trials for one in chosen})
     if not context.stops:
         rounds.run(chosen)
     accepted = tuple(rounds.prover.accepted)
@@ -123,31 +138,39 @@ class _Rounds:
         self.without_history: list[Blocked] = []
         self._context = context
         self._trials = Trials(trials, context.view)
-        self._exhausted = False
+        self._tabled = np.ones(len(context.view.snapshot.pods), np.bool_)  # [P] nothing with them was refused
+        self._granted: list[Proposal] = []
+        self._beyond = 0
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:
-        """Ask, judge, and ask those of whom something was refused again, without what was refused."""
-        ready = self._ready(chosen)
-        view = self._context.view
+        """Those of one order together, the lowest first, each on the state that those before it leave."""
+        for _, group in groupby(sorted(self._ready(chosen), key=_order), _order):
+            self._tabled[:] = True
+            self._tabled[[move.pod for proposal in self._granted for move in proposal.moves]] = False
+            self._settle(list(group))
+
+    def _settle(self, ready: list[ChosenStrategy]) -> None:
+        """Ask, judge, and ask those of whom something was refused again, without what was refused.
+
+        Those after them see the rest: whoever moves already cannot move once more, whoever was refused may.
+        """
         for _ in range(self._context.settings.rounds):
-            answers = self._ask(replace(view, start=self.prover.state), ready)
+            answers = self._ask(ready)
             self.observed.update({id(one.by): one.observed for one in answers})
             proposals = [proposal for one in answers for proposal in one.proposals]
             refused = self._judge(proposals)
+            self._granted += [proposal for proposal in proposals if id(proposal) not in refused]
             again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
-            if not again or self._exhausted:
+            if not again or self._beyond:
                 break
             ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
-            movable = view.movable.copy()
-            movable[[pod for one in refused.values() for pod in one.pods]] = False
-            granted = (*view.granted, *(proposal for proposal in proposals if id(proposal) not in refused))
-            view = replace(view, movable=movable, granted=granted)
+            self._tabled[[pod for one in refused.values() for pod in one.pods]] = False
 
     def _ready(self, chosen: Sequence[ChosenStrategy]) -> list[ChosenStrategy]:
         """Strategies that may run: with the history that they need."""
         ready: list[ChosenStrategy] = []
         for one in chosen:
-            name = one.strategy.name
+            name = one.name
             lacking = missing(one.strategy.signals, self._context.sources.usable)
             if not lacking:
                 ready.append(one)
@@ -158,16 +181,28 @@ class _Rounds:
             self.refused.append(Refused(finding, blocked))
         return ready
 
-    def _ask(self, view: RebalanceView, chosen: Sequence[ChosenStrategy]) -> list[_Answers]:
+    def _view(self, one: ChosenStrategy) -> RebalanceView:
+        """What a strategy is shown in this round."""
+        view = self._context.view_of(one.name)
+        return replace(
+            view,
+            movable=view.movable & self._tabled,
+            removable=view.removable & self._tabled,
+            start=self.prover.state,
+            granted=tuple(self._granted),
+            use=one.name,
+        )
+
+    def _ask(self, chosen: Sequence[ChosenStrategy]) -> list[_Answers]:
         """What the strategies say now; one that raises is named, and the others go on."""
         out: list[_Answers] = []
         for one in chosen:
-            answers = _guarded(one, view)
+            answers = _guarded(one, self._view(one))
             if isinstance(answers, StrategyError):
-                self._add(Problem(ProblemKind.STRATEGY, str(answers), one.strategy.name))
+                self._add(Problem(ProblemKind.STRATEGY, str(answers), one.name))
                 continue
             found = _Answers(one, [], {})
-            for answer in answers:
+            for answer in _by_name_of_use(one, answers):
                 finding = answer.finding
                 self.findings.setdefault(finding.key, finding)
                 if isinstance(answer, Observation):
@@ -217,11 +252,12 @@ class _Rounds:
         if paused is not None:
             return Refused(run[0].finding, paused, tuple(move.pod for one in run for move in one.moves))
         prover, accepted = self.prover.fork(), list[Accepted]()
+        hopeless = self._beyond >= MOST_BEYOND
         for proposal in run:
-            verdict = self._verdict(prover, proposal)
+            verdict = (hopeless and prover.beyond(proposal, OVER)) or self._verdict(prover, proposal)
             if isinstance(verdict, Blocked):
                 over = verdict.reason in OVER
-                self._exhausted |= over
+                self._beyond += over
                 concerned = run if over else (proposal,)  # who is too many is all of it
                 pods = tuple(move.pod for one in concerned for move in one.moves)
                 return Refused(proposal.finding, verdict, pods)
@@ -237,6 +273,10 @@ class _Rounds:
         return verdict if isinstance(verdict, Blocked) else self._crossings.met(verdict) or verdict
 
 
+def _order(one: ChosenStrategy) -> int:
+    return order_of(one.strategy)
+
+
 def _unplaceable(state: Scenario) -> Iterator[Problem]:
     """Pods of which it could not be said where they might go."""
     return (Problem(ProblemKind.OBJECT, text) for text in state.problems)
@@ -244,10 +284,20 @@ def _unplaceable(state: Scenario) -> Iterator[Problem]:
 
 def _guarded(one: ChosenStrategy, view: RebalanceView) -> list[Proposal | Observation] | StrategyError:
     # A strategy is foreign code: whatever it raises or answers must not take the others down with it.
-    name = one.strategy.name
     try:
         answers = list(one.strategy.propose(view, one.args))
     except Exception as error:  # noqa: BLE001
-        return StrategyError(name, f"raised {in_words(error)}")
+        return StrategyError(one.name, f"raised {in_words(error)}")
     wrong = next((text for a in answers if (text := fault(a, view.snapshot))), "")
-    return StrategyError(name, wrong) if wrong else answers
+    return StrategyError(one.name, wrong) if wrong else answers
+
+
+def _by_name_of_use(one: ChosenStrategy, answers: Sequence[Proposal | Observation]) -> Iterator[Proposal | Observation]:
+    """The answers with findings that go by the name of the use; a strategy knows its own name only."""
+    if one.name == one.strategy.name:
+        yield from answers
+        return
+    renamed: dict[int, Finding] = {}  # by identity: proposals that answer the same finding go on sharing it
+    for answer in answers:
+        finding = renamed.setdefault(id(answer.finding), replace(answer.finding, strategy=one.name))
+        yield replace(answer, finding=finding)

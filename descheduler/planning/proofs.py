@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from descheduler.model.moves import Proposal
+from descheduler.model.moves import ActionKind, Proposal
 from descheduler.planning.budgets.charging import Charge
 from descheduler.policy.planning import ProofPolicy
 
@@ -28,11 +28,16 @@ class ProofRules:
         return cls(dict(proof.max_load), proof.quantile, proof.horizon.total_seconds(), proof.max_risk)
 
 
+NOWHERE = -1
+"""The node of a pod that nobody makes again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Where one pod will go: `candidates` nodes can take it; `share` is the probability mass of acceptable nodes.
 
-    `towards` are the nodes that it is directed to, under the key `direction` (`model.directing.direction_of`).
+    Of a removal, `node` is one that can take the replacement, NOWHERE where there will be none, and nothing else is
+    said. `towards` are the nodes that it is directed to, under the key `direction` (`model.directing.direction_of`).
     """
 
     pod: int
@@ -59,3 +64,7 @@ class Accepted:
     stage: int = 1
     stages: int = 1
     needs: frozenset[int] = frozenset()
+
+    @property
+    def kind(self) -> ActionKind:
+        return self.proposal.kind

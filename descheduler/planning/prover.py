@@ -7,22 +7,24 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from copy import copy
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
 from descheduler.contract import Scenario
 from descheduler.model.fence import fenced
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Proposal
+from descheduler.model.moves import ActionKind, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.apart import waves_of
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningContext
 from descheduler.planning.proofs import Accepted
-from descheduler.planning.staging import Stager, restarting, split
+from descheduler.planning.stages import restarting, split
+from descheduler.planning.staging import Stager
 from descheduler.planning.turns import Crowd, Turns
 
 
@@ -32,6 +34,8 @@ class Prover:
     def __init__(self, context: PlanningContext) -> None:
         view = context.view
         self.view = view
+        self._filters_of = context.filters_of
+        self._fits_on = cache(context.fits_on)
         self.state = view.what_if()
         self.accepted: list[Accepted] = []
         self.budgets = context.budgets.fork()
@@ -61,7 +65,7 @@ class Prover:
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
-        refused = self._filters(pods) or self._sources(proposal) or self._gangs(pods)
+        refused = self._filters(proposal) or self._unfit(proposal) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
         cost = float(self.view.costs[list(restarting(self.view, pods))].sum())
@@ -72,7 +76,7 @@ class Prover:
         stages = self._stager.prove(proposal, self.state, turns, len(self.accepted))
         if isinstance(stages, Blocked):
             return stages
-        attempt = stages[-1].made.state
+        attempt = stages[-1].state
         costs = [float(self.view.costs[list(stage.restarting)].sum()) for stage in stages]
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
@@ -94,6 +98,14 @@ class Prover:
         self._turns = turns
         self._take(proposal, accepted, attempt)
         return accepted
+
+    def beyond(self, proposal: Proposal, limits: Collection[Reason]) -> Blocked | None:
+        """Whether one of these limits alone refuses the moves, wherever their pods would land. Nothing is changed."""
+        if proposal.kind is not ActionKind.MOVE:
+            return None
+        pods = tuple(move.pod for move in proposal.moves)
+        found = self.budgets.fork().charge(restarting(self.view, pods), pods)
+        return found if isinstance(found, Blocked) and found.reason in limits else None
 
     def share(self, proposal: Proposal) -> float:
         """The probability that the pods land well, the least of them; 0 where it cannot be done. Nothing is changed."""
@@ -122,21 +134,37 @@ class Prover:
             self._moved.add(move.pod)
             self._taken[self.view.units.of(move.pod).name] += 1
 
-    def _filters(self, pods: tuple[int, ...]) -> Blocked | None:
-        for pod in pods:
-            blocked = self.view.blocked(pod)
+    def _filters(self, proposal: Proposal) -> Blocked | None:
+        filters = self._filters_of(proposal.finding.strategy)
+        refusal = filters.kept if proposal.kind is ActionKind.REMOVE else filters.blocked
+        for move in proposal.moves:
+            blocked = refusal(move.pod)
             if blocked is not None:
                 return blocked
-            if pod in self._moved:
-                return Blocked(
-                    Reason.SUPERSEDED, f"pod/{self.view.snapshot.pods[pod].key}", "already moves in this plan"
-                )
-        return self.view.together((*sorted(self._moved), *pods))
+            if move.pod in self._moved:
+                name = f"pod/{self.view.snapshot.pods[move.pod].key}"
+                return Blocked(Reason.SUPERSEDED, name, "already leaves in this plan")
+        return filters.together((*sorted(self._moved), *(move.pod for move in proposal.moves)))
+
+    def _unfit(self, proposal: Proposal) -> Blocked | None:
+        """Why a pod may not move that none of the nodes could take which its protections name."""
+        among = self._fits_on(proposal.finding.strategy)
+        if among is None or proposal.kind is ActionKind.REMOVE:
+            return None
+        for move in proposal.moves:
+            fits = self.state.fits(move.pod) & among
+            fits[self.state.node_of(move.pod)] = False
+            if not fits.any():
+                name = f"pod/{self.view.snapshot.pods[move.pod].key}"
+                return Blocked(Reason.NO_PLACE, "protections.nodeSelector", name)
+        return None
 
     def _sources(self, proposal: Proposal) -> Blocked | None:
         """A move from where the pod is not is a mistake of the strategy: its worth speaks of another node."""
         for move in proposal.moves:
-            if self.state.node_of(move.pod) != move.source:
+            over = self.view.snapshot.columns.pod_terminal[move.pod]  # has no place in a state, for it holds nothing
+            there = self.view.snapshot.columns.pod_node[move.pod] if over else self.state.node_of(move.pod)
+            if there != move.source:
                 text = f"pod/{self.view.snapshot.pods[move.pod].key} is not on {self._name(move.source)}"
                 return Blocked(Reason.STRATEGY_FAILED, proposal.finding.strategy, text)
         return None

@@ -24,6 +24,7 @@ from descheduler.planning.planner import ChosenStrategy
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.trials import Trial
 from descheduler.policy import Policy, policy_hash
+from descheduler.policy.protections import Protections
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.scheduler import Scoring
 from descheduler.topology import LinkRow, TopologyRules
@@ -50,17 +51,11 @@ def settings_of(
 
     Raises PolicyError when the policy names a priority class that the cluster does not have.
     """
-    protections = policy.protections
     landing = choose_landing(policy.acting.landing, executor.landing, snapshot, unproved)
-    named = (*protections.namespaces.include, *protections.namespaces.exclude)
-    namespaces = {*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)} if named else ()
+    rules = partial(_filter_rules, policy, snapshot, executor)
     return PlanningSettings(
-        filters=replace(
-            FilterRules.of(
-                protections, policy.windows, namespaces=namespaces, priority_classes=snapshot.priority_classes
-            ),
-            executor=executor.filter,
-        ),
+        filters=rules(policy.protections),
+        own_filters={one.name: rules(one.protections) for one in policy.strategies if one.protections is not None},
         limits=DisruptionLimits.of(policy.limits),
         costs=CostModel.of(policy.cost),
         proof=ProofRules.of(policy.proof),
@@ -76,6 +71,21 @@ def settings_of(
     )
 
 
+def _filter_rules(
+    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits, protections: Protections
+) -> FilterRules:
+    named = (*protections.namespaces.include, *protections.namespaces.exclude)
+    namespaces = {*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)} if named else ()
+    rules = FilterRules.of(
+        protections,
+        policy.windows,
+        policy.node_selector,
+        namespaces=namespaces,
+        priority_classes=snapshot.priority_classes,
+    )
+    return replace(rules, executor=executor.filter)
+
+
 def pool_rules(policy: Policy) -> tuple[PoolRule, ...]:
     """The policy's groups of nodes."""
     return tuple(PoolRule(pool.name, dict(pool.node_selector)) for pool in policy.pools)
@@ -85,7 +95,8 @@ def chosen(policy: Policy, trials: Mapping[str, tuple[Trial, ...]] | None = None
     """The strategies that the policy runs, in its order. Raises StrategyError for one that cannot be loaded."""
     trials = trials or {}
     return tuple(
-        ChosenStrategy(load(choice.strategy), choice.args, trials.get(choice.name, ())) for choice in policy.strategies
+        ChosenStrategy(load(choice.strategy), choice.args, trials.get(choice.name, ()), choice.name)
+        for choice in policy.strategies
     )
 
 

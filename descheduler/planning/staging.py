@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,44 +12,13 @@ from descheduler.contract import Accept, RebalanceView, Relocation, Scenario, la
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.directing import direction_of
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Move, Proposal
+from descheduler.model.moves import ActionKind, Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.proofs import Proof, ProofRules
+from descheduler.planning.removing import removal
+from descheduler.planning.stages import Moves, Stage, restarting
 from descheduler.planning.turns import Arrival, Turns, carry_out, in_turn
-
-Moves = tuple[Move, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Stage:
-    """Moves of one stage as they were proposed, and as they are `made`; all that restarts with them; the positions of
-    the accepted actions whose places it `needs`."""
-
-    moves: Moves
-    made: Relocation
-    restarting: tuple[int, ...]
-    needs: frozenset[int]
-
-    @property
-    def evicted(self) -> tuple[int, ...]:
-        return tuple(move.pod for move in self.moves)
-
-    @property
-    def proofs(self) -> tuple[Proof, ...]:
-        """Where each pod will go."""
-        return tuple(
-            Proof(
-                move.pod,
-                move.destinations[0],
-                landing.share,
-                landing.candidates,
-                landing.likely,
-                landing.towards,
-                landing.direction,
-            )
-            for move, landing in zip(self.made.moves, self.made.landings, strict=True)
-        )
 
 
 class Stager:
@@ -61,6 +30,9 @@ class Stager:
     def prove(self, proposal: Proposal, state: Scenario, turns: Turns, turn: int) -> tuple[Stage, ...] | Blocked:
         """The stages, the first of which leaves at `turn`; a part whose units need each other's places is divided, if
         it may be. `turns` then knows who left."""
+        if proposal.kind is ActionKind.REMOVE:
+            stage = removal(self._view, proposal, state, turns, turn)
+            return stage if isinstance(stage, Blocked) else (stage,)
         done: list[Stage] = []
         todo = deque(self._parts(proposal, state))
         while todo:
@@ -74,8 +46,8 @@ class Stager:
             arrivals = self._arrivals(part, made)
             needs = turns.needs(arrivals, made.state)
             turns.leave(turn + len(done), arrivals)
-            done.append(Stage(part, made, restarting(self._view, [move.pod for move in part]), needs))
-            state = made.state
+            state, evicted = made.state, [move.pod for move in part]
+            done.append(Stage(part, _proofs(made), state, restarting(self._view, evicted), needs))
         return tuple(done)
 
     def _made(self, part: Moves, proposal: Proposal, state: Scenario) -> Relocation | Sequence[Moves] | Blocked:
@@ -181,6 +153,7 @@ class Stager:
             bad=Reason.DESTINATION_HOT,
             avoid=proposal.vacating,  # its own nodes alone: what is not in its wave is over, or not begun
             ending=ending,
+            cordon=proposal.cordon,
         )
 
     def _cool(self, state: Scenario, pod: int) -> Accept:
@@ -197,30 +170,17 @@ class Stager:
         return accept
 
 
-def restarting(view: RebalanceView, pods: Sequence[int]) -> tuple[int, ...]:
-    """The pods, and all that restarts when they are evicted."""
-    every: dict[int, None] = dict.fromkeys(pods)
-    for pod in pods:
-        every.update(dict.fromkeys(view.units.restarting(pod)))
-    return tuple(every)
-
-
-def split(proposal: Proposal, stages: Sequence[Stage], costs: Sequence[float]) -> list[Proposal]:
-    """One proposal for each stage: worth by what the stage costs, the benefit with the last, which ends it.
-
-    Each leaves free what the others leave too.
-    """
-    if len(stages) == 1:
-        return [proposal]
-    total, last = sum(costs) or 1.0, len(stages) - 1
-    return [
-        replace(
-            proposal,
-            moves=stage.moves,
-            avoid=proposal.vacating,
-            benefit=proposal.benefit if i == last else 0.0,
-            worth=proposal.worth * costs[i] / total,
-            note=f"stage {i + 1} of {len(stages)}: {proposal.note}",
+def _proofs(made: Relocation) -> tuple[Proof, ...]:
+    """Where each pod will go."""
+    return tuple(
+        Proof(
+            move.pod,
+            move.destinations[0],
+            landing.share,
+            landing.candidates,
+            landing.likely,
+            landing.towards,
+            landing.direction,
         )
-        for i, stage in enumerate(stages)
-    ]
+        for move, landing in zip(made.moves, made.landings, strict=True)
+    )

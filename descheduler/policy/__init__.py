@@ -7,16 +7,19 @@ from descheduler.policy.loading import (
     policy_hash,
     policy_text,
     written_mode,
+    written_policy,
 )
 from descheduler.policy.policy import API_VERSION, Policy, StrategyChoice
 from descheduler.policy.schema import json_schema
 from descheduler.policy.set_values import Setting, with_values
+from descheduler.policy.written import WrittenPolicy
 
 __all__ = [
     "API_VERSION",
     "Policy",
     "Setting",
     "StrategyChoice",
+    "WrittenPolicy",
     "default_policy",
     "default_policy_text",
     "json_schema",
@@ -25,4 +28,5 @@ __all__ = [
     "policy_text",
     "with_values",
     "written_mode",
+    "written_policy",
 ]

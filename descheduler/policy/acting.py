@@ -30,6 +30,8 @@ class ActingPolicy(Section):
     themselves."""
     max_parallel: int = Field(default=8, ge=1, le=256)
     """Evictions under way at once."""
+    grace_period_seconds: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    """Seconds that evicted pods get to end, in place of their own terminationGracePeriodSeconds; 0: none at all."""
     wave_timeout: Duration = Field(default=timedelta(minutes=10), ge=timedelta(seconds=10))
     """How long replacements may take to be ready before the rest of the plan is given up; and how long evicted pods may
     outlive their grace period before the next wave is."""

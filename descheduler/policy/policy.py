@@ -24,7 +24,7 @@ from descheduler.policy.planning import (
 from descheduler.policy.protections import Protections
 from descheduler.policy.publish import PublishPolicy
 from descheduler.policy.section import Section
-from descheduler.policy.selecting import Name, NodePool
+from descheduler.policy.selecting import Name, NodePool, NodeSelector
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.policy.windows import DisruptionWindow
 from descheduler_profiling.history.signals import builtin_signals
@@ -43,6 +43,8 @@ class StrategyChoice(Section):
     """The installed strategy."""
     args: SerializeAsAny[StrategyArgs]
     """Its arguments, checked against its own model."""
+    protections: Protections | None = None
+    """Which pods stay for this use of the strategy, in place of the policy's protections."""
 
 
 class Policy(Section):
@@ -58,6 +60,8 @@ class Policy(Section):
     """Time between the starts of two cycles of the controller."""
     history: HistoryPolicy = HistoryPolicy()
     """Where usage history comes from."""
+    node_selector: NodeSelector | None = None
+    """Only these nodes are looked at: pods leave no others, and strategies count on no others to take them."""
     pools: tuple[NodePool, ...] = ()
     """Groups of nodes; a node belongs to the first that matches, else to `default`."""
     schedulers: dict[Name, Literal["LeastAllocated", "MostAllocated"]] = Field(default_factory=dict)

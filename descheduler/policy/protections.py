@@ -2,7 +2,8 @@
 
 Source of names and defaults: kubernetes-sigs/descheduler pkg/framework/plugins/defaultevictor. Two differences, both
 towards caution: `descheduler.alpha.kubernetes.io/evict: "false"` keeps a pod where it is, and `minPodAge` counts from
-the pod's start and protects pods that have not started. DaemonSet, static, terminating and bare pods never move.
+the pod's start and protects pods that have not started. DaemonSet, static, terminating and bare pods never move; what
+may be removed instead is said where it is protected.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 
 from descheduler.contract.types import Duration
 from descheduler.policy.section import Section
-from descheduler.policy.selecting import Name, Selector
+from descheduler.policy.selecting import Name, NodeSelector, Selector
 
 SYSTEM_CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling/types.go: SystemCriticalPriority
 
@@ -27,7 +28,7 @@ OwnerKind = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]+$", examp
 class PriorityThreshold(Section):
     """A priority, by value or by the name of its class."""
 
-    value: int | None = Field(default=None, le=SYSTEM_CRITICAL, ge=-SYSTEM_CRITICAL)
+    value: int | None = Field(default=None, le=SYSTEM_CRITICAL, ge=-(2**31))
     """Pods with this priority or a higher one stay."""
     name: Name | None = None
     """The same by the name of a PriorityClass, looked up in each cycle."""
@@ -70,6 +71,10 @@ class Protections(Section):
     """Pods with a system-critical priority (2000000000 and above) stay."""
     priority_threshold: PriorityThreshold | None = None
     """Pods with at least this priority stay."""
+    daemon_sets: bool = True
+    """Pods of DaemonSets stay. They never move; without this they may be removed, and are made again on their node."""
+    failed_bare_pods: bool = True
+    """Pods without an owner stay, failed ones too. Without this, failed ones may be removed; no others ever are."""
     local_storage: bool = True
     """Pods with emptyDir or hostPath volumes stay."""
     persistent_volumes: VolumeProtection = VolumeProtection()
@@ -84,6 +89,8 @@ class Protections(Section):
     """Only pods in these namespaces may move."""
     namespace_label_selector: Selector | None = None
     """Only pods in namespaces whose labels match may move."""
+    node_selector: NodeSelector | None = None
+    """Pods move only while one of these nodes, beside their own, could take them. Their proof looks at all nodes."""
     min_replicas: int = Field(default=0, ge=0)
     """Pods of workloads that ask for fewer replicas than this stay; 0 and 1 protect nothing."""
     min_pod_age: Duration | None = None

@@ -15,12 +15,16 @@ from descheduler.model.format import duration
 from descheduler.policy.policy import API_VERSION, Policy
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAME_FIELD: dict[str, Any] = {
+OF_A_USE: dict[str, Any] = {
     "name": {
         "type": "string",
         "minLength": 1,
         "description": "How reports call it; the strategy's own name unless given.",
-    }
+    },
+    "protections": {
+        "anyOf": [{"$ref": "#/$defs/Protections"}, {"type": "null"}],
+        "description": "Which pods stay for this use of the strategy, in place of the policy's protections.",
+    },
 }
 
 
@@ -101,7 +105,7 @@ def _choice(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "title": name,
-        "properties": {**NAME_FIELD, name: given},
+        "properties": {**OF_A_USE, name: given},
         "required": [name],
         "additionalProperties": False,
     }

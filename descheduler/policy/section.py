@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from descheduler.contract.arguments import Written
 
 
-class Section(BaseModel):
-    """Strict and frozen; camelCase in YAML, snake_case in Python.
-
-    The docstring under each field is its only documentation: JSON schema and editor hover show it.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-    )
+class Section(Written):
+    """A part of a policy; the docstring under each field is its only documentation."""

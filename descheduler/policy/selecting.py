@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from descheduler.contract.arguments import Written
+from descheduler.contract.selecting import Expression as Expression
+from descheduler.contract.selecting import Name as Name
+from descheduler.contract.selecting import Selector as Selector
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 from descheduler.policy.section import Section
-
-Name = Annotated[str, Field(min_length=1, max_length=253)]
-
-
-class Expression(Section):
-    """One requirement on a label."""
-
-    key: Name
-    """The label."""
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    """How the label is compared."""
-    values: tuple[str, ...] = ()
-    """What it is compared with: needed by In and NotIn, and by no other."""
-
-    @model_validator(mode="after")
-    def _values_fit(self) -> Self:
-        if (self.operator in ("In", "NotIn")) != bool(self.values):
-            raise ValueError(f"{self.operator} {'needs values' if not self.values else 'takes no values'}")
-        return self
-
-
-class Selector(Section):
-    """Labels that must match: all of them, as in a Kubernetes label selector."""
-
-    match_labels: dict[Name, str] = Field(default_factory=dict)
-    """Labels with their exact values."""
-    match_expressions: tuple[Expression, ...] = ()
-    """Requirements beyond equality."""
-
-    @model_validator(mode="after")
-    def _selects_something(self) -> Self:
-        # An empty selector means everything in one place and nothing in another; whoever writes one is guessing.
-        if not self.match_labels and not self.match_expressions:
-            raise ValueError("an empty selector is ambiguous: leave it out, or say what to match")
-        return self
-
-    def selector(self) -> LabelSelector:
-        """The same as the model has it."""
-        exact = LabelSelector.of(self.match_labels).requirements
-        return LabelSelector(
-            exact + tuple(Requirement(e.key, Operator(e.operator), e.values) for e in self.match_expressions)
-        )
 
 
 class NodePool(Section):
@@ -59,3 +21,44 @@ class NodePool(Section):
     """How strategies and reports call it."""
     node_selector: dict[Name, str] = Field(min_length=1)
     """Labels that its nodes have, all of them."""
+
+
+class NodeExpression(Written):
+    """One requirement on a node's label."""
+
+    key: Name
+    """The label."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    """How the label is compared; Gt and Lt as whole numbers."""
+    values: tuple[str, ...] = ()
+    """What it is compared with: needed by In and NotIn, one by Gt and Lt, and by no other."""
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        if fault := self.requirement().fault:
+            raise ValueError(fault)
+        return self
+
+    def requirement(self) -> Requirement:
+        """The same as the model has it."""
+        return Requirement(self.key, Operator(self.operator), self.values)
+
+
+class NodeSelector(Section):
+    """Labels that nodes must have, all of them."""
+
+    match_labels: dict[Name, str] = Field(default_factory=dict)
+    """Labels with their exact values."""
+    match_expressions: tuple[NodeExpression, ...] = ()
+    """Requirements beyond equality."""
+
+    @model_validator(mode="after")
+    def _selects_something(self) -> Self:
+        if not self.match_labels and not self.match_expressions:
+            raise ValueError("an empty selector is ambiguous: leave it out, or say what to match")
+        return self
+
+    def selector(self) -> LabelSelector:
+        """The same as the model has it."""
+        exact = LabelSelector.of(self.match_labels).requirements
+        return LabelSelector(exact + tuple(one.requirement() for one in self.match_expressions))

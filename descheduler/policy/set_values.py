@@ -12,7 +12,7 @@ from descheduler.model.errors import PolicyError
 from descheduler.policy.hints import hint_at
 from descheduler.policy.loading import policy_of
 from descheduler.policy.marked_yaml import Json, Loc, Mark, MarkedProblem, MarkedYaml, path_of
-from descheduler.policy.policy import Policy
+from descheduler.policy.policy import Policy, StrategyChoice
 
 _PATH = re.compile(r"(?:\.?[^.\[\]=]+|\[[^\]]+\])+")
 _PART = re.compile(r"\.?([^.\[\]]+)|\[([^\]]+)\]")
@@ -144,11 +144,13 @@ def policy_data(policy: Policy, **which: Any) -> dict[str, Any]:
     """The policy as its file has it; whole, or only what was given."""
     data: dict[str, Json] = policy.model_dump(mode="json", by_alias=True, **which)
     named = {"apiVersion": policy.api_version, "kind": policy.kind}
-    strategies: list[Json] = [
-        {"name": one.name, one.strategy: one.args.model_dump(mode="json", by_alias=True, **which)}
-        for one in policy.strategies
-    ]
-    return {**data, **named, "strategies": strategies}
+    return {**named, **data, "strategies": [_use(one, **which) for one in policy.strategies]}
+
+
+def _use(one: StrategyChoice, **which: Any) -> Json:
+    args = one.args.model_dump(mode="json", by_alias=True, **which)
+    own = one.protections.model_dump(mode="json", by_alias=True, **which) if one.protections is not None else None
+    return {"name": one.name, one.strategy: args, **({} if own is None else {"protections": own})}
 
 
 def _replaced(old: Json, by_default: Json, loc: Loc, value: Json) -> Json:

@@ -114,7 +114,7 @@ def _actions(plan: PlanDocument, wide: bool) -> Table:
     moves = [pod for action in plan.actions for pod in action.pods]
     # A name that breaks in the middle cannot be copied.
     table.columns[2].min_width = min(_LONGEST, max(len(f"{pod.namespace}/{pod.pod}") for pod in moves))
-    table.columns[3].min_width = min(_LONGEST, max(len(_way(pod)) for pod in moves))
+    table.columns[3].min_width = min(_LONGEST, max(len(words.way(pod)) for pod in moves))
     for action in sorted(plan.actions, key=lambda a: a.wave):
         for i, pod in enumerate(action.pods):
             table.add_row(*_cells(action, pod, first=i == 0, wide=wide))
@@ -141,7 +141,7 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
         f"{action.id} ({action.finding})" if first else "",
         str(action.wave + 1) if first else "",
         unit,
-        _way(pod),
+        words.way(pod),
         Text(_proof(pod), style="dim"),
         fmt.compact(action.worth) if first else "",
         fmt.compact(action.cost.total) if first else "",
@@ -153,12 +153,10 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
     return cells
 
 
-def _way(pod: PodMove) -> str:
-    return f"{pod.source or '–'} → {pod.destination}"
-
-
 def _proof(pod: PodMove) -> str:
     proof = pod.proof
+    if pod.state:
+        return proof.text
     peaks = ", ".join(f"{name} {fmt.percent(peak)}" for name, peak in (proof.destination_peaks or {}).items())
     lands = f"{fmt.percent(proof.expected_share)} likely, {proof.candidates} fit"
     return f"{lands}; then {peaks}" if peaks else lands

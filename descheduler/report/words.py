@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.model.format import number, percent, plural, tried
-from descheduler.model.plan import Action, FindingRow, LeverRow, PlanDocument, RefusalRow
+from descheduler.model.plan import Action, FindingRow, LeverRow, PlanDocument, PodMove, RefusalRow
 from descheduler.model.reasons import Reason
+from descheduler.model.removed_state import was_over
 
 _STRATEGY = "strategy/"
 
@@ -150,7 +151,6 @@ def changes(plan: PlanDocument) -> tuple[Change, ...]:
 
 def verdict(plan: PlanDocument) -> str:
     """The plan in a sentence or two."""
-    moves, waves = plan.summary.get("moves", 0.0), plan.summary.get("waves", 0.0)
     if plan.acting_blocked:
         return "The data does not allow a decision, so nothing moves."
     if not plan.actions and (unasked := _unasked(plan)):
@@ -162,13 +162,34 @@ def verdict(plan: PlanDocument) -> str:
         if all(finding.outcome == "left-alone" for finding in plan.findings):
             return f"{found}, left alone, and nothing moves."
         return f"{found}, and nothing moves: every way to answer was refused, or not worth its cost."
-    first = f"{plural(moves, 'pod')} {'moves' if moves == 1 else 'move'} in {plural(waves, 'wave')}."
+    first = f"{_done(plan)} in {plural(plan.summary.get('waves', 0.0), 'wave')}."
     better = [
         f"{change.label.lower().replace('gpu', 'GPU')} {number(change.before)} → {number(change.after)}"
         for change in changes(plan)
         if change.before != change.after
     ]
     return f"{first} {sentence(', '.join(better))}" if better else first
+
+
+def _done(plan: PlanDocument) -> str:
+    """`3 pods move and 12 pods are removed`."""
+    moves, removals = plan.summary.get("moves", 0.0), plan.summary.get("removals", 0.0)
+    told = [f"{plural(moves, 'pod')} {'moves' if moves == 1 else 'move'}"] if moves or not removals else []
+    told += [f"{plural(removals, 'pod')} {'is' if removals == 1 else 'are'} removed"] if removals else []
+    return " and ".join(told)
+
+
+def target(pod: PodMove) -> str:
+    """The node to which a pod moves, or what becomes of one that is removed."""
+    if not pod.state:
+        return pod.destination
+    return "removed" if was_over(pod.state) else "made again anywhere"
+
+
+def way(pod: PodMove) -> str:
+    """`n1 → n2`, or `n1 (Failed): removed`."""
+    source = pod.source or "–"
+    return f"{source} ({pod.state}): {target(pod)}" if pod.state else f"{source} → {pod.destination}"
 
 
 def _unasked(plan: PlanDocument) -> str:

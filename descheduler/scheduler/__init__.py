@@ -1,6 +1,8 @@
 """Where pods could go: kube-scheduler's predicates and scores, vectorised over nodes, on what-if state."""
 
+from descheduler.scheduler.clashes import Clash
 from descheduler.scheduler.gpu_table import GpuNeed
+from descheduler.scheduler.node_rules import tolerates
 from descheduler.scheduler.outlook import Outlook, sample_size
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
@@ -10,6 +12,7 @@ from descheduler.scheduler.what_if import WhatIf
 
 __all__ = [
     "TEXT",
+    "Clash",
     "GpuNeed",
     "Outlook",
     "Placement",
@@ -19,4 +22,5 @@ __all__ = [
     "WhatIf",
     "prepare",
     "sample_size",
+    "tolerates",
 ]

@@ -50,7 +50,7 @@ class StaticRules:
             codes[self.untolerated(spec.tolerations)] = Predicate.TAINT
             codes[self._virtual] = Predicate.VIRTUAL
             codes[self._not_ready] = Predicate.NOT_READY
-            if not any(tolerates(t, _CORDON) for t in spec.tolerations):
+            if not enters_cordoned(spec):
                 codes[self._cordoned] = Predicate.UNSCHEDULABLE
             found = self._codes[key] = codes
         return found
@@ -104,6 +104,11 @@ class StaticRules:
         for weight, term in affinity.preferred:
             total += weight * self._labels.term(term)
         return total
+
+
+def enters_cordoned(spec: PodSpec) -> bool:
+    """Whether the scheduler puts such a pod on a cordoned node, if it fits there."""
+    return any(tolerates(one, _CORDON) for one in spec.tolerations)
 
 
 def _for_a_while(tolerations: tuple[Toleration, ...], taint: Taint) -> bool:

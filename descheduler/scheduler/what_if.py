@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Indices, Ints, Ints32, Mask, Positions
+from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
+from descheduler.scheduler.clashes import Clash, clashes
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
+from descheduler.scheduler.node_rules import enters_cordoned
 from descheduler.scheduler.outlook import Outlook
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
@@ -54,6 +57,7 @@ class WhatIf:
         self._attachments = attachments
         self._waiting = waiting  # pending pods for whom room is kept on the node that they are nominated to
         self._counts = counts
+        self._cordoned: Mask | None = None  # [N] nodes that take nobody in this state
 
     @staticmethod
     def of(placement: Placement) -> WhatIf:
@@ -74,7 +78,7 @@ class WhatIf:
     def fork(self) -> WhatIf:
         """An independent copy. Arrays are shared until either side writes."""
         self._owned.clear()
-        return WhatIf(
+        twin = WhatIf(
             self._placement,
             list(self._rows),
             self._gpus.fork(),
@@ -85,6 +89,8 @@ class WhatIf:
             self._waiting,
             dict(self._counts),
         )
+        twin._cordoned = self._cordoned
+        return twin
 
     # -- moving -----------------------------------------------------------------------------------------------------
 
@@ -139,6 +145,13 @@ class WhatIf:
     def end(self, pod: int, node: int) -> None:
         """A pod that lingers on the node is gone."""
         self._stay_behind(pod, node, -1)
+
+    def cordon(self, nodes: Collection[int]) -> None:
+        """From now on these nodes, and no others beside those of the snapshot, are cordoned."""
+        self._cordoned = None
+        if nodes:
+            self._cordoned = np.zeros(self.nodes, np.bool_)
+            self._cordoned[list(nodes)] = True
 
     def _stay_behind(self, pod: int, node: int, sign: int) -> None:
         self._journal.append((int(self._placement.classes.of_pod[pod]), node, sign, True))
@@ -209,10 +222,30 @@ class WhatIf:
             ok = ok & mask
         return ok
 
+    def affine(self, spec: PodSpec) -> Mask:
+        """[N] nodes that the spec's node selector and required node affinity both select."""
+        return self._placement.static.affine(spec.node_selector, spec.node_affinity)
+
+    def schedulable(self, spec: PodSpec) -> Mask:
+        """[N] nodes whose state, taints and labels let a pod with the spec be scheduled there, to stay."""
+        allowed: Mask = self._placement.static.codes(spec) == 0
+        return allowed
+
+    def preferences(self, spec: PodSpec) -> Ints:
+        """[N] summed weights of the spec's preferred node affinity terms that select the node."""
+        return self._placement.static.preferences(spec.node_affinity)
+
+    def clashes(self) -> tuple[Clash, ...]:
+        """Pods that stand together though required anti-affinity forbids it, but for those that were moved here."""
+        return tuple(clashes(self._placement, self._moved))
+
     def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:
         """[N] or [K]: the first predicate that fails on each node, `Predicate.OK` (0) where none does."""
         question = self._question(pod, _at(nodes))
         codes = question.rules.static[question.at].copy()
+        cordoned = self._closed_to(pod)
+        if cordoned is not None:
+            codes[cordoned[question.at]] = Predicate.UNSCHEDULABLE
         for predicate, mask in question.masks():
             codes[(codes == 0) & ~mask] = predicate
         return codes
@@ -349,6 +382,13 @@ class WhatIf:
             expected=self._awaited(pod),
         )
 
+    def _closed_to(self, pod: int) -> Mask | None:
+        """[N] nodes that this state cordons, where that keeps the pod's replacement off."""
+        classes = self._placement.classes
+        if self._cordoned is None or enters_cordoned(classes.spec_of(int(classes.remade[pod]))):
+            return None
+        return self._cordoned
+
     def _lasting(self, pod: int) -> Mask | None:
         return self._placement.rules(int(self._placement.classes.remade[pod])).lasting
 
@@ -369,9 +409,11 @@ class WhatIf:
         cls = int(placement.classes.of_pod[pod])
         return Expected(pod, cls, node, placement.amounts(cls), placement.gpus.need(placement.classes.spec_of(cls)))
 
-    @staticmethod
-    def _fits(question: Question) -> Mask:
+    def _fits(self, question: Question) -> Mask:
         ok = question.rules.allowed[question.at].copy()
+        cordoned = self._closed_to(question.pod)
+        if cordoned is not None:
+            ok &= ~cordoned[question.at]
         for _, mask in question.masks():
             ok &= mask
             if not ok.any():

@@ -27,9 +27,10 @@ def test_most_worth_for_its_cost_comes_first() -> None:
     assert rate(100.0, 9.0) == 10.0
 
 
-def test_what_ties_goes_by_the_name_of_its_strategy_and_what_it_is_about() -> None:
-    one, two, three = proposal(0, 10.0, "B"), proposal(0, 10.0, "A"), proposal(2, 1.0, "A")
+def test_what_ties_goes_by_the_name_of_its_strategy_and_the_order_in_which_that_answered() -> None:
+    one, two, three = proposal(0, 10.0, "B"), proposal(2, 1.0, "A"), proposal(0, 10.0, "A")
     assert ranked([one, two, three], COSTS) == [(two,), (three,), (one,)]
+    assert ranked([three, one, two], COSTS) == [(three,), (two,), (one,)]
 
 
 def test_those_that_follow_are_one_run_that_counts_for_what_they_are_worth_together() -> None:

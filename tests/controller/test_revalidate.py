@@ -222,3 +222,11 @@ def test_where_the_executor_names_the_node_the_planned_one_must_still_do() -> No
 
     assert verdict("8") is None
     assert verdict("2") is Reason.NO_GAIN  # n3 would do, but nothing is reserved there
+
+
+def test_a_use_of_a_strategy_is_held_to_its_own_protections_again() -> None:
+    own = "protections: {labelSelector: {matchLabels: {a: b}}}"
+    policy = load_policy(f"{HEAD}strategies: [{{HotNodes: {{}}}}, {{name: strict, HotNodes: {{}}, {own}}}]\n")
+    strict = replace(action(move("web-1")), strategy="strict")
+    assert reasons(two_nodes("16"), strict, policy=policy) == [Reason.NOT_SELECTED]
+    assert reasons(two_nodes("16"), action(move("web-1")), policy=policy) == [None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -81,10 +82,33 @@ def evictor(transport: Scripted, time: Time, fence: Fence | None = None) -> PodE
     return PodEvictor(tools(writer, RateLimit(50, 10, time.clock), time))
 
 
-def tools(writer: ClusterWriter, rate: RateLimit, time: Time, closed: Blocked | None = None) -> ActingTools:
-    return ActingTools(
-        writer, rate, time.clock, Random(0), ExecutionLimits.of(ActingPolicy()), lambda: closed, "descheduler"
-    )
+def tools(
+    writer: ClusterWriter,
+    rate: RateLimit,
+    time: Time,
+    closed: Blocked | None = None,
+    acting: ActingPolicy | None = None,
+) -> ActingTools:
+    limits = ExecutionLimits.of(acting or ActingPolicy())
+    return ActingTools(writer, rate, time.clock, Random(0), limits, lambda: closed, "descheduler")
+
+
+@pytest.mark.parametrize("seconds", [None, 0, 60])
+def test_pods_get_the_grace_period_of_the_policy_or_their_own(seconds: int | None) -> None:
+    sent: list[bytes] = []
+
+    class Recording(Scripted):
+        def request(self, method: str, path: str, body: bytes | None = None, **more: Any) -> bytes:  # type: ignore[override]
+            sent.append(body or b"")
+            return super().request(method, path, body, **more)
+
+    time, transport = Time(), Recording(lambda *_: b"{}")
+    acting = ActingPolicy(grace_period_seconds=seconds)
+    writer = ClusterWriter(transport, Fence())
+    PodEvictor(tools(writer, RateLimit(50, 10, time.clock), time, acting=acting)).evict(move("a-1"))
+    options = json.loads(sent[0])["deleteOptions"]
+    assert options.get("gracePeriodSeconds") == seconds
+    assert options["preconditions"]["uid"] == "uid-default-a-1"
 
 
 def test_throttling_is_waited_out_as_long_as_the_server_says_and_slows_everybody_down() -> None:

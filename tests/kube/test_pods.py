@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
+from descheduler.model.pod_status import NO_STATUS, Condition, ContainerState, PodStatus
 from descheduler.model.pods import GpuRequest, HostPort, Pod, SpreadConstraint, Toleration
 from descheduler.model.selectors import LabelSelector, NodeSelectorTerm, Operator, Requirement
 from descheduler.model.storage import ClaimTemplate
@@ -288,3 +289,45 @@ def test_gates_groups_and_times() -> None:
     assert found.pod_group == "gang"
     assert found.deleting == found.created + 30
     assert found.spec.grace_seconds == 0
+
+
+def test_what_a_status_tells_beside_the_phase() -> None:
+    waits = {"name": "main", "restartCount": 7, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "5m"}}}
+    ended = {"name": "init", "restartCount": 0, "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+    well = {"name": "debugger", "state": {"running": {"startedAt": "2025-10-01T08:00:00Z"}}}
+    told = {
+        "reason": "Evicted",
+        "conditions": [
+            {"type": "Ready", "status": "False", "reason": "X", "lastTransitionTime": "2025-10-01T08:01:00Z"},
+            {"type": "PodScheduled", "status": "True", "lastTransitionTime": None},
+        ],
+        "containerStatuses": [waits],
+        "initContainerStatuses": [ended],
+        "ephemeralContainerStatuses": [well],
+    }
+    found = read(pod("a", status=told))
+    assert found.status == PodStatus(
+        reason="Evicted",
+        conditions=(Condition("Ready", "False", "X"), Condition("PodScheduled", "True")),
+        containers=(ContainerState(restarts=7, waiting="CrashLoopBackOff"),),
+        init_containers=(ContainerState(ended="OOMKilled", exit_code=137),),
+        ephemeral_containers=(ContainerState(),),
+    )
+    assert found.transitions == (found.created + 60, 0.0)
+
+
+def test_pods_that_fare_alike_share_a_status_and_have_their_own_times() -> None:
+    def ready(name: str, since: str) -> Json:
+        return pod(name, status={"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": since}]})
+
+    pods = [ready("a", "2025-10-01T08:00:01Z"), ready("b", "2025-10-01T08:00:02Z")]
+    first, second = snapshot_from_objects({"pods": pods}, 0.0).pods
+    assert first.status is second.status
+    assert first.spec is second.spec
+    assert second.transitions[0] - first.transitions[0] == 1.0
+    assert read(pod("c", status={"conditions": None})).status == NO_STATUS
+
+
+def test_a_transition_that_is_no_time_makes_the_pod_unreadable() -> None:
+    found = read(pod("a", status={"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "soon"}]}))
+    assert found.problem

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from descheduler.model.errors import PolicyError
 from descheduler.policy import Policy, default_policy, default_policy_text, load_policy, policy_hash
 from descheduler.policy.amounts import amount_of
+from descheduler.policy.protections import Protections
+from descheduler.policy.writing import policy_yaml
 from descheduler_strategies.hot_nodes import HotNodesArgs
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
@@ -243,3 +245,13 @@ def test_arguments_of_executors_are_checked_by_their_own_models() -> None:
         "acting.executors.teleport: no executor is named teleport; installed: evict, reserve",
     ]
     assert list(load_policy(HEAD + "acting: {executors: {evict: }}\n").acting.executors) == ["evict"]
+
+
+def test_a_use_of_a_strategy_may_have_protections_of_its_own() -> None:
+    text = HEAD + "strategies:\n- HotNodes: {}\n- name: batch\n  HotNodes: {}\n  protections: {localStorage: false}\n"
+    first, batch = load_policy(text).strategies
+    assert first.protections is None
+    assert batch.protections == Protections(local_storage=False)
+    assert load_policy(policy_yaml(load_policy(text))) == load_policy(text)
+    with pytest.raises(PolicyError, match=r"7:17: strategies\[1\]\.protections\.lokalStorage: is not a known key"):
+        load_policy(text.replace("localStorage", "lokalStorage"))

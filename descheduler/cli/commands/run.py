@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import Context, Kubeconfig, PolicyFile, Prometheus, Verbose
+from descheduler.cli.options import Context, Kubeconfig, Lenient, PolicyFile, Prometheus, Verbose
+from descheduler.cli.sigs_flags import SigsFlags, read_flags
+from descheduler.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from descheduler.controller.run import RunOptions
+
+SECURE_PORT = 10258
+DETAILED = 4  # the verbosity at which that descheduler begins to say why pods stay
 
 
 class Mode(StrEnum):
@@ -53,6 +62,7 @@ def run(
     store: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the history read so far over restarts.")
     ] = None,
+    lenient: Lenient = False,
     verbose: Verbose = 0,
 ) -> None:
     """Run the controller: plan again and again, and carry the plans out in mode active."""
@@ -75,5 +85,71 @@ def run(
             key=tls_private_key_file,
             authenticate=authenticate,
             store=store,
+            lenient=lenient,
         )
         failures.leave(run_controller(options))
+
+
+def run_as_sigs(arguments: Sequence[str]) -> None:
+    """The controller by the command line of the Kubernetes SIG's descheduler, with its defaults: it acts unless
+    `--dry-run` is given, and ends after one cycle unless there is an interval.
+    """
+    with failures.reported(0, service=True):
+        flags = read_flags(arguments)
+        log_as(flags)
+        from descheduler.controller.run import run_controller
+
+        failures.leave(run_controller(_options(flags)))
+
+
+def log_as(flags: SigsFlags) -> None:
+    """Logging as the flags ask for it, with one warning about flags that mean nothing here."""
+    import structlog
+
+    from descheduler.cli import logs
+
+    form = flags.text("logging-format", "text")
+    if form not in ("text", "json"):
+        raise UsageError(f"--logging-format is text or json, not {form}")
+    as_json = form == "json" if "logging-format" in flags.values else None
+    logs.configure(int(flags.number("v", 0, -10, 20) >= DETAILED), service=True, as_json=as_json)
+    if flags.idle:
+        structlog.get_logger(__name__).warning("flags without a meaning here", flags=list(flags.idle))
+
+
+def _options(flags: SigsFlags) -> RunOptions:
+    from descheduler.apiwrite.lease import Timing
+    from descheduler.controller.run import RunOptions
+
+    interval, dry_run = flags.seconds("descheduling-interval", 0.0), flags.on("dry-run")
+    if not flags.text("policy-config-file"):
+        raise UsageError("--policy-config-file is required")
+    if flags.on("leader-elect") and not interval:
+        raise UsageError("--leader-elect needs --descheduling-interval")
+    kubeconfig = flags.text("client-connection-kubeconfig") or flags.text("kubeconfig")
+    paced = {"client-connection-qps", "client-connection-burst"} & flags.values.keys()
+    pace = (flags.number("client-connection-qps", 5.0), int(flags.number("client-connection-burst", 10.0)))
+    certificate, key = flags.text("tls-cert-file"), flags.text("tls-private-key-file")
+    port = int(flags.number("secure-port", SECURE_PORT, 0, 65535))
+    return RunOptions(
+        policy=Path(flags.text("policy-config-file")),
+        kubeconfig=Path(kubeconfig) if kubeconfig else None,
+        mode=Mode.DRY_RUN.value if dry_run else Mode.ACTIVE.value,
+        leader_elect=flags.on("leader-elect") and not dry_run,
+        lease=flags.text("leader-elect-resource-name", "descheduler"),
+        lease_namespace=flags.text("leader-elect-resource-namespace", "kube-system"),
+        lease_timing=Timing(
+            flags.seconds("leader-elect-lease-duration", 137.0),
+            flags.seconds("leader-elect-renew-deadline", 107.0),
+            flags.seconds("leader-elect-retry-period", 26.0),
+        ),
+        host=flags.text("bind-address") if port else "127.0.0.1",
+        port=port,
+        certificate=Path(certificate) if certificate else None,
+        key=Path(key) if key else None,
+        self_signed=bool(port),
+        metrics=not flags.on("disable-metrics"),
+        once=not interval,
+        interval=interval or None,
+        pace=(pace[0] or 5.0, pace[1] or 10) if paced else None,
+    )

@@ -93,6 +93,7 @@ class PodEvictor:
         self._clock = tools.clock
         self._rng = tools.rng
         self._closed = tools.closed
+        self._grace = tools.limits.grace
         self._max_attempts = max_attempts
 
     def evict(self, move: PodMove, *, dry_run: bool = False) -> DisruptionAnswer:
@@ -126,7 +127,9 @@ class PodEvictor:
     def _once(self, move: PodMove, dry_run: bool) -> DisruptionAnswer:
         self._rate.take(0.0)  # not while the server takes no requests
         try:
-            answer = read_answer(self._writer.evict(move.namespace, move.pod, move.uid, dry_run=dry_run))
+            answer = read_answer(
+                self._writer.evict(move.namespace, move.pod, move.uid, grace=self._grace, dry_run=dry_run)
+            )
         except ClusterError as error:
             answer = read_error(error)
         if answer.verdict is DisruptionVerdict.THROTTLED:

@@ -17,7 +17,7 @@ schedulingConstraints topology key podSets count admission podSetAssignments top
 replicatedJobs template spec parallelism completions failurePolicy maxRestarts rules action onJobFailureReasons
 targetReplicatedJobs suspend restarts restartsCountTowardsMax leaderWorkerTemplate size restartPolicy
 workerGroupSpecs groupName numOfHosts elasticPolicy runPolicy backoffLimit activeDeadlineSeconds startTime replicas
-tasks policies event events maxRetry retryCount conditions type status
+tasks policies event events maxRetry retryCount conditions type status state
 """
 _TOPOLOGY = """
 nodeLabel networkTopologySpec topologyLayer parentTopologyLayer labelKey tier tierName members selector exactMatch

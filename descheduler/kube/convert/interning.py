@@ -7,6 +7,7 @@ by value.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from datetime import datetime
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
@@ -15,6 +16,7 @@ import msgspec
 from descheduler.kube.convert.annotations import AnnotationFilter
 from descheduler.kube.convert.wire import OwnerWire
 from descheduler.model.labels import NO_LABELS, Labels
+from descheduler.model.pod_status import PodStatus
 from descheduler.model.pods import PodSpec
 from descheduler.model.workloads import OwnerRef
 
@@ -61,16 +63,25 @@ class Interner:
 
     def __init__(self, annotations: Iterable[str] = ()) -> None:
         self._texts: dict[str, str] = {}
+        self._instants: dict[str | None, float] = {}
         self._owners: dict[tuple[OwnerWire, ...], tuple[OwnerRef, ...]] = {}
         self._owners_kept = 0
         self._live = 0  # objects at the last sweep
         self._labels: Table[Labels] = Table()
         self.specs: Table[PodSpec] = Table()
+        self.statuses: Table[PodStatus] = Table()
         self.kept_annotations = AnnotationFilter(annotations)
 
     def text(self, text: str) -> str:
         """The one object of this text; for texts that many objects share (namespaces, node names)."""
         return self._texts.setdefault(text, text)
+
+    def instant(self, written: str | None) -> float:
+        """A time as the API writes it, in unix seconds; 0 without one. Raises ValueError."""
+        found = self._instants.get(written)
+        if found is None:
+            found = self._instants[written] = datetime.fromisoformat(written).timestamp() if written else 0.0
+        return found
 
     def labels(self, raw: msgspec.Raw) -> Labels:
         look = bytes(raw)
@@ -106,7 +117,9 @@ class Interner:
         So no more is ever held for objects that are gone than for those that are there, whatever came and went.
         """
         owners = len(self._owners) - self._owners_kept
-        return max(self.specs.fresh, self._labels.fresh, owners, len(self._texts) // 8) > max(_FEW, self._live)
+        small = (len(self._texts) + len(self._instants)) // 8
+        fresh = max(self.specs.fresh, self.statuses.fresh, self._labels.fresh, owners, small)
+        return fresh > max(_FEW, self._live)
 
     def sweep(self, live: Iterable[object]) -> None:
         """Forget what none of the objects in use refers to any more."""
@@ -115,10 +128,11 @@ class Interner:
         for found in live:
             self._live += 1
             for one in (found, getattr(found, "template", None)):
-                for name in ("spec", "labels", "owners"):
+                for name in ("spec", "status", "labels", "owners"):
                     used.add(id(getattr(one, name, None)))
         self.specs.keep(used)
+        self.statuses.keep(used)
         self._labels.keep(used)
         self._owners = {look: owners for look, owners in self._owners.items() if id(owners) in used}
         self._owners_kept = len(self._owners)
-        self._texts = {}
+        self._texts, self._instants = {}, {}

@@ -7,7 +7,7 @@ filled in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
@@ -180,7 +180,7 @@ def _effective_limits(spec: Quantities, force: Quantities, infeasible: bool) -> 
     return dict(force) if infeasible else _largest(spec, force)
 
 
-def _resize_infeasible(conditions: tuple[ConditionWire, ...] | None) -> bool:
+def _resize_infeasible(conditions: Sequence[ConditionWire] | None) -> bool:
     return next((c.reason == "Infeasible" for c in conditions or () if c.type == "PodResizePending"), False)
 
 

@@ -8,15 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 
 import msgspec
-from msgspec import structs
 
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.pod_requests import in_force, of_template, within, written
+from descheduler.kube.convert.pod_status import pod_status, transitions
 from descheduler.kube.convert.selectors import affinities, spread, tolerations
 from descheduler.kube.convert.storage import convert_claim_template
 from descheduler.kube.convert.unreadable import UNREADABLE_SPEC, under
 from descheduler.kube.convert.wire import (
-    NO_RAW,
     ContainerStatusWire,
     ContainerWire,
     PodTemplateWire,
@@ -56,6 +55,8 @@ def convert_pod(wire: PodWire, intern: Interner) -> Pod:
         owners=intern.owners(meta.owner_references),
         node=intern.text(wire.spec.node_name),
         phase=_PHASES.get(status.phase, Phase.UNKNOWN),
+        status=pod_status(status, intern),
+        transitions=transitions(status, intern),
         ready=readiness is True,
         unready=readiness is False,
         generation=meta.generation,
@@ -152,11 +153,11 @@ def _look(wire: PodWire, annotations: Labels, local: bool) -> bytes:
             spec.scheduler_name,
             spec.restart_policy,
             spec.termination_grace_period_seconds,
-            _alike(status.container_statuses),
-            _alike(status.init_container_statuses),
+            _in_force(status.container_statuses),
+            _in_force(status.init_container_statuses),
             status.resources,
             status.allocated_resources,
-            [c for c in status.conditions if c.type == "PodResizePending"] if status.conditions else None,
+            [c.reason for c in status.conditions if c.type == "PodResizePending"] if status.conditions else None,
             shares,
             local,
             [v for v in spec.volumes if v.ephemeral is not None] if spec.volumes else None,
@@ -203,11 +204,9 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, 
     )
 
 
-def _alike(found: tuple[ContainerStatusWire, ...] | None) -> tuple[ContainerStatusWire, ...] | None:
-    """The statuses without what is each pod's own."""
-    if not found or not any(bytes(one.allocated_resources_status) for one in found):
-        return found
-    return tuple(structs.replace(one, allocated_resources_status=NO_RAW) for one in found)
+def _in_force(found: tuple[ContainerStatusWire, ...] | None) -> list[tuple[str, msgspec.Raw, msgspec.Raw]] | None:
+    """What of the statuses is no pod's own."""
+    return [(one.name, one.resources, one.allocated_resources) for one in found] if found else None
 
 
 def _device_claims(wire: PodWire, intern: Interner) -> tuple[str, ...]:

@@ -57,6 +57,10 @@ class ConditionWire(Slim, frozen=True, gc=False):
     reason: str = ""
 
 
+class PodConditionWire(ConditionWire, frozen=True, gc=False):
+    last_transition_time: str | None = None  # as it is written, for many pods change at once (`Interner.instant`)
+
+
 # Selectors
 
 
@@ -231,8 +235,24 @@ class PodSpecWire(Slim, frozen=True, gc=False):
     termination_grace_period_seconds: Int64 | None = None
 
 
+class WaitingWire(Slim, frozen=True, gc=False):
+    reason: str = ""
+
+
+class TerminatedWire(Slim, frozen=True, gc=False):
+    reason: str = ""
+    exit_code: Int32 = 0
+
+
+class ContainerStateWire(Slim, frozen=True, gc=False):
+    waiting: WaitingWire | None = None
+    terminated: TerminatedWire | None = None
+
+
 class ContainerStatusWire(Slim, frozen=True, gc=False):
     name: str = ""
+    restart_count: Int32 = 0
+    state: ContainerStateWire | None = None
     resources: Raw = NO_RAW
     allocated_resources: Raw = NO_RAW
     allocated_resources_status: Raw = NO_RAW
@@ -240,11 +260,13 @@ class ContainerStatusWire(Slim, frozen=True, gc=False):
 
 class PodStatusWire(Slim, frozen=True, gc=False):
     phase: str = "Unknown"
+    reason: str = ""
     start_time: datetime | None = None
     nominated_node_name: str = ""
-    conditions: tuple[ConditionWire, ...] | None = None
+    conditions: tuple[PodConditionWire, ...] | None = None
     container_statuses: tuple[ContainerStatusWire, ...] | None = None
     init_container_statuses: tuple[ContainerStatusWire, ...] | None = None
+    ephemeral_container_statuses: tuple[ContainerStatusWire, ...] | None = None
     resources: Raw = NO_RAW
     allocated_resources: Raw = NO_RAW
     resource_claim_statuses: tuple[PodResourceClaimWire, ...] | None = None

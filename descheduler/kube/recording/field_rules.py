@@ -39,7 +39,7 @@ _FIELDS = {
     Holds.API_VERSION: "apiVersion",
     Holds.KEY: "topologyKey matchLabelKeys mismatchLabelKeys nodeLabel labelKey levels key",
     Holds.QUANTITY: "ringBusBandwidth memory target.averageValue",
-    Holds.TIME: "creationTimestamp deletionTimestamp startTime disruptedPods unavailablePods",
+    Holds.TIME: "creationTimestamp deletionTimestamp startTime lastTransitionTime disruptedPods unavailablePods",
     Holds.PER_CENT: "minAvailable maxUnavailable",
     Holds.MODEL: "productName model product node-nvidia-register.type",
     Holds.PROFILE: "profile",

@@ -196,6 +196,13 @@ DisruptionTarget PodResizePending PodResizeInProgress PodReadyToStartContainers 
 FailureTarget Suspended Progressing ReplicaFailure MemoryPressure DiskPressure PIDPressure NetworkUnavailable
 Finished Admitted QuotaReserved PodsReady Evicted Requeued Created Restarting ContainerResource Resource Pods Object
 External Utilization AverageValue Value ScalingActive AbleToScale ScalingLimited Disabled Max Min
+NodeAffinity NodeLost Shutdown UnexpectedAdmissionError PodInitializing ContainerCreating ImagePullBackOff
+CrashLoopBackOff CreateContainerConfigError ErrImagePull CreateContainerError InvalidImageName OOMKilled Error
+Completed ContainerCannotRun StartError ErrImageNeverPull ImageInspectError RegistryUnavailable PostStartHookError
+RunContainerError ContainerStatusUnknown PodCompleted ContainersNotReady ContainersNotInitialized
+ReadinessGatesNotReady SchedulingGated SchedulerError Preempting Preempted Terminated NodeShutdown OutOfcpu
+OutOfmemory OutOfpods DeletionByTaintManager EvictionByEvictionAPI DeletionByPodGC TerminationByKubelet
+PreemptionByScheduler Aborted Aborting Completing
 """
 ENUMS = words(_ENUMS) | LEAVING_CONDITIONS
 """Enumerated values of the APIs that are read; kept where a field holds one."""

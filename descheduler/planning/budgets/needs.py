@@ -12,6 +12,7 @@ import numpy as np
 
 from descheduler.gangs import Lookup, Units
 from descheduler.model.budgets import PDB, PUB
+from descheduler.model.pods import Phase
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
@@ -59,6 +60,7 @@ class BudgetRules:
         self._snapshot, self._units, self._matches = snapshot, units, matches
         self._lookup = Lookup(snapshot)
         columns = snapshot.columns
+        self._over = columns.pod_terminal
         self._sizes = np.bincount(columns.pod_workload[columns.pod_live], minlength=len(columns.workloads))
         self._gone = in_flight.union(np.flatnonzero(columns.pod_ending & ~columns.pod_terminal).tolist())
         self._unready = not_ready(snapshot, self._gone)
@@ -94,7 +96,7 @@ class BudgetRules:
     def refused(self, pods: Collection[int], evicted: Collection[int]) -> Blocked | None:
         """What no grant could heal: budgets whose status is stale, pods that the API refuses to evict."""
         evicted = set(evicted)
-        for pod in pods:
+        for pod in filter(self._is_asked_for, pods):
             if self._matches.unmatched[pod]:
                 return unmatched(self._snapshot.pods[pod])
             found = self._matches.of(pod)
@@ -108,9 +110,21 @@ class BudgetRules:
                 return Blocked(Reason.BUDGET_STALE, stale.key, key)
         return None
 
+    def _is_asked_for(self, pod: int) -> bool:
+        """Whether the Eviction API asks budgets for it: not for who has not started, and not for who is over."""
+        return self._snapshot.pods[pod].phase is not Phase.PENDING and not self._over[pod]
+
+    def _running(self, pods: Iterable[int]) -> list[int]:
+        """Those that are not over: of the others nothing is disrupted."""
+        return [pod for pod in pods if not self._over[pod]]
+
     def totals(self, pods: Collection[int], evicted: Collection[int], spent: Counts) -> list[Need]:
         """Needs that add up over the cycle, in which `spent` is granted already."""
-        return [*self._of_cycle(pods, spent), *self._of_nodes_and_namespaces(pods), *self._failures(evicted)]
+        return [
+            *self._of_cycle(pods, spent),
+            *self._of_nodes_and_namespaces(pods),
+            *self._failures(self._running(evicted)),
+        ]
 
     def _of_cycle(self, pods: Collection[int], spent: Counts) -> Iterator[Need]:
         limits, running = self.limits, len(self._snapshot.columns.order)
@@ -125,8 +139,8 @@ class BudgetRules:
             yield Need(("nodes", ""), "nodes per cycle", Reason.TOUCHED_NODES_LIMIT, new, cap)
 
     def left(self, pods: Collection[int]) -> set[tuple[str, int]]:
-        """A key for each node that the pods leave."""
-        nodes = self._snapshot.columns.pod_node[list(pods)].tolist()
+        """A key for each node that pods leave which are not over."""
+        nodes = self._snapshot.columns.pod_node[self._running(pods)].tolist()
         return {("left", node) for node in nodes if node >= 0}
 
     def _of_nodes_and_namespaces(self, pods: Collection[int]) -> Iterator[Need]:
@@ -177,6 +191,7 @@ class BudgetRules:
 
     def momentary(self, pods: Collection[int]) -> list[Need] | Blocked:
         """Needs that hold at one moment, or the refusal when they are more than there ever is."""
+        pods = self._running(pods)
         needs = self._budget_needs(pods) + self._workload_needs(pods)
         for need in needs:
             standing = self.standing[need.key]

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from descheduler.model.plan import (
     PLAN_FORMAT,
     PLAN_VERSION,
     Action,
+    ActionKind,
     BudgetRow,
     CostRow,
     FindingRow,
@@ -34,6 +36,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
 from descheduler.planning.document.refusals import counted, refusal_rows
 from descheduler.planning.document.remade import asked, remade
+from descheduler.planning.document.removed import REMOVER, removed_pod
 from descheduler.planning.effects import cures, level_with
 from descheduler.planning.planner import Outcome
 from descheduler.planning.proofs import Accepted, Proof
@@ -88,7 +91,7 @@ def _action(
     view, proposal = outcome.view, accepted.proposal
     pods = [move.pod for move in proposal.moves]
     unit = view.units.of(pods[0])
-    restarting = list(accepted.restarting)
+    restarting, removes = list(accepted.restarting), proposal.kind is ActionKind.REMOVE
     parts = {
         "restart": float(outcome.context.costs.restart[restarting].sum()),
         "warm-up": float(outcome.context.costs.warm_up[restarting].sum()),
@@ -101,21 +104,29 @@ def _action(
         finding=ids[proposal.finding.key],
         unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
         gang=unit.gang,
-        executor=outcome.context.settings.executor,
-        pods=tuple(_pod(outcome, proof) for proof in accepted.proofs),
+        executor=REMOVER if removes else outcome.context.settings.executor,
+        pods=tuple(map(partial(removed_pod if removes else _pod, outcome), accepted.proofs)),
         benefit=proposal.benefit,
         worth=proposal.worth,
-        cost=CostRow(accepted.cost, parts, f"{accepted.cost:.0f} core-seconds against {proposal.worth:.0f} gained"),
+        cost=CostRow(accepted.cost, parts, _costs(accepted)),
         budgets=tuple(BudgetRow(c.name, c.kind, c.allowed, c.used) for c in accepted.charges),
         also_restarted=tuple(view.snapshot.pods[p].key for p in restarting if p not in set(pods)),
-        restarts=_by_workload(view.snapshot, {*restarting, *pods}),
+        restarts=_by_workload(view.snapshot, restarting),
         note=proposal.note,
         room_for=tuple(_seat(view.snapshot, seat) for seat in proposal.seats),
         steer=tuple(view.snapshot.nodes[n].name for n in proposal.vacating) if view.steering else (),
+        cordon=tuple(view.snapshot.nodes[n].name for n in proposal.cordon),
         stage=accepted.stage,
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
+        kind=proposal.kind,
     )
+
+
+def _costs(accepted: Accepted) -> str:
+    if accepted.kind is ActionKind.REMOVE:
+        return f"{accepted.cost:.0f} core-seconds, which the policy accepts"
+    return f"{accepted.cost:.0f} core-seconds against {accepted.proposal.worth:.0f} gained"
 
 
 def _by_workload(snapshot: ClusterSnapshot, pods: Iterable[int]) -> dict[str, int]:
@@ -294,6 +305,7 @@ def _summary(outcome: Outcome, nodes: tuple[NodeRow, ...], actions: tuple[Action
         when: float(sum(_hot(getattr(n, when), limits.get("cpu", 2.0), limits.get("memory", 2.0)) for n in nodes))
         for when in ("before", "after")
     }
+    removed = sum(len(a.pods) for a in actions if a.kind is ActionKind.REMOVE)
     whole = {
         when: float(sum(n.gpus > 0 and n.ready and getattr(n, when).gpus_used == 0 for n in nodes))
         for when in ("before", "after")
@@ -304,14 +316,15 @@ def _summary(outcome: Outcome, nodes: tuple[NodeRow, ...], actions: tuple[Action
         "gangs": float(len(outcome.view.units.gangs)),
         "findings": float(len(outcome.findings)),
         "actions": float(len(actions)),
-        "moves": float(sum(len(a.pods) for a in actions)),
-        "restarts": float(sum(len(a.pods) + len(a.also_restarted) for a in actions)),
+        "moves": float(sum(len(a.pods) for a in actions if a.kind is ActionKind.MOVE)),
+        "restarts": float(sum(sum(a.restarts.values()) for a in actions)),
         "waves": float(max((a.wave for a in actions), default=-1) + 1),
-        "movable_pods": float(outcome.view.movable.sum()),
+        "movable_pods": float(outcome.context.movable.sum()),
         "hot_nodes_before": hot["before"],
         "hot_nodes_after": hot["after"],
         "whole_gpu_nodes_before": whole["before"],
         "whole_gpu_nodes_after": whole["after"],
+        **({"removals": float(removed)} if removed else {}),
     }
 
 

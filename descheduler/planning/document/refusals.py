@@ -42,16 +42,17 @@ def _refusals(outcome: Outcome, ids: Ids) -> Iterable[RefusalRow]:
         yield from _left_alone(refused, ids)
     seen: set[int] = set()
     for key, finding in outcome.findings.items():
+        filters = outcome.context.filters_of(finding.strategy)
         seen_here: dict[tuple[Reason, str], list[int]] = {}
         for node in finding.nodes:
             for pod in outcome.view.snapshot.columns.pods_on(node).tolist():
-                blocked = outcome.context.filters.blocked(pod)
+                blocked = filters.blocked(pod)
                 if blocked is not None and pod not in seen:
                     seen.add(pod)
                     by = "" if blocked.reason in FOLDED else f"{blocked.by}|{pod}"
                     seen_here.setdefault((blocked.reason, by), []).append(pod)
         for pods in seen_here.values():
-            blocked = outcome.context.filters.blocked(pods[0])
+            blocked = filters.blocked(pods[0])
             if blocked is not None:
                 subject = f"pod/{outcome.view.snapshot.pods[pods[0]].key}"
                 yield _row(blocked, subject, outcome.findings[key], ids, len(pods))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Flag, auto
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +27,18 @@ EVICT = "descheduler.alpha.kubernetes.io/evict"
 
 ControllerId = tuple[str, str]
 """Namespace and uid: whoever writes a uid into a reference means an object of his own namespace, or none."""
+
+
+class Act(Flag):
+    """What may be done to a pod, and so what a filter may forbid: to MOVE it, to RESTART it (a removal while it has not
+    finished: it is made again, wherever that is), or to CLEAR it away once it has finished, when nobody makes it again.
+    """
+
+    MOVE = auto()
+    RESTART = auto()
+    CLEAR = auto()
+    DISRUPT = MOVE | RESTART
+    ANY = MOVE | RESTART | CLEAR
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,6 +76,11 @@ class FilterContext:
     def running(self) -> Mask:
         """[P] pods in phase Running."""
         return self.in_phase(Phase.RUNNING)
+
+    @cached_property
+    def finished(self) -> Mask:
+        """[P] pods that have succeeded or failed."""
+        return self.columns.pod_terminal
 
     @cached_property
     def bound(self) -> Mask:

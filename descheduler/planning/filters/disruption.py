@@ -10,22 +10,36 @@ from numpy.typing import NDArray
 
 from descheduler.model.arrays import Mask
 from descheduler.model.budgets import PUB, DisruptionBudget
+from descheduler.model.pods import Phase
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import Consequence, DisruptionMode, Unit
 from descheduler.planning.budgets.match import unmatched
 from descheduler.planning.filters.context import Filter, FilterContext
 
-_REFUSED = {
-    Consequence.FAILS: Reason.WOULD_FAIL,
-    Consequence.LOST: Reason.WOULD_BE_LOST,
-    Consequence.SAME_NODE: Reason.RETURNS_TO_NODE,
-}
+_REFUSED = {Consequence.FAILS: Reason.WOULD_FAIL, Consequence.LOST: Reason.WOULD_BE_LOST}
+
+
+def bare_pod_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods that nobody makes again; of those that have finished only what the policy protects, or nobody asks for."""
+    open_ones = context.finished & context.asks_for_eviction
+    if not context.policy.protect_failed_bare_pods:
+        open_ones = open_ones | context.in_phase(Phase.FAILED)
+    bare = context.by_owner(lambda p: not p.owners) & ~open_ones
+    yield Filter(Reason.BARE_POD, bare, lambda i: Blocked(Reason.BARE_POD, context.name(i)))
+
+
+def same_node_filter(context: FilterContext) -> Iterator[Filter]:
+    """Gangs whose pods would come back to the very node."""
+
+    def returns(unit: Unit) -> bool:
+        return unit.blocked is None and unit.consequence is Consequence.SAME_NODE
+
+    gangs = enumerate(context.units.gangs)
+    yield from _of_units(context, {i: Blocked(Reason.RETURNS_TO_NODE, unit.name) for i, unit in gangs if returns(unit)})
 
 
 def consequence_filters(context: FilterContext) -> Iterator[Filter]:
-    """Bare pods, what controllers do, gangs that cannot be resolved or would be hurt."""
-    bare = context.by_owner(lambda p: not p.owners)
-    yield Filter(Reason.BARE_POD, bare, lambda i: Blocked(Reason.BARE_POD, context.name(i)))
+    """What controllers do, gangs that cannot be resolved or would be hurt."""
     yield from _units(context)
     yield from _alone(context)
 
@@ -91,14 +105,17 @@ def _alone(context: FilterContext) -> Iterator[Filter]:
 
 
 def budget_filters(context: FilterContext) -> Iterator[Filter]:
-    """Disruption budgets as they stand now."""
+    """Disruption budgets as they stand now. Pods that have not started are evicted whatever these say."""
     budgets, matches = context.snapshot.budgets, context.matches
-    several = matches.count > 1
+    started = ~context.in_phase(Phase.PENDING)
+    several = (matches.count > 1) & started
     names: Callable[[int], str] = lambda i: ", ".join(budgets[at].key for at in matches.of(i))  # noqa: E731
     yield Filter(Reason.SEVERAL_BUDGETS, several, lambda i: Blocked(Reason.SEVERAL_BUDGETS, context.name(i), names(i)))
-    yield Filter(Reason.DISRUPTION_BUDGET, matches.unmatched, lambda i: unmatched(context.pods[i]))
+    yield Filter(Reason.DISRUPTION_BUDGET, matches.unmatched & started, lambda i: unmatched(context.pods[i]))
     stale = matches.first([b.stale for b in budgets])
-    yield Filter(Reason.BUDGET_STALE, stale >= 0, lambda i: Blocked(Reason.BUDGET_STALE, budgets[stale[i]].key))
+    yield Filter(
+        Reason.BUDGET_STALE, (stale >= 0) & started, lambda i: Blocked(Reason.BUDGET_STALE, budgets[stale[i]].key)
+    )
     none_left = [b.allowance(n) == 0 for b, n in zip(budgets, matches.healthy.tolist(), strict=True)]
     spent = matches.first(none_left)
     kruise = any(b.kind == PUB for b in budgets)

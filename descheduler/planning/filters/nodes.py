@@ -12,11 +12,22 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.filters.context import Filter, FilterContext
 
 
-def node_filters(context: FilterContext) -> Iterator[Filter]:
-    """Pods on nodes that nothing leaves: not ready, on their way out, or virtual. Cordoned nodes are none of these."""
+def unready_node_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods on nodes that are not ready. Cordoned nodes are none of these."""
     yield _on(context, Reason.NODE_NOT_READY, lambda n: not n.ready, lambda _n: "")
+
+
+def leaving_node_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods on nodes that are on their way out, and so will end with them."""
     yield _on(context, Reason.NODE_LEAVING, lambda n: n.drained, lambda n: n.leaving)
+
+
+def virtual_node_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods on virtual nodes."""
     yield _on(context, Reason.NOT_SELECTED, lambda n: n.virtual, lambda _n: "virtual nodes are left alone")
+    selector = context.policy.node_selector
+    if selector is not None:
+        yield _on(context, Reason.NOT_SELECTED, lambda n: not selector.matches(n.labels), lambda _n: "nodeSelector")
 
 
 def _on(context: FilterContext, reason: Reason, test: Callable[[Node], bool], detail: Callable[[Node], str]) -> Filter:

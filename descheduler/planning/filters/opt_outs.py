@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,13 +84,22 @@ def _namespaces(context: FilterContext) -> Iterator[Filter]:
         )
 
 
-def protection_filters(context: FilterContext) -> Iterator[Filter]:
-    """The policy's protections; pods that ask to be evicted are let through all of them."""
-    for one in (*_priorities(context), *_storage(context), *_selection(context), *_counts(context)):
-        yield Filter(one.reason, one.mask & ~context.asks_for_eviction, one.explain)
+def unless_asked_for(
+    filters: Callable[[FilterContext], Iterator[Filter]],
+) -> Callable[[FilterContext], Iterator[Filter]]:
+    """Protections that let pods through which ask to be evicted."""
+
+    @wraps(filters)
+    def lifted(context: FilterContext) -> Iterator[Filter]:
+        for one in filters(context):
+            yield Filter(one.reason, one.mask & ~context.asks_for_eviction, one.explain)
+
+    return lifted
 
 
-def _priorities(context: FilterContext) -> Iterator[Filter]:
+@unless_asked_for
+def priority_filters(context: FilterContext) -> Iterator[Filter]:
+    """Pods of high priority."""
     priority, policy = context.columns.pod_priority, context.policy
 
     def at_least(reason: Reason) -> Filter:
@@ -101,15 +111,22 @@ def _priorities(context: FilterContext) -> Iterator[Filter]:
         yield at_least(Reason.SYSTEM_CRITICAL)
     if policy.priority_threshold is not None:
         yield at_least(Reason.PRIORITY_TOO_HIGH)
-    if policy.protected_qos:
+
+
+@unless_asked_for
+def bound_cpu_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods that have CPUs of their own."""
+    if context.policy.protected_qos:
         yield Filter(
             Reason.NEVER_EVICT,
-            context.by_labels(lambda found: found.get(QOS) in policy.protected_qos),
+            context.by_labels(lambda found: found.get(QOS) in context.policy.protected_qos),
             lambda i: Blocked(Reason.NEVER_EVICT, f"label {QOS}={context.pods[i].labels.get(QOS)}", "has CPUs bound"),
         )
 
 
-def _storage(context: FilterContext) -> Iterator[Filter]:
+@unless_asked_for
+def held_data_filters(context: FilterContext) -> Iterator[Filter]:
+    """Pods with volumes or devices that the policy protects."""
     policy, specs = context.policy, context.columns.specs
     if policy.protect_local_storage:
         mask = context.by_spec([s.local_storage for s in specs])
@@ -141,7 +158,9 @@ def _protected_claim(context: FilterContext, pod: Pod) -> str | None:
     return None
 
 
-def _selection(context: FilterContext) -> Iterator[Filter]:
+@unless_asked_for
+def selection_filters(context: FilterContext) -> Iterator[Filter]:
+    """Pods that the policy does not choose."""
     selector = context.policy.label_selector
     if selector is not None:
         mask = ~context.by_labels(selector.matches)
@@ -151,7 +170,9 @@ def _selection(context: FilterContext) -> Iterator[Filter]:
         yield Filter(Reason.WITHOUT_BUDGET, mask, lambda i: Blocked(Reason.WITHOUT_BUDGET, context.name(i)))
 
 
-def _counts(context: FilterContext) -> Iterator[Filter]:
+@unless_asked_for
+def replica_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods of controllers with few."""
     policy = context.policy
     if policy.min_replicas > 1:
         # Upstream counts finished and terminating pods too, which lets the last running ones go.
@@ -163,6 +184,12 @@ def _counts(context: FilterContext) -> Iterator[Filter]:
             few,
             lambda i: Blocked(Reason.TOO_FEW_REPLICAS, context.name(i), f"{running[rows[i]]} of {policy.min_replicas}"),
         )
+
+
+@unless_asked_for
+def age_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods that have only just started."""
+    policy = context.policy
     if policy.min_age_seconds is not None:
         started = np.fromiter((p.started for p in context.pods), np.float64, len(context.pods))
         young = (started <= 0) | (context.now - started < policy.min_age_seconds)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.filters.context import Filter, FilterContext
 from descheduler.planning.filters.makers import AGAIN_IF, Makers
 
 
-def owner_filter(context: FilterContext) -> Filter:
+def owner_filter(context: FilterContext) -> Iterator[Filter]:
     """Pods whose controller is known not to make them again, and pods that run once of one that nobody knows.
 
     Pods that ask for eviction are let through: they know what they lose.
@@ -35,4 +37,4 @@ def owner_filter(context: FilterContext) -> Filter:
         text = f"restartPolicy {pod.spec.restart_policy}, and whether a {kind} makes it again is not known"
         return Blocked(Reason.WOULD_BE_LOST, f"{owner.kind}/{owner.name}", text)
 
-    return Filter(Reason.WOULD_BE_LOST, mask, explain)
+    yield Filter(Reason.WOULD_BE_LOST, mask, explain)

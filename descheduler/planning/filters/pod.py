@@ -1,4 +1,4 @@
-"""Filters that nothing lifts: what a pod is, what state it is in, and the never-evict registry."""
+"""What a pod is, what state it is in, and the never-evict registry."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from descheduler.gangs import Lookup
 from descheduler.gangs.lookup import group_of
+from descheduler.model.arrays import Mask
 from descheduler.model.labels import Labels
-from descheduler.model.pods import Phase, Pod
+from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.filters.context import Filter, FilterContext
 
@@ -52,30 +53,59 @@ NEVER_OWNED_BY = "data.fluid.io"  # API group of Fluid's runtimes, whose Statefu
 NEVER_IN = "fluid-system"
 
 
-def pod_filters(context: FilterContext) -> Iterator[Filter]:
-    yield from _kind(context)
-    yield from _state(context)
-    yield from _registry(context)
-
-
-def _kind(context: FilterContext) -> Iterator[Filter]:
+def static_filter(context: FilterContext) -> Iterator[Filter]:
+    """Static pods, which the kubelet runs."""
     static = context.by_annotations(lambda a: MIRROR in a or a.get(SOURCE, "api") != "api")
     static |= context.by_owner(lambda p: any(o.kind == "Node" for o in p.owners))
     yield Filter(Reason.MIRROR_POD, static, lambda i: Blocked(Reason.MIRROR_POD, f"node/{context.pods[i].node}"))
-    daemons = context.by_owner(lambda p: any(o.kind == "DaemonSet" for o in p.owners))
+
+
+def protected_daemon_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods of DaemonSets that the policy protects."""
+    return _daemons(context, ~_open_daemons(context))
+
+
+def daemon_filter(context: FilterContext) -> Iterator[Filter]:
+    """The others, which could be made again on their node alone."""
+    return _daemons(context, _open_daemons(context))
+
+
+def _open_daemons(context: FilterContext) -> Mask:
+    """[P] whose place in a DaemonSet does not protect them."""
+    return context.asks_for_eviction if context.policy.protect_daemon_sets else ~context.nobody()
+
+
+def _daemons(context: FilterContext, among: Mask) -> Iterator[Filter]:
+    daemons = context.by_owner(lambda p: any(o.kind == "DaemonSet" for o in p.owners)) & among
     yield Filter(Reason.DAEMON_SET, daemons, lambda i: Blocked(Reason.DAEMON_SET, _owner(context.pods[i])))
 
 
-def _state(context: FilterContext) -> Iterator[Filter]:
-    def simple(reason: Reason) -> Filter:
-        return Filter(reason, masks[reason], lambda i: Blocked(reason, context.name(i), _where(context, i)))
+def finished_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods that are over."""
+    yield _in_state(context, Reason.TERMINAL, context.finished)
 
-    masks = {
-        Reason.TERMINAL: context.in_phase(Phase.SUCCEEDED, Phase.FAILED),
-        Reason.TERMINATING: context.leaving,
-        Reason.NOT_RUNNING: ~context.running | (context.columns.pod_node < 0),
-    }
-    yield from map(simple, masks)
+
+def leaving_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods that are being deleted."""
+    yield _in_state(context, Reason.TERMINATING, context.leaving)
+
+
+def starting_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods that have a node and do not run there yet."""
+    yield _in_state(context, Reason.NOT_RUNNING, ~context.running & (context.columns.pod_node >= 0))
+
+
+def nowhere_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods without a node, or on one that is not known."""
+    yield _in_state(context, Reason.NOT_RUNNING, context.columns.pod_node < 0)
+
+
+def _in_state(context: FilterContext, reason: Reason, mask: Mask) -> Filter:
+    return Filter(reason, mask, lambda i: Blocked(reason, context.name(i), _where(context, i)))
+
+
+def in_flight_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods that are being moved already."""
     flying = context.nobody()
     flying[list(context.in_flight)] = True
     yield Filter(
@@ -83,6 +113,10 @@ def _state(context: FilterContext) -> Iterator[Filter]:
         flying,
         lambda i: Blocked(Reason.TERMINATING, context.name(i), "its eviction is under way already"),
     )
+
+
+def unreadable_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods of which it is not known what they are."""
     unread = np.array([bool(p.problem) for p in context.pods], np.bool_)
     yield Filter(
         Reason.DATA_PARTIAL, unread, lambda i: Blocked(Reason.DATA_PARTIAL, context.name(i), context.pods[i].problem)
@@ -95,7 +129,9 @@ def _where(context: FilterContext, pod: int) -> str:
     return f"its node {found.node} is not known" if unknown else f"phase {found.phase}"
 
 
-def _registry(context: FilterContext) -> Iterator[Filter]:
+def registry_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods of kinds that must never be evicted."""
+
     def never(labels: Labels) -> Never | None:
         return next((rule for rule in REGISTRY if rule.matches(labels)), None)
 

@@ -15,6 +15,7 @@ from descheduler.model.selectors import LabelSelector
 from descheduler.model.workloads import WorkloadKey
 from descheduler.planning.filters.schedule import Window
 from descheduler.policy.protections import QUOTA_NAMESPACES, PriorityThreshold, Protections
+from descheduler.policy.selecting import NodeSelector
 from descheduler.policy.windows import DisruptionWindow
 
 
@@ -23,8 +24,9 @@ class FilterRules:
     """Protections, as the sigs descheduler's DefaultEvictor has them (pkg/framework/plugins/defaultevictor).
 
     A pod's annotation `descheduler.alpha.kubernetes.io/evict`, with any value but "false", lifts the protections
-    marked (o) when `honour_evict_annotation` is set. Mirror, DaemonSet, finished, terminating and never-evict pods,
-    opt-outs, namespaces, gangs, budgets, cooldowns and windows are not lifted by it; upstream it lifts all.
+    marked (o) when `honour_evict_annotation` is set. Mirror, terminating and never-evict pods, opt-outs, namespaces,
+    gangs, budgets, cooldowns and windows are not lifted by it, nor may DaemonSet, finished and bare pods then move, but
+    only be removed; upstream it lifts all.
     """
 
     protect_system_critical: bool  # (o) priority of 2000000000 and above
@@ -33,6 +35,8 @@ class FilterRules:
     protect_persistent_volumes: bool  # (o) pods with persistent volume claims
     protected_storage_classes: tuple[str, ...]  # with the line above: only claims of these; empty: of all
     protect_resource_claims: bool  # (o) pods that hold devices by dynamic resource allocation
+    protect_daemon_sets: bool  # (o) running pods of DaemonSets, which may be removed else; they never move
+    protect_failed_bare_pods: bool  # (o) failed pods without an owner, which may be removed else
     protect_without_budget: bool  # (o) pods that no PodDisruptionBudget matches
     label_selector: LabelSelector | None  # (o) only pods that match
     namespaces: tuple[str, ...]  # only these; empty: all
@@ -41,6 +45,8 @@ class FilterRules:
     min_replicas: int  # (o) running pods that a controller must have before one of them may move
     min_age_seconds: float | None  # (o) since status.startTime; an unknown start protects
     prefer_no_eviction_forbids: bool  # noEvictionPolicy: Mandatory; else they only are `Filters.prefers_no_eviction`
+    node_selector: LabelSelector | None = None  # only pods on nodes that match
+    fits_on: LabelSelector | None = None  # only pods that one of these nodes, beside their own, could take
     windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open
     executor: Callable[[Pod], Blocked | None] | None = None  # None: it can move whatever may be moved
     protected_qos: frozenset[str] = frozenset({"LSE", "LSR"})  # (o) Koordinator classes with bound CPUs; SYSTEM always
@@ -54,16 +60,17 @@ class FilterRules:
         cls,
         protections: Protections,
         windows: Iterable[DisruptionWindow] = (),
+        nodes: NodeSelector | None = None,
         *,
         namespaces: Collection[str] = (),
         priority_classes: Mapping[str, PriorityClass] | None = None,
     ) -> Self:
-        """The rules on a cluster with these namespaces and priority classes.
+        """The rules on a cluster with these namespaces and priority classes, for pods on `nodes` (None: all).
 
         Raises PolicyError when the policy names a priority class that the cluster does not have.
         """
         selector, of_namespaces = protections.label_selector, protections.namespace_label_selector
-        age, volumes = protections.min_pod_age, protections.persistent_volumes
+        age, volumes, fitting = protections.min_pod_age, protections.persistent_volumes, protections.node_selector
         return cls(
             protect_system_critical=protections.system_critical,
             priority_threshold=_threshold(protections.priority_threshold, priority_classes or {}),
@@ -78,6 +85,10 @@ class FilterRules:
             namespace_selector=of_namespaces.selector() if of_namespaces else None,
             min_replicas=protections.min_replicas,
             min_age_seconds=age.total_seconds() if age is not None else None,
+            protect_daemon_sets=protections.daemon_sets,
+            protect_failed_bare_pods=protections.failed_bare_pods,
+            node_selector=nodes.selector() if nodes else None,
+            fits_on=fitting.selector() if fitting else None,
             prefer_no_eviction_forbids=protections.no_eviction_policy == "Mandatory",
             recreating_owners=protections.recreating_owners,
             quota_namespaces=protections.quota_namespaces,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from descheduler.model import format as fmt
-from descheduler.model.plan import Action, FindingRow, PlanDocument, PodMove
+from descheduler.model.plan import Action, ActionKind, FindingRow, PlanDocument, PodMove
+from descheduler.model.removed_state import was_over
 from descheduler.report import words
 from descheduler.report.comparison.document import (
     ALIKE,
@@ -86,6 +87,9 @@ def _notes(plans: Named) -> Iterable[str]:
 
 def _numbers(plans: Sequence[PlanDocument]) -> dict[str, tuple[float | None, ...]]:
     each = [_totals(plan) for plan in plans]
+    if not any(one["removals"] for one in each):
+        for one in each:
+            del one["removals"]
     return {key: tuple(one.get(key) for one in each) for key in dict.fromkeys(key for one in each for key in one)}
 
 
@@ -94,7 +98,8 @@ def _totals(plan: PlanDocument) -> dict[str, float]:
     return {
         "findings": float(len(plan.findings)),
         **{outcome: float(outcomes[outcome]) for outcome in words.OUTCOMES},
-        "moves": float(sum(len(action.pods) for action in plan.actions)),
+        "moves": float(sum(len(action.pods) for action in plan.actions if action.kind is ActionKind.MOVE)),
+        "removals": float(sum(len(action.pods) for action in plan.actions if action.kind is ActionKind.REMOVE)),
         "restarts": float(sum(map(_restarting, plan.actions))),
         "waves": float(max((action.wave for action in plan.actions), default=-1) + 1),
         "worth": sum(action.worth for action in plan.actions),
@@ -105,7 +110,7 @@ def _totals(plan: PlanDocument) -> dict[str, float]:
 
 
 def _restarting(action: Action) -> int:
-    return len(action.pods) + len(action.also_restarted)
+    return sum(not was_over(pod.state) for pod in action.pods) + len(action.also_restarted)
 
 
 def _findings(plans: Sequence[PlanDocument]) -> tuple[ComparedFinding, ...]:
@@ -159,7 +164,7 @@ def _moves(plans: Sequence[PlanDocument]) -> tuple[ComparedMove, ...]:
 def _move(action: Action, pod: PodMove, subjects: Mapping[str, str]) -> MoveSide:
     share = pod.proof.expected_share
     subject = subjects.get(action.finding, "")
-    return MoveSide(action.id, action.strategy, subject, pod.source, pod.destination, share, action.wave)
+    return MoveSide(action.id, action.strategy, subject, pod.source, words.target(pod), share, action.wave)
 
 
 def _elsewhere(one: MoveSide, other: MoveSide) -> Change:

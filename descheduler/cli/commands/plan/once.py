@@ -15,6 +15,7 @@ from descheduler.cli.options import (
     Context,
     Example,
     Kubeconfig,
+    Lenient,
     OutputFile,
     OutputFormat,
     Overwrite,
@@ -50,6 +51,7 @@ def plan(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 3 when the plan is not empty, or the compared ones differ.")
     ] = False,
+    lenient: Lenient = False,
     verbose: Verbose = 0,
 ) -> None:
     """Plan once and show the plan, or compare plans; changes nothing."""
@@ -68,10 +70,10 @@ def plan(
         if len(policy or ()) > 1:
             from descheduler.cli.commands.plan.several import compare
 
-            failures.leave(compare(options, policy or [], asked, form, target, exit_code=exit_code))
+            failures.leave(compare(options, policy or [], asked, form, target, lenient=lenient, exit_code=exit_code))
         else:
             file = policy[0] if policy else None
-            failures.leave(_plan(options, file, asked, form, target, exit_code=exit_code))
+            failures.leave(_plan(options, file, asked, form, target, lenient=lenient, exit_code=exit_code))
 
 
 def _refuse_options(called: typer.Context) -> None:
@@ -91,6 +93,7 @@ def _plan(
     form: str,
     target: Target,
     *,
+    lenient: bool,
     exit_code: bool,
 ) -> int:
     """Plan and write the plan; the exit code.
@@ -99,13 +102,14 @@ def _plan(
     """
     from descheduler.cli.commands.plan.common import remarks, wrong_with
     from descheduler.cli.output import say, write_plan
-    from descheduler.cli.source import read, read_policy
+    from descheduler.cli.source import read, read_written
     from descheduler.pipeline import plan
 
     options.check()
-    policy = read_policy(policy_file, options, settings)
-    observed = read(options, policy)
-    document = replace(plan(observed, policy), remarks=remarks(options, settings, observed.now))
+    written = read_written(policy_file, options, settings, lenient=lenient)
+    observed = read(options, written.policy)
+    told = (*remarks(options, settings, observed.now), *written.remarks)
+    document = replace(plan(observed, written.policy), remarks=told)
     wrong = wrong_with(document)
     for problem in wrong:
         say(f"error: {problem}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from descheduler.cli import failures
 from descheduler.cli.commands.plan.common import names_of, remarks, write_compared, wrong_with
-from descheduler.cli.source import SourceOptions, read, read_policy
+from descheduler.cli.source import SourceOptions, read, read_written
 from descheduler.model.errors import UsageError
 from descheduler.observe import Observed
 from descheduler.observe.signals import wanted_signals
@@ -31,6 +31,7 @@ def compare(
     form: str,
     target: Target,
     *,
+    lenient: bool,
     exit_code: bool,
 ) -> int:
     """Plan under each policy and write the comparison; the exit code."""
@@ -40,17 +41,18 @@ def compare(
         raise UsageError(f"-o {form} is for one plan: several are written as {', '.join(SIDE_BY_SIDE)}")
     options.check()
     names = names_of(files)
-    policies = [read_policy(file, options, settings) for file in files]
+    written = [read_written(file, options, settings, lenient=lenient) for file in files]
+    policies = [one.policy for one in written]
     if options.live or options.at:
         _check_histories(names, policies)
     seen = read(options, _reading(policies))
     profiles = profile(seen)
     told = remarks(options, settings, seen.now)
     plans = {}
-    for name, policy in zip(names, policies, strict=True):
-        own = _own(seen, policy) if options.live else seen
+    for name, one in zip(names, written, strict=True):
+        own = _own(seen, one.policy) if options.live else seen
         mine = {signal: profiles[signal] for signal in own.histories}
-        plans[name] = replace(plan(own, policy, mine), remarks=told)
+        plans[name] = replace(plan(own, one.policy, mine), remarks=(*told, *one.remarks))
     wrong = [f"{name}: {problem}" for name, document in plans.items() for problem in wrong_with(document)]
     for problem in wrong:
         say(f"error: {problem}")

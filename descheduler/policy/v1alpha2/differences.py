@@ -1,0 +1,70 @@
+"""What behaves differently here than with that descheduler, by where our policy says it. The ids are those of
+docs/from-sigs-descheduler.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from descheduler.policy.policy import Policy
+from descheduler.policy.v1alpha2.evictor import EvictorArgs
+from descheduler.policy.v1alpha2.file import V1Alpha2File
+from descheduler.policy.v1alpha2.sections import MOUNTED, prometheus
+
+GENERAL = (
+    "D-proof: nodeFit or not, a pod moves only when it is proved that its replacement finds a place",
+    "D-landing: and when that is probably not the node that it leaves",
+    "D-gang: pods that run together move together, or not at all",
+    "D-pace: at most limits.perWorkload of a workload are down at once; a large plan is carried out in waves",
+    "D-cooldown: what was moved is left in peace for a while (cooldown)",
+)
+
+
+def differs(file: V1Alpha2File, policy: Policy, evictors: Sequence[EvictorArgs]) -> dict[str, str]:
+    """By path in our policy."""
+    found: dict[str, str] = {}
+    for path, text in (*_sections(file), *_protections(policy, evictors)):
+        found.setdefault(path, text)
+    return found
+
+
+def _sections(file: V1Alpha2File) -> Iterator[tuple[str, str]]:
+    server = prometheus(file)
+    if server is None:
+        return
+    reference = server.auth_token.secret_reference if server.auth_token is not None else None
+    if reference is not None:
+        secret = f"Secret {reference.namespace}/{reference.name}"
+        yield "history.auth.bearerTokenFile", f"D-secret: {secret} is not read: mount its key {MOUNTED.name} here"
+    yield "history.url", "D-history: loads are read here too, and moves do not make nodes hot (proof.maxLoad)"
+
+
+def _protections(policy: Policy, evictors: Sequence[EvictorArgs]) -> Iterator[tuple[str, str]]:
+    """Of each use by its own protections, of those of the policy once."""
+    for i, (choice, evictor) in enumerate(zip(policy.strategies, evictors, strict=True)):
+        base = "protections" if choice.protections is None else f"strategies[{i}].protections"
+        for key, text in _of(evictor):
+            yield f"{base}.{key}", text
+
+
+def _of(evictor: EvictorArgs) -> Iterator[tuple[str, str]]:
+    if "SystemCriticalPods" in evictor.switched and evictor.priority_threshold is not None:
+        yield "systemCritical", "priorityThreshold was ignored with SystemCriticalPods disabled, and is left out"
+    if "DaemonSetPods" in evictor.switched:
+        yield "daemonSets", "D-daemonset: pods of DaemonSets are removed by strategies that remove, and never moved"
+    if evictor.min_replicas > 1:
+        yield "minReplicas", "D-min-replicas: running pods count, not those that finished or are on their way out"
+    if evictor.node_fit and evictor.node_selector:
+        yield "nodeSelector", "D-fits-on: for moves; who is removed in place needs its own node only"
+    if evictor.min_pod_age:
+        yield "minPodAge", "counts from the start of the pod"
+
+
+def dropped(file: V1Alpha2File) -> Iterator[str]:
+    """What of the file our policy has no place for, and why it need not have one."""
+    if file.eviction_failure_event_notification is not None:
+        yield "evictionFailureEventNotification: an event always tells of a pod that could not be evicted"
+    if file.metrics_collector is not None:
+        yield "metricsCollector: metrics.k8s.io is read when a strategy asks for it"
+    if any(provider.source == "KubernetesMetrics" for provider in file.metrics_providers or ()):
+        yield "metricsProviders: KubernetesMetrics: metrics.k8s.io is read when a strategy asks for it"
