@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from descheduler.contract import needs_of
 from descheduler.execution.plan_run import Revalidate
 from descheduler.learning.ledger import Ledger
 from descheduler.learning.reconciliation import reconcile
@@ -22,7 +23,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.pipeline import planning_settings
-from descheduler.planning import PlanningContext, PlanningInput, PlanningSettings, survey
+from descheduler.planning import ChosenStrategy, PlanningContext, PlanningInput, PlanningSettings, survey
 from descheduler.planning.problems import ProblemKind
 from descheduler.planning.prover import Prover
 from descheduler.planning.settings import chosen, input_of
@@ -48,7 +49,7 @@ def second_validation(
     is that of the plan, whatever is installed by now: executors ask that before they touch anything. None: as planned
     now.
     """
-    signals = {one.name: one.strategy.signals for one in chosen(policy)} if profiles is not None else {}
+    signals = {one.name: _relied_on(one) for one in chosen(policy)} if profiles is not None else {}
 
     def revalidate(snapshot: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
         now = snapshot.taken_at
@@ -93,6 +94,11 @@ def _input(
 
 def _stopped(context: PlanningContext) -> Blocked | None:
     return Blocked(Reason.DATA_STALE, "second validation", "; ".join(context.stops)) if context.stops else None
+
+
+def _relied_on(one: ChosenStrategy) -> tuple[str, ...]:
+    needs = needs_of(one.strategy, one.args)
+    return (*one.strategy.signals, *needs.signals, *needs.queries)
 
 
 def _blind(context: PlanningContext, signals: Sequence[str]) -> Blocked | None:
@@ -142,4 +148,5 @@ def _proposal(snapshot: ClusterSnapshot, action: Action, *, held: bool) -> Propo
         seats=tuple(seats) if action.stage == action.stages else (),  # before its last stage there is no room yet
         avoid=tuple(sorted({at[n] for n in action.steer if n in at} - {m.source for m in moves})),
         kind=action.kind,
+        cordon=tuple(at[n] for n in action.cordon if n in at),
     )

@@ -8,6 +8,7 @@ from descheduler.contract.arguments import PluginArgs
 from descheduler.contract.each import each, unanswered
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
+from descheduler.contract.needs import Needs, needs_of
 from descheduler.contract.ranking import REQUIRED, Run, ranked, rate, required
 from descheduler.contract.registry import API_VERSION, EXECUTORS, available, load
 from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
@@ -29,6 +30,7 @@ __all__ = [
     "Landing",
     "Name",
     "NamespaceChoice",
+    "Needs",
     "NodeLoads",
     "PluginArgs",
     "RebalanceView",
@@ -43,6 +45,7 @@ __all__ = [
     "land",
     "land_all",
     "load",
+    "needs_of",
     "order_of",
     "ranked",
     "rate",

@@ -26,6 +26,7 @@ class Strategy(Protocol[A]):
 
     `signals` names the history signals that it needs ("cpu", "gpu", …); without them it is not run. It may also have
     `optional_signals`, read for it where they can be; it says itself what it does without them (`RebalanceView.usage`).
+    What it needs besides because of its arguments, its `needs(args)` says (`needs_of`).
     With an `order`, those of lower ones are asked first, and it sees the state that these leave (`order_of`).
     """
 

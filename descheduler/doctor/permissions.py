@@ -11,11 +11,12 @@ from descheduler.execution.steering import STEERING
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import Discovered
 from descheduler.kube.client.reviews import lacking
-from descheduler.kube.convert.kinds import CORE
+from descheduler.kube.convert.kinds import CORE, MEASURED
 from descheduler.learning import store as ledger_store
 from descheduler.model.errors import DeschedulerError, Forbidden
 from descheduler.model.landing_mode import LandingWish
 from descheduler.model.rights import Right
+from descheduler.observe.signals import needs_cordons, needs_metrics
 from descheduler.pipeline import executor_of
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 
@@ -35,7 +36,7 @@ def permissions(client: KubeClient, given: Given, served: Discovered) -> Iterato
         return
     except DeschedulerError:
         pass  # whoever looks next says so
-    yield from fenced(AREA, "reading", lambda: _reading(client, served))
+    yield from fenced(AREA, "reading", lambda: _reading(client, given, served))
     if given.active:
         yield from fenced(AREA, "acting", lambda: _acting(client, given))
     if given.policy.publish.recommendations.enabled:
@@ -43,10 +44,12 @@ def permissions(client: KubeClient, given: Given, served: Discovered) -> Iterato
     yield from fenced(AREA, "own state", lambda: _own_state(client, given))
 
 
-def _reading(client: KubeClient, served: Discovered) -> Iterator[Check]:
+def _reading(client: KubeClient, given: Given, served: Discovered) -> Iterator[Check]:
     resources = [(kind.group, kind.plural) for kind in CORE]
     resources += [(endpoint.kind.group, endpoint.plural) for endpoint in served.served]
     wanted = [Right(group, plural, verb) for group, plural in resources for verb in ("list", "watch")]
+    if needs_metrics(given.policy):
+        wanted += [Right(kind.group, kind.plural, "list") for kind in MEASURED]
     missing = lacking(client, wanted)
     for group, plural in dict.fromkeys((right.group, right.resource) for right in missing):
         verbs = [right.verb for right in missing if (right.group, right.resource) == (group, plural)]
@@ -59,7 +62,8 @@ def _reading(client: KubeClient, served: Discovered) -> Iterator[Check]:
 
 def _acting(client: KubeClient, given: Given) -> Iterator[Check]:
     chosen = executor_of(given.policy)
-    steering = STEERING if given.policy.acting.landing is LandingWish.STEERED else ()
+    of_nodes = given.policy.acting.landing is LandingWish.STEERED or needs_cordons(given.policy)
+    steering = STEERING if of_nodes else ()
     missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
     for right in missing:
         mend = "the overlays in manifests/overlays and the components in manifests/components grant it"

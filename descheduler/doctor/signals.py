@@ -12,7 +12,7 @@ from descheduler.doctor.coverage import Coverage, coverage_of
 from descheduler.doctor.given import Given
 from descheduler.model.format import percent, plural, span
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.observe.signals import relied_on, wanted_signals
+from descheduler.observe.signals import queried, relied_on, wanted_signals
 from descheduler.planning.context import PoolRule
 from descheduler.policy.history_source import history_signals, measured_by
 from descheduler_profiling.history.absence import setting, why_absent
@@ -52,7 +52,7 @@ def queries(client: HistoryClient, snapshot: ClusterSnapshot, given: Given) -> I
     grid = window(given.now(), int(policy.window.total_seconds()), step, LAG)
     prober = Prober(client, grid, rate_window(step), policy.match)
     needed = relied_on(given.policy)
-    wanted = history_signals(policy, wanted_signals(given.policy, snapshot))
+    wanted = history_signals(policy, wanted_signals(given.policy, snapshot), queried(given.policy))
     written, here = measured_by(policy), pods_here(snapshot)
     sources = find_sources(client, wanted.values(), grid, policy.match, written, here=here)
     yield from measurers(sources, written)

@@ -13,7 +13,7 @@ from descheduler.model.errors import HistoryError, UsageError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.gpu_series import located, worth_asking
-from descheduler.observe.signals import BASIC, needs_history, wanted_signals, with_counted
+from descheduler.observe.signals import BASIC, needs_history, queried, wanted_signals, with_counted
 from descheduler.observe.unheard import unheard
 from descheduler.policy import Policy
 from descheduler.policy.hints import hint_at
@@ -59,7 +59,7 @@ class HistoryReader:
         self.sources = EVERYBODY  # and who measured
 
     def check(self, policy: Policy, signals: Sequence[str] | None) -> None:
-        known = {*builtin_signals(), *policy.history.queries, *policy.history.signals}
+        known = {*builtin_signals(), *queried(policy), *policy.history.queries, *policy.history.signals}
         for signal in signals or ():
             if signal not in known:
                 raise UsageError(f"no signal is named {signal}{hint_at(signal, known)}")
@@ -134,9 +134,10 @@ class HistoryReader:
 
 def _asked_for(policy: Policy, snapshot: ClusterSnapshot, signals: Sequence[str] | None) -> dict[str, Signal]:
     if signals is None:
-        return history_signals(policy.history, wanted_signals(policy, snapshot))
+        return history_signals(policy.history, wanted_signals(policy, snapshot), queried(policy))
     wanted = with_counted(signals)
-    return {name: one for name, one in history_signals(policy.history, wanted).items() if name in wanted}
+    known = history_signals(policy.history, wanted, queried(policy))
+    return {name: one for name, one in known.items() if name in wanted}
 
 
 def owners(snapshot: ClusterSnapshot) -> Callable[[str, str], WorkloadKey | None]:

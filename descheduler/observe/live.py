@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.read_cluster import Progress, read_cluster
+from descheduler.kube.client.read_metrics import measured
 from descheduler.model.errors import ClusterError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules, kind_states
@@ -28,6 +29,9 @@ class ListedCluster:
     def renewed(self, taken: ClusterSnapshot, max_age: float) -> ClusterSnapshot:
         return self.snapshot() if self.now() - taken.taken_at > max_age / 4 else taken
 
+    def measured(self, taken: ClusterSnapshot) -> ClusterSnapshot:
+        return measured(self.client, taken, self.now)
+
 
 @dataclass(frozen=True, slots=True)
 class WatchedCluster:
@@ -41,6 +45,9 @@ class WatchedCluster:
 
     def renewed(self, taken: ClusterSnapshot, max_age: float) -> ClusterSnapshot:
         return self.cache.snapshot()
+
+    def measured(self, taken: ClusterSnapshot) -> ClusterSnapshot:
+        return self.cache.measured(taken)
 
 
 class FreshSnapshots:

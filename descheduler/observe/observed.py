@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.observe.signals import needs_metrics
 from descheduler.policy import Policy
 from descheduler_profiling.series import History
 
@@ -31,6 +32,9 @@ class ClusterSource(Protocol):
 
         `max_age` in seconds is what data may be at the most when it is used. Raises ClusterError.
         """
+
+    def measured(self, taken: ClusterSnapshot) -> ClusterSnapshot:
+        """The snapshot with what its nodes and pods use now, or with why nobody knows."""
 
     def now(self) -> float:
         """The time that what was seen counts as, in unix seconds."""
@@ -74,4 +78,5 @@ def observe(source: Source, policy: Policy, signals: Sequence[str] | None = None
     taken = cluster.snapshot()
     histories = history.read(policy, taken, signals)
     snapshot = cluster.renewed(taken, policy.freshness.max_age.total_seconds())
+    snapshot = cluster.measured(snapshot) if needs_metrics(policy) else snapshot
     return Observed(history.located(policy, snapshot), histories, cluster.now())

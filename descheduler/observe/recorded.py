@@ -26,6 +26,9 @@ class RecordedCluster:
     def renewed(self, taken: ClusterSnapshot, max_age: float) -> ClusterSnapshot:
         return taken
 
+    def measured(self, taken: ClusterSnapshot) -> ClusterSnapshot:
+        return taken
+
     def now(self) -> float:
         return self.taken.taken_at
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from descheduler.contract import load
+from descheduler.contract import Needs, load, needs_of
 from descheduler.model.device_parts import devices_in_parts
 from descheduler.model.errors import StrategyError
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy import Policy
 from descheduler_profiling.history.outside_queries import OUTSIDE
 from descheduler_profiling.history.replicas import COUNTED, REPLICAS
-from descheduler_profiling.history.signals import builtin_signals
+from descheduler_profiling.history.signals import Signal, builtin_signals, custom_signal
 
 BASIC = ("cpu", "memory")
 """Signals that are read whatever the strategies ask for, if any history is: destinations must stay cool."""
@@ -21,8 +21,28 @@ OF_GPUS = frozenset(name for name, signal in builtin_signals().items() if signal
 
 
 def required_signals(policy: Policy) -> set[str]:
-    """Those without which a strategy of the policy is not run."""
-    return {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)[0]}
+    """Those without which a strategy of the policy is not run, or does nothing."""
+    always = {signal for choice in policy.strategies for signal in _signals_of(choice.strategy)[0]}
+    return always.union(*(needs.signals for needs in _needs(policy)), queried(policy))
+
+
+def queried(policy: Policy) -> dict[str, Signal]:
+    """The signals that are queries in the arguments of strategies."""
+    return {
+        name: custom_signal(name, query, unit="fraction", shape="node", name_label="instance", ceiling=1.0)
+        for needs in _needs(policy)
+        for name, query in needs.queries.items()
+    }
+
+
+def needs_metrics(policy: Policy) -> bool:
+    """Whether a strategy wants to know what nodes and pods use now."""
+    return any(needs.metrics for needs in _needs(policy))
+
+
+def needs_cordons(policy: Policy) -> bool:
+    """Whether actions of a strategy may cordon nodes."""
+    return any(needs.cordons for needs in _needs(policy))
 
 
 def relied_on(policy: Policy) -> set[str]:
@@ -32,7 +52,8 @@ def relied_on(policy: Policy) -> set[str]:
     The others are welcome where the cluster has them, and a plan is as good without.
     """
     required = required_signals(policy)
-    return {*(BASIC if required else ()), *required, *policy.history.queries, *policy.history.signals}
+    always = BASIC if required - queried(policy).keys() else ()  # who asks for his own query alone may have no others
+    return {*always, *required, *policy.history.queries, *policy.history.signals}
 
 
 def needs_history(policy: Policy) -> bool:
@@ -68,3 +89,11 @@ def _signals_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     except StrategyError:
         return (), ()  # the plan will say that it failed, and go on with the others
     return strategy.signals, getattr(strategy, "optional_signals", ())
+
+
+def _needs(policy: Policy) -> Iterator[Needs]:
+    for choice in policy.strategies:
+        try:
+            yield needs_of(load(choice.strategy), choice.args)
+        except StrategyError:
+            continue  # the plan will say that it failed

@@ -148,15 +148,14 @@ class Prover:
 
     def _unfit(self, proposal: Proposal) -> Blocked | None:
         """Why a pod may not move that none of the nodes could take which its protections name."""
-        among = self._fits_on(proposal.finding.strategy)
-        if among is None or proposal.kind is ActionKind.REMOVE:
+        among = self._fits_on(proposal.finding.strategy) if proposal.kind is ActionKind.MOVE else None
+        if among is None:
             return None
-        for move in proposal.moves:
-            fits = self.state.fits(move.pod) & among
-            fits[self.state.node_of(move.pod)] = False
+        for pod in (move.pod for move in proposal.moves):
+            fits = self.state.fits(pod) & among
+            fits[self.state.node_of(pod)] = False
             if not fits.any():
-                name = f"pod/{self.view.snapshot.pods[move.pod].key}"
-                return Blocked(Reason.NO_PLACE, "protections.nodeSelector", name)
+                return Blocked(Reason.NO_PLACE, "protections.nodeSelector", f"pod/{self.view.snapshot.pods[pod].key}")
         return None
 
     def _sources(self, proposal: Proposal) -> Blocked | None:

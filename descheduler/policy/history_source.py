@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from descheduler.model.errors import UsageError
 from descheduler.policy.history import HistoryPolicy, NamedSignal, SigV4Auth, history_url
@@ -53,10 +53,15 @@ def measured_by(policy: HistoryPolicy) -> dict[str, str]:
     return {kind: matchers for kind, matchers in policy.sources.model_dump().items() if matchers}
 
 
-def history_signals(policy: HistoryPolicy, wanted: Iterable[str]) -> dict[str, Signal]:
-    """The signals to read: those of `wanted` that exist, and every one that the policy itself names."""
+def history_signals(
+    policy: HistoryPolicy, wanted: Iterable[str], queried: Mapping[str, Signal] | None = None
+) -> dict[str, Signal]:
+    """The signals to read: those of `wanted` that exist, and every one that the policy itself names.
+
+    `queried` are further ones, of queries in the arguments of strategies.
+    """
     own = {name: _signal(name, signal) for name, signal in policy.signals.items()}
-    known = with_overrides(builtin_signals(), {**policy.queries, **own})
+    known = with_overrides({**builtin_signals(), **(queried or {})}, {**policy.queries, **own})
     chosen = {*wanted, *policy.queries, *policy.signals}
     return {name: signal for name, signal in sorted(known.items()) if name in chosen}
 

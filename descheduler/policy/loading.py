@@ -126,8 +126,10 @@ class _Reading(Reader):
             policy = self.validated(Policy, rest, (), policy_schema())
             if policy is not None:
                 self._pools(policy, choices)
-                acts = policy.acting.model_copy(update={"executors": executors})
-                policy = policy.model_copy(update={"strategies": tuple(c for _, c in choices), "acting": acts})
+                update: dict[str, object] = {"strategies": tuple(c for _, c in choices)}
+                if executors:
+                    update["acting"] = policy.acting.model_copy(update={"executors": executors})
+                policy = policy.model_copy(update=update)
         elif not self.problems:
             self.add((), "must be a mapping")
         self.fail(told)

@@ -2,8 +2,8 @@
 
 Source of names and defaults: kubernetes-sigs/descheduler pkg/framework/plugins/defaultevictor. Two differences, both
 towards caution: `descheduler.alpha.kubernetes.io/evict: "false"` keeps a pod where it is, and `minPodAge` counts from
-the pod's start and protects pods that have not started. DaemonSet, static, terminating and bare pods never move; what
-may be removed instead is said where it is protected.
+the pod's start and protects pods that have not started. DaemonSet, static, terminating and bare pods never move to
+another node; what may be removed instead is said where it is protected.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ class Protections(Section):
     """Pods with a system-critical priority (2000000000 and above) stay."""
     priority_threshold: PriorityThreshold | None = None
     """Pods with at least this priority stay."""
-    daemon_sets: bool = True
-    """Pods of DaemonSets stay. They never move; without this they may be removed, and are made again on their node."""
-    failed_bare_pods: bool = True
-    """Pods without an owner stay, failed ones too. Without this, failed ones may be removed; no others ever are."""
     local_storage: bool = True
     """Pods with emptyDir or hostPath volumes stay."""
     persistent_volumes: VolumeProtection = VolumeProtection()
     """Pods with persistent volume claims."""
+    daemon_sets: bool = True
+    """Pods of DaemonSets stay; `false`: a strategy may remove them, to be made again on their node. None moves."""
+    failed_bare_pods: bool = True
+    """Failed pods that no controller owns stay; `false`: a strategy may remove them, and nobody makes them again."""
     without_budget: bool = False
     """Pods that no PodDisruptionBudget selects stay."""
     resource_claims: bool = False

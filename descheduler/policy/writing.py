@@ -61,6 +61,4 @@ def _given(policy: Policy) -> dict[str, Any]:
     for one in data["strategies"]:
         if one["name"] in one:
             del one["name"]
-    if data.get("acting") == {"executors": {}}:
-        del data["acting"]
     return data

@@ -26,8 +26,13 @@ def first_to_go(view: RebalanceView, pods: Positions, after: Ints | None = None)
 def tiers(view: RebalanceView, pods: Positions) -> Ints:
     """[K] the same number for pods that go in any order, by priority, quality of service and preference; the lowest
     goes first."""
-    keys = np.stack(_ranks(view, pods), axis=1)
-    found: Ints = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    priority, quality, preference = _ranks(view, pods)
+    order = np.lexsort((preference, quality, priority))
+    begins = np.zeros(len(pods), np.int64)
+    for key in (priority, quality, preference):
+        begins[1:] |= np.diff(key[order]) != 0
+    found = np.empty(len(pods), np.int64)
+    found[order] = np.cumsum(begins)
     return found
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from descheduler.model.plan import (
     PLAN_FORMAT,
     PLAN_VERSION,
     Action,
+    ActionKind,
     CostRow,
     FindingRow,
     PlanDocument,
@@ -111,3 +113,9 @@ def plan(
         problems=tuple(problems),
         acting_blocked=acting_blocked,
     )
+
+
+def removal(pod: str, state: str = "Failed", **where: str) -> Action:
+    """An action that removes one pod, which was like that."""
+    one = replace(move(pod, destination="", **where), state=state)
+    return replace(action(one), kind=ActionKind.REMOVE)

@@ -16,7 +16,7 @@ NODES = tuple(f"strange-{i:02d}" for i in range(12))
 NAMES = tuple(f"thing-{i}" for i in range(40))
 CLUSTER_WIDE = frozenset(
     {"Node", "Namespace", "PriorityClass", "PersistentVolume", "StorageClass", "RuntimeClass", "CSINode", "CSIDriver",
-     "ResourceSlice", "Device", "Reservation", "Topology", "HyperNode", "ClusterNetworkTopology"}
+     "ResourceSlice", "Device", "Reservation", "Topology", "HyperNode", "ClusterNetworkTopology", "NodeMetrics"}
 )  # fmt: skip
 _CONTROLLERS = (
     ("apps/v1", "ReplicaSet"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job"), ("apps/v1", "Deployment"),
@@ -52,7 +52,7 @@ def valid(rng: Random, key: str, number: int) -> Json:
     }
     shape = _SHAPES.get(key)
     made |= shape(rng) if shape else {"spec": {}, "status": {}}
-    if kind.name in ("Node", "CSINode", "Device"):  # these are called as their node is
+    if kind.name in ("Node", "CSINode", "Device", "NodeMetrics"):  # these are called as their node is
         meta["name"] = rng.choice(NODES)
     return made
 
@@ -378,6 +378,12 @@ _SHAPES: Mapping[str, Callable[[Random], Json]] = {
     "resource.k8s.io/ResourceSlice": _slice,
     "resource.k8s.io/ResourceClaim": _device_claim,
     "scheduling.koordinator.sh/Device": _device,
+    "metrics.k8s.io/NodeMetrics": lambda rng: {"timestamp": CREATED, "window": "30s", "usage": _amounts(rng)},
+    "metrics.k8s.io/PodMetrics": lambda rng: {
+        "timestamp": CREATED,
+        "window": "30s",
+        "containers": [{"name": "main", "usage": _amounts(rng)}],
+    },
     "scheduling.koordinator.sh/Reservation": _reservation,
     "kueue.x-k8s.io/Topology": _topology,
     "kai.scheduler/Topology": _topology,

@@ -136,7 +136,10 @@ def test_what_is_wrong_is_said(line: str, message: str) -> None:
         ("a: \x01", "p.yaml:1:4: the character U+0001 is not allowed"),
         ("a: &a [*a]", "p.yaml:1:4: a[0]: refers to itself"),
         ("a: !!python/object:os.system {}", "kind is required"),
-        ("apiVersion: descheduler/v1alpha2\nkind: DeschedulerPolicy", "a policy of the Kubernetes SIG's descheduler"),
+        (
+            "apiVersion: descheduler/v1alpha1\nkind: DeschedulerPolicy",
+            "descheduler/v1alpha2 is read",
+        ),
         (HEAD.replace("DeschedulerPolicy", "Deployment"), "p.yaml:2:7: kind: must be DeschedulerPolicy"),
         ("x" * (2 << 20), "is larger than 1 MiB"),
     ],

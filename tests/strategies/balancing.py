@@ -6,15 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from builders import NOW
+from descheduler.gangs import resolve
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.planning import ChosenStrategy, Outcome, PlanningSettings, build_document
+from descheduler.planning import (
+    ChosenStrategy,
+    Outcome,
+    PlanningInput,
+    PlanningSettings,
+    build_document,
+    decide,
+    survey,
+)
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.scheduler import Scoring
+from descheduler_profiling.build import build
 from descheduler_profiling.series import History
 from descheduler_strategies.node_utilization import HighNodeUtilization, LowNodeUtilization
-from planning.cases import outcome
 
 UNLIMITED = PlanningSettings(limits=DisruptionLimits(per_node=None, per_workload=None))
 PACKING = replace(UNLIMITED, scoring={"default-scheduler": Scoring.MOST_ALLOCATED})
@@ -74,4 +83,7 @@ def made(
     settings: PlanningSettings = UNLIMITED,
     histories: Sequence[History] = (),
 ) -> Made:
-    return Made(outcome(snapshot, histories, chosen, settings, NOW))
+    by_signal = {one.signal: one for one in histories}
+    profiles = {signal: build(one) for signal, one in by_signal.items()}
+    given = PlanningInput(snapshot, resolve(snapshot), profiles, NOW, histories=by_signal)
+    return Made(decide(survey(given, settings), chosen))

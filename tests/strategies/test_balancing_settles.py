@@ -58,7 +58,7 @@ def test_levels_are_evened_out_and_nobody_is_filled_above_the_target(
 @given(snapshot=clusters(), points=st.sampled_from([5, 10, 20]))
 def test_thresholds_around_the_mean_come_to_rest_too(snapshot: ClusterSnapshot, points: int) -> None:
     around = {"thresholds": {"cpu": points}, "targetThresholds": {"cpu": points}, "useDeviationThresholds": True}
-    for before, after in zip(seen := settled(snapshot, low(**around), UNLIMITED), seen[1:], strict=False):
+    for before, after in pairwise(settled(snapshot, low(**around), UNLIMITED)):
         limit = sum(used(after)) / len(after.nodes) + points
         for was, now in zip(used(before), used(after), strict=True):
             assert now <= was + 1e-9 or now <= limit + 1e-6

@@ -99,7 +99,7 @@ def run_as_sigs(arguments: Sequence[str]) -> None:
         log_as(flags)
         from descheduler.controller.run import run_controller
 
-        failures.leave(run_controller(_options(flags)))
+        failures.leave(run_controller(sigs_options(flags)))
 
 
 def log_as(flags: SigsFlags) -> None:
@@ -117,7 +117,8 @@ def log_as(flags: SigsFlags) -> None:
         structlog.get_logger(__name__).warning("flags without a meaning here", flags=list(flags.idle))
 
 
-def _options(flags: SigsFlags) -> RunOptions:
+def sigs_options(flags: SigsFlags) -> RunOptions:
+    """What the flags ask of the controller. Raises UsageError."""
     from descheduler.apiwrite.lease import Timing
     from descheduler.controller.run import RunOptions
 
@@ -137,7 +138,7 @@ def _options(flags: SigsFlags) -> RunOptions:
         mode=Mode.DRY_RUN.value if dry_run else Mode.ACTIVE.value,
         leader_elect=flags.on("leader-elect") and not dry_run,
         lease=flags.text("leader-elect-resource-name", "descheduler"),
-        lease_namespace=flags.text("leader-elect-resource-namespace", "kube-system"),
+        lease_namespace=flags.text("leader-elect-resource-namespace"),
         lease_timing=Timing(
             flags.seconds("leader-elect-lease-duration", 137.0),
             flags.seconds("leader-elect-renew-deadline", 107.0),

@@ -13,6 +13,7 @@ from descheduler.kube.client.backoff import Backoff
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import Discovered, discover, read_release
 from descheduler.kube.client.lists import LIMIT
+from descheduler.kube.client.read_metrics import measured
 from descheduler.kube.client.watch import Reflector, WatchTiming
 from descheduler.kube.convert.assembly import assemble
 from descheduler.kube.convert.decoding import Codec
@@ -120,6 +121,10 @@ class ClusterCache:
             problems=[problem for _, problems in contents.values() for problem in problems],
             release=self._release,
         )
+
+    def measured(self, taken: ClusterSnapshot) -> ClusterSnapshot:
+        """The snapshot with what its nodes and pods use now, which is asked for anew each time."""
+        return measured(self._client, taken, self._clock)
 
     def _follow(self, endpoint: Endpoint) -> None:
         timing = WatchTiming(self._clock, random.Random(self._rng.random()), self._stopping.wait)

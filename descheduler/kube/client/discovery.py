@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -69,8 +69,10 @@ class Discovered:
     unknown: tuple[tuple[Kind, str], ...] = ()
 
 
-def discover(client: KubeClient, kinds: Iterable[Kind] = OPTIONAL) -> Discovered:
-    """Ask the API server which of the kinds it serves; one that it does not serve is no error.
+def discover(
+    client: KubeClient, kinds: Iterable[Kind] = OPTIONAL, verbs: Collection[str] = ("list", "watch")
+) -> Discovered:
+    """Ask the API server which of the kinds it serves with the verbs; one that it does not serve is no error.
 
     Uses aggregated discovery (one request), else a request for each group that matters.
 
@@ -84,7 +86,7 @@ def discover(client: KubeClient, kinds: Iterable[Kind] = OPTIONAL) -> Discovered
         found = {at: resources for at, resources in found.items() if at[0] in wanted}
     else:
         found = dict(_one_by_one(client, [g for g in groups.groups or () if g.name in wanted]))
-    return _choose(kinds, found)
+    return _choose(kinds, found, frozenset(verbs))
 
 
 def read_release(client: KubeClient) -> Release | None:
@@ -115,14 +117,16 @@ def _one_by_one(client: KubeClient, groups: Iterable[_Group]) -> Iterator[_Serve
             yield (group.name, version.version), answer.resources or ()
 
 
-def _choose(kinds: Iterable[Kind], found: dict[tuple[str, str], tuple[_Resource, ...]]) -> Discovered:
+def _choose(
+    kinds: Iterable[Kind], found: dict[tuple[str, str], tuple[_Resource, ...]], verbs: frozenset[str]
+) -> Discovered:
     served: list[Endpoint] = []
     unknown: list[tuple[Kind, str]] = []
     for kind in kinds:
         versions = {
             version: resource
             for (group, version), resources in found.items()
-            if group == kind.group and (resource := _named(kind, resources)) is not None
+            if group == kind.group and (resource := _named(kind, resources, verbs)) is not None
         }
         best = next((v for v in kind.versions if v in versions), "")
         if best:
@@ -132,10 +136,10 @@ def _choose(kinds: Iterable[Kind], found: dict[tuple[str, str], tuple[_Resource,
     return Discovered(tuple(served), tuple(unknown))
 
 
-def _named(kind: Kind, resources: tuple[_Resource, ...]) -> _Resource | None:
+def _named(kind: Kind, resources: tuple[_Resource, ...], verbs: frozenset[str]) -> _Resource | None:
     for resource in resources:
         name = resource.response_kind.kind if resource.response_kind else resource.kind
-        readable = {"list", "watch"} <= set(resource.verbs or ())
+        readable = verbs <= set(resource.verbs or ())
         if name == kind.name and readable and "/" not in (resource.resource or resource.name):
             return resource
     return None

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from descheduler.kube.convert.kinds import CORE, OPTIONAL
+from descheduler.kube.convert.kinds import CORE, MEASURED, OPTIONAL
 from descheduler.kube.convert.stand_ins import UNAVAILABLE_BUDGETS
 from descheduler.kube.convert.workloads import Namespace
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
+from descheduler.model.metrics import NODE_METRICS, POD_METRICS, Metrics, Sample
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.pods import Pod
@@ -67,11 +68,20 @@ def assemble(
         csi_nodes={n.name: n for n in _all(CsiNode, found, "csinodes")},
         csi_drivers={d.name: d for d in _all(CsiDriver, found, "csidrivers")},
         objects={kind.key: _customs(found[kind.key]) for kind in OPTIONAL if kind.key in found},
+        metrics=samples_of(found) if NODE_METRICS in found else None,
         read=frozenset(key for key in found if _whole(freshness.get(key))),
         freshness=freshness,
         release=release,
         cluster=cluster,
         problems=tuple(sorted({*problems, *merged.problems})),
+    )
+
+
+def samples_of(found: Mapping[str, Iterable[object]]) -> Metrics:
+    """The samples of nodes and pods among objects by kind key."""
+    return Metrics(
+        nodes={one.name: one for one in _all(Sample, found, NODE_METRICS)},
+        pods={(one.namespace, one.name): one for one in _all(Sample, found, POD_METRICS)},
     )
 
 
@@ -87,7 +97,8 @@ def fresh(taken_at: float, served: Iterable[str]) -> dict[str, Freshness]:
     Core kinds count as served even where there are none, except those that earlier recordings cannot have.
     """
     there = {*served, *(kind.key for kind in CORE if kind.key not in LATER)}
-    return {kind.key: Freshness(kind.key, taken_at, served=kind.key in there) for kind in (*CORE, *OPTIONAL)}
+    keys = [kind.key for kind in (*CORE, *OPTIONAL)] + [kind.key for kind in MEASURED if kind.key in there]
+    return {key: Freshness(key, taken_at, served=key in there) for key in keys}
 
 
 def _whole(fresh: Freshness | None) -> bool:

@@ -22,6 +22,7 @@ from descheduler.kube.convert.admission import (
 from descheduler.kube.convert.admission_wire import LimitRangeWire, NamespaceWire, QuotaWire, RuntimeClassWire
 from descheduler.kube.convert.customs import convert_custom
 from descheduler.kube.convert.interning import Interner
+from descheduler.kube.convert.metrics import convert_sample
 from descheduler.kube.convert.nodes import convert_node
 from descheduler.kube.convert.pods import convert_pod
 from descheduler.kube.convert.storage import (
@@ -39,9 +40,11 @@ from descheduler.kube.convert.wire import (
     CsiNodeWire,
     CustomWire,
     ListMetaWire,
+    NodeMetricsWire,
     NodeWire,
     Object,
     PersistentVolumeWire,
+    PodMetricsWire,
     PodWire,
     PriorityClassWire,
     Slim,
@@ -57,6 +60,7 @@ from descheduler.kube.convert.workloads import (
 from descheduler.kube.devices.dra_wire import convert_claim as convert_device_claim
 from descheduler.kube.devices.dra_wire import convert_slice
 from descheduler.kube.devices.sources.koordinator import convert_device
+from descheduler.model.metrics import NODE_METRICS, POD_METRICS
 
 W = TypeVar("W", bound=Object)
 
@@ -226,4 +230,10 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("scheduling.koordinator.sh", "ClusterNetworkTopology", "clusternetworktopologies", "v1alpha1"),
 )
 
-KINDS: Mapping[str, Kind] = {kind.key: kind for kind in (*CORE, *OPTIONAL)}
+MEASURED: tuple[Kind, ...] = (
+    Kind(NODE_METRICS, "metrics.k8s.io", ("v1beta1",), "NodeMetrics", "nodes", NodeMetricsWire, _plain(convert_sample)),
+    Kind(POD_METRICS, "metrics.k8s.io", ("v1beta1",), "PodMetrics", "pods", PodMetricsWire, _plain(convert_sample)),
+)
+"""What is listed for whoever asks for it, and for recordings: nobody can watch it, and it is old in a minute."""
+
+KINDS: Mapping[str, Kind] = {kind.key: kind for kind in (*CORE, *OPTIONAL, *MEASURED)}

@@ -512,6 +512,23 @@ class CustomWire(Object, frozen=True, gc=False):
     status: dict[str, Any] | None = None
 
 
+# metrics.k8s.io
+
+
+class NodeMetricsWire(Object, frozen=True, gc=False):
+    timestamp: datetime | None = None
+    usage: dict[str, str | int | float] | None = None
+
+
+class ContainerMetricsWire(Slim, frozen=True, gc=False):
+    usage: dict[str, str | int | float] | None = None
+
+
+class PodMetricsWire(Object, frozen=True, gc=False):
+    timestamp: datetime | None = None
+    containers: tuple[ContainerMetricsWire, ...] | None = None
+
+
 # Envelopes
 
 

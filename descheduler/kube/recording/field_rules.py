@@ -39,7 +39,8 @@ _FIELDS = {
     Holds.API_VERSION: "apiVersion",
     Holds.KEY: "topologyKey matchLabelKeys mismatchLabelKeys nodeLabel labelKey levels key",
     Holds.QUANTITY: "ringBusBandwidth memory target.averageValue",
-    Holds.TIME: "creationTimestamp deletionTimestamp startTime lastTransitionTime disruptedPods unavailablePods",
+    Holds.TIME: """creationTimestamp deletionTimestamp startTime lastTransitionTime timestamp disruptedPods
+        unavailablePods""",
     Holds.PER_CENT: "minAvailable maxUnavailable",
     Holds.MODEL: "productName model product node-nvidia-register.type",
     Holds.PROFILE: "profile",
@@ -54,7 +55,7 @@ LABEL_MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector"})
 AMOUNT_MAPS = words(
     """
         requests limits allocatable capacity allocatedResources overhead podFixed hard used min max default
-        defaultRequest maxLimitRequestRatio resources consumedCapacity runtime
+        defaultRequest maxLimitRequestRatio resources consumedCapacity runtime usage
         """
 )
 NAME_MAPS = frozenset({"disruptedPods", "unavailablePods"})

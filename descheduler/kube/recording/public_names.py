@@ -95,6 +95,7 @@ _KEYS_BY_DOMAIN: Mapping[str, str] = {
     "volcano.sh": """jdb-min-available jdb-max-unavailable job-name node-vgpu-register vgpu-ids-new""",
     "kueue.x-k8s.io": """pod-group-name pod-group-total-count retriable-in-group workload managed podset queue-name
         podset-required-topology podset-preferred-topology""",
+    "workflows.argoproj.io": "completed",
     "jobset.sigs.k8s.io": "jobset-name replicatedjob-name job-index restart-attempt",
     "leaderworkerset.sigs.k8s.io": "name group-index worker-index size",
     "training.kubeflow.org": "job-name replica-type replica-index job-role operator-name",

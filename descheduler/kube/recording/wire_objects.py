@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -16,13 +17,14 @@ from descheduler.kube.client.discovery import read_release
 from descheduler.kube.client.lists import LIMIT
 from descheduler.kube.client.object_store import ObjectStore
 from descheduler.kube.client.read_cluster import Progress, gather_kinds
+from descheduler.kube.client.read_metrics import gather_metrics
 from descheduler.kube.convert.assembly import assemble, fresh
 from descheduler.kube.convert.decoding import Codec, Items
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.convert.stand_ins import Broken
 from descheduler.kube.convert.wire import Object
-from descheduler.model.errors import BadAnswer, UsageError
+from descheduler.model.errors import BadAnswer, ClusterError, UsageError
 from descheduler.model.release import Release
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -92,9 +94,14 @@ def record_cluster(
     annotations: Iterable[str] = (),
     limit: int = LIMIT,
 ) -> ClusterObjects:
-    """List every kind once and keep the slim wire objects. Raises as `read_cluster` does."""
+    """List every kind once and keep the slim wire objects. Raises as `read_cluster` does.
+
+    Without what nodes and pods use now, where that cannot be read.
+    """
     taken_at = clock()
-    found = gather_kinds(client, _Lines, clock=clock, progress=progress, annotations=annotations, limit=limit)
+    found = dict(gather_kinds(client, _Lines, clock=clock, progress=progress, annotations=annotations, limit=limit))
+    with suppress(ClusterError):
+        found |= gather_metrics(client, _Lines, clock, limit)
     return ClusterObjects(
         taken_at=taken_at,
         lines={key: tuple(lines.lines) for key, (lines, _) in found.items()},

@@ -43,6 +43,7 @@ FILTERS: tuple[tuple[Callable[[FilterContext], Iterable[Filter]], Act], ...] = (
     (nodes.unready_node_filter, Act.ANY),
     (nodes.leaving_node_filter, Act.DISRUPT),
     (nodes.virtual_node_filter, Act.ANY),
+    (nodes.unselected_node_filter, Act.ANY),
     (opt_outs.opt_out_filters, Act.ANY),
     (opt_outs.priority_filters, Act.ANY),
     (opt_outs.bound_cpu_filter, Act.DISRUPT),

@@ -25,6 +25,10 @@ def leaving_node_filter(context: FilterContext) -> Iterator[Filter]:
 def virtual_node_filter(context: FilterContext) -> Iterator[Filter]:
     """Pods on virtual nodes."""
     yield _on(context, Reason.NOT_SELECTED, lambda n: n.virtual, lambda _n: "virtual nodes are left alone")
+
+
+def unselected_node_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods on nodes that the policy does not choose."""
     selector = context.policy.node_selector
     if selector is not None:
         yield _on(context, Reason.NOT_SELECTED, lambda n: not selector.matches(n.labels), lambda _n: "nodeSelector")

@@ -35,8 +35,6 @@ class FilterRules:
     protect_persistent_volumes: bool  # (o) pods with persistent volume claims
     protected_storage_classes: tuple[str, ...]  # with the line above: only claims of these; empty: of all
     protect_resource_claims: bool  # (o) pods that hold devices by dynamic resource allocation
-    protect_daemon_sets: bool  # (o) running pods of DaemonSets, which may be removed else; they never move
-    protect_failed_bare_pods: bool  # (o) failed pods without an owner, which may be removed else
     protect_without_budget: bool  # (o) pods that no PodDisruptionBudget matches
     label_selector: LabelSelector | None  # (o) only pods that match
     namespaces: tuple[str, ...]  # only these; empty: all
@@ -45,6 +43,8 @@ class FilterRules:
     min_replicas: int  # (o) running pods that a controller must have before one of them may move
     min_age_seconds: float | None  # (o) since status.startTime; an unknown start protects
     prefer_no_eviction_forbids: bool  # noEvictionPolicy: Mandatory; else they only are `Filters.prefers_no_eviction`
+    protect_daemon_sets: bool = True  # (o) from being removed; they never move
+    protect_failed_bare_pods: bool = True  # (o) failed pods that nobody makes again, from being removed
     node_selector: LabelSelector | None = None  # only pods on nodes that match
     fits_on: LabelSelector | None = None  # only pods that one of these nodes, beside their own, could take
     windows: tuple[Window, ...] = ()  # nothing moves outside them; empty: always open

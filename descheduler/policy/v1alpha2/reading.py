@@ -166,11 +166,11 @@ class _Reading(Reader):
                 continue
             for i, name in enumerate(chosen.enabled or ()):
                 at = (*place, "enabled", i)
-                if not self._runs_there(name, point, at):
+                if not self._runs_there(name, point, at) or name == EVICTOR:
                     continue
                 if name in seen:
                     self._ignored(at, f"{name} is enabled already")
-                elif name != EVICTOR:
+                else:
                     yield name, at
                 seen.add(name)
 

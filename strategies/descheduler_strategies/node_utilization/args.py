@@ -136,6 +136,12 @@ class LowNodeUtilizationArgs(StrategyArgs):
         """Where it is known from what nodes use; empty: requests."""
         return self.metrics_utilization.chosen if self.metrics_utilization is not None else ""
 
+    @property
+    def query(self) -> str:
+        """The PromQL of source Prometheus."""
+        given = self.metrics_utilization
+        return given.prometheus.query if given is not None and given.prometheus is not None else ""
+
 
 class HighNodeUtilizationArgs(StrategyArgs):
     """Pack: nodes of which little is requested are emptied onto others that are in use."""
@@ -151,5 +157,5 @@ class HighNodeUtilizationArgs(StrategyArgs):
     cordon: bool = False
     """Nodes are cordoned while they are emptied, so that replacements and new pods go elsewhere, and uncordoned after
     that (needs the right to patch nodes, component `steering`)."""
-    max_nodes: int = Field(default=10, ge=1, le=1000)
+    max_nodes: int = Field(default=50, ge=1, le=1000)
     """At most so many nodes are emptied in one plan."""

@@ -33,7 +33,7 @@ class Bounds:
 
     def excess(self, levels: Floats) -> Floats:
         """[M, K] percentage points above the target; 0 for what is not above it, or not known."""
-        found: Floats = np.maximum(np.nan_to_num(levels - self.high), 0.0)
+        found: Floats = np.fmax(levels - self.high, 0.0)
         return found
 
     def admits(self, now: Floats, then: Floats, source: int, relief: Floats, nodes: Positions) -> Mask:
@@ -70,6 +70,7 @@ class Deviations(Bounds):
         return np.clip(mean - self._lower, 0.0, 100.0), np.clip(mean + self._higher, 0.0, 100.0)
 
     def admits(self, now: Floats, then: Floats, source: int, relief: Floats, nodes: Positions) -> Mask:
+        """[M] as above, by the mean that there is then."""
         fine = super().admits(now, then, source, relief, nodes)
         counts = ~np.isnan(self._levels[nodes])
         more = np.where(counts, np.nan_to_num(then - now), 0.0)
@@ -81,6 +82,7 @@ class Deviations(Bounds):
         return found
 
     def changed(self, nodes: Positions, now: Floats) -> None:
+        """The levels of these nodes are [M, K] from now on, and with them the mean is another."""
         before = self._levels[nodes]
         more = np.nan_to_num(now - before)
         self._levels[nodes] = before + more

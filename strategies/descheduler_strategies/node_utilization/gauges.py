@@ -73,10 +73,12 @@ class Sums:
             self._shift(pod, int(self._home[pod]), node)
 
     def levels(self, state: Scenario, nodes: Positions) -> Floats:
+        """[M, K] as the gauge says."""
         found: Floats = self._used[nodes] * self._per_unit[nodes]
         return found
 
     def levels_with(self, state: Scenario, nodes: Positions, pod: int, landed: Landed) -> Floats:
+        """[M, K] as the gauge says."""
         used = self._used[nodes] + self._arriving[pod]
         for other, node in landed:
             used[nodes == node] += self._arriving[other]
@@ -84,6 +86,7 @@ class Sums:
         return found
 
     def relief(self, pods: Positions, node: int) -> Floats:
+        """[M, K] as the gauge says."""
         found: Floats = self._leaving[pods] * self._per_unit[node]
         return found
 
@@ -115,12 +118,15 @@ class Forecast:
         self._view, self._requested, self._quantile, self._horizon = view, requested, quantile, horizon
 
     def levels(self, state: Scenario, nodes: Positions) -> Floats:
+        """[M, K] as the gauge says."""
         return self._laid_over(state, nodes, self._requested.levels(state, nodes), None)
 
     def levels_with(self, state: Scenario, nodes: Positions, pod: int, landed: Landed) -> Floats:
+        """[M, K] as the gauge says."""
         return self._laid_over(state, nodes, self._requested.levels_with(state, nodes, pod, landed), pod)
 
     def relief(self, pods: Positions, node: int) -> Floats:
+        """[M, K] as the gauge says."""
         found, at = self._requested.relief(pods, node), np.full(len(pods), node, np.int32)
         for column, resource in self._forecast():
             loads = self._view.loads[resource]

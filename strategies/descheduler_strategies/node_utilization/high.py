@@ -12,8 +12,9 @@ from typing import ClassVar
 import numpy as np
 
 from descheduler.contract import (
+    MOST_AVOIDED,
     Accept,
-    NamespaceChoice,
+    Needs,
     RebalanceView,
     Relocation,
     Scenario,
@@ -29,13 +30,14 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.node_utilization.args import HIGH, HighNodeUtilizationArgs
 from descheduler_strategies.node_utilization.bounds import below, seen_nodes
+from descheduler_strategies.node_utilization.evictable import may_leave
+from descheduler_strategies.node_utilization.places import with_room
 from descheduler_strategies.node_utilization.sources import requested
 from descheduler_strategies.node_utilization.tenants import Tenants, tenants
-from descheduler_strategies.selection import in_namespaces
 
 MAX_RISK = 0.2
 """Accepted probability that a pod lands where it would keep, or take, a node in use."""
-MOST_FAILED = 40  # nodes that are tried in vain in one plan
+MOST_VAIN = 400  # pods of nodes that are tried in vain in one plan
 WISHED = 64  # nodes that are named for one pod where the plan chooses
 
 
@@ -46,6 +48,10 @@ class HighNodeUtilization:
     signals: ClassVar[tuple[str, ...]] = ()
     order: ClassVar[int] = 50
     Args: ClassVar[type[StrategyArgs]] = HighNodeUtilizationArgs
+
+    def needs(self, args: HighNodeUtilizationArgs) -> Needs:
+        """The right to cordon, where that is asked for."""
+        return Needs(cordons=args.cordon)
 
     def propose(self, view: RebalanceView, args: HighNodeUtilizationArgs) -> Iterable[Proposal | Observation]:
         """One proposal for each node that is emptied, the cheapest first."""
@@ -66,23 +72,24 @@ class _Packing:
         self._most: Floats = np.array([args.thresholds[name] for name in self._resources])
         self._under: Mask = below(levels, self._most)
         self._tenants: Tenants = tenants(view, self._state, self._thresholding())
-        exclude = args.evictable_namespaces.exclude if args.evictable_namespaces is not None else ()
-        self._staying = ~in_namespaces(view, NamespaceChoice(exclude=exclude))
+        self._staying = ~may_leave(view, args.evictable_namespaces)
         used = self._tenants.count > 0
         self._sinks: Mask = view.destinations() & seen & (used | ~self._under)
-        granted = [p for p in view.granted if p.finding.strategy == HIGH]
+        granted = [proposal for proposal in view.granted if proposal.finding.measure == _MEASURE]
         self._emptied = tuple(node for proposal in granted for node in proposal.finding.nodes)
         self._sinks[list(self._emptied)] = False
+        self._vain = 0
+        self._without: dict[int, Blocked] = {}  # specs for which no node in use has room
 
     def answers(self) -> Iterator[Proposal | Observation]:
         if int(self._under.sum()) <= self._args.number_of_nodes:
             return
-        left, failed = self._args.max_nodes - len(self._emptied), 0
+        left = self._args.max_nodes - len(self._emptied)
         for node in self._in_order():
-            if left <= 0 or failed >= MOST_FAILED:
+            if left <= 0 or self._vain >= MOST_VAIN:
                 return
             for answer in each((node,), self._finding, self._empty):
-                left, failed = (left - 1, failed) if isinstance(answer, Proposal) else (left, failed + 1)
+                left -= isinstance(answer, Proposal)
                 yield answer
 
     def _in_order(self) -> list[int]:
@@ -112,6 +119,7 @@ class _Packing:
             benefit=-finding.value,
             worth=required(self._view, moving),
             note=f"empties {self._view.snapshot.nodes[node].name}",
+            avoid=found.avoid,
             staged=True,
             cordon=self._cordon(node),
         )
@@ -125,6 +133,9 @@ class _Packing:
         sinks[node] = False
         if not sinks.any():
             return Blocked(Reason.NO_PLACE, HIGH, "no other node is in use")
+        lacking = next((why for pod in pods if (why := self._lacking(pod, node)) is not None), None)
+        if lacking is not None:
+            return lacking
 
         def in_use(_state: Scenario, _pod: int) -> Accept:
             return lambda nodes: sinks[nodes]
@@ -139,11 +150,26 @@ class _Packing:
             max_risk=MAX_RISK,
             bad=Reason.NO_GAIN,
             wished=dict.fromkeys((pod for unit in units for pod in unit), wished),
+            more_avoided=MOST_AVOIDED,
             cordon=self._cordon(node),
         )
+        self._vain += len(pods) if isinstance(found, Blocked) else 0
         if isinstance(found, Blocked) and found.reason in (Reason.WOULD_STAY, Reason.NO_GAIN):
             return Blocked(found.reason, found.by, f"{found.detail}; {_HOW}")
         return found
+
+    def _lacking(self, pod: int, node: int) -> Blocked | None:
+        """Why the pod finds no place, whatever becomes of others: nodes are only filled, so it finds none later."""
+        view, spec = self._view, int(self._view.snapshot.columns.pod_remade[pod])
+        if view.snapshot.pods[pod].claims or spec in self._without:
+            return self._without.get(spec)
+        room = with_room(view, self._state, pod, np.flatnonzero(self._sinks).astype(np.int32))
+        if (room != node).any():
+            return None
+        blocked = Blocked(Reason.NO_PLACE, f"pod/{view.snapshot.pods[pod].key}", "no other node in use has room for it")
+        if not len(room):
+            self._without[spec] = blocked
+        return blocked
 
     def _fullest(self, sinks: Mask) -> tuple[int, ...]:
         """Nodes that take others, the fullest first; those that may yet be emptied last."""
@@ -180,7 +206,7 @@ class _Packing:
         return Finding(
             strategy=HIGH,
             subject=Subject(SubjectKind.NODE, name),
-            measure="pods for which it is in use",
+            measure=_MEASURE,
             value=float(self._tenants.leaving[node]),
             threshold=0.0,
             text=f"{name} is in use for little: {', '.join(parts)} requested",
@@ -188,6 +214,7 @@ class _Packing:
         )
 
 
+_MEASURE = "pods for which it is in use"
 _HOW = (
     "schedulers: MostAllocated (where that is how the scheduler scores), acting.landing or cordon make replacements go "
     "where they are wanted"

@@ -13,8 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from descheduler.contract import (
+    MOST_AVOIDED,
     Accept,
-    NamespaceChoice,
+    Needs,
     RebalanceView,
     Relocation,
     Scenario,
@@ -30,16 +31,17 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.node_utilization.args import LOW, LowNodeUtilizationArgs
 from descheduler_strategies.node_utilization.bounds import Bounds, Deviations, below, seen_nodes
+from descheduler_strategies.node_utilization.evictable import may_leave
 from descheduler_strategies.node_utilization.gauges import Gauge
 from descheduler_strategies.node_utilization.places import Places
-from descheduler_strategies.node_utilization.sources import gauge_of
+from descheduler_strategies.node_utilization.sources import gauge_of, needs_of_source
 from descheduler_strategies.node_utilization.victims import victims_on
-from descheduler_strategies.selection import in_namespaces
+from descheduler_strategies.sorting import tiers
 
 MAX_RISK = 0.2
 """Accepted probability that a pod lands back on its node, or where it would be too much."""
 MOST_REFUSED = 12  # units of one node that are tried in vain
-MOST_MOVES = 400  # in one plan; the next plan goes on from there, with what has become of these
+MOST_MOVES = 200  # in one plan; the next plan goes on from there, with what has become of these
 
 
 class LowNodeUtilization:
@@ -50,9 +52,13 @@ class LowNodeUtilization:
     order: ClassVar[int] = 40
     Args: ClassVar[type[StrategyArgs]] = LowNodeUtilizationArgs
 
+    def needs(self, args: LowNodeUtilizationArgs) -> Needs:
+        """Samples, the answer to a query, or history, as the source of usage is."""
+        return needs_of_source(args)
+
     def propose(self, view: RebalanceView, args: LowNodeUtilizationArgs) -> Iterable[Proposal | Observation]:
         """The moves of one overutilized node after the other, the one first that is farthest above its target."""
-        gauge = gauge_of(view, args, "")
+        gauge = gauge_of(view, args)
         if isinstance(gauge, Blocked):
             text = f"nobody knows what nodes use by {args.source}"
             yield Observation(Finding(LOW, Subject(SubjectKind.STRATEGY, LOW), "", 0.0, 0.0, text), gauge)
@@ -76,8 +82,10 @@ class _Balance:
         self._under: Mask = below(levels, self._bounds.low) & view.destinations()
         self._able: Mask = view.destinations() & seen & (excess <= 0)
         self._places = Places(view, gauge, self._bounds, np.flatnonzero(self._under).astype(np.int32))
-        exclude = args.evictable_namespaces.exclude if args.evictable_namespaces is not None else ()
-        self._staying = ~in_namespaces(view, NamespaceChoice(exclude=exclude))
+        self._leaving = may_leave(view, args.evictable_namespaces) & view.movable
+        self._tier = np.zeros(len(view.snapshot.pods), np.int64)
+        pods = np.flatnonzero(self._leaving & (excess > 0)[view.snapshot.columns.pod_node])
+        self._tier[pods] = tiers(view, pods.astype(np.int32))
         self._moves = 0
 
     def answers(self) -> Iterator[Proposal | Observation]:
@@ -100,13 +108,25 @@ class _Balance:
     def _relieve(self, node: int) -> Iterator[Proposal | Observation]:
         """Units leave the node, one after the other, until it is at its target."""
         finding = self._finding(node)
-        victims = victims_on(self._view, self._state, self._gauge, node, self._staying)
-        left, refused, tries = np.ones(len(victims.pods), np.bool_), dict[int, Blocked](), 0
-        may = self._may_leave(finding)
-        while may > 0 and tries < MOST_REFUSED and self._moves < MOST_MOVES:
+        may = self._may_leave(finding) if self._moves < MOST_MOVES else 0
+        refused: dict[int, Blocked] = {}
+        if may > 0:
+            for moved in self._moves_from(finding, node, may, refused):
+                may -= len(moved.moves)
+                yield moved
+        if self._bounds.excess(self._levels(node)).any():
+            tried = tuple(Tried(self._view.moving(pod), why) for pod, why in refused.items())
+            yield Observation(finding, self._why(node, refused, may), tried=tried)
+
+    def _moves_from(self, finding: Finding, node: int, most: int, refused: dict[int, Blocked]) -> Iterator[Proposal]:
+        """Moves of at most so many pods; `refused` then has those that may not go, by a pod of each unit."""
+        victims = victims_on(self._view, self._state, self._gauge, node, self._leaving, self._tier)
+        refused |= self._places.hopeless(self._state, victims.pods)
+        left, tries = np.array([pod not in refused for pod in victims.pods], np.bool_), 0
+        while most > 0 and tries < MOST_REFUSED and self._moves < MOST_MOVES:
             chosen = victims.next(self._bounds.excess(self._levels(node))[0], left)
             if chosen is None:
-                break
+                return
             left[chosen], pod = False, victims.pods[chosen]
             known = self._places.refusal(self._state, pod)
             tries += known is None
@@ -114,12 +134,9 @@ class _Balance:
             if isinstance(moved, Blocked):
                 refused[pod] = moved
                 continue
-            may, tries = may - len(moved.moves), 0
+            most, tries = most - len(moved.moves), 0
             self._moves += len(moved.moves)
             yield moved
-        if self._bounds.excess(self._levels(node)).any():
-            tried = tuple(Tried(self._view.moving(pod), why) for pod, why in refused.items())
-            yield Observation(finding, self._why(node, refused, may), tried=tried)
 
     def _leave(self, finding: Finding, node: int, pod: int, relief: Floats) -> Proposal | Blocked:
         """The unit of the pod leaves, and each of it lands where it is not too much."""
@@ -144,6 +161,7 @@ class _Balance:
             max_risk=MAX_RISK,
             bad=Reason.DESTINATION_HOT,
             wished=dict.fromkeys(unit, chosen),
+            more_avoided=MOST_AVOIDED,
         )
         self._places.tried(pod, found if isinstance(found, Blocked) else None)
         if isinstance(found, Blocked):
@@ -154,7 +172,7 @@ class _Balance:
         after = self._levels(node)[0]
         note = f"{finding.resource} {before[at]:.0f} % → {after[at]:.0f} %"
         benefit = float(after[at] - before[at]) / 100.0
-        return Proposal(finding, found.moves, benefit, required(view, unit), note)
+        return Proposal(finding, found.moves, benefit, required(view, unit), note, avoid=found.avoid)
 
     def _take(self, found: Relocation) -> None:
         """What was found is done, for all that is asked from now on."""
@@ -177,10 +195,10 @@ class _Balance:
     def _why(self, node: int, refused: Mapping[int, Blocked], may: int) -> Blocked:
         """Why the node is still above its target: the most frequent refusal, unless there were moves enough."""
         subject = f"node/{self._view.snapshot.nodes[node].name}"
-        if may <= 0:
-            return Blocked(Reason.NODE_LIMIT, LOW, "evictionLimits.node" if self._gauge.counts_pods else _GUESSED)
         if self._moves >= MOST_MOVES:
             return Blocked(Reason.CYCLE_LIMIT, LOW, f"{MOST_MOVES} moves are planned at once")
+        if may <= 0:
+            return Blocked(Reason.NODE_LIMIT, LOW, "evictionLimits.node" if self._gauge.counts_pods else _GUESSED)
         if not refused:
             return Blocked(Reason.NO_CURE, subject, "no pod on it that may move takes of what is too much")
         most = Counter(why.reason for why in refused.values()).most_common(1)[0][0]

@@ -5,6 +5,8 @@ In one plan nodes are filled, not emptied, so that who has no place now has none
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario
@@ -29,6 +31,10 @@ class Places:
         self._view, self._gauge, self._bounds, self._nodes = view, gauge, bounds, nodes
         self._without: dict[_Look, Blocked] = {}
         self._vain: dict[_Look, list[Blocked]] = {}
+
+    def hopeless(self, state: Scenario, pods: Sequence[int]) -> dict[int, Blocked]:
+        """Those of the pods that need not be tried, and why."""
+        return {pod: why for pod in pods if (why := self.refusal(state, pod)) is not None}
 
     def refusal(self, state: Scenario, pod: int) -> Blocked | None:
         """Why the pod need not be tried; None where it should be."""
@@ -58,11 +64,7 @@ class Places:
 
     def _able(self, state: Scenario, pod: int) -> Positions:
         """[K] underutilized nodes that have the room, and stay below their target with it."""
-        columns = self._view.snapshot.columns
-        asked = columns.spec_requests[columns.pod_remade[pod]]
-        needed = np.flatnonzero(asked)
-        nodes = self._nodes[state.possible(pod)[self._nodes]]
-        nodes = nodes[(state.free(nodes)[:, needed] >= asked[needed]).all(axis=1)]
+        nodes = with_room(self._view, state, pod, self._nodes)
         then = self._gauge.levels_with(state, nodes, pod, ())
         with np.errstate(invalid="ignore"):
             over = (then > self._bounds.high).any(axis=1)
@@ -74,3 +76,14 @@ class Places:
         columns = self._view.snapshot.columns
         alone = pod if self._view.snapshot.pods[pod].claims else -1
         return int(columns.pod_workload[pod]), int(columns.pod_remade[pod]), alone
+
+
+def with_room(view: RebalanceView, state: Scenario, pod: int, nodes: Positions) -> Positions:
+    """[K] those of the nodes on which what is made in place of the pod may run, and has the room; what rules between
+    pods say of it is not asked."""
+    columns = view.snapshot.columns
+    asked = columns.spec_requests[columns.pod_remade[pod]]
+    needed = np.flatnonzero(asked)
+    able = nodes[state.possible(pod)[nodes]]
+    found: Positions = able[(state.free(able)[:, needed] >= asked[needed]).all(axis=1)]
+    return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 import numpy as np
 
-from descheduler.contract import RebalanceView
+from descheduler.contract import Needs, RebalanceView
 from descheduler.model.arrays import Floats, Ints
 from descheduler.model.nodes import node_names
 from descheduler.model.pods import amount_of
@@ -19,14 +20,31 @@ OLD = 300.0
 --metric-resolution), and its memory outlives a kubelet that answers no more."""
 
 
-def gauge_of(view: RebalanceView, args: LowNodeUtilizationArgs, signal: str) -> Gauge | Blocked:
-    """How full nodes are by the source that the arguments name; or why nobody knows. `signal` is that of the query."""
+def needs_of_source(args: LowNodeUtilizationArgs) -> Needs:
+    """What must be read for the source that the arguments name."""
+    match args.source:
+        case "KubernetesMetrics":
+            return Needs(metrics=True)
+        case "Prometheus":
+            return Needs(queries={_signal(args.query): args.query})
+        case "forecast":
+            return Needs(signals=tuple(name for name in args.thresholds if name != "pods"))
+    return Needs()
+
+
+def _signal(query: str) -> str:
+    """The name of the signal that the query is."""
+    return f"query_{sha256(query.encode()).hexdigest()[:12]}"
+
+
+def gauge_of(view: RebalanceView, args: LowNodeUtilizationArgs) -> Gauge | Blocked:
+    """How full nodes are by the source that the arguments name; or why nobody knows."""
     resources = tuple(args.thresholds)
     match args.source:
         case "KubernetesMetrics":
             return _metrics_server(view, resources)
         case "Prometheus":
-            return _queried(view, signal)
+            return _queried(view, _signal(args.query))
         case "forecast":
             missing = [name for name in resources if name != "pods" and name not in view.loads]
             if missing or args.metrics_utilization is None:

@@ -9,7 +9,6 @@ import numpy as np
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Floats, Ints, Mask
 from descheduler_strategies.node_utilization.gauges import Gauge
-from descheduler_strategies.sorting import tiers
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,20 +40,28 @@ class Victims:
         return int(mine[np.lexsort((mine, self.cost[mine], -part[mine].sum(axis=1)))[0]])
 
 
-def victims_on(view: RebalanceView, state: Scenario, gauge: Gauge, node: int, staying: Mask) -> Victims:
-    """The units on the node that may leave it, but for pods that are `staying` [P] by name of their namespace."""
-    units: dict[tuple[int, ...], list[int]] = {}
+def victims_on(view: RebalanceView, state: Scenario, gauge: Gauge, node: int, able: Mask, tier: Ints) -> Victims:
+    """The units on the node that may leave it, with those of its pods that are `able` [P]; `tier` [P] is that of each
+    pod (`sorting.tiers`)."""
     here = view.snapshot.columns.pods_on(node)
-    for pod in here[view.movable[here] & ~staying[here]].tolist():
-        if state.node_of(pod) == node:
-            units.setdefault(view.moving(pod), []).append(pod)
-    pods = np.array([pod for members in units.values() for pod in members], np.int32)
+    pods = here[able[here]]
+    pods = pods[[state.node_of(pod) == node for pod in pods.tolist()]] if state.moved else pods
     relief = np.nan_to_num(gauge.relief(pods, node))
+    victims = Victims(tuple(pods.tolist()), relief, tier[pods], view.costs[pods])
+    return _in_units(view, victims) if (view.units.unit_index[pods] >= 0).any() else victims
+
+
+def _in_units(view: RebalanceView, alone: Victims) -> Victims:
+    """The same, with pods that move together put together: in the tier of the last of them."""
+    units: dict[tuple[int, ...], list[int]] = {}
+    for at, pod in enumerate(alone.pods):
+        units.setdefault(view.moving(pod), []).append(at)
+    order = [at for members in units.values() for at in members]
     starts = np.cumsum([0, *(len(members) for members in units.values())])[:-1]
-    first = tuple(members[0] for members in units.values())
+    first = tuple(alone.pods[members[0]] for members in units.values())
     return Victims(
         pods=first,
-        relief=np.add.reduceat(relief, starts, axis=0) if len(starts) else relief,
-        tier=np.maximum.reduceat(tiers(view, pods), starts) if len(starts) else np.zeros(0, np.int64),
+        relief=np.add.reduceat(alone.relief[order], starts, axis=0),
+        tier=np.maximum.reduceat(alone.tier[order], starts),
         cost=np.array([view.cost(pod) for pod in first]),
     )
