@@ -11,16 +11,16 @@ from typing import Final
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
 
-_NOWHERE: Final = frozenset(
-    {Reason.NO_PLACE, Reason.WOULD_STAY, Reason.NODE_NAMED, Reason.WOULD_WAIT, Reason.NO_GAIN, Reason.RETURNS_TO_NODE}
-)
-
 DIFFERENCES: Final[Mapping[str, frozenset[Reason]]] = {
-    "D-landing": _NOWHERE,
-    "D-reserved": _NOWHERE,
-    "D-better-node": _NOWHERE,
-    "D-whole-node": _NOWHERE | {Reason.BARE_POD, Reason.LOCAL_STORAGE, Reason.NAMESPACE_EXCLUDED, Reason.NODE_LIMIT},
+    "D-proof": frozenset({Reason.NO_PLACE}),
+    "D-landing": frozenset({Reason.WOULD_STAY, Reason.NODE_NAMED, Reason.NO_GAIN, Reason.DESTINATION_HOT}),
+    "D-whole-node": frozenset(
+        {Reason.NO_PLACE, Reason.LOCAL_STORAGE, Reason.NAMESPACE_EXCLUDED, Reason.NODE_LIMIT, Reason.NOT_SELECTED}
+    ),
     "D-made-again": frozenset({Reason.BARE_POD}),
+    "D-better-node": frozenset(),
+    "D-node-selector": frozenset(),
+    "D-other-side": frozenset(),
     "D-whole-term": frozenset(),
     "D-selected": frozenset(),
     "D-all-count": frozenset(),
