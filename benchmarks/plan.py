@@ -8,6 +8,10 @@ it.
 
 `--case gpu` is a cluster of GPU nodes only, without history, whose free GPUs are scattered and for which gangs wait;
 GpuDefragmentation runs with each of its objectives, and GpuTopology beside it.
+
+`--policy sigs-all` has all ten strategies of kubernetes-sigs/descheduler, from a policy of its format, on the same
+clusters with something for each of them to find, without history. `seconds NAME` is how long a strategy takes to
+answer; judging its answers is in `seconds` alone.
 """
 
 from __future__ import annotations
@@ -47,6 +51,7 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", choices=("mixed", "nofit", "gpu"), default="mixed")
+    parser.add_argument("--policy", choices=("default", "sigs-all"), default="default")
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     parser.add_argument("--moves", type=int, help="evictions allowed in one plan (default: the policy's)")
     parser.add_argument(
@@ -57,13 +62,15 @@ def main() -> None:
     )
     args = parser.parse_args()
 
+    from _sigs_all import Stopwatch
+
     from descheduler.model.landing_mode import LandingMode
     from descheduler.planning import build_document, decide, survey
     from descheduler.planning.settings import chosen, input_of, settings_of
     from descheduler_profiling.build import build
     from generated.synthetic import NOW
 
-    snapshot, histories, policy = scene(args.case, args.nodes, args.pods, args.seed, args.hot)
+    snapshot, histories, policy = scene(args.case, args.nodes, args.pods, args.seed, args.hot, args.policy)
     began = time.perf_counter()
     profiles = {name: build(history) for name, history in histories.items()}
     profiled = time.perf_counter() - began
@@ -71,12 +78,13 @@ def main() -> None:
     gc.collect()
     gc.freeze()
 
+    watch = Stopwatch()
     began = time.perf_counter()
     settings = replace(settings_of(policy, snapshot), landing=LandingMode(args.landing))
     if args.moves is not None:
         settings = replace(settings, limits=replace(settings.limits, per_cycle=args.moves))
     context = survey(input_of(policy, snapshot, profiles, float(NOW)), settings)
-    plan = build_document(decide(context, chosen(policy)))
+    plan = build_document(decide(context, watch.on(chosen(policy))))
     seconds = time.perf_counter() - began
 
     figures = {
@@ -94,20 +102,26 @@ def main() -> None:
         "workloads": len(snapshot.workloads),
     }
     figures.update({f"moves {name}": count for name, count in moves_by_strategy(plan).items()})
+    figures.update({f"seconds {name}": spent for name, spent in watch.seconds.items()})
     _common.show(f"Planning {args.nodes} nodes, {args.pods} pods ({args.case})", figures, as_json=args.json)
 
 
 def scene(
-    case: str, nodes: int, pods: int, seed: int, hot: float
+    case: str, nodes: int, pods: int, seed: int, hot: float, policy: str
 ) -> tuple[ClusterSnapshot, Mapping[str, History], Policy]:
     """The cluster, its history, and the policy to plan it by."""
+    from _sigs_all import POLICY
+
     from descheduler.policy import default_policy, load_policy
     from generated.synthetic import Plan, synthetic
     from generated.synthetic_gpus import GpuPlan, synthetic_gpus
+    from generated.synthetic_troubles import troubled
 
     if case == "gpu":
         return synthetic_gpus(GpuPlan(nodes, pods, seed)), {}, load_policy(GPU_POLICY, "the benchmark")
     snapshot, histories = synthetic(Plan(nodes, pods, seed, hot, case=case))
+    if policy == "sigs-all":
+        return troubled(snapshot, seed), {}, load_policy(POLICY, "the benchmark")
     return snapshot, histories, default_policy()
 
 
