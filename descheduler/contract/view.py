@@ -18,7 +18,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject
 from descheduler.model.succession import made_while_ending
 from descheduler.model.units import DisruptionMode
-from descheduler.scheduler import Clash, GpuNeed, Outlook, WhatIf
+from descheduler.scheduler import Clash, GpuNeed, Outlook, Spread, WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler_profiling.series import History
 
@@ -231,6 +231,11 @@ class Scenario:
     def clashes(self) -> tuple[Clash, ...]:
         """Pods that stand together though required anti-affinity forbids it; those that were moved here are not."""
         return self._state.clashes()
+
+    def uneven(self, kinds: Collection[str], seen: Mask) -> tuple[tuple[Spread, ...], ...]:
+        """Topology spread constraints of these kinds (`whenUnsatisfiable`), together as one pod carries them, where one
+        of them does not hold now; `seen` [N] are the nodes whose domains are looked at."""
+        return self._state.uneven(kinds, seen)
 
     def free(self, nodes: Positions | Indices | None = None, *, promised: bool = False) -> Ints:
         """[N, R] or [K, R]: allocatable minus requested, by the columns of `snapshot.columns.resources`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -59,6 +60,11 @@ class Finding:
 
 class Placed(Protocol):
     """A state, as far as it tells where pods are in it."""
+
+    @property
+    def moved(self) -> Mapping[int, int]:
+        """Pods whose place differs from the snapshot's, and where they are now (-1: nowhere)."""
+        ...
 
     def node_of(self, pod: int) -> int:
         """Position of the pod's node, -1 when it has none."""

@@ -8,6 +8,7 @@ from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.prepared import Prepared, prepare
 from descheduler.scheduler.scoring import Scoring
+from descheduler.scheduler.spreads import Spread
 from descheduler.scheduler.what_if import WhatIf
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Predicate",
     "Prepared",
     "Scoring",
+    "Spread",
     "WhatIf",
     "prepare",
     "sample_size",

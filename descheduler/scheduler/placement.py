@@ -9,11 +9,11 @@ import numpy as np
 
 from descheduler.model.arrays import Ints, Positions
 from descheduler.model.fence import Unreadable, fenced
-from descheduler.model.pods import PodSpec
+from descheduler.model.pods import PodSpec, SpreadConstraint
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler.attach_limits import AttachLimits
 from descheduler.scheduler.classes import PodClasses
-from descheduler.scheduler.counters import PodsByClass
+from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.gpu_table import GpuNeed, GpuRules
 from descheduler.scheduler.node_rules import StaticRules
@@ -86,6 +86,13 @@ class Placement:
     def matching(self, term: Term) -> Collection[int]:
         """Classes whose pods the term matches."""
         return self._compiler.matching(term)
+
+    def spread_counter(self, cls: int, constraint: SpreadConstraint) -> Counter:
+        """The pods that a constraint of the class counts, on the nodes that have the labels of all its constraints of
+        the same kind."""
+        alike = (c for c in self.classes.spec_of(cls).spread if c.when_unsatisfiable == constraint.when_unsatisfiable)
+        present = self.labels.all_of(c.topology_key for c in alike)
+        return self._compiler.spread_counter(cls, constraint, present)[0]
 
     def amounts(self, cls: int) -> tuple[tuple[int, int], ...]:
         """(row of `rows`, amount) of all that a pod of the class takes from its node."""

@@ -20,6 +20,7 @@ from descheduler.scheduler.outlook import Outlook
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.question import At, Expected, Question
+from descheduler.scheduler.spreads import Spread, uneven
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
 Nodes = NDArray[np.integer] | None
@@ -238,6 +239,10 @@ class WhatIf:
     def clashes(self) -> tuple[Clash, ...]:
         """Pods that stand together though required anti-affinity forbids it, but for those that were moved here."""
         return tuple(clashes(self._placement, self._moved))
+
+    def uneven(self, kinds: Collection[str], seen: Mask) -> tuple[tuple[Spread, ...], ...]:
+        """Topology spread constraints of some kinds, together as one pod carries them, where one does not hold."""
+        return tuple(uneven(self._placement, self, kinds, seen))
 
     def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:
         """[N] or [K]: the first predicate that fails on each node, `Predicate.OK` (0) where none does."""

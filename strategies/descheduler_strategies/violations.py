@@ -32,13 +32,18 @@ Cure = Callable[[tuple[Move, ...]], tuple[Move, ...]]
 """The moves of a unit with what they promise."""
 
 
+def in_sight(view: RebalanceView) -> Mask:
+    """[N] nodes that are looked at: selected, ready and real, cordoned or not."""
+    nodes = view.snapshot.nodes
+    found: Mask = view.selected_nodes & np.fromiter((n.ready and not n.virtual for n in nodes), np.bool_, len(nodes))
+    return found
+
+
 def standing(view: RebalanceView) -> Mask:
-    """[P] pods that are where the snapshot has them, on a selected, ready node: the others are on their way, in this
+    """[P] pods that are where the snapshot has them, on a node that is looked at: the others are on their way, in this
     plan or before it."""
     columns = view.snapshot.columns
-    seen = np.array([node.ready and not node.virtual for node in view.snapshot.nodes] + [False], np.bool_)
-    seen[:-1] &= view.selected_nodes
-    found: Mask = columns.pod_live & ~columns.pod_ending & seen[columns.pod_node]
+    found: Mask = columns.pod_live & ~columns.pod_ending & np.append(in_sight(view), False)[columns.pod_node]
     found[list(view.start.moved)] = False
     return found
 
