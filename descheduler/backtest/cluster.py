@@ -6,7 +6,7 @@ real one (benchmarks/scheduler_agreement.py, landing.py). A pod keeps its slot, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -134,10 +134,12 @@ class Cluster:
 
     # -- what can be done ----------------------------------------------------------------------------------------------
 
-    def move(self, leaving: Sequence[Departure], now: float, steered: Iterable[int] = ()) -> tuple[Move, ...]:
+    def move(
+        self, leaving: Sequence[Departure], now: float, steered: Iterable[int] = (), cordoned: Collection[int] = ()
+    ) -> tuple[Move, ...]:
         """Evict all of them at one moment; what restarts with them goes, too. Where each replacement came up.
 
-        `steered` nodes carry a taint meanwhile that makes the scheduler prefer all others.
+        `steered` nodes carry a taint meanwhile that makes the scheduler prefer all others; `cordoned` ones take nobody.
         """
         snapshot = self.snapshot(now)
         units = resolve(snapshot)
@@ -148,6 +150,7 @@ class Cluster:
         going = [asked.get(slot, Departure(slot)) for slot in dict.fromkeys((*asked, *restarting))]
         going = [one for one in going if self._node[one.slot] >= 0]
         state = prepare(snapshot, scoring=self._scoring).what_if()
+        state.cordon(cordoned)
         landing = _Landing(self._rng, state, frozenset(steered), _directions(snapshot, going, self._position))
         pods = {one.slot: int(self._position[one.slot]) for one in going}
         sources = {one.slot: int(self._node[one.slot]) for one in going}

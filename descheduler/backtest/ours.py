@@ -153,10 +153,12 @@ class Run:
                 self.refused[blocked.reason.value] = self.refused.get(blocked.reason.value, 0) + 1
         leaving: list[Departure] = []
         steered: set[int] = set()
+        cordoned: set[int] = set()
         node = snapshot.node_index
         for action in agreed:
             if plan.landing == LandingMode.STEERED:
                 steered.update(node[name] for name in action.steer)
+            cordoned.update(node[name] for name in action.cordon)
             for one in action.pods:
                 slot = int(cluster.slot[snapshot.pod_index[one.namespace, one.pod]])
                 if was_over(one.state):
@@ -165,7 +167,7 @@ class Run:
                 reserved = plan.landing == LandingMode.RESERVED and action.kind is ActionKind.MOVE
                 held = node[one.destination] if reserved else NOBODY
                 leaving.append(Departure(slot, tuple(node[name] for name in one.towards), held))
-        moves = {move.old.uid: move for move in cluster.move(leaving, at, steered)}
+        moves = {move.old.uid: move for move in cluster.move(leaving, at, steered, cordoned)}
         for move in moves.values():
             meter.forget(move.slot)
         outcomes = [_outcome(action, moves, cluster, at) for action in agreed]

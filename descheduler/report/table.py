@@ -118,7 +118,11 @@ def _actions(plan: PlanDocument, wide: bool) -> Table:
     for action in sorted(plan.actions, key=lambda a: a.wave):
         for i, pod in enumerate(action.pods):
             table.add_row(*_cells(action, pod, first=i == 0, wide=wide))
-        for text, names in (("also restarts", action.also_restarted), ("steers away from", action.steer)):
+        for text, names in (
+            ("also restarts", action.also_restarted),
+            ("steers away from", action.steer),
+            ("cordons", action.cordon),
+        ):
             if names:
                 some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
                 table.add_row("", "", Text(f"{text}: {some}", style="dim"))

@@ -80,7 +80,7 @@ _KEYS_BY_DOMAIN: Mapping[str, str] = {
     "storageclass.kubernetes.io": "is-default-class",
     "storageclass.beta.kubernetes.io": "is-default-class",
     "descheduler.alpha.kubernetes.io": "evict prefer-no-eviction eviction-in-progress",
-    "rebalance.descheduler.dev": """vacating plan pod intent action expected-end expected-duration
+    "rebalance.descheduler.dev": """vacating cordoned plan pod intent action expected-end expected-duration
         communication-fraction""",
     "cluster-autoscaler.kubernetes.io": "safe-to-evict",
     "karpenter.sh": "do-not-disrupt do-not-evict capacity-type nodepool",
