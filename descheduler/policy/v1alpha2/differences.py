@@ -21,9 +21,9 @@ GENERAL = (
 )
 
 OF_STRATEGY: Mapping[str, str] = {
-    "HighNodeUtilization": "D-whole-node: nodes are emptied wholly or not at all; "
-    "D-gpu-nodes: a resource that a node does not have says nothing of it",
-    "LowNodeUtilization": "D-useful: pods leave that bring the node below its target, not those that ask for nothing",
+    "HighNodeUtilization": "D-whole: nodes are emptied wholly or not at all; "
+    "D-lacking: a resource that a node does not have says nothing of it",
+    "LowNodeUtilization": "D-relief: pods leave that bring the node below its target, not those that ask for nothing",
     "PodLifeTime": "D-restarted: what runs is held to gangs, budgets, quotas and cooldown as a move is",
     "RemoveFailedPods": "D-ended: neither minReplicas nor nodeFit is asked of what has finished; "
     "D-order: the oldest go first",

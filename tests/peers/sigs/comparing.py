@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from controlplane.cluster import ControlPlane
 from peers.sigs.contenders import Pass, PassFailedError, ours, theirs
 from peers.sigs.differences import DIFFERENCES, shown
 from peers.sigs.situations import Situation
-from peers.sigs.staging import MisplacedError, Pods, Stage
-
-_TRIES: Final = 5
+from peers.sigs.staging import Stage
 
 
 class Kind(StrEnum):
@@ -63,19 +59,15 @@ class Comparison:
         """How many pods of each workload leave in one pass over the situation."""
         stage = Stage(self._plane.client)
         try:
-            before = self._staged(stage, situation)
+            before = stage.staged(situation, self._clear)
             told.append(run())
             after = stage.pods(situation)
             return Counter(workload for uid, (workload, _) in before.items() if uid not in after)
         finally:
-            self._plane.reset(keep_namespaces=True)
+            self._clear()
 
-    def _staged(self, stage: Stage, situation: Situation) -> Pods:
-        for _ in range(_TRIES - 1):
-            with suppress(MisplacedError):
-                return stage.put(situation)
-            self._plane.reset(keep_namespaces=True)
-        return stage.put(situation)
+    def _clear(self) -> None:
+        self._plane.reset(keep_namespaces=True)
 
 
 def judged(situation: Situation, their: Mapping[str, int], our: Mapping[str, int], said: Pass) -> Verdict:

@@ -12,9 +12,9 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
 
 DIFFERENCES: Final[Mapping[str, frozenset[Reason]]] = {
-    "D-proof": frozenset({Reason.NO_PLACE}),
+    "D-reserved": frozenset({Reason.NO_PLACE}),
     "D-landing": frozenset({Reason.WOULD_STAY, Reason.NODE_NAMED, Reason.NO_GAIN, Reason.DESTINATION_HOT}),
-    "D-whole-node": frozenset(
+    "D-whole": frozenset(
         {Reason.NO_PLACE, Reason.LOCAL_STORAGE, Reason.NAMESPACE_EXCLUDED, Reason.NODE_LIMIT, Reason.NOT_SELECTED}
     ),
     "D-made-again": frozenset({Reason.BARE_POD}),
@@ -26,8 +26,8 @@ DIFFERENCES: Final[Mapping[str, frozenset[Reason]]] = {
     "D-all-count": frozenset(),
     "D-least-important": frozenset(),
     "D-sees-budgets": frozenset(),
-    "D-useful": frozenset(),
-    "D-gpu-nodes": frozenset(),
+    "D-relief": frozenset(),
+    "D-lacking": frozenset(),
 }
 """Id -> one of these reasons must be among the plan's refusals; empty: it is a rule of the strategy, not a refusal."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from peers.sigs.objects import namespace, owner, pods_of, status_of, taint
 from peers.sigs.situations import Object, Situation, Workload
 
 _SELF_PLACING: Final = ("Job",)
+_TRIES: Final = 5
 
 Pods = dict[str, tuple[str, str]]
 """Uid -> (workload, node)."""
@@ -54,6 +56,18 @@ class Stage:
         if Counter(pods.values()) != wanted:
             raise MisplacedError(f"{situation.name}: pods are {sorted(pods.values())}")
         return pods
+
+    def staged(self, situation: Situation, clear: Callable[[], None]) -> Pods:
+        """The same, tried again a few times after `clear`.
+
+        Raises:
+            MisplacedError: every time.
+        """
+        for _ in range(_TRIES - 1):
+            with suppress(MisplacedError):
+                return self.put(situation)
+            clear()
+        return self.put(situation)
 
     def pods(self, situation: Situation) -> Pods:
         """The pods that are there and stay."""
