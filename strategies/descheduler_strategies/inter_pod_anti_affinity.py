@@ -14,12 +14,26 @@ import numpy as np
 from descheduler.contract import Clash, RebalanceView, StrategyArgs
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.moves import Observation, Proposal
+from descheduler.model.reasons import Reason
 from descheduler_strategies.selection import SelectedArgs, selected
 from descheduler_strategies.sorting import first_to_go
 from descheduler_strategies.violations import answered, findings, named, standing
 
 NAME = "RemovePodsViolatingInterPodAntiAffinity"
 MEASURE = "pods that required anti-affinity forbids where they are"
+_PASSING = frozenset(
+    {
+        Reason.BUDGET_STALE,
+        Reason.COOLDOWN,
+        Reason.DISRUPTION_BUDGET,
+        Reason.NOT_RUNNING,
+        Reason.OUTSIDE_WINDOW,
+        Reason.QUOTA,
+        Reason.ROLLING_OUT,
+        Reason.TOO_YOUNG,
+    }
+)
+"""What holds a pod for a while only."""
 
 
 class InterPodAntiAffinityArgs(SelectedArgs):
@@ -42,7 +56,7 @@ class RemovePodsViolatingInterPodAntiAffinity:
 
         def say(who: str, mine: Positions) -> str:
             rules = named(key for pod in mine.tolist() for key in meeting.keys[pod])
-            return f"{who} stand together with pods that required anti-affinity keeps apart by {rules}"
+            return f"required anti-affinity by {rules} is broken by {who}"
 
         yield from answered(view, self.name, pods, findings(view, pods, self.name, MEASURE, say))
 
@@ -77,11 +91,6 @@ class _Meeting:
         self._degree = np.zeros(len(self.pods), np.int64)
         for number in range(len(clashes)):
             self._count(number, 1)
-
-    @staticmethod
-    def _is_held(view: RebalanceView, pod: int) -> bool:
-        """Whether the pod may not move at all, whatever became of it in this plan."""
-        return not view.movable[pod] and view.blocked(pod) is not None
 
     def fewest(self, candidates: Mask) -> list[int]:
         """As few of the `candidates` [P] as part those who meet, as far as they can; the state is then without them.
@@ -119,3 +128,9 @@ class _Meeting:
         carriers, matched = (side[self._there[side]] for side in self._sides[number])
         self._degree[carriers] += sign * (len(matched) - np.isin(carriers, matched))
         self._degree[matched] += sign * (len(carriers) - np.isin(matched, carriers))
+
+
+def _is_held(view: RebalanceView, pod: int) -> bool:
+    """Whether the pod may not move, and will not be let go in a while either."""
+    blocked = None if view.movable[pod] else view.blocked(pod)
+    return blocked is not None and blocked.reason not in _PASSING

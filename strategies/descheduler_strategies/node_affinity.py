@@ -59,7 +59,7 @@ def _required(view: RebalanceView, pods: Positions) -> Iterator[Proposal | Obser
     broken = first_to_go(view, pods)
 
     def say(who: str, mine: Positions) -> str:
-        return f"{who} are on {nodes_of(view, mine)}, which their node selector or required affinity does not select"
+        return f"{nodes_of(view, mine)} is not selected by the node selector and required affinity of {who}"
 
     about = findings(view, broken, NAME, "pods on nodes that they could not be scheduled on for their labels", say)
     yield from answered(view, NAME, broken, about)
@@ -70,7 +70,7 @@ def _preferred(view: RebalanceView, pods: Positions) -> Iterator[Proposal | Obse
     broken = first_to_go(view, pods[wishes.unmet(pods)])
 
     def say(who: str, mine: Positions) -> str:
-        return f"{who} are on {nodes_of(view, mine)} and prefer other nodes by their node affinity"
+        return f"other nodes than {nodes_of(view, mine)} are preferred by the node affinity of {who}"
 
     measure = "pods that prefer other nodes by their node affinity"
     about = findings(view, broken, NAME, measure, say, PREFERRED_TYPE)

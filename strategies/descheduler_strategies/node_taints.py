@@ -99,7 +99,7 @@ class _Taints:
         taints = {
             t for spec, node in looks for t in self._not_tolerated(columns.specs[spec].tolerations, self._of[node])
         }
-        return f"{who} do not tolerate {named(map(_text, taints))} of {nodes_of(self._view, pods)}"
+        return f"{named(map(_text, taints))} of {nodes_of(self._view, pods)} is not tolerated by {who}"
 
     def cure(self, moves: tuple[Move, ...]) -> tuple[Move, ...]:
         """A scheduler avoids what forbids by itself. What it only would rather avoid it may choose again: that is

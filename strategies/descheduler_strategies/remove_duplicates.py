@@ -59,7 +59,7 @@ class RemoveDuplicates:
 
         def say(who: str, mine: Positions) -> str:
             shares = named(map(str, np.unique(kinds.share[kinds.of[mine]]).tolist()))
-            return f"{who} are more than {shares} of their kind on {nodes_of(view, mine)}"
+            return f"{nodes_of(view, mine)} should have {shares} of a kind at most, and has {who} more"
 
         yield from answered(view, self.name, pods, findings(view, pods, self.name, MEASURE, say), kinds.cure)
 

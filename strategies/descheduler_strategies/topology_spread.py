@@ -7,6 +7,7 @@ broken instead. Pods that may not move count, as they do for the scheduler.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -100,11 +101,12 @@ class _Broken:
         return tuple(replace(move, promise=self._promise(move.pod)) if move.pod in self._of else move for move in moves)
 
     def benefit(self, proposal: Proposal) -> float:
-        """An equal part of what all that leave for the finding bring."""
+        """An equal part of what all that leave for the finding bring; rounded up, so that all bring that much."""
         one = self._of[proposal.moves[0].pod][0] if proposal.moves[0].pod in self._of else None
         if one is None:
             return proposal.benefit
-        return (self._after[one] - self._findings[one].value) / int(self._excess[one].sum())
+        each = (self._after[one] - self._findings[one].value) / int(self._excess[one].sum())
+        return math.floor(each * 2**20) / 2**20
 
     def _promise(self, pod: int) -> Evens:
         uneven = self._of[pod]
