@@ -23,7 +23,7 @@ from controlplane.prometheus import PrometheusServer
 from controlplane.reserving import NAME as RESERVING
 from controlplane.reserving import ReservingScheduler
 from descheduler.apiwrite.writer import COMPONENT
-from descheduler.kube.convert.kinds import OPTIONAL, Kind
+from descheduler.kube.convert.kinds import MEASURED, OPTIONAL, Kind
 from descheduler.publish.recommendations import API_VERSION, MANAGED_BY
 from e2e import hot_node
 from e2e.world import World
@@ -39,6 +39,12 @@ ACTING = {
     "active-steering": "landing: steered, ",
     "active-reserve": "executor: reserve, ",
 }
+MEASURING = """\
+  - LowNodeUtilization:
+      thresholds: {cpu: 20}
+      targetThresholds: {cpu: 90}
+      metricsUtilization: {source: KubernetesMetrics}
+"""
 PUBLISHING = """\
 publish:
   workloads: [default/Deployment/web]
@@ -92,7 +98,7 @@ def every_kind(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     client = control_plane.client
     apply_crds(client)
     served = {(kind.group, kind.plural) for kind in client.kinds(refresh=True).preferred()}
-    more = [definition(kind) for kind in OPTIONAL if (kind.group, kind.plural) not in served]
+    more = [definition(kind) for kind in (*OPTIONAL, *MEASURED) if (kind.group, kind.plural) not in served]
     client.apply_all(more)
     names = {one["metadata"]["name"] for one in more}
 
@@ -132,7 +138,7 @@ def acting_world(
         hot_node.build_cluster(plane.client, scheduler)
         server = start_prometheus(list(hot_node.history(plane.client.list("Pod", "default"), hot_node.now())))
         policy = folder / "policy.yaml"
-        text = hot_node.POLICY.replace("acting: {", f"acting: {{{ACTING[overlay]}")
+        text = hot_node.POLICY.replace("acting: {", f"acting: {{{ACTING[overlay]}") + MEASURING
         if overlay.endswith("+recommend"):
             plane.client.create(NO_LONGER_ADVISED)
             text += PUBLISHING

@@ -150,6 +150,20 @@ def test_only_pods_that_request_what_counts() -> None:
     assert sorted(plan.gone) == ["train-0", "train-1"]
 
 
+def test_a_node_that_keeps_others_is_not_in_use_for_what_counts() -> None:
+    """Or pods with GPUs would go to and fro between two nodes that have others, too."""
+    nodes = [node("gpu1", cpu="32", gpu=8), node("gpu2", cpu="32", gpu=8)]
+    pods = [pod(f"train-{i}", cpu="1", gpu=1, node="gpu2") for i in range(3)]
+    gpus = high(thresholds={"nvidia.com/gpu": 80}, evictionModes=["OnlyThresholdingResources"])
+    assert not made(cluster(nodes, [*pods, *web(1, "gpu1"), *web(1, "gpu2")]), gpus, settings=PACKING).gone
+
+
+def test_a_node_that_is_not_judged_and_empty_takes_nobody() -> None:
+    nodes = [node("gpu1", cpu="32", gpu=8), node("cpu", cpu="10")]
+    plan = made(cluster(nodes, web(1, "gpu1")), high(thresholds={"nvidia.com/gpu": 40}), settings=PACKING)
+    assert plan.left_alone == {"gpu1": Reason.NO_PLACE}
+
+
 class TestCordon:
     def test_a_cordoned_node_takes_nobody_while_it_is_emptied(self) -> None:
         snapshot = cluster(ten("a", "b"), [*web(2, "a"), *web(5, "b")])

@@ -41,6 +41,13 @@ def test_a_node_at_its_target_is_left_alone() -> None:
     assert not made(cluster(ten("a", "b"), web(5, "a")), low()).gone
 
 
+def test_a_node_of_odd_size_that_is_exactly_at_its_target_is_left_alone() -> None:
+    for size, asked in (("3900m", "1950m"), ("7820m", "3910m"), ("1930m", "965m")):
+        nodes = [node("a", cpu=size), node("b", cpu=size)]
+        assert not made(cluster(nodes, web(1, "a", asked)), low()).gone
+    assert made(cluster([node("a", cpu="3900m"), node("b", cpu="3900m")], web(2, "a", "976m")), low()).gone
+
+
 def test_no_destination_is_filled_above_its_target() -> None:
     plan = made(cluster(ten("a", "b"), [*web(10, "a"), *web(2, "b")]), low())
     assert len(plan.gone) == 3  # b is at five of ten cores then, and a is still above

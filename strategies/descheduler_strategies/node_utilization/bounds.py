@@ -25,6 +25,9 @@ def below(levels: Floats, most: Floats) -> Mask:
     return found
 
 
+_NOISE = 1e-9  # percentage points that sums of floats may differ by
+
+
 class Bounds:
     """Thresholds as they are written: `low` [K] and `high` [K] in percent."""
 
@@ -33,8 +36,9 @@ class Bounds:
 
     def excess(self, levels: Floats) -> Floats:
         """[M, K] percentage points above the target; 0 for what is not above it, or not known."""
-        found: Floats = np.fmax(levels - self.high, 0.0)
-        return found
+        over = levels - self.high
+        with np.errstate(invalid="ignore"):
+            return np.where(over > _NOISE, over, 0.0)
 
     def admits(self, now: Floats, then: Floats, source: int, relief: Floats, nodes: Positions) -> Mask:
         """[M] nodes whose levels [M, K] may become `then`: what was known of them is known still, and not above the
@@ -77,7 +81,7 @@ class Deviations(Bounds):
         less = np.where(np.isnan(self._levels[source]), 0.0, np.nan_to_num(relief))
         _, high = self._around(self._sum + more - less)
         with np.errstate(invalid="ignore"):
-            above = (np.fmax(then, self._filled) > high + 1e-9).any(axis=1)
+            above = (np.fmax(then, self._filled) > high + _NOISE).any(axis=1)
         found: Mask = fine & ~above
         return found
 

@@ -67,14 +67,15 @@ class Sums:
     ) -> None:
         self.source, self.resources, self.counts_pods = source, resources, counts_pods
         self._home = view.snapshot.columns.pod_node
-        self._per_unit = np.divide(100.0, capacity, out=np.full(capacity.shape, np.nan), where=capacity > 0)
+        # One division of whole numbers, so that a node which is exactly at a threshold is at it.
+        self._whole = np.where(capacity > 0, capacity, np.nan)
         self._used, self._leaving, self._arriving = used.astype(np.float64), leaving, arriving
         for pod, node in view.start.moved.items():
             self._shift(pod, int(self._home[pod]), node)
 
     def levels(self, state: Scenario, nodes: Positions) -> Floats:
         """[M, K] as the gauge says."""
-        found: Floats = self._used[nodes] * self._per_unit[nodes]
+        found: Floats = 100.0 * self._used[nodes] / self._whole[nodes]
         return found
 
     def levels_with(self, state: Scenario, nodes: Positions, pod: int, landed: Landed) -> Floats:
@@ -82,12 +83,12 @@ class Sums:
         used = self._used[nodes] + self._arriving[pod]
         for other, node in landed:
             used[nodes == node] += self._arriving[other]
-        found: Floats = used * self._per_unit[nodes]
+        found: Floats = 100.0 * used / self._whole[nodes]
         return found
 
     def relief(self, pods: Positions, node: int) -> Floats:
         """[M, K] as the gauge says."""
-        found: Floats = self._leaving[pods] * self._per_unit[node]
+        found: Floats = 100.0 * self._leaving[pods] / self._whole[node]
         return found
 
     def moved(self, moves: Iterable[Move], landed: dict[int, int]) -> None:

@@ -73,8 +73,9 @@ class _Packing:
         self._under: Mask = below(levels, self._most)
         self._tenants: Tenants = tenants(view, self._state, self._thresholding())
         self._staying = ~may_leave(view, args.evictable_namespaces)
-        used = self._tenants.count > 0
-        self._sinks: Mask = view.destinations() & seen & (used | ~self._under)
+        in_use = (self._tenants.leaving > 0) | (~self._under & ~np.isnan(levels).all(axis=1))
+        in_use[list(self._tenants.arrived)] = True
+        self._sinks: Mask = view.destinations() & seen & in_use
         granted = [proposal for proposal in view.granted if proposal.finding.measure == _MEASURE]
         self._emptied = tuple(node for proposal in granted for node in proposal.finding.nodes)
         self._sinks[list(self._emptied)] = False

@@ -129,6 +129,8 @@ class _Balance:
                 return
             left[chosen], pod = False, victims.pods[chosen]
             known = self._places.refusal(self._state, pod)
+            if len(self._view.moving(pod)) > most:
+                known = Blocked(Reason.NODE_LIMIT, LOW, f"it moves with others, and {most} pods more may leave")
             tries += known is None
             moved = known or self._leave(finding, node, pod, victims.relief[chosen])
             if isinstance(moved, Blocked):

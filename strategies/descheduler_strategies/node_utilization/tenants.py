@@ -18,10 +18,9 @@ MIRROR = "kubernetes.io/config.mirror"
 
 @dataclass(frozen=True, slots=True)
 class Tenants:
-    """Of N nodes: `count` [N] pods that keep a node in use, `leaving` [N] of them that must leave for it to be empty,
-    and the `cost` [N] of that. `on` names these; `arrived` are nodes that somebody came to in this plan."""
+    """Of N nodes: how many pods are `leaving` [N] for it to be empty, and the `cost` [N] of that. `on` names these;
+    `arrived` are nodes that somebody came to in this plan."""
 
-    count: Ints
     leaving: Ints
     cost: Floats
     on: Callable[[int], tuple[int, ...]]
@@ -43,11 +42,9 @@ def tenants(view: RebalanceView, state: Scenario, asking: Mask | None) -> Tenant
         here = columns.pods_on(node)
         return tuple(here[leaving[here]].tolist())
 
-    count = np.bincount(columns.pod_node[own], minlength=size)
-    count[list(arrived)] += 1
     nodes = columns.pod_node[leaving]
     cost = np.bincount(nodes, view.costs[leaving], minlength=size).astype(np.float64)
-    return Tenants(count, np.bincount(nodes, minlength=size), cost, on, arrived)
+    return Tenants(np.bincount(nodes, minlength=size), cost, on, arrived)
 
 
 def _bound_to_nodes(snapshot: ClusterSnapshot) -> Mask:
