@@ -51,11 +51,12 @@ class _Draw:
 def random_situation(strategy: str, seed: int) -> Situation:
     """The cluster and the policy that a seed makes for a strategy."""
     draw = _Draw(Random(f"{strategy} {seed}"))
-    args, point = _STRATEGIES[strategy](draw)
+    balances = strategy in _BALANCING
+    args = (_BALANCING if balances else _DESCHEDULING)[strategy](draw)
     return Situation(
         strategy=strategy,
         name=f"seed {seed}",
-        point="deschedule" if point else "balance",
+        point="balance" if balances else "deschedule",
         nodes=draw.nodes,
         pods=tuple(w for w in draw.workloads if w.at),
         leave={},
@@ -65,7 +66,8 @@ def random_situation(strategy: str, seed: int) -> Situation:
 
 
 def strategies() -> tuple[str, ...]:
-    return tuple(_STRATEGIES)
+    """Those that there are clusters for."""
+    return (*_BALANCING, *_DESCHEDULING)
 
 
 def _spec(**fields: Any) -> Callable[[Workload], Workload]:
@@ -147,21 +149,19 @@ def _high(_: _Draw) -> Mapping[str, Any]:
     return {"thresholds": {"cpu": 30}}
 
 
-def _at(
-    deschedule: bool, make: Callable[[_Draw], Mapping[str, Any]]
-) -> Callable[[_Draw], tuple[Mapping[str, Any], bool]]:
-    return lambda draw: (make(draw), deschedule)
-
-
-_STRATEGIES: Final[Mapping[str, Callable[[_Draw], tuple[Mapping[str, Any], bool]]]] = {
-    "RemoveDuplicates": _at(False, _duplicates),
-    "LowNodeUtilization": _at(False, _low),
-    "HighNodeUtilization": _at(False, _high),
-    "RemovePodsViolatingInterPodAntiAffinity": _at(True, _apart),
-    "RemovePodsViolatingNodeAffinity": _at(True, _affinity),
-    "RemovePodsViolatingNodeTaints": _at(True, _taints),
-    "RemovePodsViolatingTopologySpreadConstraint": _at(False, _spread),
-    "RemovePodsHavingTooManyRestarts": _at(True, _restarts),
-    "PodLifeTime": _at(True, _life_time),
-    "RemoveFailedPods": _at(True, _failed),
+Maker = Callable[[_Draw], Mapping[str, Any]]
+"""Changes what was drawn, and gives the arguments of the strategy."""
+_BALANCING: Final[Mapping[str, Maker]] = {
+    "RemoveDuplicates": _duplicates,
+    "LowNodeUtilization": _low,
+    "HighNodeUtilization": _high,
+    "RemovePodsViolatingTopologySpreadConstraint": _spread,
+}
+_DESCHEDULING: Final[Mapping[str, Maker]] = {
+    "RemovePodsViolatingInterPodAntiAffinity": _apart,
+    "RemovePodsViolatingNodeAffinity": _affinity,
+    "RemovePodsViolatingNodeTaints": _taints,
+    "RemovePodsHavingTooManyRestarts": _restarts,
+    "PodLifeTime": _life_time,
+    "RemoveFailedPods": _failed,
 }

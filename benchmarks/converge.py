@@ -148,7 +148,7 @@ def figures(cases: list[Case]) -> dict[str, Figure]:
     our, their = [case[1] for case in cases], [case[2] for case in cases]
     return {
         "cases": len(cases),
-        **{key: value for key, value in _sums(our).items()},
+        **_sums(our),
         **{f"their {key}": value for key, value in _sums(their).items()},
         "worse": sum(ours_.evictions > theirs_.evictions for _, ours_, theirs_ in cases),
     }

@@ -11,8 +11,8 @@ it.
 GpuDefragmentation runs with each of its objectives, and GpuTopology beside it.
 
 `--policy sigs-all` has all ten strategies of kubernetes-sigs/descheduler, from a policy of its format, on the same
-clusters, without history, in the mixed case with something for each of them to find. `seconds NAME` is how long a strategy takes to
-answer; judging its answers is in `seconds` alone.
+clusters, without history, in the mixed case with something for each of them to find. `seconds NAME` is what a strategy
+works on its answers; judging them is in `seconds` alone.
 """
 
 from __future__ import annotations

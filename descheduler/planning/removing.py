@@ -28,9 +28,10 @@ def removal(view: RebalanceView, proposal: Proposal, state: Scenario, turns: Tur
         return places
     away = [move for move in again if places[move.pod] != move.source]
     after = _beside(state, away, places) if away else state
-    arrivals = [Arrival(move.pod, move.source, (places[move.pod],)) for move in away]
-    needs = turns.needs(arrivals, after)
-    if arrivals:
+    needs = frozenset[int]()
+    if away:
+        arrivals = [Arrival(move.pod, move.source, (places[move.pod],)) for move in away]
+        needs = turns.needs(arrivals, after)
         turns.leave(turn, arrivals)
     proofs = tuple(Proof(move.pod, places.get(move.pod, NOWHERE), 1.0, 0, ()) for move in proposal.moves)
     return Stage(proposal.moves, proofs, after, restarting(view, [move.pod for move in again]), needs)
