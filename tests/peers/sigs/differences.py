@@ -13,10 +13,17 @@ from descheduler.model.reasons import Reason
 
 DIFFERENCES: Final[Mapping[str, frozenset[Reason]]] = {
     "D-reserved": frozenset({Reason.NO_PLACE}),
-    "D-landing": frozenset({Reason.WOULD_STAY, Reason.NODE_NAMED, Reason.NO_GAIN, Reason.DESTINATION_HOT}),
+    "D-landing": frozenset(
+        {Reason.WOULD_STAY, Reason.NODE_NAMED, Reason.NO_GAIN, Reason.DESTINATION_HOT, Reason.RETURNS_TO_NODE}
+    ),
     "D-whole": frozenset(
         {Reason.NO_PLACE, Reason.LOCAL_STORAGE, Reason.NAMESPACE_EXCLUDED, Reason.NODE_LIMIT, Reason.NOT_SELECTED}
     ),
+    "D-restarted": frozenset({Reason.NO_PLACE}),
+    "D-daemonset": frozenset({Reason.DAEMON_SET}),
+    "D-evict-annotation": frozenset({Reason.OPTED_OUT}),
+    "D-ended": frozenset(),
+    "D-nodes": frozenset(),
     "D-made-again": frozenset({Reason.BARE_POD}),
     "D-better-node": frozenset(),
     "D-node-selector": frozenset(),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from peers.sigs.situations import Object, Workload
+from peers.sigs.situations import Object, Situation, Workload
 
 #: kwok leaves pods with this label as they are.
 BY_HAND: Final = {"kubelet.test/pod": "by-hand"}
@@ -119,6 +119,38 @@ def _container(said: Mapping[str, Any], now: datetime, prefix: str, name: str, i
 def _condition(given: Mapping[str, Any], now: datetime) -> Object:
     rest = {key: value for key, value in given.items() if key != "ago"}
     return {"lastTransitionTime": _text(now - timedelta(seconds=given.get("ago", 0))), **rest}
+
+
+def metrics_definitions() -> Iterable[Object]:
+    """What stands in for metrics-server: it is discovered, listed and asked for single objects the same way."""
+    for kind, plural, scope in (("NodeMetrics", "nodes", "Cluster"), ("PodMetrics", "pods", "Namespaced")):
+        schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+        yield {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {
+                "name": f"{plural}.metrics.k8s.io",
+                "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},  # the group is protected
+            },
+            "spec": {
+                "group": "metrics.k8s.io",
+                "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+                "scope": scope,
+                "versions": [{"name": "v1beta1", "served": True, "storage": True, "schema": schema}],
+            },
+        }
+
+
+def samples(situation: Situation) -> Iterable[Object]:
+    """What nodes and pods use, measured just now."""
+    common = {"apiVersion": "metrics.k8s.io/v1beta1", "timestamp": _text(datetime.now(UTC)), "window": "15s"}
+    for node, usage in situation.usage.items():
+        yield {**common, "kind": "NodeMetrics", "metadata": {"name": node}, "usage": dict(usage)}
+    for workload in (one for one in situation.pods if one.usage):
+        for pod in pods_of(workload):
+            meta = {"name": pod["metadata"]["name"], "namespace": workload.namespace}
+            containers = [{"name": "main", "usage": dict(workload.usage)}]
+            yield {**common, "kind": "PodMetrics", "metadata": meta, "containers": containers}
 
 
 def taint(text: str) -> dict[str, str]:

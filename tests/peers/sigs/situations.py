@@ -5,6 +5,7 @@ Each file of ``situations/`` has those of one strategy. A situation names
     nodes      name -> what differs from a ready node of 4 cores, 16 GiB and 110 pods
     pods       workload -> where its pods are (``at``: node -> how many) and what they are like
     objects    further objects as they are written to the API server, before the pods
+    usage      node -> what metrics.k8s.io says that it uses
     args       the strategy's; ``evictor``: DefaultEvictor's; ``policy``: what stands beside the profiles
     leave      workload -> how many of its pods leave under the original
     ours       the same under ours, where it differs, and ``because``: which of the documented differences it is
@@ -41,6 +42,7 @@ class Workload:
         age: seconds that they are older than pods without one.
         labels: beside ``app``.
         annotations: of the pods.
+        usage: what metrics.k8s.io says that each pod uses.
         spec: fields of the pods' specs; ``requests`` and ``limits`` are their only container's.
         status: ``phase``, ``reason``, ``restarts``, ``init_restarts``, ``waiting``, ``terminated``, ``exit_code``,
             ``init_terminated``, ``init_exit_code``, ``started_ago``, ``conditions``; running and ready unless it says
@@ -59,6 +61,7 @@ class Workload:
     annotations: Mapping[str, str] = field(default_factory=dict)
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
+    usage: Mapping[str, str] = field(default_factory=dict)
     spec: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,6 +84,7 @@ class Situation:
     args: Mapping[str, Any] = field(default_factory=dict)
     evictor: Mapping[str, Any] = field(default_factory=dict)
     policy: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ours: Mapping[str, int] | None = None
     because: str = ""
     compare: Literal["owners", "places", "total"] = "owners"

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from controlplane.client import ApiClient
-from peers.sigs.objects import namespace, owner, pods_of, status_of, taint
+from peers.sigs.objects import metrics_definitions, namespace, owner, pods_of, samples, status_of, taint
 from peers.sigs.situations import Object, Situation, Workload
 
 _SELF_PLACING: Final = ("Job",)
@@ -51,6 +51,8 @@ class Stage:
         self._in_parallel(self._client.apply, (owner(w) for w in owned))
         self._in_parallel(self._adopted, owned)
         self._budgets(situation)
+        if situation.usage:
+            self._measure(situation)
         pods = self.pods(situation)
         wanted = {(w.name, node): count for w in situation.pods for node, count in w.at.items()}
         if Counter(pods.values()) != wanted:
@@ -151,6 +153,14 @@ class Stage:
         labels = ",".join(f"{key}={value}" for key, value in selector.items())
         pods = self._client.list("Pod", namespace, label_selector=labels)
         return int((found.get("status") or {}).get("currentHealthy", -1)) == len(pods)
+
+    def _measure(self, situation: Situation) -> None:
+        self._client.apply_all(metrics_definitions())
+        self._client.wait_for(
+            lambda: {"NodeMetrics", "PodMetrics"} <= {k.name for k in self._client.kinds(refresh=True).preferred()},
+            what="metrics.k8s.io to be served",
+        )
+        self._client.apply_all(samples(situation))
 
     def _node(self, item: tuple[str, Mapping[str, Any]]) -> None:
         name, given = item
