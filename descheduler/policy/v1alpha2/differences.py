@@ -22,17 +22,22 @@ GENERAL = (
 
 OF_STRATEGY: Mapping[str, str] = {
     "HighNodeUtilization": "D-whole: nodes are emptied wholly or not at all; "
-    "D-lacking: a resource that a node does not have says nothing of it",
-    "LowNodeUtilization": "D-relief: pods leave that bring the node below its target, not those that ask for nothing",
+    "D-in-use: also where all are underutilized; D-lacking: a resource that a node does not have says nothing of it",
+    "LowNodeUtilization": "D-relief: pods leave that bring the node below its target, not those that ask for nothing; "
+    "D-target: to where the target is kept; D-excess: the node that is farthest above it comes first",
     "PodLifeTime": "D-restarted: what runs is held to gangs, budgets, quotas and cooldown as a move is",
+    "RemoveDuplicates": "D-even-share: pods that may not move count, nodes that are too small or cordoned do not",
     "RemoveFailedPods": "D-ended: neither minReplicas nor nodeFit is asked of what has finished; "
     "D-order: the oldest go first",
     "RemovePodsHavingTooManyRestarts": "D-restarted: held to gangs, budgets, quotas and cooldown as a move is; "
     "D-order: those with most restarts go first",
     "RemovePodsViolatingInterPodAntiAffinity": "D-whole-term: namespaceSelector and matchLabelKeys of a term count; "
-    "D-selected: of two pods the selected one leaves",
-    "RemovePodsViolatingNodeAffinity": "D-better-node: with preferred…, only to a node that is better",
-    "RemovePodsViolatingTopologySpreadConstraint": "D-all-count: pods that are protected or not selected count too; "
+    "D-selected: of two pods the selected one leaves; D-other-side: nobody goes where another minds",
+    "RemovePodsViolatingNodeAffinity": "D-node-selector: a node selector counts without an affinity beside it; "
+    "D-better-node: with preferred…, only to a node that is better",
+    "RemovePodsViolatingNodeTaints": "D-soft-taint: with includePreferNoSchedule, only to a node without such a taint",
+    "RemovePodsViolatingTopologySpreadConstraint": "D-together: all constraints of a pod are looked at together; "
+    "D-all-count: pods that are protected or not selected count too; "
     "D-least-important: those of the lowest priority leave",
 }
 """By strategy, on its item of `strategies`."""
