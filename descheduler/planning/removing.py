@@ -59,11 +59,12 @@ def _fits(state: Scenario, pod: int, node: int) -> bool:
 
 
 def _beside(state: Scenario, moves: Sequence[Move], places: Mapping[int, int]) -> Scenario:
-    """The state in which these pods hold their old room and the new one."""
+    """The state in which these pods hold their old room, and the new one, where no rule between pods counts on them:
+    they may come up elsewhere."""
     after = state.fork()
     for move in moves:
         after.remove(move.pod)
         after.linger(move.pod, move.source)
     for move in moves:
-        after.place(move.pod, places[move.pod])
+        after.reserve(move.pod, places[move.pod])
     return after
