@@ -228,6 +228,10 @@ class Scenario:
         """[N] summed weights of the spec's preferred node affinity terms that select the node."""
         return self._state.preferences(spec)
 
+    def soft_taints(self, spec: PodSpec) -> Ints:
+        """[N] how many PreferNoSchedule taints of a node the spec does not tolerate."""
+        return self._state.soft_taints(spec)
+
     def clashes(self) -> tuple[Clash, ...]:
         """Pods that stand together though required anti-affinity forbids it; those that were moved here are not."""
         return self._state.clashes()

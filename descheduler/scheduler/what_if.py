@@ -236,6 +236,10 @@ class WhatIf:
         """[N] summed weights of the spec's preferred node affinity terms that select the node."""
         return self._placement.static.preferences(spec.node_affinity)
 
+    def soft_taints(self, spec: PodSpec) -> Ints:
+        """[N] how many PreferNoSchedule taints of a node the spec does not tolerate."""
+        return self._placement.static.soft_taints(spec.tolerations)
+
     def clashes(self) -> tuple[Clash, ...]:
         """Pods that stand together though required anti-affinity forbids it, but for those that were moved here."""
         return tuple(clashes(self._placement, self._moved))

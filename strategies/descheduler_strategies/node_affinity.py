@@ -18,6 +18,7 @@ from pydantic import Field
 from descheduler.contract import RebalanceView, StrategyArgs
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.moves import Among, Move, Observation, Proposal
+from descheduler_strategies.promises import AllOf, NoLessWanted
 from descheduler_strategies.selection import SelectedArgs, selected
 from descheduler_strategies.sorting import first_to_go
 from descheduler_strategies.violations import answered, findings, nodes_of, standing
@@ -96,6 +97,7 @@ class _Wishes:
     def __init__(self, view: RebalanceView) -> None:
         self._view = view
         self._open = view.destinations()
+        self._wanted = NoLessWanted(view)
         self._weights = cache(self._weights_of)
         self._better = cache(self._better_than)
 
@@ -109,7 +111,11 @@ class _Wishes:
 
     def cure(self, moves: tuple[Move, ...]) -> tuple[Move, ...]:
         """Whoever of a unit prefers other nodes must come to one of these."""
-        return tuple(replace(move, promise=self.better(move.pod)) for move in moves)
+        better = [(move, self.better(move.pod)) for move in moves]
+        return tuple(
+            replace(move, promise=AllOf((nodes, self._wanted.by_taints(move.pod)))) if nodes else move
+            for move, nodes in better
+        )
 
     def better(self, pod: int) -> Among | None:
         """Nodes that the pod prefers to its own and that could ever take it; None where there is none."""

@@ -17,6 +17,7 @@ import numpy as np
 from descheduler.contract import Name, NamespaceChoice, RebalanceView, StrategyArgs
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.moves import Move, Observation, Placed, Proposal
+from descheduler_strategies.promises import AllOf, NoLessWanted
 from descheduler_strategies.selection import in_namespaces
 from descheduler_strategies.sorting import first_to_go
 from descheduler_strategies.violations import answered, findings, named, nodes_of, places, standing
@@ -78,6 +79,7 @@ class _Kinds:
         self.share = np.diff(self._start)
         self._cell = np.where(self._where >= 0, self.of * len(view.snapshot.nodes) + self._where, -1)
         self._promises = cache(self._promise)
+        self._wanted = NoLessWanted(view)
         self._divide()
 
     def crowded(self) -> Positions:
@@ -99,7 +101,7 @@ class _Kinds:
         """Who goes comes to a node that has room in its share."""
         of = [int(self.of[move.pod]) for move in moves]
         return tuple(
-            replace(move, promise=self._promises(kind)) if kind >= 0 else move
+            replace(move, promise=AllOf((self._promises(kind), self._wanted.of(move.pod)))) if kind >= 0 else move
             for move, kind in zip(moves, of, strict=True)
         )
 

@@ -18,6 +18,7 @@ from descheduler.contract import RebalanceView, Spread, StrategyArgs
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.moves import Finding, Move, Observation, Placed, Proposal
 from descheduler.model.subjects import Subject, SubjectKind
+from descheduler_strategies.promises import AllOf, NoLessWanted
 from descheduler_strategies.selection import SelectedArgs, selected
 from descheduler_strategies.sorting import first_to_go
 from descheduler_strategies.violations import answered, in_sight, standing
@@ -77,6 +78,7 @@ class _Broken:
 
     def __init__(self, view: RebalanceView, groups: Sequence[tuple[Spread, ...]], may: Mask) -> None:
         self._view = view
+        self._wanted = NoLessWanted(view)
         self._excess: dict[Spread, Ints] = {}  # [D + 1] how many are to leave each domain
         self._after: dict[Spread, int] = {}
         self._beside: dict[Spread, dict[Spread, None]] = {}  # the other constraints of pods that carry it
@@ -108,10 +110,11 @@ class _Broken:
         each = (self._after[one] - self._findings[one].value) / int(self._excess[one].sum())
         return math.floor(each * 2**20) / 2**20
 
-    def _promise(self, pod: int) -> Evens:
+    def _promise(self, pod: int) -> AllOf:
         uneven = self._of[pod]
         others = {other for one in uneven for other in self._beside[one] if other not in uneven and other.counted(pod)}
-        return Evens(tuple(uneven), tuple(sorted(others, key=lambda one: one.topology_key)))
+        evens = Evens(tuple(uneven), tuple(sorted(others, key=lambda one: one.topology_key)))
+        return AllOf((evens, self._wanted.of(pod)))
 
     def _chosen(self) -> Positions:
         view, needs = self._view, {one: excess.copy() for one, excess in self._excess.items()}
