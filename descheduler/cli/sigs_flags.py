@@ -12,7 +12,7 @@ from typing import Final
 
 from descheduler.model.errors import UsageError
 
-_BOOLS = frozenset({"dry-run", "leader-elect", "disable-metrics"})
+_BOOLS = frozenset({"dry-run", "leader-elect", "disable-metrics", "lenient"})  # the last is ours
 _TEXTS = frozenset(
     [
         "policy-config-file",

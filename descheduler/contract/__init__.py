@@ -15,6 +15,7 @@ from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, la
 from descheduler.contract.selecting import LabelChoice, Name, NamespaceChoice, Selector
 from descheduler.contract.strategy import Strategy, StrategyArgs, order_of
 from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
+from descheduler.scheduler import Clash, Spread, tolerates
 
 __all__ = [
     "API_VERSION",
@@ -24,6 +25,7 @@ __all__ = [
     "REQUIRED",
     "Accept",
     "AcceptIn",
+    "Clash",
     "LabelChoice",
     "Landing",
     "Name",
@@ -36,6 +38,7 @@ __all__ = [
     "Run",
     "Scenario",
     "Selector",
+    "Spread",
     "Strategy",
     "StrategyArgs",
     "available",
@@ -49,5 +52,6 @@ __all__ = [
     "rate",
     "relocate",
     "required",
+    "tolerates",
     "unanswered",
 ]

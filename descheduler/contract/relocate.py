@@ -19,7 +19,7 @@ from descheduler.model.arrays import Mask, Positions
 from descheduler.model.directing import direction_of
 from descheduler.model.fence import fenced
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Move
+from descheduler.model.moves import Move, Promise
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -164,6 +164,8 @@ def _landed(
         good, reason = accept(attempt, move.pod), bad
         if ended is not attempt:
             good = _also_later(good, ended, move.pod)
+        if move.promise is not None:
+            good, reason = _keeping(good, move.promise, attempt, move.pod), Reason.NO_GAIN
         if move.only:
             good = _among(good, move.destinations, len(snapshot.nodes))
             reason = bad if attempt.mode is LandingMode.DIRECTED else Reason.NO_GAIN
@@ -226,6 +228,18 @@ def _among(good: Accept, nodes: Sequence[int], size: int) -> Accept:
 
     def accept(at: Positions) -> Mask:
         found: Mask = named[at]
+        if found.any():
+            found[found] = good(at[found])
+        return found
+
+    return accept
+
+
+def _keeping(good: Accept, promise: Promise, state: Scenario, pod: int) -> Accept:
+    """Good nodes on which the promise holds, in the state in which the pods before it have landed."""
+
+    def accept(at: Positions) -> Mask:
+        found = promise.keeps(state, pod, at)
         if found.any():
             found[found] = good(at[found])
         return found

@@ -12,12 +12,13 @@ from descheduler.gangs import Units
 from descheduler.model.arrays import Floats, Floats32, Indices, Ints, Ints32, Mask, Positions
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Move, Proposal
+from descheduler.model.pods import PodSpec
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject
 from descheduler.model.succession import made_while_ending
 from descheduler.model.units import DisruptionMode
-from descheduler.scheduler import GpuNeed, Outlook, WhatIf
+from descheduler.scheduler import Clash, GpuNeed, Outlook, Spread, WhatIf
 from descheduler.topology import ClusterTopology
 from descheduler_profiling.series import History
 
@@ -214,6 +215,31 @@ class Scenario:
     def possible(self, pod: int) -> Mask:
         """[N] nodes that could ever take the pod: what labels, taints, device models and its volumes allow."""
         return self._state.possible(pod)
+
+    def affine(self, spec: PodSpec) -> Mask:
+        """[N] nodes that the spec's node selector and required node affinity both select."""
+        return self._state.affine(spec)
+
+    def schedulable(self, spec: PodSpec) -> Mask:
+        """[N] nodes whose state, taints and labels let a pod with the spec be scheduled there, to stay."""
+        return self._state.schedulable(spec)
+
+    def preferences(self, spec: PodSpec) -> Ints:
+        """[N] summed weights of the spec's preferred node affinity terms that select the node."""
+        return self._state.preferences(spec)
+
+    def soft_taints(self, spec: PodSpec) -> Ints:
+        """[N] how many PreferNoSchedule taints of a node the spec does not tolerate."""
+        return self._state.soft_taints(spec)
+
+    def clashes(self) -> tuple[Clash, ...]:
+        """Pods that stand together though required anti-affinity forbids it; those that were moved here are not."""
+        return self._state.clashes()
+
+    def uneven(self, kinds: Collection[str], seen: Mask) -> tuple[tuple[Spread, ...], ...]:
+        """Topology spread constraints of these kinds (`whenUnsatisfiable`), together as one pod carries them, where one
+        of them does not hold now; `seen` [N] are the nodes whose domains are looked at."""
+        return self._state.uneven(kinds, seen)
 
     def free(self, nodes: Positions | Indices | None = None, *, promised: bool = False) -> Ints:
         """[N, R] or [K, R]: allocatable minus requested, by the columns of `snapshot.columns.resources`.

@@ -62,7 +62,8 @@ class Seen:
 
 def name_of(finding: FindingRow) -> str:
     """The name by which other plans know the finding; its id holds for one plan."""
-    return f"{finding.strategy}|{finding.subject}|{finding.measure}|{finding.resource}"
+    strategy = finding.strategy.replace("|", "/")  # people choose names of uses
+    return f"{strategy}|{finding.subject}|{finding.measure}|{finding.resource}"
 
 
 def goals_of(plan: PlanDocument, settle: float = 0.0) -> Mapping[str, Goal]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
+import numpy as np
+
+from descheduler.model.arrays import Mask, Positions
 from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
@@ -53,17 +58,57 @@ class Finding:
         return (self.strategy, self.subject, self.resource)
 
 
+class Placed(Protocol):
+    """A state, as far as it tells where pods are in it."""
+
+    @property
+    def moved(self) -> Mapping[int, int]:
+        """Pods whose place differs from the snapshot's, and where they are now (-1: nowhere)."""
+        ...
+
+    def node_of(self, pod: int) -> int:
+        """Position of the pod's node, -1 when it has none."""
+        ...
+
+
+class Promise(Protocol):
+    """What must be true of the node on which a pod lands for its move to do what it is for; a value, and pure."""
+
+    def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[K] whether the pod keeps the promise on each of these nodes, in a state in which it is nowhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Among:
+    """The promise that it is one of some nodes, `mask` [N]; many moves share it."""
+
+    mask: Mask
+
+    def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        found: Mask = self.mask[nodes]
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Among) and np.array_equal(self.mask, other.mask)
+
+    def __hash__(self) -> int:
+        return hash(self.mask.tobytes())
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One pod from `source` to, preferably, one of `destinations` (positions of nodes, best first; empty: anywhere).
 
     `only`: what is promised holds on its destinations alone, so that one of them must be where it will probably land.
+    `promise` says the same of nodes that nobody prefers to others.
     """
 
     pod: int
     source: int
     destinations: tuple[int, ...] = ()
     only: bool = False
+    promise: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)

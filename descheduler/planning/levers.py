@@ -13,6 +13,7 @@ from functools import partial
 
 from descheduler.contract.ranking import Run
 from descheduler.model.fence import fenced
+from descheduler.model.moves import Finding, FindingKey, Proposal
 from descheduler.model.plan import LeverRow, LeverStep
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.budgets.limits import DisruptionLimits
@@ -69,8 +70,13 @@ class _Reached:
 def levers(prover: Prover, held: Iterable[Held]) -> tuple[LeverRow, ...]:
     """One row for each limit that held back what the plan, as `prover` has it, does not cure."""
     waiting: dict[Reason, dict[tuple[int, ...], Run]] = {}
+    cured: dict[FindingKey, bool] = {}
+    answers = _by_finding(prover)
     for one in held:
-        if not _cured(prover, one.run):
+        finding = one.run[0].finding
+        if finding.key not in cured:
+            cured[finding.key] = _cured_by(prover, finding, answers.get(finding.key, ()))
+        if not cured[finding.key]:
             waiting.setdefault(one.reason, {})[_pods((one.run,))] = one.run
     each = MOST_JUDGED // max(1, len(waiting))
     rows = [_lever(prover, reason, list(runs.values()), each) for reason, runs in waiting.items()]
@@ -135,9 +141,20 @@ def _steps(reached: Sequence[_Reached], beyond: Prover, allowed: int) -> tuple[L
 def _cured(prover: Prover, run: Run) -> bool:
     """Whether the plan cures what the run would."""
     finding = run[0].finding
-    mine = [one.proposal for one in prover.accepted if one.proposal.finding.key == finding.key]
-    return bool(mine) and cures(
-        finding, level_with(prover.view, prover.state, finding, sum(p.benefit for p in mine))[0]
+    return _cured_by(prover, finding, _by_finding(prover).get(finding.key, ()))
+
+
+def _by_finding(prover: Prover) -> Mapping[FindingKey, Sequence[Proposal]]:
+    """What is accepted, by what it answers."""
+    found: dict[FindingKey, list[Proposal]] = {}
+    for one in prover.accepted:
+        found.setdefault(one.proposal.finding.key, []).append(one.proposal)
+    return found
+
+
+def _cured_by(prover: Prover, finding: Finding, answers: Sequence[Proposal]) -> bool:
+    return bool(answers) and cures(
+        finding, level_with(prover.view, prover.state, finding, sum(p.benefit for p in answers))[0]
     )
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from descheduler.contract import RebalanceView, Run, Scenario, Strategy, StrategyArgs, order_of, ranked
 from descheduler.model.errors import StrategyError
 from descheduler.model.fence import fenced, in_words
-from descheduler.model.moves import Finding, FindingKey, Observation, Proposal, Tried
+from descheduler.model.moves import ActionKind, Finding, FindingKey, Observation, Proposal, Tried
 from descheduler.model.plan import LeverRow
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
@@ -39,6 +39,8 @@ from descheduler.planning.trials import Trial, Trials
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 """Limits of the whole cycle: once one is reached, asking again would change nothing."""
+MOST_BEYOND = 128
+"""Runs over the limit of the cycle that are proved all the same, for the report; those after them are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ class _Rounds:
         self._trials = Trials(trials, context.view)
         self._tabled = np.ones(len(context.view.snapshot.pods), np.bool_)  # [P] nothing with them was refused
         self._granted: list[Proposal] = []
-        self._exhausted = False
+        self._beyond = 0
+        self._closed: Blocked | None = None  # the limit of the cycle that not one pod more goes through
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:
         """Those of one order together, the lowest first, each on the state that those before it leave."""
@@ -157,9 +160,13 @@ class _Rounds:
             self.observed.update({id(one.by): one.observed for one in answers})
             proposals = [proposal for one in answers for proposal in one.proposals]
             refused = self._judge(proposals)
-            self._granted += [proposal for proposal in proposals if id(proposal) not in refused]
+            granted = [proposal for proposal in proposals if id(proposal) not in refused]
+            self._granted += granted
+            # A pod that is removed stands in the state as before, and is not to be removed once more.
+            removed = [move.pod for one in granted if one.kind is ActionKind.REMOVE for move in one.moves]
+            self._tabled[removed] = False
             again = {id(p) for p in proposals if id(p) in refused and self._trials.refusal((p,)) is None}
-            if not again or self._exhausted:
+            if not again or self._beyond:
                 break
             ready = [one.by for one in answers if any(id(proposal) in again for proposal in one.proposals)]
             self._tabled[[pod for one in refused.values() for pod in one.pods]] = False
@@ -249,12 +256,19 @@ class _Rounds:
         paused = self._trials.refusal(run)
         if paused is not None:
             return Refused(run[0].finding, paused, tuple(move.pod for one in run for move in one.moves))
-        prover, accepted = self.prover.fork(), list[Accepted]()
+        only = run[0] if len(run) == 1 and run[0].kind is ActionKind.REMOVE else None
+        if only is not None and self._closed is not None:
+            return Refused(only.finding, self._closed, tuple(move.pod for move in only.moves))
+        # One removal is accepted or changes nothing, so that it needs no copy of all that is accepted.
+        prover, accepted = self.prover if only is not None else self.prover.fork(), list[Accepted]()
+        hopeless = self._beyond >= MOST_BEYOND
         for proposal in run:
-            verdict = self._verdict(prover, proposal)
+            verdict = (hopeless and prover.beyond(proposal, OVER)) or self._verdict(prover, proposal)
             if isinstance(verdict, Blocked):
                 over = verdict.reason in OVER
-                self._exhausted |= over
+                self._beyond += over
+                if over and only is not None and len(only.moves) == 1:
+                    self._closed = verdict
                 concerned = run if over else (proposal,)  # who is too many is all of it
                 pods = tuple(move.pod for one in concerned for move in one.moves)
                 return Refused(proposal.finding, verdict, pods)

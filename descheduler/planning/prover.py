@@ -7,6 +7,7 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from copy import copy
 from functools import cache, partial
 
@@ -40,7 +41,8 @@ class Prover:
         self.budgets = context.budgets.fork()
         self._stager = Stager(view, context.settings.proof, context.budgets)
         self._margin = context.settings.costs.margin
-        self._moved: set[int] = set()
+        self._moved: set[int] = set()  # pods that leave
+        self._moves = False  # some of them for other nodes
         self._seated: set[int] = set()
         self._turns = Turns(Crowd(self.state))
         # A pod that is being moved already is missing from its gang, though it may still be counted as alive.
@@ -71,6 +73,8 @@ class Prover:
         if proposal.worth <= self._margin * cost:
             text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"
             return Blocked(Reason.NOT_WORTH_IT, "cost", text)
+        if proposal.kind is ActionKind.REMOVE and (exceeded := self.budgets.exceeded(pods, pods)) is not None:
+            return exceeded  # cheaper to ask than the proof
         turns = self._turns.fork()
         stages = self._stager.prove(proposal, self.state, turns, len(self.accepted))
         if isinstance(stages, Blocked):
@@ -80,7 +84,7 @@ class Prover:
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
-        before = self.budgets.fork()
+        before = self.budgets.fork() if self.budgets.limits.waves is not None else self.budgets
         charges = self.budgets.charge_all(tuple((stage.restarting, stage.evicted) for stage in stages))
         if isinstance(charges, Blocked):
             return charges
@@ -98,6 +102,14 @@ class Prover:
         self._take(proposal, accepted, attempt)
         return accepted
 
+    def beyond(self, proposal: Proposal, limits: Collection[Reason]) -> Blocked | None:
+        """Whether one of these limits alone refuses the moves, wherever their pods would land. Nothing is changed."""
+        if proposal.kind is not ActionKind.MOVE:
+            return None
+        pods = tuple(move.pod for move in proposal.moves)
+        found = self.budgets.fork().charge(restarting(self.view, pods), pods)
+        return found if isinstance(found, Blocked) and found.reason in limits else None
+
     def share(self, proposal: Proposal) -> float:
         """The probability that the pods land well, the least of them; 0 where it cannot be done. Nothing is changed."""
         prove = partial(self._stager.prove, proposal, self.state, self._turns.fork(), len(self.accepted))
@@ -109,7 +121,7 @@ class Prover:
     def _crowded(self, new: tuple[Accepted, ...]) -> Blocked | None:
         """Actions that must keep apart, or wait for one another, may need more waves than there may be."""
         most, landing = self.budgets.limits.waves, self.view.landing
-        if most is None:
+        if most is None or self._meets_nobody(new):
             return None
         if max(waves_of(self.budgets, [*self.accepted, *new], landing)) < most:
             return None
@@ -117,8 +129,15 @@ class Prover:
             return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")
         return Blocked(Reason.WOULD_STAY, "steering", "another action of the wave steers away from where it would land")
 
+    def _meets_nobody(self, new: tuple[Accepted, ...]) -> bool:
+        """What is over is in nobody's way, and what is made again anywhere only in that of who moves."""
+        again = [one for one in new if one.restarting]
+        anywhere = all(one.kind is ActionKind.REMOVE and not one.needs for one in again)
+        return not again or (anywhere and not self._moves)
+
     def _take(self, proposal: Proposal, accepted: tuple[Accepted, ...], state: Scenario) -> None:
         self.state = state
+        self._moves |= proposal.kind is ActionKind.MOVE
         self.accepted.extend(accepted)
         self._seated.update(seat.pod for seat in proposal.seats)
         for move in proposal.moves:
@@ -135,6 +154,8 @@ class Prover:
             if move.pod in self._moved:
                 name = f"pod/{self.view.snapshot.pods[move.pod].key}"
                 return Blocked(Reason.SUPERSEDED, name, "already leaves in this plan")
+        if not filters.asked_together:
+            return None
         return filters.together((*sorted(self._moved), *(move.pod for move in proposal.moves)))
 
     def _unfit(self, proposal: Proposal) -> Blocked | None:

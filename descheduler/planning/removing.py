@@ -28,9 +28,10 @@ def removal(view: RebalanceView, proposal: Proposal, state: Scenario, turns: Tur
         return places
     away = [move for move in again if places[move.pod] != move.source]
     after = _beside(state, away, places) if away else state
-    arrivals = [Arrival(move.pod, move.source, (places[move.pod],)) for move in away]
-    needs = turns.needs(arrivals, after)
-    if arrivals:
+    needs = frozenset[int]()
+    if away:
+        arrivals = [Arrival(move.pod, move.source, (places[move.pod],)) for move in away]
+        needs = turns.needs(arrivals, after)
         turns.leave(turn, arrivals)
     proofs = tuple(Proof(move.pod, places.get(move.pod, NOWHERE), 1.0, 0, ()) for move in proposal.moves)
     return Stage(proposal.moves, proofs, after, restarting(view, [move.pod for move in again]), needs)
@@ -58,11 +59,12 @@ def _fits(state: Scenario, pod: int, node: int) -> bool:
 
 
 def _beside(state: Scenario, moves: Sequence[Move], places: Mapping[int, int]) -> Scenario:
-    """The state in which these pods hold their old room and the new one."""
+    """The state in which these pods hold their old room, and the new one, where no rule between pods counts on them:
+    they may come up elsewhere."""
     after = state.fork()
     for move in moves:
         after.remove(move.pod)
         after.linger(move.pod, move.source)
     for move in moves:
-        after.place(move.pod, places[move.pod])
+        after.reserve(move.pod, places[move.pod])
     return after

@@ -84,10 +84,14 @@ class Turns:
     def __init__(self, crowd: Crowd, left: Mapping[int, frozenset[int]] | None = None) -> None:
         self._crowd = crowd
         self._left = dict(left or {})  # node -> turns
+        self._shared = False  # with a copy, until one of the two goes on
 
     def fork(self) -> Turns:
         """An independent copy."""
-        return Turns(self._crowd.fork(), self._left)
+        self._shared = True
+        twin = Turns(self._crowd)
+        twin._left, twin._shared = self._left, True
+        return twin
 
     def needs(self, unit: Unit, clear: Scenario) -> frozenset[int]:
         """The turns whose leaving gives the pods, which move at once, their places; `clear` has it all done.
@@ -105,6 +109,8 @@ class Turns:
 
     def leave(self, turn: int, unit: Unit) -> None:
         """The pods leave at this turn, for the places where they are expected."""
+        if self._shared:
+            self._crowd, self._left, self._shared = self._crowd.fork(), dict(self._left), False
         self._crowd.evict(unit)
         self._crowd.arrive(unit)
         for one in unit:

@@ -27,6 +27,14 @@ class WrittenPolicy:
     def remarks(self) -> tuple[str, ...]:
         """What a plan under this policy says of it."""
         return (
-            *(f"policy, {path}: {text}" for path, text in self.differs.items()),
+            *(f"policy, {self._named(path)}: {text}" for path, text in self.differs.items()),
             *(f"policy, left out: {text}" for text in self.dropped),
         )
+
+    def _named(self, path: str) -> str:
+        """The path with the names of strategies in the place of their positions."""
+        for i, use in enumerate(self.policy.strategies):
+            position = f"strategies[{i}]"
+            if path.startswith(position):
+                return use.name + path.removeprefix(position)
+        return path

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property, partial
 
 import numpy as np
 
 from descheduler.model.arrays import Ints, Positions
 from descheduler.model.fence import Unreadable, fenced
-from descheduler.model.pods import PodSpec
+from descheduler.model.pods import PodSpec, SpreadConstraint
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler.attach_limits import AttachLimits
 from descheduler.scheduler.classes import PodClasses
-from descheduler.scheduler.counters import PodsByClass
+from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.gpu_table import GpuNeed, GpuRules
 from descheduler.scheduler.node_rules import StaticRules
@@ -21,7 +21,7 @@ from descheduler.scheduler.nominated import nominated
 from descheduler.scheduler.pod_rules import Compiler, Rules
 from descheduler.scheduler.predicates import Predicate
 from descheduler.scheduler.scoring import Scorer, Scoring, nonzero_requests
-from descheduler.scheduler.terms import TermResolver, carried_terms
+from descheduler.scheduler.terms import Term, TermResolver, carried_terms
 from descheduler.scheduler.volumes import VolumeRules, Volumes
 
 
@@ -50,6 +50,7 @@ class Placement:
         pods = PodsByClass(self.classes, self.node_of, self.terminating)
         resolver = TermResolver(snapshot.namespaces, dict.fromkeys(self.classes.groups.namespace))
         carried = carried_terms(self.classes, resolver)
+        self._anti = carried.anti
         self._compiler = Compiler(self.classes, self.labels, self.static, pods, resolver, carried)
         self.scorer = Scorer(snapshot, scoring, self.classes, self.labels, self._compiler, pods, resolver, carried)
         self._rules: dict[int, Rules] = {}
@@ -77,6 +78,21 @@ class Placement:
         claims = self.snapshot.pods[pod].claims
         made = self.classes.spec_of(int(self.classes.remade[pod])).ephemeral
         return self.volumes.rules(self.snapshot.pods[pod].namespace, claims, made) if claims or made else None
+
+    def anti_terms(self) -> Iterable[tuple[Term, Collection[int]]]:
+        """Every required anti-affinity term that pods carry, with the classes that do."""
+        return self._anti.each()
+
+    def matching(self, term: Term) -> Collection[int]:
+        """Classes whose pods the term matches."""
+        return self._compiler.matching(term)
+
+    def spread_counter(self, cls: int, constraint: SpreadConstraint) -> Counter:
+        """The pods that a constraint of the class counts, on the nodes that have the labels of all its constraints of
+        the same kind."""
+        alike = (c for c in self.classes.spec_of(cls).spread if c.when_unsatisfiable == constraint.when_unsatisfiable)
+        present = self.labels.all_of(c.topology_key for c in alike)
+        return self._compiler.spread_counter(cls, constraint, present)[0]
 
     def amounts(self, cls: int) -> tuple[tuple[int, int], ...]:
         """(row of `rows`, amount) of all that a pod of the class takes from its node."""

@@ -146,7 +146,7 @@ class Compiler:
         """Classes that a spread constraint counts."""
         if selector is None or not selector.requirements:
             return []  # an empty selector counts nobody, though it matches the pod itself (countPodsMatchSelector)
-        return self._matching(Term("", selector, frozenset((namespace,))))
+        return self.matching(Term("", selector, frozenset((namespace,))))
 
     def _who(self, cls: int) -> tuple[PodSpec, str, Labels]:
         return self._classes.spec_of(cls), self._classes.namespace_of(cls), self._classes.labels_of(cls)
@@ -178,9 +178,9 @@ class Compiler:
         keys = dict.fromkeys(t.topology_key for t in terms)
         counters = self._affinity.get(terms)
         if counters is None:
-            matching = set(self._matching(terms[0]))
+            matching = set(self.matching(terms[0]))
             for term in terms[1:]:
-                matching &= set(self._matching(term))
+                matching &= set(self.matching(term))
             weights = dict.fromkeys(sorted(matching), 1)
             counters = tuple(self._pods.counter(self._labels.topology(k), weights) for k in keys)
             self._affinity[terms] = counters
@@ -195,7 +195,7 @@ class Compiler:
         if found is None:
             by_key: dict[str, dict[int, int]] = {}
             for term in terms:
-                by_key.setdefault(term.topology_key, {}).update(dict.fromkeys(self._matching(term), 1))
+                by_key.setdefault(term.topology_key, {}).update(dict.fromkeys(self.matching(term), 1))
             found = tuple(self._pods.counter(self._labels.topology(k), w) for k, w in by_key.items())
             self._anti[terms] = found
         return found
@@ -204,7 +204,7 @@ class Compiler:
         _, namespace, labels = self._who(cls)
         return tuple(self._resolver.resolve(t, namespace, labels) for t in raw)
 
-    def _matching(self, term: Term) -> list[int]:
+    def matching(self, term: Term) -> list[int]:
         """Classes whose pods the term matches."""
         classes = self._classes
         found: list[int] = classes.of_groups(classes.groups.matching(term.selector, term.namespaces)).tolist()

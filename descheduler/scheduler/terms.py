@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -101,6 +101,10 @@ class CarriedTerms:
             carriers = self._carriers[term] = {}
             self._file(term)
         carriers[cls] = carriers.get(cls, 0) + weight
+
+    def each(self) -> Iterable[tuple[Term, Collection[int]]]:
+        """Every distinct term, with the classes that carry it."""
+        return self._carriers.items()
 
     def concerning(self, namespace: str, labels: Labels) -> dict[str, dict[int, int]]:
         """By topology key: the classes that carry terms which match such a pod, with the summed weights."""

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Indices, Ints, Ints32, Mask, Positions
+from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
+from descheduler.scheduler.clashes import Clash, clashes
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.node_rules import enters_cordoned
@@ -18,6 +20,7 @@ from descheduler.scheduler.outlook import Outlook
 from descheduler.scheduler.placement import Placement
 from descheduler.scheduler.predicates import TEXT, Predicate
 from descheduler.scheduler.question import At, Expected, Question
+from descheduler.scheduler.spreads import Spread, uneven
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
 Nodes = NDArray[np.integer] | None
@@ -219,6 +222,31 @@ class WhatIf:
         for _, mask in volumes.allowed if volumes else ():
             ok = ok & mask
         return ok
+
+    def affine(self, spec: PodSpec) -> Mask:
+        """[N] nodes that the spec's node selector and required node affinity both select."""
+        return self._placement.static.affine(spec.node_selector, spec.node_affinity)
+
+    def schedulable(self, spec: PodSpec) -> Mask:
+        """[N] nodes whose state, taints and labels let a pod with the spec be scheduled there, to stay."""
+        allowed: Mask = self._placement.static.codes(spec) == 0
+        return allowed
+
+    def preferences(self, spec: PodSpec) -> Ints:
+        """[N] summed weights of the spec's preferred node affinity terms that select the node."""
+        return self._placement.static.preferences(spec.node_affinity)
+
+    def soft_taints(self, spec: PodSpec) -> Ints:
+        """[N] how many PreferNoSchedule taints of a node the spec does not tolerate."""
+        return self._placement.static.soft_taints(spec.tolerations)
+
+    def clashes(self) -> tuple[Clash, ...]:
+        """Pods that stand together though required anti-affinity forbids it, but for those that were moved here."""
+        return tuple(clashes(self._placement, self._moved))
+
+    def uneven(self, kinds: Collection[str], seen: Mask) -> tuple[tuple[Spread, ...], ...]:
+        """Topology spread constraints of some kinds, together as one pod carries them, where one does not hold."""
+        return tuple(uneven(self._placement, self, kinds, seen))
 
     def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:
         """[N] or [K]: the first predicate that fails on each node, `Predicate.OK` (0) where none does."""

@@ -14,11 +14,11 @@ PREFER_NO_EVICTION = "descheduler.alpha.kubernetes.io/prefer-no-eviction"
 _QOS = {"BestEffort": 0, "Burstable": 1, "Guaranteed": 2}
 
 
-def first_to_go(view: RebalanceView, pods: Positions) -> Positions:
+def first_to_go(view: RebalanceView, pods: Positions, after: Ints | None = None) -> Positions:
     """[K] the pods, lowest priority first, then BestEffort, Burstable, Guaranteed, then those that prefer to stay after
-    the others; of those who are still equal the cheapest to restart first, then by position."""
+    the others; of those who are still equal as `after` [K] says, the cheapest to restart first, then by position."""
     priority, quality, preference = _ranks(view, pods)
-    keys = (pods, view.costs[pods], preference, quality, priority)
+    keys = (pods, view.costs[pods], np.zeros(len(pods)) if after is None else after, preference, quality, priority)
     ordered: Positions = pods[np.lexsort(keys)]
     return ordered
 

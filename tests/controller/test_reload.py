@@ -140,10 +140,10 @@ def test_a_policy_that_nobody_foresaw_is_told_for_as_long_as_it_is_there(
     controller.cycle()
     before = controller.watch.policy
 
-    def fails(*_: str) -> NoReturn:
+    def fails(*_: str, **_more: bool) -> NoReturn:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(reload, "load_policy", fails)
+    monkeypatch.setattr(reload, "written_policy", fails)
     (tmp_path / "policy.yaml").write_text(POLICY + "# changed\n")
     for _ in range(2):
         assert controller.cycle() == "planned"

@@ -54,6 +54,10 @@ def test_it_plans_as_nobody_on_a_file_system_that_cannot_be_written(image: str) 
     ]
 
 
+def test_it_is_found_where_the_other_descheduler_is(image: str) -> None:
+    assert said("version", entrypoint="/bin/descheduler").startswith("descheduler ")
+
+
 def test_it_holds_the_versions_of_the_lock_and_nothing_else(image: str) -> None:
     """An installer would be one: nobody installs into a running image."""
     script = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"

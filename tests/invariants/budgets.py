@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterator
 
 from descheduler.model.budgets import DisruptionBudget
+from descheduler.model.pods import Phase
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -17,7 +18,7 @@ def over_budget(snapshot: ClusterSnapshot, gone: Collection[int], down: Collecti
             for i, p in enumerate(snapshot.pods)
             if p.namespace == budget.namespace and budget.selector is not None and budget.selector.matches(p.labels)
         ]
-        hit = [i for i in mine if i in down]
+        hit = [i for i in mine if i in down and snapshot.pods[i].phase is not Phase.PENDING]
         if not hit:
             continue
         if budget.generation > budget.observed_generation:

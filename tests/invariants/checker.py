@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from descheduler.model.plan import Action, PlanDocument
@@ -88,7 +88,7 @@ class Checker:
             "limit": self._totals(),
             "predicate": self._placed(),
             "capacity": self._capacity(),
-            "room": (*self._beside(), *self._spoken_for()),
+            "room": (*self._beside(), *self._spoken_for(), *self._mixed()),
         }
         found += [Violation(kind, text) for kind, texts in checks.items() for text in texts]
         for wave, actions in groupby(self._ordered(), key=lambda a: a.wave):
@@ -109,7 +109,14 @@ class Checker:
         return [self.index[f"{m.namespace}/{m.pod}"] for m in action.pods]
 
     def _restarted(self, action: Action) -> list[int]:
-        return self._moved(action) + [self.index[key] for key in action.also_restarted]
+        return self._running(action) + [self.index[key] for key in action.also_restarted]
+
+    def _running(self, action: Action) -> list[int]:
+        """Those of its pods that are not over."""
+        return [i for i in self._moved(action) if not self.snapshot.pods[i].terminal]
+
+    def _ordered_moves(self) -> list[Action]:
+        return [action for action in self._ordered() if action.kind == "Move"]
 
     def _twice(self) -> Iterator[str]:
         counts = Counter(i for a in self.plan.actions for i in self._moved(a))
@@ -122,10 +129,10 @@ class Checker:
         for action in self.plan.actions:
             for i in self._moved(action):
                 pod = self.snapshot.pods[i]
-                why = self._untouchable(pod, i)
+                why = self._kept(pod, i) if action.kind == "Remove" else self._untouchable(pod, i)
                 if why:
                     yield f"{pod.key} is {why}"
-                if pod.controller is not None and pod.controller.kind == "Job":
+                if not pod.terminal and pod.controller is not None and pod.controller.kind == "Job":
                     evictions[WorkloadKey(pod.namespace, "Job", pod.controller.name)] += 1
         for key, times in evictions.items():
             job = self.snapshot.workloads[key]
@@ -139,7 +146,7 @@ class Checker:
 
     def _too_soon(self) -> Iterator[str]:
         for action in self.plan.actions:
-            for i in self._moved(action):
+            for i in self._running(action):
                 pod = self.snapshot.pods[i]
                 for why in self.past.why_not(pod, str(self._root(pod))):
                     yield f"{pod.key} is {why}"
@@ -147,7 +154,7 @@ class Checker:
     def _unadmitted(self) -> Iterator[str]:
         quotas = Quotas(self.snapshot)
         for action in self._ordered():
-            for why in quotas.broken(self._moved(action)):
+            for why in quotas.broken(self._running(action)):
                 yield f"{action.id}: {why}"
 
     def _in_set(self, job: Workload) -> bool:
@@ -177,6 +184,33 @@ class Checker:
         }
         return next((why for why, so in reasons.items() if so), "")
 
+    def _kept(self, pod: Pod, i: int) -> str:
+        """Why it may not be removed: of a pod that is over, only what people say of it."""
+        started = replace(pod, phase=Phase.RUNNING) if pod.phase is Phase.PENDING else pod
+        if not pod.terminal:
+            owner = self._owner(pod)
+            back = owner is not None and owner.template is not None and owner.template.node == pod.node
+            return (
+                ""
+                if back and not (owner and owner.template and owner.template.gated)
+                else self._untouchable(started, i)
+            )
+        ready = {n.name for n in self.snapshot.nodes if n.ready and not n.virtual}
+        reasons = {
+            "terminating or on its way out": i in self.gone or pod.deleting is not None,
+            "without an owner": not pod.owners,
+            "a DaemonSet's": any(o.kind == "DaemonSet" for o in pod.owners),
+            "static": "kubernetes.io/config.mirror" in pod.annotations,
+            "critical": pod.priority >= CRITICAL,
+            "tied to local storage": pod.spec.local_storage,
+            "opted out": pod.annotations.get("descheduler.alpha.kubernetes.io/evict") == "false",
+            "a Ray head": pod.labels.get("ray.io/node-type") == "head",
+            "a Spark driver": pod.labels.get("spark-role") == "driver",
+            "on no node that is ready and real": pod.node not in ready,
+            "one that its operator would run again": any("kubeflow.org" in o.api_version for o in pod.owners),
+        }
+        return next((why for why, so in reasons.items() if so), "")
+
     def _owner(self, pod: Pod) -> Workload | None:
         owner = pod.controller
         return (
@@ -199,7 +233,7 @@ class Checker:
         return owner is not None and owner.template is not None and (owner.template.gated or bool(owner.template.node))
 
     def _totals(self) -> Iterator[str]:
-        pods = [i for a in self.plan.actions for i in self._restarted(a)]
+        pods = [i for a in self.plan.actions for i in {*self._moved(a), *self._restarted(a)}]
         rules, where = self.rules, [self.snapshot.pods[i] for i in pods]
         known = {node.name for node in self.snapshot.nodes}
         running = [p for p in self.snapshot.pods if p.node in known and not p.terminal]
@@ -208,7 +242,7 @@ class Checker:
             ("hour", rules.per_hour, len(pods) + self.recent),
         ):
             yield from _over(f"a {name}", used, written, len(running))
-        left = {p.node for p in where if p.node}
+        left = {self.snapshot.pods[i].node for a in self.plan.actions for i in self._restarted(a)}
         yield from _over("nodes", len(left), rules.nodes_per_cycle, len(self.snapshot.nodes))
         for rule, mine, all_of_them in (
             (rules.per_node, [p.node for p in where], [p.node for p in running]),
@@ -224,6 +258,9 @@ class Checker:
     def _placed(self) -> Iterator[str]:
         places = Places(self.snapshot)
         for action in self._ordered():
+            if action.kind == "Remove":
+                yield from self._made_again(places, action)
+                continue
             for i in self._moved(action):
                 places.where.pop(i, None)
             for i, move in zip(self._moved(action), action.pods, strict=True):
@@ -233,12 +270,32 @@ class Checker:
                     yield f"{action.id} in wave {action.wave}: {pod.key} to {move.destination}: {why}"
                 places.where[i] = move.destination
 
+    def _made_again(self, places: Places, action: Action) -> Iterator[str]:
+        """Each has some place when all of them have ended, and stays where it is: its room is nobody else's."""
+        again = {i: places.where.pop(i) for i in self._running(action)}
+        for i, home in again.items():
+            pod = places.made[i]
+            found = next((n for n in (home, *places.nodes) if not places.why_not(pod, n)), None)
+            if found is None:
+                yield f"{action.id} in wave {action.wave}: {pod.key} has no place to be made again"
+            places.where[i] = found or home
+        places.where.update(again)
+
+    def _mixed(self) -> Iterator[str]:
+        """Where the scheduler decides, nobody moves while others are made again, nobody knows where."""
+        if self.plan.landing == "reserved":
+            return
+        kinds = {(a.wave, a.kind) for a in self.plan.actions if self._restarted(a)}
+        for wave in range(1 + max(a.wave for a in self.plan.actions)):
+            if {(wave, "Move"), (wave, "Remove")} <= kinds:
+                yield f"in wave {wave} some move, and others are removed and made again"
+
     def _capacity(self) -> Iterator[str]:
         places = Places(self.snapshot)
         start = [n.name for n in self.snapshot.nodes if places.overfull(n.name)]
         if start:
             yield f"the cluster itself was drawn overfull: {start}"
-        for action in self._ordered():
+        for action in self._ordered_moves():
             for i, move in zip(self._moved(action), action.pods, strict=True):
                 places.where[i] = move.destination
             for name in sorted({m.destination for m in action.pods}):
@@ -255,7 +312,7 @@ class Checker:
     def _beside(self) -> Iterator[str]:
         """Within a wave nobody needs the room of those whom other actions of it evict."""
         places = Places(self.snapshot)
-        for wave, found in groupby(self._ordered(), key=lambda a: a.wave):
+        for wave, found in groupby(self._ordered_moves(), key=lambda a: a.wave):
             actions = list(found)
             left: dict[int, str] = {}
             for action in actions:
@@ -273,7 +330,7 @@ class Checker:
     def _spoken_for(self) -> Iterator[str]:
         """Nobody takes the room of a nominated pod that does not rank below him."""
         places, pods = Places(self.snapshot), self.snapshot.pods
-        for action in self._ordered():
+        for action in self._ordered_moves():
             for i, move in zip(self._moved(action), action.pods, strict=True):
                 places.where[i] = move.destination
             waiting = {p: pod.nominated for p, pod in enumerate(pods) if pod.nominated and pod.deleting is None}

@@ -29,17 +29,26 @@ def untrue(plan: PlanDocument, snapshot: ClusterSnapshot, max_load: Mapping[str,
         "pods": len(snapshot.pods),
         "findings": len(plan.findings),
         "actions": len(plan.actions),
-        "moves": sum(len(a.pods) for a in plan.actions),
-        "restarts": sum(len(a.pods) + len(a.also_restarted) for a in plan.actions),
+        "moves": sum(len(a.pods) for a in plan.actions if a.kind == "Move"),
+        "restarts": sum(len(_running(a, snapshot)) + len(a.also_restarted) for a in plan.actions),
         "waves": len({a.wave for a in plan.actions}),
         "hot_nodes_before": sum(_hot(n.before, max_load) for n in plan.nodes),
         "hot_nodes_after": sum(_hot(n.after, max_load) for n in plan.nodes),
         "whole_gpu_nodes_before": sum(n.gpus > 0 and n.ready and n.before.gpus_used == 0 for n in plan.nodes),
         "whole_gpu_nodes_after": sum(n.gpus > 0 and n.ready and n.after.gpus_used == 0 for n in plan.nodes),
     }
+    removals = sum(len(a.pods) for a in plan.actions if a.kind == "Remove")
+    if removals:
+        expected["removals"] = removals
     for key, value in expected.items():
         if summary[key] != value:
             yield f"summary.{key} is {summary[key]}, counted {value}"
+
+
+def _running(action: Action, snapshot: ClusterSnapshot) -> list[str]:
+    """Those of its pods that are not over."""
+    over = {p.key for p in snapshot.pods if p.terminal}
+    return [key for move in action.pods if (key := f"{move.namespace}/{move.pod}") not in over]
 
 
 def _identity(plan: PlanDocument) -> Iterator[str]:
@@ -78,6 +87,8 @@ def _actions(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
 def _steered(plan: PlanDocument) -> Iterator[str]:
     """Where one action steers all do, away from their sources, and from no place where one of their wave is to land."""
     for action in plan.actions if any(a.steer for a in plan.actions) else ():
+        if action.kind == "Remove":
+            continue
         staying = {m.source for m in action.pods} - set(action.steer)
         if staying:
             yield f"{action.id} does not steer away from {staying}"
@@ -105,7 +116,7 @@ def _moves(action: Action, snapshot: ClusterSnapshot) -> Iterator[str]:
     for key in action.also_restarted:
         if key not in by_key or key in moved:
             yield f"{action.id} also restarts {key}, which is unknown or moved"
-    restarting = [key for key in (*moved, *action.also_restarted) if key in by_key]
+    restarting = [key for key in (*_running(action, snapshot), *action.also_restarted) if key in by_key]
     by_workload = Counter(str(snapshot.root(by_key[key])) for key in restarting)
     if by_workload != action.restarts:
         yield f"{action.id} restarts {dict(by_workload)}, written {dict(action.restarts)}"
@@ -115,6 +126,8 @@ def _moves(action: Action, snapshot: ClusterSnapshot) -> Iterator[str]:
             yield f"{action.id} moves {move.namespace}/{move.pod}, which is unknown"
         elif (pod.uid, pod.node) != (move.uid, move.source):
             yield f"{action.id} moves {pod.key} ({pod.uid}) from {pod.node}, written ({move.uid}) {move.source}"
+        if (action.kind == "Remove") is bool(move.destination or not move.state):
+            yield f"{action.id} is a {action.kind}, with {move.pod} ({move.state}) to {move.destination}"
         if move.source == move.destination:
             yield f"{action.id} moves {move.pod} to where it is"
         if move.proof.expected != move.destination or not 0 < move.proof.expected_share <= 1 + 1e-6:
@@ -126,11 +139,12 @@ def _nodes(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
     index = {p.key: i for i, p in enumerate(snapshot.pods)}
     yield from _uses(plan, places, "before")
     for action in plan.actions:
-        for move in action.pods:
+        for move in action.pods if action.kind == "Move" else ():
             places.where[index[f"{move.namespace}/{move.pod}"]] = move.destination
     for seat in {seat for a in plan.actions for seat in a.room_for}:
         places.where[index[f"{seat.namespace}/{seat.pod}"]] = seat.node
-    yield from _uses(plan, places, "after")
+    if not any("there is room" in move.proof.text for action in plan.actions for move in action.pods):
+        yield from _uses(plan, places, "after")  # else the room of some is held twice
 
 
 def _uses(plan: PlanDocument, places: Places, when: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from random import Random
 from typing import ClassVar
 
 from descheduler.contract import RebalanceView, StrategyArgs
-from descheduler.model.moves import Finding, Move, Proposal, Seat
+from descheduler.model.moves import ActionKind, Finding, Move, Proposal, Seat
 from descheduler.model.subjects import Subject
 
 
@@ -16,6 +16,28 @@ class RecklessArgs(StrategyArgs):
 
     seed: int = 0
     proposals: int = 12
+
+
+class Ruthless:
+    """Removes whatever it comes upon: single pods, bundles, whole units and parts of them, finished or not."""
+
+    name: ClassVar[str] = "Ruthless"
+    signals: ClassVar[tuple[str, ...]] = ()
+    Args: ClassVar[type[StrategyArgs]] = RecklessArgs
+
+    def propose(self, view: RebalanceView, args: RecklessArgs) -> Iterable[Proposal]:
+        node = view.snapshot.columns.pod_node
+        rng = Random(args.seed * 1013 + int(view.removable.sum()))
+        bound = [i for i, on in enumerate(node.tolist()) if on >= 0]
+        for i in range(args.proposals if bound else 0):
+            one = rng.choice(bound)
+            several = rng.sample(bound, min(len(bound), rng.randint(2, 3)))
+            pods = rng.choice(((one,), (one,), view.moving(one), several))
+            pods = [p for p in dict.fromkeys(pods) if node[p] >= 0]
+            moves = tuple(Move(p, int(node[p]) if rng.random() > 0.03 else 0) for p in pods)
+            finding = Finding(self.name, Subject("whim", str(i)), "whim", 1.0, 0.5, "away with it")
+            worth = rng.choice((1e9, 1e9, 1e5, 10.0))
+            yield Proposal(finding, moves, benefit=-0.1, worth=worth, kind=ActionKind.REMOVE)
 
 
 class Reckless:

@@ -24,7 +24,7 @@ from generated.clusters import RandomCluster, random_cluster
 from generated.usage import UsagePool
 from invariants.checker import Checker, Rules, Violation
 from invariants.past import NOTHING, Past, draw_past
-from invariants.reckless import Reckless, RecklessArgs
+from invariants.reckless import Reckless, RecklessArgs, Ruthless
 
 AGAIN = 8  # every so many states the plan is made twice
 
@@ -35,16 +35,19 @@ class Examined:
 
     seed: int
     moves: int
+    removals: int
     waves: int
     violations: tuple[Violation, ...]
 
 
-def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Examined:
-    """Plan the cluster of a seed and say what is wrong with the plan."""
+def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60, *, removals: bool = False) -> Examined:
+    """Plan the cluster of a seed and say what is wrong with the plan; with `removals` pods are taken away too."""
     cluster = random_cluster(seed, pool, nodes, pods)
     rng = Random(seed ^ 0x5EED)
     landing = landing_of(seed)
     settings, chosen = replace(draw_settings(rng), landing=landing), draw_strategies(rng)
+    if removals:
+        chosen.insert(0, ChosenStrategy(Ruthless(), RecklessArgs(seed=seed)))
     past = draw_past(Random(seed ^ 0xBEF0), cluster.snapshot)
     windows = tuple(drawn.window for drawn in past.windows)
     settings = replace(settings, filters=replace(settings.filters, windows=windows))
@@ -54,7 +57,9 @@ def examine(seed: int, pool: UsagePool, nodes: int = 12, pods: int = 60) -> Exam
         again = planned(random_cluster(seed, pool, nodes, pods), settings, chosen, past)
         if msgspec.json.encode(again) != msgspec.json.encode(plan):
             found.append(Violation("unstable", "the same input gave another plan"))
-    return Examined(seed, int(plan.summary["moves"]), int(plan.summary["waves"]), tuple(found))
+    return Examined(
+        seed, int(plan.summary["moves"]), int(plan.summary.get("removals", 0)), int(plan.summary["waves"]), tuple(found)
+    )
 
 
 def landing_of(seed: int) -> LandingMode:

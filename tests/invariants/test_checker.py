@@ -15,6 +15,8 @@ from descheduler.model.plan import PlanDocument
 from descheduler.planning import PlanningSettings
 from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.crossings import Crossings
+from descheduler.planning.filters.build import FILTERS
+from descheduler.planning.filters.quota import quota_filters
 from descheduler.planning.prover import Prover
 from descheduler.planning.turns import Turns
 from descheduler.scheduler import WhatIf
@@ -84,12 +86,18 @@ def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("which", "kind"), [("ledger_filters", "past"), ("window_filters", "past"), ("quota_filters", "quota")]
+    ("which", "kind"),
+    [("disruption.ledger_filters", "past"), ("build.window_filters", "past"), ("quota_filters", "quota")],
 )
 def test_it_sees_what_was_moved_too_soon_or_would_not_be_let_in_again(
     pool: UsagePool, monkeypatch: pytest.MonkeyPatch, which: str, kind: str
 ) -> None:
-    monkeypatch.setattr(f"descheduler.planning.filters.build.{which}", lambda *_: ())
+    room = "descheduler.planning.filters"
+    if which == "quota_filters":
+        others = tuple(one for one in FILTERS if one[0] is not quota_filters)
+        monkeypatch.setattr(f"{room}.build.FILTERS", others)
+    else:
+        monkeypatch.setattr(f"{room}.{which}", lambda *_: ())
     assert kinds(pool, range(150))[kind] > 0
 
 
@@ -177,3 +185,13 @@ def test_it_sees_a_source_that_is_not_the_pods_node(made: tuple[PlanDocument, Ra
     pods = (replace(first.pods[0], source="elsewhere"), *first.pods[1:])
     plan = replace(made[0], actions=(replace(first, pods=pods), *made[0].actions[1:]))
     assert "written" in complaints(plan, made)
+
+
+def test_it_sees_removals_without_a_place_or_beside_moves(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "descheduler.planning.removing._places", lambda _view, moves, _state: {m.pod: m.source for m in moves}
+    )
+    monkeypatch.setattr("descheduler.planning.apart.of_another_kind", lambda accepted: [frozenset()] * len(accepted))
+    monkeypatch.setattr("descheduler.planning.filters.build.Filters.kept", lambda *_: None)
+    found = Counter(v.kind for seed in range(120) for v in examine(seed, pool, removals=True).violations)
+    assert min(found["predicate"], found["room"], found["protected"]) > 0

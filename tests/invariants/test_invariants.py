@@ -34,6 +34,13 @@ def test_no_plan_of_a_random_cluster_does_what_no_plan_may(pool: UsagePool, star
     assert sum(one.waves > 1 for one in found) >= BLOCK / 125
 
 
+def test_nor_does_one_that_removes_pods(pool: UsagePool) -> None:
+    found = [examine(seed, pool, removals=True) for seed in range(FIRST, FIRST + BLOCK)]
+    assert not [text for one in found if (text := wrong(one))]
+    assert sum(one.removals > 0 for one in found) > BLOCK / 3
+    assert sum(one.removals > 0 and one.moves > 0 for one in found) > BLOCK / 25
+
+
 @pytest.mark.parametrize(
     ("seed", "once"),
     [

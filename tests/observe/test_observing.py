@@ -16,7 +16,7 @@ from descheduler.observe import Source, live, observe
 from descheduler.observe.history import HistoryReader
 from descheduler.observe.live import FreshSnapshots, ListedCluster, WatchedCluster
 from descheduler.observe.recorded import RecordedCluster, RecordedHistory
-from descheduler.observe.signals import required_signals, wanted_signals
+from descheduler.observe.signals import needs_history, relied_on, required_signals, wanted_signals
 from descheduler.policy import Policy, load_policy
 from descheduler_profiling.series import History
 from histories import history
@@ -126,7 +126,32 @@ def test_a_signal_that_nobody_knows_and_an_address_that_nobody_gave_are_told() -
     with pytest.raises(UsageError, match=r"no signal is named cpuu \(did you mean cpu\?\)"):
         reader.check(policy(), ["cpuu"])
     with pytest.raises(UsageError, match="give --prometheus"):
-        HistoryReader(None, None, clock.now, rng, lambda: None).check(policy(), None)
+        HistoryReader(None, None, clock.now, rng, lambda: None).check(policy("strategies: [{HotNodes: {}}]"), None)
+
+
+def test_no_server_is_asked_for_where_no_strategy_needs_history() -> None:
+    clock = Clock()
+    rng: Any = None
+    reader, snapshot = HistoryReader(None, None, clock.now, rng, lambda: None), cluster([node("n1", gpu=8)])
+    without = policy("strategies: [{RemoveFailedPods: {}}]")
+    reader.check(without, None)
+    assert reader.read(without, snapshot, None) == {}
+    assert reader.located(without, snapshot) is snapshot
+    assert relied_on(without) == set()
+    for needs in (policy("strategies: [{HotNodes: {}}]"), policy('publish: {workloads: ["*/*/*"]}')):
+        with pytest.raises(UsageError, match="no history"):
+            reader.check(needs, None)
+    with pytest.raises(UsageError, match="no history"):
+        reader.check(without, ["cpu"])
+
+
+def test_who_asks_for_a_query_of_his_own_alone_relies_on_no_other_signal() -> None:
+    metrics = "metricsUtilization: {source: Prometheus, prometheus: {query: load}}"
+    thresholds = "thresholds: {MetricResource: 20}, targetThresholds: {MetricResource: 70}"
+    asking = policy(f"strategies: [{{LowNodeUtilization: {{{metrics}, {thresholds}}}}}]")
+    assert needs_history(asking)
+    assert not relied_on(asking) & {"cpu", "memory"}
+    assert {"cpu", "memory"} <= relied_on(policy("strategies: [{HotNodes: {}}]"))
 
 
 def test_optional_signals_of_strategies_are_read_where_the_cluster_can_have_them() -> None:

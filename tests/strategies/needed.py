@@ -8,6 +8,7 @@ NEEDED: dict[str, dict[str, object]] = {
     "LowNodeUtilization": {"thresholds": {"cpu": 30}, "targetThresholds": {"cpu": 50}},
     "HighNodeUtilization": {"thresholds": {"cpu": 30}},
     "PodLifeTime": {"maxPodLifeTimeSeconds": 3600},
+    "RemovePodsViolatingNodeAffinity": {"nodeAffinityType": ["requiredDuringSchedulingIgnoredDuringExecution"]},
     "RemovePodsHavingTooManyRestarts": {"podRestartThreshold": 100},
 }
 

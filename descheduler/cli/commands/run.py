@@ -151,6 +151,7 @@ def sigs_options(flags: SigsFlags) -> RunOptions:
         self_signed=bool(port),
         metrics=not flags.on("disable-metrics"),
         once=not interval,
+        lenient=flags.on("lenient"),
         interval=interval or None,
         pace=(pace[0] or 5.0, pace[1] or 10) if paced else None,
     )

@@ -77,6 +77,12 @@ class Budgets:
         needs = self._rules.totals(pods, pods, self._spent)
         return max((need.cap for need in needs if need.reason is reason), default=0)
 
+    def exceeded(self, pods: Collection[int], evicted: Collection[int]) -> Blocked | None:
+        """The limit of the cycle that these pods are too many for; None where there is none."""
+        needs = self._rules.totals(pods, evicted, self._spent)
+        over = next((need for need in needs if self._spent[need.key] + need.amount > need.cap), None)
+        return None if over is None else _over(over, self._spent[over.key])
+
     def charge(self, pods: Collection[int], evicted: Collection[int] | None = None) -> tuple[Charge, ...] | Blocked:
         """Grant the disruption of all these pods at once, or of none and say why not.
 
@@ -88,13 +94,13 @@ class Budgets:
         refused = rules.refused(pods, evicted)
         if refused is not None:
             return refused
-        totals = rules.totals(pods, evicted, self._spent)
         momentary = rules.momentary(pods)
         if isinstance(momentary, Blocked):
             return momentary
-        for need in totals:
-            if self._spent[need.key] + need.amount > need.cap:
-                return _over(need, self._spent[need.key])
+        exceeded = self.exceeded(pods, evicted)
+        if exceeded is not None:
+            return exceeded
+        totals = rules.totals(pods, evicted, self._spent)
         granted = self._grant(totals, momentary)
         if not isinstance(granted, Blocked):
             self._spent.update(rules.left(pods))
@@ -104,6 +110,9 @@ class Budgets:
         self, stages: Sequence[tuple[Collection[int], Collection[int]]]
     ) -> tuple[tuple[Charge, ...], ...] | Blocked:
         """`charge` for (pods, evicted) of each stage in turn; all are granted, or none."""
+        if len(stages) == 1:
+            only = self.charge(*stages[0])
+            return only if isinstance(only, Blocked) else (only,)
         before = Counter(self._spent), Counter(self._in_wave), self._wave
         out: list[tuple[Charge, ...]] = []
         for pods, evicted in stages:

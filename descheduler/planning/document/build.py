@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +15,7 @@ from descheduler import __version__
 from descheduler.contract import Scenario
 from descheduler.model.arrays import Floats, Ints, Positions
 from descheduler.model.devices import WHOLE
-from descheduler.model.moves import Finding, FindingKey, Seat
+from descheduler.model.moves import FindingKey, Seat
 from descheduler.model.plan import (
     PLAN_FORMAT,
     PLAN_VERSION,
@@ -23,7 +23,6 @@ from descheduler.model.plan import (
     ActionKind,
     BudgetRow,
     CostRow,
-    FindingRow,
     NodeRow,
     NodeUse,
     PlanDocument,
@@ -31,20 +30,14 @@ from descheduler.model.plan import (
     ProofRow,
     SeatRow,
 )
-from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning.document.findings import finding_rows
 from descheduler.planning.document.gpus import gpu_map
-from descheduler.planning.document.refusals import counted, refusal_rows
+from descheduler.planning.document.refusals import refusal_rows
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.document.removed import REMOVER, removed_pod
-from descheduler.planning.effects import cures, level_with
 from descheduler.planning.planner import Outcome
 from descheduler.planning.proofs import Accepted, Proof
-
-LEFT_ALONE = frozenset(
-    {Reason.SPIKE_PASSES, Reason.LOW_CONFIDENCE, Reason.DATA_MISSING, Reason.REPORT_ONLY, Reason.NOT_PINNED}
-)
-CURVE_STEPS = 72  # six hours of five minutes: what a chart shows
 
 
 def build_document(outcome: Outcome) -> PlanDocument:
@@ -54,8 +47,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
     actions = tuple(_action(outcome, a, i, ids) for i, a in enumerate(outcome.accepted))
     nodes = tuple(_nodes(outcome))
     refusals = tuple(refusal_rows(outcome, ids))
-    tried = counted(outcome)
-    findings = tuple(_finding(outcome, f, ids[key], actions, tried.get(key, {})) for key, f in outcome.findings.items())
+    findings = tuple(finding_rows(outcome, ids, actions))
     document = PlanDocument(
         format=PLAN_FORMAT,
         version=PLAN_VERSION,
@@ -185,45 +177,6 @@ def _expected(proof: Proof, target: str) -> str:
             return f"{room}; it is directed to {target}"
         case several:
             return f"{room}; it is directed to {several} of them, {target} most likely"
-
-
-def _finding(
-    outcome: Outcome, finding: Finding, name: str, actions: tuple[Action, ...], refused: Mapping[str, int]
-) -> FindingRow:
-    mine = [a for a in actions if a.finding == name]
-    after, curve = level_with(outcome.view, outcome.final, finding, sum(a.benefit for a in mine))
-    return FindingRow(
-        id=name,
-        strategy=finding.strategy,
-        subject=str(finding.subject),
-        measure=finding.measure,
-        resource=finding.resource,
-        value=finding.value,
-        threshold=finding.threshold,
-        after=after,
-        outcome=_outcome(outcome, finding, after, bool(mine)),
-        text=finding.text,
-        nodes=tuple(outcome.view.snapshot.nodes[n].name for n in finding.nodes),
-        since=finding.since,
-        until=finding.until,
-        curve=_short(finding.curve),
-        curve_after=_short(curve),
-        step_seconds=finding.step_seconds,
-        bound=finding.bound,
-        numbers=dict(sorted(finding.numbers)),  # as they come back from storage
-        refused=refused,
-    )
-
-
-def _short(curve: Iterable[float]) -> tuple[float, ...]:
-    return tuple(round(float(x), 4) for x in tuple(curve)[:CURVE_STEPS])
-
-
-def _outcome(outcome: Outcome, finding: Finding, after: float, moved: bool) -> str:
-    if moved:
-        return "cured" if cures(finding, after) else "eased"
-    seen = outcome.observed.get(finding.key)
-    return "left-alone" if seen is not None and seen.blocked.reason in LEFT_ALONE else "unanswered"
 
 
 def _nodes(outcome: Outcome) -> Iterable[NodeRow]:

@@ -75,12 +75,14 @@ class Filters:
     `movable` [P] is True where no filter stops the pod from moving, `removable` [P] where none stops it from being
     removed; `blocked` and `kept` are the refusals. `reason_code` [P] is the position in `REASONS` of the first reason
     against a move, -1 where movable. `prefers_no_eviction` [P] marks pods that would rather stay, whether or not they
-    may go. `matches` are the disruption budgets of each pod, for whoever needs them next.
+    may go. `matches` are the disruption budgets of each pod, for whoever needs them next. `asked_together`: whether
+    there is anything to ask of pods that leave at once.
     """
 
     def __init__(self, finished: Mask, matches: Matches, prefers_no_eviction: Mask) -> None:
         self.matches = matches
         self.prefers_no_eviction = prefers_no_eviction
+        self.asked_together = False
         self._finished = finished
         self._filters: list[tuple[Filter, Act]] = []
         self._first: NDArray[np.int16] = np.full(len(finished), -1, np.int16)
@@ -94,6 +96,7 @@ class Filters:
             if forbid & ~Act.MOVE:
                 self._first_kept[one.mask & self._removed(forbid) & (self._first_kept < 0)] = len(self._filters)
             self._filters.append((one, forbid))
+            self.asked_together |= one.together is not None
 
     def _removed(self, forbid: Act) -> Mask:
         """[P] pods whose removal would be what is forbidden."""

@@ -144,7 +144,7 @@ def test_what_differs_stands_above_its_setting_and_the_rest_on_top() -> None:
     text = with_evictor("{minReplicas: 2, evictDaemonSetPods: true}") + "evictionFailureEventNotification: true\n"
     lines = imported_yaml(written_policy(text), "theirs.yaml").splitlines()
     assert lines[0].startswith("# From theirs.yaml.")
-    assert any(line.startswith("# - D-proof:") for line in lines)
+    assert any(line.startswith("# - D-reserved:") for line in lines)
     assert any(line.startswith("# Not taken over: evictionFailureEventNotification") for line in lines)
     replicas = lines.index("  minReplicas: 2")
     assert lines[replicas - 1].startswith("  # D-min-replicas:")
