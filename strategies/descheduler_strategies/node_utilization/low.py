@@ -76,6 +76,7 @@ class _Balance:
         every, seen = np.arange(len(view.snapshot.nodes), dtype=np.int32), seen_nodes(view)
         levels = gauge.levels(self._state, every)
         levels[~seen] = np.nan
+        self._now = levels
         self._bounds = _bounds(args, gauge, levels, seen)
         excess = self._bounds.excess(levels).max(axis=1, initial=0.0)
         over = np.flatnonzero(excess > 0)
@@ -167,7 +168,7 @@ class _Balance:
         self._places.tried(pod, found if isinstance(found, Blocked) else None)
         if isinstance(found, Blocked):
             return found
-        before, promise = self._levels(node)[0], KeepsTarget(self._gauge, self._bounds.high, self._able)
+        before, promise = self._levels(node)[0].copy(), KeepsTarget(self._gauge, self._bounds.high, self._able)
         self._take(found)
         at = self._gauge.resources.index(finding.resource)
         after = self._levels(node)[0]
@@ -180,11 +181,12 @@ class _Balance:
         """What was found is done, for all that is asked from now on."""
         self._state = found.state
         touched = np.unique([*found.landed.values(), *(move.source for move in found.moves)]).astype(np.int32)
-        self._bounds.changed(touched, self._gauge.levels(self._state, touched))
+        self._now[touched] = self._gauge.levels(self._state, touched)
+        self._bounds.changed(touched, self._now[touched])
 
     def _levels(self, node: int) -> Floats:
         """[1, K] how full the node is now."""
-        return self._gauge.levels(self._state, np.array([node], np.int32))
+        return self._now[node : node + 1]
 
     def _may_leave(self, finding: Finding) -> int:
         """How many pods may still leave the node of the finding in this plan."""
