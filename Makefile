@@ -21,7 +21,8 @@ SOURCES := pyproject.toml README.md LICENSE $(shell find descheduler profiling s
 help:
 	@echo "make demo   plan on the embedded example cluster: a table here, report.html beside it"
 	@echo "make test   the test suite, against the real components that this machine has or can be given"
-	@echo "make test-peers   the same history from other servers (builds them: half an hour, once)"
+	@echo "make test-peers   the same history from other servers, and the same policies under the Kubernetes SIG's"
+	@echo "                  descheduler (builds them: half an hour, once)"
 	@echo "make test-image   build the image and start it (podman; five to ten minutes)"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make venv   set up $(VENV) with everything that these need"
@@ -76,7 +77,7 @@ components: $(VENV)/.installed
 test: venv components
 	@$(BIN)/pytest $(PYTEST_FLAGS) $(ARGS)
 
-# Not part of `test`: the servers take long to build, and their folder is left out unless it is named (pyproject.toml).
+# Not part of `test`: these programs take long to build, and their folder is left out unless it is named (pyproject.toml).
 test-peers: venv
 	@sh tests/controlplane/install.sh || true
 	@$(BIN)/python tests/peers/binaries.py > /dev/null

@@ -4,10 +4,15 @@ A seeded synthetic cluster (general and GPU pools, budgets, gangs, zones, spread
 history; both built-in strategies, full filters, budgets and proofs. `seconds` runs from the snapshot and the profiles
 to the finished plan document; profiles are built before (their own time is `profile_seconds`), as the controller does
 it.
+`cpu_seconds` is what all cores spent meanwhile, which other work on the machine does not stretch so.
 `peak_mib` is the largest resident size of this whole process, generation and profiling included.
 
 `--case gpu` is a cluster of GPU nodes only, without history, whose free GPUs are scattered and for which gangs wait;
 GpuDefragmentation runs with each of its objectives, and GpuTopology beside it.
+
+`--policy sigs-all` has all ten strategies of kubernetes-sigs/descheduler, from a policy of its format, on the same
+clusters, without history, in the mixed case with something for each of them to find. `seconds NAME` is what a strategy
+works on its answers; judging them is in `seconds` alone.
 """
 
 from __future__ import annotations
@@ -47,6 +52,7 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", choices=("mixed", "nofit", "gpu"), default="mixed")
+    parser.add_argument("--policy", choices=("default", "sigs-all"), default="default")
     parser.add_argument("--hot", type=float, default=0.02, help="share of nodes that will be hot (default %(default)s)")
     parser.add_argument("--moves", type=int, help="evictions allowed in one plan (default: the policy's)")
     parser.add_argument(
@@ -57,13 +63,15 @@ def main() -> None:
     )
     args = parser.parse_args()
 
+    from _sigs_all import Stopwatch
+
     from descheduler.model.landing_mode import LandingMode
     from descheduler.planning import build_document, decide, survey
     from descheduler.planning.settings import chosen, input_of, settings_of
     from descheduler_profiling.build import build
     from generated.synthetic import NOW
 
-    snapshot, histories, policy = scene(args.case, args.nodes, args.pods, args.seed, args.hot)
+    snapshot, histories, policy = scene(args.case, args.nodes, args.pods, args.seed, args.hot, args.policy)
     began = time.perf_counter()
     profiles = {name: build(history) for name, history in histories.items()}
     profiled = time.perf_counter() - began
@@ -71,16 +79,18 @@ def main() -> None:
     gc.collect()
     gc.freeze()
 
-    began = time.perf_counter()
+    watch = Stopwatch()
+    began, worked = time.perf_counter(), time.process_time()
     settings = replace(settings_of(policy, snapshot), landing=LandingMode(args.landing))
     if args.moves is not None:
         settings = replace(settings, limits=replace(settings.limits, per_cycle=args.moves))
     context = survey(input_of(policy, snapshot, profiles, float(NOW)), settings)
-    plan = build_document(decide(context, chosen(policy)))
-    seconds = time.perf_counter() - began
+    plan = build_document(decide(context, watch.on(chosen(policy))))
+    seconds, worked = time.perf_counter() - began, time.process_time() - worked
 
     figures = {
         "seconds": seconds,
+        "cpu_seconds": worked,
         "peak_mib": _common.peak_mib(),
         "moves": int(plan.summary["moves"]),
         "refusals": sum(r.count for r in plan.refusals),
@@ -94,20 +104,27 @@ def main() -> None:
         "workloads": len(snapshot.workloads),
     }
     figures.update({f"moves {name}": count for name, count in moves_by_strategy(plan).items()})
+    figures.update({f"seconds {name}": spent for name, spent in watch.seconds.items()})
     _common.show(f"Planning {args.nodes} nodes, {args.pods} pods ({args.case})", figures, as_json=args.json)
 
 
 def scene(
-    case: str, nodes: int, pods: int, seed: int, hot: float
+    case: str, nodes: int, pods: int, seed: int, hot: float, policy: str
 ) -> tuple[ClusterSnapshot, Mapping[str, History], Policy]:
     """The cluster, its history, and the policy to plan it by."""
+    from _sigs_all import POLICY
+
     from descheduler.policy import default_policy, load_policy
     from generated.synthetic import Plan, synthetic
     from generated.synthetic_gpus import GpuPlan, synthetic_gpus
+    from generated.synthetic_troubles import troubled
 
     if case == "gpu":
         return synthetic_gpus(GpuPlan(nodes, pods, seed)), {}, load_policy(GPU_POLICY, "the benchmark")
     snapshot, histories = synthetic(Plan(nodes, pods, seed, hot, case=case))
+    if policy == "sigs-all":
+        whole = snapshot if case == "nofit" else troubled(snapshot, seed)
+        return whole, {}, load_policy(POLICY, "the benchmark")
     return snapshot, histories, default_policy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -32,9 +33,10 @@ class ControlPlane:
         audit: what the program's own service account asked for.
     """
 
-    def __init__(self, directory: Path, *, service_accounts: bool = False) -> None:
+    def __init__(self, directory: Path, *, service_accounts: bool = False, packing: bool = False) -> None:
         self.directory = directory
         self._service_accounts = service_accounts
+        self._packing = packing
         self.server = f"https://127.0.0.1:{free_port()}"
         self.ca_file = directory / "certificates" / "apiserver.crt"
         self._identities: dict[str, Identity] = make_identities()
@@ -44,18 +46,20 @@ class ControlPlane:
         self._sweeper: Sweeper
 
     @classmethod
-    def start(cls, binaries: Path, *, service_accounts: bool = False) -> Self:
+    def start(cls, binaries: Path, *, service_accounts: bool = False, packing: bool = False) -> Self:
         """Start every part and wait until each is ready.
 
         Args:
             binaries: folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok.
             service_accounts: pods need theirs, and a new namespace some time until it has one.
+            packing: the scheduler likes full nodes.
 
         Raises:
             ComponentDiedError: a part did not come up, three times over (one may be bad luck: a free port was taken).
         """
         for attempt in range(1, _START_ATTEMPTS + 1):
-            plane = cls(Path(tempfile.mkdtemp(prefix="control-plane-")), service_accounts=service_accounts)
+            folder = Path(tempfile.mkdtemp(prefix="control-plane-"))
+            plane = cls(folder, service_accounts=service_accounts, packing=packing)
             try:
                 plane._bring_up(binaries)
             except ComponentDiedError:
@@ -98,9 +102,9 @@ class ControlPlane:
         """A part by name: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok."""
         return self._processes[name]
 
-    def reset(self) -> None:
+    def reset(self, *, keep_namespaces: bool = False) -> None:
         """Delete all that was made since the start, except custom resource definitions."""
-        self._sweeper.sweep()
+        self._sweeper.sweep(keep_namespaces=keep_namespaces)
 
     def stop(self, *, keep_logs: bool = False) -> None:
         """End every part; remove the directory, or all but the logs and small files."""
@@ -208,13 +212,11 @@ class ControlPlane:
         scheduler = self._run(
             "kube-scheduler",
             binaries,
-            f"--kubeconfig={self.kubeconfig('system:kube-scheduler')}",
+            *(self._packing_scheduler() if self._packing else self._scheduler()),
             f"--authentication-kubeconfig={self.kubeconfig('system:kube-scheduler')}",
             "--bind-address=127.0.0.1",
             f"--secure-port={scheduler_port}",
-            "--leader-elect=false",
             "--feature-gates=GenericWorkload=true,GangScheduling=true",
-            *_FAST_CLIENT,
         )
         kwok = self._run(
             "kwok",
@@ -228,6 +230,25 @@ class ControlPlane:
         manager.wait_ready(lambda: answers(f"https://127.0.0.1:{manager_port}/healthz"))
         scheduler.wait_ready(lambda: answers(f"https://127.0.0.1:{scheduler_port}/healthz"))
         kwok.wait_ready(lambda: answers(f"http://127.0.0.1:{kwok_port}/healthz"))
+
+    def _scheduler(self) -> tuple[str, ...]:
+        kubeconfig = self.kubeconfig("system:kube-scheduler")
+        return (f"--kubeconfig={kubeconfig}", "--leader-elect=false", *_FAST_CLIENT)
+
+    def _packing_scheduler(self) -> tuple[str, ...]:
+        """Scores are told by a file, and given one, a scheduler hears nothing of the rest by flags."""
+        connection = {"kubeconfig": str(self.kubeconfig("system:kube-scheduler")), "qps": 1000, "burst": 2000}
+        fit = {"name": "NodeResourcesFit", "args": {"scoringStrategy": {"type": "MostAllocated"}}}
+        config = {
+            "apiVersion": "kubescheduler.config.k8s.io/v1",
+            "kind": "KubeSchedulerConfiguration",
+            "clientConnection": connection,
+            "leaderElection": {"leaderElect": False},
+            "profiles": [{"pluginConfig": [fit]}],
+        }
+        path = self.directory / "scheduler.json"
+        path.write_text(json.dumps(config))
+        return (f"--config={path}",)
 
 
 def seconds_to_start(binaries: Path) -> float:

@@ -49,20 +49,26 @@ class Sweeper:
         self._client = client
         self._baseline = {found.uid for found in self._everything()}
 
-    def sweep(self, timeout: float = 30.0) -> None:
+    def sweep(self, timeout: float = 30.0, *, keep_namespaces: bool = False) -> None:
         """Delete all that is new, finalizers or not, and wait until it is gone.
+
+        Namespaces that will be made again at once are better kept: their controller may still be at emptying the old
+        ones, and takes what is in the new ones too.
 
         Raises:
             TimeoutError: something stays; the message names it.
         """
         self._client.kinds(refresh=True)
         deadline = time.monotonic() + timeout
-        while left := [found for found in self._everything() if found.uid not in self._baseline]:
+        while left := [found for found in self._new() if not (keep_namespaces and found.kind.name == "Namespace")]:
             if time.monotonic() > deadline:
                 names = ", ".join(f"{f.kind.name} {f.namespace or ''}/{f.name}" for f in left[:5])
                 raise TimeoutError(f"{len(left)} objects stay after {timeout:.0f} s: {names}")
             self._delete(left)
             time.sleep(0.05)
+
+    def _new(self) -> list[_Found]:
+        return [found for found in self._everything() if found.uid not in self._baseline]
 
     def _delete(self, left: list[_Found]) -> None:
         by_turn: dict[int, list[_Found]] = {}

@@ -22,6 +22,7 @@ def untrue(plan: PlanDocument, snapshot: ClusterSnapshot, max_load: Mapping[str,
     yield from _actions(plan, snapshot)
     yield from _nodes(plan, snapshot)
     yield from _steered(plan)
+    yield from _cordoned(plan)
     summary = plan.summary
     expected = {
         "nodes": len(snapshot.nodes),
@@ -95,6 +96,15 @@ def _steered(plan: PlanDocument) -> Iterator[str]:
             lost = {m.destination for m in other.pods} & set(action.steer) - set(other.steer)
             if other.wave == action.wave and lost:
                 yield f"{action.id} steers away from {lost}, where {other.id} of the same wave is to land"
+
+
+def _cordoned(plan: PlanDocument) -> Iterator[str]:
+    """Nobody is to land on a node that an action of its wave cordons."""
+    for action in plan.actions:
+        for other in plan.actions if action.cordon else ():
+            met = {m.destination for m in other.pods} & set(action.cordon)
+            if other.wave == action.wave and met:
+                yield f"{action.id} cordons {met}, where {other.id} of the same wave is to land"
 
 
 def _moves(action: Action, snapshot: ClusterSnapshot) -> Iterator[str]:

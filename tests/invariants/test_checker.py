@@ -167,6 +167,19 @@ def test_it_sees_what_is_steered_away_from_and_landed_on_in_one_wave(
     assert f"{steered[1].id} does not steer away" in complaints(replace(made[0], actions=tuple(steered)), made)
 
 
+def test_it_sees_what_is_cordoned_and_landed_on_in_one_wave(
+    made: tuple[PlanDocument, RandomCluster, PlanningSettings],
+) -> None:
+    actions = [replace(a, wave=i) for i, a in enumerate(made[0].actions)]
+    landing = actions[0].pods[0].destination
+    other = next(row.name for row in made[0].nodes if row.name != landing)
+    elsewhere = tuple(replace(move, destination=other) for move in actions[1].pods)
+    actions[1] = replace(actions[1], cordon=(landing,), pods=elsewhere)
+    assert "cordons" not in complaints(replace(made[0], actions=tuple(actions)), made)
+    actions[1] = replace(actions[1], wave=0)
+    assert "where " + actions[0].id in complaints(replace(made[0], actions=tuple(actions)), made)
+
+
 def test_it_sees_a_source_that_is_not_the_pods_node(made: tuple[PlanDocument, RandomCluster, PlanningSettings]) -> None:
     first = made[0].actions[0]
     pods = (replace(first.pods[0], source="elsewhere"), *first.pods[1:])

@@ -1,4 +1,4 @@
-"""Other servers that speak Prometheus's API, built once from published Go modules.
+"""Other servers that speak Prometheus's API, and another descheduler, built once from published Go modules.
 
 Each has a folder of its own with the ``go.mod`` that pins it, for what they need does not go together. The versions are
 the newest that Go 1.26 builds.
@@ -54,12 +54,20 @@ CORTEX: Final = GoPrograms(
     takes="about 8 minutes on 2 cores",
     tags="netgo slicelabels",
 )
+SIGS_DESCHEDULER: Final = GoPrograms(
+    component="kubernetes-sigs/descheduler",
+    cache="peers",
+    room=_ROOM / "sigs",
+    packages={"descheduler": "sigs.k8s.io/descheduler/cmd/descheduler"},
+    what="kubernetes-sigs/descheduler 0.36.0",
+    takes="about 2 minutes on 2 cores",
+)
 
 
 def main() -> int:
     """Build what is missing; print the folders, or say why not and return 1."""
     failed = False
-    for programs in (VICTORIA_METRICS, PROMETHEUS, THANOS, CORTEX):
+    for programs in (SIGS_DESCHEDULER, VICTORIA_METRICS, PROMETHEUS, THANOS, CORTEX):
         try:
             print(ensure_built(programs))  # noqa: T201
         except MissingComponentError as missing:
