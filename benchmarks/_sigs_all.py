@@ -17,7 +17,7 @@ apiVersion: descheduler/v1alpha2
 kind: DeschedulerPolicy
 maxNoOfPodsToEvictPerNode: 10
 maxNoOfPodsToEvictPerNamespace: 50
-maxNoOfPodsToEvictTotal: 300
+maxNoOfPodsToEvictTotal: 500
 profiles:
   - name: everything
     pluginConfig:

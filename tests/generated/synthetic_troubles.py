@@ -17,7 +17,7 @@ from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 from descheduler.model.snapshot import ClusterSnapshot
 
 DAY = 86_400.0
-TAINTED, ON_SSD, RESTARTING, OLD, FAILED = 0.01, 0.02, 0.005, 0.005, 0.005
+TAINTED, ON_SSD, RESTARTING, OLD, FAILED = 0.005, 0.01, 0.0005, 0.0005, 0.0005
 """Shares of nodes, of workloads (`ON_SSD`) and of pods."""
 _DISK = Requirement("disk", Operator.IN, ("ssd",))
 _RESTARTED = PodStatus(containers=(ContainerState(restarts=120, waiting="CrashLoopBackOff"),))
