@@ -32,7 +32,7 @@ profiles:
       - {name: RemoveDuplicates, args: {}}
       - {name: RemovePodsViolatingTopologySpreadConstraint, args: {}}
       - name: LowNodeUtilization
-        args: {thresholds: {cpu: 45, memory: 45, pods: 50}, targetThresholds: {cpu: 70, memory: 70, pods: 80}}
+        args: {thresholds: {cpu: 45, memory: 45, pods: 50}, targetThresholds: {cpu: 77, memory: 77, pods: 80}}
     plugins:
       deschedule:
         enabled:
