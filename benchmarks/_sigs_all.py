@@ -17,7 +17,7 @@ apiVersion: descheduler/v1alpha2
 kind: DeschedulerPolicy
 maxNoOfPodsToEvictPerNode: 10
 maxNoOfPodsToEvictPerNamespace: 50
-maxNoOfPodsToEvictTotal: 300
+maxNoOfPodsToEvictTotal: 500
 profiles:
   - name: everything
     pluginConfig:
@@ -30,8 +30,9 @@ profiles:
         args: {nodeAffinityType: [requiredDuringSchedulingIgnoredDuringExecution]}
       - {name: RemovePodsViolatingInterPodAntiAffinity, args: {}}
       - {name: RemoveDuplicates, args: {}}
+      - {name: RemovePodsViolatingTopologySpreadConstraint, args: {}}
       - name: LowNodeUtilization
-        args: {thresholds: {cpu: 45, memory: 45, pods: 50}, targetThresholds: {cpu: 70, memory: 70, pods: 80}}
+        args: {thresholds: {cpu: 45, memory: 45, pods: 50}, targetThresholds: {cpu: 77, memory: 77, pods: 80}}
     plugins:
       deschedule:
         enabled:
@@ -41,7 +42,7 @@ profiles:
           - RemovePodsViolatingNodeTaints
           - RemovePodsViolatingNodeAffinity
           - RemovePodsViolatingInterPodAntiAffinity
-      balance: {enabled: [RemoveDuplicates, LowNodeUtilization]}
+      balance: {enabled: [RemoveDuplicates, RemovePodsViolatingTopologySpreadConstraint, LowNodeUtilization]}
   - name: packing
     pluginConfig:
       - {name: DefaultEvictor, args: {nodeFit: true}}
@@ -58,7 +59,10 @@ class Stopwatch:
 
     def on(self, chosen: Sequence[ChosenStrategy]) -> list[ChosenStrategy]:
         """The same uses of strategies, timed."""
-        return [replace(one, strategy=_Timed(one.strategy, one.name, self.seconds)) for one in chosen]
+        return [replace(one, strategy=self._timed(one)) for one in chosen]
+
+    def _timed(self, one: ChosenStrategy) -> Any:
+        return _Timed(one.strategy, one.name, self.seconds)
 
 
 class _Timed:

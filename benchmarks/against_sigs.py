@@ -12,6 +12,7 @@ import logging
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -29,21 +30,22 @@ def main() -> None:
     arguments.add_argument("--cases", default="all", help="all, or those of one strategy (default: %(default)s)")
     args = arguments.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    verdicts = compared(args.cases)
-    for verdict in verdicts:
+    verdicts = []
+    for verdict in compared(args.cases):
+        verdicts.append(verdict)
         if verdict.kind is Kind.UNEXPLAINED:
-            print(verdict, file=sys.stderr)
+            print(verdict, file=sys.stderr, flush=True)
     show("Against kubernetes-sigs/descheduler", figures(verdicts), as_json=args.json)
 
 
-def compared(strategy: str) -> list[Verdict]:
-    """The verdicts of all situations of a strategy."""
+def compared(strategy: str) -> Iterator[Verdict]:
+    """The verdicts of all situations of a strategy, one by one."""
     binary = ensure_built(SIGS_DESCHEDULER) / "descheduler"
     plane = ControlPlane.start(ensure_binaries())
     try:
         with tempfile.TemporaryDirectory() as folder:
             comparison = Comparison(plane, binary, Path(folder))
-            return [comparison.of(situation) for situation in situations(strategy)]
+            yield from map(comparison.of, situations(strategy))
     finally:
         plane.stop()
 

@@ -57,6 +57,23 @@ class Walk:
         lost = sum(self.passes, Counter[str]())
         return bool(self.passes[-1]) or any(count > 2 * self.sizes[name] for name, count in lost.items())
 
+    @property
+    def row(self) -> tuple[int, int, int]:
+        return len(self.passes), self.evictions, int(self.loops)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cluster, walked through by both."""
+
+    situation: Situation
+    our: Walk
+    their: Walk
+
+    @property
+    def row(self) -> tuple[Figure, ...]:
+        return (f"{self.situation.strategy}, {self.situation.name}", *self.our.row, *self.their.row)
+
 
 class Field:
     """A control plane on which clusters are walked through."""
@@ -113,11 +130,8 @@ def main() -> None:
     cases = [case for packing in (False, True) for case in _walked(chosen, args.seeds, packing=packing)]
     if not args.json:
         columns = ("case", "cycles", "evictions", "loops", "their cycles", "their evictions", "their loops")
-        table("Cases", columns, [(str_of(case), *_row(our), *_row(their)) for case, our, their in cases])
+        table("Cases", columns, [case.row for case in cases])
     show("Until quiet", figures(cases), as_json=args.json)
-
-
-Case = tuple["Situation", Walk, Walk]
 
 
 def _walked(chosen: list[str], seeds: int, *, packing: bool) -> Iterator[Case]:
@@ -131,7 +145,7 @@ def _walked(chosen: list[str], seeds: int, *, packing: bool) -> Iterator[Case]:
             policy.write_text(situation.policy_text())
             their = ground.walk(situation, lambda: theirs(binary, ground.plane, policy))
             our = ground.walk(situation, lambda: ours(ground.plane, policy))
-            yield situation, our, their
+            yield Case(situation, our, their)
 
 
 @contextmanager
@@ -145,12 +159,12 @@ def _field(packing: bool) -> Iterator[tuple[Field, Path]]:
 
 
 def figures(cases: list[Case]) -> dict[str, Figure]:
-    our, their = [case[1] for case in cases], [case[2] for case in cases]
+    """Sums of both, and how often ours evicted more."""
     return {
         "cases": len(cases),
-        **_sums(our),
-        **{f"their {key}": value for key, value in _sums(their).items()},
-        "worse": sum(ours_.evictions > theirs_.evictions for _, ours_, theirs_ in cases),
+        **_sums([case.our for case in cases]),
+        **{f"their {key}": value for key, value in _sums([case.their for case in cases]).items()},
+        "worse": sum(case.our.evictions > case.their.evictions for case in cases),
     }
 
 
@@ -160,14 +174,6 @@ def _sums(walks: list[Walk]) -> dict[str, Figure]:
         "evictions": sum(walk.evictions for walk in walks),
         "loops": sum(walk.loops for walk in walks),
     }
-
-
-def _row(walk: Walk) -> tuple[int, int, int]:
-    return len(walk.passes), walk.evictions, int(walk.loops)
-
-
-def str_of(case: Situation) -> str:
-    return f"{case.strategy} {case.name}"
 
 
 def _alive(pod: Object) -> bool:

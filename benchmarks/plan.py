@@ -11,8 +11,8 @@ it.
 GpuDefragmentation runs with each of its objectives, and GpuTopology beside it.
 
 `--policy sigs-all` has all ten strategies of kubernetes-sigs/descheduler, from a policy of its format, on the same
-clusters, without history, in the mixed case with something for each of them to find. `seconds NAME` is what a strategy
-works on its answers; judging them is in `seconds` alone.
+clusters, without history: in the mixed case with something for each of them to find, in the no-fit case with little
+but that. `seconds NAME` is what a strategy works on its answers; judging them is in `seconds` alone.
 """
 
 from __future__ import annotations
@@ -117,13 +117,13 @@ def scene(
     from descheduler.policy import default_policy, load_policy
     from generated.synthetic import Plan, synthetic
     from generated.synthetic_gpus import GpuPlan, synthetic_gpus
-    from generated.synthetic_troubles import troubled
+    from generated.synthetic_troubles import settled, troubled
 
     if case == "gpu":
         return synthetic_gpus(GpuPlan(nodes, pods, seed)), {}, load_policy(GPU_POLICY, "the benchmark")
     snapshot, histories = synthetic(Plan(nodes, pods, seed, hot, case=case))
     if policy == "sigs-all":
-        whole = snapshot if case == "nofit" else troubled(snapshot, seed)
+        whole = settled(snapshot) if case == "nofit" else troubled(snapshot, seed)
         return whole, {}, load_policy(POLICY, "the benchmark")
     return snapshot, histories, default_policy()
 

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from controlplane.cluster import ControlPlane
-from peers.sigs.contenders import Pass, PassFailedError, ours, theirs
+from descheduler.model.plan import PlanDocument
+from peers.sigs.contenders import PassFailedError, ours, theirs
 from peers.sigs.differences import DIFFERENCES, shown
 from peers.sigs.situations import Situation
 from peers.sigs.staging import Stage
+
+T = TypeVar("T")
 
 
 class Kind(StrEnum):
@@ -47,22 +52,21 @@ class Comparison:
 
     def of(self, situation: Situation) -> Verdict:
         self._policy.write_text(situation.policy_text())
-        told: list[Pass] = []
         try:
-            their = self._under(situation, lambda: theirs(self._binary, self._plane, self._policy), told)
-            our = self._under(situation, lambda: ours(self._plane, self._policy), told)
+            their, _ = self._under(situation, partial(theirs, self._binary))
+            our, plan = self._under(situation, ours)
         except PassFailedError as failed:
             return Verdict(situation, Kind.UNEXPLAINED, {}, {}, str(failed))
-        return judged(situation, their, our, told[-1])
+        return judged(situation, their, our, plan)
 
-    def _under(self, situation: Situation, run: Callable[[], Pass], told: list[Pass]) -> Mapping[str, int]:
-        """How many pods of each workload leave in one pass over the situation."""
+    def _under(self, situation: Situation, run: Callable[[ControlPlane, Path], T]) -> tuple[Mapping[str, int], T]:
+        """How many pods of each workload leave in one pass over the situation, and what the pass gives."""
         stage = Stage(self._plane.client)
         try:
             before = stage.staged(situation, self._clear)
-            told.append(run())
+            given = run(self._plane, self._policy)
             after = stage.pods(situation)
-            return Counter(workload for uid, (workload, _) in before.items() if uid not in after)
+            return Counter(workload for uid, (workload, _) in before.items() if uid not in after), given
         finally:
             self._clear()
 
@@ -70,7 +74,7 @@ class Comparison:
         self._plane.reset(keep_namespaces=True)
 
 
-def judged(situation: Situation, their: Mapping[str, int], our: Mapping[str, int], said: Pass) -> Verdict:
+def judged(situation: Situation, their: Mapping[str, int], our: Mapping[str, int], plan: PlanDocument) -> Verdict:
     """Whether the answers agree, or differ as the table says and the documentation explains."""
     total = situation.compare == "total"
 
@@ -85,17 +89,15 @@ def judged(situation: Situation, their: Mapping[str, int], our: Mapping[str, int
     if same(their, our):
         return verdict(Kind.AGREE)
     if situation.ours is None or not same(our, situation.ours):
-        return verdict(Kind.UNEXPLAINED, _refusals(said))
+        return verdict(Kind.UNEXPLAINED, _refusals(plan))
     if situation.because not in DIFFERENCES:
         return verdict(Kind.UNEXPLAINED, f"there is no difference {situation.because}")
-    if said.plan is None or not shown(situation.because, said.plan):
-        return verdict(Kind.UNEXPLAINED, f"the plan does not show {situation.because}: {_refusals(said)}")
+    if not shown(situation.because, plan):
+        return verdict(Kind.UNEXPLAINED, f"the plan does not show {situation.because}: {_refusals(plan)}")
     return verdict(Kind.DOCUMENTED, situation.because)
 
 
-def _refusals(said: Pass) -> str:
+def _refusals(plan: PlanDocument) -> str:
     """What the plan says of those that stay, in a line."""
-    if said.plan is None:
-        return ""
-    found = [f"{row.text}: {row.outcome} {dict(row.refused)}" for row in said.plan.findings]
-    return "; ".join([*found, *(f"{row.subject} {row.reason} {row.detail}" for row in said.plan.refusals)][:8])
+    found = [f"{row.text}: {row.outcome} {dict(row.refused)}" for row in plan.findings]
+    return "; ".join([*found, *(f"{row.subject} {row.reason} {row.detail}" for row in plan.refusals)][:8])

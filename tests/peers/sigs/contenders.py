@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from controlplane.cluster import ControlPlane
 from descheduler.controller.run import RunOptions, assembled
-from descheduler.execution.outcomes import ExecutionReport
 from descheduler.model.plan import PlanDocument
 
 
@@ -19,16 +15,7 @@ class PassFailedError(Exception):
     """A pass did not come to its end; the message has what it said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass tells of itself: a log, or a plan and what became of it."""
-
-    log: str = ""
-    plan: PlanDocument | None = None
-    report: ExecutionReport | None = None
-
-
-def theirs(binary: Path, plane: ControlPlane, policy: Path) -> Pass:
+def theirs(binary: Path, plane: ControlPlane, policy: Path) -> None:
     """One pass of the original, with real evictions.
 
     Raises:
@@ -42,16 +29,15 @@ def theirs(binary: Path, plane: ControlPlane, policy: Path) -> Pass:
         "--secure-port=0",
         "--client-connection-qps=1000",
         "--client-connection-burst=2000",
-        "--v=4",
+        "--v=2",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise PassFailedError(done.stderr[-2000:])
-    return Pass(log=done.stderr)
 
 
-def ours(plane: ControlPlane, policy: Path) -> Pass:
-    """One cycle of our controller in mode active, as `descheduler run` puts it together, with nothing to remember.
+def ours(plane: ControlPlane, policy: Path) -> PlanDocument:
+    """One cycle of our controller in mode active, as `descheduler run` puts it together; the plan, as it was made.
 
     Raises:
         PassFailedError: the cycle failed or was paused.
@@ -71,7 +57,6 @@ def ours(plane: ControlPlane, policy: Path) -> Pass:
         result = controller.cycle()
         if result not in ("acted", "planned"):
             raise PassFailedError(f"{result}: {controller.status.paused}")
-        latest = controller.reports.list()[0].id
-        plan, told = controller.reports.plan(latest), controller.reports.execution_json(latest)
-    report = msgspec.json.decode(b"".join(told), type=ExecutionReport) if told else None
-    return Pass(plan=plan, report=report)
+        plan = controller.reports.plan(controller.reports.list()[0].id)
+    assert plan is not None
+    return plan

@@ -63,10 +63,10 @@ class Stage:
         """The same, tried again a few times after `clear`.
 
         Raises:
-            MisplacedError: every time.
+            MisplacedError: every time; so TimeoutError.
         """
         for _ in range(_TRIES - 1):
-            with suppress(MisplacedError):
+            with suppress(MisplacedError, TimeoutError):
                 return self.put(situation)
             clear()
         return self.put(situation)
@@ -165,14 +165,11 @@ class Stage:
     def _node(self, item: tuple[str, Mapping[str, Any]]) -> None:
         name, given = item
         rest = {**given}
-        unschedulable, status = rest.pop("unschedulable", False), rest.pop("status", {})
-        extended = rest.pop("extended", {})
+        unschedulable = rest.pop("unschedulable", False)
         taints = [taint(text) for text in rest.pop("taints", ())]
         self._client.create_node(name, **{"cpu": "4", "memory": "16Gi", **rest}, taints=taints)
         if unschedulable:
             self._client.patch("Node", name, {"spec": {"unschedulable": True}})
-        if status or extended:
-            self._client.patch_status("Node", name, {"capacity": extended, "allocatable": extended, **status})
 
     def _in_parallel(self, work: Any, items: Iterable[Any]) -> None:
         with ThreadPoolExecutor(8) as pool:
