@@ -21,7 +21,8 @@ GENERAL = (
 )
 
 OF_STRATEGY: Mapping[str, str] = {
-    "HighNodeUtilization": "D-whole: nodes are emptied wholly or not at all; "
+    "HighNodeUtilization": "D-packing: where the scheduler packs, say so (schedulers: {default-scheduler: "
+    "MostAllocated}), or nodes that it would fill again are left; D-whole: nodes are emptied wholly or not at all; "
     "D-in-use: also where all are underutilized; D-lacking: a resource that a node does not have says nothing of it",
     "LowNodeUtilization": "D-relief: pods leave that bring the node below its target, not those that ask for nothing; "
     "D-target: to where the target is kept; D-excess: the node that is farthest above it comes first",
