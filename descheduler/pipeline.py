@@ -33,6 +33,7 @@ from descheduler_profiling.history.plausible import JITTER
 from descheduler_profiling.history.pods_here import machines
 from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.refresh import brought_up_to_date
+from descheduler_profiling.refresh import settled as fits_settled
 from descheduler_profiling.settings import Likeness, ProfileSettings
 
 LIMIT = {"gpu": 1.0}
@@ -92,9 +93,9 @@ def profile(
 ) -> dict[str, SignalProfiles]:
     """Profiles of every signal; `runner` is where they are fitted, by default on all cores that are granted.
 
-    `previous` ones are brought up to date, which is many times faster than to fit anew; each is fitted again when its
-    fit is about `refit` seconds old. `race` lets models race for the forecasts of single workloads: plans do without,
-    people look at them, and what is published is made of them.
+    `previous` ones are brought up to date, which is many times faster than to fit anew; each is due to be fitted again
+    (`settled`) when its fit is about `refit` seconds old. `race` lets models race for the forecasts of single
+    workloads: plans do without, people look at them, and what is published is made of them.
     """
     runner = runner or Local()
     return {
@@ -102,6 +103,18 @@ def profile(
             history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit, runner
         )
         for signal, history in sorted(with_shares(observed.histories, observed.snapshot).items())
+    }
+
+
+def settled(
+    observed: Observed, profiles: Mapping[str, SignalProfiles], *, race: bool = False, runner: ChunkRunner | None = None
+) -> dict[str, SignalProfiles]:
+    """The profiles, with those fitted anew whose turn it is: for the next cycle, once this one's plan is made."""
+    runner = runner or Local()
+    histories = with_shares(observed.histories, observed.snapshot)
+    return {
+        signal: fits_settled(one, histories[signal], profile_settings(observed.snapshot, signal, race=race), runner)
+        for signal, one in profiles.items()
     }
 
 

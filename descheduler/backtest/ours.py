@@ -28,7 +28,7 @@ from descheduler.model.removed_state import was_over
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.observe import Observed
-from descheduler.pipeline import Memory, decision_of, outcome_of, profile
+from descheduler.pipeline import Memory, decision_of, outcome_of, profile, settled
 from descheduler.planning import Outcome
 from descheduler.policy import Policy
 from descheduler.second_validation import second_validation
@@ -96,6 +96,7 @@ class Run:
         self._profiles = profile(observed, self._profiles, runner=InProcess())  # walks share the cores
         self.paused += bool(self._ledger.paused(now))
         outcome = outcome_of(observed, self.policy, self._profiles, Memory.of(self._ledger, now))
+        self._profiles = settled(observed, self._profiles, runner=InProcess())
         decision = decision_of(outcome)
         plan = decision.plan
         if decision.tells:

@@ -15,7 +15,7 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
 from descheduler.observe.freshness import SourceState, state_of
-from descheduler.pipeline import Decision, Memory, decide_on, profile
+from descheduler.pipeline import Decision, Memory, decide_on, profile, settled
 from descheduler.policy import Policy
 from descheduler.publish.published import Published
 from descheduler.second_validation import second_validation
@@ -43,6 +43,7 @@ class Deciding:
         self._now = now
         self._kept = kept
         self._profiles: dict[str, SignalProfiles] = {}
+        self._unsettled: tuple[Observed, bool] | None = None  # what the profiles are of, and whether models race
         self._read = 0.0  # when history was read last
         self._relied_on: frozenset[str] = frozenset()  # the signals that were fresh when the plan was made
 
@@ -52,6 +53,13 @@ class Deciding:
         decision = decide_on(observed, policy, self._profiles, memory)
         self._published.update(policy, observed.snapshot, self._profiles, observed.now)
         return decision
+
+    def settle(self) -> None:
+        """Once nobody waits for a plan: fit the profiles whose turn it is."""
+        if self._unsettled is not None:
+            observed, race = self._unsettled
+            self._unsettled = None
+            self._profiles = settled(observed, self._profiles, race=race)
 
     def renew(self, policy: Policy) -> None:
         """Before a wave is checked: history that the plan rests on and that is too old by now is read anew.
@@ -78,12 +86,9 @@ class Deciding:
         return check
 
     def _take(self, observed: Observed, policy: Policy) -> None:
-        self._profiles = profile(
-            observed,
-            self._profiles,
-            refit=policy.history.refit.total_seconds(),
-            race=bool(policy.publish.workloads),
-        )
+        race = bool(policy.publish.workloads)
+        self._profiles = profile(observed, self._profiles, refit=policy.history.refit.total_seconds(), race=race)
+        self._unsettled = (observed, race)
         self._read = observed.now
         self._kept(
             {signal: history.values.nbytes for signal, history in observed.histories.items()},

@@ -55,7 +55,8 @@ class Seams:
     `unsynced` says why the caches cannot be relied on (None: they can); `observe` and `decide` are the pipeline's, and
     raise DeschedulerError's kinds; `revalidate` makes the check before every wave of a plan, from what tells the ledger
     as it then is, and `renew` comes before each of these, with what takes its time; both raise DeschedulerError's
-    kinds. `unproved` says, before a plan that will be carried out, why landing cannot be directed.
+    kinds. `unproved` says, before a plan that will be carried out, why landing cannot be directed. `settle` does at the
+    end of a cycle what no plan need wait for.
     """
 
     unsynced: Callable[[], Blocked | None]
@@ -64,6 +65,7 @@ class Seams:
     revalidate: Callable[[Policy, PlanDocument, Callable[[], Ledger]], Revalidate]
     renew: Callable[[Policy], None] = lambda _policy: None
     unproved: Callable[[Policy, ClusterSnapshot], str] = lambda _policy, _snapshot: ""
+    settle: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -108,7 +110,17 @@ class Controller:
         while (result := self.cycle()) == "paused" and isinstance(self.status.paused, Unprepared):
             if stop.wait(self.poll_seconds) or self.clock.steady() - began > _STARTING:
                 break
+        self._tell_moves()
         return result in ("acted", "planned")
+
+    def _tell_moves(self) -> None:
+        """What was planned last, pod by pod: who runs a single cycle has no pages to look at."""
+        plans = [self.reports.plan(summary.id) for summary in self.reports.list()]
+        for action in (action for plan in plans[:1] if plan is not None for action in plan.actions):
+            for pod in action.pods:
+                name = f"{pod.namespace}/{pod.pod}"
+                kind, to = action.kind.value, pod.destination
+                log.info("in the plan", kind=kind, pod=name, node=pod.source, to=to, strategy=action.strategy)
 
     def cycle(self) -> str:
         """One cycle; how it ended: acted, planned, standby, paused or failed. Never raises."""
@@ -143,6 +155,8 @@ class Controller:
         executed = self._execute(decision.plan, policy) if active else None
         if active:
             self.ledgers.save(self._ledger)
+        with self._stage("settle", "bringing profiles up to date"):
+            self.seams.settle()
         lacking = without_history(decision) or without_right(executed)
         if lacking is not None:  # what could be done without it has been
             raise Paused(lacking)

@@ -139,6 +139,7 @@ def assembled(
         decide=deciding,
         revalidate=deciding.again,
         renew=deciding.renew,
+        settle=deciding.settle,
         unproved=partial(_unproved, writer, namespace),
     )
     return Controller(

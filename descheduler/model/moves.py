@@ -86,6 +86,7 @@ class Among:
     mask: Mask
 
     def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[K] for the nodes."""
         found: Mask = self.mask[nodes]
         return found
 

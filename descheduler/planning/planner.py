@@ -140,7 +140,7 @@ class _Rounds:
         self._trials = Trials(trials, context.view)
         self._tabled = np.ones(len(context.view.snapshot.pods), np.bool_)  # [P] nothing with them was refused
         self._granted: list[Proposal] = []
-        self._beyond = 0
+        self._beyond = 0  # runs that a limit of the whole cycle refused
         self._closed: Blocked | None = None  # the limit of the cycle that not one pod more goes through
 
     def run(self, chosen: Sequence[ChosenStrategy]) -> None:

@@ -107,8 +107,8 @@ class Prover:
         if proposal.kind is not ActionKind.MOVE:
             return None
         pods = tuple(move.pod for move in proposal.moves)
-        found = self.budgets.fork().charge(restarting(self.view, pods), pods)
-        return found if isinstance(found, Blocked) and found.reason in limits else None
+        found = self.budgets.exceeded(restarting(self.view, pods), pods)
+        return found if found is not None and found.reason in limits else None
 
     def share(self, proposal: Proposal) -> float:
         """The probability that the pods land well, the least of them; 0 where it cannot be done. Nothing is changed."""

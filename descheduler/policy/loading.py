@@ -210,5 +210,5 @@ class _Reading(Reader):
 
 def _foreign(version: Json) -> str:
     if isinstance(version, str) and version.startswith("descheduler/"):
-        return f" (of the Kubernetes SIG's descheduler {V1ALPHA2} is read: its own releases convert older policies)"
+        return f" (of the Kubernetes SIG's descheduler {V1ALPHA2} is read, and older formats are not, as there)"
     return ""

@@ -46,8 +46,8 @@ class Spread:
         return found
 
     def skew(self, counts: Ints) -> int:
-        """How many more the fullest domain has than the emptiest; than none where there are too few domains (KEP-3022,
-        minDomains)."""
+        """By counts [D + 1] how many more the fullest domain has than the emptiest; than none where there are too few
+        domains (KEP-3022, minDomains)."""
         there = counts[self.domains]
         least = int(there.min()) if len(there) >= self.min_domains else 0
         return int(there.max()) - least

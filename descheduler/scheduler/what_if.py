@@ -245,7 +245,8 @@ class WhatIf:
         return tuple(clashes(self._placement, self._moved))
 
     def uneven(self, kinds: Collection[str], seen: Mask) -> tuple[tuple[Spread, ...], ...]:
-        """Topology spread constraints of some kinds, together as one pod carries them, where one does not hold."""
+        """Topology spread constraints of some kinds, together as one pod carries them, where one does not hold; `seen`
+        [N] are nodes whose domains are looked at."""
         return tuple(uneven(self._placement, self, kinds, seen))
 
     def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:

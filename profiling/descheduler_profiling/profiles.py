@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from itertools import repeat
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Floats16, Floats32, Ints, Mask
+from descheduler.model.arrays import Floats16, Floats32, Indices, Ints, Mask
 from descheduler.model.errors import UsageError
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling import quantiles
@@ -106,6 +107,23 @@ def _bytes(of: object) -> int:
     return sum(_bytes(getattr(of, each.name)) for each in fields(of))
 
 
+_BY_ROW = (
+    "vectors", "confidence", "levels", "shapes", "scales", "peaks", "shares", "losses", "coverage", "fitted",
+)  # fmt: skip
+
+
+def _laid(whole: Any, part: Any, at: Indices) -> Any:
+    """Arrays [S, …], and those in dataclasses, with the rows `at` [K] of `part` [K, …]; copies."""
+    if isinstance(whole, np.ndarray):
+        out = whole.copy()
+        out[at] = part
+        return out
+    if not is_dataclass(whole) or isinstance(whole, type):
+        return whole
+    laid = {one.name: _laid(getattr(whole, one.name), getattr(part, one.name), at) for one in fields(whole)}
+    return replace(whole, **laid)
+
+
 @dataclass(frozen=True)
 class SignalProfiles:
     """All profiles of one signal, columnar.
@@ -150,6 +168,16 @@ class SignalProfiles:
     promise: Promise | None = None
     strain: Strain = NO_STRAIN
     divided: Mapping[WorkloadKey, str] = field(default_factory=dict)  # how totals were divided, as in History
+    due: Indices = field(default_factory=lambda: np.zeros(0, np.intp))  # [K] rows to be fitted when there is time
+
+    def with_rows(self, at: Indices, made: SignalProfiles) -> Self:
+        """The same with the rows `at` [K] as they were `made` for the same instant; nothing is due then."""
+        why = list(self.why)
+        for row, reason in zip(at.tolist(), made.why, strict=True):
+            why[row] = reason
+        problems = dict.fromkeys((*self.problems, *made.problems))
+        rows = {name: _laid(getattr(self, name), getattr(made, name), at) for name in _BY_ROW}
+        return replace(self, why=tuple(why), problems=tuple(problems), due=np.zeros(0, np.intp), **rows)
 
     @property
     def raced(self) -> bool:

@@ -2,7 +2,8 @@
 
 What is new in a few steps is where each workload stands; how it goes on from there, and how far that is off, changes
 slowly. So the points are made anew with the coefficients of before, and the errors of past forecasts stay. Rows that
-the fit does not know, or knew otherwise, are fitted, and so are those whose turn it is (turns.py).
+the fit does not know, or knew otherwise, are fitted. Those whose turn it is (turns.py) are marked: they are fitted once
+a plan has been made, which need not wait for them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from descheduler.model.arrays import Floats32, Ints, Mask
+from descheduler.model.arrays import Floats32, Indices, Ints, Mask
 from descheduler.model.workloads import WorkloadKey
 from descheduler_profiling.build import Built, Fits, Rows, assembled, bounds_of, build, built, finite
 from descheduler_profiling.calibration import calibrated
@@ -85,7 +86,7 @@ def refreshed(
     """Profiles at the end of the same history, half a day later at most.
 
     Vectors have new points and the errors that they had; what the race said is moved with the time of the day. Rows
-    whose turn it is are fitted anew. Deterministic; where nothing is new the vectors are what they were.
+    whose turn it is are `due`. Deterministic; where nothing is new the vectors are what they were.
     """
     elapsed = history.end - previous.origin
     new = elapsed // history.step
@@ -107,11 +108,10 @@ def refreshed(
     there = (source >= 0) & (rows["confidence"] > 0)
     since = np.where(there, fitted.at[source], history.end)  # of the others there is nothing to learn
     mine = there & turn(since, missed, history.end, elapsed, refit)
-    anew |= mine | _known_otherwise(previous, source, rows["confidence"], history.end)
+    anew |= _known_otherwise(previous, source, rows["confidence"], history.end)
     at = np.flatnonzero(anew)
     if at.size:
-        few = replace(history, keys=tuple(history.keys[row] for row in at.tolist()), values=history.values[at])
-        fresh = built(few, plan, settings, runner or InProcess(), previous)
+        fresh = built(_of_rows(history, at), plan, settings, runner or InProcess(), previous)
         for name, whole in rows.items():
             whole[at] = fresh.rows[name]
         for row, reason in zip(at.tolist(), fresh.why, strict=True):
@@ -120,7 +120,26 @@ def refreshed(
     own[rows["confidence"] == 0] = 0
     missed[anew] = 0
     fits = Fits(np.where(anew, history.end, fitted.at[source]), own, missed)
-    return assembled(history, finite(Built(rows, tuple(why))), plan, settings, fits)
+    made = assembled(history, finite(Built(rows, tuple(why))), plan, settings, fits)
+    return replace(made, due=np.flatnonzero(mine & ~anew))
+
+
+def settled(
+    made: SignalProfiles, history: History, settings: ProfileSettings | None = None, runner: ChunkRunner | None = None
+) -> SignalProfiles:
+    """The profiles of the history with those rows fitted whose turn it is."""
+    if not made.due.size:
+        return made
+    alone = replace(settings or ProfileSettings(), likeness={})  # who borrows is not among them
+    few = _of_rows(history, made.due)
+    fresh = built(few, made.layout, alone, runner or InProcess(), made)
+    none_missed = np.zeros(len(few.keys), np.float32)
+    fits = Fits(np.full(len(few.keys), history.end, np.int64), fresh.rows["confidence"], none_missed)
+    return made.with_rows(made.due, assembled(few, fresh, made.layout, alone, fits))
+
+
+def _of_rows(history: History, at: Indices) -> History:
+    return replace(history, keys=tuple(history.keys[row] for row in at.tolist()), values=history.values[at])
 
 
 def _divided_otherwise(previous: SignalProfiles, history: History, key: WorkloadKey) -> bool:

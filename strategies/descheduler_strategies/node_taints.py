@@ -94,6 +94,7 @@ class _Taints:
         return broken
 
     def say(self, who: str, pods: Positions) -> str:
+        """Of pods [K]."""
         columns = self._view.snapshot.columns
         looks = np.unique(np.stack((columns.pod_spec[pods], columns.pod_node[pods])), axis=1).T.tolist()
         taints = {

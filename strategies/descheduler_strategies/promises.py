@@ -19,6 +19,7 @@ class AllOf:
     promises: tuple[Promise, ...]
 
     def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[K] for the nodes."""
         found: Mask = np.logical_and.reduce([one.keeps(state, pod, nodes) for one in self.promises])
         return found
 

@@ -42,6 +42,7 @@ class FewerThan:
     limit: int
 
     def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[K] for the nodes."""
         there = [node for one in self.pods if one != pod and (node := state.node_of(one)) >= 0]
         taken, count = np.unique(np.array(there, np.int32), return_counts=True)
         full = taken[count >= self.limit]

@@ -44,6 +44,7 @@ class Evens:
     even: tuple[Spread, ...] = ()
 
     def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[K] for the nodes."""
         found = np.ones(len(nodes), np.bool_)
         for one in (*self.uneven, *self.even):
             counts = one.counts(state)

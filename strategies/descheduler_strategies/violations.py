@@ -24,6 +24,7 @@ MOST_PROPOSED = 400
 """Units that a strategy moves in one plan: proving one takes about a millisecond at 5,000 nodes."""
 MOST_ASKED = 2000
 """Pods that may not move of which it is said why."""
+_OF_A_NODE = frozenset({"DaemonSet", "Node"})  # owners; static pods have the second
 _NAMED = 3  # names in a sentence before the others are counted
 
 About = Callable[[int], Finding]
@@ -41,9 +42,11 @@ def in_sight(view: RebalanceView) -> Mask:
 
 def standing(view: RebalanceView) -> Mask:
     """[P] pods that are where the snapshot has them, on a node that is looked at: the others are on their way, in this
-    plan or before it."""
-    columns = view.snapshot.columns
+    plan or before it. Pods that are made for their node are not meant."""
+    columns, owners = view.snapshot.columns, view.snapshot.looks.owners
+    made_for_node = [any(one.kind in _OF_A_NODE for one in pod.owners) for pod in view.snapshot.looks.first_of_owner]
     found: Mask = columns.pod_live & ~columns.pod_ending & np.append(in_sight(view), False)[columns.pod_node]
+    found &= ~np.array([*made_for_node, False], np.bool_)[owners.rows]
     found[list(view.start.moved)] = False
     return found
 
@@ -141,6 +144,6 @@ def named(texts: Iterable[str]) -> str:
 
 
 def nodes_of(view: RebalanceView, pods: Positions) -> str:
-    """The nodes on which the pods are, in few words."""
+    """The nodes on which the pods [K] are, in few words."""
     nodes = view.snapshot.nodes
     return named(nodes[node].name for node in np.unique(view.snapshot.columns.pod_node[pods]).tolist())

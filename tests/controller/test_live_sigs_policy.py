@@ -81,7 +81,7 @@ def test_a_single_run_evicts_and_ends(client: ApiClient, theirs: Theirs) -> None
     run_deployment(client, "web", 2)
     run_deployment(client, "other", 1)
     web, other = uids(client, "web"), uids(client, "other")
-    ran(theirs(OLD, "--dry-run"))
+    assert '"event": "in the plan"' in ran(theirs(OLD, "--dry-run")).stderr
     assert uids(client, "web") == web
     ran(theirs(OLD))
     client.wait_for_pods(2, label_selector="app=web")
@@ -125,7 +125,7 @@ def test_the_policy_of_the_chart_evicts_what_it_should(client: ApiClient, theirs
     assert len(before - uids(client, "web")) == 1  # the others are no duplicates of one another, nor on a bad node
 
 
-@pytest.mark.parametrize("mode", [(), ("--mode", "dry-run")])
+@pytest.mark.parametrize("mode", [(), ("--dry-run", "--descheduling-interval", "5m")])
 def test_by_our_own_command_it_acts_only_when_told(client: ApiClient, theirs: Theirs, mode: tuple[str, ...]) -> None:
     run_deployment(client, "web", 1)
     before = uids(client, "web")

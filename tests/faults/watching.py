@@ -63,7 +63,9 @@ class Watching:
         self._prometheus = prometheus
         self._reader, self._deciding = self._made(), self._anew()
         seams = self.controller.seams
-        self.controller.seams = Seams(seams.unsynced, self._observe, self._decide, self._again, self._renew)
+        self.controller.seams = Seams(
+            seams.unsynced, self._observe, self._decide, self._again, self._renew, settle=seams.settle
+        )
 
     def forget(self) -> None:
         """Like a controller that was started just now: nothing of the history is known."""

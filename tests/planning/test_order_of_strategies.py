@@ -13,6 +13,7 @@ from descheduler.contract import REQUIRED, RebalanceView, StrategyArgs, rate, re
 from descheduler.contract.selecting import NamespaceChoice
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.moves import Finding, Move, Proposal
+from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning import ChosenStrategy, PlanningSettings
@@ -102,3 +103,14 @@ def test_namespaces_are_chosen_by_name_or_left_out() -> None:
     assert NamespaceChoice().holds("any")
     with pytest.raises(ValueError, match="give one of include and exclude"):
         NamespaceChoice(include=("a",), exclude=("b",))
+
+
+def test_far_beyond_the_limit_of_a_cycle_nothing_is_proved_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("descheduler.planning.planner.MOST_BEYOND", 2)
+    pods = [pod(f"p{i}-0", cpu="1", node="n0") for i in range(5)] + [pod("large-0", cpu="14", node="n0")]
+    world = cluster([node("n0", cpu="32"), node("n1", cpu="8")], pods)
+    limits = replace(FREE, limits=DisruptionLimits(per_cycle=1))
+    names = tuple(one.name for one in pods)
+    found = outcome(world, chosen=[ChosenStrategy(Early(names), StrategyArgs())], settings=limits)
+    assert [one.proposal.finding.text for one in found.accepted] == ["p0-0"]
+    assert {one.blocked.reason for one in found.refused} == {Reason.CYCLE_LIMIT}  # large-0 has no place either

@@ -19,6 +19,9 @@ from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.document.build import build_document
 from descheduler.planning.explain import explain
 from descheduler.report import words
+from descheduler.report.html import to_html
+from descheduler.report.serial import from_json, to_json
+from descheduler.report.table import to_text
 from gang_builders import core_group
 from planning.cases import outcome
 from planning.proposing import Proposing
@@ -216,3 +219,14 @@ def test_explain_tells_whether_a_pod_may_be_removed() -> None:
     checks = {check.name: check for check in explain(found, "pod", "default/job-1").checks}
     assert checks["removal"].passed
     assert "removal" not in {check.name for check in explain(found, "pod", "default/web-0").checks}
+
+
+def test_every_format_tells_of_removals() -> None:
+    document = build_document(decided(world_of_three(), removing("web-0", "job-0")))
+    assert from_json(to_json(document)) == document
+    text = to_text(document, wide=True)
+    assert "n1 (Failed): removed" in text
+    assert "n1 (Running): made again anywhere" in text
+    page = to_html(document)
+    assert "It has finished: nothing runs, and nothing is made in its place." in page
+    assert "Pods that are removed" in page

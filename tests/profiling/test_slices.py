@@ -8,7 +8,7 @@ import pytest
 from descheduler_profiling import turns
 from descheduler_profiling.build import build
 from descheduler_profiling.profiles import SignalProfiles
-from descheduler_profiling.refresh import brought_up_to_date
+from descheduler_profiling.refresh import brought_up_to_date, settled
 from descheduler_profiling.series import History
 from descheduler_profiling.settings import ProfileSettings
 from series_cases import DAY, STEP, history, noise
@@ -34,7 +34,8 @@ def week(values: np.ndarray, later: int) -> History:
 def lived(values: np.ndarray, cycles: int) -> list[SignalProfiles]:
     made = [build(week(values, 0), QUICK)]
     for later in range(1, cycles + 1):
-        made.append(brought_up_to_date(week(values, later), QUICK, made[-1]))
+        now = week(values, later)
+        made.append(settled(brought_up_to_date(now, QUICK, made[-1]), now, QUICK))
     return made
 
 
@@ -56,9 +57,33 @@ def test_who_was_surprised_does_not_wait_for_its_turn() -> None:
     first = lived(values, HOUR)[-1]
     youngest = int(first.fitted.at.argmax())  # it would be the last to be fitted
     values[youngest, WEEK + HOUR :] += 20
-    after = brought_up_to_date(week(values, HOUR + 1), QUICK, first)
+    now = week(values, HOUR + 1)
+    after = settled(brought_up_to_date(now, QUICK, first), now, QUICK)
     assert youngest in fitted_in(after)
     assert len(fitted_in(after)) == FLEET // HOUR + 1
+
+
+def test_a_plan_waits_for_no_fit_whose_turn_it_is() -> None:
+    values = 5 + noise(FLEET, 8)
+    now, before = week(values, HOUR), lived(values, HOUR - 1)[-1]
+    moved = brought_up_to_date(now, QUICK, before)
+    assert not fitted_in(moved).size
+    after = settled(moved, now, QUICK)
+    assert set(moved.due.tolist()) == set(fitted_in(after).tolist())
+    assert not after.due.size
+    others = np.setdiff1d(np.arange(FLEET), moved.due)
+    np.testing.assert_array_equal(after.vectors[others], moved.vectors[others])
+    ours, theirs = (made.curve(made.vectors[moved.due].sum(axis=0), 0.95) for made in (after, build(now, QUICK)))
+    np.testing.assert_allclose(ours, theirs, rtol=0.05)
+    assert after.promise is moved.promise
+
+
+def test_a_turn_that_nobody_took_comes_again() -> None:
+    values = 5 + noise(FLEET, 8)
+    before = lived(values, HOUR)[-1]
+    missed = brought_up_to_date(week(values, HOUR + 1), QUICK, before)
+    again = brought_up_to_date(week(values, HOUR + 2), QUICK, missed)
+    assert len(set(missed.due.tolist()) & set(again.due.tolist())) >= FLEET // HOUR  # the oldest are as old as any
 
 
 def test_the_same_cycles_fit_the_same_slices() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import cluster, node, pod, spec
+from builders import cluster, node, owner, pod, spec
 from descheduler.model.nodes import VACATING, Taint
 from descheduler.model.pods import Toleration
 from descheduler.model.reasons import Reason
@@ -135,3 +135,18 @@ def test_after_the_plan_there_is_nothing_left_to_do() -> None:
     found = plan(cluster([node("n0", taints=[GPU]), node("n1", taints=[SOFT]), node("n2")], pods))
     assert sorted(found.gone) == ["web-0", "web-2", "web-4"]
     assert plan(found.after()).gone == []
+
+
+def test_pods_that_are_made_for_their_node_are_no_finding() -> None:
+    owners = (owner("DaemonSet", "agent"),), (owner("Node", "n0", "v1"),)
+    pods = [pod(f"p{i}-0", node="n0", owners=mine) for i, mine in enumerate(owners)]
+    assert plan(cluster([node("n0", taints=[GPU]), node("n1")], pods)).document.findings == ()
+
+
+def test_more_workloads_than_are_told_one_by_one_are_told_together() -> None:
+    pods = [pod(f"p{i:03d}-0", node="n0", cpu="10m", memory="1Mi") for i in range(105)]
+    found = plan(cluster([node("n0", taints=[GPU], pods=300), node("n1", pods=300)], pods))
+    texts = [one.text for one in found.document.findings]
+    assert len(texts) == 101
+    assert texts[-1] == "gpu=true:NoSchedule of n0 is not tolerated by 5 pods of 5 further workloads"
+    assert len(found.gone) == 105

@@ -43,8 +43,20 @@ def run(
     namespace: Annotated[
         str, typer.Option(help="Where the lease and the ledger are kept. Default: the pod's own namespace.")
     ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as --mode dry-run.")] = False,
+    interval: Annotated[
+        str,
+        typer.Option(
+            "--descheduling-interval", metavar="DURATION", help="Comes before the policy's interval; 0: a single cycle."
+        ),
+    ] = "",
     leader_elect: Annotated[bool, typer.Option(help="Act only while holding the lease.")] = True,
-    lease: Annotated[str, typer.Option(help="Name of the lease.")] = "descheduler",
+    lease: Annotated[
+        str, typer.Option("--lease", "--leader-elect-resource-name", help="Name of the lease.")
+    ] = "descheduler",
+    lease_namespace: Annotated[
+        str, typer.Option("--leader-elect-resource-namespace", help="Where it is, if not in --namespace.")
+    ] = "",
     host: Annotated[
         str | None,
         typer.Option(
@@ -69,16 +81,22 @@ def run(
     with failures.reported(verbose, service=True):
         from descheduler.controller.run import RunOptions, run_controller
 
+        seconds = SigsFlags({"descheduling-interval": interval} if interval else {}).seconds(
+            "descheduling-interval", -1.0
+        )
         options = RunOptions(
             policy=policy,
             kubeconfig=kubeconfig,
             context=context,
             prometheus=prometheus,
-            mode=mode.value if mode else None,
+            mode=Mode.DRY_RUN.value if dry_run else mode.value if mode else None,
+            once=seconds == 0,
+            interval=seconds if seconds > 0 else None,
             config_map=policy_config_map,
             namespace=namespace,
             leader_elect=leader_elect,
             lease=lease,
+            lease_namespace=lease_namespace,
             host=host,
             port=port,
             certificate=tls_cert_file,

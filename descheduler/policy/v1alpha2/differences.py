@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from descheduler.policy.policy import Policy
-from descheduler.policy.v1alpha2.evictor import EvictorArgs
+from descheduler.policy.v1alpha2.evictor import EvictorArgs, Protection
 from descheduler.policy.v1alpha2.file import V1Alpha2File
 from descheduler.policy.v1alpha2.sections import MOUNTED, prometheus
 
@@ -41,6 +41,15 @@ OF_STRATEGY: Mapping[str, str] = {
     "D-least-important: those of the lowest priority leave",
 }
 """By strategy, on its item of `strategies`."""
+
+_OURS: Mapping[Protection, str] = {
+    "PodsWithLocalStorage": "localStorage",
+    "DaemonSetPods": "daemonSets",
+    "SystemCriticalPods": "systemCritical",
+    "FailedBarePods": "failedBarePods",
+    "PodsWithPVC": "persistentVolumes",
+    "PodsWithoutPDB": "withoutBudget",
+}
 
 
 def differs(file: V1Alpha2File, policy: Policy, evictors: Sequence[EvictorArgs]) -> dict[str, str]:
@@ -81,6 +90,8 @@ def _of(evictor: EvictorArgs) -> Iterator[tuple[str, str]]:
         yield "systemCritical", "priorityThreshold was ignored with SystemCriticalPods disabled, and is left out"
     if "DaemonSetPods" in evictor.switched:
         yield "daemonSets", "D-daemonset: pods of DaemonSets are removed by strategies that remove, and never moved"
+    for protection, former in evictor.deprecated.items():
+        yield _OURS[protection], f"{former} is deprecated there: podProtections has {protection}"
     if evictor.min_replicas > 1:
         yield "minReplicas", "D-min-replicas: running pods count, not those that finished or are on their way out"
     if evictor.node_fit and evictor.node_selector:

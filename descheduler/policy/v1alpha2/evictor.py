@@ -94,9 +94,9 @@ class EvictorArgs(Section):
     @model_validator(mode="after")
     def _old_or_new(self) -> Self:
         new = self.pod_protections
-        if any(self._former().values()) and (new.default_disabled or new.extra_enabled):
-            first = next(name for name, given in self._former().items() if given)
-            raise ValueError(f"{_FORMERLY[first]} is the former name of a podProtection: give all of them there")
+        if self.deprecated and (new.default_disabled or new.extra_enabled):
+            first = next(iter(self.deprecated.values()))
+            raise ValueError(f"{first} is the former name of a podProtection: give all of them there")
         return self
 
     def _former(self) -> dict[Protection, bool]:
@@ -110,11 +110,15 @@ class EvictorArgs(Section):
         }
 
     @property
+    def deprecated(self) -> dict[Protection, str]:
+        """The former names that are used, by what they are called now."""
+        return {name: _FORMERLY[name] for name, given in self._former().items() if given}
+
+    @property
     def switched(self) -> frozenset[Protection]:
         """Protections that are not as they are by default."""
         new = self.pod_protections
-        former = (name for name, given in self._former().items() if given)
-        return frozenset((*(new.default_disabled or ()), *(new.extra_enabled or ()), *former))
+        return frozenset((*(new.default_disabled or ()), *(new.extra_enabled or ()), *self.deprecated))
 
     @property
     def storage_classes(self) -> tuple[str, ...]:

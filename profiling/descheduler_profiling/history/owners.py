@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import starmap
 
 from descheduler.model.workloads import WorkloadKey
 
@@ -52,15 +53,20 @@ class Owners:
 
     def present(self, namespace: str, pod: str) -> WorkloadKey | None:
         """The owner of a pod that exists now, None for one that does not."""
-        at = (namespace, pod)
-        try:
-            return self._present[at]
-        except KeyError:
-            self._present[at] = found = self._owner_of(namespace, pod)
-        if found is not None and id(found) not in self._learned:
-            self._learned[id(found)] = found
-            self.learn(found)
-        return found
+        return self.all_present([(namespace, pod)])[0]
+
+    def all_present(self, named: Sequence[tuple[str, str]]) -> list[WorkloadKey | None]:
+        """The same of many pods."""
+        known = self._present
+        new = [at for at in named if at not in known]
+        if new:
+            found = list(starmap(self._owner_of, new))
+            known.update(zip(new, found, strict=True))
+            fresh = {id(key): key for key in found if key is not None}
+            for key in (fresh[one] for one in fresh.keys() - self._learned.keys()):
+                self.learn(key)
+            self._learned.update(fresh)
+        return [known[at] for at in named]
 
     def pod(self, namespace: str, pod: str) -> WorkloadKey:
         """The workload of a pod, present or past."""
@@ -74,8 +80,7 @@ class Owners:
     def pods(self, named: Iterable[tuple[str, str]]) -> list[WorkloadKey]:
         """The workloads of many pods: those that exist first, as their owners help to read the names of the rest."""
         listed = list(named)
-        found = [self.present(namespace, pod) for namespace, pod in listed]
-        return [key or self.pod(*at) for key, at in zip(found, listed, strict=True)]
+        return [key or self.pod(*at) for key, at in zip(self.all_present(listed), listed, strict=True)]
 
     def learn_reported(self, reported: Iterable[tuple[str, str, str, str]]) -> None:
         """Learn from the server's (namespace, pod, type, workload) whose the pods of the past were.

@@ -32,6 +32,7 @@ class Ring:
     weighed: int = 0  # the last column when the query was last held against what others measure
     heard: float = 0.0  # share of the pods, as it was then, that it measures
     _rows: dict[WorkloadKey, int] = field(default_factory=dict)
+    _rounded: int = 0  # columns, the first, that are as `settle` left them
 
     def __post_init__(self) -> None:
         self._rows = {key: row for row, key in enumerate(self.keys)}
@@ -55,7 +56,8 @@ class Ring:
         read = np.zeros(grid.count, np.bool_)
         read[new : new + shared.count] = self.read[old : old + shared.count]
         keys = [self.keys[row] for row in alive]
-        return Ring(grid, keys, values, read, self.query, self.weighed, self.heard)
+        rounded = 0 if self.values.flags.writeable else new + shared.count
+        return Ring(grid, keys, values, read, self.query, self.weighed, self.heard, _rounded=rounded)
 
     def write(self, part: Grid, keys: Sequence[WorkloadKey], values: Floats32, *, whole: bool) -> None:
         """Lay `values` [len(keys), part.count] over the columns of `part`.
@@ -64,6 +66,7 @@ class Ring:
         """
         rows = self._rows_of(keys)
         first = self.grid.column(part.start)
+        self._rounded = min(self._rounded, first)
         columns = slice(first, first + part.count)
         if whole:
             self.values[:, columns] = np.nan
@@ -86,6 +89,7 @@ class Ring:
             touched = np.flatnonzero(idle[at])
             if row >= 0 and touched.size:
                 left = (replicas[at] - idle[at])[touched]
+                self._rounded = min(self._rounded, int(touched[0]))
                 mean = self.values[row, touched] * replicas[at, touched] / np.maximum(left, 1)
                 self.values[row, touched] = np.where(left > 0, mean, np.nan)
 
@@ -101,10 +105,9 @@ class Ring:
         there = _measured(self.values[: len(self.keys)])
         order = sorted((int(row) for row in np.flatnonzero(there)), key=self.keys.__getitem__)
         in_place = self.values.flags.writeable and order == list(range(len(self.values)))
-        settled = self.values if in_place else np.empty((len(order), self.grid.count), np.float32)
+        settled = self.values if in_place else self.values[order]
         for first in range(0, len(order), _BLOCK):
-            rows = order[first : first + _BLOCK]
-            settled[first : first + len(rows)] = coarse(self.values[rows])
+            _round(settled[first : first + _BLOCK], self._rounded)
         settled.flags.writeable = False
         self.keys = [self.keys[row] for row in order]
         self.values = settled
@@ -124,6 +127,15 @@ class Ring:
             grown[: self.values.shape[0]] = self.values
             self.values = grown
         return np.array(found, np.intp)
+
+
+def _round(values: Floats32, known: int) -> None:
+    """Round rows [S, T], of which the first `known` columns are rounded, in place."""
+    before = np.fmax.reduce(values[:, :known], axis=1, initial=0.0)
+    newer = values[:, known:]
+    grown = np.fmax.reduce(newer, axis=1, initial=0.0) > before  # beside more, other values are tiny
+    values[grown] = coarse(values[grown])
+    newer[~grown] = coarse(newer[~grown], before[~grown])
 
 
 def _measured(values: Floats32) -> Mask:

@@ -16,15 +16,14 @@ _K = TypeVar("_K", bound=Hashable)
 
 def group(keys: Sequence[_K]) -> tuple[list[_K], NDArray[np.intp]]:
     """The distinct keys [K] in order of appearance, and for each of the given ones [P] its number among them [P]."""
+    # By identity first: most keys are the same objects, which need not be hashed again.
+    objects = np.fromiter(map(id, keys), np.int64, len(keys))
+    _, first, object_of = np.unique(objects, return_index=True, return_inverse=True)
     numbers: dict[_K, int] = {}
-    alike: dict[int, int] = {}  # by identity: most keys are the same objects, which need not be hashed again
-    index = np.empty(len(keys), np.intp)
-    for at, key in enumerate(keys):
-        number = alike.get(id(key))
-        if number is None:
-            number = alike[id(key)] = numbers.setdefault(key, len(numbers))
-        index[at] = number
-    return list(numbers), index
+    number_of = np.empty(len(first), np.intp)
+    for one in np.argsort(first).tolist():
+        number_of[one] = numbers.setdefault(keys[first[one]], len(numbers))
+    return list(numbers), number_of[object_of]
 
 
 def reduce_rows(values: Floats32, groups: NDArray[np.intp], count: int, how: Aggregation) -> Floats32:

@@ -55,13 +55,17 @@ class _Header(msgspec.Struct):
     pressed: list[tuple[str, float]] = []
 
 
-def coarse(values: Floats32) -> Floats32:
-    """Values [S, T] rounded to 11 significant bits, gaps for what is negative or infinite; idempotent."""
+def coarse(values: Floats32, largest: Floats32 | None = None) -> Floats32:
+    """Values [S, T] rounded to 11 significant bits, gaps for what is negative or infinite; idempotent.
+
+    What is tiny beside the largest value of its row is 0; `largest` [S] are known where these are parts of rows.
+    """
     clean = np.where(np.isfinite(values) & (values >= 0), values, np.float32(np.nan)).astype(np.float32)
     if not clean.size:
         return clean
-    largest = np.fmax.reduce(clean, axis=1, keepdims=True, initial=0.0)
-    clean[clean < largest * np.float32(_RANGE)] = 0.0
+    if largest is None:
+        largest = np.fmax.reduce(clean, axis=1, initial=0.0)
+    clean[clean < largest[:, None] * np.float32(_RANGE)] = 0.0
     clean = np.minimum(clean, np.float32(2.0**126))
     bits = clean.view(np.uint32)
     half = np.uint32((1 << (_DROP - 1)) - 1)

@@ -80,7 +80,7 @@ def _converted(raw: Floats32, signal: Signal) -> Floats32:
 
 def _present(recent: Recent, owners: Owners) -> list[int]:
     """The pods that exist now; without a cluster to say so, those with a sample in the newest columns."""
-    existing = [i for i, (namespace, pod) in enumerate(recent.pods) if owners.present(namespace, pod) is not None]
+    existing = [i for i, owner in enumerate(owners.all_present(recent.pods)) if owner is not None]
     if existing:
         return existing
     return [int(i) for i in np.flatnonzero(np.isfinite(recent.values[:, -_STALE_COLUMNS:]).any(axis=1))]

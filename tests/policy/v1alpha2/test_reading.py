@@ -319,7 +319,7 @@ def test_and_a_warning_where_it_is_to_be_let_pass(text: str) -> None:
         (
             "apiVersion: descheduler/v1alpha1\nkind: DeschedulerPolicy\nstrategies: {}\n",
             "p.yaml:1:13: apiVersion: must be rebalance.descheduler.dev/v1alpha1, not descheduler/v1alpha1 (of the "
-            "Kubernetes SIG's descheduler descheduler/v1alpha2 is read: its own releases convert older policies)",
+            "Kubernetes SIG's descheduler descheduler/v1alpha2 is read, and older formats are not, as there)",
         ),
     ],
 )
