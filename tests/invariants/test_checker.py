@@ -171,7 +171,10 @@ def test_it_sees_what_is_cordoned_and_landed_on_in_one_wave(
     made: tuple[PlanDocument, RandomCluster, PlanningSettings],
 ) -> None:
     actions = [replace(a, wave=i) for i, a in enumerate(made[0].actions)]
-    actions[1] = replace(actions[1], cordon=(actions[0].pods[0].destination,))
+    landing = actions[0].pods[0].destination
+    other = next(row.name for row in made[0].nodes if row.name != landing)
+    elsewhere = tuple(replace(move, destination=other) for move in actions[1].pods)
+    actions[1] = replace(actions[1], cordon=(landing,), pods=elsewhere)
     assert "cordons" not in complaints(replace(made[0], actions=tuple(actions)), made)
     actions[1] = replace(actions[1], wave=0)
     assert "where " + actions[0].id in complaints(replace(made[0], actions=tuple(actions)), made)

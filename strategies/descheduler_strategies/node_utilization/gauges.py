@@ -6,17 +6,14 @@ nor below anything. N nodes, P pods, K resources.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from descheduler.contract import RebalanceView, Scenario
-from descheduler.model.arrays import Floats, Positions
-from descheduler.model.moves import Move
-
-Landed = Sequence[tuple[int, int]]
-"""Pods that land together with another, each with the node that it has already."""
+from descheduler.model.arrays import Floats, Mask, Positions
+from descheduler.model.moves import Placed
 
 
 class Gauge(Protocol):
@@ -33,16 +30,12 @@ class Gauge(Protocol):
         """[M, K] percent of what the nodes offer."""
         ...
 
-    def levels_with(self, state: Scenario, nodes: Positions, pod: int, landed: Landed) -> Floats:
+    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> Floats:
         """[M, K] the same, with what will be made in place of the pod on each of them."""
         ...
 
     def relief(self, pods: Positions, node: int) -> Floats:
         """[M, K] by how much the node is emptier without each of the pods, about."""
-        ...
-
-    def moved(self, moves: Iterable[Move], landed: dict[int, int]) -> None:
-        """These moves are made; what is asked from now on counts them."""
         ...
 
 
@@ -70,20 +63,15 @@ class Sums:
         # One division of whole numbers, so that a node which is exactly at a threshold is at it.
         self._whole = np.where(capacity > 0, capacity, np.nan)
         self._used, self._leaving, self._arriving = used.astype(np.float64), leaving, arriving
-        for pod, node in view.start.moved.items():
-            self._shift(pod, int(self._home[pod]), node)
 
     def levels(self, state: Scenario, nodes: Positions) -> Floats:
         """[M, K] as the gauge says."""
-        found: Floats = 100.0 * self._used[nodes] / self._whole[nodes]
+        found: Floats = 100.0 * self._used_in(state, nodes) / self._whole[nodes]
         return found
 
-    def levels_with(self, state: Scenario, nodes: Positions, pod: int, landed: Landed) -> Floats:
+    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> Floats:
         """[M, K] as the gauge says."""
-        used = self._used[nodes] + self._arriving[pod]
-        for other, node in landed:
-            used[nodes == node] += self._arriving[other]
-        found: Floats = 100.0 * used / self._whole[nodes]
+        found: Floats = 100.0 * (self._used_in(state, nodes) + self._arriving[pod]) / self._whole[nodes]
         return found
 
     def relief(self, pods: Positions, node: int) -> Floats:
@@ -91,18 +79,16 @@ class Sums:
         found: Floats = 100.0 * self._leaving[pods] / self._whole[node]
         return found
 
-    def moved(self, moves: Iterable[Move], landed: dict[int, int]) -> None:
-        for move in moves:
-            self._shift(move.pod, move.source, landed[move.pod])
-
-    def _shift(self, pod: int, source: int, node: int) -> None:
-        if source >= 0:
-            self._used[source] -= np.nan_to_num(self._of(pod, source))
-        if node >= 0:
-            self._used[node] += self._of(pod, node)
-
-    def _of(self, pod: int, node: int) -> Floats:
-        found: Floats = (self._leaving if node == self._home[pod] else self._arriving)[pod]
+    def _used_in(self, state: Scenario, nodes: Positions) -> Floats:
+        """[M, K] what is used of the nodes in the state: where pods went that moved, and came from."""
+        if not state.moved:
+            return self._used[nodes]
+        pods, now = np.array(list(state.moved.items()), np.int64).T
+        before, used = self._home[pods], self._used.copy()
+        left, came = (before >= 0) & (before != now), (now >= 0) & (before != now)
+        np.subtract.at(used, before[left], np.nan_to_num(self._leaving[pods[left]]))
+        np.add.at(used, now[came], self._arriving[pods[came]])
+        found: Floats = used[nodes]
         return found
 
 
@@ -122,9 +108,9 @@ class Forecast:
         """[M, K] as the gauge says."""
         return self._laid_over(state, nodes, self._requested.levels(state, nodes), None)
 
-    def levels_with(self, state: Scenario, nodes: Positions, pod: int, landed: Landed) -> Floats:
+    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> Floats:
         """[M, K] as the gauge says."""
-        return self._laid_over(state, nodes, self._requested.levels_with(state, nodes, pod, landed), pod)
+        return self._laid_over(state, nodes, self._requested.levels_with(state, nodes, pod), pod)
 
     def relief(self, pods: Positions, node: int) -> Floats:
         """[M, K] as the gauge says."""
@@ -135,9 +121,6 @@ class Forecast:
             found[:, column] = 100.0 * loads.hottest(vectors, at, self._quantile, self._horizon)
         return found
 
-    def moved(self, moves: Iterable[Move], landed: dict[int, int]) -> None:
-        self._requested.moved(moves, landed)
-
     def _forecast(self) -> list[tuple[int, str]]:
         return [(at, name) for at, name in enumerate(self.resources) if name != "pods"]
 
@@ -147,3 +130,29 @@ class Forecast:
             known = ~self._view.loads[resource].unknown[nodes] & ~np.isnan(levels[:, column])
             levels[:, column] = np.where(known, 100.0 * top.astype(np.float64), np.nan)
         return levels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeepsTarget:
+    """The promise that a pod lands on an `able` [N] node that is not above the target `high` [K] with it."""
+
+    gauge: Gauge
+    high: Floats
+    able: Mask
+
+    def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
+        """[M] as promises say; the state is a scenario."""
+        assert isinstance(state, Scenario)
+        known = ~np.isnan(self.gauge.levels(state, nodes))
+        with np.errstate(invalid="ignore"):
+            within = (self.gauge.levels_with(state, nodes, pod) <= self.high) | ~known
+        found: Mask = self.able[nodes] & within.all(axis=1)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, KeepsTarget) or self.gauge.source != other.gauge.source:
+            return False
+        return np.array_equal(self.high, other.high) and np.array_equal(self.able, other.able)
+
+    def __hash__(self) -> int:
+        return hash((self.gauge.source, self.high.tobytes(), self.able.tobytes()))

@@ -7,6 +7,7 @@ on a node that is in use and stays so, hence every plan leaves fewer nodes in us
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -25,7 +26,7 @@ from descheduler.contract import (
 )
 from descheduler.model.arrays import Floats, Mask
 from descheduler.model.landing_mode import LandingMode
-from descheduler.model.moves import Finding, Observation, Proposal
+from descheduler.model.moves import Among, Finding, Observation, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.node_utilization.args import HIGH, HighNodeUtilizationArgs
@@ -116,7 +117,7 @@ class _Packing:
         moving = tuple(move.pod for move in found.moves)
         yield Proposal(
             finding=finding,
-            moves=found.moves,
+            moves=tuple(replace(move, promise=Among(self._others(node))) for move in found.moves),
             benefit=-finding.value,
             worth=required(self._view, moving),
             note=f"empties {self._view.snapshot.nodes[node].name}",
@@ -129,9 +130,14 @@ class _Packing:
         self._emptied = (*self._emptied, node)
         self._tenants.arrived.update(found.landed.values())
 
-    def _moved(self, node: int, pods: tuple[int, ...]) -> Relocation | Blocked:
+    def _others(self, node: int) -> Mask:
+        """[N] the other nodes that are in use, and stay so."""
         sinks = self._sinks.copy()
         sinks[node] = False
+        return sinks
+
+    def _moved(self, node: int, pods: tuple[int, ...]) -> Relocation | Blocked:
+        sinks = self._others(node)
         if not sinks.any():
             return Blocked(Reason.NO_PLACE, HIGH, "no other node is in use")
         lacking = next((why for pod in pods if (why := self._lacking(pod, node)) is not None), None)

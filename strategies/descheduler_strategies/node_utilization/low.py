@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -32,7 +33,7 @@ from descheduler.model.subjects import Subject, SubjectKind
 from descheduler_strategies.node_utilization.args import LOW, LowNodeUtilizationArgs
 from descheduler_strategies.node_utilization.bounds import Bounds, Deviations, below, seen_nodes
 from descheduler_strategies.node_utilization.evictable import may_leave
-from descheduler_strategies.node_utilization.gauges import Gauge
+from descheduler_strategies.node_utilization.gauges import Gauge, KeepsTarget
 from descheduler_strategies.node_utilization.places import Places
 from descheduler_strategies.node_utilization.sources import gauge_of, needs_of_source
 from descheduler_strategies.node_utilization.victims import victims_on
@@ -75,6 +76,7 @@ class _Balance:
         every, seen = np.arange(len(view.snapshot.nodes), dtype=np.int32), seen_nodes(view)
         levels = gauge.levels(self._state, every)
         levels[~seen] = np.nan
+        self._now = levels
         self._bounds = _bounds(args, gauge, levels, seen)
         excess = self._bounds.excess(levels).max(axis=1, initial=0.0)
         over = np.flatnonzero(excess > 0)
@@ -146,11 +148,9 @@ class _Balance:
         chosen = self._places.wished(self._state, pod) if view.landing.chosen else ()
 
         def fits_in(state: Scenario, member: int) -> Accept:
-            landed = [(m, at) for m in unit if m != member and (at := state.node_of(m)) >= 0]
-
             def accept(nodes: Positions) -> Mask:
                 now = self._gauge.levels(state, nodes)
-                then = self._gauge.levels_with(state, nodes, member, landed)
+                then = self._gauge.levels_with(state, nodes, member)
                 return self._able[nodes] & self._bounds.admits(now, then, node, relief, nodes)
 
             return accept
@@ -168,24 +168,25 @@ class _Balance:
         self._places.tried(pod, found if isinstance(found, Blocked) else None)
         if isinstance(found, Blocked):
             return found
-        before = self._levels(node)[0]
+        before, promise = self._levels(node)[0].copy(), KeepsTarget(self._gauge, self._bounds.high, self._able)
         self._take(found)
         at = self._gauge.resources.index(finding.resource)
         after = self._levels(node)[0]
         note = f"{finding.resource} {before[at]:.0f} % → {after[at]:.0f} %"
         benefit = float(after[at] - before[at]) / 100.0
-        return Proposal(finding, found.moves, benefit, required(view, unit), note, avoid=found.avoid)
+        moves = tuple(replace(move, promise=promise) for move in found.moves)
+        return Proposal(finding, moves, benefit, required(view, unit), note, avoid=found.avoid)
 
     def _take(self, found: Relocation) -> None:
         """What was found is done, for all that is asked from now on."""
         self._state = found.state
-        self._gauge.moved(found.moves, found.landed)
         touched = np.unique([*found.landed.values(), *(move.source for move in found.moves)]).astype(np.int32)
-        self._bounds.changed(touched, self._gauge.levels(self._state, touched))
+        self._now[touched] = self._gauge.levels(self._state, touched)
+        self._bounds.changed(touched, self._now[touched])
 
     def _levels(self, node: int) -> Floats:
         """[1, K] how full the node is now."""
-        return self._gauge.levels(self._state, np.array([node], np.int32))
+        return self._now[node : node + 1]
 
     def _may_leave(self, finding: Finding) -> int:
         """How many pods may still leave the node of the finding in this plan."""

@@ -58,14 +58,14 @@ class Places:
     def wished(self, state: Scenario, pod: int) -> tuple[int, ...]:
         """Nodes for the pod, those first that stay farthest below their target with it."""
         nodes = self._able(state, pod)
-        levels = self._gauge.levels_with(state, nodes, pod, ())
+        levels = self._gauge.levels_with(state, nodes, pod)
         fullest = np.fmax.reduce(levels - self._bounds.high, axis=1, initial=-np.inf)
         return tuple(nodes[np.argsort(fullest, kind="stable")][:WISHED].tolist())
 
     def _able(self, state: Scenario, pod: int) -> Positions:
         """[K] underutilized nodes that have the room, and stay below their target with it."""
         nodes = with_room(self._view, state, pod, self._nodes)
-        then = self._gauge.levels_with(state, nodes, pod, ())
+        then = self._gauge.levels_with(state, nodes, pod)
         with np.errstate(invalid="ignore"):
             over = (then > self._bounds.high).any(axis=1)
         able: Positions = nodes[~over]
