@@ -37,12 +37,12 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
 
 
 def budgets_of(snapshot: ClusterSnapshot, moves: Iterable[PodMove]) -> Mapping[str, str]:
-    """Key of the first budget that covers each pod, by uid; pods that none covers are left out."""
+    """Key of the first budget that covers each pod, by uid; pods that none covers, or that are over, are left out."""
     budgets = _by_namespace(snapshot)
     found: dict[str, str] = {}
     for move in moves:
         pod = _find(snapshot, move)
-        covering = _covering(snapshot, budgets, pod) if pod is not None else []
+        covering = _covering(snapshot, budgets, pod) if pod is not None and not pod.terminal else []
         if covering:
             found[move.uid] = covering[0].key
     return found

@@ -146,14 +146,15 @@ class Prover:
 
     def _filters(self, proposal: Proposal) -> Blocked | None:
         filters = self._filters_of(proposal.finding.strategy)
-        refusal = filters.kept if proposal.kind is ActionKind.REMOVE else filters.blocked
+        removes = proposal.kind is ActionKind.REMOVE
+        refusal, done = (filters.kept, "leaves") if removes else (filters.blocked, "moves")
         for move in proposal.moves:
             blocked = refusal(move.pod)
             if blocked is not None:
                 return blocked
             if move.pod in self._moved:
                 name = f"pod/{self.view.snapshot.pods[move.pod].key}"
-                return Blocked(Reason.SUPERSEDED, name, "already leaves in this plan")
+                return Blocked(Reason.SUPERSEDED, name, f"already {done} in this plan")
         if not filters.asked_together:
             return None
         return filters.together((*sorted(self._moved), *(move.pod for move in proposal.moves)))

@@ -164,3 +164,11 @@ def test_the_example_shows_what_replaying_shows() -> None:
     assert nobody.figures["hot_minutes"].mean > 60
     assert ours.figures["hot_minutes"].mean < nobody.figures["hot_minutes"].mean
     assert ours.figures["gpu_slots"].mean > nobody.figures["gpu_slots"].mean
+
+
+def test_a_policy_may_remove_pods() -> None:
+    text = HOT_NODES.partition("strategies:")[0] + "strategies: [{PodLifeTime: {maxPodLifeTimeSeconds: 3600}}]\n"
+    ours = Ours("old.yaml", load_policy(text, "old.yaml"), LandingWish.DIRECTED)
+    _, found, *_ = compare(Comparing(NOON, (ours,), (), (0,), 60.0), InProcess(), lambda _: None).contenders
+    assert found.name == "old.yaml"
+    assert found.figures["evictions"].mean > 0

@@ -6,7 +6,7 @@ import numpy as np
 
 from builders import cluster, node, ordinal, pod
 from descheduler.backtest.cluster import NOBODY, Cluster, Departure
-from descheduler.model.pods import Pod
+from descheduler.model.pods import Phase, Pod
 
 
 def landed(*pods: Pod) -> list[int]:
@@ -25,3 +25,14 @@ def test_a_replacement_that_is_made_at_once_cannot_have_the_place_of_an_ordinal_
 def test_two_ordinals_may_take_each_others_places() -> None:
     both = [pod(name, cpu="2", node="small", owners=ordinal(name)) for name in ("db-0", "kv-0")]
     assert landed(*both, pod("zz-1", cpu="4", node="zz-full")) == [0, 0]
+
+
+def test_a_pod_that_is_over_is_cleared_away_and_nobody_makes_another() -> None:
+    over = pod("job-0", node="small", phase=Phase.FAILED, ready=False)
+    seen = cluster([node("small", cpu="4")], [over, pod("web-0", node="small")])
+    alive = Cluster(seen, np.random.default_rng(0))
+    alive.clear(0)
+    assert [one.node for one in alive.snapshot(seen.taken_at).pods] == ["", "small"]
+    assert alive.nodes.tolist() == [NOBODY, 0]
+    alive.settle(seen.taken_at)
+    assert alive.nodes.tolist() == [NOBODY, 0]

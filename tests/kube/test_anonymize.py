@@ -242,3 +242,28 @@ def test_marks_by_which_pods_stay_are_still_there() -> None:
         assert (one.owners[0].group, one.owners[0].kind) == ("argoproj.io", "Workflow")
         (job,) = seen.workloads.values()
         assert (job.on_eviction, job.managed_by) == ("FailJob", "")
+
+
+def test_how_a_pod_fares_stays_and_words_of_others_go() -> None:
+    since = "2025-10-01T08:01:00Z"
+    status = {
+        "reason": "Evicted",
+        "conditions": [
+            {"type": "Ready", "status": "False", "reason": "ContainersNotReady", "lastTransitionTime": since},
+            {"type": "acme.com/checked", "status": "False", "reason": "falcon", "lastTransitionTime": since},
+        ],
+        "containerStatuses": [
+            {"name": "bluebird", "restartCount": 7, "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+        ],
+        "initContainerStatuses": [{"name": "falcon", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}],
+    }
+    objects = cluster_objects({"pods": [pod("checkout", phase="Failed", status=status)]}, taken_at=0.0)
+    (before,), (after,) = objects.snapshot().pods, Anonymizer(b"key").objects(objects).snapshot().pods
+    assert after.status.reason == "Evicted"
+    assert after.status.conditions[0] == before.status.conditions[0]
+    assert {after.status.conditions[1].type, after.status.conditions[1].reason}.isdisjoint(
+        ("acme.com/checked", "falcon")
+    )
+    assert after.status.containers == before.status.containers
+    assert after.status.init_containers == before.status.init_containers
+    assert after.transitions == before.transitions
