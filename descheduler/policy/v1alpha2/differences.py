@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from descheduler.policy.policy import Policy
 from descheduler.policy.v1alpha2.evictor import EvictorArgs, Protection
 from descheduler.policy.v1alpha2.file import V1Alpha2File
-from descheduler.policy.v1alpha2.sections import MOUNTED, prometheus
+from descheduler.policy.v1alpha2.sections import MOUNTED, PACKING, prometheus
 
 GENERAL = (
     "D-reserved: nodeFit or not, a pod moves only when its replacement has a place, which is nobody else's",
@@ -55,12 +55,14 @@ _OURS: Mapping[Protection, str] = {
 def differs(file: V1Alpha2File, policy: Policy, evictors: Sequence[EvictorArgs]) -> dict[str, str]:
     """By path in our policy."""
     found: dict[str, str] = {}
-    for path, text in (*_sections(file), *_protections(policy, evictors), *_strategies(policy)):
+    for path, text in (*_sections(file, policy), *_protections(policy, evictors), *_strategies(policy)):
         found.setdefault(path, text)
     return found
 
 
-def _sections(file: V1Alpha2File) -> Iterator[tuple[str, str]]:
+def _sections(file: V1Alpha2File, policy: Policy) -> Iterator[tuple[str, str]]:
+    if policy.schedulers:
+        yield "schedulers", f"D-packing: as {PACKING} demands, the default scheduler is taken to prefer full nodes"
     server = prometheus(file)
     if server is None:
         return

@@ -23,7 +23,7 @@ from descheduler.policy.v1alpha2.evictor import EvictorArgs, protections
 from descheduler.policy.v1alpha2.file import PluginConfig, Plugins, Profile, V1Alpha2File
 from descheduler.policy.v1alpha2.plugins import KNOWN, Point
 from descheduler.policy.v1alpha2.plugins import STRATEGIES as PLUGINS
-from descheduler.policy.v1alpha2.sections import sections
+from descheduler.policy.v1alpha2.sections import PACKING, sections
 from descheduler.policy.written import WrittenPolicy
 
 _IGNORED = "; the Kubernetes SIG's descheduler ignores it silently"
@@ -204,6 +204,8 @@ def _policy(file: V1Alpha2File, uses: Sequence[_Use]) -> Policy:
     """The protections of the first profile that runs anything are the policy's; the others have their own."""
     first = protections(uses[0].evictor) if uses else Protections()
     given = sections(file) | ({"protections": first} if first != Protections() else {})
+    if any(use.strategy == PACKING for use in uses):
+        given["schedulers"] = {"default-scheduler": "MostAllocated"}
     return Policy(**given, strategies=tuple(_choices(uses, first)))
 
 

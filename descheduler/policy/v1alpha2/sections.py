@@ -15,6 +15,8 @@ OWN_TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 OWN_AUTHORITIES: Final = OWN_TOKEN.with_name("ca.crt")
 MOUNTED: Final = Path("/var/run/secrets/descheduler/prometheus/prometheusAuthToken")
 """Where the Secret of `authToken` is to be mounted: its key is what that descheduler looks for."""
+PACKING: Final = "HighNodeUtilization"
+"""Its documentation demands a scheduler that scores MostAllocated, and the file has no place to say so."""
 
 
 def sections(file: V1Alpha2File) -> dict[str, Any]:
