@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from descheduler.model.arrays import Indices, Ints, Ints32, Mask, Positions
+from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
+from descheduler.scheduler.claims.rules import parts
+from descheduler.scheduler.claims.table import ClaimTable
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.outlook import Outlook
@@ -20,6 +24,7 @@ from descheduler.scheduler.question import At, Expected, Question
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
 Nodes = NDArray[np.integer] | None
+_T = TypeVar("_T", np.bool_, np.uint8)
 _ALL = slice(None)
 _REPORTED_TOGETHER = (Predicate.VOLUME, Predicate.VOLUME_BIND)  # VolumeBinding names both where both hold
 
@@ -43,6 +48,7 @@ class WhatIf:
         attachments: Attachments,
         waiting: frozenset[int],
         counts: dict[Counter, tuple[Ints, int]],
+        claims: ClaimTable | None,
     ) -> None:
         self._placement = placement
         self._rows = rows  # per resource; an array is replaced or ours, see _owned
@@ -54,13 +60,15 @@ class WhatIf:
         self._attachments = attachments
         self._waiting = waiting  # pending pods for whom room is kept on the node that they are nominated to
         self._counts = counts
+        self._claims = claims  # None where no pod has resource claims
 
     @staticmethod
     def of(placement: Placement) -> WhatIf:
         """The state of the snapshot itself."""
         attachments, waiting = Attachments(placement.attach_limits), frozenset(one.pod for one in placement.nominated)
         gpus = placement.gpu_table.fork()
-        return WhatIf(placement, list(placement.rows), gpus, {}, [], {}, attachments, waiting, {})
+        claims = None if placement.devices is None else placement.devices.table()
+        return WhatIf(placement, list(placement.rows), gpus, {}, [], {}, attachments, waiting, {}, claims)
 
     @property
     def placement(self) -> Placement:
@@ -84,6 +92,7 @@ class WhatIf:
             self._attachments.fork(),
             self._waiting,
             dict(self._counts),
+            None if self._claims is None else self._claims.fork(),
         )
 
     # -- moving -----------------------------------------------------------------------------------------------------
@@ -163,10 +172,11 @@ class WhatIf:
                 self._owned.add(row)
             self._rows[row][node] -= sign * amount
         need = placement.gpus.need(placement.classes.spec_of(cls))
+        given = self._claim(pod, node, sign, holder)
         if need is not None and sign < 0:
             self._gpus.give(holder, node, need)
         elif need is not None:
-            self._gpus.take(holder, node, need, self._own_devices(pod, node, need))
+            self._gpus.take(holder, node, need, given or self._own_devices(pod, node, need))
 
     def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
@@ -174,6 +184,29 @@ class WhatIf:
         if not self.at_home(pod, node):
             return None
         return placement.gpu_table.held(pod) or held_by(placement.snapshot.pods[pod], need, node)
+
+    def _claim(self, pod: int, node: int, sign: int, holder: int) -> Held | None:
+        """The claims that come or go with the pod; the GPUs of the node that are allocated for it now."""
+        devices, table = self._placement.devices, self._claims
+        if devices is None or table is None or not self._claiming(pod):
+            return None
+        if sign < 0:
+            table.give(holder, devices.held(pod))
+        elif self.at_home(pod, node):
+            table.take_back(holder, devices.held(pod))
+        else:
+            wanted = devices.wanted(pod, self._remade(pod)) or ()
+            found = parts(self._placement.snapshot.nodes[node].gpus, table.take(holder, node, wanted))
+            return Held(tuple(index for index, _ in found), tuple(milli for _, milli in found)) if found else None
+        return None
+
+    def _claiming(self, pod: int) -> bool:
+        one = self._placement.snapshot.pods[pod]
+        return bool(one.device_claims or one.spec.resource_claims or self._remade(pod).resource_claims)
+
+    def _remade(self, pod: int) -> PodSpec:
+        classes = self._placement.classes
+        return classes.spec_of(int(classes.remade[pod]))
 
     def _exclusive(self, pod: int) -> Iterable[ClaimKey]:
         one = self._placement.snapshot.pods[pod]
@@ -187,7 +220,7 @@ class WhatIf:
 
     def fits(self, pod: int, nodes: Nodes = None) -> Mask:
         """[N] or [K]: may the scheduler put the pod there now, to stay?"""
-        ok = self._fits(self._question(pod, _at(nodes)))
+        ok = self._whole(pod, nodes, self._fits)
         lasting = self._lasting(pod)
         return ok if lasting is None else ok & lasting[_at(nodes)]
 
@@ -211,10 +244,21 @@ class WhatIf:
 
     def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:
         """[N] or [K]: the first predicate that fails on each node, `Predicate.OK` (0) where none does."""
-        question = self._question(pod, _at(nodes))
-        codes = question.rules.static[question.at].copy()
+        return self._whole(pod, nodes, self._first_failing)
+
+    def _whole(self, pod: int, nodes: Nodes, judge: Callable[[Question], NDArray[_T]]) -> NDArray[_T]:
+        """[N] or [K]. For a claim that fails on one node the scheduler gives up the pod, so all of them are asked."""
+        if nodes is None or self._placement.devices is None or not self._remade(pod).resource_claims:
+            return judge(self._question(pod, _at(nodes)))
+        return judge(self._question(pod, _ALL))[_at(nodes)]
+
+    def _first_failing(self, question: Question) -> NDArray[np.uint8]:
+        codes: NDArray[np.uint8] = question.rules.static[question.at].copy()
         for predicate, mask in question.masks():
             codes[(codes == 0) & ~mask] = predicate
+        if question.claimed is not None:
+            good = np.flatnonzero(codes == 0)
+            codes[good] = question.claimed(self._positions(question.at)[good])
         return codes
 
     def explain(self, pod: int) -> dict[Predicate, int]:
@@ -347,6 +391,7 @@ class WhatIf:
             users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
             attachable=self._attachments.room(placement.snapshot.pods[pod], where),
             expected=self._awaited(pod),
+            claimed=self._claimed(pod),
         )
 
     def _lasting(self, pod: int) -> Mask | None:
@@ -369,14 +414,33 @@ class WhatIf:
         cls = int(placement.classes.of_pod[pod])
         return Expected(pod, cls, node, placement.amounts(cls), placement.gpus.need(placement.classes.spec_of(cls)))
 
-    @staticmethod
-    def _fits(question: Question) -> Mask:
+    def _fits(self, question: Question) -> Mask:
         ok = question.rules.allowed[question.at].copy()
         for _, mask in question.masks():
             ok &= mask
             if not ok.any():
-                break
+                return ok
+        if question.claimed is not None:
+            good = np.flatnonzero(ok)
+            ok[good] = question.claimed(self._positions(question.at)[good]) == 0
         return ok
+
+    def _positions(self, at: At) -> Indices:
+        return np.arange(self.nodes)[at]
+
+    def _claimed(self, pod: int) -> Callable[[Indices], NDArray[np.uint8]] | None:
+        """What claims of the pod let it have on nodes, asked as if it had just left."""
+        devices = self._placement.devices
+        if devices is None or self._claims is None or not self._remade(pod).resource_claims:
+            return None
+        table = self._claims
+        if self.node_of(pod) >= 0:
+            table = table.fork()
+            table.give(pod, devices.held(pod))
+        wanted = devices.wanted(pod, self._remade(pod))
+        if wanted is None:
+            return lambda nodes: np.full(len(nodes), Predicate.UNREADABLE, np.uint8)
+        return partial(devices.verdicts, wanted, table)
 
     def _current(self, counter: Counter) -> Ints:
         """The counter in this state: as last seen, plus the journal since."""

@@ -8,14 +8,15 @@ from typing import Any
 
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.devices import NodeGpus
+from descheduler.model.dra import CLAIMS, SLICES
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.wire_objects import Json, meta, node
 
 GPU = "nvidia.com/gpu"
 DRIVER = "gpu.nvidia.com"
-SLICES = "resource.k8s.io/ResourceSlice"
-CLAIMS = "resource.k8s.io/ResourceClaim"
+
+
 DEVICES = "scheduling.koordinator.sh/Device"
 RESERVATIONS = "scheduling.koordinator.sh/Reservation"
 

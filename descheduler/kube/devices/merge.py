@@ -211,10 +211,9 @@ def _merge_pods(
             if node is not None and node.gpus is not None and not pod.terminal and not node.gpus.problem:
                 nodes[pod.node] = replace(node, gpus=replace(node.gpus, problem=f"pod {pod.key}: {found.problem}"))
     out.nodes = tuple(nodes.get(node.name, node) for node in out.nodes)
-    notes = {i: note for report in reports for i, note in report.notes.items()}
-    if located or notes or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
+    if located or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
         counts = {i: count for report in reports for i, count in report.counts.items()}
-        out.pods = tuple(_rewritten(out.pods, nodes, statements, located, counts, notes))
+        out.pods = tuple(_rewritten(out.pods, nodes, statements, located, counts))
     return out
 
 
@@ -266,7 +265,6 @@ def _rewritten(
     statements: Mapping[int, tuple[GpuStatement, ...]],
     located: Mapping[int, Located],
     counted: Mapping[int, Mapping[str, int]],
-    notes: Mapping[int, str],
 ) -> Iterator[Pod]:
     holding = _holding()
     doubtful = {name: node.gpus.problem for name, node in nodes.items() if node.gpus is not None and node.gpus.problem}
@@ -292,8 +290,6 @@ def _rewritten(
                 gpu_statements=statements[i],
                 problem=pod.problem or _why(pod, found),
             )
-        if i in notes:
-            pod = replace(pod, claims_note=notes[i])
         if doubtful and pod.node in doubtful and not pod.problem and holding(pod):
             pod = replace(pod, problem=f"the GPUs of {pod.node}: {doubtful[pod.node]}")
         yield pod

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from descheduler.kube.devices.claims import held_by_claims
-from descheduler.kube.devices.device_objects import CLAIMS, SLICES, ResourceClaim, ResourceSlice
 from descheduler.kube.devices.pools import pools_of
 from descheduler.kube.devices.source import Cluster, DeviceSource, Report
+from descheduler.model.dra import CLAIMS, SLICES, ResourceClaim, ResourceSlice
 
 
 def report(cluster: Cluster) -> Report:
