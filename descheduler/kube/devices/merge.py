@@ -18,7 +18,7 @@ from descheduler.kube.devices.resources import NVIDIA
 from descheduler.kube.devices.source import Cluster, NodeReport, Report
 from descheduler.kube.devices.sources import SOURCES
 from descheduler.model.device_parts import devices_in_parts
-from descheduler.model.devices import MAX_DEVICES, Device, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.devices import MAX_DEVICES, WHOLE, Device, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.fence import Fence, fenced
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
@@ -277,7 +277,12 @@ def _rewritten(
             if counts:
                 node = nodes.get(pod.node)
                 resource = node.gpus.resource if node is not None and node.gpus is not None else ""
-                key = (id(spec), tuple(sorted(counts.items())), max(s.milli for s in found.shares or ()), resource)
+                key = (
+                    id(spec),
+                    tuple(sorted(counts.items())),
+                    max((s.milli for s in found.shares), default=WHOLE),
+                    resource,
+                )
                 if key not in specs:
                     specs[key] = asking_for(spec, counts, found.shares, resource)
                 spec = specs[key]

@@ -13,6 +13,7 @@ from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.planning.filters.admission import admission_filters
+from descheduler.planning.filters.claims import claim_filters
 from descheduler.planning.filters.context import Filter, FilterContext
 from descheduler.planning.filters.controllers import controller_filters
 from descheduler.planning.filters.disruption import budget_filters, consequence_filters, ledger_filters, member_filter
@@ -104,6 +105,7 @@ def build_filters(
     filters.add(protection_filters(context))
     filters.add(controller_filters(context))
     filters.add(storage_filters(context))
+    filters.add(claim_filters(context))
     filters.add(consequence_filters(context))
     filters.add(remaking_filters(context))
     filters.add((owner_filter(context),))

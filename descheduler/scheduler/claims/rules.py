@@ -18,7 +18,7 @@ from descheduler.scheduler.claims.demands import Demand
 from descheduler.scheduler.claims.pools import Pools
 from descheduler.scheduler.claims.table import Base, ClaimTable, Standing
 from descheduler.scheduler.claims.uses import Uses
-from descheduler.scheduler.claims.wanted import Wanted, Wishes
+from descheduler.scheduler.claims.wanted import Wanted, wishes_of
 from descheduler.scheduler.domains import NodeLabels
 from descheduler.scheduler.predicates import Predicate
 
@@ -31,7 +31,7 @@ class DeviceClaims:
 
     def __init__(self, snapshot: ClusterSnapshot, labels: NodeLabels) -> None:
         self._snapshot = snapshot
-        self._wishes = Wishes(snapshot)
+        self._wishes = wishes_of(snapshot)
         slices = (s for s in snapshot.objects.get(SLICES, ()) if isinstance(s, ResourceSlice))
         self._pools = Pools(slices, [node.name for node in snapshot.nodes], labels)
         standing = tuple(self._standing())
@@ -114,15 +114,11 @@ class DeviceClaims:
             yield Standing(users[at], claim.allocated, claim.devices, where)
 
     def _lasting(self) -> Iterator[int]:
-        """Claims that somebody has who is not seen here."""
-        live = self._snapshot.columns.pod_live
-        holders: dict[int, set[str]] = defaultdict(set)
-        for i, pod in enumerate(self._snapshot.pods):
-            if live[i]:
-                for at in self._wishes.held(pod):
-                    holders[at].add(pod.uid)
+        """Claims that are no pod's own. They lose their devices when their last pod is gone, but the next may have been
+        made before that, and is then scheduled to where they are: a pod that takes such a place is never elsewhere."""
         for at, claim in enumerate(self._wishes.claims):
-            if claim.others or not holders[at].issuperset(claim.holders):
+            owner = claim.controller
+            if owner is None or owner.kind != "Pod":
                 yield at
 
 

@@ -43,7 +43,7 @@ class Base:
     def __init__(self, pools: Pools, standing: Sequence[Standing], lasting: frozenset[int]) -> None:
         self.pools = pools
         self.standing = standing
-        self.lasting = lasting  # claims that stay allocated whoever leaves: others than pods use them
+        self.lasting = lasting  # claims that stay allocated whoever leaves
         self._found: dict[tuple[object, ...], tuple[tuple[Granted, ...], ...] | str | None] = {}
 
     def search(

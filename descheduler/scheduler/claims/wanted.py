@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from descheduler.model.dra import (
@@ -107,6 +108,11 @@ class Wishes:
             if claim.allocated:  # then nothing is asked any more
                 return Existing(at, None)
             raise
+
+
+def wishes_of(snapshot: ClusterSnapshot) -> Wishes:
+    """Those of a snapshot, worked out once."""
+    return snapshot.once(Wishes, partial(Wishes, snapshot))
 
 
 def _all(kind: type[T], found: Sequence[CustomObject]) -> tuple[T, ...]:
