@@ -32,6 +32,14 @@ def of_gpus(driver: str) -> bool:
     return driver.startswith("gpu.")
 
 
+def by_claims(resource: str) -> bool:
+    """Whether a resource is a driver of GPUs: what pods hold of its devices by claims counts as if they asked for it.
+
+    Extended resources have a slash in their names.
+    """
+    return of_gpus(resource) and "/" not in resource
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute of a device. `kind` is string, int, bool or version; empty for what is none of these."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from descheduler.model.arrays import Ints, Positions
 from descheduler.model.columns import UNNAMED
-from descheduler.model.dra import of_gpus
+from descheduler.model.dra import by_claims
 from descheduler.model.fence import Unreadable, fenced
 from descheduler.model.pods import PodSpec
 from descheduler.model.snapshot import ClusterSnapshot
@@ -124,7 +124,7 @@ class Placement:
             self.devices.judge(self.classes.namespace_of(cls), spec)
             # What a pod holds by claims is counted as if it asked for it; what the next is given its claims decide.
             asked = asked[[self._is_asked(spec, self.columns.resources[r]) for r in asked.tolist()]]
-            gpu = None if spec.gpu is not None and of_gpus(spec.gpu.resource) else gpu
+            gpu = None if spec.gpu is not None and by_claims(spec.gpu.resource) else gpu
         static = self.static.codes(spec)
         passing = (static == Predicate.LEAVING) | (static == Predicate.BRIEF)
         return Rules(
@@ -144,8 +144,8 @@ class Placement:
     def _is_asked(self, spec: PodSpec, resource: str) -> bool:
         """Whether the spec itself asks for a resource, or for one of those that no node offers."""
         if resource != UNNAMED:
-            return not of_gpus(resource)
-        return any(name not in self.columns.resources and not of_gpus(name) for name, _ in spec.requests)
+            return not by_claims(resource)
+        return any(name not in self.columns.resources and not by_claims(name) for name, _ in spec.requests)
 
     def _check_preferences(self, cls: int, spec: PodSpec) -> None:
         """Raises Unreadable where the scheduler would fail for a preference that it cannot read (NodeAffinity's

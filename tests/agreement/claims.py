@@ -145,7 +145,7 @@ class ClaimCase:
             "capacity": {"memory": {"value": rng.choice(("40Gi", "80Gi"))}},
         }
         if rng.random() < 0.15:
-            effect = rng.choice(("NoSchedule", "NoExecute", "None"))
+            effect = rng.choice(("NoSchedule", "NoSchedule", "None"))
             found["taints"] = [{"key": rng.choice(("broken", "kept")), "value": "yes", "effect": effect}]
         if self.has("shares"):
             found["allowMultipleAllocations"] = True
