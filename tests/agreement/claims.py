@@ -57,10 +57,11 @@ class ClaimCase:
     def probe(self, turn: int) -> Manifest:
         """A pending pod."""
         rng = self.rng
-        claims = []
+        claims: list[Manifest] = []
+        names = rng.sample(("free", "given-0", "given-1"), 3)
         for i in range(rng.choice((1, 1, 1, 2))):
             if rng.random() < 0.2:
-                claims.append({"name": f"c{i}", "resourceClaimName": rng.choice(("free", "given-0", "given-1"))})
+                claims.append({"name": f"c{i}", "resourceClaimName": names.pop()})
             else:
                 claims.append({"name": f"c{i}", "resourceClaimTemplateName": f"template-{rng.randrange(6)}"})
         selector = {"case": str(self.number)}

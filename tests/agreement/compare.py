@@ -186,15 +186,7 @@ class _Round:
                     found[int(pod["metadata"]["namespace"].split("-")[1])] = pod
             return found if len(found) == len(active) else {}
 
-        try:
-            return self._client.wait_for(all_decided, _TIMEOUT, what="the scheduler's decisions")
-        except TimeoutError:
-            got = {int(p["metadata"]["namespace"].split("-")[1]): p for p in self._client.list("Pod") if _key(p) not in self._known}
-            for case in active:
-                pod = got.get(case.number)
-                if pod is None or not (pod["spec"].get("nodeName") or _refusal(pod)):
-                    print("STUCK", case.number, case.kind, pod and (pod["metadata"], pod["spec"].get("resourceClaims"), pod["status"]), flush=True)
-            raise
+        return self._client.wait_for(all_decided, _TIMEOUT, what="the scheduler's decisions")
 
     def _stuck(self, case: Case, pod: Manifest) -> bool:
         """Delete a probe that cannot be placed; its ReplicaSet would only make another."""

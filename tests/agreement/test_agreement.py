@@ -13,6 +13,7 @@ from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.scheduler import WhatIf, prepare
 
 CASES = 440
+CLAIMS = 96
 
 
 def test_ours_and_the_real_scheduler_agree(control_plane: ControlPlane) -> None:
@@ -25,6 +26,14 @@ def test_ours_and_the_real_scheduler_agree(control_plane: ControlPlane) -> None:
     assert rate is not None
     assert rate >= 0.9, tally.misses
     assert tally.refusals["node(s) exceed max volume count"] > 0
+
+
+def test_ours_and_the_real_scheduler_give_claims_the_same_devices(control_plane: ControlPlane) -> None:
+    tally = run(control_plane, CLAIMS, seed=20_262, claims=True)
+    assert tally.cases >= CLAIMS
+    assert [str(d) for d in tally.unexplained] == []
+    assert tally.placed > CLAIMS // 4
+    assert tally.refusals["cannot allocate all claims"] > CLAIMS // 8
 
 
 def test_room_that_is_kept_for_a_pod_which_preempted_others(control_plane: ControlPlane) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from descheduler.model.dra import ClaimSpec, DeviceClass, DeviceRequest
 from descheduler.model.fence import Unreadable
+from descheduler.scheduler.claims.failures import SelectorFailed
 from descheduler.scheduler.claims.pools import Candidate
-from descheduler.scheduler.claims.selectors import Selector, SelectorFailed
+
+if TYPE_CHECKING:
+    from descheduler.scheduler.claims.selectors import Selector
 
 
 class Option:
@@ -77,6 +81,9 @@ class Demands:
         return self._options[key]
 
     def _selector(self, text: str) -> Selector:
+        # CEL takes long to load, and most clusters have no claims.
+        from descheduler.scheduler.claims.selectors import Selector
+
         if text not in self._selectors:
             self._selectors[text] = Selector(text)
         return self._selectors[text]

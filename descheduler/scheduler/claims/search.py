@@ -17,8 +17,8 @@ from descheduler.model.dra import MOST_DEVICES, Amounts, ClaimedDevice, DeviceRe
 from descheduler.scheduler.claims.capacity import enough, taken
 from descheduler.scheduler.claims.constraints import Tracked
 from descheduler.scheduler.claims.demands import Demand, Option
+from descheduler.scheduler.claims.failures import SelectorFailed
 from descheduler.scheduler.claims.pools import Candidate, DeviceKey, NodePool, PoolKey, Pools
-from descheduler.scheduler.claims.selectors import SelectorFailed
 from descheduler.scheduler.claims.uses import Uses
 
 _STEPS = 20_000

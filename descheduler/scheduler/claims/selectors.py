@@ -16,6 +16,7 @@ import cel
 from descheduler.model.dra import PooledDevice
 from descheduler.model.fence import Unreadable, shortened
 from descheduler.scheduler.claims.cel_functions import FUNCTIONS, quantity, version
+from descheduler.scheduler.claims.failures import SelectorFailed
 
 logging.getLogger("cel").setLevel(logging.CRITICAL)  # what fails in a function comes back as the failure of a selector
 
@@ -31,10 +32,6 @@ _LOOKS_AT_ALL = re.compile(r"\.(?:all|exists|exists_one|existsOne|map|filter)\s*
 # The map of all domains has an answer for every domain, which a map of ours has for those that are named.
 _WITHOUT_DOMAIN = re.compile(r"device\s*\.\s*(?:attributes|capacity)\s*(?![\s\[])")
 _BIND = "cel.bind("
-
-
-class SelectorFailed(Exception):
-    """A selector has no answer for a device. The scheduler then gives up the pod, whatever other nodes offer."""
 
 
 class Selector:

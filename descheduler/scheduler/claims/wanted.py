@@ -58,6 +58,7 @@ class Wishes:
         found = self._known.get(key)
         if found is None:
             try:
+                _once_each(claims)
                 found = tuple(self._made(namespace, one) for one in claims)
             except Unreadable as error:
                 found = str(error)
@@ -68,8 +69,9 @@ class Wishes:
 
     def waiting(self, pod: Pod) -> Wanted:
         """What a pod without a node wants: claims that were made for it, or such as will be. Raises Unreadable."""
-        if len(pod.device_claims) < len(pod.spec.resource_claims):
+        if len(pod.device_claims) != len(pod.spec.resource_claims):
             return self.replacement(pod.namespace, pod.spec.resource_claims)
+        _once_each(pod.spec.resource_claims)
         return tuple(self._existing(pod.namespace, name, pod) for name in pod.device_claims)
 
     def held(self, pod: Pod) -> tuple[int, ...]:
@@ -108,6 +110,13 @@ class Wishes:
             if claim.allocated:  # then nothing is asked any more
                 return Existing(at, None)
             raise
+
+
+def _once_each(claims: Sequence[PodClaim]) -> None:
+    """A claim that a pod names twice would be reserved for it twice, which the API server refuses. Raises Unreadable."""
+    named = [one.claim for one in claims if one.claim]
+    if len(set(named)) < len(named):
+        raise Unreadable("", "it names a ResourceClaim twice, and cannot be scheduled")
 
 
 def wishes_of(snapshot: ClusterSnapshot) -> Wishes:
