@@ -40,7 +40,7 @@ class Selector:
     def __init__(self, expression: str) -> None:
         self.expression = expression
         if not expression:
-            raise Unreadable("", "a selector is not in CEL")
+            raise Unreadable("", "a selector is not in CEL, or was left out of the recording")
         if _WITHOUT_DOMAIN.search(_STRING.sub('""', expression)):
             raise self._beyond("uses attributes or capacity other than by domain")
         try:

@@ -113,7 +113,7 @@ class Wishes:
 
 
 def _once_each(claims: Sequence[PodClaim]) -> None:
-    """A claim that a pod names twice would be reserved for it twice, which the API server refuses. Raises Unreadable."""
+    """A claim that a pod names twice would be reserved for it twice, which is refused. Raises Unreadable."""
     named = [one.claim for one in claims if one.claim]
     if len(set(named)) < len(named):
         raise Unreadable("", "it names a ResourceClaim twice, and cannot be scheduled")
