@@ -21,7 +21,8 @@ from descheduler.scheduler.claims.failures import SelectorFailed
 from descheduler.scheduler.claims.pools import Candidate, DeviceKey, NodePool, PoolKey, Pools
 from descheduler.scheduler.claims.uses import Uses
 
-_STEPS = 20_000
+MOST_STEPS = 20_000
+"""Of one search."""
 _KEEPS_OFF = ("NoSchedule", "NoExecute")
 
 
@@ -75,11 +76,11 @@ class _Shared:
 class Search:
     """One search, on one node in one state. Used once."""
 
-    def __init__(self, demands: Sequence[Demand], node: int, pools: Pools, uses: Uses) -> None:
+    def __init__(self, demands: Sequence[Demand], node: int, pools: Pools, uses: Uses, most: int = MOST_STEPS) -> None:
         self._demands, self._node, self._pools, self._uses = demands, node, pools, uses
         self._seen = pools.of_node(node)
         self._every = [(pool, one) for pool in self._seen if pool.usable for one in pool.devices]
-        self._steps = _STEPS
+        self.steps, self._most = 0, most
         self._chosen: dict[DeviceKey, set[int]] = defaultdict(set)  # by which claims, of those that nobody shares
         self._sharing: dict[DeviceKey, dict[str, Decimal]] = {}
         self._consumed: dict[PoolKey, dict[tuple[str, str], Decimal]] = defaultdict(lambda: defaultdict(Decimal))
@@ -130,8 +131,8 @@ class Search:
     # -- the search -------------------------------------------------------------------------------------------------
 
     def _next(self, at: _At, start: int, *, chosen: bool) -> bool:
-        self._steps -= 1
-        if self._steps < 0:
+        self.steps += 1
+        if self.steps > self._most:
             raise CannotJudge("there are too many ways to choose its devices")
         if at.claim >= len(self._data):
             return True

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from descheduler.model.arrays import Mask
 from descheduler.model.dra import MOST_PODS, ClaimedDevice
+from descheduler.model.fence import fenced
 from descheduler.scheduler.claims.demands import Demand
 from descheduler.scheduler.claims.pools import Pools
-from descheduler.scheduler.claims.search import CannotJudge, Granted, Search
+from descheduler.scheduler.claims.search import MOST_STEPS, CannotJudge, Granted, Search
 from descheduler.scheduler.claims.uses import Uses
 from descheduler.scheduler.claims.wanted import Existing, Wanted
+
+_ALL_STEPS = 1_000_000
+"""Of all searches in one snapshot: some seconds."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,6 +49,7 @@ class Base:
         self.pools = pools
         self.standing = standing
         self.lasting = lasting  # claims that stay allocated whoever leaves
+        self._steps = _ALL_STEPS
         self._found: dict[tuple[object, ...], tuple[tuple[Granted, ...], ...] | str | None] = {}
 
     def search(
@@ -54,11 +60,19 @@ class Base:
             return None
         key = (demands, node, uses.mark(pool.key for pool in self.pools.of_node(node)))
         if key not in self._found:
-            try:
-                self._found[key] = Search(demands, node, self.pools, uses).run()
-            except CannotJudge as failed:
-                self._found[key] = str(failed)
+            self._found[key] = fenced(partial(self._searched, demands, node, uses), str)
         return self._found[key]
+
+    def _searched(
+        self, demands: tuple[Demand, ...], node: int, uses: Uses
+    ) -> tuple[tuple[Granted, ...], ...] | str | None:
+        search = Search(demands, node, self.pools, uses, min(self._steps, MOST_STEPS))
+        try:
+            return search.run()
+        except CannotJudge as failed:
+            return str(failed)
+        finally:
+            self._steps = max(0, self._steps - search.steps)
 
 
 class ClaimTable:
