@@ -318,7 +318,8 @@ def _reasons(message: str) -> dict[str, int]:
 
 
 _PASSES = re.compile(
-    r"in the process of being allocated|not created yet|waiting for|cannot find|could not find|not found|deallocation of"
+    r"in the process of being allocated|not created yet|waiting for|cannot find|could not find|not found"
+    r"|deallocation of"
 )
 
 
