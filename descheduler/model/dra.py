@@ -20,6 +20,8 @@ CLASSES = "resource.k8s.io/DeviceClass"
 
 MOST_DEVICES = 32
 """Of one claim (AllocationResultsMaxSize)."""
+MOST_OPTIONS = 8
+"""Of one request (FirstAvailableDeviceRequestMaxSize)."""
 MOST_PODS = 256
 """That one claim is reserved for (ResourceClaimReservedForMaxSize)."""
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from descheduler.model.arrays import Indices, Ints, Mask
+from descheduler.scheduler.claims.rules import Claiming
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import GpuNeed, GpuTable
 from descheduler.scheduler.pod_rules import AffinityRule, Rules
@@ -36,8 +36,8 @@ class Question:
     `rules` are those of what comes in its place. `node` is where the pod is in that state (-1: nowhere), `lifted` the
     shift that takes it away, `amounts` and `holds` what it leaves there; `users` counts the users of an exclusive claim
     other than the pod; `attachable` [N] are the nodes that can attach its volumes (None: all). `expected` are the pods
-    that nodes are judged with, and once more without. `claimed` says which predicate about devices that are claimed
-    fails on given nodes (None: it claims none); it is asked last, and only of nodes that are good otherwise.
+    that nodes are judged with, and once more without. `claimed` are its resource claims (None: it has none), asked
+    last, and only of nodes that are good otherwise.
     """
 
     pod: int
@@ -54,7 +54,7 @@ class Question:
     users: Callable[[ClaimKey], int]
     attachable: Mask | None
     expected: tuple[Expected, ...] = ()
-    claimed: Callable[[Indices], NDArray[np.uint8]] | None = None
+    claimed: Claiming | None = None
 
     def masks(self) -> Iterator[tuple[Predicate, Mask]]:
         """What each predicate allows [K], in the scheduler's order; predicates that allow everything are left out, and

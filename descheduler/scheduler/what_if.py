@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Indices, Ints, Ints32, Mask, Positions
 from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
-from descheduler.scheduler.claims.rules import parts
+from descheduler.scheduler.claims.rules import Claiming, parts
 from descheduler.scheduler.claims.table import ClaimTable
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
@@ -258,7 +258,7 @@ class WhatIf:
             codes[(codes == 0) & ~mask] = predicate
         if question.claimed is not None:
             good = np.flatnonzero(codes == 0)
-            codes[good] = question.claimed(self._positions(question.at)[good])
+            codes[good] = question.claimed.verdicts(self._positions(question.at)[good])
         return codes
 
     def explain(self, pod: int) -> dict[Predicate, int]:
@@ -422,14 +422,14 @@ class WhatIf:
                 return ok
         if question.claimed is not None:
             good = np.flatnonzero(ok)
-            ok[good] = question.claimed(self._positions(question.at)[good]) == 0
+            ok[good] = question.claimed.verdicts(self._positions(question.at)[good]) == 0
         return ok
 
     def _positions(self, at: At) -> Indices:
         return np.arange(self.nodes)[at]
 
-    def _claimed(self, pod: int) -> Callable[[Indices], NDArray[np.uint8]] | None:
-        """What claims of the pod let it have on nodes, asked as if it had just left."""
+    def _claimed(self, pod: int) -> Claiming | None:
+        """The claims of the pod, as if it had just left."""
         devices = self._placement.devices
         if devices is None or self._claims is None or not self._remade(pod).resource_claims:
             return None
@@ -437,10 +437,7 @@ class WhatIf:
         if self.node_of(pod) >= 0:
             table = table.fork()
             table.give(pod, devices.held(pod))
-        wanted = devices.wanted(pod, self._remade(pod))
-        if wanted is None:
-            return lambda nodes: np.full(len(nodes), Predicate.UNREADABLE, np.uint8)
-        return partial(devices.verdicts, wanted, table)
+        return Claiming(devices, devices.wanted(pod, self._remade(pod)), table)
 
     def _current(self, counter: Counter) -> Ints:
         """The counter in this state: as last seen, plus the journal since."""

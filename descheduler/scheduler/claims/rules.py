@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from descheduler.model.arrays import Indices, Mask
+from descheduler.model.arrays import Indices, Ints, Mask
 from descheduler.model.devices import WHOLE, GpuSource, NodeGpus
-from descheduler.model.dra import SLICES, ClaimedDevice, ResourceSlice, of_gpus
+from descheduler.model.dra import MOST_OPTIONS, SLICES, ClaimedDevice, ResourceSlice, of_gpus
 from descheduler.model.fence import Unreadable
 from descheduler.model.pods import PodSpec
 from descheduler.model.snapshot import ClusterSnapshot
@@ -80,6 +81,20 @@ class DeviceClaims:
                 out[:] = Predicate.SELECTOR_FAILS  # the scheduler gives the pod up
         return out
 
+    def scores(self, wanted: Wanted, table: ClaimTable, nodes: Indices) -> Ints | None:
+        """[K] more, the earlier the alternatives stand that the claims would be given; None where there are none."""
+        demands = table.demands(wanted)
+        if not any(ask.listed for one in demands for ask in one.spec.asks):
+            return None
+        return np.array([self._score(demands, node, table.uses) for node in nodes.tolist()], np.int64)
+
+    def _score(self, demands: tuple[Demand, ...], node: int, uses: Uses) -> int:
+        found = self._base.search(demands, node, uses)
+        if not isinstance(found, tuple):
+            return 0
+        chosen = {(at, one.request, one.option) for at, devices in enumerate(found) for one in devices if one.listed}
+        return sum(MOST_OPTIONS - option for _, _, option in chosen)
+
     def _allocated(self, demands: tuple[Demand, ...], table: ClaimTable, nodes: Indices) -> Codes:
         known = self._codes.get(demands)
         if known is None:
@@ -120,6 +135,25 @@ class DeviceClaims:
             owner = claim.controller
             if owner is None or owner.kind != "Pod":
                 yield at
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Claiming:
+    """A pod's claims in one state: `wanted` is None where nobody can say what they are."""
+
+    rules: DeviceClaims
+    wanted: Wanted | None
+    table: ClaimTable
+
+    def verdicts(self, nodes: Indices) -> NDArray[np.uint8]:
+        """[K] the predicate that fails on each of the nodes, 0 where the claims can be had."""
+        if self.wanted is None:
+            return np.full(len(nodes), Predicate.UNREADABLE, np.uint8)
+        return self.rules.verdicts(self.wanted, self.table, nodes)
+
+    def scores(self, nodes: Indices) -> Ints | None:
+        """[K] the plug-in's score before it is scaled; None where it has none."""
+        return None if self.wanted is None else self.rules.scores(self.wanted, self.table, nodes)
 
 
 def parts(gpus: NodeGpus | None, devices: tuple[ClaimedDevice, ...]) -> tuple[tuple[int, int], ...]:

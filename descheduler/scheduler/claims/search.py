@@ -36,12 +36,13 @@ class _TooMany(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A device of one claim; `option` is the position of the alternative that it was given for."""
+    """A device of one claim; `option` is the position of the alternative that it was given for, if any are `listed`."""
 
     device: ClaimedDevice
     candidate: Candidate
     request: str
     option: int
+    listed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ class Search:
             undo.append(("sharing", _Shared(consumed, first=device.key not in self._sharing)))
             self._share(device.key, consumed, 1)
         given = ClaimedDevice(*device.key, shared=facts.shareable, consumed=consumed, admin=request.admin)
-        self._found[at.claim].append(Granted(given, device, base, at.option))
+        self._found[at.claim].append(Granted(given, device, base, at.option, one.parent != ""))
         undo.append(("found", None))
         return True
 
