@@ -108,6 +108,16 @@ class GpuRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PodClaim:
+    """What a pod's spec calls by a name: a ResourceClaim that is there by itself, or one that is made for each pod from
+    a ResourceClaimTemplate. One of the two is named."""
+
+    name: str
+    claim: str = ""
+    template: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PodSpec:
     """All of a pod that scheduling and protection look at and that replicas share; equal specs are one object.
 
@@ -130,7 +140,7 @@ class PodSpec:
     gpu_problem: str = ""  # why what it asks of GPUs beside its resources cannot be read; such a pod is not moved
     local_storage: bool = False  # any hostPath or emptyDir volume
     ephemeral: tuple[ClaimTemplate, ...] = ()  # generic ephemeral volumes
-    resource_claims: tuple[str, ...] = ()  # DRA
+    resource_claims: tuple[PodClaim, ...] = ()  # DRA
     priority_class: str = ""
     scheduler_name: str = "default-scheduler"
     restart_policy: str = "Always"
@@ -172,8 +182,7 @@ class Pod:
     gpu_shares: tuple[GpuShare, ...] = ()  # how much of each, where it is told; in the order of `gpu_indices`
     gpu_source: GpuSource | None = None  # who told it
     gpu_statements: tuple[GpuStatement, ...] = ()  # what each source said, the most trusted first
-    device_claims: tuple[str, ...] = ()  # names of its ResourceClaims
-    claims_note: str = ""  # what about them keeps the pod where it is
+    device_claims: tuple[str, ...] = ()  # names of its ResourceClaims, in the order of its spec
     gated: bool = False  # has scheduling gates
     nominated: str = ""  # status.nominatedNodeName: the node whose room is kept for it while it waits
     resource_version: str = ""

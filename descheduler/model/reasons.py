@@ -31,6 +31,8 @@ class Reason(StrEnum):
     OPTED_OUT = "OptedOut"
     NEVER_EVICT = "NeverEvict"
     RESOURCE_CLAIMS = "ResourceClaims"
+    CLAIM_STAYS = "ClaimKeepsItsDevices"
+    CLAIM_UNKNOWN = "ClaimUnknown"
     WITHOUT_BUDGET = "WithoutBudget"
     NOT_SELECTED = "NotSelected"
     NAMESPACE_EXCLUDED = "NamespaceExcluded"
@@ -121,6 +123,8 @@ EXPLANATION: dict[Reason, str] = {
     Reason.OPTED_OUT: "its annotations ask to be left alone",
     Reason.NEVER_EVICT: "pods of this kind must not be evicted (cache worker, Ray head, Spark driver, this program)",
     Reason.RESOURCE_CLAIMS: "it holds dynamically allocated devices that the policy protects",
+    Reason.CLAIM_STAYS: "a resource claim that is not its own keeps its devices, and whoever uses it, on this node",
+    Reason.CLAIM_UNKNOWN: "nobody can say which devices its replacement's resource claims would be given",
     Reason.WITHOUT_BUDGET: "the policy moves only pods that have a PodDisruptionBudget",
     Reason.NOT_SELECTED: "the policy's selector does not choose it",
     Reason.NAMESPACE_EXCLUDED: "the policy excludes its namespace",

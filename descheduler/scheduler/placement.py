@@ -8,10 +8,13 @@ from functools import cached_property, partial
 import numpy as np
 
 from descheduler.model.arrays import Ints, Positions
+from descheduler.model.columns import UNNAMED
+from descheduler.model.dra import by_claims
 from descheduler.model.fence import Unreadable, fenced
 from descheduler.model.pods import PodSpec, SpreadConstraint
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler.attach_limits import AttachLimits
+from descheduler.scheduler.claims.rules import DeviceClaims
 from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
@@ -47,6 +50,8 @@ class Placement:
         self.gpu_table = self.gpus.table(snapshot)
         self.rows = _free_rows(snapshot)
         self.nominated = nominated(snapshot)
+        claiming = any(spec.resource_claims for spec in columns.specs)
+        self.devices = DeviceClaims(snapshot, self.labels) if claiming else None
         pods = PodsByClass(self.classes, self.node_of, self.terminating)
         resolver = TermResolver(snapshot.namespaces, dict.fromkeys(self.classes.groups.namespace))
         carried = carried_terms(self.classes, resolver)
@@ -130,21 +135,33 @@ class Placement:
         spec = self.classes.spec_of(cls)
         self._check_preferences(cls, spec)
         row = self.columns.spec_requests[self.classes.spec[cls]]
+        gpu, asked = self.gpus.need(spec), np.flatnonzero(row > 0)
+        if spec.resource_claims and self.devices is not None:
+            self.devices.judge(self.classes.namespace_of(cls), spec)
+            # What a pod holds by claims is counted as if it asked for it; what the next is given its claims decide.
+            asked = asked[[self._is_asked(spec, self.columns.resources[r]) for r in asked.tolist()]]
+            gpu = None if spec.gpu is not None and by_claims(spec.gpu.resource) else gpu
         static = self.static.codes(spec)
         passing = (static == Predicate.LEAVING) | (static == Predicate.BRIEF)
         return Rules(
             spec=spec,
-            requests=tuple((int(r), int(row[r])) for r in np.flatnonzero(row > 0)),
+            requests=tuple((int(r), int(row[r])) for r in asked),
             static=static,
             allowed=(static == Predicate.OK) | passing,
             lasting=~passing if passing.any() else None,
             ports=self._compiler.ports(spec.host_ports),
-            gpu=self.gpus.need(spec),
+            gpu=gpu,
             spread=self._compiler.spread(cls),
             affinity=self._compiler.affinity(cls),
             anti=self._compiler.anti(cls),
             others=self._compiler.others(cls),
         )
+
+    def _is_asked(self, spec: PodSpec, resource: str) -> bool:
+        """Whether the spec itself asks for a resource, or for one of those that no node offers."""
+        if resource != UNNAMED:
+            return not by_claims(resource)
+        return any(name not in self.columns.resources and not by_claims(name) for name, _ in spec.requests)
 
     def _check_preferences(self, cls: int, spec: PodSpec) -> None:
         """Raises Unreadable where the scheduler would fail for a preference that it cannot read (NodeAffinity's

@@ -8,11 +8,10 @@ from enum import IntEnum
 class Predicate(IntEnum):
     """What the scheduler finds first against a node; `OK` (0) when nothing.
 
-    The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go). Six are
-    ours: NOT_READY and VIRTUAL (such nodes are never a destination, whatever their taints say), DEVICE_CLAIMS
-    (dynamic resource allocation is not modelled, so no place can be proven), LEAVING and BRIEF: there
-    the scheduler would put the pod, which would not stay (such a node has room, but is no good landing), and
-    UNREADABLE: nobody can tell what the pod asks for.
+    The order is that of the default plug-ins (kubernetes pkg/scheduler/apis/config/v1/default_plugins.go), but for the
+    last, which belong to DEVICE_CLAIMS. Five are ours: NOT_READY and VIRTUAL (such nodes are never a destination,
+    whatever their taints say), LEAVING and BRIEF: there the scheduler would put the pod, which would not stay (such a
+    node has room, but is no good landing), and UNREADABLE: nobody can tell what the pod asks for.
     """
 
     OK = 0
@@ -39,6 +38,10 @@ class Predicate(IntEnum):
     LEAVING = 21
     BRIEF = 22
     UNREADABLE = 23
+    DEVICE_POOLS = 24
+    CLAIM_ELSEWHERE = 25
+    CLAIM_IN_USE = 26
+    SELECTOR_FAILS = 27
 
 
 TEXT: dict[Predicate, str] = {
@@ -63,9 +66,13 @@ TEXT: dict[Predicate, str] = {
     Predicate.AFFINITY: "node(s) didn't match pod affinity rules",
     Predicate.ANTI_AFFINITY: "node(s) didn't match pod anti-affinity rules",
     Predicate.ANTI_AFFINITY_OF_OTHERS: "node(s) didn't satisfy existing pods anti-affinity rules",
-    Predicate.DEVICE_CLAIMS: "node(s) cannot be judged: the pod has resource claims",
+    Predicate.DEVICE_CLAIMS: "cannot allocate all claims",
     Predicate.LEAVING: "node(s) are about to be removed",
     Predicate.UNREADABLE: "node(s) cannot be judged: what the pod asks for makes no sense",
     Predicate.BRIEF: "node(s) had NoExecute taint(s) that the pod tolerates for a while only",
+    Predicate.DEVICE_POOLS: "invalid resource pools were encountered",
+    Predicate.CLAIM_ELSEWHERE: "resourceclaim not available on the node",
+    Predicate.CLAIM_IN_USE: "resourceclaim in use",
+    Predicate.SELECTOR_FAILS: "node(s) cannot be judged: a resource claim asks for what cannot be worked out",
 }
 """What kube-scheduler's events say (the `ErrReason…` constants of its plug-ins)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from descheduler.model.arrays import Indices, Ints, Mask
+from descheduler.scheduler.claims.rules import Claiming
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import GpuNeed, GpuTable
 from descheduler.scheduler.pod_rules import AffinityRule, Rules
@@ -35,7 +36,8 @@ class Question:
     `rules` are those of what comes in its place. `node` is where the pod is in that state (-1: nowhere), `lifted` the
     shift that takes it away, `amounts` and `holds` what it leaves there; `users` counts the users of an exclusive claim
     other than the pod; `attachable` [N] are the nodes that can attach its volumes (None: all). `expected` are the pods
-    that nodes are judged with, and once more without.
+    that nodes are judged with, and once more without. `claimed` are its resource claims (None: it has none), asked
+    last, and only of nodes that are good otherwise.
     """
 
     pod: int
@@ -52,9 +54,11 @@ class Question:
     users: Callable[[ClaimKey], int]
     attachable: Mask | None
     expected: tuple[Expected, ...] = ()
+    claimed: Claiming | None = None
 
     def masks(self) -> Iterator[tuple[Predicate, Mask]]:
-        """What each predicate allows [K], in the scheduler's order; predicates that allow everything are left out."""
+        """What each predicate allows [K], in the scheduler's order; predicates that allow everything are left out, and
+        those about claims."""
         yield from self._with_and_without(Question._port_masks)
         for column, amount in self.rules.requests:
             yield Predicate.RESOURCES, self.left(column) >= amount
@@ -63,8 +67,6 @@ class Question:
         if self.volumes is not None:
             yield from self._volume_masks(self.volumes)
         yield from self._with_and_without(Question._masks_of_rules)
-        if self.rules.spec.resource_claims:
-            yield Predicate.DEVICE_CLAIMS, np.zeros(len(self.rules.static[self.at]), np.bool_)
 
     def _with_and_without(
         self, masks: Callable[[Question], Iterator[tuple[Predicate, Mask]]]

@@ -28,7 +28,7 @@ from descheduler.scheduler.pod_rules import Compiler
 from descheduler.scheduler.question import At, Question
 from descheduler.scheduler.terms import Carried, TermResolver
 
-WEIGHTS = {"taints": 3, "affinity": 2, "fit": 1, "spread": 2, "inter_pod": 2, "balance": 1}
+WEIGHTS = {"taints": 3, "affinity": 2, "fit": 1, "spread": 2, "inter_pod": 2, "balance": 1, "devices": 2}
 DIRECTED = 100
 """Weight of the preference that replacements are directed by: the largest that the API lets a term have."""
 MINIMUM = (100, 200 * 1024 * 1024)
@@ -161,6 +161,9 @@ class Scorer:
             total = total + WEIGHTS["spread"] * _spread(rules, question)
         if rules.inter_pod:
             total = total + WEIGHTS["inter_pod"] * _inter_pod(rules, question)
+        devices = question.claimed.scores(np.arange(len(rules.soft_taints))[at]) if question.claimed else None
+        if devices is not None:
+            total = total + WEIGHTS["devices"] * _normalise(devices, reverse=False)
         return Scores(at, rules, total)
 
     def rules(self, cls: int) -> ScoreRules:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from descheduler.model.arrays import Indices, Ints, Ints32, Mask, Positions
 from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.clashes import Clash, clashes
+from descheduler.scheduler.claims.rules import Claiming, parts
+from descheduler.scheduler.claims.table import ClaimTable
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.node_rules import enters_cordoned
@@ -24,6 +27,7 @@ from descheduler.scheduler.spreads import Spread, uneven
 from descheduler.scheduler.volumes import ONCE_PER_POD, ClaimKey
 
 Nodes = NDArray[np.integer] | None
+_T = TypeVar("_T", np.bool_, np.uint8)
 _ALL = slice(None)
 _REPORTED_TOGETHER = (Predicate.VOLUME, Predicate.VOLUME_BIND)  # VolumeBinding names both where both hold
 
@@ -47,6 +51,7 @@ class WhatIf:
         attachments: Attachments,
         waiting: frozenset[int],
         counts: dict[Counter, tuple[Ints, int]],
+        claims: ClaimTable | None,
     ) -> None:
         self._placement = placement
         self._rows = rows  # per resource; an array is replaced or ours, see _owned
@@ -59,13 +64,15 @@ class WhatIf:
         self._waiting = waiting  # pending pods for whom room is kept on the node that they are nominated to
         self._counts = counts
         self._cordoned: Mask | None = None  # [N] nodes that take nobody in this state
+        self._claims = claims  # None where no pod has resource claims
 
     @staticmethod
     def of(placement: Placement) -> WhatIf:
         """The state of the snapshot itself."""
         attachments, waiting = Attachments(placement.attach_limits), frozenset(one.pod for one in placement.nominated)
         gpus = placement.gpu_table.fork()
-        return WhatIf(placement, list(placement.rows), gpus, {}, [], {}, attachments, waiting, {})
+        claims = None if placement.devices is None else placement.devices.table()
+        return WhatIf(placement, list(placement.rows), gpus, {}, [], {}, attachments, waiting, {}, claims)
 
     @property
     def placement(self) -> Placement:
@@ -89,6 +96,7 @@ class WhatIf:
             self._attachments.fork(),
             self._waiting,
             dict(self._counts),
+            None if self._claims is None else self._claims.fork(),
         )
         twin._cordoned = self._cordoned
         return twin
@@ -177,10 +185,11 @@ class WhatIf:
                 self._owned.add(row)
             self._rows[row][node] -= sign * amount
         need = placement.gpus.need(placement.classes.spec_of(cls))
+        given = self._claim(pod, node, sign, holder)
         if need is not None and sign < 0:
             self._gpus.give(holder, node, need)
         elif need is not None:
-            self._gpus.take(holder, node, need, self._own_devices(pod, node, need))
+            self._gpus.take(holder, node, need, given or self._own_devices(pod, node, need))
 
     def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
@@ -188,6 +197,29 @@ class WhatIf:
         if not self.at_home(pod, node):
             return None
         return placement.gpu_table.held(pod) or held_by(placement.snapshot.pods[pod], need, node)
+
+    def _claim(self, pod: int, node: int, sign: int, holder: int) -> Held | None:
+        """The claims that come or go with the pod; the GPUs of the node that are allocated for it now."""
+        devices, table = self._placement.devices, self._claims
+        if devices is None or table is None or not self._claiming(pod):
+            return None
+        if sign < 0:
+            table.give(holder, devices.held(pod))
+        elif self.at_home(pod, node):
+            table.take_back(holder, devices.held(pod))
+        else:
+            wanted = devices.wanted(pod, self._remade(pod)) or ()
+            found = parts(self._placement.snapshot.nodes[node].gpus, table.take(holder, node, wanted))
+            return Held(tuple(index for index, _ in found), tuple(milli for _, milli in found)) if found else None
+        return None
+
+    def _claiming(self, pod: int) -> bool:
+        one = self._placement.snapshot.pods[pod]
+        return bool(one.device_claims or one.spec.resource_claims or self._remade(pod).resource_claims)
+
+    def _remade(self, pod: int) -> PodSpec:
+        classes = self._placement.classes
+        return classes.spec_of(int(classes.remade[pod]))
 
     def _exclusive(self, pod: int) -> Iterable[ClaimKey]:
         one = self._placement.snapshot.pods[pod]
@@ -201,7 +233,7 @@ class WhatIf:
 
     def fits(self, pod: int, nodes: Nodes = None) -> Mask:
         """[N] or [K]: may the scheduler put the pod there now, to stay?"""
-        ok = self._fits(self._question(pod, _at(nodes)))
+        ok = self._whole(pod, nodes, self._fits)
         lasting = self._lasting(pod)
         return ok if lasting is None else ok & lasting[_at(nodes)]
 
@@ -251,13 +283,24 @@ class WhatIf:
 
     def verdicts(self, pod: int, nodes: Nodes = None) -> NDArray[np.uint8]:
         """[N] or [K]: the first predicate that fails on each node, `Predicate.OK` (0) where none does."""
-        question = self._question(pod, _at(nodes))
-        codes = question.rules.static[question.at].copy()
-        cordoned = self._closed_to(pod)
+        return self._whole(pod, nodes, self._first_failing)
+
+    def _whole(self, pod: int, nodes: Nodes, judge: Callable[[Question], NDArray[_T]]) -> NDArray[_T]:
+        """[N] or [K]. For a claim that fails on one node the scheduler gives up the pod, so all of them are asked."""
+        if nodes is None or self._placement.devices is None or not self._remade(pod).resource_claims:
+            return judge(self._question(pod, _at(nodes)))
+        return judge(self._question(pod, _ALL))[_at(nodes)]
+
+    def _first_failing(self, question: Question) -> NDArray[np.uint8]:
+        codes: NDArray[np.uint8] = question.rules.static[question.at].copy()
+        cordoned = self._closed_to(question.pod)
         if cordoned is not None:
             codes[cordoned[question.at]] = Predicate.UNSCHEDULABLE
         for predicate, mask in question.masks():
             codes[(codes == 0) & ~mask] = predicate
+        if question.claimed is not None:
+            good = np.flatnonzero(codes == 0)
+            codes[good] = question.claimed.verdicts(self._positions(question.at)[good])
         return codes
 
     def explain(self, pod: int) -> dict[Predicate, int]:
@@ -390,6 +433,7 @@ class WhatIf:
             users=lambda claim: placement.volumes.users[claim] + self._users.get(claim, 0) - used,
             attachable=self._attachments.room(placement.snapshot.pods[pod], where),
             expected=self._awaited(pod),
+            claimed=self._claimed(pod),
         )
 
     def _closed_to(self, pod: int) -> Mask | None:
@@ -427,8 +471,25 @@ class WhatIf:
         for _, mask in question.masks():
             ok &= mask
             if not ok.any():
-                break
+                return ok
+        if question.claimed is not None:
+            good = np.flatnonzero(ok)
+            ok[good] = question.claimed.verdicts(self._positions(question.at)[good]) == 0
         return ok
+
+    def _positions(self, at: At) -> Indices:
+        return np.arange(self.nodes)[at]
+
+    def _claimed(self, pod: int) -> Claiming | None:
+        """The claims of the pod, as if it had just left."""
+        devices = self._placement.devices
+        if devices is None or self._claims is None or not self._remade(pod).resource_claims:
+            return None
+        table = self._claims
+        if self.node_of(pod) >= 0:
+            table = table.fork()
+            table.give(pod, devices.held(pod))
+        return Claiming(devices, devices.wanted(pod, self._remade(pod)), table)
 
     def _current(self, counter: Counter) -> Ints:
         """The counter in this state: as last seen, plus the journal since."""

@@ -16,7 +16,10 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from agreement.manifests import CLASSES, Case, Manifest, shared
+from agreement.claims import KINDS as CLAIM_CLASSES
+from agreement.claims import ClaimCase
+from agreement.manifests import CLASSES, Manifest, shared
+from agreement.manifests import Case as PodCase
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from descheduler.kube.client.connection import connect
@@ -30,6 +33,7 @@ _TIMEOUT = 60.0
 _EARLY = ("didn't satisfy plugin", "persistentvolumeclaim", "PersistentVolumeClaims", "affinity terms conflict")
 
 Key = tuple[str, str]
+Case = PodCase | ClaimCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +86,19 @@ def run(
     cases: int,
     seed: int,
     progress: Callable[[int], None] = lambda _: None,
-    kinds: Sequence[str] = CLASSES,
+    *,
+    claims: bool = False,
 ) -> Tally:
-    """Compare at least so many decisions, in clusters of the given classes by turns."""
+    """Compare at least so many decisions, in clusters of all classes by turns; with `claims` in those of devices."""
+    kinds = CLAIM_CLASSES if claims else CLASSES
+    make: Callable[[int, str, Random], Case] = ClaimCase.make if claims else PodCase.make
     tally = Tally()
     number = 0
     rng = Random(seed)
     plane.client.apply_all(shared())
     while tally.cases < cases:
         clusters = min(_SIDE_BY_SIDE, -(-(cases - tally.cases) // TURNS))
-        drawn = [Case.make(number + i, kinds[(number + i) % len(kinds)], Random(rng.random())) for i in range(clusters)]
+        drawn = [make(number + i, kinds[(number + i) % len(kinds)], Random(rng.random())) for i in range(clusters)]
         number += clusters
         _Round(plane, drawn, tally, progress).play()
         _clear(plane.client, drawn)
@@ -128,10 +135,18 @@ class _Round:
         client.wait_for_nodes(*names, timeout=_TIMEOUT)
         client.wait_for(self._claims_bound, _TIMEOUT, what="bound claims")
         _each([m for c in self._cases for m in c.pods], client.create)
+        _each([m for c in self._cases if isinstance(c, ClaimCase) for m in c.given], self._give)
         client.wait_for(self._running, _TIMEOUT, what="running pods")
         _each([m["metadata"] for c in self._cases for m in c.pods if "annotations" in m["metadata"]], self._terminate)
         seen: list[Any] = [None]
         client.wait_for(lambda: self._settled(seen), _TIMEOUT, what="a settled cluster", every=0.5)
+
+    def _give(self, claim: Manifest) -> None:
+        """Allocate the claim to the pod that keeps it."""
+        name, namespace = claim["metadata"]["name"], claim["metadata"]["namespace"]
+        keeper = self._client.get("Pod", name.replace("given", "keeper"), namespace)["metadata"]
+        holders = [{"resource": "pods", "name": keeper["name"], "uid": keeper["uid"]}]
+        self._client.patch_status("ResourceClaim", name, {**claim["status"], "reservedFor": holders}, namespace)
 
     def _terminate(self, meta: Manifest) -> None:
         self._client.delete("Pod", meta["name"], meta["namespace"])
@@ -187,6 +202,7 @@ class _Round:
     def _compare(self, active: Sequence[Case], decided: dict[int, Manifest]) -> None:
         snapshot = self._read()
         state = prepare(snapshot).what_if()
+        given = self._given() if any(isinstance(case, ClaimCase) for case in active) else {}
         probes = {case.number: snapshot.pod_index[_key(decided[case.number])] for case in active}
         for position in probes.values():
             state.remove(position)
@@ -195,7 +211,8 @@ class _Round:
             pod = decided[case.number]
             name = pod["spec"].get("nodeName")
             if name:
-                found = self._placed(case, state, probes[case.number], snapshot.node_index[name])
+                position, node = probes[case.number], snapshot.node_index[name]
+                found = self._placed(case, state, position, node) or _other_devices(case, state, position, node, given)
             else:
                 message = _refusal(pod)
                 self._tally.refusals.update(_reasons(message) or {message[:80]: 1})
@@ -230,12 +247,38 @@ class _Round:
             tally.misses.append(f"{case.kind} {one.key}: on {snapshot.nodes[node].name}, scores {scores}")
         return None
 
+    def _given(self) -> Given:
+        """By claim, the devices that it was given."""
+        return {
+            _key(claim): [(r["driver"], r["pool"], r["device"]) for r in found["devices"].get("results", ())]
+            for claim in self._client.list("ResourceClaim")
+            if (found := claim.get("status", {}).get("allocation"))
+        }
+
     def _read(self) -> ClusterSnapshot:
         client = connect(self._plane.kubeconfig())
         try:
             return read_cluster(client, clock=time.time)
         finally:
             client.close()
+
+
+Given = dict[Key, list[tuple[str, str, str]]]
+
+
+def _other_devices(case: Case, state: WhatIf, pod: int, node: int, given: Given) -> Disagreement | None:
+    """Whether the scheduler gave new claims other devices than we say it gives."""
+    devices, table, one = state.placement.devices, state._claims, state.placement.snapshot.pods[pod]
+    wanted = devices.wanted(pod, one.spec) if devices is not None else None
+    if table is None or not wanted:
+        return None
+    made = zip(one.device_claims, wanted, strict=True)
+    new = [given[one.namespace, name] for name, each in made if table.demand(each) is not None]
+    theirs = [device for found in new for device in found]
+    ours = [(found.driver, found.pool, found.device) for found in table.fork().take(~pod, node, wanted)]
+    if theirs == ours:
+        return None
+    return Disagreement(case.number, case.kind, "other devices", (one.namespace, one.name), f"{theirs}; we: {ours}")
 
 
 def _refused(case: Case, state: WhatIf, pod: int, message: str) -> Disagreement | None:
@@ -254,14 +297,17 @@ def _before_filters(message: str) -> bool:
     """Whether a plug-in refused before nodes were looked at, which leaves no reason for each."""
     return bool(
         re.search(
-            r"didn't satisfy plugin|persistentvolumeclaim|PersistentVolumeClaims|affinity terms conflict", message
+            r"didn't satisfy plugin|persistentvolumeclaim|PersistentVolumeClaims|affinity terms conflict"
+            r"|running .* plugin|device class .* does not exist",
+            message,
         )
     )
 
 
 def _reasons(message: str) -> dict[str, int]:
     """ "0/5 nodes are available: 3 Insufficient cpu, 2 …. preemption: …" as counts by reason."""
-    text = message.split(" preemption:")[0].partition("available: ")[2].split(". no new claims")[0].strip().rstrip(".,")
+    text = message.split(" preemption:")[0].partition("available: ")[2]
+    text = re.split(r"\. (?:no new claims|still not schedulable)", text)[0].strip().rstrip(".,")
     counts: Counter[str] = Counter()
     for part in re.split(r", (?=\d+ )", text):
         number, _, reason = part.partition(" ")
@@ -271,10 +317,17 @@ def _reasons(message: str) -> dict[str, int]:
     return dict(counts)
 
 
+_PASSES = re.compile(
+    r"in the process of being allocated|not created yet|waiting for|cannot find|could not find|not found"
+    r"|deallocation of"
+)
+
+
 def _refusal(pod: Manifest) -> str:
     for condition in pod.get("status", {}).get("conditions") or ():
-        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            return str(condition.get("message") or "no message")
+        if condition["type"] == "PodScheduled" and condition.get("reason") in ("Unschedulable", "SchedulerError"):
+            message = str(condition.get("message") or "no message")
+            return "" if _PASSES.search(message) else message
     return ""
 
 
@@ -286,7 +339,8 @@ def _clear(client: ApiClient, cases: Sequence[Case]) -> None:
     pods = [p["metadata"] for p in client.list("Pod")]
     _each(pods, lambda m: client.delete("Pod", m["name"], m["namespace"], grace_period_seconds=0))
     _each([n["metadata"]["name"] for c in cases for n in c.nodes], lambda name: client.delete("Node", name))
-    storage = [m for c in cases for m in c.rest if m["kind"].startswith(("PersistentVolume", "CSINode"))]
+    kinds = ("PersistentVolume", "CSINode", "ResourceSlice", "ResourceClaim", "DeviceClass")
+    storage = [m for c in cases for m in c.rest if m["kind"].startswith(kinds)]
     _each(storage, lambda m: client.delete(m["kind"], m["metadata"]["name"], m["metadata"].get("namespace", "default")))
     client.wait_for(lambda: not client.list("Pod"), _TIMEOUT, what="an empty cluster")
 

@@ -14,6 +14,7 @@ from descheduler.model.pods import (
     NodeAffinity,
     PodAffinity,
     PodAffinityTerm,
+    PodClaim,
     PodSpec,
     SpreadConstraint,
     Toleration,
@@ -150,7 +151,7 @@ def _spec(rng: Random, name: str, parts: frozenset[str], gpu: bool, kind: str) -
         host_ports=(HostPort(rng.choice((80, 443)), rng.choice(("TCP", "TCP", "UDP"))),) if often("ports", 0.3) else (),
         gpu=devices,
         local_storage=rng.random() < 0.04,
-        resource_claims=("claim",) if rng.random() < 0.01 else (),
+        resource_claims=(PodClaim("claim", template="one"),) if rng.random() < 0.01 else (),
         restart_policy="Never" if kind == "Job" else "Always",
         images=(f"registry.example/{name}:1",),
     )

@@ -16,7 +16,8 @@ NODES = tuple(f"strange-{i:02d}" for i in range(12))
 NAMES = tuple(f"thing-{i}" for i in range(40))
 CLUSTER_WIDE = frozenset(
     {"Node", "Namespace", "PriorityClass", "PersistentVolume", "StorageClass", "RuntimeClass", "CSINode", "CSIDriver",
-     "ResourceSlice", "Device", "Reservation", "Topology", "HyperNode", "ClusterNetworkTopology", "NodeMetrics"}
+     "ResourceSlice", "DeviceClass", "Device", "Reservation", "Topology", "HyperNode", "ClusterNetworkTopology",
+     "NodeMetrics"}
 )  # fmt: skip
 _CONTROLLERS = (
     ("apps/v1", "ReplicaSet"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job"), ("apps/v1", "Deployment"),
@@ -377,6 +378,10 @@ _SHAPES: Mapping[str, Callable[[Random], Json]] = {
     "scheduling.sigs.k8s.io/ElasticQuota": _elastic,
     "resource.k8s.io/ResourceSlice": _slice,
     "resource.k8s.io/ResourceClaim": _device_claim,
+    "resource.k8s.io/ResourceClaimTemplate": lambda rng: {"spec": {"spec": _device_claim(rng)["spec"]}},
+    "resource.k8s.io/DeviceClass": lambda rng: {
+        "spec": {"selectors": [{"cel": {"expression": "device.driver == 'gpu.nvidia.com'"}}]},
+    },
     "scheduling.koordinator.sh/Device": _device,
     "metrics.k8s.io/NodeMetrics": lambda rng: {"timestamp": CREATED, "window": "30s", "usage": _amounts(rng)},
     "metrics.k8s.io/PodMetrics": lambda rng: {

@@ -72,7 +72,7 @@ def verdicts(objects: Objects) -> Verdicts:
         out[f"{pod.key} belongs to"] = snapshot.columns.workloads[snapshot.columns.pod_workload[at]]
         out[f"{pod.key} comes again as"] = snapshot.columns.specs[snapshot.columns.pod_remade[at]]
         out[f"{pod.key} has budgets"] = tuple(snapshot.budgets[i].key for i in matches.of(at))
-        out[f"{pod.key} holds"] = (pod.gpu_shares, pod.gpu_source, pod.claims_note)
+        out[f"{pod.key} holds"] = (pod.gpu_shares, pod.gpu_source)
     given = PlanningInput(snapshot, units, {}, NOW)
     plan = build_document(decide(survey(given, SETTINGS), (ChosenStrategy(EverybodyElsewhere(), StrategyArgs()),)))
     for action in plan.actions:

@@ -8,24 +8,29 @@ from typing import Any
 
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.devices import NodeGpus
+from descheduler.model.dra import CLAIMS, CLASSES, SLICES, TEMPLATES
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
-from kube.wire_objects import Json, meta, node
+from kube.wire_objects import Json, container, meta, node, pod
 
 GPU = "nvidia.com/gpu"
 DRIVER = "gpu.nvidia.com"
-SLICES = "resource.k8s.io/ResourceSlice"
-CLAIMS = "resource.k8s.io/ResourceClaim"
+
+
 DEVICES = "scheduling.koordinator.sh/Device"
 RESERVATIONS = "scheduling.koordinator.sh/Reservation"
 
 
-def snapshot(*pods: Json, nodes: Sequence[Json] = (), **kinds: Sequence[Json]) -> ClusterSnapshot:
-    """`slices=`, `claims=`, `devices=`, `reservations=` for the kinds that tell of devices; node n1 with 4 GPUs unless
-    given."""
+def snapshot(
+    *pods: Json, nodes: Sequence[Json] = (), sets: Sequence[Json] = (), **kinds: Sequence[Json]
+) -> ClusterSnapshot:
+    """`slices=`, `claims=`, `templates=`, `classes=`, `devices=`, `reservations=` for the kinds that tell of devices;
+    node n1 with 4 GPUs unless given."""
     names = {"slices": SLICES, "claims": CLAIMS, "devices": DEVICES, "reservations": RESERVATIONS}
+    names |= {"templates": TEMPLATES, "classes": CLASSES}
     objects = {names[key]: found for key, found in kinds.items()}
-    return snapshot_from_objects({"nodes": nodes or [node("n1", **{GPU: "4"})], "pods": pods, **objects}, 0.0)
+    core = {"nodes": nodes or [node("n1", **{GPU: "4"})], "pods": pods, **({"statefulsets": sets} if sets else {})}
+    return snapshot_from_objects({**core, **objects}, 0.0)
 
 
 def gpus_of(found: ClusterSnapshot, name: str = "n1") -> NodeGpus:
@@ -98,6 +103,60 @@ def claim(name: str, *devices: str, holders: Sequence[str] = (), pool: str = "n1
 def claiming(*names: str) -> Json:
     """What of a pod's spec names claims."""
     return {"resourceClaims": [{"name": f"c{i}", "resourceClaimName": name} for i, name in enumerate(names)]}
+
+
+def template(name: str, *requests: Json, **more: Any) -> Json:
+    """A ResourceClaimTemplate; one GPU unless requests are given."""
+    asked = {"requests": list(requests) or [request()], **more}
+    return {"metadata": meta(name, "shop"), "spec": {"spec": {"devices": asked}}}
+
+
+def request(name: str = "gpu", device_class: str = DRIVER, **more: Any) -> Json:
+    return {"name": name, "exactly": {"deviceClassName": device_class, **more}}
+
+
+def chosen_by(*expressions: str) -> list[Json]:
+    """Selectors."""
+    return [{"cel": {"expression": one}} for one in expressions]
+
+
+def device_class(name: str = DRIVER, *expressions: str) -> Json:
+    """The class of all GPUs, as NVIDIA's driver has it, unless expressions are given."""
+    gpus = f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}'].type == 'gpu'"
+    return {"metadata": meta(name), "spec": {"selectors": chosen_by(*(expressions or (gpus,)))}}
+
+
+def templated(name: str, of: str, node: str = "n1", **more: Any) -> Json:
+    """A pod of the StatefulSet `of`, whose claim is made from the template of that name."""
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": of, "uid": f"uid-shop-{of}", "controller": True}
+    return pod(
+        name,
+        container(requests={"cpu": "1"}),
+        node=node,
+        phase="Running" if node else "Pending",
+        metadata={"labels": {"app": of}, "ownerReferences": [owner]},
+        status={"resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": f"{name}-gpu"}]},
+        resourceClaims=[{"name": "gpu", "resourceClaimTemplateName": of}],
+        **more,
+    )
+
+
+def claim_of(name: str, *devices: str, pool: str = "n1") -> Json:
+    """The claim that was made for the pod of that name."""
+    found = claim(f"{name}-gpu", *devices, holders=[name], pool=pool)
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": f"uid-shop-{name}", "controller": True}
+    found["metadata"]["ownerReferences"] = [owner]
+    return found
+
+
+def stateful_set(name: str, replicas: int = 1) -> Json:
+    claims = [{"name": "gpu", "resourceClaimTemplateName": name}]
+    spec = {"containers": [container(requests={"cpu": "1"})], "resourceClaims": claims}
+    made = {"metadata": {"labels": {"app": name}}, "spec": spec}
+    wanted = {"replicas": replicas, "podManagementPolicy": "Parallel", "selector": {"matchLabels": {"app": name}}}
+    counts = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas"), replicas)
+    revisions = {"currentRevision": "r", "updateRevision": "r"}
+    return {"metadata": meta(name, "shop"), "spec": {**wanted, "template": made}, "status": {**counts, **revisions}}
 
 
 def koordinator_device(*devices: Json, node: str = "n1", partitions: Mapping[str, Any] | None = None) -> Json:

@@ -7,19 +7,28 @@ import json
 from descheduler.kube.recording.anonymize import Anonymizer
 from descheduler.kube.recording.wire_objects import cluster_objects
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.scheduler import prepare
 from kube.device_objects import (
     CLAIMS,
+    CLASSES,
     DEVICES,
+    DRIVER,
     GPU,
     SLICES,
+    TEMPLATES,
     claim,
+    claim_of,
     claiming,
+    device_class,
     gpu_device,
     koordinator_device,
     koordinator_gpu,
     mig_device,
+    request,
     resource_slice,
     status_of,
+    template,
+    templated,
 )
 from kube.wire_objects import Json, container, node, pod
 
@@ -97,3 +106,23 @@ def test_what_a_node_counts_as_a_gpu_survives() -> None:
     plain = cluster_objects({"nodes": nodes, "pods": []}, taken_at=0.0)
     after = Anonymizer(b"secret").objects(plain).snapshot()
     assert sorted(n.gpus.units for n in after.nodes if n.gpus) == sorted(units for *_, units in told)
+
+
+def test_what_classes_of_gpus_choose_survives_and_other_selectors_say_nothing() -> None:
+    mine = f'device.attributes["{DRIVER}"].productName == "Falcon Project"'
+    slices = [resource_slice(*(gpu_device(i) for i in range(2)))]
+    found = {
+        "nodes": [node("n1")],
+        "pods": [templated("a-0", "a", node=""), templated("b-0", "b", node="")],
+        SLICES: slices,
+        CLASSES: [device_class(), device_class("ours", mine)],
+        TEMPLATES: [template("a"), template("b", request(device_class="ours"))],
+        CLAIMS: [claim_of("a-0") | {"spec": template("a")["spec"]["spec"]}],
+    }
+    found["pods"][1]["status"]["resourceClaimStatuses"] = []
+    plain = cluster_objects(found, taken_at=0.0)
+    after = Anonymizer(b"secret").objects(plain)
+    assert b"Falcon" not in b"".join(line for lines in after.lines.values() for line in lines)
+    states = [prepare(one.snapshot()).what_if() for one in (plain, after)]
+    fits = [sorted(bool(state.fits(at).any()) for at in range(2)) for state in states]
+    assert fits == [[False, True], [False, True]]

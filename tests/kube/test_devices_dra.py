@@ -10,6 +10,7 @@ from descheduler.kube.convert.decoding import Codec
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.model.devices import Device, GpuPartition, GpuShare, GpuSource, MigSlice
+from descheduler.model.dra import Ask, ClaimSpec, DeviceRequest, ResourceClaim
 from descheduler.model.pods import GpuRequest
 from kube.device_objects import (
     CLAIMS,
@@ -224,36 +225,14 @@ def _json(found: Json) -> bytes:
     return json.dumps(found).encode()
 
 
-def owned(found: Json, name: str) -> Json:
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": f"uid-shop-{name}", "controller": True}
-    return found | {"metadata": found["metadata"] | {"ownerReferences": [owner]}}
-
-
-def test_what_keeps_a_pod_with_claims_where_it_is_is_reported() -> None:
-    picky = claim("picky", "gpu-1", holders=["b"])
-    picky["spec"]["devices"]["constraints"] = [{"matchAttribute": "resource.kubernetes.io/pcieRoot"}]
-    found = snapshot(
-        *(pod(name, **claiming(which)) for name, which in (("a", "mine"), ("b", "picky"), ("c", "ours"))),
-        nodes=PLAIN,
-        slices=[resource_slice(*map(gpu_device, range(3)))],
-        claims=[
-            owned(claim("mine", "gpu-0", holders=["a"]), "a"),
-            owned(picky, "b"),
-            claim("ours", "gpu-2", holders=["c"]),
-        ],
-    )
-    notes = {p.name: p.claims_note for p in found.pods}
-    assert notes["a"].startswith(f"made from templates (1 of {DRIVER})")
-    assert "by more than their class and number" in notes["b"]
-    assert "not made for this pod" in notes["c"]
-
-
 def test_claims_of_the_first_version_are_read_too() -> None:
-    old = owned(claim("mine", "gpu-0", holders=["a"]), "a")
+    old = claim("mine", "gpu-0", holders=["a"])
     old["spec"]["devices"]["requests"] = [{"name": "gpu", "deviceClassName": DRIVER, "count": 1}]
     found = snapshot(pod("a", **claiming("mine")), nodes=PLAIN, slices=[resource_slice(gpu_device(0))], claims=[old])
     assert pod_of(found, "a").gpu_indices == (0,)
-    assert pod_of(found, "a").claims_note.startswith(f"made from templates (1 of {DRIVER})")
+    (read,) = found.objects[CLAIMS]
+    assert isinstance(read, ResourceClaim)
+    assert read.asked == ClaimSpec((Ask("gpu", (DeviceRequest("gpu", DRIVER),)),))
 
 
 def test_what_the_kubelet_calls_unhealthy_of_a_claim_is() -> None:

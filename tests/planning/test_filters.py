@@ -87,9 +87,6 @@ CASES = {
     ),
     "local storage": Case(of(local_storage=True), Reason.LOCAL_STORAGE, "pod/default/web-1", lifted=True),
     "bare": Case(plain(owners=()), Reason.BARE_POD, "pod/default/web-1"),
-    "devices": Case(
-        of(resource_claims=("gpu",)), Reason.RESOURCE_CLAIMS, "gpu", {"protect_resource_claims": True}, lifted=True
-    ),
     "opted out": Case(marked(EVICT, "false"), Reason.OPTED_OUT, f"annotation {EVICT}"),
     "opted out for the cluster autoscaler": Case(
         marked("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
@@ -181,7 +178,6 @@ OFF = {
     "bound CPUs": (labelled("koordinator.sh/qosClass", "LSR"), {"protected_qos": frozenset()}),
     "autoscaler": (marked("karpenter.sh/do-not-disrupt", "true"), {"autoscaler_opt_outs": False}),
     "claims by default": (plain(claims=("data",)), {}),
-    "devices by default": (of(resource_claims=("gpu",)), {}),
     "below the threshold": (plain(priority=999), {"priority_threshold": 1000}),
     "old enough": (plain(), {"min_age_seconds": 3600.0}),
     "prefers not, by default": (marked("descheduler.alpha.kubernetes.io/prefer-no-eviction", ""), {}),

@@ -183,5 +183,4 @@ def runs(planter: Planter) -> Json:
         "podSets": [{"count": 1, "template": {"spec": pod}}],
         "tasks": [{"replicas": 1, "template": {"spec": pod}}],
         "config": [{"opaque": {"parameters": {"key": planter.secret("opaque")}}}],
-        "selectors": [{"cel": {"expression": planter.secret("cel")}}],
     }

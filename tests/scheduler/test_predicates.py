@@ -15,6 +15,7 @@ from descheduler.model.pods import (
     HostPort,
     NodeAffinity,
     Pod,
+    PodClaim,
     PodSpec,
     SpreadConstraint,
     Toleration,
@@ -379,8 +380,8 @@ class TestGpus:
         assert ask([sliced], wants)["a"] is Predicate.OK
 
 
-def test_a_pod_with_resource_claims_cannot_be_proven_a_place() -> None:
-    assert ask([node("a")], spec(resource_claims=("gpu",)))["a"] is Predicate.DEVICE_CLAIMS
+def test_a_pod_whose_claims_are_not_known_cannot_be_proven_a_place() -> None:
+    assert ask([node("a")], spec(resource_claims=(PodClaim("gpu", template="one"),)))["a"] is Predicate.UNREADABLE
 
 
 class TestMoves:

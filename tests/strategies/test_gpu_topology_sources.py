@@ -7,12 +7,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
+from descheduler.model.dra import CLAIMS, CLASSES, SLICES, TEMPLATES
 from descheduler.model.plan import PlanDocument
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler_strategies.gpu_topology.args import GpuTopologyArgs
 from descheduler_strategies.gpu_topology.strategy import GpuTopology
-from kube.device_objects import DEVICES, GPU, koordinator_device, koordinator_gpu, status_of
+from kube.device_objects import (
+    DEVICES,
+    GPU,
+    claim_of,
+    device_class,
+    gpu_device,
+    koordinator_device,
+    koordinator_gpu,
+    request,
+    resource_slice,
+    status_of,
+    template,
+)
 from kube.wire_objects import Json, container, meta, node
 from planning.cases import planned
 
@@ -62,9 +75,11 @@ def job(name: str) -> Json:
     }
 
 
-def plan(machines: Sequence[Json], pods: Sequence[Json], devices: Sequence[Json] = ()) -> PlanDocument:
+def plan(
+    machines: Sequence[Json], pods: Sequence[Json], devices: Sequence[Json] = (), **more: Sequence[Json]
+) -> PlanDocument:
     names = sorted({p["metadata"]["ownerReferences"][0]["name"] for p in pods})
-    objects = {"nodes": machines, "pods": pods, "jobs": [job(n) for n in names], DEVICES: devices}
+    objects = {"nodes": machines, "pods": pods, "jobs": [job(n) for n in names], DEVICES: devices, **more}
     snapshot = snapshot_from_objects(objects, 3600.0)
     args = GpuTopologyArgs.model_validate({"remaining": "24h"})
     settings = replace(PlanningSettings(), limits=DisruptionLimits(None, None, None, None, None))
@@ -126,3 +141,34 @@ def test_nothing_moves_where_nobody_says_who_holds_what() -> None:
     document = plan(machines, pods)
     assert not moved(document)
     assert [f.subject for f in document.findings] == ["gpu/devices"]
+
+
+def claiming(pod: Json, minors: Sequence[int], at: str) -> tuple[Json, Json, Json]:
+    """The same pod with its devices by a claim; the claim, and the template that it is made from."""
+    name, owner = pod["metadata"]["name"], pod["metadata"]["ownerReferences"][0]["name"]
+    pod["metadata"]["annotations"] = {}
+    for amounts in pod["spec"]["containers"][0]["resources"].values():
+        del amounts[GPU]
+    pod["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimTemplateName": owner}]
+    pod["status"]["resourceClaimStatuses"] = [{"name": "gpu", "resourceClaimName": f"{name}-gpu"}]
+    asked = template(owner, request(count=len(minors)))
+    return pod, claim_of(name, *(f"gpu-{m}" for m in minors), pool=at), asked
+
+
+def test_devices_of_claims_are_told_apart_by_their_links_too() -> None:
+    """Of n2 two GPUs that are linked are free, and the scheduler gives the first two that are."""
+    machines = [machine(name, "Tesla-V100-SXM2-32GB") for name in ("n1", "n2")]
+    for one in machines:
+        del one["status"]["allocatable"][GPU]
+    held = {"train": ("n1", (0, 6)), "full": ("n1", (1, 2, 3, 4, 5, 7)), "there": ("n2", (1, 2, 4, 5, 6, 7))}
+    made = [
+        claiming(training(name, at, minors, cpu="2" if name == "full" else "1"), minors, at)
+        for name, (at, minors) in held.items()
+    ]
+    pods, claims, templates = (list(each) for each in zip(*made, strict=True))
+    gpus = [gpu_device(i) for i in range(8)]
+    for gpu in gpus:
+        gpu["attributes"]["productName"] = {"string": "Tesla V100-SXM2-32GB"}
+    slices = [resource_slice(*gpus, node=name) for name in ("n1", "n2")]
+    found = plan(machines, pods, **{SLICES: slices, CLAIMS: claims, TEMPLATES: templates, CLASSES: [device_class()]})
+    assert moved(found) == {"train-0": "n2"}

@@ -28,9 +28,8 @@ targetRef apiVersion kind ignoredPodSelector maxUnavailable protectOperations un
 desiredAvailable totalReplicas observedGeneration
 """
 _DEVICES = """
-driver pool generation resourceSliceCount nodeName devices basic attributes capacity memory value taints effect string
-int requests exactly deviceClassName allocationMode adminAccess allocation results device shareID consumedCapacity
-reservedFor apiGroup resource uid id minor health nodeID pcieID busID phase
+generation nodeName devices attributes memory value effect string int requests allocation device apiGroup resource uid
+id minor health nodeID pcieID busID phase
 uuid parentUUID profile productName model product index pciBusID pcieBusID numaNode numa
 resource.kubernetes.io/pcieRoot resource.kubernetes.io/pciBusID resource.kubernetes.io/numaNode
 """
@@ -43,15 +42,13 @@ _LANDING = "policyName"
 _PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING} {_SCALING}".split()) | _PARTITIONS
 """Fields by their names alone: none of them names anything else anywhere that could be meant for nobody's eyes."""
 
-AMOUNTS = frozenset({"min", "max", "resources", "requests", "consumedCapacity"})
+AMOUNTS = frozenset({"min", "max", "resources", "requests"})
 """Maps of quantities; their keys are whatever resources there are."""
 MAPS = frozenset({"matchLabels", "disruptedPods", "unavailablePods"})
 """Other maps from texts to texts."""
 BY_ROLE = frozenset(f"{job}ReplicaSpecs" for job in ("pytorch", "tf", "mpi", "xgb", "paddle", "jax", "mx"))
 """Maps from a role, of any name, to what is said of it."""
-PRESENT = frozenset(
-    {"minTaskMember", "subGroupPolicy", "selectors", "constraints", "config", "firstAvailable", "currentOwners"}
-)
+PRESENT = frozenset({"minTaskMember", "subGroupPolicy", "currentOwners"})
 """Of which nothing matters but that they are there, and not empty."""
 
 KEPT_FIELDS = _PLAIN | AMOUNTS | MAPS | BY_ROLE | PRESENT

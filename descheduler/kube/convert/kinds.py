@@ -57,8 +57,9 @@ from descheduler.kube.convert.workloads import (
     convert_priority_class,
     convert_workload,
 )
-from descheduler.kube.devices.dra_wire import convert_claim as convert_device_claim
-from descheduler.kube.devices.dra_wire import convert_slice
+from descheduler.kube.devices.dra_claims import convert_claim_template, convert_device_claim, convert_device_class
+from descheduler.kube.devices.dra_slices import convert_slice
+from descheduler.kube.devices.dra_wire import ClaimTemplateWire, DeviceClaimWire, DeviceClassWire, SliceWire
 from descheduler.kube.devices.sources.koordinator import convert_device
 from descheduler.model.metrics import NODE_METRICS, POD_METRICS
 
@@ -167,12 +168,20 @@ CORE: tuple[Kind, ...] = (
 
 
 def _optional(
-    group: str, name: str, plural: str, *versions: str, convert: Callable[..., object] = convert_custom
+    group: str,
+    name: str,
+    plural: str,
+    *versions: str,
+    wire: type[Object] = CustomWire,
+    convert: Callable[..., object] = convert_custom,
 ) -> Kind:
-    return Kind(f"{group}/{name}", group, versions, name, plural, CustomWire, _custom(name, convert))
+    return Kind(f"{group}/{name}", group, versions, name, plural, wire, _custom(name, convert))
 
 
-_DRA = ("v1", "v1beta2", "v1beta1", "v1alpha3")
+def _dra(name: str, plural: str, wire: type[Object], convert: Callable[..., object]) -> Kind:
+    versions = ("v1", "v1beta2", "v1beta1", "v1alpha3")
+    return _optional("resource.k8s.io", name, plural, *versions, wire=wire, convert=convert)
+
 
 OPTIONAL: tuple[Kind, ...] = (
     # gangs
@@ -210,8 +219,10 @@ OPTIONAL: tuple[Kind, ...] = (
     ),
     _optional("scheduling.x-k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
     _optional("scheduling.sigs.k8s.io", "ElasticQuota", "elasticquotas", "v1alpha1"),
-    _optional("resource.k8s.io", "ResourceSlice", "resourceslices", *_DRA, convert=convert_slice),
-    _optional("resource.k8s.io", "ResourceClaim", "resourceclaims", *_DRA, convert=convert_device_claim),
+    _dra("ResourceSlice", "resourceslices", SliceWire, convert_slice),
+    _dra("ResourceClaim", "resourceclaims", DeviceClaimWire, convert_device_claim),
+    _dra("ResourceClaimTemplate", "resourceclaimtemplates", ClaimTemplateWire, convert_claim_template),
+    _dra("DeviceClass", "deviceclasses", DeviceClassWire, convert_device_class),
     _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1", convert=convert_device),
     _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
     # landing

@@ -27,7 +27,7 @@ from descheduler.kube.devices.reported import statements
 from descheduler.kube.devices.resources import REQUEST_ANNOTATIONS, UNSCHEDULED, gpu_request
 from descheduler.model.fence import Unreadable, fenced
 from descheduler.model.labels import NO_LABELS, Labels
-from descheduler.model.pods import GpuRequest, HostPort, Phase, Pod, PodSpec
+from descheduler.model.pods import GpuRequest, HostPort, Phase, Pod, PodClaim, PodSpec
 from descheduler.model.quantity import amounts
 from descheduler.model.templates import PodTemplate
 
@@ -190,7 +190,12 @@ def _spec(wire: PodWire, annotations: Labels, local: bool, intern: Interner, *, 
         ephemeral=tuple(
             convert_claim_template(v.name, v.ephemeral) for v in found.volumes or () if v.ephemeral is not None
         ),
-        resource_claims=tuple(c.name for c in found.resource_claims or ()),
+        resource_claims=tuple(
+            PodClaim(
+                c.name, intern.text(c.resource_claim_name or ""), intern.text(c.resource_claim_template_name or "")
+            )
+            for c in found.resource_claims or ()
+        ),
         priority_class=intern.text(found.priority_class_name),
         scheduler_name=intern.text(found.scheduler_name),
         restart_policy=intern.text(found.restart_policy),
@@ -210,13 +215,14 @@ def _in_force(found: tuple[ContainerStatusWire, ...] | None) -> list[tuple[str, 
 
 
 def _device_claims(wire: PodWire, intern: Interner) -> tuple[str, ...]:
-    """Names of the pod's ResourceClaims: of the spec, of the status where a template makes them, and the one that the
-    scheduler makes for extended resources (KEP-5004)."""
+    """Names of the pod's ResourceClaims, in the order of its spec: named there, or in the status where a template makes
+    them; and the one that the scheduler makes for extended resources (KEP-5004)."""
     status = wire.status
-    named = [*(wire.spec.resource_claims or ()), *(status.resource_claim_statuses or ())]
+    made = {c.name: c.resource_claim_name for c in status.resource_claim_statuses or ()}
+    named = [c.resource_claim_name or made.get(c.name) for c in wire.spec.resource_claims or ()]
     if status.extended_resource_claim_status is not None:
-        named.append(status.extended_resource_claim_status)
-    return tuple(sorted({intern.text(c.resource_claim_name) for c in named if c.resource_claim_name}))
+        named.append(status.extended_resource_claim_status.resource_claim_name)
+    return tuple(dict.fromkeys(intern.text(name) for name in named if name))
 
 
 def _host_ports(wire: PodWire) -> tuple[HostPort, ...]:

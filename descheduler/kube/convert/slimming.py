@@ -7,7 +7,7 @@ stays, so that it is broken still, but what stands in it goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -51,13 +51,15 @@ RAW_TYPES: Mapping[str, Any] = {
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a schema reads at one place: `fields` of an object, `items` of a list or (`keyed`) of a map, what `own`
-    makes of a part that has no schema, or else a value, which is a `text` or anything.
+    makes of a part that has no schema, or else a value, which is a `text` or anything. A text may stand in the place
+    of an object that is `brief` as well.
     """
 
     fields: Mapping[str, Shape] | None = None
     items: Shape | None = None
     keyed: bool = False
     text: bool = False
+    brief: bool = False
     own: Callable[[Any], Any] | None = field(default=None, compare=False)
 
     def names(self) -> Iterator[str]:
@@ -83,7 +85,8 @@ class Shape:
         if isinstance(value, list):
             return [] if self.items is None or self.keyed else [self.items.cut(one) for one in value]
         if isinstance(value, str):
-            return value if self.fields is None and self.items is None and self.own is None else ""
+            bare = self.fields is None and self.items is None and self.own is None
+            return value if bare or self.brief else ""
         return 0 if self.text and not isinstance(value, bool) else value
 
 
@@ -164,7 +167,9 @@ def _shape(found: inspect.Type, name: str = "") -> Shape:
             return Shape(items=_shape(value), keyed=True)
         case inspect.UnionType(types=types):
             shapes = [_shape(one, name) for one in types if not isinstance(one, inspect.NoneType)]
-            return shapes[0] if len(shapes) == 1 else Shape()
+            if len(shapes) == 1:
+                return shapes[0]
+            return next((replace(one, brief=True) for one in shapes if one.fields is not None), Shape())
         case inspect.StrType() | inspect.DateTimeType():
             return Shape(text=True)
         case _:

@@ -13,8 +13,8 @@ from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import UNREADABLE_SPEC
 from descheduler.kube.convert.wire import BudgetWire, LabelSelectorWire, MetaWire, Object, PodWire
 from descheduler.kube.convert.workloads import Namespace
-from descheduler.kube.devices import device_objects
-from descheduler.kube.devices.device_objects import KoordinatorDevice, ResourceClaim, ResourceSlice
+from descheduler.kube.devices.device_objects import DEVICES, KoordinatorDevice
+from descheduler.model import dra
 from descheduler.model.admission import LimitRange, ResourceQuota
 from descheduler.model.budgets import PUB, DisruptionBudget
 from descheduler.model.fence import Unreadable
@@ -77,12 +77,16 @@ def stand_in(endpoint: Endpoint, found: Object | Broken, why: str, intern: Inter
             )
         case key if key == UNAVAILABLE_BUDGETS:
             return DisruptionBudget(namespace, name, LabelSelector(), generation=1, kind=PUB)
-        case device_objects.SLICES:
+        case dra.SLICES:
             node = next((o.name for o in meta.owner_references or () if o.kind == "Node"), "")
-            return ResourceSlice("", "ResourceSlice", "", name, meta.uid, node=node, problem=why)
-        case device_objects.CLAIMS:
-            return ResourceClaim("", "ResourceClaim", namespace, name, meta.uid, problem=why)
-        case device_objects.DEVICES:
+            return dra.ResourceSlice("", kind.name, "", name, meta.uid, reach=dra.Reach(node), problem=why)
+        case dra.CLAIMS:
+            return dra.ResourceClaim("", kind.name, namespace, name, meta.uid, problem=why)
+        case dra.TEMPLATES:
+            return dra.ResourceClaimTemplate("", kind.name, namespace, name, meta.uid, problem=why)
+        case dra.CLASSES:
+            return dra.DeviceClass("", kind.name, "", name, meta.uid, problem=why)
+        case key if key == DEVICES:
             return KoordinatorDevice("", "Device", "", name, meta.uid, problem=why)
         case _ if not kind.core:
             return CustomObject(

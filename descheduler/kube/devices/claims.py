@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from descheduler.kube.devices.device_objects import ClaimedDevice, ResourceClaim
 from descheduler.kube.devices.pools import Place, Pools
 from descheduler.kube.devices.source import Report
 from descheduler.model.devices import WHOLE, GpuShare, GpuSource, GpuStatement
+from descheduler.model.dra import ClaimedDevice, ResourceClaim, of_gpus
 from descheduler.model.pods import Amounts, GpuRequest, Pod, PodSpec
 
 
@@ -33,6 +33,8 @@ def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[R
             out.problems.append(f"ResourceClaim {claim.namespace}/{claim.name}: {claim.problem}")
             failed |= dict.fromkeys(holders[key], f"ResourceClaim {claim.name}: {claim.problem}")
         for device in claim.devices:
+            if not of_gpus(device.driver) or device.admin:
+                continue
             place = pools.places.get((device.driver, device.pool, device.device))
             if place is None:
                 why = f"{device.driver} publishes no device {device.pool}/{device.device}"
@@ -41,26 +43,11 @@ def held_by_claims(pods: Sequence[Pod], using: Iterable[int], claims: Iterable[R
                 out.reserved.setdefault(place.node, []).append(_part(device, place, 0, 1))
             else:
                 failed |= _give(device, place, holders[key], pods, shares, out)
-    for i in using:
-        mine = [by_name[key] for name in pods[i].device_claims if (key := (pods[i].namespace, name)) in by_name]
-        if mine:
-            out.notes[i] = _note(pods[i], mine)
     for i, found in shares.items():
         out.statements[i] = GpuStatement(GpuSource.DRA, tuple(sorted(found, key=lambda s: (s.index, s.uuid))))
     for i, why in failed.items():
         out.statements[i] = GpuStatement(GpuSource.DRA, problem=why)
     return out
-
-
-def _note(pod: Pod, claims: Sequence[ResourceClaim]) -> str:
-    """Why a pod with these claims is not moved: what comes nearest to being possible says the least."""
-    for claim in claims:
-        if not any(o.kind == "Pod" and o.uid == pod.uid for o in claim.owners):
-            return f"claim {claim.name} is not made for this pod, and keeps its devices when the pod goes"
-        if not claim.plain:
-            return f"claim {claim.name} asks for devices by more than their class and number"
-    asked = ", ".join(claim.plain for claim in claims)
-    return f"made from templates ({asked}), but which devices a scheduler finds for new claims is not modelled"
 
 
 def _give(
@@ -86,11 +73,12 @@ def _give(
 
 def _part(device: ClaimedDevice, place: Place, rank: int, among: int) -> GpuShare:
     """The part of one of `among` who share a device, such that all parts together are what the claim holds."""
-    if among == 1 and not device.memory:
+    taken = next((int(value) for name, value in device.consumed if name == "memory"), 0)
+    if among == 1 and not taken:
         return place.share
-    milli, memory = place.share.milli, device.memory or place.share.memory
-    if device.memory and place.memory:
-        milli = min(milli, -(-device.memory * WHOLE // place.memory))
+    milli, memory = place.share.milli, taken or place.share.memory
+    if taken and place.memory:
+        milli = min(milli, -(-taken * WHOLE // place.memory))
     return replace(place.share, milli=milli * (rank + 1) // among - milli * rank // among, memory=memory)
 
 

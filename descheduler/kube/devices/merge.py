@@ -18,7 +18,7 @@ from descheduler.kube.devices.resources import NVIDIA
 from descheduler.kube.devices.source import Cluster, NodeReport, Report
 from descheduler.kube.devices.sources import SOURCES
 from descheduler.model.device_parts import devices_in_parts
-from descheduler.model.devices import MAX_DEVICES, Device, GpuSource, GpuStatement, NodeGpus
+from descheduler.model.devices import MAX_DEVICES, WHOLE, Device, GpuShare, GpuSource, GpuStatement, NodeGpus
 from descheduler.model.fence import Fence, fenced
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod, PodSpec
@@ -211,10 +211,10 @@ def _merge_pods(
             if node is not None and node.gpus is not None and not pod.terminal and not node.gpus.problem:
                 nodes[pod.node] = replace(node, gpus=replace(node.gpus, problem=f"pod {pod.key}: {found.problem}"))
     out.nodes = tuple(nodes.get(node.name, node) for node in out.nodes)
-    notes = {i: note for report in reports for i, note in report.notes.items()}
-    if located or notes or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
+    wanted = {i: count for report in reports for i, count in report.wanted.items()}
+    if located or wanted or any(node.gpus is not None and node.gpus.problem for node in nodes.values()):
         counts = {i: count for report in reports for i, count in report.counts.items()}
-        out.pods = tuple(_rewritten(out.pods, nodes, statements, located, counts, notes))
+        out.pods = tuple(_rewritten(out.pods, nodes, statements, located, counts, wanted))
     return out
 
 
@@ -266,23 +266,29 @@ def _rewritten(
     statements: Mapping[int, tuple[GpuStatement, ...]],
     located: Mapping[int, Located],
     counted: Mapping[int, Mapping[str, int]],
-    notes: Mapping[int, str],
+    wanted: Mapping[int, Mapping[str, int]],
 ) -> Iterator[Pod]:
     holding = _holding()
     doubtful = {name: node.gpus.problem for name, node in nodes.items() if node.gpus is not None and node.gpus.problem}
     specs: dict[tuple[int, tuple[tuple[str, int], ...], int, str], PodSpec] = {}
+
+    def claiming(spec: PodSpec, counts: Mapping[str, int], shares: Sequence[GpuShare], resource: str) -> PodSpec:
+        key = (id(spec), tuple(sorted(counts.items())), max((s.milli for s in shares), default=WHOLE), resource)
+        if key not in specs:
+            specs[key] = asking_for(spec, counts, shares, resource)
+        return specs[key]
+
     for i, pod in enumerate(pods):
         found = located.get(i)
+        if i in wanted:
+            pod = replace(pod, spec=claiming(pod.spec, wanted[i], (), min(wanted[i])))
         if found is not None:
             spec = pod.spec
             counts = counted.get(i)
             if counts:
                 node = nodes.get(pod.node)
                 resource = node.gpus.resource if node is not None and node.gpus is not None else ""
-                key = (id(spec), tuple(sorted(counts.items())), max(s.milli for s in found.shares or ()), resource)
-                if key not in specs:
-                    specs[key] = asking_for(spec, counts, found.shares, resource)
-                spec = specs[key]
+                spec = claiming(spec, counts, found.shares, resource)
             pod = replace(
                 pod,
                 spec=spec,
@@ -292,8 +298,6 @@ def _rewritten(
                 gpu_statements=statements[i],
                 problem=pod.problem or _why(pod, found),
             )
-        if i in notes:
-            pod = replace(pod, claims_note=notes[i])
         if doubtful and pod.node in doubtful and not pod.problem and holding(pod):
             pod = replace(pod, problem=f"the GPUs of {pod.node}: {doubtful[pod.node]}")
         yield pod

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from descheduler.kube.devices.device_objects import PoolDevice, ResourceSlice
+from descheduler.kube.devices.dra_gpus import PoolDevice, pool_device
 from descheduler.kube.devices.source import NodeReport
 from descheduler.model.devices import WHOLE, Device, GpuPartition, GpuShare, GpuSource, MigSlice
+from descheduler.model.dra import ResourceSlice, of_gpus
 from descheduler.model.fence import fenced
 
 DeviceKey = tuple[str, str, str]
@@ -42,7 +43,7 @@ def pools_of(slices: Iterable[ResourceSlice]) -> Pools:
         if found.problem:
             out.problems.append(f"ResourceSlice {found.name}: {found.problem}")
             broken.setdefault(found.node, f"ResourceSlice {found.name}: {found.problem}")
-        elif found.devices:
+        elif found.devices and of_gpus(found.driver):
             by_pool[found.driver, found.pool].append(found)
     by_node: dict[str, dict[str, list[tuple[str, PoolDevice]]]] = defaultdict(lambda: defaultdict(list))
     for (driver, pool), every in sorted(by_pool.items()):
@@ -50,9 +51,9 @@ def pools_of(slices: Iterable[ResourceSlice]) -> Pools:
         current = [s for s in every if s.pool_generation == newest]
         for one in current:
             for device in one.devices:
-                node = one.node or device.node
+                node = one.node or (device.reach.node if device.reach is not None else "")
                 if node:  # a device that several nodes can reach is not a node's own
-                    by_node[node][driver].append((pool, device))
+                    by_node[node][driver].append((pool, pool_device(device)))
                     if len(current) < one.pool_slices:
                         broken.setdefault(
                             node,

@@ -46,14 +46,15 @@ class Report:
 
     `statements`: what a pod holds. `overruled`: pods whose own objects are not to be heard beside this source.
     `counts`: whole devices of which driver a pod was given though it asks for none as a resource (what several pods
-    share is counted once). `notes`: what keeps a pod where it is. `reserved`: what of a node no pod here holds.
+    share is counted once). `wanted`: the same of pods without a node, of what they wait for. `reserved`: what of a node
+    no pod here holds.
     """
 
     nodes: dict[str, NodeReport] = field(default_factory=dict)
     statements: dict[int, GpuStatement] = field(default_factory=dict)
     overruled: frozenset[int] = frozenset()
     counts: dict[int, dict[str, int]] = field(default_factory=dict)
-    notes: dict[int, str] = field(default_factory=dict)
+    wanted: dict[int, dict[str, int]] = field(default_factory=dict)
     reserved: dict[str, list[GpuShare]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 

@@ -15,6 +15,7 @@ import msgspec
 from descheduler.kube.convert.custom_fields import BY_ROLE, KEPT_FIELDS
 from descheduler.kube.convert.kinds import KINDS
 from descheduler.kube.convert.slimming import shape_of
+from descheduler.kube.devices.dra_wire import RequestPolicyWire
 from descheduler.kube.recording import field_rules as rules
 from descheduler.kube.recording import public_names as public
 from descheduler.kube.recording.field_rules import Holds
@@ -66,7 +67,7 @@ class Anonymizer(Pseudonyms):
             return value
         if field == "annotations":
             return {k: self._label(k, v) for k, v in value.items() if k in public.KEYS}
-        if field in rules.LABEL_MAPS:
+        if field in rules.LABEL_MAPS and "nodeSelectorTerms" not in value:
             return {self.key(k): self._label(k, v) for k, v in value.items()}
         if field in rules.NAME_MAPS:
             return {self.text(k): self.value(v, field) for k, v in value.items()}
@@ -81,7 +82,7 @@ class Anonymizer(Pseudonyms):
         if isinstance(key := value.get("key"), str) and len(value) > 1:
             return self._keyed(key, value)
         if name in _DESCRIBED:
-            return {k: self.value(v, name) for k, v in value.items() if k in ("string", "int")}
+            return {k: self.value(v, name) for k, v in value.items() if k in ("string", "int", "bool")}
         return {
             k if k in _FIELD_NAMES or (k.isdecimal() and len(k) <= _FEW) else self.text(k): self.value(v, k, name)
             for k, v in value.items()
@@ -91,7 +92,9 @@ class Anonymizer(Pseudonyms):
     def _amount(self, value: Json) -> Json:
         if isinstance(value, str):
             return self.of(Holds.QUANTITY, value)
-        return {k: self._amount(v) for k, v in value.items() if k == "value"} if isinstance(value, dict) else value
+        if isinstance(value, list):
+            return [self._amount(one) for one in value]
+        return {k: self._amount(v) for k, v in value.items() if k in _AMOUNTS} if isinstance(value, dict) else value
 
     def _label(self, key: str, value: Json) -> Json:
         """The value of a label, taint or annotation."""
@@ -140,6 +143,7 @@ def _known(value: Json) -> Json:
 _FIELD_NAMES = (
     rules.JSON_FIELDS | KEPT_FIELDS | {name for kind in KINDS.values() for name in shape_of(kind.wire).names()}
 )
+_AMOUNTS = frozenset({"value", *shape_of(RequestPolicyWire).names(), "requestPolicy"})
 _DESCRIBED = frozenset({"productName", "model", "product", "profile", "type"})
 """Attributes of devices, each `{"string": …}`, that hold more than a name."""
 _FEW = 3  # digits of a key that is a number: of a device, or how many devices a partition has

@@ -28,6 +28,7 @@ class Holds(Enum):
     GIVEN = auto()  # a device as the kubelet names it
     ROWS = auto()  # of devices: uuid, numbers, model
     JSON = auto()
+    SELECTOR = auto()  # of devices, in CEL
 
 
 _FIELDS = {
@@ -47,6 +48,7 @@ _FIELDS = {
     Holds.DEVICE: "device devices.name",
     Holds.RESOURCE: "allocatedResourcesStatus.name resource.name containerResource.name",
     Holds.GIVEN: "resourceID",
+    Holds.SELECTOR: "expression",
 }
 FIELDS: Mapping[str, Holds] = {name: holds for holds, names in _FIELDS.items() for name in words(names)}
 """By the name of the field, or `<list>.<field>` where the name alone does not tell."""

@@ -57,6 +57,13 @@ VALUES = words(_SAID + _DRIVERS) | {
 }
 """Kept as a whole value, or as a whole part of one between separators."""
 
+_SELECTORS = """
+device device.driver device.attributes device.capacity has quantity compareTo type gpu mig vgpu memory true false
+productName profile uuid index minor .type
+"""
+SELECTOR_WORDS = words(_SELECTORS + _DRIVERS) | {str(n) for n in range(17)} | {f"{2**n}Gi" for n in range(10)}
+"""Of selectors of devices that stay whole."""
+
 _KEYS_BY_DOMAIN: Mapping[str, str] = {
     "": """app component tier version release chart heritage role type name job-name k8s-app pod-template-hash
         controller-revision-hash pod-template-generation controller-uid rollouts-pod-template-hash virtualization

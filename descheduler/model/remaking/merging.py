@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from descheduler.model.asks import Asks, ContainerAsk, Exact
+from descheduler.model.dra import by_claims
 from descheduler.model.labels import Labels
 from descheduler.model.pods import Pod, PodSpec, Toleration
 from descheduler.model.quantity import Amounts, amounts
@@ -99,6 +100,10 @@ def _of_another(spec: PodSpec, template: PodSpec, *, set_again: bool) -> PodSpec
     known = {t.key for t in template.tolerations}
     added = tuple(t for t in spec.tolerations if t.key not in known and _admitted(t, (n for n, _ in template.requests)))
     made = replace(template, tolerations=(*template.tolerations, *added), local_storage=spec.local_storage)
+    if template.resource_claims and template.resource_claims == spec.resource_claims:
+        made = replace(made, gpu=template.gpu or spec.gpu)
+    else:
+        spec = replace(spec, requests=tuple((name, value) for name, value in spec.requests if not by_claims(name)))
     return counted(made, asks, (spec, template)) if containers else made
 
 
@@ -134,6 +139,8 @@ def counted(spec: PodSpec, asks: Asks, known: Iterable[PodSpec]) -> PodSpec:
 
 
 def _requests(asks: Asks, known: Iterable[PodSpec]) -> Amounts:
-    """With the pod itself, which counts as one."""
+    """With the pod itself, which counts as one, and with what is held by claims."""
     named = {name for one in known for name, _ in one.requests}
-    return amounts({**{name: value for name, value in asks.requests().items() if name in named}, "pods": Decimal(1)})
+    held = {name: Decimal(value) for one in known for name, value in one.requests if by_claims(name)}
+    asked = {name: value for name, value in asks.requests().items() if name in named}
+    return amounts({**asked, **held, "pods": Decimal(1)})

@@ -136,7 +136,7 @@ def held_data_filters(context: FilterContext) -> Iterator[Filter]:
             Reason.RESOURCE_CLAIMS,
             context.by_spec([bool(s.resource_claims) for s in specs]),
             lambda i: Blocked(
-                Reason.RESOURCE_CLAIMS, ", ".join(context.pods[i].spec.resource_claims), context.pods[i].claims_note
+                Reason.RESOURCE_CLAIMS, ", ".join(claim.name for claim in context.pods[i].spec.resource_claims)
             ),
         )
     if policy.protect_persistent_volumes:

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 import msgspec
 
 from descheduler.kube.convert.wire import ContainerStatusWire, PodStatusWire, Slim
-from descheduler.kube.devices.dra_wire import of_gpus
 from descheduler.kube.devices.resources import whole_resource
 from descheduler.kube.devices.source import DeviceSource
 from descheduler.model.devices import UNREPORTED, GpuShare, GpuSource, GpuStatement
+from descheduler.model.dra import of_gpus
 from descheduler.model.fence import fenced
 
 
