@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -116,6 +116,13 @@ def encode(api_version: str, obj: Wire) -> bytes:
 def taints_patch(resource_version: str, taints: Sequence[msgspec.Raw]) -> bytes:
     """A JSON merge patch (RFC 7386) that replaces a node's taints in that version; nothing else of it is touched."""
     return msgspec.json.encode({"metadata": {"resourceVersion": resource_version}, "spec": {"taints": taints or None}})
+
+
+def annotations_patch(uid: str, resource_version: str, annotations: Mapping[str, str | None]) -> bytes:
+    """A JSON merge patch (RFC 7386) of an object's annotations in that version; nothing else of it is touched."""
+    return msgspec.json.encode(
+        {"metadata": {"uid": uid, "resourceVersion": resource_version, "annotations": dict(annotations)}}
+    )
 
 
 def read_taint(raw: msgspec.Raw) -> NodeTaint:

@@ -25,6 +25,7 @@ from descheduler.apiwrite.wire import (
     Preconditions,
     Stub,
     TaintedNode,
+    annotations_patch,
     decode,
     encode,
     taints_patch,
@@ -122,12 +123,22 @@ class ClusterWriter:
         """The object as the server would create it, after all of admission; nothing is created."""
         return self._send("POST", collection, body, {"dryRun": "All"})
 
-    def replace(self, path: str, body: bytes) -> bytes:
+    def replace(self, path: str, body: bytes, *, dry_run: bool = False) -> bytes:
         """Replace an object, or one of its subresources, in the version that `body` names.
 
-        Raises Conflict when somebody else wrote it meanwhile.
+        Raises Conflict when somebody else wrote it meanwhile. `dry_run`: the server only says whether it would.
         """
-        return self._send("PUT", path, body)
+        return self._send("PUT", path, body, {"dryRun": "All"} if dry_run else {})
+
+    def annotate(
+        self, namespace: str, pod: str, uid: str, version: str, annotations: Mapping[str, str | None]
+    ) -> bytes:
+        """Set annotations of exactly this pod, in the version that was read; those that are None are taken away.
+
+        Raises Conflict when somebody else wrote it meanwhile, or it is another pod by now.
+        """
+        body = annotations_patch(uid, version, annotations)
+        return self._send("PATCH", f"/api/v1/namespaces/{namespace}/pods/{pod}", body, content_type=_MERGE_PATCH)
 
     def delete(self, path: str, uid: str) -> bytes:
         """Delete exactly this object, not a successor of its name."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from descheduler.kube.convert.custom_fields import pruned
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.wire import CustomWire
+from descheduler.kube.convert.managed_fields import enforcers_of_replicas
+from descheduler.kube.convert.wire import CustomWire, RolloutWire
 from descheduler.model.objects import CustomObject
 
 
@@ -26,3 +29,9 @@ def convert_custom(wire: CustomWire, intern: Interner, *, kind: str, api_version
         deleting=meta.deletion_timestamp is not None,
         created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
     )
+
+
+def convert_rollout(wire: RolloutWire, intern: Interner, *, kind: str, api_version: str) -> CustomObject:
+    """An Argo Rollout, and who would set its replicas back."""
+    enforcers = tuple(map(intern.text, enforcers_of_replicas(wire.metadata.managed_fields)))
+    return replace(convert_custom(wire, intern, kind=kind, api_version=api_version), enforcers=enforcers)

@@ -20,7 +20,7 @@ from descheduler.kube.convert.admission import (
     convert_service_account,
 )
 from descheduler.kube.convert.admission_wire import LimitRangeWire, NamespaceWire, QuotaWire, RuntimeClassWire
-from descheduler.kube.convert.customs import convert_custom
+from descheduler.kube.convert.customs import convert_custom, convert_rollout
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.nodes import convert_node
 from descheduler.kube.convert.pods import convert_pod
@@ -44,6 +44,7 @@ from descheduler.kube.convert.wire import (
     PersistentVolumeWire,
     PodWire,
     PriorityClassWire,
+    RolloutWire,
     Slim,
     StorageClassWire,
     WorkloadWire,
@@ -163,9 +164,14 @@ CORE: tuple[Kind, ...] = (
 
 
 def _optional(
-    group: str, name: str, plural: str, *versions: str, convert: Callable[..., object] = convert_custom
+    group: str,
+    name: str,
+    plural: str,
+    *versions: str,
+    convert: Callable[..., object] = convert_custom,
+    wire: type[CustomWire] = CustomWire,
 ) -> Kind:
-    return Kind(f"{group}/{name}", group, versions, name, plural, CustomWire, _custom(name, convert))
+    return Kind(f"{group}/{name}", group, versions, name, plural, wire, _custom(name, convert))
 
 
 _DRA = ("v1", "v1beta2", "v1beta1", "v1alpha3")
@@ -195,6 +201,8 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("trainer.kubeflow.org", "TrainJob", "trainjobs", "v1", "v1beta1", "v1alpha1"),
     # how many replicas there will be
     _optional("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "v2"),
+    _optional("keda.sh", "ScaledObject", "scaledobjects", "v1alpha1"),
+    _optional("argoproj.io", "Rollout", "rollouts", "v1alpha1", convert=convert_rollout, wire=RolloutWire),
     # budgets, quotas and devices
     _optional(
         "policy.kruise.io",

@@ -1,0 +1,26 @@
+"""What a way of moving units does, step by step, and what it spares them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """One part of what a move costs (`planning.costs`)."""
+
+    RESTART = "restart"
+    """While the replacement starts, there is one less."""
+    WARM_UP = "warm-up"
+    """The replacement does not work as well as the old one from the first moment."""
+    LOST_WORK = "lost work"
+    """What the old one had not saved is done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """`steps` in their order, and `kept`, what is not lost by it, are for people; `spares` is what the cost leaves out."""
+
+    steps: tuple[str, ...]
+    kept: str = ""
+    spares: frozenset[Part] = frozenset()
