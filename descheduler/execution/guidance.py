@@ -1,5 +1,5 @@
-"""Bringing replacements where the plan wants them, where the scheduler decides: by taints (`steering`) or by preferences
-(`directions`), whichever an action asks for."""
+"""Bringing replacements where the plan wants them though the scheduler decides: by taints (`steering`) or by
+preferences (`directions`), whichever an action asks for."""
 
 from __future__ import annotations
 

@@ -1,30 +1,17 @@
 """Who sets a field back that somebody else has changed: tools that keep a cluster as a repository says, by the names
-under which they write (`metadata.managedFields[].manager`).
+under which they write (`metadata.managedFields[].manager`). Names that are not here are people's and controllers': what
+they wrote once they do not write again.
 
-Sources: argo-cd common/common.go ArgoCDSSAManager and its binaries' names; flux2 kustomize-controller and
-helm-controller (`FieldManager`); helm pkg/kube (the name of its binary); fleet internal/cmd/agent; Config Sync
-pkg/applier; kapp-controller; open-cluster-management work agent; karmada.
+Sources: argo-cd common/common.go ArgoCDSSAManager and the names of its binaries; flux2 kustomize-controller and
+helm-controller; helm pkg/kube (the name of its binary); fleet internal/cmd/agent; Config Sync pkg/applier;
+kapp-controller; the work agents of Open Cluster Management and Karmada.
 """
 
 from __future__ import annotations
 
-ENFORCERS: frozenset[str] = frozenset(
-    """
-    argocd-controller argocd-application-controller argocd
-    kustomize-controller helm-controller flux gotk helm
-    fleetagent fleet-agent configsync kapp-controller kapp-server work-agent karmada-agent
-    karmada-controller-manager
-    """.split()
-)
-_PEOPLE = ("kubectl",)
-_OWN_CONTROLLERS = frozenset({"kube-controller-manager", "rollouts-controller"})
-
-
-def enforces(manager: str, operation: str) -> bool:
-    """Whether whoever wrote a field under that name would set it back.
-
-    Server-side apply (`Apply`) is what controllers do again and again; `kubectl apply --server-side` is done once.
-    """
-    if manager in ENFORCERS:
-        return True
-    return operation == "Apply" and not manager.startswith(_PEOPLE) and manager not in _OWN_CONTROLLERS
+_NAMES = """
+argocd argocd-controller argocd-application-controller
+flux gotk kustomize-controller helm-controller helm
+fleetagent fleet-agent configsync kapp kapp-server kapp-controller work-agent karmada-agent karmada-controller-manager
+"""
+ENFORCERS: frozenset[str] = frozenset(_NAMES.split())

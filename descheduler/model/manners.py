@@ -19,7 +19,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """`steps` in their order, and `kept`, what is not lost by it, are for people; `spares` is what the cost leaves out."""
+    """`steps` in their order, and what is not lost (`kept`), for people; `spares` is what the cost leaves out."""
 
     steps: tuple[str, ...]
     kept: str = ""

@@ -42,9 +42,8 @@ def choose(name: str, args: object = None) -> ChosenExecutor:
     """The installed executor of that name; without arguments, with its defaults. Raises ExecutorError."""
     executor = EXECUTORS.load(name)
     if not isinstance(executor, Executor):
-        raise ExecutorError(
-            name, "is not an executor: it needs name, landing, kinds, rights, manner, Args, filter(), mover()"
-        )
+        needs = "name, landing, kinds, rights, manner, Args, filter(), mover()"
+        raise ExecutorError(name, f"is not an executor: it needs {needs}")
     if args is None:
         args = executor.Args()
     if not isinstance(args, executor.Args):

@@ -7,7 +7,7 @@ from msgspec import field
 
 from descheduler.kube.convert.pieces import read
 from descheduler.kube.convert.wire import Present, Slim
-from descheduler.model.enforcers import enforces
+from descheduler.model.enforcers import ENFORCERS
 
 
 class SpecFieldsWire(Slim, frozen=True, gc=False):
@@ -24,7 +24,6 @@ class ManagedWire(Slim, frozen=True, gc=False):
     """metav1 ManagedFieldsEntry."""
 
     manager: str = ""
-    operation: str = ""
     fields_v1: FieldsWire | None = field(default=None, name="fieldsV1")
 
 
@@ -35,4 +34,4 @@ def enforcers_of_replicas(managed: msgspec.Raw) -> tuple[str, ...]:
         return ()
     found = read(data, tuple[ManagedWire, ...]) or ()
     owning = (one for one in found if one.fields_v1 and one.fields_v1.spec and one.fields_v1.spec.replicas is not None)
-    return tuple(dict.fromkeys(one.manager for one in owning if enforces(one.manager, one.operation)))
+    return tuple(dict.fromkeys(one.manager for one in owning if one.manager in ENFORCERS))

@@ -1,7 +1,7 @@
 """Waiting for the pods that surge adds: until they are ready on nodes that the plan wants.
 
-Pods of one owner are alike, so those that are added for several moves of a wave are counted together: each unit takes as
-many as it has moves. What comes up where it should not is taken back, and the unit stays.
+Pods of one owner are alike, so those that are added for several moves of a wave are counted together: each unit takes
+as many as it has moves. What comes up where it should not is taken back, and the unit stays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HOPELESS = 15.0
 
 @dataclass(slots=True)
 class _Site:
-    """One target at which pods are added: who was there `known`, for which `moves` (uids), and where pods are wanted."""
+    """One target at which pods are added: those that were `known`, for which `moves` (uids), and where they belong."""
 
     replica_set: str
     known: frozenset[str]

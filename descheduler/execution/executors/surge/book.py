@@ -1,8 +1,8 @@
 """How many replicas are ours: written down before any number is changed, so that none of them can be forgotten.
 
 One ConfigMap of our own has an entry for each target whose replicas we changed: how many it had, for which pods it has
-one more, and what was read when that was decided. So whoever finds the entry knows, whatever the target has now, whether
-the change took effect, did not, or somebody else set another number, which then stands.
+one more, and what was read when that was decided. So whoever finds the entry knows, whatever the target has now,
+whether the change took effect, did not, or somebody else set another number, which then stands.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The executor `surge`: one replica more, on its destination; once it is ready, one replica less, and it is the old one.
+"""The executor `surge`: one replica more, on its destination; once that is ready one less, which is the old pod.
 
 | step                                       | a crash after it leaves                                             |
 |--------------------------------------------|---------------------------------------------------------------------|

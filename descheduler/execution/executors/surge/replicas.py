@@ -52,7 +52,7 @@ class Replicas:
     def try_out(self, target: Target, move: PodMove) -> DisruptionAnswer:
         """What would be said to one replica more, and whether the right pod would leave; nothing is changed."""
         seen = look(self._writer.transport, target)
-        pod = seen and next((one for one in seen.pods if one.uid == move.uid), None)
+        pod = None if seen is None else seen.pod(move.uid)
         if seen is None or pod is None:
             return _GONE
         entry = self._book.read(target)
@@ -144,7 +144,7 @@ class Replicas:
         """None once the replica is taken away, and the pod has to go."""
         seen = look(self._writer.transport, target)
         entry = self._book.read(target)
-        pod = seen and next((one for one in seen.pods if one.uid == move.uid), None)
+        pod = None if seen is None else seen.pod(move.uid)
         if seen is None or pod is None:
             ours = entry is not None and move.uid in entry.pods and move.uid not in entry.claims
             return _DONE if ours else _GONE

@@ -130,6 +130,10 @@ class Situation:
     unfit: str  # why nobody should scale it now; empty when one may
     failure: str  # why its pods are not made
 
+    def pod(self, uid: str) -> SurgePod | None:
+        """The pod of that uid, where it is there."""
+        return next((pod for pod in self.pods if pod.uid == uid), None)
+
     def of(self, replica_set: str) -> tuple[SurgePod, ...]:
         """The pods that one ReplicaSet, named by its uid, has."""
         return tuple(pod for pod in self.pods if pod.controller == replica_set)
@@ -157,7 +161,7 @@ def look(transport: Transport, target: Target) -> Situation | None:
 
 
 def scale(writer: ClusterWriter, target: Target, seen: Situation, replicas: int, *, dry_run: bool = False) -> None:
-    """Set the replicas, in exactly the version that was seen; with `dry_run` only ask. Raises Conflict when it changed."""
+    """Set the replicas, in exactly the version that was seen, or only ask. Raises Conflict when it has changed."""
     body = {
         "apiVersion": "autoscaling/v1",
         "kind": "Scale",
