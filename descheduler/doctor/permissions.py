@@ -16,7 +16,7 @@ from descheduler.learning import store as ledger_store
 from descheduler.model.errors import DeschedulerError, Forbidden
 from descheduler.model.landing_mode import LandingWish
 from descheduler.model.rights import Right
-from descheduler.pipeline import executor_of
+from descheduler.pipeline import executors_of
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 
 AREA = "permissions"
@@ -58,14 +58,14 @@ def _reading(client: KubeClient, served: Discovered) -> Iterator[Check]:
 
 
 def _acting(client: KubeClient, given: Given) -> Iterator[Check]:
-    chosen = executor_of(given.policy)
     steering = STEERING if given.policy.acting.landing is LandingWish.STEERED else ()
-    missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
-    for right in missing:
-        mend = "the overlays in manifests/overlays and the components in manifests/components grant it"
-        yield failure(AREA, str(right), f"mode active with the executor {chosen.executor.name} needs {right}", mend)
-    if not missing:
-        yield ok(AREA, "acting", f"we may do what the executor {chosen.executor.name} does")
+    for chosen in executors_of(given.policy):
+        missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
+        for right in missing:
+            mend = "the overlays in manifests/overlays and the components in manifests/components grant it"
+            yield failure(AREA, str(right), f"mode active with the executor {chosen.executor.name} needs {right}", mend)
+        if not missing:
+            yield ok(AREA, "acting", f"we may do what the executor {chosen.executor.name} does")
 
 
 def _publishing(client: KubeClient) -> Iterator[Check]:

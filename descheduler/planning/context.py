@@ -24,6 +24,7 @@ from descheduler.planning.landing_choice import LandingChoice
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import Sources, judge_sources, named
+from descheduler.planning.ways import ExecutorTraits, Ways
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
 from descheduler.policy.protections import Protections
@@ -59,7 +60,7 @@ class PlanningSettings:
     topology: TopologyRules = field(default_factory=TopologyRules)
     rounds: int = 3
     policy_hash: str = ""
-    executor: str = "evict"
+    executors: tuple[ExecutorTraits, ...] = (ExecutorTraits(),)  # the gentlest first
     landing: LandingMode = LandingMode.PREDICTED
     landing_choice: LandingChoice = field(default_factory=LandingChoice)  # and why
     relied_on: frozenset[str] | None = None  # signals whose absence is a problem; None: that of any
@@ -89,6 +90,7 @@ class PlanningContext:
     filters: Filters
     budgets: Budgets
     costs: PodCosts
+    ways: Ways
     sources: Sources
     problems: tuple[Problem, ...]
 
@@ -113,7 +115,9 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         matches=matches,
         in_flight=given.in_flight,
     )
+    ways = Ways(given.snapshot, given.units, settings.executors)
     costs = pod_costs(given.snapshot, settings.costs, filters.prefers_no_eviction)
+    costs = ways.spared(costs, filters.movable)
     budgets = Budgets.of(
         given.snapshot,
         given.units,
@@ -142,7 +146,7 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in lines)
     gangs = tuple(Problem(ProblemKind.OBJECT, text) for text in named(given.units.problems))
     problems = (*sources.problems, *gangs, *links)
-    return PlanningContext(given, settings, view, filters, budgets, costs, sources, problems)
+    return PlanningContext(given, settings, view, filters, budgets, costs, ways, sources, problems)
 
 
 def _loads(snapshot: ClusterSnapshot, sources: Sources, min_coverage: float) -> tuple[dict[str, NodeLoads], Sources]:

@@ -37,6 +37,7 @@ class Prover:
         self.budgets = context.budgets.fork()
         self._stager = Stager(view, context.settings.proof, context.budgets)
         self._margin = context.settings.costs.margin
+        self._ways = context.ways
         self._moved: set[int] = set()
         self._seated: set[int] = set()
         self._turns = Turns(Crowd(self.state))
@@ -64,6 +65,9 @@ class Prover:
         refused = self._filters(pods) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
+        way = self._ways.of(pods)
+        if isinstance(way, Blocked):  # each can be moved, but not all in one way
+            return way
         cost = float(self.view.costs[list(restarting(self.view, pods))].sum())
         if proposal.worth <= self._margin * cost:
             text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"

@@ -18,8 +18,7 @@ from descheduler.execution.executors.surge.pods import COST, MARK
 from descheduler.execution.outcomes import Result
 from descheduler.execution.runner import PlanRunner
 from descheduler.model.plan import Action
-from descheduler.model.reasons import Reason
-from execution.live import QUICK, client_of, deployment, run_deployment, runner, uids
+from execution.live import QUICK, run_deployment, runner, uids
 from execution.plans import action, move_of, plan
 
 ARGS = SurgeArgs(timeout=timedelta(seconds=20))

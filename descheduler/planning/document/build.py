@@ -21,6 +21,7 @@ from descheduler.model.plan import (
     Action,
     BudgetRow,
     CostRow,
+    ExecutorRow,
     FindingRow,
     NodeRow,
     NodeUse,
@@ -29,7 +30,7 @@ from descheduler.model.plan import (
     ProofRow,
     SeatRow,
 )
-from descheduler.model.reasons import Reason
+from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.gpus import gpu_map
 from descheduler.planning.document.refusals import counted, refusal_rows
@@ -74,6 +75,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
         landing=settings.landing.value,
         landing_why=settings.landing_choice.why,
         levers=outcome.levers,
+        executors=_manners(outcome, actions),
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
@@ -101,7 +103,7 @@ def _action(
         finding=ids[proposal.finding.key],
         unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
         gang=unit.gang,
-        executor=outcome.context.settings.executor,
+        executor=_executor(outcome, pods),
         pods=tuple(_pod(outcome, proof) for proof in accepted.proofs),
         benefit=proposal.benefit,
         worth=proposal.worth,
@@ -115,6 +117,21 @@ def _action(
         stage=accepted.stage,
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
+    )
+
+
+def _executor(outcome: Outcome, pods: Iterable[int]) -> str:
+    way = outcome.context.ways.of(pods)
+    return outcome.context.settings.executors[-1].name if isinstance(way, Blocked) else way.name
+
+
+def _manners(outcome: Outcome, actions: Iterable[Action]) -> tuple[ExecutorRow, ...]:
+    """What the executors do that the actions name, in the policy's order."""
+    named = {action.executor for action in actions}
+    return tuple(
+        ExecutorRow(one.name, one.manner.steps, one.manner.kept, tuple(sorted(one.manner.spares)))
+        for one in outcome.context.settings.executors
+        if one.name in named and one.manner.steps
     )
 
 
