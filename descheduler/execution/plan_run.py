@@ -99,7 +99,8 @@ class PlanRun:
             self._context.renew()
             snapshot = self._context.observe()
             actions = [u.action for u in units]
-            verdicts = (recheck(snapshot, actions), self._revalidate(snapshot, actions))
+            own = recheck(snapshot, actions, self._in_full(actions))
+            verdicts = (own, self._revalidate(snapshot, actions))
         except DeschedulerError as error:
             self.stopped = Blocked(Reason.DATA_STALE, "second validation", str(error))
             return None
@@ -110,6 +111,17 @@ class PlanRun:
             for verdict in verdicts:
                 unit.refused = unit.refused or verdict.get(unit.action.id, missing)
         return snapshot
+
+    def _in_full(self, actions: Sequence[Action]) -> frozenset[str]:
+        """Executors of the actions by which there are never fewer ready pods."""
+        names = {action.executor for action in actions}
+        return frozenset(name for name in names if self._keeps_all(name))
+
+    def _keeps_all(self, executor: str) -> bool:
+        try:
+            return self._context.executor(executor).executor.manner.full
+        except ExecutorError:
+            return False  # whoever asks next says so
 
     def _unable(self, action: Action, snapshot: ClusterSnapshot) -> Blocked | None:
         """Set where there is nobody who could move the unit."""

@@ -19,8 +19,12 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """`steps` in their order, and what is not lost (`kept`), for people; `spares` is what the cost leaves out."""
+    """`steps` in their order, and what is not lost (`kept`), for people; `spares` is what the cost leaves out.
+
+    `full`: at no moment are there fewer ready pods than before, so that no PodDisruptionBudget has to allow it.
+    """
 
     steps: tuple[str, ...]
     kept: str = ""
     spares: frozenset[Part] = frozenset()
+    full: bool = False

@@ -105,7 +105,9 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     given = replace(given, in_flight=in_flight(given.snapshot, given.in_flight))
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now, settings.relied_on)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
+    ways = Ways(given.snapshot, given.units, settings.executors)
     matches = match_budgets(given.snapshot)
+    matches = matches.sparing(ways.in_full((matches.count > 0) | matches.unmatched), given.snapshot.budgets)
     filters = build_filters(
         given.snapshot,
         given.units,
@@ -115,7 +117,6 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         matches=matches,
         in_flight=given.in_flight,
     )
-    ways = Ways(given.snapshot, given.units, settings.executors)
     costs = pod_costs(given.snapshot, settings.costs, filters.prefers_no_eviction)
     costs = ways.spared(costs, filters.movable)
     budgets = Budgets.of(

@@ -72,6 +72,15 @@ class Ways:
         one = next((one for one in self.executors if one.name == name), None)
         return None if one is None else self._against(one, pods)
 
+    def in_full(self, among: Mask) -> Mask:
+        """[P] those of the pods `among` [P] of whose owners there are never fewer ready pods while they move."""
+        found = np.zeros(len(among), np.bool_)
+        if any(one.manner.full for one in self.executors):
+            for pod in np.flatnonzero(among).tolist():
+                way = self.of(self._units.moving(pod))
+                found[pod] = not isinstance(way, Blocked) and way.manner.full
+        return found
+
     def spared(self, costs: PodCosts, movable: Mask) -> PodCosts:
         """The costs without what the executors of `movable` pods [P] spare them."""
         sparing = {one.name: one.manner.spares for one in self.executors if one.manner.spares}

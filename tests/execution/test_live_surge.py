@@ -159,14 +159,13 @@ def test_what_a_pod_costs_its_owner_already_does_not_save_it(control_plane: Cont
 def test_a_new_pod_that_is_no_use_is_taken_away_again(
     control_plane: ControlPlane, client: ApiClient, case: str, told: str
 ) -> None:
-    pods = run_deployment(client, "web", 2)
+    pods = only_these_are_ready(client) if case == "never ready" else run_deployment(client, "web", 2)
     client.patch("Pod", pods[0]["metadata"]["name"], {"metadata": {"annotations": {COST: "42"}}})
     if case == "no room":
         client.patch("Node", "n1", {"spec": {"unschedulable": True}})
         second_node(client, cpu="500m")
     if case == "never ready":
         second_node(client)
-        nobody_is_ready_any_more(client)
     with witnessed(control_plane) as witness:
         outcome = one(control_plane, unit(pods[0]), args=SurgeArgs(timeout=timedelta(seconds=3)))
     assert told in why(outcome)
@@ -178,11 +177,18 @@ def test_a_new_pod_that_is_no_use_is_taken_away_again(
     assert left(client) == (2, [])
 
 
-def nobody_is_ready_any_more(client: ApiClient) -> None:
-    """But for those that are: what the owner makes from now on only runs."""
-    name = client.list("ReplicaSet", "default")[0]["metadata"]["name"]
-    label = {"metadata": {"labels": {"kubelet.test/pod": "never-ready"}}}
-    client.patch("ReplicaSet", name, {"spec": {"template": label}})
+def only_these_are_ready(client: ApiClient) -> list[Object]:
+    """Pods that came to be ready; what their owner makes from now on only runs."""
+    client.apply(deployment("web", 2, {"kubelet.test/pod": "never-ready"}))
+
+    def running() -> list[Object]:
+        found = client.list("Pod", "default", label_selector="app=web")
+        return found if [p["status"]["phase"] for p in found] == ["Running"] * 2 else []
+
+    for pod in client.wait_for(running, what="two running pods"):
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        client.patch_status("Pod", pod["metadata"]["name"], {"conditions": [ready]})
+    return client.wait_for_pods(2, label_selector="app=web")
 
 
 def test_who_sets_another_number_meanwhile_has_the_last_word(control_plane: ControlPlane, client: ApiClient) -> None:

@@ -72,6 +72,7 @@ class Surge:
         ),
         kept="there are never fewer ready pods than before",
         spares=frozenset({Part.RESTART}),
+        full=True,
     )
     Args: ClassVar[type[ExecutorArgs]] = SurgeArgs
 
