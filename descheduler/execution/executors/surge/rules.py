@@ -37,13 +37,13 @@ _NEVER: Mapping[str, str] = {
 def surge_filter(snapshot: ClusterSnapshot) -> PodFilter:
     """Why a pod cannot be moved by one replica more and one less; None where it can."""
     rules = _Rules(snapshot)
-    known: dict[tuple[str, str, str, PodSpec], str] = {}
+    known: dict[tuple[object, ...], str] = {}
 
     def refuses(pod: Pod) -> Blocked | None:
         owner = pod.controller
         if owner is None:
             return Blocked(Reason.EXECUTOR, BY, "no controller makes its replacement")
-        key = (pod.namespace, owner.kind, owner.uid, pod.spec)
+        key = (pod.namespace, owner.kind, owner.name, owner.uid, id(pod.spec), pod.claims)
         if key not in known:
             known[key] = rules.against(pod, owner)
         return Blocked(Reason.EXECUTOR, BY, known[key]) if known[key] else None
@@ -204,4 +204,4 @@ def _over(quota: ResourceQuota, spec: PodSpec) -> Iterator[str]:
     for resource, most in quota.enforced or quota.hard:
         if (more := asked.get(resource, 0)) and used.get(resource, 0) + more > most:
             after = quantity(unit_of(resource), used.get(resource, 0) + more)
-            yield f"{after} {resource} with one pod more, {quantity(unit_of(resource), most)} is the limit"
+            yield f"{resource} {after} with one pod more, {quantity(unit_of(resource), most)} is the limit"
