@@ -99,7 +99,8 @@ class PlanRun:
             self._context.renew()
             snapshot = self._context.observe()
             actions = [u.action for u in units]
-            own = recheck(snapshot, actions, self._in_full(actions))
+            in_full = {name for name in {a.executor for a in actions} if self._context.in_full(name)}
+            own = recheck(snapshot, actions, in_full)
             verdicts = (own, self._revalidate(snapshot, actions))
         except DeschedulerError as error:
             self.stopped = Blocked(Reason.DATA_STALE, "second validation", str(error))
@@ -111,17 +112,6 @@ class PlanRun:
             for verdict in verdicts:
                 unit.refused = unit.refused or verdict.get(unit.action.id, missing)
         return snapshot
-
-    def _in_full(self, actions: Sequence[Action]) -> frozenset[str]:
-        """Executors of the actions by which there are never fewer ready pods."""
-        names = {action.executor for action in actions}
-        return frozenset(name for name in names if self._keeps_all(name))
-
-    def _keeps_all(self, executor: str) -> bool:
-        try:
-            return self._context.executor(executor).executor.manner.full
-        except ExecutorError:
-            return False  # whoever asks next says so
 
     def _unable(self, action: Action, snapshot: ClusterSnapshot) -> Blocked | None:
         """Set where there is nobody who could move the unit."""

@@ -22,7 +22,8 @@ def resume_unit(context: ExecutionContext, intent: Intent) -> UnitRun | None:
         if _recovered(context, intent):
             unit.refused = Blocked(Reason.CHANGED, intent.action.unit, "it has recovered by itself meanwhile")
         else:
-            watch = _watch(context, unit) if context.holds(intent) else None
+            awaited = context.holds(intent) and not context.in_full(intent.action.executor)
+            watch = _watch(context, unit) if awaited else None
             with Workers(context.limits.max_parallel) as workers:
                 finish(context, workers, [unit], patient=context.clock.wall() - intent.at < 2 * context.limits.finish)
             if watch is not None:
