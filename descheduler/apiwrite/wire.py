@@ -118,11 +118,20 @@ def taints_patch(resource_version: str, taints: Sequence[msgspec.Raw]) -> bytes:
     return msgspec.json.encode({"metadata": {"resourceVersion": resource_version}, "spec": {"taints": taints or None}})
 
 
-def annotations_patch(uid: str, resource_version: str, annotations: Mapping[str, str | None]) -> bytes:
-    """A JSON merge patch (RFC 7386) of an object's annotations in that version; nothing else of it is touched."""
-    return msgspec.json.encode(
-        {"metadata": {"uid": uid, "resourceVersion": resource_version, "annotations": dict(annotations)}}
-    )
+def annotations_patch(uid: str, annotations: Mapping[str, str | None]) -> bytes:
+    """A JSON merge patch (RFC 7386) of the annotations of the object of that uid; nothing else of it is touched."""
+    return msgspec.json.encode({"metadata": {"uid": uid, "annotations": dict(annotations)}})
+
+
+def scale_patch(uid: str, before: int, after: int) -> bytes:
+    """A JSON patch (RFC 6902) of a Scale, which fails where it is of another object or has another number by now."""
+    replicas = "/spec/replicas"
+    steps = [
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "test", "path": replicas, "value": before},
+        {"op": "replace", "path": replicas, "value": after},
+    ]
+    return msgspec.json.encode(steps)
 
 
 def read_taint(raw: msgspec.Raw) -> NodeTaint:

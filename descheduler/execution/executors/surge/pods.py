@@ -7,13 +7,13 @@ what it was before, so that whoever finds it can put it back.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
-from descheduler.apiwrite.conflicts import until_written
 from descheduler.apiwrite.transport import Transport
 from descheduler.apiwrite.wire import Wire, decode
 from descheduler.apiwrite.writer import ClusterWriter
-from descheduler.model.errors import NotFound
+from descheduler.model.errors import Conflict, NotFound
 from descheduler.model.rights import Right
 
 MARKING: tuple[Right, ...] = (Right("", "pods", "list"), Right("", "pods", "patch"))
@@ -34,7 +34,6 @@ class _Meta(Wire, frozen=True):
     name: str = ""
     namespace: str = ""
     uid: str = ""
-    resource_version: str = ""
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
     annotations: dict[str, str] | None = None
@@ -74,7 +73,6 @@ class SurgePod:
     namespace: str
     name: str
     uid: str
-    version: str
     created: str  # RFC 3339
     controller: str  # uid
     node: str
@@ -110,22 +108,17 @@ def mark(writer: ClusterWriter, pod: SurgePod, of: str) -> None:
     """Make it the first to leave, for the move of the pod `of`; one that is marked already stays as it is."""
     if not pod.mark:
         written = {MARK: f"{of}/{pod.written_cost or ''}", COST: str(LEAST)}
-        writer.annotate(pod.namespace, pod.name, pod.uid, pod.version, written)
+        writer.annotate(pod.namespace, pod.name, pod.uid, written)
 
 
 def unmark(writer: ClusterWriter, namespace: str, name: str, uid: str, of: frozenset[str]) -> None:
     """Give it back the cost that it had, if it is there and marked for the move of one of those pods."""
 
-    def change() -> None:
-        pod = pod_of(writer.transport, namespace, name, uid)
-        if pod is not None and pod.marked_for in of:
-            before = pod.mark.partition("/")[2] or None
-            try:
-                writer.annotate(namespace, name, uid, pod.version, {MARK: None, COST: before})
-            except NotFound:
-                return
-
-    until_written(change, attempts=10)
+    pod = pod_of(writer.transport, namespace, name, uid)
+    if pod is not None and pod.marked_for in of:
+        before = pod.mark.partition("/")[2] or None
+        with suppress(NotFound, Conflict):  # it is gone, or another one by now
+            writer.annotate(namespace, name, uid, {MARK: None, COST: before})
 
 
 def _active(pod: _Pod) -> bool:
@@ -142,7 +135,6 @@ def _seen(pod: _Pod) -> SurgePod:
         namespace=meta.namespace,
         name=meta.name,
         uid=meta.uid,
-        version=meta.resource_version,
         created=meta.creation_timestamp,
         controller=next((o.uid for o in meta.owner_references or () if o.controller), ""),
         node=pod.spec.node_name,

@@ -19,7 +19,7 @@ from descheduler.execution.executors.protocol import ActingTools, DisruptionAnsw
 from descheduler.execution.executors.surge.book import Book, Entry
 from descheduler.execution.executors.surge.pods import LEAST, mark, pod_of, unmark
 from descheduler.execution.executors.surge.rules import BY
-from descheduler.execution.executors.surge.target import Situation, Target, look, scale
+from descheduler.execution.executors.surge.target import Situation, Target, look
 from descheduler.model.errors import ClusterError
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
@@ -60,7 +60,7 @@ class Replicas:
             why = seen.unfit or _hindrance(seen, pod.controller, move.uid)
             if why:
                 return _refused(Blocked(Reason.EXECUTOR, BY, f"{target}: {why}"))
-        scale(self._writer, target, seen, seen.replicas + 1, dry_run=True)
+        self._writer.scale(target.path, seen.uid, seen.replicas, seen.replicas + 1, dry_run=True)
         return _DONE
 
     def more(self, target: Target, moves: Sequence[PodMove]) -> Situation | Blocked:
@@ -200,7 +200,7 @@ class Replicas:
 
     def _scale(self, target: Target, seen: Situation, entry: Entry) -> None:
         if seen.replicas != entry.wanted:
-            scale(self._writer, target, seen, entry.wanted)
+            self._writer.scale(target.path, seen.uid, seen.replicas, entry.wanted)
 
     def _gone(self, target: Target, move: PodMove) -> DisruptionAnswer:
         """Wait until the pod is; or what happened instead."""

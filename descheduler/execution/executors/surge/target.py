@@ -14,8 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from descheduler.apiwrite.transport import Transport
-from descheduler.apiwrite.wire import Meta, Wire, decode
-from descheduler.apiwrite.writer import ClusterWriter
+from descheduler.apiwrite.wire import Wire, decode
 from descheduler.execution.executors.surge.pods import SurgePod, pods_of
 from descheduler.kube.convert.managed_fields import enforcers_of_replicas
 from descheduler.model.errors import NotFound
@@ -43,7 +42,7 @@ SCALING: tuple[Right, ...] = tuple(
     for right in (
         Right(kind.group, kind.plural, "get"),
         Right(kind.group, f"{kind.plural}/scale", "get"),
-        Right(kind.group, f"{kind.plural}/scale", "update"),
+        Right(kind.group, f"{kind.plural}/scale", "patch"),
     )
 )
 """To look at them, and to change how many replicas there are, and nothing else of them."""
@@ -109,12 +108,10 @@ class _ScaleSpec(Wire, frozen=True):
 
 
 class _ScaleStatus(Wire, frozen=True):
-    replicas: int = 0
     selector: str = ""
 
 
 class _Scale(Wire, frozen=True):
-    metadata: Meta = Meta()
     spec: _ScaleSpec = _ScaleSpec()
     status: _ScaleStatus = _ScaleStatus()
 
@@ -125,7 +122,6 @@ class Situation:
 
     uid: str
     replicas: int
-    version: str
     pods: tuple[SurgePod, ...]
     unfit: str  # why nobody should scale it now; empty when one may
     failure: str  # why its pods are not made
@@ -153,27 +149,10 @@ def look(transport: Transport, target: Target) -> Situation | None:
     return Situation(
         uid=found.metadata.uid,
         replicas=scale.spec.replicas,
-        version=scale.metadata.resource_version,
         pods=pods,
         unfit=_unfit(target, found, scale.spec.replicas),
         failure=failure,
     )
-
-
-def scale(writer: ClusterWriter, target: Target, seen: Situation, replicas: int, *, dry_run: bool = False) -> None:
-    """Set the replicas, in exactly the version that was seen, or only ask. Raises Conflict when it has changed."""
-    body = {
-        "apiVersion": "autoscaling/v1",
-        "kind": "Scale",
-        "metadata": {
-            "name": target.name,
-            "namespace": target.namespace,
-            "uid": seen.uid,
-            "resourceVersion": seen.version,
-        },
-        "spec": {"replicas": replicas},
-    }
-    writer.replace(f"{target.path}/scale", msgspec.json.encode(body), dry_run=dry_run)
 
 
 def _unfit(target: Target, found: _Object, replicas: int) -> str:
