@@ -37,7 +37,8 @@ def resume_unit(context: ExecutionContext, intent: Intent) -> UnitRun | None:
 
 def _interrupted(context: ExecutionContext, intent: Intent) -> UnitRun:
     """The unit of an open intent, with what the cluster says of each pod."""
-    unit = UnitRun(intent.action, resumed=True)
+    since = intent.at if context.in_full(intent.action.executor) else 0.0
+    unit = UnitRun(intent.action, resumed=True, since=since)
     mover = context.mover(intent.action.executor)
     for move in intent.action.pods:
         if mover.disrupted(move):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from controlplane.definitions import apply_crds
+from controlplane.rolling import API_VERSION, RolloutController, rollout
 from controlplane.witness import witnessed
 from descheduler.apiwrite.transport import Transport
 from descheduler.execution.executors.registry import choose
@@ -96,6 +98,9 @@ def test_a_pod_moves_and_there_was_never_one_less(
         client.wait_for(lambda: pods[0]["metadata"]["uid"] in witness.gone, what="the watch")
     assert (outcome.result, outcome.blocked) == (Result.DONE, None)
     assert outcome.pods[0].landed == "n2"
+    (new,) = [p for p in client.list("Pod", "default") if p["metadata"]["uid"] == outcome.pods[0].successor]
+    made = datetime.fromisoformat(new["metadata"]["creationTimestamp"]).timestamp()
+    assert outcome.pods[0].at <= made + 1.0  # so that whoever looks for the replacement later finds it
     assert witness.least == {"web": replicas}
     assert witness.gone == {pods[0]["metadata"]["uid"]}
     assert left(client) == (replicas, [])
@@ -284,3 +289,20 @@ def test_a_stateful_set_is_refused_before_anything_is_written(control_plane: Con
     outcome = one(control_plane, unit(pods[0], name="db", kind="StatefulSet"))
     assert "cannot be scaled" in why(outcome)
     assert client.get("StatefulSet", "db")["spec"]["replicas"] == 2
+
+
+def test_an_argo_rollout_is_scaled_by_its_own_subresource(control_plane: ControlPlane, client: ApiClient) -> None:
+    apply_crds(client)
+    with RolloutController(control_plane, "web"):
+        client.apply(rollout("web", 2, deployment("web", 2)["spec"]["template"]))
+        pods = client.wait_for_pods(2, label_selector="app=web")
+        second_node(client)
+        with witnessed(control_plane) as witness:
+            outcome = one(control_plane, unit(pods[0], kind="Rollout"))
+            client.wait_for(lambda: witness.gone, what="the watch")
+        found = client.get("Rollout", "web", api_version=API_VERSION)
+        client.delete("Rollout", "web", api_version=API_VERSION)
+    assert (outcome.result, outcome.blocked) == (Result.DONE, None)
+    assert (witness.gone, witness.least) == ({pods[0]["metadata"]["uid"]}, {"web": 2})
+    assert found["spec"]["replicas"] == 2
+    assert surged(client) == []
