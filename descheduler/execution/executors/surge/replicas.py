@@ -7,7 +7,6 @@ other pod is ready, and while no other pod is marked; moves of one target wait f
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -47,7 +46,7 @@ class Replicas:
         self._tools = tools
         self._writer = tools.writer
         self._book = Book(tools.writer, tools.namespace)
-        self._locks: dict[Target, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: dict[Target, threading.Lock] = {}
 
     def try_out(self, target: Target, move: PodMove) -> DisruptionAnswer:
         """What would be said to one replica more, and whether the right pod would leave; nothing is changed."""
@@ -65,13 +64,13 @@ class Replicas:
 
     def more(self, target: Target, moves: Sequence[PodMove]) -> Situation | Blocked:
         """Have one replica more for each move, once; what there was right before, or why that may not be."""
-        with self._locks[target]:
+        with self._lock(target):
             return _written(lambda: self._more(target, moves))
 
     def one_less(self, target: Target, move: PodMove) -> DisruptionAnswer:
         """Take away the replica that the move has too many, in such a way that its pod goes; waits until it does."""
         clock = self._tools.clock
-        with self._locks[target]:
+        with self._lock(target):
             deadline = clock.steady() + _PATIENCE
             while True:
                 try:
@@ -105,7 +104,7 @@ class Replicas:
 
         Raises ClusterError when the controller does not follow: then somebody has to look again.
         """
-        with self._locks[target]:
+        with self._lock(target):
             _written(lambda: self._give_back(target, moves, astray))
 
     def _more(self, target: Target, moves: Sequence[PodMove]) -> Situation | Blocked:
@@ -230,6 +229,9 @@ class Replicas:
             if clock.steady() >= deadline:
                 raise ClusterError(f"{target}: its controller takes no pod away, though it has one too many")
             self._pause()
+
+    def _lock(self, target: Target) -> threading.Lock:
+        return self._locks.setdefault(target, threading.Lock())
 
     def _pause(self) -> None:
         self._tools.clock.sleep(min(_LOOK, self._tools.limits.observe_every))
