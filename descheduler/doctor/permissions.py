@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from descheduler.doctor.checks import Check, failure, fenced, ok, warning
 from descheduler.doctor.given import Given
 from descheduler.execution import intents
+from descheduler.execution.executors.surge.book import BOOKING, SURGES
+from descheduler.execution.executors.surge.executor import Surge
 from descheduler.execution.steering import STEERING
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import Discovered
@@ -94,6 +96,8 @@ def _own_state(client: KubeClient, given: Given) -> Iterator[Check]:
             (ledger_store.NAME, [Right(*_MAPS, "update")]),
             (intents.NAME, [Right(*_MAPS, verb) for verb in ("get", "update")]),
         ]
+        if Surge.name in given.policy.acting.order:
+            wanted.append((SURGES, list(BOOKING)))
     missing = [right for name, rights in wanted for right in lacking(client, rights, given.namespace, name)]
     if not missing:
         kept = "keep lease, ledger and intents" if given.active else "keep the lease and read the ledger"
@@ -101,5 +105,6 @@ def _own_state(client: KubeClient, given: Given) -> Iterator[Check]:
         return
     rights = ", ".join(dict.fromkeys(map(str, missing)))
     text = f"the controller (`run`) also needs {rights} in namespace {given.namespace}"
-    mend = "the Roles of manifests/base and manifests/overlays/active grant it; --namespace names another namespace"
+    mend = "the Roles of manifests/base, manifests/overlays/active and manifests/components grant it"
+    mend += "; --namespace names another namespace"
     yield failure(AREA, "own state", text, mend) if given.active else warning(AREA, "own state", text, mend)
