@@ -14,6 +14,7 @@ import numpy as np
 
 from descheduler.execution.executors.registry import ChosenExecutor, choose
 from descheduler.learning.ledger import Ledger
+from descheduler.model.errors import ExecutorError
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
@@ -23,8 +24,9 @@ from descheduler.observe.sharing import with_shares
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
-from descheduler.planning.settings import ExecutorTraits, chosen, input_of, settings_of
+from descheduler.planning.settings import chosen, input_of, settings_of
 from descheduler.planning.trials import Trial
+from descheduler.planning.ways import ExecutorTraits
 from descheduler.policy import Policy
 from descheduler_profiling.executors import ChunkRunner, Local
 from descheduler_profiling.history.defaults import CEILING, REFIT
@@ -146,19 +148,31 @@ def _likeness(snapshot: ClusterSnapshot, signal: str) -> dict[WorkloadKey, Liken
 
 
 def planning_settings(policy: Policy, snapshot: ClusterSnapshot, unproved: str = "") -> PlanningSettings:
-    """All that the policy says about planning, what its executor can and cannot do included. Raises ExecutorError.
+    """All that the policy says about planning, what its executors can and cannot do included. Raises ExecutorError.
 
     `unproved` says why landing cannot be directed, though it is installed.
     """
-    chosen_executor = executor_of(policy)
-    executor = chosen_executor.executor
-    traits = ExecutorTraits(executor.name, executor.landing, chosen_executor.filter(snapshot))
+    traits = [
+        ExecutorTraits(one.executor.name, one.executor.landing, one.filter(snapshot), one.executor.manner)
+        for one in executors_of(policy)
+    ]
     return settings_of(policy, snapshot, traits, unproved)
 
 
-def executor_of(policy: Policy, name: str = "") -> ChosenExecutor:
-    """The executor that the policy names, or the named one, with its arguments there. Raises ExecutorError."""
-    name = name or policy.acting.executor
+def executors_of(policy: Policy) -> tuple[ChosenExecutor, ...]:
+    """The executors that the policy names, the gentlest first. Raises ExecutorError, also where they do not go
+    together: a plan goes by one way of landing."""
+    found = tuple(executor_of(policy, name) for name in policy.acting.order)
+    first = found[0].executor
+    for one in found[1:]:
+        if one.executor.landing is not first.landing:
+            text = f"lands pods another way than {first.name}: name one of them in acting.executor"
+            raise ExecutorError(one.executor.name, text)
+    return found
+
+
+def executor_of(policy: Policy, name: str) -> ChosenExecutor:
+    """The named executor, with its arguments in the policy. Raises ExecutorError."""
     return choose(name, policy.acting.executors.get(name))
 
 

@@ -62,7 +62,8 @@ def second_validation(
         verdicts: dict[str, Blocked | None] = {}
         for action in actions:
             needed = signals.get(action.strategy, ())
-            verdicts[action.id] = stopped or _blind(context, needed) or _judged(prover, snapshot, action)
+            unable = stopped or _blind(context, needed) or _by_its_executor(context, snapshot, action)
+            verdicts[action.id] = unable or _judged(prover, snapshot, action)
         return verdicts
 
     return revalidate
@@ -115,6 +116,12 @@ def _judged(prover: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocke
         return proposal
     verdict = prover.judge(proposal)
     return verdict if isinstance(verdict, Blocked) else None
+
+
+def _by_its_executor(context: PlanningContext, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
+    """Another executor that could move it by now is none that the plan spoke of."""
+    found = (snapshot.pod_index.get((one.namespace, one.pod), -1) for one in action.pods)
+    return context.ways.refusal(action.executor, [pod for pod in found if pod >= 0])
 
 
 def _proposal(snapshot: ClusterSnapshot, action: Action, *, held: bool) -> Proposal | Blocked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -125,6 +125,22 @@ def cordon_patch(resource_version: str, annotation: str, *, cordoned: bool) -> b
     marked = {annotation: "true" if cordoned else None}
     metadata = {"resourceVersion": resource_version, "annotations": marked}
     return msgspec.json.encode({"metadata": metadata, "spec": {"unschedulable": True if cordoned else None}})
+
+
+def annotations_patch(uid: str, annotations: Mapping[str, str | None]) -> bytes:
+    """A JSON merge patch (RFC 7386) of the annotations of the object of that uid; nothing else of it is touched."""
+    return msgspec.json.encode({"metadata": {"uid": uid, "annotations": dict(annotations)}})
+
+
+def scale_patch(uid: str, before: int, after: int) -> bytes:
+    """A JSON patch (RFC 6902) of a Scale, which fails where it is of another object or has another number by now."""
+    replicas = "/spec/replicas"
+    steps = [
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "test", "path": replicas, "value": before},
+        {"op": "replace", "path": replicas, "value": after},
+    ]
+    return msgspec.json.encode(steps)
 
 
 def read_taint(raw: msgspec.Raw) -> NodeTaint:

@@ -25,12 +25,14 @@ from descheduler.apiwrite.wire import (
     ObjectReference,
     Preconditions,
     Stub,
+    annotations_patch,
     cordon_patch,
     decode,
     encode,
+    scale_patch,
     taints_patch,
 )
-from descheduler.model.errors import NotFound
+from descheduler.model.errors import ClusterError, Conflict, NotFound
 
 #: Seconds a write may take: LeaseDuration (15 s) less RenewDeadline (10 s), less one for clocks and the way there.
 WRITE_SECONDS = 4
@@ -38,6 +40,8 @@ COMPONENT = "descheduler"
 NAMESPACE = "descheduler"  # of our own objects, where nobody says another
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
+_TEST_FAILED = 422  # apiserver pkg/endpoints/handlers/patch.go: a JSON patch whose test fails is Invalid
 _NOTE_BYTES = 1024  # events.k8s.io/v1 validation
 _NAME_LENGTH = 253 - 17  # what a name leaves for ".<16 hex digits>"
 
@@ -138,6 +142,25 @@ class ClusterWriter:
         Raises Conflict when somebody else wrote it meanwhile.
         """
         return self._send("PUT", path, body)
+
+    def annotate(self, namespace: str, pod: str, uid: str, annotations: Mapping[str, str | None]) -> bytes:
+        """Set annotations of exactly this pod; those that are None are taken away. Raises Conflict when it is another
+        pod by now."""
+        body = annotations_patch(uid, annotations)
+        return self._send("PATCH", f"/api/v1/namespaces/{namespace}/pods/{pod}", body, content_type=_MERGE_PATCH)
+
+    def scale(self, path: str, uid: str, before: int, after: int, *, dry_run: bool = False) -> None:
+        """Change the replicas of exactly this object (its path) from `before` to `after`, whatever else of it changes.
+
+        Raises Conflict when they are not `before` any more. `dry_run`: the server only says whether it would.
+        """
+        query = {"dryRun": "All"} if dry_run else {}
+        try:
+            self._send("PATCH", f"{path}/scale", scale_patch(uid, before, after), query, _JSON_PATCH)
+        except ClusterError as error:
+            if error.status == _TEST_FAILED:
+                raise Conflict(str(error)) from error
+            raise
 
     def delete(self, path: str, uid: str) -> bytes:
         """Delete exactly this object, not a successor of its name."""

@@ -13,7 +13,7 @@ from descheduler.execution import directions
 from descheduler.kube.client.connection import KubeClient
 from descheduler.model.directing import installed
 from descheduler.model.snapshot import ClusterSnapshot
-from descheduler.pipeline import executor_of
+from descheduler.pipeline import executors_of
 from descheduler.planning.landing_choice import choose_landing
 
 AREA = "policy"
@@ -33,10 +33,11 @@ def policy(given: Given) -> Iterator[Check]:
 
 
 def executor(snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:
-    """Does the cluster serve what the executor needs? Nothing is moved without."""
-    blocked = executor_of(given.policy).unserved(snapshot)
-    if blocked is not None:
-        yield failure(AREA, "executor", str(blocked), "install it, or name another executor in acting.executor")
+    """Does the cluster serve what the executors need? Nothing is moved by them without."""
+    for chosen in executors_of(given.policy):
+        blocked = chosen.unserved(snapshot)
+        if blocked is not None:
+            yield failure(AREA, "executor", str(blocked), "install it, or name another executor in acting.executor")
 
 
 def landing(client: KubeClient, snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:
@@ -45,7 +46,8 @@ def landing(client: KubeClient, snapshot: ClusterSnapshot, given: Given) -> Iter
     unproved = ""
     if given.active and installed(snapshot):
         unproved = directions.unproved(ClusterWriter(client, Unelected()), given.namespace)
-    choice = choose_landing(given.policy.acting.landing, executor_of(given.policy).executor.landing, snapshot, unproved)
+    first = executors_of(given.policy)[0].executor
+    choice = choose_landing(given.policy.acting.landing, first.landing, snapshot, unproved)
     if choice.lacking:
         yield failure(AREA, "landing", choice.lacking, "apply manifests/components/direct, or name another landing")
         return
@@ -60,4 +62,5 @@ def _strategy(name: str) -> Iterator[Check]:
 
 
 def _executor(given: Given) -> Iterator[Check]:
-    yield ok(AREA, "executor", f"{executor_of(given.policy).executor.name} is loaded")
+    names = [chosen.executor.name for chosen in executors_of(given.policy)]
+    yield ok(AREA, "executor", f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} loaded")

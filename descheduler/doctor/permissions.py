@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from descheduler.doctor.checks import Check, failure, fenced, ok, warning
 from descheduler.doctor.given import Given
 from descheduler.execution import intents
+from descheduler.execution.executors.surge.book import BOOKING, SURGES
+from descheduler.execution.executors.surge.executor import Surge
 from descheduler.execution.steering import STEERING
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import Discovered
@@ -17,7 +19,7 @@ from descheduler.model.errors import DeschedulerError, Forbidden
 from descheduler.model.landing_mode import LandingWish
 from descheduler.model.rights import Right
 from descheduler.observe.signals import needs_cordons, needs_metrics
-from descheduler.pipeline import executor_of
+from descheduler.pipeline import executors_of
 from descheduler.publish.recommendations import RIGHTS as RECOMMENDING
 
 AREA = "permissions"
@@ -61,15 +63,15 @@ def _reading(client: KubeClient, given: Given, served: Discovered) -> Iterator[C
 
 
 def _acting(client: KubeClient, given: Given) -> Iterator[Check]:
-    chosen = executor_of(given.policy)
     of_nodes = given.policy.acting.landing is LandingWish.STEERED or needs_cordons(given.policy)
     steering = STEERING if of_nodes else ()
-    missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
-    for right in missing:
-        mend = "the overlays in manifests/overlays and the components in manifests/components grant it"
-        yield failure(AREA, str(right), f"mode active with the executor {chosen.executor.name} needs {right}", mend)
-    if not missing:
-        yield ok(AREA, "acting", f"we may do what the executor {chosen.executor.name} does")
+    for chosen in executors_of(given.policy):
+        missing = lacking(client, (*chosen.executor.rights, *steering, *_EVENTS))
+        for right in missing:
+            mend = "the overlays in manifests/overlays and the components in manifests/components grant it"
+            yield failure(AREA, str(right), f"mode active with the executor {chosen.executor.name} needs {right}", mend)
+        if not missing:
+            yield ok(AREA, "acting", f"we may do what the executor {chosen.executor.name} does")
 
 
 def _publishing(client: KubeClient) -> Iterator[Check]:
@@ -98,6 +100,8 @@ def _own_state(client: KubeClient, given: Given) -> Iterator[Check]:
             (ledger_store.NAME, [Right(*_MAPS, "update")]),
             (intents.NAME, [Right(*_MAPS, verb) for verb in ("get", "update")]),
         ]
+        if Surge.name in given.policy.acting.order:
+            wanted.append((SURGES, list(BOOKING)))
     missing = [right for name, rights in wanted for right in lacking(client, rights, given.namespace, name)]
     if not missing:
         kept = "keep lease, ledger and intents" if given.active else "keep the lease and read the ledger"
@@ -105,5 +109,6 @@ def _own_state(client: KubeClient, given: Given) -> Iterator[Check]:
         return
     rights = ", ".join(dict.fromkeys(map(str, missing)))
     text = f"the controller (`run`) also needs {rights} in namespace {given.namespace}"
-    mend = "the Roles of manifests/base and manifests/overlays/active grant it; --namespace names another namespace"
+    mend = "the Roles of manifests/base, manifests/overlays/active and manifests/components grant it"
+    mend += "; --namespace names another namespace"
     yield failure(AREA, "own state", text, mend) if given.active else warning(AREA, "own state", text, mend)

@@ -15,7 +15,7 @@ from descheduler.execution.intents import Intent, IntentStore
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome
 from descheduler.execution.replacements import ReplacementWatch
-from descheduler.model.errors import ClusterError
+from descheduler.model.errors import ClusterError, ExecutorError
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 
@@ -70,6 +70,13 @@ class ExecutionContext:
         if executor not in self._movers:
             self._movers[executor] = self.executor(executor).mover(self.tools)
         return self._movers[executor]
+
+    def in_full(self, executor: str) -> bool:
+        """Whether replacements are ready before anything goes, by that executor; not so by one that is unknown."""
+        try:
+            return self.executor(executor).executor.manner.full
+        except ExecutorError:
+            return False  # whoever asks for it next says so
 
     def holds(self, intent: Intent) -> bool:
         """Whether something of ours is there for it until its replacements have a node."""

@@ -99,7 +99,9 @@ class PlanRun:
             self._context.renew()
             snapshot = self._context.observe()
             actions = [u.action for u in units]
-            verdicts = (recheck(snapshot, actions), self._revalidate(snapshot, actions))
+            in_full = {name for name in {a.executor for a in actions} if self._context.in_full(name)}
+            own = recheck(snapshot, actions, in_full)
+            verdicts = (own, self._revalidate(snapshot, actions))
         except DeschedulerError as error:
             self.stopped = Blocked(Reason.DATA_STALE, "second validation", str(error))
             return None

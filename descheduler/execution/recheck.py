@@ -7,7 +7,7 @@ one pod at a time).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from descheduler.model.budgets import PDB, DisruptionBudget
 from descheduler.model.plan import Action, PodMove
@@ -17,10 +17,13 @@ from descheduler.model.removed_state import state_of
 from descheduler.model.snapshot import ClusterSnapshot
 
 
-def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str, Blocked | None]:
+def recheck(
+    snapshot: ClusterSnapshot, actions: Iterable[Action], in_full: Collection[str] = ()
+) -> Mapping[str, Blocked | None]:
     """For each action, by id, why it may not go ahead; None when it may.
 
-    Budgets are charged in order: an action that is let through leaves less for those after it.
+    Budgets are charged in order: an action that is let through leaves less for those after it. Nothing is charged for
+    the executors that keep all pods `in_full`, by name.
     """
     verdicts: dict[str, Blocked | None] = {}
     left = {budget.key: budget.allowance() for budget in snapshot.budgets}
@@ -29,7 +32,7 @@ def recheck(snapshot: ClusterSnapshot, actions: Iterable[Action]) -> Mapping[str
         pods = [_find(snapshot, move) for move in action.pods]
         blocked = next((b for b in map(_unchanged, action.pods, pods) if b is not None), None)
         blocked = blocked or _waited_for(snapshot, action)
-        if blocked is None:
+        if blocked is None and action.executor not in in_full:
             covered = [(pod, _covering(snapshot, budgets, pod)) for pod in pods if pod is not None]
             blocked = _charge(left, covered)
         verdicts[action.id] = blocked

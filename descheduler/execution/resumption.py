@@ -22,7 +22,8 @@ def resume_unit(context: ExecutionContext, intent: Intent) -> UnitRun | None:
         if _recovered(context, intent):
             unit.refused = Blocked(Reason.CHANGED, intent.action.unit, "it has recovered by itself meanwhile")
         else:
-            watch = _watch(context, unit) if context.holds(intent) else None
+            awaited = context.holds(intent) and not context.in_full(intent.action.executor)
+            watch = _watch(context, unit) if awaited else None
             with Workers(context.limits.max_parallel) as workers:
                 finish(context, workers, [unit], patient=context.clock.wall() - intent.at < 2 * context.limits.finish)
             if watch is not None:
@@ -36,7 +37,8 @@ def resume_unit(context: ExecutionContext, intent: Intent) -> UnitRun | None:
 
 def _interrupted(context: ExecutionContext, intent: Intent) -> UnitRun:
     """The unit of an open intent, with what the cluster says of each pod."""
-    unit = UnitRun(intent.action, resumed=True)
+    since = intent.at if context.in_full(intent.action.executor) else 0.0
+    unit = UnitRun(intent.action, resumed=True, since=since)
     mover = context.mover(intent.action.executor)
     for move in intent.action.pods:
         if mover.disrupted(move):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
@@ -17,9 +17,8 @@ from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
 from descheduler.execution.plan_run import PlanRun, Revalidate
-from descheduler.execution.recheck import recheck
 from descheduler.execution.resumption import resume_unit
-from descheduler.model.plan import PlanDocument
+from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.policy.acting import ActingPolicy
@@ -43,6 +42,10 @@ def _forget(_: str, __: Sequence[ActionOutcome]) -> None:
 
 def _ignore(_: ActionOutcome) -> None:
     return
+
+
+def _no_more(_: ClusterSnapshot, actions: Sequence[Action]) -> Mapping[str, Blocked | None]:
+    return {action.id: None for action in actions}
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ class PlanRunner:
     executors: Callable[[str], ChosenExecutor] = choose
     renew: Callable[[], None] = _nothing
 
-    def execute(self, plan: PlanDocument, *, revalidate: Revalidate = recheck) -> ExecutionReport:
+    def execute(self, plan: PlanDocument, *, revalidate: Revalidate = _no_more) -> ExecutionReport:
         """Do what the plan says, as far as it still holds. Never raises for a refusal or a failing server.
 
         `recheck` always runs; `revalidate` may refuse more.

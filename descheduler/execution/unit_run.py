@@ -19,15 +19,16 @@ class UnitRun:
     resumed: bool = False
     refused: Blocked | None = None  # before anything was touched
     raced: bool = False
+    since: float = 0.0  # where replacements come first: when they were asked for, unix seconds
     unsure: bool = False  # what was prepared for it may yet come to be, though the unit was refused
     answers: dict[str, DisruptionAnswer] = field(default_factory=dict)  # by uid
     disrupted_at: dict[str, float] = field(default_factory=dict)  # by uid, unix seconds
 
     def record(self, move: PodMove, answer: DisruptionAnswer, now: float) -> None:
-        """Note the last answer about a pod."""
+        """Note the last answer about a pod. What replaces it is made after the instant that is kept."""
         self.answers[move.uid] = answer
         if answer.disrupted:
-            self.disrupted_at.setdefault(move.uid, now)
+            self.disrupted_at.setdefault(move.uid, self.since or now)
 
     @property
     def quiet(self) -> bool:

@@ -47,6 +47,8 @@ def run_wave(context: ExecutionContext, workers: Workers, plan: str, units: Sequ
         if not unit.quiet and intents[unit.action.id].key not in announced:
             unit.refused = Blocked(Reason.TOO_LARGE, unit.action.unit, f"{len(unit.action.pods)} pods")
     units = [u for u in units if not u.hopeless]
+    for unit in units:
+        unit.since = intents[unit.action.id].at if context.in_full(unit.action.executor) else 0.0
     _prepare(context, workers, [u for u in units if _holds(context, u)], intents)
     _open(context, workers, [u for u in units if not u.hopeless])
     _disrupt(context, workers, [(u, move) for u in units if u.begun for move in u.left])

@@ -29,6 +29,7 @@ class CustomObject:
     status: Mapping[str, Json] = field(default_factory=dict)
     deleting: bool = False  # has a deletion timestamp
     created: float = 0.0  # unix seconds; 0: unknown
+    enforcers: tuple[str, ...] = ()  # of a Rollout: who wrote its replicas, and would set them back
     problem: str = ""  # why it cannot be read; then nothing but its name and its owners is known
 
     @property

@@ -246,6 +246,17 @@ class NodeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorRow:
+    """How actions are carried out that name this executor: its `steps`, what is not lost by it (`kept`), and the parts
+    of the cost that it `spares` ("restart")."""
+
+    name: str
+    steps: tuple[str, ...]
+    kept: str = ""
+    spares: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PlanDocument:
     """`id` is a digest of the rest; `created` is the snapshot's instant (unix seconds)."""
 
@@ -271,3 +282,4 @@ class PlanDocument:
     landing_why: str = ""
     levers: tuple[LeverRow, ...] = ()  # the limits that held findings back
     remarks: tuple[str, ...] = ()  # what else it was asked for: values of the policy that were set, an earlier time
+    executors: tuple[ExecutorRow, ...] = ()  # those that its actions name

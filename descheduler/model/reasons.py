@@ -135,7 +135,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.LANDS_ELSEWHERE: "moved pods of its workload do not come up where the plans say",
     Reason.OUTSIDE_WINDOW: "outside the disruption window",
     Reason.QUOTA: "quota would refuse its replacement",
-    Reason.EXECUTOR: "the policy's executor cannot move it",
+    Reason.EXECUTOR: "the policy's executors cannot move it",
     Reason.GANG_UNKNOWN: "it says it belongs to a gang whose object cannot be found",
     Reason.GANG_AMBIGUOUS: "its gang cannot be determined without doubt",
     Reason.GANG_ONE_SIDED: "it names a gang as bundled with it that does not name it",

@@ -95,6 +95,9 @@ class Workload:
     rolling: bool = False
     ordinals: Ordinals | None = None
     replaces_ending: bool = False  # of a Job: a pod that still ends is replaced already
+    paused: bool = False  # of a Deployment: it makes no new ReplicaSets
+    updated: int | None = None  # of a Deployment: how many of its pods are of the newest revision
+    enforcers: tuple[str, ...] = ()  # who wrote `replicas`, and would set them back (`model.enforcers`)
     problem: str = ""  # why it cannot be read; then nothing but its name and its owners is known
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from descheduler.planning.landing_choice import LandingChoice
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import Sources, judge_sources, named
+from descheduler.planning.ways import ExecutorTraits, Ways
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
 from descheduler.policy.protections import Protections
@@ -61,7 +63,7 @@ class PlanningSettings:
     topology: TopologyRules = field(default_factory=TopologyRules)
     rounds: int = 3
     policy_hash: str = ""
-    executor: str = "evict"
+    executors: tuple[ExecutorTraits, ...] = (ExecutorTraits(),)  # the gentlest first
     landing: LandingMode = LandingMode.PREDICTED
     landing_choice: LandingChoice = field(default_factory=LandingChoice)  # and why
     relied_on: frozenset[str] | None = None  # signals whose absence is a problem; None: that of any
@@ -91,9 +93,11 @@ class PlanningContext:
     filters: Filters
     budgets: Budgets
     costs: PodCosts
+    ways: Ways
     sources: Sources
     problems: tuple[Problem, ...]
     own: Mapping[str, Filters] = field(default_factory=dict)  # by the name of a use that has protections of its own
+    evicting: Budgets | None = None  # by which who is removed is judged, where moves spare budgets
 
     def filters_of(self, use: str) -> Filters:
         """What stops pods for one use of a strategy."""
@@ -135,17 +139,22 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     given = replace(given, in_flight=in_flight(given.snapshot, given.in_flight))
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now, settings.relied_on)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
+    ways = Ways(given.snapshot, given.units, settings.executors)
     matches = match_budgets(given.snapshot)
-    filters, own = _filters(given, settings, matches)
+    spared = matches.sparing(ways.in_full((matches.count > 0) | matches.unmatched), given.snapshot.budgets)
+    filters, own = _filters(given, settings, spared)
     costs = pod_costs(given.snapshot, settings.costs, filters.prefers_no_eviction)
-    budgets = Budgets.of(
+    costs = ways.spared(costs, filters.movable)
+    charging = partial(
+        Budgets.of,
         given.snapshot,
         given.units,
         settings.limits,
         in_flight=given.in_flight,
         moved_last_hour=given.moved_last_hour,
-        matches=matches,
     )
+    budgets = charging(matches=spared)
+    evicting = None if spared is matches else charging(matches=matches)
     state = prepare(given.snapshot, scoring=settings.scoring).what_if()
     pools, pool_of = assign_pools(given.snapshot, settings.pools)
     view = RebalanceView(
@@ -169,7 +178,7 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     links = tuple(Problem(ProblemKind.TOPOLOGY, text) for text in lines)
     gangs = tuple(Problem(ProblemKind.OBJECT, text) for text in named(given.units.problems))
     problems = (*sources.problems, *gangs, *links)
-    return PlanningContext(given, settings, view, filters, budgets, costs, sources, problems, own)
+    return PlanningContext(given, settings, view, filters, budgets, costs, ways, sources, problems, own, evicting)
 
 
 def _filters(given: PlanningInput, settings: PlanningSettings, matches: Matches) -> tuple[Filters, dict[str, Filters]]:

@@ -23,6 +23,7 @@ from descheduler.model.units import Unit
 from descheduler.planning.document.refusals import counted
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome
+from descheduler.planning.proofs import Accepted
 
 REMEDY: dict[Reason, str] = {
     Reason.SYSTEM_CRITICAL: "a lower priority class, or protections.systemCritical: false",
@@ -210,7 +211,8 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
         if pods & {move.pod for move in accepted.proposal.moves}:
             finding = accepted.proposal.finding
             done = "removed" if accepted.kind is ActionKind.REMOVE else "moved"
-            return Check("plan", True, f"{done} by action a{i + 1} in wave {outcome.waves[i] + 1}: {finding.text}")
+            text = f"{done} by action a{i + 1} in wave {outcome.waves[i] + 1}{_way(outcome, accepted)}: {finding.text}"
+            return Check("plan", True, text)
     refused = [r for r in outcome.refused if pods & set(r.pods)]
     if refused:
         return Check("plan", False, f"proposed and refused: {refused[-1].blocked}")
@@ -219,6 +221,14 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
         if mine is not None:
             return Check("plan", False, f"tried for {seen.finding.subject} and refused: {mine.blocked}")
     return Check("plan", None, "no strategy asks for it to move")
+
+
+def _way(outcome: Outcome, accepted: Accepted) -> str:
+    """By which executor, and what is not lost by it; empty where it can only be evicted."""
+    way = outcome.context.ways.of(move.pod for move in accepted.proposal.moves)
+    if accepted.kind is ActionKind.REMOVE or isinstance(way, Blocked) or not way.manner.kept:
+        return ""
+    return f" by {way.name} ({way.manner.kept})"
 
 
 def _node(outcome: Outcome, name: str) -> Explanation:

@@ -7,7 +7,7 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from copy import copy
 from functools import cache, partial
 
@@ -20,6 +20,7 @@ from descheduler.model.moves import ActionKind, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.units import DisruptionMode
 from descheduler.planning.apart import waves_of
+from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningContext
 from descheduler.planning.proofs import Accepted
@@ -41,6 +42,8 @@ class Prover:
         self.budgets = context.budgets.fork()
         self._stager = Stager(view, context.settings.proof, context.budgets)
         self._margin = context.settings.costs.margin
+        self._ways = context.ways
+        self._evicting = context.evicting.fork() if context.evicting is not None else None
         self._moved: set[int] = set()  # pods that leave
         self._moves = False  # some of them for other nodes
         self._seated: set[int] = set()
@@ -55,6 +58,7 @@ class Prover:
         twin = copy(self)
         twin.accepted, twin.budgets, twin._taken = list(self.accepted), self.budgets.fork(), Counter(self._taken)
         twin._moved, twin._seated = set(self._moved), set(self._seated)
+        twin._evicting = self._evicting.fork() if self._evicting is not None else None
         return twin
 
     def under(self, limits: DisruptionLimits) -> Prover:
@@ -69,6 +73,9 @@ class Prover:
         refused = self._filters(proposal) or self._unfit(proposal) or self._sources(proposal) or self._gangs(pods)
         if refused is not None:
             return refused
+        unable = self._unable(proposal, pods)
+        if unable is not None:
+            return unable
         cost = float(self.view.costs[list(restarting(self.view, pods))].sum())
         if proposal.worth <= self._margin * cost:
             text = f"worth {proposal.worth:.0f}, cost {cost:.0f}, margin {self._margin:g}"
@@ -84,8 +91,12 @@ class Prover:
         unseated = self._seat(proposal, attempt)
         if unseated is not None:
             return unseated
+        disrupted = tuple((stage.restarting, stage.evicted) for stage in stages)
+        evicting = self._charged_as_eviction(proposal, disrupted)
+        if isinstance(evicting, Blocked):
+            return evicting
         before = self.budgets.fork() if self.budgets.limits.waves is not None else self.budgets
-        charges = self.budgets.charge_all(tuple((stage.restarting, stage.evicted) for stage in stages))
+        charges = self.budgets.charge_all(disrupted)
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
@@ -98,9 +109,24 @@ class Prover:
         if crowded is not None:
             self.budgets = before
             return crowded
-        self._turns = turns
+        self._turns, self._evicting = turns, evicting
         self._take(proposal, accepted, attempt)
         return accepted
+
+    def _unable(self, proposal: Proposal, pods: tuple[int, ...]) -> Blocked | None:
+        """Each pod can be moved, but perhaps not all in one way; removals are always evictions."""
+        way = self._ways.of(pods) if proposal.kind is ActionKind.MOVE else None
+        return way if isinstance(way, Blocked) else None
+
+    def _charged_as_eviction(
+        self, proposal: Proposal, disrupted: Sequence[tuple[Collection[int], Collection[int]]]
+    ) -> Budgets | Blocked | None:
+        """Where moves spare budgets: the budgets with what is evicted all the same, which are removals."""
+        if self._evicting is None or proposal.kind is ActionKind.MOVE:
+            return self._evicting
+        twin = self._evicting.fork()
+        refused = twin.charge_all(disrupted)
+        return refused if isinstance(refused, Blocked) else twin
 
     def beyond(self, proposal: Proposal, limits: Collection[Reason]) -> Blocked | None:
         """Whether one of these limits alone refuses the moves, wherever their pods would land. Nothing is changed."""

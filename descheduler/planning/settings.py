@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from descheduler.contract import load
 from descheduler.gangs import Units, resolve
-from descheduler.model.landing_mode import LandingMode
-from descheduler.model.pods import Pod
-from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.units import DisruptionMode
 from descheduler.observe.freshness import FreshnessRules
@@ -23,6 +20,7 @@ from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.planner import ChosenStrategy
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.trials import Trial
+from descheduler.planning.ways import ExecutorTraits, PodFilter, refusing
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.protections import Protections
 from descheduler.policy.topology import TopologyPolicy
@@ -32,27 +30,19 @@ from descheduler_profiling.profiles import SignalProfiles
 from descheduler_profiling.series import History
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorTraits:
-    """What planning knows of the executor: its name, who decides where pods land, and why it cannot move a pod.
-
-    `filter` None: it moves whatever may be moved at all.
-    """
-
-    name: str = "evict"
-    landing: LandingMode = LandingMode.PREDICTED
-    filter: Callable[[Pod], Blocked | None] | None = None
-
-
 def settings_of(
-    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits = ExecutorTraits(), unproved: str = ""
+    policy: Policy,
+    snapshot: ClusterSnapshot,
+    executors: Sequence[ExecutorTraits] = (ExecutorTraits(),),
+    unproved: str = "",
 ) -> PlanningSettings:
-    """Plain values for one cycle on one cluster; `unproved`: why landing cannot be directed, though it is installed.
+    """Plain values for one cycle on one cluster; `executors` in the policy's order, all with one way of landing.
 
-    Raises PolicyError when the policy names a priority class that the cluster does not have.
+    `unproved`: why landing cannot be directed, though it is installed. Raises PolicyError when the policy names a
+    priority class that the cluster does not have.
     """
-    landing = choose_landing(policy.acting.landing, executor.landing, snapshot, unproved)
-    rules = partial(_filter_rules, policy, snapshot, executor)
+    landing = choose_landing(policy.acting.landing, executors[0].landing, snapshot, unproved)
+    rules = partial(_filter_rules, policy, snapshot, refusing(executors))
     return PlanningSettings(
         filters=rules(policy.protections),
         own_filters={one.name: rules(one.protections) for one in policy.strategies if one.protections is not None},
@@ -64,7 +54,7 @@ def settings_of(
         scoring={name: Scoring(strategy) for name, strategy in policy.schedulers.items()},
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
-        executor=executor.name,
+        executors=tuple(executors),
         landing=landing.mode,
         landing_choice=landing,
         relied_on=frozenset(relied_on(policy)),
@@ -72,7 +62,7 @@ def settings_of(
 
 
 def _filter_rules(
-    policy: Policy, snapshot: ClusterSnapshot, executor: ExecutorTraits, protections: Protections
+    policy: Policy, snapshot: ClusterSnapshot, executor: PodFilter | None, protections: Protections
 ) -> FilterRules:
     named = (*protections.namespaces.include, *protections.namespaces.exclude)
     namespaces = {*snapshot.namespaces, *(pod.namespace for pod in snapshot.pods)} if named else ()
@@ -83,7 +73,7 @@ def _filter_rules(
         namespaces=namespaces,
         priority_classes=snapshot.priority_classes,
     )
-    return replace(rules, executor=executor.filter)
+    return replace(rules, executor=executor)
 
 
 def pool_rules(policy: Policy) -> tuple[PoolRule, ...]:

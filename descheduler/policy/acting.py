@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated, Self
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 
 from descheduler.contract import PluginArgs
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.landing_mode import LandingWish
 from descheduler.policy.section import Section
 
+ExecutorName = Annotated[str, Field(min_length=1)]
+
 
 class ActingPolicy(Section):
     """Carrying out a plan; only in mode `active`."""
 
-    executor: str = "evict"
-    """How pods are moved, the name of an installed executor: `evict` by the Eviction API; `reserve` by it too, once
-    Koordinator has reserved room on the destinations."""
+    executor: str | tuple[ExecutorName, ...] = "evict"
+    """How pods are moved, the name of an installed executor, or several, the gentlest first: each unit is moved by the
+    first that can. `evict` by the Eviction API; `surge` by one replica more first, then one less; `reserve` by the
+    Eviction API once Koordinator has reserved room on the destinations."""
     executors: dict[str, SerializeAsAny[PluginArgs]] = Field(default_factory=dict)
     """Arguments of executors, by name."""
     landing: LandingWish = LandingWish.AUTO
@@ -51,6 +55,17 @@ class ActingPolicy(Section):
     pending_namespaces: int = Field(default=3, ge=1)
     """And when so many namespaces fail, or all that were moved where those are fewer. Where only one was moved,
     everybody waits for an hour, and then is tried."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of the executors, the gentlest first."""
+        return (self.executor,) if isinstance(self.executor, str) else self.executor
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if not self.order or len(set(self.order)) < len(self.order):
+            raise ValueError("executor must name at least one executor, and each once")
+        return self
 
 
 class ReportPolicy(Section):

@@ -184,11 +184,15 @@ class _Reading(Reader):
         return StrategyChoice(name=label, strategy=args[0][0], args=args[0][1], protections=own)
 
     def _executors(self, acting: Json) -> dict[str, PluginArgs]:
-        """The arguments of executors, and whether the one that is to act is installed."""
+        """The arguments of executors, and whether those that are to act are installed."""
         if not isinstance(acting, dict):
             return {}
+        at: Loc = ("acting", "executor")
         if isinstance(name := acting.get("executor"), str):
-            self.plugin(name, ("acting", "executor"), EXECUTORS, "executor", at_value=True)
+            self.plugin(name, at, EXECUTORS, "executor", at_value=True)
+        for i, one in enumerate(name if isinstance(name, list) else ()):
+            if isinstance(one, str) and one:
+                self.plugin(one, (*at, i), EXECUTORS, "executor", at_value=True)
         loc: Loc = ("acting", "executors")
         written = acting.get("executors", {})
         if not isinstance(written, dict):

@@ -54,7 +54,9 @@ def json_schema() -> dict[str, Any]:
     schema["properties"]["strategies"]["items"] = {"oneOf": choices}
     executors = _plugins(EXECUTORS, definitions)
     acting = definitions["ActingPolicy"]["properties"]
-    acting["executor"]["enum"] = list(executors)
+    name = {"type": "string", "enum": list(executors)}
+    del acting["executor"]["anyOf"]
+    acting["executor"]["oneOf"] = [name, {"type": "array", "items": name, "minItems": 1, "uniqueItems": True}]
     del acting["executors"]["additionalProperties"]
     acting["executors"] |= {"properties": executors, "additionalProperties": False}
     schema["$defs"] = dict(sorted(definitions.items()))

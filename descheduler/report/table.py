@@ -118,6 +118,8 @@ def _actions(plan: PlanDocument, wide: bool) -> Table:
     for action in sorted(plan.actions, key=lambda a: a.wave):
         for i, pod in enumerate(action.pods):
             table.add_row(*_cells(action, pod, first=i == 0, wide=wide))
+        if how := words.carried_out(plan, action):
+            table.add_row("", "", Text(how, style="dim"))
         for text, names in (
             ("also restarts", action.also_restarted),
             ("steers away from", action.steer),

@@ -108,6 +108,14 @@ def stage(action: Action) -> str:
     return f"stage {action.stage} of {action.stages}{after}"
 
 
+def carried_out(plan: PlanDocument, action: Action) -> str:
+    """By which executor, step by step, and what is not lost by it; empty for a plain eviction."""
+    found = next((row for row in plan.executors if row.name == action.executor), None)
+    if found is None or action.executor == "evict":
+        return ""
+    return f"by {found.name}: {', '.join(found.steps)}" + (f"; {found.kept}" if found.kept else "")
+
+
 def sentence(text: str) -> str:
     """With a capital and a full stop."""
     text = text.strip()

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from descheduler.model.arrays import Indices, Ints, Ints32, Mask, Positions
 from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
-from descheduler.scheduler.clashes import Clash, clashes
 from descheduler.scheduler.claims.rules import Claiming, parts
 from descheduler.scheduler.claims.table import ClaimTable
+from descheduler.scheduler.clashes import Clash, clashes
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
 from descheduler.scheduler.node_rules import enters_cordoned

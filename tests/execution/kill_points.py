@@ -31,6 +31,8 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.controller.switch import Switch
+from descheduler.execution.executors.surge.book import SURGES
+from descheduler.execution.executors.surge.pods import COST, MARK
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient
@@ -142,7 +144,8 @@ class Protocol:
 
     `interrupted`: after how many writes an earlier process has died in the middle of it, so that this one resumes.
     `fresh`: nothing of ours is in the cluster when it starts. `dropped`: nothing is to be evicted. `steer`: nodes that
-    every unit steers away from. `executor`: what moves the units; `reserve` has a scheduler that fills Reservations.
+    every unit steers away from. `executor`: what moves the units; `reserve` has a scheduler that fills Reservations,
+    `surge` a second node.
     """
 
     name: str
@@ -186,7 +189,7 @@ class Protocol:
 
     def _stage(self, client: ApiClient) -> Sequence[Action]:
         reserving = self.executor == "reserve"
-        for name in dict.fromkeys(("n1", *(("n2",) if reserving else ()), *self.steer)):
+        for name in dict.fromkeys(("n1", *(("n2",) if self.executor in ("reserve", "surge") else ()), *self.steer)):
             _node(client, name)
         if self.fresh:
             for kind, name in (
@@ -246,6 +249,8 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     heir.close()
     try:
         for app, replicas in apps.items():
+            wanted = client.get("Deployment", app)["spec"]["replicas"]
+            found += [f"{app} wants {wanted} replicas"] if wanted != replicas else []
             client.wait_for_pods(replicas, label_selector=f"app={app}")
     except TimeoutError as error:
         found.append(str(error))
@@ -257,7 +262,15 @@ def leaked(client: ApiClient) -> list[str]:
     found = [f"{node} keeps our taint" for node in tainted(client)]
     served = any(kind.name == "Reservation" for kind in client.kinds().preferred())
     names = [one["metadata"]["name"] for one in reservations(client)] if served else []
-    return [*found, *(f"{name} is not deleted" for name in names)]
+    return [*found, *(f"{name} is not deleted" for name in names), *surged(client)]
+
+
+def surged(client: ApiClient) -> list[str]:
+    """What is left of replicas that were added for a while."""
+    book = (client.get_or_none("ConfigMap", SURGES) or {}).get("data") or {}
+    pods = [p["metadata"] for p in client.list("Pod", "default") if "deletionTimestamp" not in p["metadata"]]
+    marked = [pod["name"] for pod in pods if {MARK, COST} & (pod.get("annotations") or {}).keys()]
+    return [*(f"{text} stays in the book" for text in book.values()), *(f"{name} keeps our mark" for name in marked)]
 
 
 def tainted(client: ApiClient) -> list[str]:
@@ -329,5 +342,39 @@ PROTOCOLS = (
         interrupted=4,
         dropped=True,
         executor="reserve",
+    ),
+    Protocol("one replica more first", {"web": 2}, lambda found: found["web"][:1], steer=("n1",), executor="surge"),
+    Protocol(
+        "several units of one owner, each a replica more",
+        {"web": 3},
+        lambda found: found["web"][:2],
+        steer=("n1",),
+        executor="surge",
+    ),
+    Protocol(
+        "a whole gang, all replicas more first",
+        {"gang": 3},
+        lambda found: found["gang"],
+        steer=("n1",),
+        executor="surge",
+    ),
+    # The lease, the intent, a taint, the entry, three replicas more, and one less: marked, counted, scaled.
+    Protocol(
+        "resuming a gang with replicas more",
+        {"gang": 3},
+        lambda found: found["gang"],
+        interrupted=8,
+        steer=("n1",),
+        executor="surge",
+    ),
+    # The lease, the intent, a taint, the entry, three replicas more, and a mark.
+    Protocol(
+        "dropping a gang with replicas more",
+        {"gang": 3},
+        lambda found: found["gang"],
+        interrupted=6,
+        dropped=True,
+        steer=("n1",),
+        executor="surge",
     ),
 )

@@ -105,11 +105,11 @@ def test_what_cannot_be_prepared_is_not_moved(policy: Policy) -> None:
 
 
 def test_policy_schema_and_plans_know_it(policy: Policy) -> None:
-    assert isinstance(executor_of(policy).executor, Executor)
-    assert planning_settings(policy, world()).executor == "notice"
+    assert isinstance(executor_of(policy, "notice").executor, Executor)
+    assert [one.name for one in planning_settings(policy, world()).executors] == ["notice"]
     properties = json_schema()["$defs"]["ActingPolicy"]["properties"]
-    assert "notice" in properties["executor"]["enum"]
-    assert set(properties["executors"]["properties"]) == {"evict", "notice", "reserve"}
+    assert "notice" in properties["executor"]["oneOf"][0]["enum"]
+    assert set(properties["executors"]["properties"]) == {"evict", "notice", "reserve", "surge"}
     with pytest.raises(PolicyError, match=r"notice\.txt: is not a known key \(did you mean text\?\)"):
         load_policy(HEAD + "acting: {executors: {notice: {txt: x}}}\n")
 

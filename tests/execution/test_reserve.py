@@ -56,7 +56,7 @@ def test_it_directs_so_nothing_is_steered() -> None:
     for how, landing in (("reserve", LandingMode.RESERVED), ("evict", LandingMode.STEERED)):
         policy = load_policy(HEAD + f"acting: {{executor: {how}, landing: steered}}\n")
         settings = planning_settings(policy, served(cluster()))
-        assert (settings.executor, settings.landing) == (how, landing)
+        assert ([one.name for one in settings.executors], settings.landing) == ([how], landing)
 
 
 def test_where_reservations_are_not_served_nothing_is_planned_with_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from descheduler.apiwrite.writer import ClusterWriter, Happening, LeaseWriter
 from descheduler.execution.outcomes import Result
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.read_cluster import read_cluster
-from descheduler.model.errors import Forbidden
+from descheduler.model.errors import ClusterError, Forbidden
 from descheduler.model.nodes import VACATING
 from descheduler.model.rights import MissingRight, Right
 from execution.live import client_of, run_deployment, runner, uids
@@ -44,7 +45,11 @@ class Only:
     """Requests below `path` go as the account that is tested, all others as somebody who may do everything."""
 
     def __init__(
-        self, path: str, account: KubeClient, admin: KubeClient, patched: Callable[[], object] = lambda: None
+        self,
+        path: str | tuple[str, ...],
+        account: KubeClient,
+        admin: KubeClient,
+        patched: Callable[[], object] = lambda: None,
     ) -> None:
         self._path = path
         self._account = account
@@ -172,6 +177,33 @@ def test_reserving_needs_its_own_rights_and_no_others(
     else:
         assert outcome.pods[0].landed == "n2"
     assert reservations(client) == []
+
+
+def test_who_surges_marks_pods_and_can_change_nothing_else_of_them(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    account = install(control_plane, "active-surge")
+    pods = run_deployment(client, "web", 2)
+    client.create_node("n2")
+    client.wait_for_nodes()
+    path = f"/api/v1/namespaces/default/pods/{pods[1]['metadata']['name']}"
+
+    def refused(change: dict[str, Any]) -> bool:
+        try:
+            account.request("PATCH", path, json.dumps(change).encode(), content_type="application/merge-patch+json")
+        except ClusterError as error:
+            return "the descheduler changes no" in str(error)
+        return False
+
+    (container,) = pods[1]["spec"]["containers"]
+    image = {"spec": {"containers": [{**container, "image": "another"}]}}
+    client.wait_for(lambda: refused(image), what="the admission policy to be in force")
+    for meta in ({"labels": {"app": "db"}}, {"annotations": {"note": "x"}}, {"finalizers": ["a.example/b"]}):
+        assert refused({"metadata": meta})
+    unit = replace(action(move_of(pods[0], "default/Deployment/web"), executor="surge"), steer=("n1",))
+    transport = Only(("/api/v1/namespaces/default/pods", "/apis/apps"), account, client_of(control_plane))
+    (outcome,) = runner(control_plane, transport).execute(plan(unit)).actions
+    assert (outcome.result, outcome.pods[0].landed) == (Result.DONE, "n2")
 
 
 @pytest.mark.parametrize("overlay", ["dry-run", "active"])

@@ -12,6 +12,8 @@ from descheduler.execution import intents
 from descheduler.execution.directions import DIRECTING, TRYING
 from descheduler.execution.executors.evict import Evict
 from descheduler.execution.executors.reserve import Reserve
+from descheduler.execution.executors.surge.book import BOOKING, SURGES
+from descheduler.execution.executors.surge.executor import Surge
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.steering import STEERING
 from descheduler.kube.convert.kinds import KINDS, MEASURED
@@ -26,6 +28,7 @@ from manifests.rules import rules
 MORE_RIGHTS = {
     "active-steering": {(r, ()) for r in STEERING},
     "active-reserve": {(r, ()) for r in Reserve.rights},
+    "active-surge": {*((r, ()) for r in Surge.rights), *((r, (SURGES,)) for r in BOOKING)},
     "active-directed": {*((r, (DIRECTIONS,)) for r in DIRECTING), *((r, ()) for r in TRYING)},
     "active+recommend": {(r, ()) for r in RECOMMENDING},
 }
@@ -37,6 +40,7 @@ OWN_RIGHTS = (
     "descheduler-reserve",
     "descheduler-recommend",
     "descheduler-direct",
+    "descheduler-surge",
 )
 OWN_OBJECTS = (*OWN_RIGHTS, directing.NAME, directing.DIRECTIONS)
 

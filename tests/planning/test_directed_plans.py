@@ -17,7 +17,8 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.landing_choice import choose_landing
-from descheduler.planning.settings import ExecutorTraits, settings_of
+from descheduler.planning.settings import settings_of
+from descheduler.planning.ways import ExecutorTraits
 from descheduler.policy import load_policy
 from planning.cases import planned
 from planning.proposing import Routes, Wishing
@@ -152,7 +153,7 @@ def test_an_executor_that_holds_places_decides_whatever_the_policy_says(wish: La
 def test_a_policy_that_wants_what_is_not_there_is_shown_and_not_carried_out() -> None:
     snapshot = crowded()
     policy = load_policy(HEAD + "acting: {landing: directed}\nstrategies: []\n")
-    settings = settings_of(policy, snapshot, ExecutorTraits())
+    settings = settings_of(policy, snapshot, (ExecutorTraits(),))
     assert settings.landing is LandingMode.DIRECTED
     document = plan_of(snapshot, ("web-0", (2,)), settings=settings)
     assert document.actions

@@ -32,7 +32,9 @@ def test_every_installed_strategy_is_in_it_with_its_arguments() -> None:
 def test_every_installed_executor_is_in_it_with_its_arguments() -> None:
     schema = json_schema()
     acting = schema["$defs"]["ActingPolicy"]["properties"]
-    assert acting["executor"]["enum"] == list(acting["executors"]["properties"]) == sorted(EXECUTORS.available())
+    one, several = acting["executor"]["oneOf"]
+    assert one["enum"] == list(acting["executors"]["properties"]) == sorted(EXECUTORS.available())
+    assert (several["type"], several["items"]) == ("array", one)
     assert "schedulerNames" in schema["$defs"]["ReserveArgs"]["properties"]
 
 

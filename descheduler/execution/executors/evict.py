@@ -7,13 +7,9 @@ directs, to have them made with a preference for the planned nodes (`directions`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
-from descheduler.execution.cordons import Cordons
-from descheduler.execution.cordons import refusal as open_still
-from descheduler.execution.directions import Directing, Directions, directions_of
-from descheduler.execution.directions import refusal as undirected
 from descheduler.execution.executors.eviction import EVICTING, PodEvictor
 from descheduler.execution.executors.protocol import (
     ActingTools,
@@ -23,12 +19,13 @@ from descheduler.execution.executors.protocol import (
     PodFilter,
     UnitMover,
 )
+from descheduler.execution.guidance import Guidance
 from descheduler.execution.intents import Intent
-from descheduler.execution.steering import Steering, refusal
-from descheduler.model.errors import ClusterError
 from descheduler.model.landing_mode import LandingMode
+from descheduler.model.manners import Manner
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.rights import Right
+from descheduler.model.snapshot import ClusterSnapshot
 
 
 class EvictArgs(ExecutorArgs):
@@ -42,9 +39,10 @@ class Evict:
     landing: ClassVar[LandingMode] = LandingMode.PREDICTED
     kinds: ClassVar[tuple[str, ...]] = ()
     rights: ClassVar[tuple[Right, ...]] = EVICTING
+    manner: ClassVar[Manner] = Manner(("evict the pod", "its controller makes another one"))
     Args: ClassVar[type[ExecutorArgs]] = EvictArgs
 
-    def filter(self, _: EvictArgs) -> PodFilter | None:
+    def filter(self, _: EvictArgs, __: ClusterSnapshot) -> PodFilter | None:
         return None
 
     def mover(self, tools: ActingTools, _: EvictArgs) -> UnitMover:
@@ -54,26 +52,13 @@ class Evict:
 class _Evicting:
     def __init__(self, tools: ActingTools) -> None:
         self._evictor = PodEvictor(tools)
-        self._steering = Steering(tools.writer)
-        self._cordons = Cordons(tools.writer)
-        self._directing = Directing(tools.writer, tools.namespace, tools.clock)
+        self._guidance = Guidance(tools)
 
     def holds(self, action: Action) -> bool:
-        return bool(action.steer or action.cordon or directions_of([action]))
+        return self._guidance.asked_by(action)
 
     def prepare(self, intent: Intent) -> NotPrepared | None:
-        for node in intent.action.steer:
-            try:
-                self._steering.taint(node)
-            except ClusterError as error:
-                return refusal(node, error)
-        for node in intent.action.cordon:
-            try:
-                self._cordons.cordon(node)
-            except ClusterError as error:
-                return open_still(node, error)
-        wanted = directions_of([intent.action])
-        return self._direct(wanted) if wanted else None
+        return self._guidance.give(intent.action)
 
     def disrupt(self, move: PodMove, *, dry_run: bool = False) -> DisruptionAnswer:
         return self._evictor.evict(move, dry_run=dry_run)
@@ -82,26 +67,4 @@ class _Evicting:
         return not self._evictor.is_there(move)
 
     def release(self, closing: Sequence[Intent], still_open: Sequence[Intent]) -> None:
-        for node in _over(closing, still_open, lambda action: action.steer):
-            self._steering.untaint(node)
-        for node in _over(closing, still_open, lambda action: action.cordon):
-            self._cordons.uncordon(node)
-        taken = directions_of(intent.action for intent in closing)
-        if taken:
-            self._directing.take(taken, directions_of(intent.action for intent in still_open))
-
-    def _direct(self, wanted: Directions) -> NotPrepared | None:
-        try:
-            self._directing.give(wanted)
-            unproved = self._directing.unproved(wanted)
-        except ClusterError as error:
-            return NotPrepared(undirected(error), certain=error.refused)
-        return None if unproved is None else NotPrepared(unproved)
-
-
-def _over(
-    closing: Sequence[Intent], still_open: Sequence[Intent], nodes: Callable[[Action], Sequence[str]]
-) -> list[str]:
-    """The nodes of those that close which none that is open needs."""
-    needed = {node for intent in still_open for node in nodes(intent.action)}
-    return sorted({node for intent in closing for node in nodes(intent.action)} - needed)
+        self._guidance.take(closing, still_open)

@@ -31,10 +31,12 @@ from descheduler.contract.arguments import PluginArgs
 from descheduler.execution.intents import Intent
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.model.landing_mode import LandingMode
+from descheduler.model.manners import Manner
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
 from descheduler.model.rights import Right
+from descheduler.model.snapshot import ClusterSnapshot
 
 
 class ExecutorArgs(PluginArgs):
@@ -134,17 +136,21 @@ class Executor(Protocol[A]):
 
     `landing` is RESERVED where it holds a place for the replacement, PREDICTED where the scheduler decides. `kinds` are
     the optional APIs ("group/Kind", of `descheduler.kube.convert.kinds`) that the cluster must serve, `rights` what it
-    may have to do (the manifests grant exactly these).
+    may have to do (the manifests grant exactly these), `manner` what it does and spares.
     """
 
     name: ClassVar[str]
     landing: ClassVar[LandingMode]
     kinds: ClassVar[tuple[str, ...]]
     rights: ClassVar[tuple[Right, ...]]
+    manner: ClassVar[Manner]
     Args: ClassVar[type[ExecutorArgs]]
 
-    def filter(self, args: A) -> PodFilter | None:
-        """What says of a pod why it can never move it; None when it moves whatever may be moved at all."""
+    def filter(self, args: A, snapshot: ClusterSnapshot) -> PodFilter | None:
+        """What says of a pod why it cannot move it on this cluster; None when it moves whatever may be moved at all.
+
+        It is asked about many pods: what follows from their owners is worked out once for each.
+        """
         ...
 
     def mover(self, tools: ActingTools, args: A) -> UnitMover:

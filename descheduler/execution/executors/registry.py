@@ -22,7 +22,7 @@ class ChosenExecutor:
     def filter(self, snapshot: ClusterSnapshot) -> PodFilter | None:
         """What says of a pod why it can never be moved on this cluster; None when any can."""
         unserved = self.unserved(snapshot)
-        return self.executor.filter(self.args) if unserved is None else lambda _: unserved
+        return self.executor.filter(self.args, snapshot) if unserved is None else lambda _: unserved
 
     def unserved(self, snapshot: ClusterSnapshot) -> Blocked | None:
         """Set where the cluster does not serve an API that the executor needs."""
@@ -42,7 +42,8 @@ def choose(name: str, args: object = None) -> ChosenExecutor:
     """The installed executor of that name; without arguments, with its defaults. Raises ExecutorError."""
     executor = EXECUTORS.load(name)
     if not isinstance(executor, Executor):
-        raise ExecutorError(name, "is not an executor: it needs name, landing, kinds, rights, Args, filter(), mover()")
+        needs = "name, landing, kinds, rights, manner, Args, filter(), mover()"
+        raise ExecutorError(name, f"is not an executor: it needs {needs}")
     if args is None:
         args = executor.Args()
     if not isinstance(args, executor.Args):

@@ -44,10 +44,12 @@ from descheduler.execution.intents import Intent
 from descheduler.kube.client.answers import missing_right
 from descheduler.model.errors import ClusterError, Conflict, NotFound
 from descheduler.model.landing_mode import LandingMode
+from descheduler.model.manners import Manner
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.rights import Right
+from descheduler.model.snapshot import ClusterSnapshot
 
 GROUP = "scheduling.koordinator.sh"
 PATH = f"/apis/{GROUP}/v1alpha1/reservations"
@@ -83,9 +85,13 @@ class Reserve:
         *EVICTING,
         *(Right(GROUP, "reservations", verb) for verb in ("list", "create", "delete")),
     )
+    manner: ClassVar[Manner] = Manner(
+        ("reserve room on the destination", "evict the pod", "its controller makes another one, which takes that room"),
+        kept="the place of the replacement",
+    )
     Args: ClassVar[type[ExecutorArgs]] = ReserveArgs
 
-    def filter(self, args: ReserveArgs) -> PodFilter:
+    def filter(self, args: ReserveArgs, _: ClusterSnapshot) -> PodFilter:
         def refuses(pod: Pod) -> Blocked | None:
             if pod.spec.scheduler_name not in args.scheduler_names:
                 return Blocked(Reason.EXECUTOR, _BY, f"{pod.spec.scheduler_name} does not fill Reservations")

@@ -35,7 +35,7 @@ resource.kubernetes.io/pcieRoot resource.kubernetes.io/pciBusID resource.kuberne
 """
 _SCALING = """
 scaleTargetRef maxReplicas metrics containerResource target averageUtilization averageValue behavior scaleUp scaleDown
-stabilizationWindowSeconds selectPolicy
+stabilizationWindowSeconds selectPolicy paused updatedReplicas pauseConditions
 """
 _PARTITIONS = frozenset(f"partition{size}" for size in range(1, 33))
 _LANDING = "policyName"

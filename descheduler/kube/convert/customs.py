@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from descheduler.kube.convert.custom_fields import pruned
 from descheduler.kube.convert.interning import Interner
-from descheduler.kube.convert.wire import CustomWire, Object
+from descheduler.kube.convert.managed_fields import enforcers_of_replicas
+from descheduler.kube.convert.wire import CustomWire, Object, RolloutWire
 from descheduler.model.objects import CustomObject
 
 
@@ -32,3 +34,9 @@ def described(wire: Object, intern: Interner, *, kind: str, api_version: str) ->
         "deleting": meta.deletion_timestamp is not None,
         "created": meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
     }
+
+
+def convert_rollout(wire: RolloutWire, intern: Interner, *, kind: str, api_version: str) -> CustomObject:
+    """An Argo Rollout, and who would set its replicas back."""
+    enforcers = tuple(map(intern.text, enforcers_of_replicas(wire.metadata.managed_fields)))
+    return replace(convert_custom(wire, intern, kind=kind, api_version=api_version), enforcers=enforcers)

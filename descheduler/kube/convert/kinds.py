@@ -20,7 +20,7 @@ from descheduler.kube.convert.admission import (
     convert_service_account,
 )
 from descheduler.kube.convert.admission_wire import LimitRangeWire, NamespaceWire, QuotaWire, RuntimeClassWire
-from descheduler.kube.convert.customs import convert_custom
+from descheduler.kube.convert.customs import convert_custom, convert_rollout
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.metrics import convert_sample
 from descheduler.kube.convert.nodes import convert_node
@@ -47,6 +47,7 @@ from descheduler.kube.convert.wire import (
     PodMetricsWire,
     PodWire,
     PriorityClassWire,
+    RolloutWire,
     Slim,
     StorageClassWire,
     WorkloadWire,
@@ -208,6 +209,8 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("trainer.kubeflow.org", "TrainJob", "trainjobs", "v1", "v1beta1", "v1alpha1"),
     # how many replicas there will be
     _optional("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "v2"),
+    _optional("keda.sh", "ScaledObject", "scaledobjects", "v1alpha1"),
+    _optional("argoproj.io", "Rollout", "rollouts", "v1alpha1", convert=convert_rollout, wire=RolloutWire),
     # budgets, quotas and devices
     _optional(
         "policy.kruise.io",

@@ -16,6 +16,7 @@ from msgspec import inspect, structs
 
 from descheduler.kube.convert.annotations import AnnotationFilter
 from descheduler.kube.convert.custom_fields import recorded
+from descheduler.kube.convert.managed_fields import ManagedWire
 from descheduler.kube.convert.pieces import part, read
 from descheduler.kube.convert.wire import (
     AffinityWire,
@@ -44,6 +45,7 @@ RAW_TYPES: Mapping[str, Any] = {
     "tolerations": tuple[TolerationWire, ...],
     "topologySpreadConstraints": tuple[SpreadWire, ...],
     "allocatedResourcesStatus": tuple[AllocatedWire, ...],
+    "managedFields": tuple[ManagedWire, ...],
 }
 """What the fields hold that the schemas leave as bytes (`Raw`)."""
 

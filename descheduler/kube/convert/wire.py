@@ -45,6 +45,12 @@ class MetaWire(Slim, frozen=True, gc=False):
     owner_references: tuple[OwnerWire, ...] | None = None
 
 
+class ManagedMetaWire(MetaWire, frozen=True, gc=False):
+    """Of objects with replicas: also who wrote which field (`managed_fields` reads them)."""
+
+    managed_fields: Raw = NO_RAW
+
+
 class Object(Slim, frozen=True, gc=False):
     """What every object has."""
 
@@ -488,6 +494,7 @@ class WorkloadStatusWire(Slim, frozen=True, gc=False):
     current_revision: str = ""
     update_revision: str = ""
     replicas: Int32 = 0
+    updated_replicas: Int32 = 0
     ready_replicas: Int32 = 0
     desired_number_scheduled: Int32 = 0
     number_ready: Int32 = 0
@@ -499,6 +506,7 @@ class WorkloadStatusWire(Slim, frozen=True, gc=False):
 
 
 class WorkloadWire(Object, frozen=True, gc=False):
+    metadata: ManagedMetaWire = ManagedMetaWire()
     spec: WorkloadSpecWire = WorkloadSpecWire()
     status: WorkloadStatusWire = WorkloadStatusWire()
 
@@ -510,6 +518,12 @@ class CustomWire(Object, frozen=True, gc=False):
     kind: str = ""
     spec: dict[str, Any] | None = None
     status: dict[str, Any] | None = None
+
+
+class RolloutWire(CustomWire, frozen=True, gc=False):
+    """An Argo Rollout."""
+
+    metadata: ManagedMetaWire = ManagedMetaWire()
 
 
 # metrics.k8s.io

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from descheduler.kube.convert.admission_wire import NamespaceWire
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.job_failures import on_eviction
+from descheduler.kube.convert.managed_fields import enforcers_of_replicas
 from descheduler.kube.convert.pods import convert_template
 from descheduler.kube.convert.selectors import label_selector
 from descheduler.kube.convert.unreadable import under
@@ -115,6 +116,9 @@ def convert_workload(wire: WorkloadWire, intern: Interner, *, kind: str, api_ver
         ordinals=_ordinals(wire, intern) if kind == "StatefulSet" else None,
         managed_by=_manager(spec),
         replaces_ending=kind == "Job" and _replaces_ending(spec),
+        paused=kind == "Deployment" and spec.paused,
+        updated=status.updated_replicas if kind == "Deployment" else None,
+        enforcers=tuple(map(intern.text, enforcers_of_replicas(meta.managed_fields))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -34,6 +34,20 @@ class Matches:
     def of(self, pod: int) -> tuple[int, ...]:
         """Positions of all budgets that match a pod."""
         return self.matching[int(self.row[pod])]
+
+    def sparing(self, spared: Mask, budgets: Sequence[DisruptionBudget]) -> Matches:
+        """The same, but no PodDisruptionBudget is asked about the `spared` pods [P]: they are covered, and not fewer.
+
+        Budgets of other kinds are about the deletion itself, whoever does it.
+        """
+        if not spared.any():
+            return self
+        others = tuple(tuple(at for at in one if budgets[at].kind != PDB) for one in self.matching)
+        row = np.where(spared, self.row + np.int32(len(self.matching)), self.row)
+        count = np.where(spared, np.minimum(self.count, 1), self.count)
+        return replace(
+            self, row=row, matching=(*self.matching, *others), count=count, unmatched=self.unmatched & ~spared
+        )
 
     def first(self, marked: Sequence[bool]) -> NDArray[np.int32]:
         """[P] the first of each pod's budgets that is `marked` [B], -1 when none is."""

@@ -23,6 +23,7 @@ from descheduler.model.plan import (
     ActionKind,
     BudgetRow,
     CostRow,
+    ExecutorRow,
     NodeRow,
     NodeUse,
     PlanDocument,
@@ -30,6 +31,7 @@ from descheduler.model.plan import (
     ProofRow,
     SeatRow,
 )
+from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.findings import finding_rows
 from descheduler.planning.document.gpus import gpu_map
@@ -69,6 +71,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
         landing=settings.landing.value,
         landing_why=settings.landing_choice.why,
         levers=outcome.levers,
+        executors=_manners(outcome, actions),
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
@@ -96,7 +99,7 @@ def _action(
         finding=ids[proposal.finding.key],
         unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
         gang=unit.gang,
-        executor=REMOVER if removes else outcome.context.settings.executor,
+        executor=REMOVER if removes else _executor(outcome, pods),
         pods=tuple(map(partial(removed_pod if removes else _pod, outcome), accepted.proofs)),
         benefit=proposal.benefit,
         worth=proposal.worth,
@@ -119,6 +122,21 @@ def _costs(accepted: Accepted) -> str:
     if accepted.kind is ActionKind.REMOVE:
         return f"{accepted.cost:.0f} core-seconds, which the policy accepts"
     return f"{accepted.cost:.0f} core-seconds against {accepted.proposal.worth:.0f} gained"
+
+
+def _executor(outcome: Outcome, pods: Iterable[int]) -> str:
+    way = outcome.context.ways.of(pods)
+    return outcome.context.settings.executors[-1].name if isinstance(way, Blocked) else way.name
+
+
+def _manners(outcome: Outcome, actions: Iterable[Action]) -> tuple[ExecutorRow, ...]:
+    """What the executors do that the actions name, in the policy's order."""
+    named = {action.executor for action in actions}
+    return tuple(
+        ExecutorRow(one.name, one.manner.steps, one.manner.kept, tuple(sorted(one.manner.spares)))
+        for one in outcome.context.settings.executors
+        if one.name in named and one.manner.steps
+    )
 
 
 def _by_workload(snapshot: ClusterSnapshot, pods: Iterable[int]) -> dict[str, int]:

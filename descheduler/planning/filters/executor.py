@@ -1,15 +1,15 @@
-"""What the policy's executor cannot move: a plan promises nothing that could not be carried out."""
+"""What no executor of the policy can move: a plan promises nothing that could not be carried out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from descheduler.model.arrays import Mask
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.filters.context import Filter, FilterContext
+from descheduler.planning.ways import as_remade
 
 
 def executor_filter(context: FilterContext, open_pods: Mask) -> Iterator[Filter]:
@@ -17,12 +17,9 @@ def executor_filter(context: FilterContext, open_pods: Mask) -> Iterator[Filter]
     refuses = context.policy.executor
     if refuses is None:
         return
-    different = context.snapshot.remade.different
     found: dict[int, Blocked] = {}
     for pod in np.flatnonzero(open_pods).tolist():
-        made = different.get(pod)
-        one = context.pods[pod]
-        blocked = refuses(one if made is None else replace(one, spec=made.spec, labels=made.labels))
+        blocked = refuses(as_remade(context.snapshot, pod))
         if blocked is not None:
             found[pod] = blocked
     mask = context.nobody()

@@ -1,0 +1,1 @@
+"""The executor `surge`: the new pod first, then one replica less, so that nothing is missing meanwhile."""

@@ -1,0 +1,121 @@
+"""Each unit is moved by the gentlest executor that can; what that spares it does not count, and the plan says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from builders import NOW, budget, cluster, node, owner, pod, workload
+from descheduler.contract import StrategyArgs
+from descheduler.learning.ledger import Ledger
+from descheduler.model.errors import ExecutorError, PolicyError
+from descheduler.model.labels import Labels
+from descheduler.model.plan import PlanDocument
+from descheduler.model.pods import Pod
+from descheduler.model.reasons import Reason
+from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.pipeline import planning_settings
+from descheduler.planning.planner import ChosenStrategy
+from descheduler.policy import Policy, load_policy
+from descheduler.report.words import carried_out
+from descheduler.second_validation import second_validation
+from planning.cases import planned
+from planning.proposing import Proposing
+
+HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
+
+
+def policy(executor: str, more: str = "") -> Policy:
+    return load_policy(f"{HEAD}acting: {{executor: {executor}}}\n{more}")
+
+
+def world(**change: object) -> ClusterSnapshot:
+    """web of a ReplicaSet, db of a StatefulSet, both with a second pod elsewhere; a budget lets nothing go of web."""
+    stateful = owner("StatefulSet", "db")
+    pods = [pod("web-1", node="n1"), pod("web-2", node="n3"), pod("db-0", node="n1", owners=(stateful,))]
+    pods += [pod("db-1", node="n3", owners=(stateful,))]
+    kinds = [workload("ReplicaSet", "web", 2, present=2), workload("StatefulSet", "db", 2, present=2)]
+    nodes = [node("n1", unschedulable=True), node("n2"), node("n3")]
+    return cluster(nodes, pods, workloads=[replace(w, uid=_uid(pods, w.kind)) for w in kinds], **change)  # type: ignore[arg-type]
+
+
+def _uid(pods: Sequence[Pod], kind: str) -> str:
+    return next(one.uid for p in pods for one in p.owners if one.kind == kind)
+
+
+def plan_of(snapshot: ClusterSnapshot, written: Policy, *names: str) -> PlanDocument:
+    chosen = [ChosenStrategy(Proposing(tuple((name, ()) for name in names)), StrategyArgs())]
+    return planned(snapshot, [], chosen, planning_settings(written, snapshot), NOW)
+
+
+def test_the_first_that_can_moves_the_unit_and_the_plan_says_how() -> None:
+    document = plan_of(world(), policy("[surge, evict]"), "web-1", "db-0")
+    assert {a.pods[0].pod: a.executor for a in document.actions} == {"web-1": "surge", "db-0": "evict"}
+    assert [row.name for row in document.executors] == ["surge", "evict"]
+    gentle = next(a for a in document.actions if a.executor == "surge")
+    assert carried_out(document, gentle).startswith("by surge: one replica more, ")
+    assert "never fewer ready pods" in carried_out(document, gentle)
+
+
+def test_by_surge_nothing_but_warming_up_is_lost() -> None:
+    (gentle,) = plan_of(world(), policy("surge"), "web-1").actions
+    (crude,) = plan_of(world(), policy("evict"), "web-1").actions
+    assert gentle.cost.parts["restart"] == 0.0 < crude.cost.parts["restart"]
+    assert gentle.cost.parts["warm-up"] == crude.cost.parts["warm-up"] > 0.0
+    assert gentle.cost.total == gentle.cost.parts["warm-up"]
+
+
+def test_alone_it_leaves_what_it_cannot_move() -> None:
+    document = plan_of(world(), policy("surge"), "db-0")
+    assert document.actions == ()
+    settings = planning_settings(policy("surge"), world())
+    assert settings.filters.executor is not None
+    blocked = settings.filters.executor(next(p for p in world().pods if p.name == "db-0"))
+    assert blocked is not None
+    assert (blocked.reason, blocked.by) == (Reason.EXECUTOR, "executor/surge")
+    assert "highest ordinal" in blocked.detail
+
+
+@pytest.mark.parametrize(("executor", "moves"), [("surge", True), ("[surge, evict]", True), ("evict", False)])
+def test_a_budget_that_allows_nothing_allows_what_takes_nothing(executor: str, moves: bool) -> None:
+    closed = [budget("web", {"app": "web"}, allowed=0, current_healthy=2, desired_healthy=2, expected=2)]
+    pods = [replace(p, labels=Labels({"app": "web"})) for p in world().pods]
+    snapshot = replace(world(budgets=closed), pods=tuple(pods))
+    assert bool(plan_of(snapshot, policy(executor), "web-1").actions) is moves
+    assert not plan_of(snapshot, policy(executor), "db-0").actions  # evicted, and its budget allows nothing
+
+
+def test_what_changes_before_the_wave_stops_it_though_another_could() -> None:
+    """The plan spoke of no moment with one less."""
+    written = policy("[surge, evict]")
+    document = plan_of(world(), written, "web-1")
+    (action,) = document.actions
+    busy = world()
+    busy = replace(busy, workloads={k: replace(w, present=1) for k, w in busy.workloads.items()})
+    for snapshot, reason in ((world(), None), (busy, Reason.EXECUTOR)):
+        verdict = second_validation(written, Ledger)(snapshot, document.actions)[action.id]
+        assert (verdict.reason if verdict else None) is reason
+
+
+def test_executors_of_different_landings_do_not_go_together() -> None:
+    with pytest.raises(ExecutorError, match="lands pods another way than surge"):
+        planning_settings(policy("[surge, reserve]"), world())
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("[surge, surge]", "each once"),
+        ("[]", "at least one"),
+        ("[surge, evikt]", r"p\.yaml:3:28: acting\.executor\[1\]: no executor is named evikt \(did you mean evict\?\)"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_where_it_stands(written: str, told: str) -> None:
+    with pytest.raises(PolicyError, match=told):
+        load_policy(f"{HEAD}acting: {{executor: {written}}}\n", "p.yaml")
+
+
+def test_one_name_is_as_good_as_a_list_of_one() -> None:
+    assert policy("surge").acting.order == policy("[surge]").acting.order == ("surge",)
