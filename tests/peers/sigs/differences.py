@@ -34,7 +34,6 @@ DIFFERENCES: Final[Mapping[str, frozenset[Reason]]] = {
     "D-least-important": frozenset(),
     "D-sees-budgets": frozenset(),
     "D-relief": frozenset(),
-    "D-in-use": frozenset(),
     "D-lacking": frozenset(),
 }
 """Id -> one of these reasons must be among the plan's refusals; empty: it is a rule of the strategy, not a refusal."""
