@@ -9,7 +9,7 @@ import pytest
 
 from builders import NOW, budget, cluster, node, owner, pod, spec, workload
 from descheduler.gangs import resolve
-from descheduler.model.pods import Phase, Pod
+from descheduler.model.pods import Phase, Pod, PodClaim
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
@@ -89,7 +89,11 @@ def test_what_a_restart_would_do_does_not_keep_it(one: Pod, rest: dict[str, obje
         (Reason.PRIORITY_TOO_HIGH, failed(priority=7), {"priority_threshold": 7}),
         (Reason.LOCAL_STORAGE, failed(of=spec(local_storage=True)), {}),
         (Reason.PERSISTENT_VOLUME, failed(claims=("data",)), {"protect_persistent_volumes": True}),
-        (Reason.RESOURCE_CLAIMS, failed(of=spec(resource_claims=("gpu",))), {"protect_resource_claims": True}),
+        (
+            Reason.RESOURCE_CLAIMS,
+            failed(of=spec(resource_claims=(PodClaim("gpu", template="one"),))),
+            {"protect_resource_claims": True},
+        ),
         (Reason.NOT_SELECTED, failed(), {"label_selector": LabelSelector.of({"app": "b"})}),
         (Reason.WITHOUT_BUDGET, failed(), {"protect_without_budget": True}),
         (Reason.TOO_YOUNG, failed(created=NOW - 10), {"min_age_seconds": 60.0}),

@@ -18,6 +18,7 @@ from descheduler.planning import ChosenStrategy, Outcome, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.document.build import build_document
 from descheduler.planning.explain import explain
+from descheduler.planning.ways import ExecutorTraits
 from descheduler.report import words
 from descheduler.report.html import to_html
 from descheduler.report.serial import from_json, to_json
@@ -180,7 +181,7 @@ def test_a_removal_with_a_destination_is_none() -> None:
 
 
 def test_the_document_says_what_becomes_of_each() -> None:
-    settings = replace(FREE, executor="reserve")
+    settings = replace(FREE, executors=(ExecutorTraits("reserve"),))
     unready = replace(pod("sick-0", node="n1", ready=False), phase=Phase.RUNNING)
     world = cluster([node("n1"), node("n2")], [pod("web-0", node="n1"), unready, failed("job-0")])
     found = decided(world, removing("web-0", "sick-0", "job-0"), settings=settings)

@@ -23,6 +23,7 @@ from descheduler.report.words import carried_out
 from descheduler.second_validation import second_validation
 from planning.cases import planned
 from planning.proposing import Proposing
+from planning.removing import removing
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 
@@ -85,6 +86,17 @@ def test_a_budget_that_allows_nothing_allows_what_takes_nothing(executor: str, m
     snapshot = replace(world(budgets=closed), pods=tuple(pods))
     assert bool(plan_of(snapshot, policy(executor), "web-1").actions) is moves
     assert not plan_of(snapshot, policy(executor), "db-0").actions  # evicted, and its budget allows nothing
+
+
+@pytest.mark.parametrize(("allowed", "goes"), [(0, False), (1, True)])
+def test_what_is_removed_is_evicted_and_its_budget_must_allow_it(allowed: int, goes: bool) -> None:
+    closed = [
+        budget("web", {"app": "web"}, allowed=allowed, current_healthy=2, desired_healthy=2 - allowed, expected=2)
+    ]
+    pods = [replace(p, labels=Labels({"app": "web"})) for p in world().pods]
+    snapshot = replace(world(budgets=closed), pods=tuple(pods))
+    document = planned(snapshot, [], [removing("web-2")], planning_settings(policy("[surge, evict]"), snapshot), NOW)
+    assert [a.executor for a in document.actions] == (["evict"] if goes else [])
 
 
 def test_what_changes_before_the_wave_stops_it_though_another_could() -> None:
