@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 
+from descheduler.model.action_kind import ActionKind as ActionKind
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.reasons import Blocked
 from descheduler.model.subjects import Subject
 
 FindingKey = tuple[str, Subject, str]
 """What makes two findings the same one: strategy (by the name of its use), subject, resource."""
-
-
-class ActionKind(StrEnum):
-    """What is done to pods: MOVE them to other nodes, or REMOVE them, wherever they are made again, if they are."""
-
-    MOVE = "Move"
-    REMOVE = "Remove"
 
 
 @dataclass(frozen=True, slots=True)

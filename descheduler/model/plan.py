@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from descheduler.model.moves import ActionKind as ActionKind
+from descheduler.model.action_kind import ActionKind as ActionKind
 from descheduler.model.plan_gpus import GpuMap as GpuMap
 
 PLAN_FORMAT = "descheduler/plan"

@@ -62,7 +62,7 @@ def test_what_is_merely_foreign_stays() -> None:
 def hostile() -> PlanDocument:
     """The example's plan, with such characters behind every text that others can write."""
     document = from_json(CliRunner().invoke(app, ["plan", "--example", "-o", "json"]).stdout)
-    fixed = {"format", "id", "apiVersion", "mode"}
+    fixed = {"format", "id", "apiVersion", "mode", "kind"}
 
     def driven(value: object, key: str = "") -> object:
         if isinstance(value, str):
