@@ -12,9 +12,10 @@ from descheduler.contract.needs import Needs, needs_of
 from descheduler.contract.ranking import REQUIRED, Run, ranked, rate, required
 from descheduler.contract.registry import API_VERSION, EXECUTORS, available, load
 from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
+from descheduler.contract.scenario import Scenario
 from descheduler.contract.selecting import LabelChoice, Name, NamespaceChoice, Selector
 from descheduler.contract.strategy import Strategy, StrategyArgs, order_of
-from descheduler.contract.view import GPU_WEIGHT, RebalanceView, Scenario
+from descheduler.contract.view import GPU_WEIGHT, RebalanceView
 from descheduler.scheduler import Clash, Spread, tolerates
 
 __all__ = [

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.contract.view import Scenario
+from descheduler.contract.scenario import Scenario
 from descheduler.model.arrays import Floats, Mask, Positions
 from descheduler.model.directing import direction_of
 from descheduler.model.format import plural

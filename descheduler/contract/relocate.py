@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 
 from descheduler.contract.landing import Accept, Landing, land
-from descheduler.contract.view import RebalanceView, Scenario
+from descheduler.contract.scenario import Scenario
+from descheduler.contract.view import RebalanceView
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.directing import direction_of
 from descheduler.model.fence import fenced

@@ -32,24 +32,26 @@ from descheduler.kube.convert.storage import (
     convert_storage_class,
     convert_volume,
 )
-from descheduler.kube.convert.unavailable_budgets import convert_unavailable_budget
-from descheduler.kube.convert.wire import (
-    BudgetWire,
+from descheduler.kube.convert.storage_wire import (
     ClaimWire,
     CsiDriverWire,
     CsiNodeWire,
+    PersistentVolumeWire,
+    StorageClassWire,
+)
+from descheduler.kube.convert.unavailable_budgets import convert_unavailable_budget
+from descheduler.kube.convert.wire import (
+    BudgetWire,
     CustomWire,
     ListMetaWire,
     NodeMetricsWire,
     NodeWire,
     Object,
-    PersistentVolumeWire,
     PodMetricsWire,
     PodWire,
     PriorityClassWire,
     RolloutWire,
     Slim,
-    StorageClassWire,
     WorkloadWire,
 )
 from descheduler.kube.convert.workloads import (

@@ -5,16 +5,16 @@ from __future__ import annotations
 from descheduler.kube.convert.interning import Interner
 from descheduler.kube.convert.pod_requests import quantities
 from descheduler.kube.convert.selectors import node_terms
-from descheduler.kube.convert.unreadable import under
-from descheduler.kube.convert.wire import (
+from descheduler.kube.convert.storage_wire import (
     ClaimWire,
     CsiDriverWire,
     CsiNodeWire,
-    EphemeralWire,
     PersistentVolumeSpecWire,
     PersistentVolumeWire,
     StorageClassWire,
 )
+from descheduler.kube.convert.unreadable import under
+from descheduler.kube.convert.wire import EphemeralWire
 from descheduler.model.quantity import amounts
 from descheduler.model.selectors import NodeSelectorTerm, Operator, Requirement
 from descheduler.model.storage import Claim, ClaimTemplate, CsiDriver, CsiNode, StorageClass, Volume
