@@ -65,6 +65,8 @@ class Places:
     def _able(self, state: Scenario, pod: int) -> Positions:
         """[K] underutilized nodes that have the room, and stay below their target with it."""
         nodes = with_room(self._view, state, pod, self._nodes)
+        if not len(nodes):
+            return nodes
         then = self._gauge.levels_with(state, nodes, pod)
         with np.errstate(invalid="ignore"):
             over = (then > self._bounds.high).any(axis=1)
