@@ -327,7 +327,8 @@ def _refusal(pod: Manifest) -> str:
     for condition in pod.get("status", {}).get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition.get("reason") in ("Unschedulable", "SchedulerError"):
             message = str(condition.get("message") or "no message")
-            return "" if _PASSES.search(message) else message
+            passes = pod["spec"].get("resourceClaims") and _PASSES.search(message)
+            return "" if passes else message
     return ""
 
 

@@ -103,7 +103,7 @@ def test_after_a_storm_the_same_process_does_what_is_right(
             return bool(witness.gone) and bool(newest) and not newest["actions"] and not newest["acting_blocked"]
 
         try:
-            client.wait_for(lambda: weather.fine and settled(), timeout=120, what="fine weather and a cool node")
+            client.wait_for(lambda: weather.fine and settled(), timeout=240, what="fine weather and a cool node")
         except TimeoutError as late:
             late.add_note(f"{proxy.injected} faults; {pages.get('/readyz')[1]}")
             raise

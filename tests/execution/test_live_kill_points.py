@@ -106,8 +106,10 @@ def test_a_leader_deposed_midway_stops_and_its_heir_finishes(control_plane: Cont
     acting = runner(control_plane, leadership=fence, limits=serial())
     sent = acting.writer.evict
 
-    def depose_after_the_first(namespace: str, pod: str, uid: str, *, dry_run: bool = False) -> bytes:
-        answer = sent(namespace, pod, uid, dry_run=dry_run)
+    def depose_after_the_first(
+        namespace: str, pod: str, uid: str, *, dry_run: bool = False, grace: int | None = None
+    ) -> bytes:
+        answer = sent(namespace, pod, uid, dry_run=dry_run, grace=grace)
         fence.leading = fence.leading and dry_run
         return answer
 

@@ -22,7 +22,6 @@ from history.world import gauge, times
 
 Start = Callable[..., PrometheusServer]
 HOURS = 3 * 3600
-NOW = int(time.time())  # a server whose clock is another is not relied on
 POLICY = """\
 apiVersion: rebalance.descheduler.dev/v1alpha1
 kind: DeschedulerPolicy
@@ -39,33 +38,39 @@ strategies:
 """
 
 
-def seen() -> ClusterSnapshot:
-    pods = [pod(f"web-{i}", cpu="10m", node="a", created=NOW - 86400) for i in range(4)]
-    return cluster([node(name, cpu="10") for name in "abc"], pods, taken_at=float(NOW))
+@pytest.fixture
+def now() -> int:
+    """A server whose clock is another is not relied on."""
+    return int(time.time())
 
 
-def busy(last: int = NOW, **values: float) -> Sequence[Series]:
-    """What exporters say of nodes, which were idle until an hour ago."""
+def seen(now: int) -> ClusterSnapshot:
+    pods = [pod(f"web-{i}", cpu="10m", node="a", created=now - 86400) for i in range(4)]
+    return cluster([node(name, cpu="10") for name in "abc"], pods, taken_at=float(now))
+
+
+def busy(last: int, **values: float) -> Sequence[Series]:
+    """What exporters say of nodes, which were idle until an hour before the last of it."""
     at = times(HOURS, end=last)
     return [
         gauge("node_busy", at, (at > last - 3600) * value, instance=name, job="node") for name, value in values.items()
     ]
 
 
-def planned(server: PrometheusServer) -> tuple[Policy, Outcome]:
-    snapshot, policy = seen(), load_policy(POLICY % server.url)
-    reader = HistoryReader(None, None, lambda: float(NOW), random.Random(1), lambda: None)
+def planned(server: PrometheusServer, now: int) -> tuple[Policy, Outcome]:
+    snapshot, policy = seen(now), load_policy(POLICY % server.url)
+    reader = HistoryReader(None, None, lambda: float(now), random.Random(1), lambda: None)
     histories = reader.read(policy, snapshot, None)
     reader.close()
     profiles = {name: build(history) for name, history in histories.items()}
-    given = input_of(policy, snapshot, profiles, float(NOW), histories=histories)
+    given = input_of(policy, snapshot, profiles, float(now), histories=histories)
     return policy, decide(survey(given, settings_of(policy, snapshot)), chosen(policy))
 
 
-def test_its_newest_answer_counts_and_a_node_without_one_is_left_out(prometheus_server: Start) -> None:
-    policy, outcome = planned(prometheus_server(busy(a=0.83, b=0.1)))
+def test_its_newest_answer_counts_and_a_node_without_one_is_left_out(prometheus_server: Start, now: int) -> None:
+    policy, outcome = planned(prometheus_server(busy(now, a=0.83, b=0.1)), now)
     (name,) = relied_on(policy) - {"cpu", "memory"}
-    assert name in wanted_signals(policy, seen())
+    assert name in wanted_signals(policy, seen(now))
     snapshot = outcome.view.snapshot
     (moved,) = [proof for one in outcome.accepted for proof in one.proofs]
     assert snapshot.nodes[moved.node].name == "b"
@@ -74,8 +79,8 @@ def test_its_newest_answer_counts_and_a_node_without_one_is_left_out(prometheus_
     assert not [problem for problem in outcome.problems if name in problem.text]
 
 
-def test_an_answer_that_is_too_old_is_none(prometheus_server: Start) -> None:
-    policy, outcome = planned(prometheus_server(busy(last=NOW - 3600, a=0.83, b=0.1)))
+def test_an_answer_that_is_too_old_is_none(prometheus_server: Start, now: int) -> None:
+    policy, outcome = planned(prometheus_server(busy(now - 3600, a=0.83, b=0.1)), now)
     assert not outcome.accepted
     assert {one.blocked.reason for one in outcome.observed.values()} == {Reason.DATA_MISSING}
     (name,) = relied_on(policy) - {"cpu", "memory"}
