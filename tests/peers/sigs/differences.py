@@ -20,7 +20,7 @@ DIFFERENCES: Final[Mapping[str, frozenset[Reason]]] = {
         {Reason.NO_PLACE, Reason.LOCAL_STORAGE, Reason.NAMESPACE_EXCLUDED, Reason.NODE_LIMIT, Reason.NOT_SELECTED}
     ),
     "D-restarted": frozenset({Reason.NO_PLACE}),
-    "D-daemonset": frozenset({Reason.DAEMON_SET}),
+    "D-daemonset": frozenset(),
     "D-evict-annotation": frozenset({Reason.OPTED_OUT}),
     "D-ended": frozenset(),
     "D-nodes": frozenset(),
