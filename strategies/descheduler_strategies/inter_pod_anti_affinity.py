@@ -80,10 +80,7 @@ class _Meeting:
                 self.keys.setdefault(int(self.pods[at]), set()).add(clash.topology_key)
         self._carries = carries
         self._there = np.ones(len(self.pods), np.bool_)
-        held = np.array(
-            [not view.movable[pod] and view.blocked(pod) is not None for pod in self.pods.tolist()], np.bool_
-        )
-        self._held = held
+        self._held = np.array([_is_held(view, pod) for pod in self.pods.tolist()], np.bool_)
         rank = np.empty(len(self.pods), np.int64)
         order = np.searchsorted(self.pods, first_to_go(view, self.pods, (~carries).astype(np.int64)))
         rank[order] = np.arange(len(order))
