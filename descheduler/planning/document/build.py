@@ -35,6 +35,7 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.findings import finding_rows
 from descheduler.planning.document.gpus import gpu_map
+from descheduler.planning.document.people import away, staying
 from descheduler.planning.document.refusals import refusal_rows
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.document.removed import REMOVER, removed_pod
@@ -72,6 +73,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
         landing_why=settings.landing_choice.why,
         levers=outcome.levers,
         executors=_manners(outcome, actions),
+        staying=staying(outcome),
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
@@ -115,6 +117,7 @@ def _action(
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
         kind=proposal.kind,
+        away=away(outcome, restarting),
     )
 
 
