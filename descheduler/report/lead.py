@@ -104,8 +104,8 @@ def certainty(plan: PlanDocument) -> str:
     if not rows:
         return ""
     tried = [row for row in rows if row.compared]
-    samples, workloads = sum(row.samples for row in rows), sum(row.workloads for row in rows)
-    made = f"{plural(samples, 'sample')} of {plural(workloads, 'workload')}"
+    samples = sorted({row.samples for row in rows})
+    made = f"{' to '.join(dict.fromkeys((number(samples[0]), number(samples[-1]))))} samples a node"
     if not tried:
         return f"not known how well it forecasts: there is no whole day to try it on (made from {made})"
     steps = sum(row.compared for row in tried)
