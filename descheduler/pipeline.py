@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -22,12 +23,14 @@ from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
 from descheduler.observe.sharing import with_shares
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
+from descheduler.planning.document.evidence import with_evidence
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.settings import chosen, input_of, settings_of
 from descheduler.planning.trials import Trial
 from descheduler.planning.ways import ExecutorTraits
 from descheduler.policy import Policy
+from descheduler.policy.telling import setting_rows
 from descheduler_profiling.executors import ChunkRunner, Local
 from descheduler_profiling.history.defaults import CEILING, REFIT
 from descheduler_profiling.history.outside_queries import RESOURCE
@@ -198,8 +201,12 @@ def outcome_of(
 def decide_on(
     observed: Observed, policy: Policy, profiles: Mapping[str, SignalProfiles], memory: Memory | None = None
 ) -> Decision:
-    """From what was seen to the plan. Same input, same plan."""
-    return decision_of(outcome_of(observed, policy, profiles, memory))
+    """From what was seen to the plan, as people read it: with what the policy says, and how sure the forecasts are.
+    Same input, same plan."""
+    outcome = outcome_of(observed, policy, profiles, memory)
+    made = decision_of(outcome)
+    told = with_evidence(made.plan, outcome, partial(profile_settings, observed.snapshot))
+    return replace(made, plan=replace(told, settings=setting_rows(policy)))
 
 
 def decision_of(outcome: Outcome) -> Decision:

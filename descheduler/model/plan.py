@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 from descheduler.model.action_kind import ActionKind as ActionKind
 from descheduler.model.plan_gpus import GpuMap as GpuMap
+from descheduler.model.plan_reading import AwayRow as AwayRow
+from descheduler.model.plan_reading import EvidenceRow as EvidenceRow
+from descheduler.model.plan_reading import SettingRow as SettingRow
 
 PLAN_FORMAT = "descheduler/plan"
 PLAN_VERSION = 1
@@ -66,6 +69,7 @@ class FindingRow:
     bound: float | None = None  # the best that any plan within the same limits could reach, where proven
     numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, with their unit: "idle GPU-hours"
     refused: Mapping[str, int] = field(default_factory=dict)  # reason -> units
+    evidence: EvidenceRow | None = None  # of forecasts of nodes, of the first few; no part of what `id` stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,7 @@ class Action:
     stages: int = 1
     bundle: str = ""
     kind: ActionKind = ActionKind.MOVE
+    away: tuple[AwayRow, ...] = ()  # what people will notice of it, by workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,3 +288,5 @@ class PlanDocument:
     levers: tuple[LeverRow, ...] = ()  # the limits that held findings back
     remarks: tuple[str, ...] = ()  # what else it was asked for: values of the policy that were set, an earlier time
     executors: tuple[ExecutorRow, ...] = ()  # those that its actions name
+    staying: Mapping[str, int] = field(default_factory=dict)  # of all pods, who may not move, by the first reason
+    settings: tuple[SettingRow, ...] = ()  # what the policy says; no part of what `id` stands for

@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from descheduler.model import format as fmt
 from descheduler.model.plan import Action, FindingRow, GpuMap, NodeRow, PlanDocument
-from descheduler.report import charts, gpus, words
+from descheduler.report import charts, gpus, lead, outcomes, words
+from descheduler.report.forecast_chart import curve
 from descheduler.report.pages import asset, environment, source_hash
 from descheduler.report.serial import to_json
 
@@ -25,6 +26,7 @@ MAX_BYTES = 1_000_000
 class Bounds:
     """How much of a plan a page shows: rows of each kind."""
 
+    fates: int = 300
     cards: int = 60
     curves: int = 40
     moves: int = 1000
@@ -52,6 +54,7 @@ class Card:
     refusals: tuple[words.Group, ...]
     refused: int
     gain: str = ""
+    sure: str = ""
 
 
 def to_html(plan: PlanDocument, *, max_refusals: int = 2000) -> str:
@@ -87,7 +90,7 @@ class _Pictures:
         if len(finding.curve) < 2 or finding.step_seconds <= 0:
             return None
         if finding.id not in self._curves:
-            drawn = charts.curve(finding, self._plan.created, self._plan.horizon_seconds)
+            drawn = curve(finding, self._plan.created, self._plan.horizon_seconds)
             self._curves[finding.id] = Markup(drawn)
         return self._curves[finding.id]
 
@@ -103,6 +106,8 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
         "words": words,
         "verdict": words.verdict(plan),
         "changes": words.changes(plan),
+        **_lead_values(plan, bounds),
+        "shown": {card.finding.id for card in cards},
         "cards": cards,
         "rest": rest,
         "moves": moves[: bounds.moves],
@@ -124,6 +129,25 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
     return environment("page").get_template("page.html.j2").render(values)
 
 
+def _lead_values(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
+    """What the page says before anything else, and what the policy says."""
+    fates, settings = lead.fates(plan), lead.sections(plan)
+    return {
+        "lead": lead,
+        "mode": lead.Mode.of(plan),
+        "outcomes": outcomes.counts(plan),
+        "fates": fates[: bounds.fates],
+        "fates_left": max(0, len(fates) - bounds.fates),
+        "seconds": lead.seconds(plan),
+        "certainty": lead.certainty(plan),
+        "noticed": lead.noticed(plan.actions),
+        "staying": lead.staying(plan),
+        "thresholds": lead.thresholds(plan),
+        "settings": settings,
+        "changed": sum(bool(row.default) for row in plan.settings),
+    }
+
+
 def _cards(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> tuple[list[Card], list[FindingRow]]:
     """Findings with actions first, by strategy and excess; and those that do not get a card."""
     answered = words.by_finding(plan)
@@ -138,7 +162,7 @@ def _cards(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> tuple[lis
         curve = pictures.curve(finding) if i < bounds.curves else None
         mine = answered.get(finding.id, ())
         refusals = sum(group.count for group in about)
-        cards.append(Card(finding, mine, curve, about, refusals, words.gain(finding, mine)))
+        cards.append(Card(finding, mine, curve, about, refusals, words.gain(finding, mine), lead.sure(finding)))
     return cards, ranked[bounds.cards :]
 
 

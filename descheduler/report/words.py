@@ -10,15 +10,10 @@ from descheduler.model.format import number, percent, plural, tried
 from descheduler.model.plan import Action, FindingRow, LeverRow, PlanDocument, PodMove, RefusalRow
 from descheduler.model.reasons import Reason
 from descheduler.model.removed_state import was_over
+from descheduler.report import outcomes
+from descheduler.report.outcomes import OUTCOMES as OUTCOMES
 
 _STRATEGY = "strategy/"
-
-OUTCOMES = {
-    "cured": "cured",
-    "eased": "eased, not cured",
-    "unanswered": "unanswered",
-    "left-alone": "left alone",
-}
 
 LABELS = {"hot_nodes": "Hot nodes", "whole_gpu_nodes": "Whole GPU nodes free", "gpu_slots": "Whole GPU slots free"}
 """Numbers of the summary that have a before and an after, and a name that is not their own."""
@@ -170,13 +165,8 @@ def verdict(plan: PlanDocument) -> str:
         if all(finding.outcome == "left-alone" for finding in plan.findings):
             return f"{found}, left alone, and nothing moves."
         return f"{found}, and nothing moves: every way to answer was refused, or not worth its cost."
-    first = f"{_done(plan)} in {plural(plan.summary.get('waves', 0.0), 'wave')}."
-    better = [
-        f"{change.label.lower().replace('gpu', 'GPU')} {number(change.before)} → {number(change.after)}"
-        for change in changes(plan)
-        if change.before != change.after
-    ]
-    return f"{first} {sentence(', '.join(better))}" if better else first
+    first = f"{_done(plan)} in {plural(plan.summary.get('waves', 0.0), 'wave')}"
+    return f"{first}: {outcomes.told(plan)}." if plan.findings else f"{first}."
 
 
 def _done(plan: PlanDocument) -> str:

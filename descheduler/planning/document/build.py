@@ -24,6 +24,7 @@ from descheduler.model.plan import (
     BudgetRow,
     CostRow,
     ExecutorRow,
+    FindingRow,
     NodeRow,
     NodeUse,
     PlanDocument,
@@ -35,6 +36,7 @@ from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.findings import finding_rows
 from descheduler.planning.document.gpus import gpu_map
+from descheduler.planning.document.people import away, staying
 from descheduler.planning.document.refusals import refusal_rows
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.document.removed import REMOVER, removed_pod
@@ -64,7 +66,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
         actions=actions,
         refusals=refusals,
         nodes=nodes,
-        summary=_summary(outcome, nodes, actions),
+        summary=_summary(outcome, nodes, actions, findings),
         problems=tuple(problem.text for problem in outcome.problems),
         acting_blocked="; ".join([*outcome.context.stops, *filter(None, [settings.landing_choice.lacking])]),
         gpus=gpu_map(outcome),
@@ -72,6 +74,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
         landing_why=settings.landing_choice.why,
         levers=outcome.levers,
         executors=_manners(outcome, actions),
+        staying=staying(outcome),
     )
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
     return replace(document, id=digest[:12])
@@ -115,6 +118,7 @@ def _action(
         stages=accepted.stages,
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
         kind=proposal.kind,
+        away=away(outcome, restarting),
     )
 
 
@@ -270,12 +274,12 @@ def _peaks(outcome: Outcome, state: Scenario, resource: str, every: Positions) -
     return out
 
 
-def _summary(outcome: Outcome, nodes: tuple[NodeRow, ...], actions: tuple[Action, ...]) -> dict[str, float]:
-    limits = outcome.context.settings.proof.max_load
-    hot = {
-        when: float(sum(_hot(getattr(n, when), limits.get("cpu", 2.0), limits.get("memory", 2.0)) for n in nodes))
-        for when in ("before", "after")
-    }
+def _summary(
+    outcome: Outcome, nodes: tuple[NodeRow, ...], actions: tuple[Action, ...], findings: tuple[FindingRow, ...]
+) -> dict[str, float]:
+    """Hot are the nodes that a finding says it of, by its own limit: two limits would give two answers."""
+    hot = [finding for finding in findings if finding.curve and finding.resource in outcome.view.loads]
+    still = {node for finding in hot if finding.outcome != "cured" for node in finding.nodes}
     removed = sum(len(a.pods) for a in actions if a.kind is ActionKind.REMOVE)
     whole = {
         when: float(sum(n.gpus > 0 and n.ready and getattr(n, when).gpus_used == 0 for n in nodes))
@@ -291,13 +295,9 @@ def _summary(outcome: Outcome, nodes: tuple[NodeRow, ...], actions: tuple[Action
         "restarts": float(sum(sum(a.restarts.values()) for a in actions)),
         "waves": float(max((a.wave for a in actions), default=-1) + 1),
         "movable_pods": float(outcome.context.movable.sum()),
-        "hot_nodes_before": hot["before"],
-        "hot_nodes_after": hot["after"],
+        "hot_nodes_before": float(len({node for finding in hot for node in finding.nodes})),
+        "hot_nodes_after": float(len(still)),
         "whole_gpu_nodes_before": whole["before"],
         "whole_gpu_nodes_after": whole["after"],
         **({"removals": float(removed)} if removed else {}),
     }
-
-
-def _hot(use: NodeUse, cpu: float, memory: float) -> bool:
-    return use.cpu_peak > cpu or use.memory_peak > memory

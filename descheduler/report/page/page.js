@@ -26,7 +26,18 @@
     const section = document.getElementById(input.dataset.filter);
     input.addEventListener("input", () => {
       const wanted = input.value.trim().toLowerCase();
-      for (const row of section.querySelectorAll("tbody tr")) row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted);
+      const matches = (row) => {
+        const group = row.closest("details");
+        return row.textContent.toLowerCase().includes(wanted) || (group !== null && group.dataset.reason.toLowerCase().includes(wanted));
+      };
+      let shown = 0;
+      for (const row of section.querySelectorAll(".filtered tbody tr")) {
+        row.hidden = wanted !== "" && !matches(row);
+        if (!row.hidden) shown += 1;
+      }
+      const none = section.querySelector(".none");
+      none.hidden = shown > 0;
+      none.querySelector("q").textContent = input.value.trim();
       for (const group of section.querySelectorAll("details")) {
         const found = group.querySelector("tbody tr:not([hidden])") !== null;
         group.hidden = !found;
