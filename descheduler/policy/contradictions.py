@@ -12,6 +12,7 @@ from descheduler.model.bounds import integer_of
 from descheduler.model.format import duration
 from descheduler.model.selectors import Operator, Requirement
 from descheduler.policy.marked_yaml import Loc
+from descheduler.policy.naming import sections
 from descheduler.policy.policy import Policy
 from descheduler.policy.protections import Namespaces
 from descheduler.policy.selecting import NodeSelector
@@ -74,20 +75,11 @@ def _namespaces(chosen: Namespaces, loc: Loc) -> Iterator[Doubt]:
 
 def _selectors(policy: Policy) -> Iterator[Doubt]:
     """Selectors that nothing can match."""
-    given = policy.protections
-    places: list[tuple[Loc, LabelChoice | NodeSelector | None]] = [
-        (("nodeSelector",), policy.node_selector),
-        (("protections", "nodeSelector"), given.node_selector),
-        (("protections", "labelSelector"), given.label_selector),
-        (("protections", "namespaceLabelSelector"), given.namespace_label_selector),
-    ]
-    for i, use in enumerate(policy.strategies):
-        selector = getattr(use.args, "label_selector", None)
-        places.append((("strategies", i, use.strategy, "labelSelector"), selector))
-    for loc, selector in places:
-        key = _torn(selector.selector().requirements) if selector is not None else ""
-        if key:
-            yield loc, f"nothing can match: what it asks of {key} speaks against itself"
+    for loc, section in sections(policy):
+        if isinstance(section, LabelChoice | NodeSelector):
+            key = _torn(section.selector().requirements)
+            if key:
+                yield loc, f"nothing can match: what it asks of {key} speaks against itself"
 
 
 def _of_strategies(policy: Policy) -> Iterator[Doubt]:

@@ -14,6 +14,7 @@ from descheduler.contract.naming import Names
 from descheduler.kube.convert.kinds import CORE, KINDS, OPTIONAL
 from descheduler.model.meant import did_you_mean, hint_at, nearest
 from descheduler.policy.marked_yaml import Loc
+from descheduler.policy.policy import Policy
 from descheduler_profiling.history.signals import SOURCES, builtin_signals
 
 LOADS = ("cpu", "memory")
@@ -44,9 +45,39 @@ class Misnamed:
     certain: bool = True
 
 
+def parts(policy: Policy) -> Iterator[tuple[Loc, BaseModel]]:
+    """What a policy is written in: the whole without its strategies, their arguments, and the protections of each."""
+    yield (), policy
+    for i, use in enumerate(policy.strategies):
+        yield ("strategies", i, use.strategy), use.args
+        if use.protections is not None:
+            yield ("strategies", i, "protections"), use.protections
+
+
+def sections(policy: Policy) -> Iterator[tuple[Loc, BaseModel]]:
+    """Every section that was written, however deep, with its place."""
+    for loc, part in parts(policy):
+        yield from _sections(part, loc)
+
+
+def _sections(section: BaseModel, loc: Loc) -> Iterator[tuple[Loc, BaseModel]]:
+    yield loc, section
+    for name in sorted(section.model_fields_set - {"strategies"}):
+        here = (*loc, type(section).model_fields[name].alias or name)
+        value = getattr(section, name)
+        inner = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple | list) else ()
+        )
+        for part, one in (((), value), *(((key,), one) for key, one in inner)):
+            if isinstance(one, BaseModel):
+                yield from _sections(one, (*here, *part))
+
+
 def named(section: BaseModel) -> Iterator[Named]:
-    """Every name in a section, with its place as the file has it."""
+    """Every name that a section says, with its place as the file has it; not those of its defaults."""
     for name, field in type(section).model_fields.items():
+        if name == "strategies" or getattr(section, name) == field.get_default(call_default_factory=True):
+            continue
         annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         yield from _named(annotation, getattr(section, name), (field.alias or name,))
 

@@ -100,8 +100,7 @@ class Reader:
                 self._invalid(found["type"], found["msg"], found.get("ctx", {}), found["loc"], base, schema)
             return None
         for wrong in misnamed(made):
-            if self.document.has((*base, *wrong.loc)):
-                (self.add if wrong.certain else self.doubt)((*base, *wrong.loc), wrong.message)
+            (self.add if wrong.certain else self.doubt)((*base, *wrong.loc), wrong.message)
         return made
 
     def _invalid(
