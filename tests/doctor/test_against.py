@@ -18,7 +18,8 @@ UTILIZATION = "strategies: [{{LowNodeUtilization: {{thresholds: {{{0}: 20}}, tar
 
 @pytest.fixture(scope="module")
 def cluster() -> ClusterSnapshot:
-    return stored(None).snapshot
+    seen = stored(None).snapshot
+    return replace(seen, read=seen.read | {"priorityclasses"})
 
 
 def told(text: str, snapshot: ClusterSnapshot) -> list[str]:
