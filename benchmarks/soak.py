@@ -42,10 +42,10 @@ mode: {mode}
 interval: 10s
 history: {{url: "{url}", window: {days}d, queries: {{cpu: soak_cpu, memory: soak_memory}}}}
 acting: {{waveTimeout: 10s}}
-limits: {{perCycle: {most}, perHour: 1000000}}
+limits: {{perCycle: {most}, perHour: 1000000, perNode: 20}}
 protections: {{minPodAge: 0s}}
 strategies:
-  - HotNodes: {{thresholds: {{cpu: 70%, memory: 90%}}, minConfidence: 20%}}
+  - HotNodes: {{thresholds: {{cpu: 70%, memory: 90%}}, minConfidence: 20%, maxMovesPerNode: 16}}
 {more}"""
 _POLICY_EVERY, _ACT_EVERY, _PAGE_EVERY = 20, 50, 25  # cycles
 
