@@ -240,7 +240,10 @@ def _embedded(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
         refusals=plan.refusals[: bounds.embedded_refusals],
         actions=plan.actions[: bounds.embedded_actions],
         gpus=_fewer(plan.gpus, bounds.embedded_gpu_nodes),
-        findings=(*plan.findings[:kept], *(replace(f, curve=(), curve_after=()) for f in plan.findings[kept:])),
+        findings=(
+            *plan.findings[:kept],
+            *(replace(f, curve=(), curve_after=(), evidence=None) for f in plan.findings[kept:]),
+        ),
     )
     left = {
         "node": len(plan.nodes) - len(nodes),

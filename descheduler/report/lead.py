@@ -71,6 +71,11 @@ def away(row: AwayRow) -> str:
     return f"{of} away for about {span(row.seconds)}" if row.seconds else f"{of} replaced before it goes"
 
 
+def briefly(row: AwayRow) -> str:
+    """`1 of 12 for 90 s`, where a heading says what."""
+    return f"{number(row.pods)} of {number(row.replicas)}" + (f" for {span(row.seconds)}" if row.seconds else "")
+
+
 def seconds(plan: PlanDocument) -> float:
     """About how long the plan takes: each wave as long as the slowest of its restarts."""
     waves: dict[int, float] = {}
