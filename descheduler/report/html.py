@@ -16,7 +16,7 @@ from descheduler.model import format as fmt
 from descheduler.model.plan import Action, FindingRow, GpuMap, NodeRow, PlanDocument
 from descheduler.report import charts, gpus, lead, outcomes, words
 from descheduler.report.forecast_chart import curve
-from descheduler.report.pages import asset, environment, source_hash
+from descheduler.report.pages import LIVE, asset, environment, source_hash
 from descheduler.report.serial import to_json
 
 MAX_BYTES = 1_000_000
@@ -102,6 +102,7 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
     moves = [(action, pod) for action in sorted(plan.actions, key=lambda a: a.wave) for pod in action.pods]
     values: dict[str, Any] = {
         "plan": plan,
+        "live": Markup(LIVE),
         "fmt": fmt,
         "words": words,
         "verdict": words.verdict(plan),
