@@ -132,7 +132,7 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
 
 def _lead_values(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
     """What the page says before anything else, and what the policy says."""
-    fates, settings = lead.fates(plan), lead.sections(plan)
+    fates = lead.fates(plan)
     return {
         "lead": lead,
         "mode": lead.Mode.of(plan),
@@ -144,7 +144,6 @@ def _lead_values(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
         "noticed": lead.noticed(plan.actions),
         "staying": lead.staying(plan),
         "thresholds": lead.thresholds(plan),
-        "settings": settings,
         "changed": sum(bool(row.default) for row in plan.settings),
     }
 

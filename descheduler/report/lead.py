@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.model.format import number, percent, plural, span
-from descheduler.model.plan import Action, AwayRow, FindingRow, PlanDocument, SettingRow
+from descheduler.model.plan import Action, AwayRow, FindingRow, PlanDocument
 from descheduler.model.reasons import EXPLANATION
 
 _EXPLAINED = {reason.value: text for reason, text in EXPLANATION.items()}
@@ -151,11 +151,3 @@ def thresholds(plan: PlanDocument) -> dict[str, float]:
         if finding.curve and "fraction" in finding.measure and not plan.settings:
             found[finding.resource] = min(finding.threshold, found.get(finding.resource, 2.0))
     return found
-
-
-def sections(plan: PlanDocument) -> dict[str, list[SettingRow]]:
-    """What the policy says by its sections, in its order."""
-    out: dict[str, list[SettingRow]] = {}
-    for row in plan.settings:
-        out.setdefault(row.path.partition(".")[0], []).append(row)
-    return out

@@ -18,7 +18,6 @@ from descheduler.learning.ledger import LedgerEntry
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.pipeline import Decision
-from descheduler.policy import Policy
 from descheduler.report.html import to_html
 from report.plans import plan
 
@@ -119,7 +118,9 @@ def test_the_loop_tells_its_mode_and_when_its_next_cycle_is_due(tmp_path: Path) 
     controller.run(stop)
     assert controller.status.mode.startswith("dry-run")
     assert controller.status.mode_since > 0
-    assert controller.status.next_cycle == stage.time.clock.wall() + Policy().interval.total_seconds()
+    assert controller.watch.policy is not None
+    interval = controller.watch.policy.interval.total_seconds()
+    assert controller.status.next_cycle == pytest.approx(stage.time.clock.wall() + interval)
 
 
 def executed(document: PlanDocument) -> ExecutionReport:
