@@ -151,10 +151,10 @@ class Browser:
             "Emulation.setEmulatedMedia", {"media": "print" if print_media else "", "features": features}
         )
 
-    def screenshot(self, path: Path) -> Path:
-        """Write the whole page, beyond the window too, as a PNG file."""
-        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
-        path.write_bytes(base64.b64decode(shot["data"]))
+    def screenshot(self, path: Path, *, whole: bool = True) -> Path:
+        """Write the page, with `whole` beyond the window too, as a PNG file."""
+        how = {"format": "png", "captureBeyondViewport": whole}
+        path.write_bytes(base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", how)["data"]))
         return path
 
     def stop(self) -> None:

@@ -174,9 +174,13 @@ def test_on_paper_nothing_scrolls_and_the_page_is_light(opened: Any) -> None:
         "return [getComputedStyle(document.body).backgroundColor,"
         " getComputedStyle(document.querySelector('.scroll.tall')).overflowY]"
     )
+    page.resize(700)
+    wide = page.run("return document.documentElement.scrollWidth")
+    page.resize(1280)
     page.emulate()
     assert _brightness(background) > 240
     assert overflow == "visible"
+    assert wide <= 700
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
