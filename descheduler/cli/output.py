@@ -64,7 +64,8 @@ def write_table(render: Callable[[Console], None], target: Target, *, wide: bool
     if target.file is None and console.is_terminal:
         render(console)
         return
-    write(plain(render, wide=wide).encode(), target)
+    poor = target.file is None and console.poor
+    write(plain(render, wide=wide, poor=poor).encode(), target)
 
 
 def write_plan(plan: PlanDocument, form: str, target: Target, *, hints: tuple[str, ...] = ()) -> None:

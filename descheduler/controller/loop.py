@@ -206,7 +206,7 @@ class Controller:
         stance = self.switch.look(policy)
         if stance != self._stance:
             log.info("mode", active=stance.active, decided=stance.text)
-            self.status.note("mode", stance.text)
+            self.status.decided(stance.text)
             self.metrics.active.set(stance.active)
             self._stance = stance
         return stance
@@ -268,6 +268,7 @@ class Controller:
         self.metrics.planned_now(plan)
         self._tell_unreadable(decision.unreadable)
         self.metrics.remembers(self._ledger, now)
+        self.reports.remember(self._ledger.entries)
         moves = sum(len(action.pods) for action in plan.actions)
         log.info("planned", plan=plan.id, findings=len(plan.findings), moves=moves, refusals=len(plan.refusals))
         self.status.note("plan", "; ".join(plan.problems))
@@ -303,6 +304,7 @@ class Controller:
         self.reports.add(plan, report)
         self.metrics.executed(report)
         self.metrics.remembers(self._ledger, self.clock.wall())
+        self.reports.remember(self._ledger.entries)
         refused = sum(action.result is Result.REFUSED for action in report.actions)
         log.info("executed", plan=plan.id, evicted=report.evicted, refused=refused, stopped=str(report.stopped or ""))
         if report.stopped is not None and report.stopped.reason is Reason.NOT_LEADING:
@@ -336,6 +338,7 @@ class Controller:
         interval = policy.interval.total_seconds() if policy is not None else 60.0
         if self.status.paused is not None:
             interval = min(interval, 15.0)
+        self.status.next_cycle = self.clock.wall() + max(0.0, began + interval - self.clock.steady())
         while not stop.is_set() and self.clock.steady() - began < interval:
             self.status.beat()
             if self._wanted():

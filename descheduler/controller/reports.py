@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from descheduler.execution.outcomes import ExecutionReport
+from descheduler.learning.entry import LedgerEntry
 from descheduler.model.plan import PlanDocument
 
 _PART = 64 * 1024  # bytes: so much of a report is in memory for each reader, however slow
@@ -42,6 +43,7 @@ class Reports:
         self._keep = keep
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._moves: tuple[LedgerEntry, ...] = ()
 
     def keep(self, number: int) -> None:
         """Change how many are kept."""
@@ -65,6 +67,14 @@ class Reports:
             self._kept.move_to_end(plan.id)
             self._drop()
 
+    def remember(self, moves: tuple[LedgerEntry, ...]) -> None:
+        """What the ledger knows of past moves now."""
+        self._moves = moves
+
+    def moved(self, plan: str) -> tuple[LedgerEntry, ...]:
+        """What is known of the moves for a plan."""
+        return tuple(entry for entry in self._moves if entry.plan == plan)
+
     def list(self) -> tuple[Summary, ...]:
         """Newest first."""
         with self._lock:
@@ -79,6 +89,12 @@ class Reports:
         """What came of it, None when nothing was executed."""
         kept = self._get(plan)
         return _unpacked(kept.execution) if kept and kept.execution else None
+
+    def execution(self, plan: str) -> ExecutionReport | None:
+        """The same as a value."""
+        kept = self._get(plan)
+        packed = kept.execution if kept else b""
+        return msgspec.json.decode(zlib.decompress(packed), type=ExecutionReport) if packed else None
 
     def plan(self, plan: str) -> PlanDocument | None:
         kept = self._get(plan)

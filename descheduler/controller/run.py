@@ -104,7 +104,7 @@ def assembled(
     """Everything but the loop, started; `stack` ends it in the reverse order. The rest is as for `run_controller`."""
     rng = random.Random()  # jitter and names of events
     metrics, reports = Metrics(), Reports()
-    status = Status(time.monotonic)
+    status = Status(time.monotonic, wall=time.time)
     clock = _beating(status)
     watch = PolicyWatch(options.policy, clock.wall, options.changed, lenient=options.lenient)
     client = connect(options.kubeconfig, options.context)

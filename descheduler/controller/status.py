@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,9 +19,17 @@ class Health:
 
 
 class Status:
-    """The state that probes and pages show. `steady` gives seconds that only go forward."""
+    """The state that probes and pages show. `steady` gives seconds that only go forward, `wall` unix seconds.
 
-    def __init__(self, steady: Callable[[], float], silence: float = 600.0) -> None:
+    `mode` says whether plans are carried out and who decided so, `mode_since` since when, `paused_since` since when the
+    pause has this reason, `next_cycle` when the next cycle is due; 0 while there is none.
+    """
+
+    def __init__(
+        self, steady: Callable[[], float], silence: float = 600.0, wall: Callable[[], float] = time.time
+    ) -> None:
+        self.mode, self.mode_since, self.paused_since, self.next_cycle = "", 0.0, 0.0, 0.0
+        self._wall = wall
         self._steady = steady
         self._silence = silence
         self._lock = threading.Lock()
@@ -42,12 +51,20 @@ class Status:
     def pause(self, why: Blocked) -> None:
         """Nothing is planned or moved until the reason is gone."""
         with self._lock:
+            if self._paused is None or (why.reason, why.by) != (self._paused.reason, self._paused.by):
+                self.paused_since = self._wall()
             self._paused, self._ready = why, False
 
     def go_on(self) -> None:
         """All that a cycle needs is there."""
         with self._lock:
-            self._paused, self._ready = None, True
+            self._paused, self._ready, self.paused_since = None, True, 0.0
+
+    def decided(self, mode: str) -> None:
+        """Whether plans are carried out, and who decided so."""
+        if mode != self.mode:
+            self.mode, self.mode_since = mode, self._wall()
+        self.note("mode", mode)
 
     def note(self, topic: str, text: str) -> None:
         """Something that people should know and that stops nothing (a policy that was rejected); "" takes it back."""

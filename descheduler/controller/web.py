@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from descheduler.controller.access import Gate, Verdict
 from descheduler.controller.listener import of_this_machine_only
 from descheduler.controller.metrics import CONTENT_TYPE, Metrics
 from descheduler.controller.reports import Reports
+from descheduler.controller.standing import Standing
 from descheduler.controller.status import Health, Status
 from descheduler.model.plan import PlanDocument
 
@@ -78,6 +80,7 @@ class _Site:
     gate: Gate | None
     local_names: bool
     template: Environment
+    standing: Standing
     drawing: asyncio.Semaphore  # one page is drawn at a time; who waits for it holds no thread
 
 
@@ -100,7 +103,8 @@ def create_app(
     template = Environment(loader=PackageLoader("descheduler.controller"), autoescape=True, undefined=StrictUndefined)
     template.filters["utc"] = _utc
     pages = Pages(reports, render)
-    site = _Site(status, reports, metrics, pages, gate, local_names, template, asyncio.Semaphore(1))
+    standing = Standing(status, reports, template, time.time)
+    site = _Site(status, reports, metrics, pages, gate, local_names, template, standing, asyncio.Semaphore(1))
     routes = [
         ("/healthz", _Healthz),
         ("/readyz", _Readyz),
@@ -221,7 +225,8 @@ class _Metrics(_Page):
 class _Listed(_Page):
     async def get(self, *_: str) -> None:
         page = self.site.template.get_template("reports.html")
-        text = page.render(reports=self.site.reports.list(), status=self.site.status.ready.text)
+        values = {"reports": self.site.reports.list(), "status": self.site.status.ready.text}
+        text = page.render(values, standing=self.site.standing.html())
         await self.send([text.encode()], _HTML)
 
 
@@ -238,7 +243,8 @@ class _Report(_Page):
     async def get(self, *arguments: str) -> None:
         async with self.site.drawing:
             page = await self.aside(self.site.pages.html, *arguments)
-        await self.send(None if page is None else [page], _HTML)
+        live = None if page is None else await self.aside(self.site.standing.within, page, *arguments)
+        await self.send(None if live is None else [live], _HTML)
 
 
 class _ReportJson(_Page):

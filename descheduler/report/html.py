@@ -16,7 +16,7 @@ from descheduler.model import format as fmt
 from descheduler.model.plan import Action, FindingRow, GpuMap, NodeRow, PlanDocument
 from descheduler.report import charts, gpus, lead, outcomes, words
 from descheduler.report.forecast_chart import curve
-from descheduler.report.pages import asset, environment, source_hash
+from descheduler.report.pages import LIVE, asset, environment, source_hash
 from descheduler.report.serial import to_json
 
 MAX_BYTES = 1_000_000
@@ -102,6 +102,7 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
     moves = [(action, pod) for action in sorted(plan.actions, key=lambda a: a.wave) for pod in action.pods]
     values: dict[str, Any] = {
         "plan": plan,
+        "live": Markup(LIVE),
         "fmt": fmt,
         "words": words,
         "verdict": words.verdict(plan),
@@ -131,7 +132,7 @@ def _page(plan: PlanDocument, bounds: Bounds, pictures: _Pictures) -> str:
 
 def _lead_values(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
     """What the page says before anything else, and what the policy says."""
-    fates, settings = lead.fates(plan), lead.sections(plan)
+    fates = lead.fates(plan)
     return {
         "lead": lead,
         "mode": lead.Mode.of(plan),
@@ -143,7 +144,6 @@ def _lead_values(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
         "noticed": lead.noticed(plan.actions),
         "staying": lead.staying(plan),
         "thresholds": lead.thresholds(plan),
-        "settings": settings,
         "changed": sum(bool(row.default) for row in plan.settings),
     }
 
@@ -240,7 +240,10 @@ def _embedded(plan: PlanDocument, bounds: Bounds) -> dict[str, Any]:
         refusals=plan.refusals[: bounds.embedded_refusals],
         actions=plan.actions[: bounds.embedded_actions],
         gpus=_fewer(plan.gpus, bounds.embedded_gpu_nodes),
-        findings=(*plan.findings[:kept], *(replace(f, curve=(), curve_after=()) for f in plan.findings[kept:])),
+        findings=(
+            *plan.findings[:kept],
+            *(replace(f, curve=(), curve_after=(), evidence=None) for f in plan.findings[kept:]),
+        ),
     )
     left = {
         "node": len(plan.nodes) - len(nodes),

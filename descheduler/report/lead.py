@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.model.format import number, percent, plural, span
-from descheduler.model.plan import Action, AwayRow, FindingRow, PlanDocument, SettingRow
+from descheduler.model.plan import Action, AwayRow, FindingRow, PlanDocument
 from descheduler.model.reasons import EXPLANATION
 
 _EXPLAINED = {reason.value: text for reason, text in EXPLANATION.items()}
@@ -69,6 +69,11 @@ def away(row: AwayRow) -> str:
     """`1 of 12 replicas away for about 90 s`."""
     of = f"{number(row.pods)} of {plural(row.replicas, 'replica')}"
     return f"{of} away for about {span(row.seconds)}" if row.seconds else f"{of} replaced before it goes"
+
+
+def briefly(row: AwayRow) -> str:
+    """`1 of 12 for 90 s`, where a heading says what."""
+    return f"{number(row.pods)} of {number(row.replicas)}" + (f" for {span(row.seconds)}" if row.seconds else "")
 
 
 def seconds(plan: PlanDocument) -> float:
@@ -146,11 +151,3 @@ def thresholds(plan: PlanDocument) -> dict[str, float]:
         if finding.curve and "fraction" in finding.measure and not plan.settings:
             found[finding.resource] = min(finding.threshold, found.get(finding.resource, 2.0))
     return found
-
-
-def sections(plan: PlanDocument) -> dict[str, list[SettingRow]]:
-    """What the policy says by its sections, in its order."""
-    out: dict[str, list[SettingRow]] = {}
-    for row in plan.settings:
-        out.setdefault(row.path.partition(".")[0], []).append(row)
-    return out

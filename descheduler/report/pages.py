@@ -9,6 +9,9 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+LIVE = "<!-- live -->"
+"""Stands in a page where the controller, which alone knows, writes how it stands now."""
+
 
 def environment(folder: str) -> Environment:
     """The templates of a folder; what they are given is escaped."""

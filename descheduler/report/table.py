@@ -10,7 +10,7 @@ from rich.text import Text
 
 from descheduler.model import format as fmt
 from descheduler.model.plan import Action, BudgetRow, FindingRow, PlanDocument, PodMove
-from descheduler.report import table_gpus, words
+from descheduler.report import lead, table_gpus, words
 from descheduler.report.cells import plain, section
 from descheduler.report.cells import table as _table
 
@@ -47,6 +47,8 @@ def _parts(plan: PlanDocument, wide: bool, hints: tuple[str, ...]) -> Iterable[R
         yield section("GPUs", table_gpus.render(plan, plan.gpus, wide=wide))
     if plan.refusals:
         yield section("Not moved", _refused(plan, wide))
+    if plan.staying:
+        yield section("May not move", _staying(plan))
     if wide:
         yield section("Data", _sources(plan))
     if hints:
@@ -63,7 +65,12 @@ def _head(plan: PlanDocument) -> RenderableType:
         f" horizon {fmt.span(plan.horizon_seconds)}, policy {plan.policy_hash or '–'}",
         style="dim",
     )
-    return Group(line, counts, Text(), Text(words.verdict(plan), style="bold"))
+    told = [Text(words.verdict(plan), style="bold")]
+    if takes := lead.seconds(plan):
+        told.append(Text(f"It takes about {fmt.span(takes)}."))
+    if sure := lead.certainty(plan):
+        told.append(Text(f"How sure: {sure}.", style="dim"))
+    return Group(line, counts, Text(), *told)
 
 
 def _warnings(plan: PlanDocument) -> Iterable[Text]:
@@ -80,7 +87,8 @@ def _warnings(plan: PlanDocument) -> Iterable[Text]:
 def _findings(plan: PlanDocument) -> Table:
     proven = any(finding.bound is not None for finding in plan.findings)
     best = ("at best",) if proven else ()
-    table = _table("", "what", "now", "limit", "after", *best, "outcome", "strategy", right=("now", "limit", "after"))
+    columns = ("", "what", "now", "limit", "after", *best, "outcome", "strategy")
+    table = _table(*columns, right=("now", "limit", "after"), spare=("strategy", "at best"))
     answered = words.by_finding(plan)
     for finding in plan.findings:
         table.add_row(
@@ -107,17 +115,20 @@ def _what(finding: FindingRow, gain: str) -> Text:
 
 
 def _actions(plan: PlanDocument, wide: bool) -> Table:
-    columns = ["", "wave", "pod", "from → to", "why it fits", "worth", "cost"]
+    told = any(action.away for action in plan.actions)
+    columns = ["", "wave", "pod", "from → to", *(["who is away"] if told else []), "why it fits", "worth", "cost"]
     if wide:
         columns += ["requests", "budgets", "note"]
-    table = _table(*columns, right=("wave", "worth", "cost"))
+    spare = ("note", "budgets", "requests", "worth", "cost", "why it fits", "who is away")
+    table = _table(*columns, right=("wave", "worth", "cost"), spare=spare)
     moves = [pod for action in plan.actions for pod in action.pods]
     # A name that breaks in the middle cannot be copied.
     table.columns[2].min_width = min(_LONGEST, max(len(f"{pod.namespace}/{pod.pod}") for pod in moves))
     table.columns[3].min_width = min(_LONGEST, max(len(words.way(pod)) for pod in moves))
+    table.columns[columns.index("why it fits")].min_width = 24  # two words a line would make a row of a dozen lines
     for action in sorted(plan.actions, key=lambda a: a.wave):
         for i, pod in enumerate(action.pods):
-            table.add_row(*_cells(action, pod, first=i == 0, wide=wide))
+            table.add_row(*_cells(action, pod, first=i == 0, wide=wide, told=told))
         if how := words.carried_out(plan, action):
             table.add_row("", "", Text(how, style="dim"))
         for text, names in (
@@ -131,7 +142,7 @@ def _actions(plan: PlanDocument, wide: bool) -> Table:
     return table
 
 
-def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[RenderableType]:
+def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool, told: bool) -> list[RenderableType]:
     unit = Text(f"{pod.namespace}/{pod.pod}")
     if first and action.gang:
         unit.append(f"\n{action.unit} moves together", style="dim")
@@ -148,6 +159,7 @@ def _cells(action: Action, pod: PodMove, *, first: bool, wide: bool) -> list[Ren
         str(action.wave + 1) if first else "",
         unit,
         words.way(pod),
+        *([", ".join(lead.briefly(row) for row in action.away) if first else ""] if told else []),
         Text(_proof(pod), style="dim"),
         fmt.compact(action.worth) if first else "",
         fmt.compact(action.cost.total) if first else "",
@@ -173,12 +185,20 @@ def _budget(budget: BudgetRow) -> str:
 
 
 def _refused(plan: PlanDocument, wide: bool) -> RenderableType:
-    table = _table("reason", "count", "because", "for example", right=("count",))
+    table = _table("reason", "count", "because", "for example", right=("count",), spare=("for example",))
     for group in words.groups(plan.refusals):
         row = group.rows[0]
         example = words.subject(row.subject) + (f" ({row.by})" if row.by and row.by != row.subject else "")
         table.add_row(group.reason, fmt.number(group.count), Text(group.explanation, style="dim"), example)
     return Group(table, Text(), _every_refusal(plan)) if wide else table
+
+
+def _staying(plan: PlanDocument) -> Table:
+    """Of all pods, by the first reason against it."""
+    table = _table("reason", "pods", "share", "because", right=("pods", "share"))
+    for row in lead.staying(plan):
+        table.add_row(row.reason, fmt.number(row.count), fmt.percent(row.share), Text(row.explanation, style="dim"))
+    return table
 
 
 def _every_refusal(plan: PlanDocument) -> RenderableType:

@@ -121,6 +121,29 @@ class Browser:
         """Run JavaScript in the page; what it returns."""
         return self.driver.execute_script(script, *arguments)
 
+    def barriers(self) -> list[str]:
+        """What axe-core finds against WCAG 2.1 A and AA: the rule and the element, each in a line.
+
+        Raises:
+            MissingComponentError: the package that has axe-core is not installed.
+        """
+        try:
+            from axe_core_python.base import AXE_SCRIPT
+        except ImportError:
+            raise MissingComponentError(COMPONENT, "the Python package axe-core-python is not installed") from None
+        self.run(AXE_SCRIPT)
+        found = self.driver.execute_async_script(
+            "const done = arguments[0]; const levels = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];"
+            "axe.run({runOnly: levels}).then(found => done(found.violations.flatMap(rule => rule.nodes.map("
+            "node => `${rule.id}: ${node.html.slice(0, 120)} ${node.any.map(one => one.message).join('; ')}`))))"
+        )
+        return [str(line) for line in found]
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Show the page in a window as wide as a phone's too, narrower than a real window can be."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
     def emulate(self, *, dark: bool = False, print_media: bool = False) -> None:
         """Show the page as for a reader who prefers dark colours, or as on paper."""
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
@@ -128,10 +151,10 @@ class Browser:
             "Emulation.setEmulatedMedia", {"media": "print" if print_media else "", "features": features}
         )
 
-    def screenshot(self, path: Path) -> Path:
-        """Write the whole page, beyond the window too, as a PNG file."""
-        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
-        path.write_bytes(base64.b64decode(shot["data"]))
+    def screenshot(self, path: Path, *, whole: bool = True) -> Path:
+        """Write the page, with `whole` beyond the window too, as a PNG file."""
+        how = {"format": "png", "captureBeyondViewport": whole}
+        path.write_bytes(base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", how)["data"]))
         return path
 
     def stop(self) -> None:

@@ -10,8 +10,10 @@ from descheduler.model.plan import (
     PLAN_FORMAT,
     PLAN_VERSION,
     Action,
+    AwayRow,
     BudgetRow,
     CostRow,
+    EvidenceRow,
     FindingRow,
     NodeRow,
     NodeUse,
@@ -19,6 +21,7 @@ from descheduler.model.plan import (
     PodMove,
     ProofRow,
     RefusalRow,
+    SettingRow,
     SourceRow,
 )
 from descheduler.model.reasons import EXPLANATION, Reason
@@ -64,6 +67,33 @@ def refusal(
     return RefusalRow(reason.value, EXPLANATION[reason], subject, by, detail, strategy, finding, count)
 
 
+def evidence() -> EvidenceRow:
+    """A day that came a little above what was forecast at its top."""
+    forecast = curve(0.3, 0.9, 720, 120, 96)
+    return EvidenceRow(
+        quantile=0.95,
+        workloads=5,
+        samples=10_080,
+        confidence=0.9,
+        covered=1.0,
+        step_seconds=900,
+        forecast=forecast,
+        came=tuple(round(0.97 * level, 4) for level in forecast),
+        compared=288,
+        under=0.94,
+        usual=curve(0.3, 0.84, 75),
+    )
+
+
+def settings() -> tuple[SettingRow, ...]:
+    return (
+        SettingRow("mode", "dry-run"),
+        SettingRow("limits.perWorkload", "25%", "10%"),
+        SettingRow("limits.perCycle", "max(50, 0.2%)"),
+        SettingRow("HotNodes.thresholds", "cpu: 0.75, memory: 0.85"),
+    )
+
+
 def findings() -> tuple[FindingRow, ...]:
     hot = FindingRow(
         id="f1",
@@ -80,6 +110,7 @@ def findings() -> tuple[FindingRow, ...]:
         nodes=("general-07",),
         since=CREATED + 1500,
         until=CREATED + 1500 + 145 * 60,
+        evidence=evidence(),
         curve=curve(0.46, 0.95, 75),
         curve_after=curve(0.34, 0.70, 75),
         step_seconds=300,
@@ -132,6 +163,7 @@ def actions() -> tuple[Action, ...]:
         cost=CostRow(90.0, {"restart": 30.0, "warm-up": 60.0, "lost work": 0.0}, "90 core-seconds against 6300 gained"),
         budgets=(budget, BudgetRow("node/general-07", "limit", 8, 1), BudgetRow("cycle", "limit", 50, 1)),
         note="cpu 91% → 80%",
+        away=(AwayRow("shop/Deployment/checkout", 1, 12, 90.0),),
     )
     second = replace(
         cooled,
@@ -155,6 +187,7 @@ def actions() -> tuple[Action, ...]:
         finding="f1",
         unit="gang/batch/shuffle",
         gang=True,
+        away=(AwayRow("batch/Deployment/shuffle", 2, 2, 90.0), AwayRow("batch/Deployment/driver", 1, 1, 90.0)),
         executor="evict",
         pods=tuple(
             move(f"shuffle-{i}", source, target, "batch", cpu="2", memory="3Gi")
@@ -176,6 +209,7 @@ def actions() -> tuple[Action, ...]:
         finding="f2",
         unit="2 pods",
         gang=False,
+        away=(AwayRow("ml/Deployment/chat", 2, 10, 90.0),),
         executor="evict",
         pods=(
             move("chat-5b8c4f-00000", "gpu-04", "gpu-05", "ml", cpu="6", memory="48Gi", gpu="1"),
@@ -283,6 +317,8 @@ def plan(**changes: object) -> PlanDocument:
             "whole_gpu_nodes_after": 1.0,
         },
         problems=("history of gpu is stale: newest point is 1980 s old",),
+        staying={"DaemonSetPod": 70, "DisruptionBudget": 11, "BarePod": 2},
+        settings=settings(),
     )
     return replace(document, **changes)  # type: ignore[arg-type]
 

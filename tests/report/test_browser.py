@@ -10,6 +10,7 @@ import pytest
 from descheduler.model.plan import PlanDocument
 from descheduler.report.html import to_html
 from descheduler.report.serial import from_json
+from report.gpu_plans import gpu_plan
 from report.plans import blocked_plan, empty_plan, large_plan, plan
 
 if TYPE_CHECKING:
@@ -55,7 +56,14 @@ def test_the_numbers_on_the_page_are_the_plan_s(opened: Any) -> None:
     for key, value in document.summary.items():
         if f"summary.{key}" in found:
             assert found[f"summary.{key}"] == {value}, key
-    assert {"summary.moves", "summary.hot_nodes_before", "summary.hot_nodes_after", "summary.restarts"} <= set(found)
+    assert {
+        "summary.moves",
+        "outcome.cured",
+        "outcome.unanswered",
+        "outcome.left-alone",
+        "seconds",
+        "summary.restarts",
+    } <= set(found)
     for finding in document.findings:
         for name in ("value", "threshold", "after"):
             assert found[f"finding.{finding.id}.{name}"] == {getattr(finding, name)}
@@ -137,9 +145,10 @@ def test_links_from_a_finding_open_the_refusals_that_they_name(opened: Any) -> N
 @pytest.mark.parametrize("width", [390, 820, 1280])
 def test_nothing_sticks_out_of_the_page(opened: Any, width: int) -> None:
     page = opened(plan())
-    page.driver.set_window_size(width, 900)
+    page.resize(width)
     wide, screen = page.run("return [document.documentElement.scrollWidth, innerWidth]")
-    page.driver.set_window_size(1280, 900)
+    page.resize(1280)
+    assert screen == width
     assert wide <= screen
 
 
@@ -165,9 +174,102 @@ def test_on_paper_nothing_scrolls_and_the_page_is_light(opened: Any) -> None:
         "return [getComputedStyle(document.body).backgroundColor,"
         " getComputedStyle(document.querySelector('.scroll.tall')).overflowY]"
     )
+    page.resize(700)
+    wide = page.run("return document.documentElement.scrollWidth")
+    page.resize(1280)
     page.emulate()
     assert _brightness(background) > 240
     assert overflow == "visible"
+    assert wide <= 700
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("make", [plan, empty_plan, blocked_plan, gpu_plan])
+def test_nobody_is_kept_from_reading_it(opened: Any, make: Any, dark: bool) -> None:
+    page = opened(make())
+    page.emulate(dark=dark)
+    page.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    found = page.barriers()
+    page.emulate()
+    assert found == []
+
+
+def test_the_page_leads_with_whether_it_acts_and_what_becomes_of_each_finding(opened: Any) -> None:
+    document = plan(mode="active: by --mode and the policy")
+    page = opened(document)
+    assert page.text("[data-mode]") == "Active"
+    fates = page.run(
+        "return [...document.querySelectorAll('[data-fate]')].map(e => [e.dataset.fate, e.dataset.outcomeOf])"
+    )
+    assert [tuple(pair) for pair in fates] == [(found.id, found.outcome) for found in document.findings]
+    order = page.run("return [...document.querySelectorAll('main > section')].map(e => e.id)")
+    assert order.index("moves") < order.index("refused") < order.index("findings")
+
+
+def test_why_pods_stay_is_told_of_all_pods(opened: Any) -> None:
+    document = plan()
+    told = opened(document).run(
+        "return Object.fromEntries([...document.querySelectorAll('[data-staying]')]"
+        ".map(e => [e.dataset.staying, Number(e.dataset.pods)]))"
+    )
+    assert told == document.staying
+    assert sum(told.values()) + document.summary["movable_pods"] == document.summary["pods"]
+
+
+@pytest.mark.parametrize(("typed", "reasons"), [("GangWouldTear", ["GangWouldTear"]), ("gangwould", ["GangWouldTear"])])
+def test_refusals_are_found_by_the_code_of_their_reason(opened: Any, typed: str, reasons: list[str]) -> None:
+    page = opened(plan())
+    page.driver.find_element("css selector", "input[data-filter=refused]").send_keys(typed)
+    shown = page.run(
+        "return [...document.querySelectorAll('#refused details')].filter(d => !d.hidden).map(d => d.dataset.reason)"
+    )
+    assert shown == reasons
+
+
+@pytest.mark.parametrize(("section", "hint"), [("refused", "descheduler explain pod"), ("nodes", "explain node")])
+def test_a_filter_that_finds_nothing_says_so_and_what_to_run(opened: Any, section: str, hint: str) -> None:
+    page = opened(plan())
+    none = f"#{section} .none"
+    assert not page.driver.find_element("css selector", none).is_displayed()
+    field = page.driver.find_element("css selector", f"input[data-filter={section}]")
+    field.send_keys("nowhere")
+    assert "nowhere" in page.text(none)
+    assert hint in page.text(none)
+    field.clear()
+    field.send_keys("a")
+    assert not page.driver.find_element("css selector", none).is_displayed()
+
+
+def test_cards_fold_and_a_link_unfolds_the_one_it_names(opened: Any) -> None:
+    page = opened(plan())
+    assert page.run("return document.getElementById('f3').open") is False
+    page.run("location.hash = '#f3'")
+    assert page.run("return new Promise(done => setTimeout(() => done(document.getElementById('f3').open)))")
+
+
+def test_a_link_to_an_action_unfolds_its_card(opened: Any) -> None:
+    page = opened(plan())
+    page.run("document.getElementById('f1').open = false; location.hash = '#a1'")
+    assert page.run("return new Promise(done => setTimeout(() => done(document.getElementById('f1').open)))")
+
+
+def test_the_scale_of_heat_marks_the_threshold(opened: Any) -> None:
+    marks = opened(plan()).run(
+        "return [...document.querySelectorAll('[data-threshold]')].map(e => e.dataset.threshold)"
+    )
+    assert [float(mark) for mark in marks] == [0.75, 0.85]
+
+
+def test_tables_are_sorted_from_the_keyboard(opened: Any) -> None:
+    page = opened(plan())
+    page.run("document.querySelectorAll('#nodes th button')[2].focus()")
+    page.driver.switch_to.active_element.send_keys("\n")
+    assert page.run("return document.querySelector('#nodes tbody tr').dataset.node") == "general-07"
+
+
+def test_changes_from_the_default_policy_are_marked(opened: Any) -> None:
+    changed = opened(plan()).run("return [...document.querySelectorAll('[data-setting]')].map(e => e.dataset.setting)")
+    assert changed == ["limits.perWorkload"]
 
 
 def _brightness(colour: str) -> float:

@@ -7,7 +7,11 @@
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
 
   for (const head of document.querySelectorAll("table.sortable th")) {
-    head.tabIndex = 0;
+    if (head.textContent.trim() === "") continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
     const sort = () => {
       const column = head.cellIndex, body = head.closest("table").tBodies[0];
       const first = head.dataset.sort === "n" ? "descending" : "ascending";
@@ -19,7 +23,6 @@
       body.append(...[...body.rows].sort((a, b) => sign * compare(value(a, column), value(b, column))));
     };
     head.addEventListener("click", sort);
-    head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
   }
 
   for (const input of document.querySelectorAll("input[data-filter]")) {
@@ -57,7 +60,11 @@
 
   const reveal = () => {
     const target = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
-    if (target instanceof HTMLDetailsElement) target.open = true;
+    const folded = target === null ? null : target.closest("details");
+    if (folded !== null && !folded.open) {
+      folded.open = true;
+      target.scrollIntoView();
+    }
   };
   addEventListener("hashchange", reveal);
   reveal();
