@@ -259,7 +259,8 @@ class Controller:
             decision = self.seams.decide(observed, policy, memory)
         problems = (*decision.plan.problems, *held)
         mode = self._stance.text if self._stance else ""
-        plan = replace(decision.plan, mode=mode, problems=problems, remarks=self.watch.remarks)
+        since = self.status.mode_since
+        plan = replace(decision.plan, mode=mode, mode_since=since, problems=problems, remarks=self.watch.remarks)
         if decision.tells:
             self._ledger = self._ledger.judge(plan, now)
         trials = (f"{name}: {trial.why}" for name, own in self._ledger.trials(now).items() for trial in own)

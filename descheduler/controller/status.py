@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from descheduler.model.format import instant
 from descheduler.model.reasons import Blocked
 
 
@@ -91,8 +92,10 @@ class Status:
         """For /readyz."""
         with self._lock:
             notes = [f"{topic}: {text}" for topic, text in sorted(self._notes.items())]
+            if self.mode_since:
+                notes.append(f"mode since: {instant(self.mode_since)}")
             if self._paused is not None:
-                lines = [f"paused: {self._paused}", *notes]
+                lines = [f"paused: {self._paused}", f"paused since: {instant(self.paused_since)}", *notes]
             else:
                 lines = [f"{'ready' if self._ready else 'not ready'}: {self._doing}", *notes]
             return Health(self._ready and self._paused is None, "\n".join(lines))

@@ -287,6 +287,8 @@ class PlanDocument:
     landing_why: str = ""
     levers: tuple[LeverRow, ...] = ()  # the limits that held findings back
     remarks: tuple[str, ...] = ()  # what else it was asked for: values of the policy that were set, an earlier time
+    unlooked: tuple[str, ...] = ()  # what was not looked at, and why; empty: all that the policy asks for was
+    mode_since: float = 0.0  # unix seconds; 0: not known. No part of what `id` stands for
     executors: tuple[ExecutorRow, ...] = ()  # those that its actions name
     staying: Mapping[str, int] = field(default_factory=dict)  # of all pods, who may not move, by the first reason
     settings: tuple[SettingRow, ...] = ()  # what the policy says; no part of what `id` stands for

@@ -77,7 +77,8 @@ def _warnings(plan: PlanDocument) -> Iterable[Text]:
     if plan.acting_blocked:
         yield Text(f"Nothing may be executed: {plan.acting_blocked}", style="bold red")
     if plan.mode:
-        yield Text(f"Mode {plan.mode}", style="dim")
+        since = f"; since {fmt.instant(plan.mode_since)}" if plan.mode_since else ""
+        yield Text(f"Mode {plan.mode}{since}", style="dim")
     for remark in plan.remarks:
         yield Text(words.sentence(remark), style="dim")
     for problem in plan.problems:

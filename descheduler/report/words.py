@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 from descheduler.model.format import number, percent, plural, tried
 from descheduler.model.plan import Action, FindingRow, LeverRow, PlanDocument, PodMove, RefusalRow
-from descheduler.model.reasons import Reason
 from descheduler.model.removed_state import was_over
 from descheduler.report import outcomes
 from descheduler.report.outcomes import OUTCOMES as OUTCOMES
-
-_STRATEGY = "strategy/"
 
 LABELS = {"hot_nodes": "Hot nodes", "whole_gpu_nodes": "Whole GPU nodes free", "gpu_slots": "Whole GPU slots free"}
 """Numbers of the summary that have a before and an after, and a name that is not their own."""
@@ -156,8 +153,9 @@ def verdict(plan: PlanDocument) -> str:
     """The plan in a sentence or two."""
     if plan.acting_blocked:
         return "The data does not allow a decision, so nothing moves."
-    if not plan.actions and (unasked := _unasked(plan)):
-        return f"Not all could be planned: {unasked}."
+    if not plan.actions and plan.unlooked:
+        found = plural(len(plan.findings), "finding") if plan.findings else "Nothing was found"
+        return f"{found}, but not all was looked at: {'; '.join(plan.unlooked)}."
     if not plan.findings:
         return "Nothing needs to move."
     if not plan.actions:
@@ -166,7 +164,8 @@ def verdict(plan: PlanDocument) -> str:
             return f"{found}, left alone, and nothing moves."
         return f"{found}, and nothing moves: every way to answer was refused, or not worth its cost."
     first = f"{_done(plan)} in {plural(plan.summary.get('waves', 0.0), 'wave')}"
-    return f"{first}: {outcomes.told(plan)}." if plan.findings else f"{first}."
+    first += f": {outcomes.told(plan)}." if plan.findings else "."
+    return f"{first} Not all was looked at: {'; '.join(plan.unlooked)}." if plan.unlooked else first
 
 
 def _done(plan: PlanDocument) -> str:
@@ -188,12 +187,6 @@ def way(pod: PodMove) -> str:
     """`n1 → n2`, or `n1 (Failed): removed`."""
     source = pod.source or "–"
     return f"{source} ({pod.state}): {target(pod)}" if pod.state else f"{source} → {pod.destination}"
-
-
-def _unasked(plan: PlanDocument) -> str:
-    """The strategies that did not run for want of data, and what they lacked."""
-    rows = [row for row in plan.refusals if row.reason == Reason.DATA_MISSING and row.subject.startswith(_STRATEGY)]
-    return "; ".join(f"{row.subject.removeprefix(_STRATEGY)} did not run, {row.detail}" for row in rows)
 
 
 def by_finding(plan: PlanDocument) -> dict[str, tuple[Action, ...]]:

@@ -40,6 +40,7 @@ from descheduler.planning.document.people import away, staying
 from descheduler.planning.document.refusals import refusal_rows
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.document.removed import REMOVER, removed_pod
+from descheduler.planning.document.unlooked import unlooked
 from descheduler.planning.planner import Outcome
 from descheduler.planning.proofs import Accepted, Proof
 
@@ -73,6 +74,7 @@ def build_document(outcome: Outcome) -> PlanDocument:
         landing=settings.landing.value,
         landing_why=settings.landing_choice.why,
         levers=outcome.levers,
+        unlooked=tuple(unlooked(outcome)),
         executors=_manners(outcome, actions),
         staying=staying(outcome),
     )
