@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 from descheduler.cli.output import say
 from descheduler.model.errors import ClusterError, DeschedulerError, Forbidden, HistoryError, PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from descheduler.model.plan import PlanDocument
+    from descheduler.report.gates import Gate
 
 FAILED, WRONG, NOT_EMPTY = 1, 2, 3
 _DOCTOR = " (`descheduler doctor` checks what else is missing)"
@@ -20,6 +25,16 @@ def leave(code: int) -> None:
     """End the command with this exit code."""
     if code:
         raise typer.Exit(code)
+
+
+def gated(plan: PlanDocument, gates: Iterable[Gate]) -> int:
+    """The exit code of a plan that is held against gates; says on stderr which of them it does not pass."""
+    from descheduler.report.gates import shut
+
+    found = shut(plan, gates)
+    if found:
+        say(f"the plan has {', '.join(found)} (--fail-on)")
+    return NOT_EMPTY if found else 0
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The command line: which commands there are. Each has a file of its name in `commands`.
 
 Exit codes: 0 done, 1 it could not be done or the data does not allow a decision, 2 wrong usage or a bad policy, 3 the
-plan is not empty (with --exit-code). `doctor` ends with 0 only where a plan could be trusted.
+plan has what --fail-on or --exit-code names (the table in docs/operations.md). `doctor` ends with 0 only where a plan
+could be trusted.
 """
 
 from __future__ import annotations

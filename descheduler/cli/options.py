@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from descheduler.report.formats import FORMATS, SIDE_BY_SIDE
+from descheduler.report.gates import Gate
 
 PlanFormat = StrEnum("PlanFormat", {name: name for name in FORMATS})  # type: ignore[misc]  # members at run time
 TABLE = PlanFormat("table")
@@ -65,6 +66,10 @@ At = Annotated[
 ]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr; errors come with their traceback.")
+]
+FailOn = Annotated[
+    list[Gate] | None,
+    typer.Option("--fail-on", help="Exit with 3 where the plan has this; may be given several times."),
 ]
 OutputFormat = Annotated[PlanFormat, typer.Option("--output", "-o", help="How the plan is written.")]
 ComparisonOutput = Annotated[ComparisonFormat, typer.Option("--output", "-o", help="How the comparison is written.")]

@@ -17,6 +17,8 @@ FORMATS = MappingProxyType(
         "json": "descheduler.report.serial:to_indented_json",
         "yaml": "descheduler.report.serial:to_yaml",
         "html": "descheduler.report.html:to_html",
+        "markdown": "descheduler.report.markdown:to_markdown",
+        "junit": "descheduler.report.junit:to_junit",
     }
 )
 """`module:function` by name; imported when it is used, because libraries that draw take half a second."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import TABLE, OutputFile, OutputFormat, Overwrite, Verbose
+from descheduler.cli.options import TABLE, FailOn, OutputFile, OutputFormat, Overwrite, Verbose
 
 if TYPE_CHECKING:
     from descheduler.model.plan import PlanDocument
@@ -22,6 +22,7 @@ def show(
     output: OutputFormat = TABLE,
     output_file: OutputFile = None,
     overwrite: Overwrite = False,
+    fail_on: FailOn = None,
     verbose: Verbose = 0,
 ) -> None:
     """Show a plan that was written before."""
@@ -29,7 +30,9 @@ def show(
         from descheduler.cli.output import Target, write_plan
 
         target = Target(output_file, overwrite)
-        write_plan(read_plan(file), output.value, target)
+        plan = read_plan(file)
+        write_plan(plan, output.value, target)
+        failures.leave(failures.gated(plan, fail_on or ()))
 
 
 def read_plan(file: Path) -> PlanDocument:

@@ -14,6 +14,7 @@ from descheduler.cli.options import (
     At,
     Context,
     Example,
+    FailOn,
     Kubeconfig,
     Lenient,
     OutputFile,
@@ -25,6 +26,7 @@ from descheduler.cli.options import (
     Set,
     Verbose,
 )
+from descheduler.report.gates import Gate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +51,12 @@ def plan(
     output_file: OutputFile = None,
     overwrite: Overwrite = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 3 when the plan is not empty, or the compared ones differ.")
+        bool,
+        typer.Option(
+            "--exit-code", help="The same as --fail-on moves; of several plans: exit with 3 when they differ."
+        ),
     ] = False,
+    fail_on: FailOn = None,
     lenient: Lenient = False,
     verbose: Verbose = 0,
 ) -> None:
@@ -69,11 +75,15 @@ def plan(
         form = output.value
         if len(policy or ()) > 1:
             from descheduler.cli.commands.plan.several import compare
+            from descheduler.model.errors import UsageError
 
+            if fail_on:
+                raise UsageError("--fail-on is for one plan: of several --exit-code tells whether they differ")
             failures.leave(compare(options, policy or [], asked, form, target, lenient=lenient, exit_code=exit_code))
         else:
             file = policy[0] if policy else None
-            failures.leave(_plan(options, file, asked, form, target, lenient=lenient, exit_code=exit_code))
+            gates = [*(fail_on or ()), *([Gate.MOVES] if exit_code else [])]
+            failures.leave(_plan(options, file, asked, form, target, gates, lenient=lenient))
 
 
 def _refuse_options(called: typer.Context) -> None:
@@ -92,9 +102,9 @@ def _plan(
     settings: Sequence[Setting],
     form: str,
     target: Target,
+    gates: Sequence[Gate],
     *,
     lenient: bool,
-    exit_code: bool,
 ) -> int:
     """Plan and write the plan; the exit code.
 
@@ -118,9 +128,7 @@ def _plan(
         same = f"{options.command_line()}{policy_option}".rstrip()
         say(f"what is missing, and what mends it: descheduler doctor {same}")
     write_plan(document, form, target, hints=_hints(options, settings, document))
-    if wrong:
-        return failures.FAILED
-    return failures.NOT_EMPTY if exit_code and document.actions else 0
+    return failures.FAILED if wrong else failures.gated(document, gates)
 
 
 def _hints(options: SourceOptions, settings: Sequence[Setting], plan: PlanDocument) -> tuple[str, ...]:
