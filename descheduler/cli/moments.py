@@ -9,6 +9,18 @@ from descheduler.contract.types import parse_duration
 from descheduler.model.errors import UsageError
 
 
+def seconds(text: str, option: str) -> float:
+    """A duration such as `30s` in seconds; a bare number is of seconds, as kubectl has it; 0 for none.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        return float(text) if text.isdecimal() else parse_duration(text).total_seconds() if text else 0.0
+    except (ValueError, OverflowError):
+        raise UsageError(f"{option} {text}: must be a duration such as 30s or 2m") from None
+
+
 def moment(text: str, before: float, option: str) -> float:
     """`2026-10-29T06:00:00Z`, or `-6h` for so long before `before`, in unix seconds.
 

@@ -21,6 +21,11 @@ Kubeconfig = Annotated[
     Path | None, typer.Option(help="Kubeconfig of the cluster. Default: KUBECONFIG, ~/.kube/config, in-cluster.")
 ]
 Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
+As = Annotated[str, typer.Option("--as", metavar="USER", help="Read the cluster as this user (impersonation).")]
+Server = Annotated[str, typer.Option(metavar="URL", help="Address of the API server, in place of the kubeconfig's.")]
+RequestTimeout = Annotated[
+    str, typer.Option(metavar="DURATION", help="How long the API server may take for one answer, such as 30s.")
+]
 Recorded = Annotated[
     Path | None, typer.Option("--recording", metavar="PATH", help="Read a recording instead of a cluster.")
 ]

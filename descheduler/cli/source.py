@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from descheduler.cli.moments import moment
+from descheduler.cli.moments import moment, seconds
 from descheduler.cli.output import say
 from descheduler.model.errors import PolicyError, UsageError
 from descheduler.model.format import instant
@@ -33,6 +33,7 @@ from descheduler_profiling.series import History
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from descheduler.kube.client.connection import KubeClient
     from descheduler.kube.client.read_cluster import Progress
     from descheduler.kube.recording.wire_objects import ClusterObjects
     from descheduler.observe.observed import HistorySource
@@ -50,28 +51,32 @@ class SourceOptions:
     example: bool = False
     prometheus: str | None = None
     at: str = ""
+    user: str = ""
+    server: str = ""
+    request_timeout: str = ""
 
     @classmethod
-    def named(cls, source: str, kubeconfig: Path | None, context: str | None) -> Self | None:
+    def named(cls, source: str, of_cluster: Self) -> Self | None:
         """The source that one word names: a recording's path, `example`, or `cluster`; None where there is none.
 
-        Raises UsageError where the cluster's options stand without it.
+        Raises UsageError where options of a cluster stand without it.
         """
         if source == "cluster":
-            return cls(kubeconfig, context)
-        if kubeconfig is not None or context is not None:
-            raise UsageError("--kubeconfig and --context are for --against cluster")
+            return of_cluster
+        if of_cluster != cls():
+            raise UsageError("options of the connection are for --against cluster")
         return cls(example=True) if source == "example" else cls(recording=Path(source)) if source else None
 
     def check(self) -> None:
         """Raises UsageError when the options contradict each other, or one cannot be understood."""
         named = {
             "--kubeconfig/--context": self.kubeconfig is not None or self.context is not None,
+            "--as/--server/--request-timeout": bool(self.user or self.server or self.request_timeout),
             "--recording": self.recording is not None,
             "--example": self.example,
         }
         given = [name for name, there in named.items() if there]
-        if len(given) > 1:
+        if len(given) > 1 and not self.live:
             raise UsageError(f"{' and '.join(given)} contradict each other: name one cluster to read")
         if self.prometheus and not self.live:
             raise UsageError(f"{given[0]} has its own history: leave --prometheus out")
@@ -85,11 +90,22 @@ class SourceOptions:
         """A real cluster is read."""
         return self.recording is None and not self.example
 
+    def client(self) -> KubeClient:
+        """The cluster's API server. Raises UsageError and ClusterError."""
+        from descheduler.kube.client.connection import connect
+        from descheduler.kube.client.credentials import Overrides
+
+        overrides = Overrides(self.server, self.user, seconds(self.request_timeout, "--request-timeout"))
+        return connect(self.kubeconfig, self.context, overrides=overrides)
+
     def command_line(self) -> str:
         """The same options as they are typed, each with a space behind it."""
         named = {
             "--kubeconfig": self.kubeconfig,
             "--context": self.context,
+            "--as": self.user,
+            "--server": self.server,
+            "--request-timeout": self.request_timeout,
             "--recording": self.recording,
             "--prometheus": self.prometheus,
             "--at": self.at,
@@ -139,11 +155,10 @@ def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None =
     options.check()
     if not options.live:
         return observe(stored(options)[1], policy, signals)
-    from descheduler.kube.client.connection import connect
     from descheduler.observe.live import ListedCluster
 
     with waiting() as note, _history(options, note) as history:
-        client = connect(options.kubeconfig, options.context)
+        client = options.client()
         return observe(Source(ListedCluster(client, time.time, _counting(note)), history), policy, signals)
 
 
@@ -152,11 +167,10 @@ def snapshot_of(options: SourceOptions) -> ClusterSnapshot:
     options.check()
     if not options.live:
         return stored(options)[1].cluster.snapshot()
-    from descheduler.kube.client.connection import connect
     from descheduler.kube.client.read_cluster import read_cluster
 
     with waiting() as note:
-        client = connect(options.kubeconfig, options.context)
+        client = options.client()
         return read_cluster(client, clock=time.time, progress=_counting(note))
 
 
@@ -166,12 +180,11 @@ def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects
     if not options.live:
         objects, source = stored(options)
         return objects, observe(source, policy)
-    from descheduler.kube.client.connection import connect
     from descheduler.kube.recording.wire_objects import record_cluster
 
     with waiting() as note, _history(options, note) as history:
         history.check(policy, None)
-        client = connect(options.kubeconfig, options.context)
+        client = options.client()
         objects = record_cluster(client, clock=time.time, progress=_counting(note))
         return objects, observe(Source(RecordedCluster(objects.snapshot()), history), policy)
 

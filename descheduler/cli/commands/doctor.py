@@ -11,6 +11,7 @@ import typer
 from descheduler.cli import failures
 from descheduler.cli.commands.run import Mode
 from descheduler.cli.options import (
+    As,
     Context,
     Example,
     Kubeconfig,
@@ -19,6 +20,8 @@ from descheduler.cli.options import (
     PolicyFile,
     Prometheus,
     Recorded,
+    RequestTimeout,
+    Server,
     Verbose,
 )
 
@@ -42,6 +45,9 @@ class DoctorFormat(StrEnum):
 def doctor(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
@@ -67,7 +73,16 @@ def doctor(
         from descheduler.cli.source import SourceOptions, waiting
 
         target = Target(output_file, overwrite)
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        options = SourceOptions(
+            kubeconfig,
+            context,
+            recording,
+            example,
+            prometheus,
+            user=user,
+            server=server,
+            request_timeout=request_timeout,
+        )
         options.check()
         with waiting() as note:
             given = _given(options, policy, note, mode=mode, namespace=namespace, lease=lease)
@@ -125,10 +140,9 @@ def _given(
 def _checks(options: SourceOptions, given: Given) -> list[Check]:
     from descheduler.cli.source import stored
     from descheduler.doctor.examination import examine_live, examine_stored
-    from descheduler.kube.client.connection import connect
 
     if options.live:
-        return list(examine_live(given, lambda: connect(options.kubeconfig, options.context)))
+        return list(examine_live(given, options.client))
     return list(examine_stored(given, stored(options)[1]))
 
 

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import At, Context, Example, Kubeconfig, PolicyFile, Prometheus, Recorded, Set, Verbose
+from descheduler.cli.options import (
+    As,
+    At,
+    Context,
+    Example,
+    Kubeconfig,
+    PolicyFile,
+    Prometheus,
+    Recorded,
+    RequestTimeout,
+    Server,
+    Set,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from descheduler.planning.explain import Check, Explanation
@@ -30,6 +43,9 @@ def explain(
     name: Annotated[str, typer.Argument(help="Its name; with its namespace (ns/name) where it has one.")],
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
@@ -46,7 +62,17 @@ def explain(
         from descheduler.planning.explain import explain
         from descheduler.policy import Setting
 
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus, at)
+        options = SourceOptions(
+            kubeconfig,
+            context,
+            recording,
+            example,
+            prometheus,
+            at,
+            user=user,
+            server=server,
+            request_timeout=request_timeout,
+        )
         options.check()
         in_force = read_policy(policy, options, [Setting.of(text) for text in settings or ()])
         observed = read(options, in_force)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import Context, Kubeconfig, Lenient, Overwrite, PolicyFiles, Verbose
+from descheduler.cli.options import (
+    As,
+    Context,
+    Kubeconfig,
+    Lenient,
+    Overwrite,
+    PolicyFiles,
+    RequestTimeout,
+    Server,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from descheduler.model.snapshot import ClusterSnapshot
@@ -38,6 +48,9 @@ def check(
     ] = "",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 where there is a warning too.")] = False,
     verbose: Verbose = 0,
 ) -> None:
@@ -50,7 +63,9 @@ def check(
         named = [*(files or ()), *(policy or ())]
         if not named:
             raise UsageError("name a policy to check; - is stdin")
-        options = SourceOptions.named(compared, kubeconfig, context)
+        options = SourceOptions.named(
+            compared, SourceOptions(kubeconfig, context, user=user, server=server, request_timeout=request_timeout)
+        )
         snapshot = snapshot_of(options) if options is not None else None
         problems: list[str] = []
         doubtful = False

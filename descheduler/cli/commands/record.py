@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import Context, Example, Kubeconfig, Overwrite, PolicyFile, Prometheus, Recorded, Verbose
+from descheduler.cli.options import (
+    As,
+    Context,
+    Example,
+    Kubeconfig,
+    Overwrite,
+    PolicyFile,
+    Prometheus,
+    Recorded,
+    RequestTimeout,
+    Server,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from descheduler.cli.source import SourceOptions
@@ -30,6 +42,9 @@ def record(
     ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
@@ -45,7 +60,16 @@ def record(
         from descheduler.kube.recording.anonymize import Anonymizer
         from descheduler.model.errors import UsageError
 
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        options = SourceOptions(
+            kubeconfig,
+            context,
+            recording,
+            example,
+            prometheus,
+            user=user,
+            server=server,
+            request_timeout=request_timeout,
+        )
         if keep and not anonymize:
             raise UsageError("--keep is for --anonymize: without it every name stays")
         # The key is forgotten: nobody can find out by trying which name became which pseudonym.

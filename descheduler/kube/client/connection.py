@@ -17,7 +17,14 @@ import msgspec
 import urllib3
 
 from descheduler.kube.client.answers import error_of
-from descheduler.kube.client.credentials import SERVICE_ACCOUNT, CredentialSource, authorization, choose
+from descheduler.kube.client.credentials import (
+    AS_CONFIGURED,
+    SERVICE_ACCOUNT,
+    CredentialSource,
+    Overrides,
+    authorization,
+    choose,
+)
 from descheduler.model.errors import BadAnswer, ClusterError, Unreachable
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ def connect(
     *,
     environ: Mapping[str, str] | None = None,
     service_account: Path = SERVICE_ACCOUNT,
+    overrides: Overrides = AS_CONFIGURED,
 ) -> KubeClient:
     """A client for the named kubeconfig and context, else KUBECONFIG, else ~/.kube/config, else the pod's own account.
 
@@ -47,7 +55,8 @@ def connect(
         UsageError: there is no usable configuration.
         Unauthorized: an exec plug-in gave no credentials.
     """
-    return KubeClient(choose(kubeconfig, context, environ=environ, service_account=service_account))
+    found = choose(kubeconfig, context, environ=environ, service_account=service_account)
+    return KubeClient(overrides.of(found), user=overrides.user, timeout=overrides.timeout)
 
 
 class _VersionInfo(msgspec.Struct, frozen=True, rename="camel"):
@@ -77,8 +86,11 @@ class KubeClient:
     `status` and `body`.
     """
 
-    def __init__(self, source: CredentialSource) -> None:
+    def __init__(self, source: CredentialSource, *, user: str = "", timeout: float = 0.0) -> None:
+        """`user` is impersonated; `timeout` bounds, in seconds, every answer but those that go on."""
         self._source = source
+        self._timeout = timeout
+        self._as = {"Impersonate-User": user} if user else {}
         self._lock = threading.Lock()
         self._configuration = source.load()
         self._pool = _pool(self._configuration)
@@ -163,6 +175,7 @@ class KubeClient:
     def _once(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None, timeout: float, stream: bool
     ) -> urllib3.BaseHTTPResponse:
+        read = timeout if stream else self._at_most(timeout)
         with self._lock:
             server, pool, identity = self.server, self._pool, authorization(self._configuration)
         try:
@@ -170,8 +183,8 @@ class KubeClient:
                 method,
                 server + url,
                 body=body,
-                headers={"User-Agent": USER_AGENT, **headers, **identity},
-                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=timeout),
+                headers={"User-Agent": USER_AGENT, **headers, **identity, **self._as},
+                timeout=urllib3.Timeout(connect=self._at_most(_CONNECT_SECONDS), read=read),
                 retries=_RETRIES,
                 preload_content=not stream,
                 redirect=False,
@@ -180,6 +193,9 @@ class KubeClient:
             raise Unreachable(f"no answer from {server}: {_why(e)}") from e
         except (ValueError, UnicodeError) as e:
             raise ClusterError(f"cannot ask {server}: {e}") from e
+
+    def _at_most(self, seconds: float) -> float:
+        return min(seconds, self._timeout) if self._timeout else seconds
 
     def _reload(self, seen: int) -> None:
         """Read the credentials anew, once for all the threads that met the same refusal."""

@@ -33,6 +33,40 @@ class CredentialSource:
     load: Callable[[], Configuration]
 
 
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What was asked for in place of what the configuration says: another address, whom to act as (`user`, which needs
+    the right to impersonate), and how many seconds one answer may take. Empty and 0: as configured.
+
+    Raises UsageError, when it is made, where the address is none.
+    """
+
+    server: str = ""
+    user: str = ""
+    timeout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.server and not _ADDRESS.fullmatch(self.server):
+            raise UsageError(f"--server {self.server}: must be a URL such as https://10.0.0.1:6443")
+        if not self.user.isprintable() or not self.user.isascii():
+            raise UsageError("--as: must be printable ASCII")
+
+    def of(self, source: CredentialSource) -> CredentialSource:
+        """The source with the other address."""
+        if not self.server:
+            return source
+
+        def load() -> Configuration:
+            made = source.load()
+            made.host = self.server
+            return made
+
+        return CredentialSource(source.name, load)
+
+
+AS_CONFIGURED = Overrides()
+
+
 def own_namespace(default: str) -> str:
     """The namespace of the pod that we are in (POD_NAMESPACE, else its service account's); outside one, the default."""
     try:

@@ -11,6 +11,7 @@ import typer
 from descheduler.cli import failures
 from descheduler.cli.options import (
     TABLE,
+    As,
     At,
     Context,
     Example,
@@ -23,6 +24,8 @@ from descheduler.cli.options import (
     PolicyFiles,
     Prometheus,
     Recorded,
+    RequestTimeout,
+    Server,
     Set,
     Verbose,
 )
@@ -41,6 +44,9 @@ def plan(
     called: typer.Context,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
@@ -70,7 +76,17 @@ def plan(
             _refuse_options(called)
             return
         target = Target(output_file, overwrite)
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus, at)
+        options = SourceOptions(
+            kubeconfig,
+            context,
+            recording,
+            example,
+            prometheus,
+            at,
+            user=user,
+            server=server,
+            request_timeout=request_timeout,
+        )
         asked = [Setting.of(text) for text in settings or ()]
         form = output.value
         if len(policy or ()) > 1:

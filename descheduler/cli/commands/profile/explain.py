@@ -11,7 +11,19 @@ import typer
 
 from descheduler.cli import failures
 from descheduler.cli.commands.profile.common import PolicyFile, report_problems
-from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Overwrite, Prometheus, Recorded, Verbose
+from descheduler.cli.options import (
+    As,
+    Context,
+    Example,
+    Kubeconfig,
+    OutputFile,
+    Overwrite,
+    Prometheus,
+    Recorded,
+    RequestTimeout,
+    Server,
+    Verbose,
+)
 from descheduler.model.errors import HistoryPartial, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +47,9 @@ def explain(
     ] = "cpu",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
@@ -52,7 +67,16 @@ def explain(
         from descheduler.cli.source import SourceOptions
 
         target = Target(output_file, overwrite)
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        options = SourceOptions(
+            kubeconfig,
+            context,
+            recording,
+            example,
+            prometheus,
+            user=user,
+            server=server,
+            request_timeout=request_timeout,
+        )
         failures.leave(_explain(options, policy, signal, workload, output, target))
 
 

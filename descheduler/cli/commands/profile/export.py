@@ -9,7 +9,18 @@ import typer
 
 from descheduler.cli import failures
 from descheduler.cli.commands.profile.common import Namespace, PolicyFile, Signals, profiles_document, report_problems
-from descheduler.cli.options import Context, Example, Kubeconfig, Overwrite, Prometheus, Recorded, Verbose
+from descheduler.cli.options import (
+    As,
+    Context,
+    Example,
+    Kubeconfig,
+    Overwrite,
+    Prometheus,
+    Recorded,
+    RequestTimeout,
+    Server,
+    Verbose,
+)
 
 
 def export(
@@ -20,6 +31,9 @@ def export(
     signal: Signals = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
@@ -34,7 +48,16 @@ def export(
         from descheduler_profiling import export_files
 
         export_files.check_path(to, overwrite=overwrite)
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        options = SourceOptions(
+            kubeconfig,
+            context,
+            recording,
+            example,
+            prometheus,
+            user=user,
+            server=server,
+            request_timeout=request_timeout,
+        )
         signals = tuple(signal or ("cpu", "memory"))
         asked = profiles_document(options, policy, signals, namespace)
         export_files.write(asked.document, to, overwrite=overwrite)

@@ -9,7 +9,19 @@ import typer
 
 from descheduler.cli import failures
 from descheduler.cli.commands.profile.common import Namespace, PolicyFile, Signals, profiles_document, report_problems
-from descheduler.cli.options import Context, Example, Kubeconfig, OutputFile, Overwrite, Prometheus, Recorded, Verbose
+from descheduler.cli.options import (
+    As,
+    Context,
+    Example,
+    Kubeconfig,
+    OutputFile,
+    Overwrite,
+    Prometheus,
+    Recorded,
+    RequestTimeout,
+    Server,
+    Verbose,
+)
 
 
 class ListFormat(StrEnum):
@@ -26,6 +38,9 @@ def show(
     signal: Signals = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    user: As = "",
+    server: Server = "",
+    request_timeout: RequestTimeout = "",
     recording: Recorded = None,
     example: Example = False,
     prometheus: Prometheus = None,
@@ -43,7 +58,16 @@ def show(
         from descheduler_profiling import export
 
         target = Target(output_file, overwrite)
-        options = SourceOptions(kubeconfig, context, recording, example, prometheus)
+        options = SourceOptions(
+            kubeconfig,
+            context,
+            recording,
+            example,
+            prometheus,
+            user=user,
+            server=server,
+            request_timeout=request_timeout,
+        )
         asked = profiles_document(options, policy, tuple(signal or ("cpu",)), namespace)
         match output:
             case ListFormat.JSON:
