@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -46,9 +46,24 @@ app.add_typer(profile.app, name="profile")
 @app.command()
 def version() -> None:
     """Print the version."""
-    from descheduler import __version__
+    _version(asked=True)
 
-    typer.echo(f"descheduler {__version__}, Python {sys.version.split()[0]}")
+
+def _version(asked: bool) -> None:
+    if asked:
+        from descheduler import __version__
+
+        typer.echo(f"descheduler {__version__}, Python {sys.version.split()[0]}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

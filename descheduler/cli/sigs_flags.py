@@ -66,7 +66,7 @@ _IDLE = frozenset(
         "http2-max-streams-per-connection",
     ]
 )
-_OWN: Final = frozenset({"-h", "--help", "--install-completion", "--show-completion"})
+_OWN: Final = frozenset({"-h", "--help", "--version", "--install-completion", "--show-completion"})
 _BOOLEAN = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import shutil
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Self
 
 from descheduler.cli.moments import moment, seconds
@@ -28,6 +32,7 @@ from descheduler.policy import (
     with_values,
     written_policy,
 )
+from descheduler.policy.marked_yaml import MAX_BYTES
 from descheduler_profiling.series import History
 
 if TYPE_CHECKING:
@@ -110,7 +115,7 @@ class SourceOptions:
             "--prometheus": self.prometheus,
             "--at": self.at,
         }
-        given = [f"{name} {value} " for name, value in named.items() if value]
+        given = [f"{name} {quote(str(value))} " for name, value in named.items() if value]
         return "".join([*given, *(["--example "] if self.example else [])])
 
 
@@ -135,9 +140,16 @@ def read_written(
         raise PolicyError(tuple(f"{path}: {problem}" if path else problem for problem in error.problems)) from error
 
 
+def policy_of(path: Path, *, lenient: bool = False) -> WrittenPolicy:
+    """The policy of a file; `-` is stdin. Raises PolicyError."""
+    if str(path) == "-":
+        return written_policy(sys.stdin.read(MAX_BYTES + 1), "stdin", lenient=lenient)
+    return written_policy(path, lenient=lenient)
+
+
 def _written(path: Path | None, options: SourceOptions, *, lenient: bool) -> WrittenPolicy:
     if path is not None:
-        return written_policy(path, lenient=lenient)
+        return policy_of(path, lenient=lenient)
     if options.example:
         from descheduler.example.example import example_policy
 
@@ -193,8 +205,22 @@ def stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
     """What the recording or the example holds, as of the time that is asked for."""
     from descheduler.stored import stored as read_stored
 
-    found = read_stored(options.recording)
+    with _file_of(options.recording) as recording:
+        found = read_stored(recording)
     return found.objects, _as_of(options.at, found.snapshot, found.histories)
+
+
+@contextmanager
+def _file_of(recording: Path | None) -> Iterator[Path | None]:
+    """The recording as a file: what is `-` is read from stdin, and a file for so long."""
+    if str(recording) != "-":
+        yield recording
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "stdin.recording")
+        with file.open("wb") as out:
+            shutil.copyfileobj(sys.stdin.buffer, out)
+        yield file
 
 
 def _as_of(at: str, taken: ClusterSnapshot, histories: Mapping[str, History]) -> Source:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 import numpy as np
@@ -18,67 +17,13 @@ from descheduler.model.format import quantity, tried
 from descheduler.model.moves import ActionKind
 from descheduler.model.nodes import Node
 from descheduler.model.pods import Pod
-from descheduler.model.reasons import EXPLANATION, Blocked, Reason
+from descheduler.model.reasons import EXPLANATION, Blocked
 from descheduler.model.units import Unit
+from descheduler.planning.decisions import decisions
 from descheduler.planning.document.refusals import counted
 from descheduler.planning.document.remade import asked, remade
+from descheduler.planning.explanation import REMEDY, Check, Explanation
 from descheduler.planning.planner import Outcome
-from descheduler.planning.proofs import Accepted
-
-REMEDY: dict[Reason, str] = {
-    Reason.SYSTEM_CRITICAL: "a lower priority class, or protections.systemCritical: false",
-    Reason.PRIORITY_TOO_HIGH: "a lower priority, or a higher protections.priorityThreshold",
-    Reason.LOCAL_STORAGE: "no emptyDir or hostPath volume, or protections.localStorage: false",
-    Reason.PERSISTENT_VOLUME: "protections.persistentVolumes without this storage class",
-    Reason.BARE_POD: "a controller that owns the pod",
-    Reason.OPTED_OUT: "the annotation that opts it out taken away",
-    Reason.WITHOUT_BUDGET: "a PodDisruptionBudget that selects it, or protections.withoutBudget: false",
-    Reason.NAMESPACE_EXCLUDED: "another protections.namespaces",
-    Reason.NOT_SELECTED: "another protections.labelSelector",
-    Reason.TOO_FEW_REPLICAS: "more replicas, or a lower protections.minReplicas",
-    Reason.TOO_YOUNG: "time, or a lower protections.minPodAge",
-    Reason.COOLDOWN: "time",
-    Reason.OUTSIDE_WINDOW: "time, or another window in the policy",
-    Reason.QUARANTINED: "somebody to look at why it keeps coming back",
-    Reason.LANDS_ELSEWHERE: "time, or a placement rule of its own that names other nodes to be looked at",
-    Reason.GANG_UNKNOWN: "the gang's object, in the namespace that the pod names",
-    Reason.GANG_AMBIGUOUS: "one gang, not several that contradict each other",
-    Reason.GANG_ONE_SIDED: "the gang that it names to name it too, or its own groups without that one",
-    Reason.GANG_WOULD_TEAR: "more members alive than the gang's minimum, or a gang that moves whole",
-    Reason.GANG_MEMBER_BLOCKED: "the member that is named to be free to move",
-    Reason.DISRUPTION_BUDGET: "more healthy pods, or a budget that allows a disruption",
-    Reason.BUDGET_STALE: "the disruption controller to catch up",
-    Reason.SEVERAL_BUDGETS: "one budget for the pod, not several",
-    Reason.FAILURE_BUDGET: "a higher backoffLimit, or a podFailurePolicy that ignores DisruptionTarget",
-    Reason.QUOTA: "a larger quota, or less in it and nothing that waits for it",
-    Reason.EXECUTOR: "another acting.executor in the policy, or what its detail names",
-    Reason.NOT_RUNNING: "the pod to run",
-    Reason.WOULD_WAIT: "what its detail names to be ready, or not to be waited for (podManagementPolicy: Parallel)",
-    Reason.NODE_NAMED: "a template that leaves the node to the scheduler",
-    Reason.ROLLING_OUT: "the rollout to end, or to be paused",
-    Reason.WOULD_BE_LOST: "an owner that makes it again; if it does, protections.recreatingOwners",
-    Reason.NODE_NOT_READY: "its node to be ready again",
-}
-"""What would have to change, for reasons that somebody can do something about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line: `passed` None is neither good nor bad, only to know."""
-
-    name: str
-    passed: bool | None
-    text: str
-    change: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The answer for one subject; `verdict` in a sentence."""
-
-    subject: str
-    verdict: str
-    checks: tuple[Check, ...]
 
 
 def explain(outcome: Outcome, kind: str, name: str) -> Explanation:
@@ -106,7 +51,7 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
     checks += list(_load_checks(outcome, at))
     if pod.node:
         checks.append(_place_check(outcome, at))
-    checks.append(_decision(outcome, {at}))
+    checks += decisions(outcome, {at})
     verdict = (
         f"it stays: {stops[0]}"
         if stops and all(own.values())
@@ -206,31 +151,6 @@ def _place_check(outcome: Outcome, at: int) -> Check:
     return Check("place", True, text)
 
 
-def _decision(outcome: Outcome, pods: set[int]) -> Check:
-    for i, accepted in enumerate(outcome.accepted):
-        if pods & {move.pod for move in accepted.proposal.moves}:
-            finding = accepted.proposal.finding
-            done = "removed" if accepted.kind is ActionKind.REMOVE else "moved"
-            text = f"{done} by action a{i + 1} in wave {outcome.waves[i] + 1}{_way(outcome, accepted)}: {finding.text}"
-            return Check("plan", True, text)
-    refused = [r for r in outcome.refused if pods & set(r.pods)]
-    if refused:
-        return Check("plan", False, f"proposed and refused: {refused[-1].blocked}")
-    for seen in outcome.observed.values():
-        mine = next((unit for unit in seen.tried if pods & set(unit.pods)), None)
-        if mine is not None:
-            return Check("plan", False, f"tried for {seen.finding.subject} and refused: {mine.blocked}")
-    return Check("plan", None, "no strategy asks for it to move")
-
-
-def _way(outcome: Outcome, accepted: Accepted) -> str:
-    """By which executor, and what is not lost by it; empty where it can only be evicted."""
-    way = outcome.context.ways.of(move.pod for move in accepted.proposal.moves)
-    if accepted.kind is ActionKind.REMOVE or isinstance(way, Blocked) or not way.manner.kept:
-        return ""
-    return f" by {way.name} ({way.manner.kept})"
-
-
 def _node(outcome: Outcome, name: str) -> Explanation:
     view = outcome.view
     at = _position([n.name for n in view.snapshot.nodes], name, "node")
@@ -246,7 +166,9 @@ def _node(outcome: Outcome, name: str) -> Explanation:
         text += (
             f", {after:.0%} with the plan; a destination up to {limit:.0%}; {loads.covered[at]:.0%} of it has history"
         )
-        checks.append(Check(resource, before <= limit, text))
+        own = [f for f in outcome.findings.values() if at in f.nodes and f.resource == resource and f.curve]
+        text += "".join(f"; {f.strategy} finds it above its own limit of {f.threshold:.0%}" for f in own)
+        checks.append(Check(resource, before <= limit and not own, text))
         outside = float(loads.outside_of_pods(one, rules.quantile, rules.horizon_seconds)[0])
         told = "not known: it is taken to keep to what is kept back for it"
         told = told if np.isnan(outside) else f"{outside:.0%} of allocatable, beyond what is kept back for it"
@@ -262,7 +184,7 @@ def _node(outcome: Outcome, name: str) -> Explanation:
         checks.append(Check("finding", False, finding.text + (f"; {seen.blocked}" if seen else "")))
         if finding.key in reasons:
             checks.append(Check("tried", None, tried(reasons[finding.key])))
-    checks.append(_decision(outcome, set(pods)))
+    checks += decisions(outcome, set(pods), at)
     verdict = "; ".join(f.text for f in found) if found else "no strategy finds anything wrong with it"
     return Explanation(f"node {name}", verdict, tuple(checks))
 
@@ -282,7 +204,7 @@ def _gang(outcome: Outcome, name: str) -> Explanation:
     where = Counter(view.snapshot.pods[p].node or "(no node)" for p in unit.members)
     checks.append(Check("members", None, ", ".join(f"{n} on {node}" for node, n in sorted(where.items()))))
     checks.append(_movable(outcome, unit.members))
-    checks.append(_decision(outcome, set(unit.members)))
+    checks += decisions(outcome, set(unit.members))
     stops = map(outcome.context.filters.blocked, unit.members)
     blocked = None if outcome.context.movable[list(unit.members)].all() else next((b for b in stops if b), None)
     return Explanation(f"gang {unit.name}", f"it stays: {blocked}" if blocked else "it may move", tuple(checks))
@@ -301,7 +223,7 @@ def _workload(outcome: Outcome, name: str) -> Explanation:
         trust = float(loads.profiles.confidence[row])
         why = loads.profiles.why[row]
         checks.append(Check(f"{resource} profile", trust > 0, f"confidence {trust:.2f}" + (f": {why}" if why else "")))
-    checks.append(_decision(outcome, set(pods)))
+    checks += decisions(outcome, set(pods))
     free = int(outcome.context.movable[pods].sum())
     return Explanation(f"workload {name}", f"{free} of its {len(pods)} pods may move", tuple(checks))
 

@@ -54,7 +54,12 @@ def doctor(
     policy: PolicyFile = None,
     mode: Annotated[Mode | None, typer.Option(help="Of this and the policy's mode the safer counts.")] = None,
     namespace: Annotated[
-        str, typer.Option(help="Where the controller keeps lease and ledger. Default: the pod's own, else descheduler.")
+        str,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Where the controller keeps its lease. Default: the pod's own, else descheduler.",
+        ),
     ] = "",
     lease: Annotated[str, typer.Option(help="Name of the lease.")] = "descheduler",
     output: Annotated[

@@ -14,6 +14,7 @@ from descheduler.cli.options import (
     Context,
     Example,
     Kubeconfig,
+    Lenient,
     PolicyFile,
     Prometheus,
     Recorded,
@@ -24,7 +25,7 @@ from descheduler.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from descheduler.planning.explain import Check, Explanation
+    from descheduler.planning.explanation import Check, Explanation
 
 _MARK = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "")}
 
@@ -41,6 +42,9 @@ class Explained(StrEnum):
 def explain(
     subject: Annotated[Explained, typer.Argument(help="What to explain.")],
     name: Annotated[str, typer.Argument(help="Its name; with its namespace (ns/name) where it has one.")],
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Its namespace, where the name does not say it.")
+    ] = "",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     user: As = "",
@@ -52,12 +56,13 @@ def explain(
     policy: PolicyFile = None,
     settings: Set = None,
     at: At = "",
+    lenient: Lenient = False,
     verbose: Verbose = 0,
 ) -> None:
     """Explain what the plan does with a pod, node, gang or workload, and why: filter by filter."""
     with failures.reported(verbose):
         from descheduler.cli.output import say
-        from descheduler.cli.source import SourceOptions, read, read_policy
+        from descheduler.cli.source import SourceOptions, read, read_written
         from descheduler.pipeline import outcome_of, profile
         from descheduler.planning.explain import explain
         from descheduler.policy import Setting
@@ -74,12 +79,27 @@ def explain(
             request_timeout=request_timeout,
         )
         options.check()
-        in_force = read_policy(policy, options, [Setting.of(text) for text in settings or ()])
+        in_force = read_written(policy, options, [Setting.of(text) for text in settings or ()], lenient=lenient).policy
         observed = read(options, in_force)
         outcome = outcome_of(observed, in_force, profile(observed))
-        _show(explain(outcome, subject.value, name))
+        _show(explain(outcome, subject.value, _named(subject, name, namespace)))
         for problem in (*outcome.context.stops, *(problem.text for problem in outcome.problems)):
             say(f"error: {problem}")  # the explanation rests on less than it should
+
+
+def _named(subject: Explained, name: str, namespace: str) -> str:
+    """The name with its namespace; of a workload that of its kind is the last but one part. Raises UsageError."""
+    from descheduler.model.errors import UsageError
+
+    if not namespace:
+        return name
+    if subject is Explained.NODE or (subject is Explained.GANG and ":" in name):
+        raise UsageError(f"--namespace: {'a node has none' if subject is Explained.NODE else 'the name says it'}")
+    if name.count("/") > (1 if subject is Explained.WORKLOAD else 0):
+        raise UsageError(f"--namespace {namespace}: {name} names one already")
+    if subject is Explained.WORKLOAD and "/" not in name:
+        raise UsageError(f"--namespace {namespace}: of which kind? Such as Deployment/{name}")
+    return f"{namespace}/{name}"
 
 
 def _show(explanation: Explanation) -> None:

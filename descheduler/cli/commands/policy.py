@@ -22,7 +22,7 @@ from descheduler.cli.options import (
 
 if TYPE_CHECKING:
     from descheduler.model.snapshot import ClusterSnapshot
-    from descheduler.policy import Policy, WrittenPolicy
+    from descheduler.policy import Policy
 
 app = typer.Typer(
     help="Check a policy, bring one over, or write the default one and the schema.",
@@ -57,7 +57,7 @@ def check(
     """Check policies, ours or descheduler/v1alpha2: every problem, with its file, line and column."""
     with failures.reported(verbose):
         from descheduler.cli.output import say
-        from descheduler.cli.source import SourceOptions, snapshot_of
+        from descheduler.cli.source import SourceOptions, policy_of, snapshot_of
         from descheduler.model.errors import PolicyError, UsageError
 
         named = [*(files or ()), *(policy or ())]
@@ -71,7 +71,7 @@ def check(
         doubtful = False
         for file in named:
             try:
-                written = _read(file, lenient=lenient)
+                written = policy_of(file, lenient=lenient)
             except PolicyError as error:
                 problems.extend(error.problems)
             else:
@@ -98,11 +98,12 @@ def import_(
     """Write a policy of the Kubernetes SIG's descheduler as ours, with a comment wherever it behaves differently."""
     with failures.reported(verbose):
         from descheduler.cli.output import Target, say, write
+        from descheduler.cli.source import policy_of
         from descheduler.model.errors import UsageError
         from descheduler.policy.writing import imported_yaml
 
         target = Target(output_file, overwrite)
-        written = _read(file, lenient=lenient)
+        written = policy_of(file, lenient=lenient)
         if not written.general:
             raise UsageError(f"{file} is a policy of this program already")
         write(imported_yaml(written, str(file)).encode(), target)
@@ -135,17 +136,6 @@ def _against(policy: Policy, snapshot: ClusterSnapshot) -> tuple[str, ...]:
     from descheduler.doctor.against import against, unserved
 
     return (*against(policy, snapshot), *(f"acting.executor: {one}" for one in unserved(policy, snapshot)))
-
-
-def _read(file: Path, *, lenient: bool) -> WrittenPolicy:
-    import sys
-
-    from descheduler.policy import written_policy
-    from descheduler.policy.marked_yaml import MAX_BYTES
-
-    if str(file) == "-":
-        return written_policy(sys.stdin.read(MAX_BYTES + 1), "stdin", lenient=lenient)
-    return written_policy(file, lenient=lenient)
 
 
 def _described(policy: Policy) -> str:

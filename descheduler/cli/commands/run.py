@@ -41,7 +41,10 @@ def run(
         ),
     ] = "",
     namespace: Annotated[
-        str, typer.Option(help="Where the lease and the ledger are kept. Default: the pod's own namespace.")
+        str,
+        typer.Option(
+            "--namespace", "-n", help="Where the lease and the ledger are kept. Default: the pod's own namespace."
+        ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as --mode dry-run.")] = False,
     interval: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ _PLAN_BYTES = 1 << 28
 
 
 def show(
-    file: Annotated[Path, typer.Argument(metavar="PLAN.json", help="A plan written by `plan -o json`.")],
+    file: Annotated[Path, typer.Argument(metavar="PLAN.json", help="A plan written by `plan -o json`; - is stdin.")],
     output: OutputFormat = TABLE,
     output_file: OutputFile = None,
     overwrite: Overwrite = False,
@@ -42,6 +43,8 @@ def read_plan(file: Path) -> PlanDocument:
     from descheduler.report.serial import from_json
 
     try:
+        if str(file) == "-":
+            return from_json(sys.stdin.buffer.read(_PLAN_BYTES))
         return from_json(read_at_most(file, _PLAN_BYTES))
     except DocumentError as error:
         raise DocumentError(f"{file}: {error}") from error

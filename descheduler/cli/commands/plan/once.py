@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -140,16 +141,25 @@ def _plan(
     for problem in wrong:
         say(f"error: {problem}")
     if wrong and not options.at:
-        policy_option = f"--policy {policy_file} " if policy_file is not None else ""
-        same = f"{options.command_line()}{policy_option}".rstrip()
+        same = _same(options, policy_file).rstrip()
         say(f"what is missing, and what mends it: descheduler doctor {same}")
-    write_plan(document, form, target, hints=_hints(options, settings, document))
+    write_plan(
+        document, form, target, hints=_hints(_same(options, policy_file, settings, lenient=lenient), options, document)
+    )
     return failures.FAILED if wrong else failures.gated(document, gates)
 
 
-def _hints(options: SourceOptions, settings: Sequence[Setting], plan: PlanDocument) -> tuple[str, ...]:
+def _same(
+    options: SourceOptions, policy_file: Path | None, settings: Sequence[Setting] = (), *, lenient: bool = False
+) -> str:
+    """The options that were given, as they are typed, each with a space behind it."""
+    file = f"--policy {quote(str(policy_file))} " if policy_file is not None else ""
+    values = "".join(f"--set {quote(str(setting))} " for setting in settings)
+    return options.command_line() + file + values + ("--lenient " if lenient else "")
+
+
+def _hints(same: str, options: SourceOptions, plan: PlanDocument) -> tuple[str, ...]:
     """What to do next, with the same options."""
-    same = options.command_line() + "".join(f"--set '{setting}' " for setting in settings)
     hints = [f"descheduler plan {same}-o html > report.html    # forecasts, proofs and every refusal on one page"]
     pods = [pod for action in plan.actions for pod in action.pods]
     if pods:
