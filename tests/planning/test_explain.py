@@ -6,7 +6,8 @@ import pytest
 
 from builders import budget, pod
 from descheduler.model.errors import UsageError
-from descheduler.planning.explain import Check, Explanation, explain
+from descheduler.planning.explain import explain
+from descheduler.planning.explanation import Check, Explanation
 from planning.cases import SPARSE, hot, hot_node, outcome
 
 
