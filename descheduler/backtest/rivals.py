@@ -9,7 +9,7 @@ from descheduler.backtest.contender import Maker
 from descheduler.backtest.oracle import Oracle
 from descheduler.backtest.peers import HighNodeUtilization, LowNodeLoad, LowNodeUtilization
 from descheduler.model.errors import UsageError
-from descheduler.policy.hints import hint_at
+from descheduler.model.meant import hint_at
 
 ORACLE = Oracle()
 RIVALS: Mapping[str, Maker] = MappingProxyType(

@@ -136,7 +136,7 @@ def _split(argument: str, rest: Iterator[str]) -> tuple[str, str]:
     if not argument.startswith("--") and len(name) > 1 and name[0] == "v":
         name, given, value = "v", "=", name[1:]  # -v4
     if name not in _BOOLS | _TEXTS | _IDLE | _IDLE_BOOLS:
-        from descheduler.policy.hints import did_you_mean
+        from descheduler.model.meant import did_you_mean
 
         raise UsageError(f"no flag is named --{name}{did_you_mean(name, _BOOLS | _TEXTS)}")
     if given:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from descheduler.cli.moments import moment
 from descheduler.cli.output import say
@@ -50,6 +50,18 @@ class SourceOptions:
     example: bool = False
     prometheus: str | None = None
     at: str = ""
+
+    @classmethod
+    def named(cls, source: str, kubeconfig: Path | None, context: str | None) -> Self | None:
+        """The source that one word names: a recording's path, `example`, or `cluster`; None where there is none.
+
+        Raises UsageError where the cluster's options stand without it.
+        """
+        if source == "cluster":
+            return cls(kubeconfig, context)
+        if kubeconfig is not None or context is not None:
+            raise UsageError("--kubeconfig and --context are for --against cluster")
+        return cls(example=True) if source == "example" else cls(recording=Path(source)) if source else None
 
     def check(self) -> None:
         """Raises UsageError when the options contradict each other, or one cannot be understood."""
@@ -133,6 +145,19 @@ def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None =
     with waiting() as note, _history(options, note) as history:
         client = connect(options.kubeconfig, options.context)
         return observe(Source(ListedCluster(client, time.time, _counting(note)), history), policy, signals)
+
+
+def snapshot_of(options: SourceOptions) -> ClusterSnapshot:
+    """The cluster alone, without its history. Raises UsageError, ClusterError and RecordingError."""
+    options.check()
+    if not options.live:
+        return stored(options)[1].cluster.snapshot()
+    from descheduler.kube.client.connection import connect
+    from descheduler.kube.client.read_cluster import read_cluster
+
+    with waiting() as note:
+        client = connect(options.kubeconfig, options.context)
+        return read_cluster(client, clock=time.time, progress=_counting(note))
 
 
 def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects, Observed]:

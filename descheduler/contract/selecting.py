@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from descheduler.contract.arguments import Written
+from descheduler.contract.naming import Free, NamespacePattern, PodLabel
 from descheduler.model.selectors import LabelSelector, Operator, Requirement
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
@@ -16,11 +17,11 @@ Name = Annotated[str, Field(min_length=1, max_length=253)]
 class Expression(Written):
     """One requirement on a label."""
 
-    key: Name
+    key: PodLabel
     """The label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
     """How the label is compared."""
-    values: tuple[str, ...] = ()
+    values: tuple[Free, ...] = ()
     """What it is compared with: needed by In and NotIn, and by no other."""
 
     @model_validator(mode="after")
@@ -33,7 +34,7 @@ class Expression(Written):
 class LabelChoice(Written):
     """Labels that must match: all of them, as in a Kubernetes label selector; an empty one matches everything."""
 
-    match_labels: dict[Name, str] = Field(default_factory=dict)
+    match_labels: dict[PodLabel, Free] = Field(default_factory=dict)
     """Labels with their exact values."""
     match_expressions: tuple[Expression, ...] = ()
     """Requirements beyond equality."""
@@ -60,9 +61,9 @@ class Selector(LabelChoice):
 class NamespaceChoice(Written):
     """Namespaces by name, where `*` stands for any text: only some, or all but some."""
 
-    include: tuple[Name, ...] = ()
+    include: tuple[NamespacePattern, ...] = ()
     """Only these; all when empty."""
-    exclude: tuple[Name, ...] = ()
+    exclude: tuple[NamespacePattern, ...] = ()
     """All but these."""
 
     @model_validator(mode="after")

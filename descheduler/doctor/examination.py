@@ -32,6 +32,7 @@ def examine_stored(given: Given, source: Source) -> Iterator[Check]:
     observed = observe(source, given.policy)
     yield from kinds.kinds(observed.snapshot, given, None)
     yield from fenced(installed.AREA, "executor", lambda: installed.executor(observed.snapshot, given))
+    yield from fenced(installed.AREA, "names", lambda: installed.names(observed.snapshot, given))
     yield from _decided(observed, {}, given)
 
 
@@ -86,6 +87,7 @@ class _Live:
         yield from kinds.kinds(snapshot, self._given, served)
         yield from instances.others(snapshot, self._given)
         yield from fenced(installed.AREA, "executor", lambda: installed.executor(snapshot, self._given))
+        yield from fenced(installed.AREA, "names", lambda: installed.names(snapshot, self._given))
         yield from fenced(installed.AREA, "landing", lambda: installed.landing(client, snapshot, self._given))
 
     def history(self) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.contract import load
+from descheduler.doctor.against import against, unserved
 from descheduler.doctor.checks import Check, failure, fenced, ok, warning
 from descheduler.doctor.given import Given
 from descheduler.execution import directions
@@ -34,10 +35,14 @@ def policy(given: Given) -> Iterator[Check]:
 
 def executor(snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:
     """Does the cluster serve what the executors need? Nothing is moved by them without."""
-    for chosen in executors_of(given.policy):
-        blocked = chosen.unserved(snapshot)
-        if blocked is not None:
-            yield failure(AREA, "executor", str(blocked), "install it, or name another executor in acting.executor")
+    for blocked in unserved(given.policy, snapshot):
+        yield failure(AREA, "executor", str(blocked), "install it, or name another executor in acting.executor")
+
+
+def names(snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:
+    """Has the cluster what the policy names?"""
+    for told in against(given.policy, snapshot):
+        yield warning(AREA, "names", told, "see `descheduler policy check --against`")
 
 
 def landing(client: KubeClient, snapshot: ClusterSnapshot, given: Given) -> Iterator[Check]:

@@ -10,13 +10,13 @@ from random import Random
 import structlog
 
 from descheduler.model.errors import HistoryError, UsageError
+from descheduler.model.meant import hint_at
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe.gpu_series import located, worth_asking
 from descheduler.observe.signals import BASIC, needs_history, queried, wanted_signals, with_counted
 from descheduler.observe.unheard import unheard
 from descheduler.policy import Policy
-from descheduler.policy.hints import hint_at
 from descheduler.policy.history_source import history_connection, history_signals, measured_by
 from descheduler_profiling.history.collect import collect_with_notes
 from descheduler_profiling.history.pods_here import pods_here

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from descheduler.model.errors import UsageError
+from descheduler.model.meant import hint_at
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.signals import with_counted
 from descheduler.policy import Policy
-from descheduler.policy.hints import hint_at
 from descheduler_profiling.history.past import as_of
 from descheduler_profiling.series import History
 

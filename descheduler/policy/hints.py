@@ -1,9 +1,8 @@
-"""From what a validator says to what a person can use: the key that was meant, the words that are allowed."""
+"""From what a validator says to what a person can use: the keys that there are, the words that are allowed."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -29,19 +28,6 @@ _PLAIN = {
     "is_instance_of": "must be the path of a file",
     "finite_number": "must be a finite number",
 }
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean X?)`, or the empty text when nothing is near."""
-    by_case = {k.lower().replace("_", "").replace("-", ""): k for k in known}
-    near = difflib.get_close_matches(word.lower().replace("_", "").replace("-", ""), by_case, n=1, cutoff=0.6)
-    return f" (did you mean {by_case[near[0]]}?)" if near else ""
-
-
-def hint_at(wrong: str, there: Iterable[str]) -> str:
-    """What was meant, or else all that there is; goes behind a sentence that says what is wrong."""
-    names = sorted(there)
-    return did_you_mean(wrong, names) or f"; there are {', '.join(names) or 'none'}"
 
 
 def known_keys(schema: Schema, loc: Loc) -> list[str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from descheduler.contract.naming import Free, Names, PromQL, SignalName
 from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
@@ -136,7 +137,7 @@ class HistorySources(Section):
 class NamedSignal(Section):
     """A signal of your own, for strategies that ask for it by name."""
 
-    query: str = Field(min_length=1)
+    query: PromQL
     """PromQL, a series for each pod, workload or node. `$window` becomes the rate window, `$match` the matchers."""
     unit: str = ""
     """Its unit, for people."""
@@ -167,7 +168,7 @@ class HistoryPolicy(Section):
         default_factory=dict, repr=False
     )
     """Headers of every request, such as X-Scope-OrgID."""
-    params: dict[Name, str] = Field(default_factory=dict, repr=False)
+    params: dict[Annotated[Name, Names.FREE], Free] = Field(default_factory=dict, repr=False)
     """Parameters of every request."""
     match: str = ""
     """Matchers added to every built-in query, such as `cluster="a"`, where one server holds several clusters."""
@@ -185,9 +186,9 @@ class HistoryPolicy(Section):
     """Queries under way at once."""
     max_samples: int = Field(default=MAX_SAMPLES, ge=1000)
     """Samples that one query may return; longer ranges are asked for in parts."""
-    queries: dict[Name, str] = Field(default_factory=dict)
+    queries: dict[SignalName, PromQL] = Field(default_factory=dict)
     """PromQL instead of that of a built-in signal, by its name (cpu, memory, gpu, …)."""
-    signals: dict[Name, NamedSignal] = Field(default_factory=dict)
+    signals: dict[Annotated[Name, Names.FREE], NamedSignal] = Field(default_factory=dict)
     """Further signals, by name."""
     gpu_series: list[Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]] = Field(
         default_factory=lambda: sorted(GPU_ACTIVITY)

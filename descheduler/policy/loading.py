@@ -10,7 +10,8 @@ from pathlib import Path
 from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES
 from descheduler.model.errors import PolicyError
-from descheduler.policy.hints import did_you_mean
+from descheduler.model.meant import did_you_mean
+from descheduler.policy.contradictions import contradictions
 from descheduler.policy.marked_yaml import MAX_BYTES, Json, Loc, MarkedYaml
 from descheduler.policy.policy import API_VERSION, KIND, Policy, StrategyChoice
 from descheduler.policy.protections import Protections
@@ -41,7 +42,9 @@ def written_policy(source: Path | str, name: str = "", *, lenient: bool = False)
     document = MarkedYaml(policy_text(source) if isinstance(source, Path) else source)
     if isinstance(document.data, dict) and document.data.get("apiVersion") == V1ALPHA2:
         return v1alpha2_policy(document, lambda problem: problem.text(name), lenient=lenient)
-    return WrittenPolicy(policy_of(document, lambda problem: problem.text(name)))
+    reading = _Reading(document)
+    policy = reading.policy(lambda problem: problem.text(name))
+    return WrittenPolicy(policy, warnings=reading.doubted(lambda problem: problem.text(name)))
 
 
 def policy_of(document: Document, told: Told) -> Policy:
@@ -134,6 +137,8 @@ class _Reading(Reader):
             self.add((), "must be a mapping")
         self.fail(told)
         assert policy is not None  # else there was a problem
+        for loc, message in contradictions(policy):
+            self.doubt(loc, message)
         return policy
 
     def _is_ours(self, data: dict[str, Json]) -> bool:

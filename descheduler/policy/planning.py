@@ -7,10 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from descheduler.contract.naming import Load, OwnerKind, ReadKind
 from descheduler.contract.types import Duration, Fraction
 from descheduler.policy.amounts import Amount
 from descheduler.policy.section import Section
-from descheduler.policy.selecting import Name
 
 
 def _half_checkpoints() -> dict[str, timedelta]:
@@ -52,7 +52,7 @@ class LimitsPolicy(Section):
 class ProofPolicy(Section):
     """When a destination is good enough."""
 
-    max_load: dict[Name, Fraction] = Field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
+    max_load: dict[Load, Fraction] = Field(default_factory=lambda: {"cpu": 0.8, "memory": 0.9})
     """Forecast load of a destination with the pod on it, as a fraction of allocatable, by resource."""
     quantile: Fraction = Field(default=0.95, gt=0, lt=1)
     """Quantile of the forecast that is held against it."""
@@ -73,7 +73,7 @@ class CostPolicy(Section):
     """Until it is as good as the old one."""
     stateful: Duration = timedelta(seconds=60)
     """What a StatefulSet's member takes longer, because its old self must be gone and its volume must move."""
-    lost_work: dict[Name, Duration] = Field(default_factory=_half_checkpoints)
+    lost_work: dict[OwnerKind, Duration] = Field(default_factory=_half_checkpoints)
     """Work not yet saved when a pod is stopped, by kind of its topmost controller: half a checkpoint interval."""
 
 
@@ -105,5 +105,5 @@ class FreshnessPolicy(Section):
 
     max_age: Duration = Field(default=timedelta(minutes=4), ge=timedelta(seconds=5))
     """For every kind that is not listed below. An API server confirms a quiet watch only every minute or two."""
-    kinds: dict[Name, Duration] = Field(default_factory=dict)
+    kinds: dict[ReadKind, Duration] = Field(default_factory=dict)
     """By plural kind, such as `poddisruptionbudgets: 1m`."""

@@ -8,9 +8,10 @@ from typing import Final, Literal, Self
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from descheduler.contract import StrategyArgs
+from descheduler.contract.naming import SchedulerName
 from descheduler.contract.types import Duration
+from descheduler.model.meant import did_you_mean
 from descheduler.policy.acting import ActingPolicy, ReportPolicy
-from descheduler.policy.hints import did_you_mean
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.learning import LearningPolicy
 from descheduler.policy.planning import (
@@ -24,7 +25,7 @@ from descheduler.policy.planning import (
 from descheduler.policy.protections import Protections
 from descheduler.policy.publish import PublishPolicy
 from descheduler.policy.section import Section
-from descheduler.policy.selecting import Name, NodePool, NodeSelector
+from descheduler.policy.selecting import NodePool, NodeSelector
 from descheduler.policy.topology import TopologyPolicy
 from descheduler.policy.windows import DisruptionWindow
 from descheduler_profiling.history.signals import builtin_signals
@@ -64,7 +65,7 @@ class Policy(Section):
     """Only these nodes are looked at: pods leave no others, and strategies count on no others to take them."""
     pools: tuple[NodePool, ...] = ()
     """Groups of nodes; a node belongs to the first that matches, else to `default`."""
-    schedulers: dict[Name, Literal["LeastAllocated", "MostAllocated"]] = Field(default_factory=dict)
+    schedulers: dict[SchedulerName, Literal["LeastAllocated", "MostAllocated"]] = Field(default_factory=dict)
     """How schedulers score nodes, by scheduler name; LeastAllocated, as the default scheduler does, unless given."""
     topology: TopologyPolicy = TopologyPolicy()
     """How the network above the nodes, and the links between their GPUs, are read."""

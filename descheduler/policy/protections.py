@@ -12,9 +12,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from descheduler.contract.naming import Names, NamespacePattern, PriorityClassName, StorageClassName
 from descheduler.contract.types import Duration
 from descheduler.policy.section import Section
-from descheduler.policy.selecting import Name, NodeSelector, Selector
+from descheduler.policy.selecting import NodeSelector, Selector
 
 SYSTEM_CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling/types.go: SystemCriticalPriority
 
@@ -22,7 +23,9 @@ SYSTEM_CRITICAL = 2_000_000_000  # kubernetes pkg/apis/scheduling/types.go: Syst
 QUOTA_NAMESPACES = ("koordinator-system", "kube-system")
 """Where Koordinator's scheduler makes its own quotas (`quotaGroupNamespace`), and the system's."""
 
-OwnerKind = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]+$", examples=["example.com/Workflow"])]
+OwnerKind = Annotated[
+    str, Names.OWNER_KIND, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]+$", examples=["example.com/Workflow"])
+]
 
 
 class PriorityThreshold(Section):
@@ -30,7 +33,7 @@ class PriorityThreshold(Section):
 
     value: int | None = Field(default=None, le=SYSTEM_CRITICAL, ge=-(2**31))
     """Pods with this priority or a higher one stay."""
-    name: Name | None = None
+    name: PriorityClassName | None = None
     """The same by the name of a PriorityClass, looked up in each cycle."""
 
     @model_validator(mode="after")
@@ -45,7 +48,7 @@ class VolumeProtection(Section):
 
     protect: bool = False
     """Pods with persistent volume claims stay, those of generic ephemeral volumes among them."""
-    storage_classes: tuple[Name, ...] = ()
+    storage_classes: tuple[StorageClassName, ...] = ()
     """Only claims of these storage classes protect; all when empty. A claim that cannot be found always does."""
 
     @model_validator(mode="after")
@@ -58,9 +61,9 @@ class VolumeProtection(Section):
 class Namespaces(Section):
     """Namespaces by name, where `*` stands for any text; exclude wins."""
 
-    include: tuple[Name, ...] = ()
+    include: tuple[NamespacePattern, ...] = ()
     """Only pods in these namespaces may move; all when empty."""
-    exclude: tuple[Name, ...] = ()
+    exclude: tuple[NamespacePattern, ...] = ()
     """Pods in these namespaces stay."""
 
 
@@ -98,7 +101,7 @@ class Protections(Section):
     recreating_owners: tuple[OwnerKind, ...] = ()
     """Kinds of owners ("group/Kind") that make their pods again, beside those that are known; their pods may move even
     if they run once (restartPolicy Never or OnFailure)."""
-    quota_namespaces: tuple[Name, ...] = QUOTA_NAMESPACES
+    quota_namespaces: tuple[NamespacePattern, ...] = QUOTA_NAMESPACES
     """Namespaces of administrators: an ElasticQuota of Koordinator in one of them may count the pods of other
     namespaces that it lists, and be the default one. Elsewhere it counts pods of its own namespace, and those whose
     label names it."""

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 from descheduler.contract import PluginArgs
 from descheduler.contract.registry import Registry
 from descheduler.model.errors import DeschedulerError, PolicyError
-from descheduler.policy.hints import allowed_words, did_you_mean, known_keys, sentence
+from descheduler.model.meant import did_you_mean
+from descheduler.policy.hints import allowed_words, known_keys, sentence
 from descheduler.policy.marked_yaml import Json, Loc, Mark, MarkedProblem, path_of
+from descheduler.policy.naming import misnamed
 from descheduler.policy.schema import schema_of
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -40,11 +42,20 @@ class Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems = list(document.problems)
+        self.doubts: list[MarkedProblem] = []  # what is not wrong for sure, and hardly meant
 
     def fail(self, told: Told) -> None:
         """Raises PolicyError when there is any problem, with all of them in the order of the text."""
         if self.problems:
             raise PolicyError(tuple(dict.fromkeys(map(told, sorted(set(self.problems))))))
+
+    def doubted(self, told: Told) -> tuple[str, ...]:
+        """The doubts, in the order of the text."""
+        return tuple(dict.fromkeys(map(told, sorted(set(self.doubts)))))
+
+    def doubt(self, loc: Loc, message: str) -> None:
+        """What is at a place is hardly what was meant."""
+        self.doubts.append(MarkedProblem(self.document.mark(loc), path_of(loc), message))
 
     def add(self, loc: Loc, message: str, *, at_value: bool = False) -> None:
         """There is something wrong with what is at a place."""
@@ -83,11 +94,14 @@ class Reader:
         """The data at `base` as the model has it; `schema` is the model's, from which hints come."""
         try:
             # As JSON: strict, and still a list may become a tuple.
-            return model.model_validate_json(json.dumps(data), strict=True, by_alias=True, by_name=False)
+            made = model.model_validate_json(json.dumps(data), strict=True, by_alias=True, by_name=False)
         except ValidationError as error:
             for found in error.errors(include_url=False):
                 self._invalid(found["type"], found["msg"], found.get("ctx", {}), found["loc"], base, schema)
             return None
+        for wrong in misnamed(made):
+            (self.add if wrong.certain else self.doubt)((*base, *wrong.loc), wrong.message)
+        return made
 
     def _invalid(
         self, kind: str, message: str, context: dict[str, Any], loc: Loc, base: Loc, schema: dict[str, Any]

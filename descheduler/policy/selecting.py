@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from descheduler.contract.arguments import Written
+from descheduler.contract.naming import Free, NodeLabel
 from descheduler.contract.selecting import Expression as Expression
 from descheduler.contract.selecting import Name as Name
 from descheduler.contract.selecting import Selector as Selector
@@ -19,18 +20,18 @@ class NodePool(Section):
 
     name: Name
     """How strategies and reports call it."""
-    node_selector: dict[Name, str] = Field(min_length=1)
+    node_selector: dict[NodeLabel, Free] = Field(min_length=1)
     """Labels that its nodes have, all of them."""
 
 
 class NodeExpression(Written):
     """One requirement on a node's label."""
 
-    key: Name
+    key: NodeLabel
     """The label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
     """How the label is compared; Gt and Lt as whole numbers."""
-    values: tuple[str, ...] = ()
+    values: tuple[Free, ...] = ()
     """What it is compared with: needed by In and NotIn, one by Gt and Lt, and by no other."""
 
     @model_validator(mode="after")
@@ -47,7 +48,7 @@ class NodeExpression(Written):
 class NodeSelector(Section):
     """Labels that nodes must have, all of them."""
 
-    match_labels: dict[Name, str] = Field(default_factory=dict)
+    match_labels: dict[NodeLabel, Free] = Field(default_factory=dict)
     """Labels with their exact values."""
     match_expressions: tuple[NodeExpression, ...] = ()
     """Requirements beyond equality."""

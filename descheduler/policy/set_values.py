@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any, Self
 
 from descheduler.model.errors import PolicyError
-from descheduler.policy.hints import hint_at
+from descheduler.model.meant import hint_at
 from descheduler.policy.loading import policy_of
 from descheduler.policy.marked_yaml import Json, Loc, Mark, MarkedProblem, MarkedYaml, path_of
 from descheduler.policy.policy import Policy, StrategyChoice
@@ -23,7 +23,7 @@ class Setting:
     """A value of a policy by its path, both as they are typed.
 
     The parts of `path` are joined by dots; one in brackets is the position in a list, or a key that has dots in it:
-    `pools[0].name`, `proof.maxLoad[nvidia.com/gpu]`. A path that begins with the name of a strategy leads to its
+    `pools[0].name`, `freshness.kinds[ray.io/RayCluster]`. A path that begins with the name of a strategy leads to its
     arguments. `value` is YAML, as in a policy file.
     """
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from descheduler.contract.naming import NodeLabel
 from descheduler.policy.section import Section
 from descheduler.policy.selecting import Name
 from descheduler.topology.links import PCIE4
@@ -48,7 +49,7 @@ class TopologyPolicy(Section):
         "auto", "kueue", "kai", "volcano", "koordinator", "topograph", "aws", "gcp", "oci", "clique", "generic", "none"
     ] = "auto"
     """Who tells the levels; `auto`: the first of these that the cluster has."""
-    labels: tuple[Name, ...] = Field(default=(), max_length=16)
+    labels: tuple[NodeLabel, ...] = Field(default=(), max_length=16)
     """Node labels of the levels, top to bottom, instead of what `network` finds."""
     links: tuple[LinkTable, ...] = ()
     """Links of models that the built-in table does not have, or has otherwise; the first that matches counts."""

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 
+from descheduler.contract.naming import NamespacePattern
 from descheduler.contract.types import Duration
 from descheduler.policy.section import Section
-from descheduler.policy.selecting import Name
 
 _LONGEST = 500  # characters of a cron expression
 
@@ -47,5 +47,5 @@ class DisruptionWindow(Section):
     """How long it stays open."""
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """The IANA name of the time zone that the schedule is meant in, such as `Europe/Berlin`."""
-    namespaces: tuple[Name, ...] = ()
+    namespaces: tuple[NamespacePattern, ...] = ()
     """The namespaces that it is for, where `*` stands for any text; all when empty."""

@@ -14,7 +14,8 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import model_validator
 
-from descheduler.contract import Name, RebalanceView, StrategyArgs, tolerates
+from descheduler.contract import RebalanceView, StrategyArgs, tolerates
+from descheduler.contract.naming import TaintName
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.moves import Among, Move, Observation, Proposal
 from descheduler.model.nodes import VACATING, Taint
@@ -30,9 +31,9 @@ MEASURE = "pods that do not tolerate a taint of their node"
 class NodeTaintsArgs(SelectedArgs):
     """Move pods away from nodes with taints that they do not tolerate."""
 
-    excluded_taints: tuple[Name, ...] = ()
+    excluded_taints: tuple[TaintName, ...] = ()
     """Taints that are not looked at, each by `key` or `key=value`."""
-    included_taints: tuple[Name, ...] | None = None
+    included_taints: tuple[TaintName, ...] | None = None
     """The only taints that are looked at; all when left out."""
     include_prefer_no_schedule: bool = False
     """Look at taints with the effect PreferNoSchedule too."""

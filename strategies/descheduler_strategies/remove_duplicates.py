@@ -14,7 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from descheduler.contract import Name, NamespaceChoice, RebalanceView, StrategyArgs
+from descheduler.contract import NamespaceChoice, RebalanceView, StrategyArgs
+from descheduler.contract.naming import OwnerKind
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.moves import Move, Observation, Placed, Proposal
 from descheduler_strategies.promises import AllOf, NoLessWanted
@@ -30,7 +31,7 @@ class RemoveDuplicatesArgs(StrategyArgs):
 
     namespaces: NamespaceChoice = NamespaceChoice()
     """Only pods of these namespaces."""
-    exclude_owner_kinds: tuple[Name, ...] = ()
+    exclude_owner_kinds: tuple[OwnerKind, ...] = ()
     """Pods with an owner of one of these kinds stay, such as `ReplicaSet`."""
 
 

@@ -91,13 +91,13 @@ def test_values_are_yaml() -> None:
         "limits.perCycle=max(50, 0.2%)",
         "protections.minPodAge=10m",
         "pools=[{name: gpu, nodeSelector: {gpu: 'true'}}]",
-        "proof.maxLoad[nvidia.com/gpu]=100%",
+        "freshness.kinds[ray.io/RayCluster]=3m",
         'history.match="a=b"',
     )
     assert (policy.limits.per_node, policy.limits.per_cycle) == (None, "max(50, 0.2%)")
     assert policy.protections.min_pod_age == timedelta(minutes=10)
     assert policy.pool_names == ("gpu", "default")
-    assert policy.proof.max_load["nvidia.com/gpu"] == 1.0
+    assert policy.freshness.kinds["ray.io/RayCluster"] == timedelta(minutes=3)
     assert policy.history.match == "a=b"
 
 
@@ -127,7 +127,7 @@ def test_an_item_of_a_list_is_set_by_its_position() -> None:
         ("GpuTopology.pools=[]", "the policy has no section and no strategy GpuTopology"),
         ("mode=dry", "must be one of dry-run, active, not dry (did you mean dry-run?)"),
         ("windows[1].duration=3h", "there is no item 1 in a list of 0"),
-        ("HotNodes.pools={gpu: {cpu: 5%}}", "strategies[0].HotNodes.pools.gpu: no pool is named gpu"),
+        ("HotNodes.pools={gpu: {cpu: 50%}}", "strategies[0].HotNodes.pools.gpu: no pool is named gpu"),
         ("history.match=*x", "is not YAML"),
         ("limits.perCycle=", "a value is missing"),
         ("limits.perCycle", "must be PATH=VALUE"),

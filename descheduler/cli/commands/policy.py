@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from descheduler.cli import failures
-from descheduler.cli.options import Lenient, Overwrite, PolicyFiles, Verbose
+from descheduler.cli.options import Context, Kubeconfig, Lenient, Overwrite, PolicyFiles, Verbose
 
 if TYPE_CHECKING:
+    from descheduler.model.snapshot import ClusterSnapshot
     from descheduler.policy import Policy, WrittenPolicy
 
 app = typer.Typer(
@@ -27,17 +28,32 @@ def check(
     ] = None,
     policy: PolicyFiles = None,
     lenient: Lenient = False,
+    compared: Annotated[
+        str,
+        typer.Option(
+            "--against",
+            metavar="SOURCE",
+            help="Also compare what it names with a cluster: a recording, `example`, or `cluster` (see --context).",
+        ),
+    ] = "",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 where there is a warning too.")] = False,
     verbose: Verbose = 0,
 ) -> None:
     """Check policies, ours or descheduler/v1alpha2: every problem, with its file, line and column."""
     with failures.reported(verbose):
         from descheduler.cli.output import say
+        from descheduler.cli.source import SourceOptions, snapshot_of
         from descheduler.model.errors import PolicyError, UsageError
 
         named = [*(files or ()), *(policy or ())]
         if not named:
             raise UsageError("name a policy to check; - is stdin")
+        options = SourceOptions.named(compared, kubeconfig, context)
+        snapshot = snapshot_of(options) if options is not None else None
         problems: list[str] = []
+        doubtful = False
         for file in named:
             try:
                 written = _read(file, lenient=lenient)
@@ -45,10 +61,13 @@ def check(
                 problems.extend(error.problems)
             else:
                 say(f"{file}: valid. {_described(written.policy)}", err=False)
-                for line in (*(f"warning: {one}" for one in written.warnings), *written.remarks):
+                warnings = (*written.warnings, *(_against(written.policy, snapshot) if snapshot is not None else ()))
+                doubtful = doubtful or bool(warnings)
+                for line in (*(f"warning: {one}" for one in warnings), *written.remarks):
                     say(f"  {line}", err=False)
         if problems:
             raise PolicyError(tuple(problems))
+        failures.leave(failures.WRONG if strict and doubtful else 0)
 
 
 @app.command(name="import")
@@ -94,6 +113,13 @@ def default(verbose: Verbose = 0) -> None:
         from descheduler.policy import default_policy_text
 
         typer.echo(default_policy_text(), nl=False)
+
+
+def _against(policy: Policy, snapshot: ClusterSnapshot) -> tuple[str, ...]:
+    """What the policy names that a cluster does not have."""
+    from descheduler.doctor.against import against, unserved
+
+    return (*against(policy, snapshot), *(f"acting.executor: {one}" for one in unserved(policy, snapshot)))
 
 
 def _read(file: Path, *, lenient: bool) -> WrittenPolicy:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from descheduler.contract import PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES
-from descheduler.policy.hints import did_you_mean
-from descheduler.policy.marked_yaml import Json, Loc, MarkedProblem, path_of
+from descheduler.model.meant import did_you_mean
+from descheduler.policy.marked_yaml import Json, Loc, path_of
 from descheduler.policy.policy import Policy, StrategyChoice
 from descheduler.policy.protections import Protections
 from descheduler.policy.reader import Document, Reader, Told
@@ -54,7 +54,6 @@ class _Reading(Reader):
     def __init__(self, document: Document, *, lenient: bool) -> None:
         super().__init__(document)
         self._lenient = lenient
-        self._warnings: list[MarkedProblem] = []
         self._unknown: set[Loc] = set()
         self._idle: list[str] = []  # plugins that are configured and do not run
 
@@ -69,7 +68,7 @@ class _Reading(Reader):
             differs=differences.differs(file, policy, [use.evictor for use in uses]),
             general=differences.GENERAL,
             dropped=(*differences.dropped(file), *self._idle),
-            warnings=tuple(dict.fromkeys(map(told, sorted(set(self._warnings))))),
+            warnings=self.doubted(told),
         )
 
     # -- the file without arguments --------------------------------------------------------
@@ -104,7 +103,7 @@ class _Reading(Reader):
     def _ignored(self, loc: Loc, message: str) -> None:
         """Something that has no effect with the original: whoever wrote it thinks that it has."""
         if self._lenient:
-            self._warnings.append(MarkedProblem(self.document.mark(loc), path_of(loc), f"{message}{_IGNORED}"))
+            self.doubt(loc, f"{message}{_IGNORED}")
         else:
             self.add(loc, f"{message}{_IGNORED} (--lenient lets it pass)")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from descheduler.contract import StrategyArgs
+from descheduler.contract.naming import Free, Names, PoolName, Resource
 from descheduler.contract.types import Duration, Fraction
 
 NAME = "GpuDefragmentation"
@@ -27,13 +28,13 @@ class GpuSlot(StrategyArgs):
 class PendingChoice(StrategyArgs):
     """Which pending pods and gangs room is made for."""
 
-    names: list[str] = Field(default_factory=list)
+    names: list[Free] = Field(default_factory=list)
     """Only these, as namespace/name of a pod or of a gang's object; `*` stands for any text. All when empty."""
     min_priority: int = -(2**31)
     """Only pods of this priority and above."""
     older_than: Duration = timedelta(minutes=2)
     """Only pods that have been pending for so long: younger ones may still be placed without us."""
-    within: str = ""
+    within: Annotated[str, Names.NODE_LABEL] = ""
     """A gang must fit into one domain of this node label, such as a rack; gangs that say so themselves are believed."""
 
 
@@ -55,9 +56,9 @@ class GpuDefragmentationArgs(StrategyArgs):
 
     objective: Literal["slots", "fragmentation", "pending"] = "slots"
     """slots: open whole slots. pending: make room for what waits. fragmentation: lower FGD's measure."""
-    resource: str = "nvidia.com/gpu"
+    resource: Resource = "nvidia.com/gpu"
     """The extended resource that counts GPUs."""
-    pools: list[str] = Field(default_factory=list)
+    pools: list[PoolName] = Field(default_factory=list)
     """Only nodes of these pools; all when empty."""
     slot: GpuSlot = GpuSlot()
     """slots: the shape."""

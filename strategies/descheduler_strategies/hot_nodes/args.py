@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from descheduler.contract import StrategyArgs
+from descheduler.contract.naming import Load, PoolName
 from descheduler.contract.types import Duration, Fraction
 
 NAME = "HotNodes"
@@ -15,9 +17,9 @@ NAME = "HotNodes"
 class HotNodesArgs(StrategyArgs):
     """Cool nodes whose forecast load is too high."""
 
-    thresholds: dict[str, Fraction] = Field(default_factory=lambda: {"cpu": 0.75, "memory": 0.85})
+    thresholds: dict[Load, Fraction] = Field(default_factory=lambda: {"cpu": 0.75, "memory": 0.85})
     """Fraction of allocatable, by resource, above which a node is hot."""
-    pools: dict[str, dict[str, Fraction]] = Field(default_factory=dict)
+    pools: dict[PoolName, dict[Load, Fraction]] = Field(default_factory=dict)
     """Thresholds by pool, laid over `thresholds`."""
     quantile: Fraction = 0.95
     """Quantile of the forecast by which a node is hot: an alarm, and the higher it is the more of them are false."""
@@ -43,6 +45,15 @@ class HotNodesArgs(StrategyArgs):
     """Accepted probability that a pod lands on its source or on a node that it would make hot."""
     weight: float = Field(default=4.0, gt=0)
     """Worth of one core-second (or the same share of memory) of excess, in core-seconds of restarted work."""
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        for where, levels in (("thresholds", self.thresholds), *((f"pools.{k}", own) for k, own in self.pools.items())):
+            for resource, level in levels.items():
+                for name, below in (("headroom", self.headroom), ("clearance", self.clearance)):
+                    if below >= level:
+                        raise ValueError(f"{name} {below:g} leaves nothing of {where}.{resource} {level:g}")
+        return self
 
     @property
     def promise(self) -> float:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from descheduler.contract import StrategyArgs
+from descheduler.contract.naming import PoolName
 from descheduler.contract.types import Duration, Fraction
 
 NAME = "IdleGpu"
@@ -30,7 +31,7 @@ class IdleGpuArgs(StrategyArgs):
     """Share of the window that must have been measured; with less, nothing is said of the pod."""
     memory_change: Fraction = 0.02
     """GPU memory that changes by more than this share of its peak is a sign of work, where it is known."""
-    pools: list[str] = Field(default_factory=list)
+    pools: list[PoolName] = Field(default_factory=list)
     """Only nodes of these pools; all when empty."""
     max_findings: int = Field(default=20, ge=1, le=1000)
     """So many workloads are reported one by one, those with most idle GPU-hours; the others are summed up."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from descheduler.contract import Name, PluginArgs, StrategyArgs
+from descheduler.contract import PluginArgs, StrategyArgs
+from descheduler.contract.naming import NamespacePattern, PromQL, Resource
 from descheduler.contract.types import Duration, Fraction
 
 LOW, HIGH = "LowNodeUtilization", "HighNodeUtilization"
@@ -25,15 +26,15 @@ def _number(value: Any) -> Any:
 
 
 Percent = Annotated[float, BeforeValidator(_number), Field(ge=0.0, le=100.0)]
-Thresholds = Annotated[dict[Name, Percent], Field(min_length=1)]
+Thresholds = Annotated[dict[Resource, Percent], Field(min_length=1)]
 
 
 class EvictableNamespaces(PluginArgs):
     """Whose pods stay; what they use counts all the same."""
 
-    exclude: tuple[Name, ...] = ()
+    exclude: tuple[NamespacePattern, ...] = ()
     """Pods of these namespaces stay; `*` stands for any text."""
-    include: tuple[Name, ...] = Field(default=(), max_length=0)
+    include: tuple[NamespacePattern, ...] = Field(default=(), max_length=0)
     """Not supported: say what to exclude."""
 
 
@@ -47,7 +48,7 @@ class EvictionLimits(PluginArgs):
 class PrometheusQuery(PluginArgs):
     """What is asked of the history server."""
 
-    query: str = Field(min_length=1)
+    query: PromQL
     """PromQL with one series for each node: the label `instance` is its name, the value between 0 and 1."""
 
 

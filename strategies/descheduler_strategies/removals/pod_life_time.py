@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from descheduler.contract import PluginArgs, RebalanceView, StrategyArgs
+from descheduler.contract.naming import OwnerKind
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.format import plural, span
 from descheduler.model.moves import Observation, Proposal
@@ -37,9 +38,9 @@ State = Literal[
 class OwnerKinds(PluginArgs):
     """Kinds of owners: only some, or all but some."""
 
-    include: tuple[str, ...] = ()
+    include: tuple[OwnerKind, ...] = ()
     """Only pods with an owner of one of these kinds."""
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[OwnerKind, ...] = ()
     """No pods with an owner of one of these kinds."""
 
     @model_validator(mode="after")

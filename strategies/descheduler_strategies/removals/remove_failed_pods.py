@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.contract.naming import Free, OwnerKind
 from descheduler.model.arrays import Mask, Positions
 from descheduler.model.format import plural, span
 from descheduler.model.moves import Observation, Proposal
@@ -31,13 +32,13 @@ class RemoveFailedPodsArgs(SelectedArgs):
 
     min_pod_lifetime_seconds: int = Field(default=3600, ge=0)
     """Only pods that were made at least so many seconds ago."""
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Free, ...] = ()
     """Only pods that failed for one of these reasons: the pod's own, or why a container waits or ended."""
     exit_codes: tuple[int, ...] = ()
     """Only pods of which a container ended with one of these codes."""
     including_init_containers: bool = False
     """Init containers count for `reasons` and `exitCodes` too."""
-    exclude_owner_kinds: tuple[str, ...] = ()
+    exclude_owner_kinds: tuple[OwnerKind, ...] = ()
     """Pods that have an owner of one of these kinds stay."""
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic import Field, field_validator
 
 from descheduler.contract import StrategyArgs
+from descheduler.contract.naming import PoolName
 from descheduler.contract.types import Duration
 from descheduler.model.quantity import amount
 
@@ -36,7 +37,7 @@ class SlotDefragmentationArgs(StrategyArgs):
     """The shape."""
     wanted: int = Field(default=1, ge=0)
     """Open slots until so many are free."""
-    pools: list[str] = Field(default_factory=list)
+    pools: list[PoolName] = Field(default_factory=list)
     """Only nodes of these pools; all when empty."""
     max_moves: int = Field(default=35, ge=1, le=1000)
     """Move at most so many pods in one plan."""

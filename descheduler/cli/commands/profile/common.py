@@ -93,7 +93,7 @@ def _of(doc: ProfilesDocument, there: Collection[WorkloadKey]) -> ProfilesDocume
 
 def _within(doc: ProfilesDocument, namespace: str | None) -> ProfilesDocument:
     """The workloads of one namespace. Raises UsageError when it has none."""
-    from descheduler.policy.hints import hint_at
+    from descheduler.model.meant import hint_at
 
     if namespace is None:
         return doc
