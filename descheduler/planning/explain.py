@@ -224,11 +224,13 @@ def _decision(outcome: Outcome, pods: set[int]) -> Check:
 
 
 def _way(outcome: Outcome, accepted: Accepted) -> str:
-    """By which executor, and what is not lost by it; empty where it can only be evicted."""
-    way = outcome.context.ways.of(move.pod for move in accepted.proposal.moves)
-    if accepted.kind is ActionKind.REMOVE or isinstance(way, Blocked) or not way.manner.kept:
+    """By which executor, what is not lost by it, and why no gentler one does it; empty where there is but eviction."""
+    way = accepted.way
+    if way is None:
         return ""
-    return f" by {way.name} ({way.manner.kept})"
+    refused = outcome.context.ways.gentler(move.pod for move in accepted.proposal.moves)
+    told = "; ".join(filter(None, (way.manner.kept, *(f"not {why}" for why in refused))))
+    return f" by {way.name} ({told})" if told else ""
 
 
 def _node(outcome: Outcome, name: str) -> Explanation:
