@@ -18,7 +18,7 @@ cluster do not say together, and either may be done twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -138,6 +138,15 @@ class UnitMover(Protocol):
 
     def release(self, closing: Sequence[Intent], still_open: Sequence[Intent]) -> None:
         """Take away what was prepared for the intents that are closed next, but nothing that another one needs."""
+        ...
+
+
+@runtime_checkable
+class Sweeper(Protocol):
+    """A mover that makes objects which nobody would miss if its release never came to be."""
+
+    def sweep(self, still_open: Collection[str]) -> None:
+        """Take away what was prepared for intents that are none of these any more, by their keys."""
         ...
 
 
