@@ -1,11 +1,12 @@
 """What moving pods by one executor is like on a real control plane: how long, how many are missing, where they land.
 
-Half of the pods of several Deployments are moved in one wave, each directed to the node that the plan names (by the
-admission policy of overlay `active-directed`; `reserve` holds places by a stand-in for Koordinator's scheduler).
+Half of the pods of several apps are moved in one wave, each directed to the node that the plan names (by the
+admission policy of overlay `active-directed`, or by the executor, in the world of its scene: `execution.scenes`).
 `seconds` goes from handing the plan to the runner to its end, when all replacements are ready. `ready_min` is the least
-that any Deployment ever had of ready pods, as a watch shows state by state, divided by what it wants;
-`landed_as_planned` the share of pods that came up on planned nodes, `moved` the share that moved at all. `stuck` counts
-what is left of ours: intents, entries, marks, Reservations, taints.
+that any app ever had of ready pods, as a watch shows state by state, divided by what it wants;
+`landed_as_planned` the share of pods that came up on planned nodes, `moved` the share that moved at all. `lost` counts
+pods that left before another was ready in their place, so that their work began anew; `stuck` what is left of ours:
+intents, entries, marks, Reservations, taints.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -28,24 +29,22 @@ from _common import Figure, parser, show
 from controlplane.binaries import ensure_binaries
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from controlplane.definitions import apply_crds
-from controlplane.reserving import NAME as RESERVING
-from controlplane.reserving import ReservingScheduler
 from controlplane.witness import witnessed
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.writer import ClusterWriter
-from descheduler.contract import EXECUTORS
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import connect
-from descheduler.model.plan import Action
+from descheduler.model.plan import Action, PodMove
 from descheduler.policy.acting import ActingPolicy
 from execution.kill_points import leaked
-from execution.live import REAL, Object, deployment
-from execution.plans import action, move_of, plan
+from execution.live import REAL
+from execution.plans import action, plan
+from execution.scenes.registry import SCENES
+from execution.scenes.scene import Scene
 from execution.test_live_directing import NAMESPACE, directions, install, wrong
 
 _NODES = 4
@@ -55,24 +54,25 @@ _NODES = 4
 def main() -> None:
     """Measure, and print the figures."""
     arguments = parser(__doc__ or "")
-    arguments.add_argument("--executor", choices=sorted(EXECUTORS.available()), default="surge")
+    arguments.add_argument("--executor", choices=sorted(SCENES), default="surge")
     arguments.add_argument("--pods", type=int, default=50, help="pods to move")
-    arguments.add_argument("--apps", type=int, default=10, help="Deployments that they belong to")
+    arguments.add_argument("--apps", type=int, default=10, help="apps that they belong to")
     options = arguments.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     plane = ControlPlane.start(ensure_binaries())
     try:
-        figures = migrate(plane, options.executor, options.pods, options.apps)
+        figures = migrate(plane, SCENES[options.executor], options.pods, options.apps)
     finally:
         plane.stop()
     show(f"Moving {options.pods} pods by {options.executor}", figures, as_json=options.json)
 
 
-def migrate(plane: ControlPlane, executor: str, pods: int, apps: int) -> dict[str, Figure]:
+def migrate(plane: ControlPlane, scene: Scene, pods: int, apps: int) -> dict[str, Figure]:
     """One wave, carried out as the controller does it, seeing by a watch cache."""
     each = -(-pods // apps)
-    with scheduling(plane, executor):
-        units = build(plane, executor, pods, apps, each)
+    prepare(plane, scene)
+    with scene.world(plane):
+        units = build(plane, scene, pods, apps, each)
         with acting(plane) as runner, witnessed(plane) as witness:
             began = time.perf_counter()
             report = runner.execute(plan(*units))
@@ -84,22 +84,19 @@ def migrate(plane: ControlPlane, executor: str, pods: int, apps: int) -> dict[st
         "ready_min": min(witness.least.values(), default=2 * each) / (2 * each),
         "landed_as_planned": landed / len(units),
         "moved": report.evicted / len(units),
+        "lost": len(witness.lost),
         "stuck": len(left),
         "stopped": str(report.stopped or ""),
     }
 
 
-@contextmanager
-def scheduling(plane: ControlPlane, executor: str) -> Iterator[None]:
-    """Whoever holds places, or follows directions, is there."""
-    if executor != "reserve":
+def prepare(plane: ControlPlane, scene: Scene) -> None:
+    """Have directions followed, where the scene relies on them."""
+    if scene.directed:
         install(plane.client)
         plane.client.wait_for(lambda: not wrong(plane), what="the admission policy to be in force")
     else:
-        apply_crds(plane.client)
         plane.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    with ReservingScheduler(plane) if executor == "reserve" else nullcontext():
-        yield
 
 
 @contextmanager
@@ -118,16 +115,15 @@ def acting(plane: ControlPlane) -> Iterator[PlanRunner]:
         client.close()
 
 
-def build(plane: ControlPlane, executor: str, pods: int, apps: int, each: int) -> Sequence[Action]:
+def build(plane: ControlPlane, scene: Scene, pods: int, apps: int, each: int) -> Sequence[Action]:
     """Applications that fill the first nodes, of which half the pods are to go to others that are still empty."""
-    client, names = plane.client, [f"app-{i}" for i in range(apps)]
-    _nodes(client, "from")
-    for name in names:
-        client.apply(deployment(name, 2 * each, scheduler=RESERVING if executor == "reserve" else "", cpu="100m"))
-    running = {name: client.wait_for_pods(2 * each, label_selector=f"app={name}", timeout=120) for name in names}
-    _nodes(client, "to")
-    turns = [(i, running[name][at]) for at in range(each) for i, name in enumerate(names)]
-    return [_unit(pod, names[i], f"to-{i % _NODES}", executor) for i, pod in turns[:pods]]
+    names = [f"app-{i}" for i in range(apps)]
+    _nodes(plane.client, "from")
+    moves = [scene.app(plane.client, name, 2 * each) for name in names]
+    _nodes(plane.client, "to")
+    uids = _owners(plane.client)
+    turns = [(i, moves[i][at]) for at in range(each) for i in range(apps)]
+    return [_unit(move, scene, f"to-{i % _NODES}", uids[move.pod]) for i, move in turns[:pods]]
 
 
 def _nodes(client: ApiClient, stem: str) -> None:
@@ -136,11 +132,17 @@ def _nodes(client: ApiClient, stem: str) -> None:
     client.wait_for_nodes()
 
 
-def _unit(pod: Object, app: str, node: str, executor: str) -> Action:
-    move = move_of(pod, f"default/Deployment/{app}", node)
-    if executor != "reserve":
-        move = replace(move, towards=(node,), direction=pod["metadata"]["ownerReferences"][0]["uid"])
-    return action(move, executor=executor)
+def _owners(client: ApiClient) -> dict[str, str]:
+    """Uids of the controllers of pods, by the names of these; empty where there is none."""
+    metas = [pod["metadata"] for pod in client.list("Pod", "default")]
+    return {m["name"]: next((o["uid"] for o in m.get("ownerReferences", ()) if o.get("controller")), "") for m in metas}
+
+
+def _unit(move: PodMove, scene: Scene, node: str, owner: str) -> Action:
+    move = replace(move, destination=node)
+    if scene.directed:
+        move = replace(move, towards=(node,), direction=owner)
+    return action(move, executor=scene.executor)
 
 
 def _as_planned(actions: Sequence[ActionOutcome]) -> int:

@@ -24,11 +24,11 @@ from descheduler.observe import Observed
 from descheduler.observe.sharing import with_shares
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.document.evidence import with_evidence
+from descheduler.planning.executor_rules import ExecutorLimits, ExecutorTraits
 from descheduler.planning.filters.rules import LedgerView
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.settings import chosen, input_of, settings_of
 from descheduler.planning.trials import Trial
-from descheduler.planning.ways import ExecutorTraits
 from descheduler.policy import Policy
 from descheduler.policy.telling import setting_rows
 from descheduler_profiling.executors import ChunkRunner, Local
@@ -54,6 +54,7 @@ class Memory:
     ledger: LedgerView | None = None
     in_flight: frozenset[str] = frozenset()  # uids of pods whose replacement is not ready yet
     moved_last_hour: int = 0
+    moved_by: Mapping[str, int] = field(default_factory=dict)  # the same by the executor that did it
     trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)  # by strategy that is paused
     unproved: str = ""  # why landing cannot be directed, though it is installed
 
@@ -64,6 +65,7 @@ class Memory:
             ledger=ledger,
             in_flight=ledger.in_flight(now),
             moved_last_hour=ledger.moved_within(_HOUR, now),
+            moved_by=ledger.moved_by(_HOUR, now),
             trials=ledger.trials(now),
             unproved=unproved,
         )
@@ -155,21 +157,24 @@ def planning_settings(policy: Policy, snapshot: ClusterSnapshot, unproved: str =
 
     `unproved` says why landing cannot be directed, though it is installed.
     """
-    traits = [
-        ExecutorTraits(one.executor.name, one.executor.landing, one.filter(snapshot), one.executor.manner)
-        for one in executors_of(policy)
-    ]
+    traits = [_traits(one, snapshot) for one in executors_of(policy)]
     return settings_of(policy, snapshot, traits, unproved)
+
+
+def _traits(one: ChosenExecutor, snapshot: ClusterSnapshot) -> ExecutorTraits:
+    executor, args = one.executor, one.args
+    limits = ExecutorLimits(args.at_once, args.per_cycle, args.per_hour)
+    return ExecutorTraits(executor.name, executor.landing, one.filter(snapshot), executor.manner, limits)
 
 
 def executors_of(policy: Policy) -> tuple[ChosenExecutor, ...]:
     """The executors that the policy names, the gentlest first. Raises ExecutorError, also where they do not go
     together: a plan goes by one way of landing."""
-    found = tuple(executor_of(policy, name) for name in policy.acting.order)
+    found = tuple(executor_of(policy, name) for name in policy.acting.named)
     first = found[0].executor
     for one in found[1:]:
         if one.executor.landing is not first.landing:
-            text = f"lands pods another way than {first.name}: name one of them in acting.executor"
+            text = f"lands pods another way than {first.name}: name one of them in acting.executor and its rules"
             raise ExecutorError(one.executor.name, text)
     return found
 
@@ -192,6 +197,7 @@ def outcome_of(
         ledger=memory.ledger,
         in_flight=memory.in_flight,
         moved_last_hour=memory.moved_last_hour,
+        moved_by=memory.moved_by,
         histories=observed.histories,
     )
     settings = planning_settings(policy, observed.snapshot, memory.unproved)

@@ -90,6 +90,7 @@ def _input(
         ledger=replace(ledger, aside=plan),
         in_flight=ledger.in_flight(now),
         moved_last_hour=ledger.moved_within(_HOUR, now),
+        moved_by=ledger.moved_by(_HOUR, now),
     )
 
 

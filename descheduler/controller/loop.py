@@ -150,6 +150,7 @@ class Controller:
         self._remember(policy)
         if active:
             self._resume()
+            self.runner.sweep(policy.acting.named)
         decision = self._decide(policy, active=active)
         active = active and self._look(policy).active  # deciding may have taken minutes
         executed = self._execute(decision.plan, policy) if active else None

@@ -100,7 +100,7 @@ def _own_state(client: KubeClient, given: Given) -> Iterator[Check]:
             (ledger_store.NAME, [Right(*_MAPS, "update")]),
             (intents.NAME, [Right(*_MAPS, verb) for verb in ("get", "update")]),
         ]
-        if Surge.name in given.policy.acting.order:
+        if Surge.name in given.policy.acting.named:
             wanted.append((SURGES, list(BOOKING)))
     missing = [right for name, rights in wanted for right in lacking(client, rights, given.namespace, name)]
     if not missing:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
@@ -11,13 +12,14 @@ from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.rate_limit import RateLimit
 from descheduler.apiwrite.writer import ClusterWriter
 from descheduler.execution.context import ExecutionContext
-from descheduler.execution.executors.protocol import ActingTools
+from descheduler.execution.executors.protocol import ActingTools, Sweeper
 from descheduler.execution.executors.registry import ChosenExecutor, choose
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.limits import ExecutionLimits
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport
 from descheduler.execution.plan_run import PlanRun, Revalidate
 from descheduler.execution.resumption import resume_unit
+from descheduler.model.errors import ClusterError
 from descheduler.model.plan import Action, PlanDocument
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -101,6 +103,17 @@ class PlanRunner:
                 outcomes.append(unit.outcome())
                 self.notify(outcomes[-1])
         return tuple(outcomes)
+
+    def sweep(self, executors: Iterable[str]) -> None:
+        """Take away what these executors left behind for intents that are not open any more: where the server does not
+        let us, the next cycle may. Raises ClusterError when the intents cannot be read, LeadershipLost, ExecutorError.
+        """
+        context = self.context()
+        sweepers = [mover for name in executors if isinstance(mover := context.mover(name), Sweeper)]
+        still_open = {intent.key for intent in self.intents.load()} if sweepers else set()
+        for mover in sweepers:
+            with suppress(ClusterError):
+                mover.sweep(still_open)
 
     def context(self) -> ExecutionContext:
         """For one execution or one unit to be resumed; the rate of disruptions starts anew."""

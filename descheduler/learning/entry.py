@@ -17,6 +17,7 @@ class LedgerEntry:
     move did what it was to do, None until judged; `closed`: no replacement is expected. `towards` are the nodes of
     which the plan chose one for it, empty where the scheduler decides; `predicted` is the likeliest. `removed` says
     what a pod was like that was removed (`model.removed_state`): where its replacement comes up does not matter.
+    `executor` moved it, empty in what older versions kept.
     """
 
     at: float
@@ -38,6 +39,7 @@ class LedgerEntry:
     goal: Goal | None = None
     towards: tuple[str, ...] = ()
     removed: str = ""
+    executor: str = ""
 
     @property
     def quiet(self) -> bool:

@@ -5,6 +5,7 @@ Pure data; every question takes `now` (unix seconds), every change gives a new l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -100,6 +101,10 @@ class Ledger:
         """How many pods were evicted in the last `seconds`."""
         return sum(now - e.at < seconds for e in self.entries)
 
+    def moved_by(self, seconds: float, now: float) -> Mapping[str, int]:
+        """How many pods each executor moved in the last `seconds`; what was removed is not among them."""
+        return Counter(e.executor for e in self.entries if now - e.at < seconds and not e.removed)
+
     def paused(self, now: float) -> tuple[Pause, ...]:
         """The pauses of strategies whose moves miss their goal."""
         return tuple(pause for pause in self.pauses.values() if now < pause.until)
@@ -180,6 +185,7 @@ class Ledger:
             removed=move.state,
             goal=goal,
             towards=(move.destination,) if goal is not None and goal.reserved else move.towards,
+            executor=action.executor,
         )
         if entry.quiet:
             return entry

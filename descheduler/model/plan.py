@@ -153,7 +153,7 @@ class Action:
     elsewhere (its sources among them; empty where the policy does not steer); `cordon` the nodes that are cordoned for
     so long. An action may be one `stage` of several
     (counted from 1) that together do one thing: `bundle` is then the id of the first, and no stage is begun before
-    those that precede it were carried out.
+    those that precede it were carried out. `gentler` says why executors cannot move it that the policy names first.
     """
 
     id: str
@@ -179,6 +179,7 @@ class Action:
     bundle: str = ""
     kind: ActionKind = ActionKind.MOVE
     away: tuple[AwayRow, ...] = ()  # what people will notice of it, by workload
+    gentler: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

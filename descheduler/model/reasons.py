@@ -70,6 +70,7 @@ class Reason(StrEnum):
     CYCLE_LIMIT = "CycleLimit"
     HOUR_LIMIT = "HourLimit"
     TOUCHED_NODES_LIMIT = "TouchedNodesLimit"
+    EXECUTOR_LIMIT = "ExecutorLimit"
     # Proof
     NO_PLACE = "NoPlace"
     WOULD_STAY = "WouldLandOnSource"
@@ -159,6 +160,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.CYCLE_LIMIT: "the policy's limit of moves in one cycle is reached",
     Reason.HOUR_LIMIT: "the policy's limit of moves in one hour is reached",
     Reason.TOUCHED_NODES_LIMIT: "the policy's limit of nodes that pods leave in one plan is reached",
+    Reason.EXECUTOR_LIMIT: "the policy's limit of moves by one executor is reached",
     Reason.NO_PLACE: "no other node can take it",
     Reason.WOULD_STAY: "the scheduler would most likely put it back on its node",
     Reason.DESTINATION_HOT: "every node that could take it would become hot",

@@ -7,28 +7,46 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from descheduler.model.landing_mode import LandingMode
+from descheduler.model.moves import ActionKind
+from descheduler.model.reasons import Reason
 from descheduler.planning.budgets.charging import Budgets
+from descheduler.planning.budgets.needs import Need
 from descheduler.planning.proofs import Accepted
 
 
-def waves_of(budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMode) -> list[int]:
-    """The wave of each action: later than those whose places it needs.
+def waves_of(
+    budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMode, evicting: Budgets | None = None
+) -> list[int]:
+    """The wave of each action: later than those whose places it needs. Removals go by the budgets `evicting`, where
+    moves are spared some.
 
     Moves to places that are held wait for these alone, and stages for one another; all others keep the order in which
     they were accepted, because nobody knows for certain who takes which place.
     """
     restarting = [one.restarting for one in accepted]
+    removing = evicting or budgets
+    counted = [(removing if one.kind is ActionKind.REMOVE else budgets, at_once(one)) for one in accepted]
     needs = [one.needs.union(met) for one, met in zip(accepted, cordoned(accepted), strict=True)]
     if landing is LandingMode.RESERVED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]
-        return budgets.waves(restarting, after=after, apart=needs)
+        return budgets.waves(restarting, after=after, apart=needs, counted=counted)
     met: Iterable[Iterable[int]] = ()
     if landing is LandingMode.DIRECTED:
         met = under_one_key(accepted)
     elif landing is LandingMode.STEERED:
         met = apart(accepted)
     together = zip_longest(needs, of_another_kind(accepted), met, fillvalue=())
-    return budgets.waves(restarting, apart=[frozenset().union(*several) for several in together])
+    separate = [frozenset().union(*several) for several in together]
+    return budgets.waves(restarting, apart=separate, counted=counted)
+
+
+def at_once(accepted: Accepted) -> tuple[Need, ...]:
+    """What an action takes of the units that its executor moves at the same moment."""
+    most = None if accepted.way is None else accepted.way.limits.at_once
+    if accepted.way is None or most is None:
+        return ()
+    name = accepted.way.name
+    return (Need(("executor", name), f"executor/{name}", Reason.EXECUTOR_LIMIT, 1, most),)
 
 
 def of_another_kind(accepted: Sequence[Accepted]) -> list[frozenset[int]]:

@@ -19,6 +19,7 @@ from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.planning.costs import CostModel, PodCosts, pod_costs
+from descheduler.planning.executor_rules import ExecutorTraits, OrderRule
 from descheduler.planning.filters.build import Filters, build_filters
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.in_flight import in_flight
@@ -26,7 +27,7 @@ from descheduler.planning.landing_choice import LandingChoice
 from descheduler.planning.problems import Problem, ProblemKind
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.sources import Sources, judge_sources, named
-from descheduler.planning.ways import ExecutorTraits, Ways
+from descheduler.planning.ways import Ways
 from descheduler.policy.history import HistoryPolicy
 from descheduler.policy.planning import CostPolicy, FreshnessPolicy, LimitsPolicy, ProofPolicy
 from descheduler.policy.protections import Protections
@@ -64,6 +65,7 @@ class PlanningSettings:
     rounds: int = 3
     policy_hash: str = ""
     executors: tuple[ExecutorTraits, ...] = (ExecutorTraits(),)  # the gentlest first
+    executor_rules: tuple[OrderRule, ...] = ()  # which of them may move which pods; empty: all of them all
     landing: LandingMode = LandingMode.PREDICTED
     landing_choice: LandingChoice = field(default_factory=LandingChoice)  # and why
     relied_on: frozenset[str] | None = None  # signals whose absence is a problem; None: that of any
@@ -71,7 +73,8 @@ class PlanningSettings:
 
 @dataclass(frozen=True, slots=True)
 class PlanningInput:
-    """What a plan is made from. `now` in unix seconds; `moved_last_hour` counts towards the hourly limit."""
+    """What a plan is made from. `now` in unix seconds; `moved_last_hour` counts towards the hourly limit, `moved_by`
+    towards those of executors, by their names."""
 
     snapshot: ClusterSnapshot
     units: Units
@@ -80,6 +83,7 @@ class PlanningInput:
     ledger: LedgerView | None = None
     in_flight: tuple[int, ...] = ()
     moved_last_hour: int = 0
+    moved_by: Mapping[str, int] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)  # what the profiles were built from
 
 
@@ -139,7 +143,7 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
     given = replace(given, in_flight=in_flight(given.snapshot, given.in_flight))
     sources = judge_sources(given.snapshot, given.profiles, settings.freshness, given.now, settings.relied_on)
     loads, sources = _loads(given.snapshot, sources, settings.freshness.min_coverage)
-    ways = Ways(given.snapshot, given.units, settings.executors)
+    ways = Ways(given.snapshot, given.units, settings.executors, settings.executor_rules)
     matches = match_budgets(given.snapshot)
     spared = matches.sparing(ways.in_full((matches.count > 0) | matches.unmatched), given.snapshot.budgets)
     filters, own = _filters(given, settings, spared)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from descheduler.model.plan import ActionKind
-from descheduler.model.reasons import Blocked
 from descheduler.planning.explanation import REMEDY, Check
 from descheduler.planning.planner import Outcome
 from descheduler.planning.proofs import Accepted
@@ -52,8 +51,10 @@ def _refused(outcome: Outcome, pods: set[int]) -> Iterator[Check]:
 
 
 def _way(outcome: Outcome, accepted: Accepted) -> str:
-    """By which executor, and what is not lost by it; empty where it can only be evicted."""
-    way = outcome.context.ways.of(move.pod for move in accepted.proposal.moves)
-    if accepted.kind is ActionKind.REMOVE or isinstance(way, Blocked) or not way.manner.kept:
+    """By which executor, what is not lost by it, and why no gentler one does it; empty where there is but eviction."""
+    way = accepted.way
+    if way is None:
         return ""
-    return f" by {way.name} ({way.manner.kept})"
+    refused = outcome.context.ways.gentler(move.pod for move in accepted.proposal.moves)
+    told = "; ".join(filter(None, (way.manner.kept, *(f"not {why}" for why in refused))))
+    return f" by {way.name} ({told})" if told else ""

@@ -101,7 +101,7 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
     if not context.stops:
         rounds.run(chosen)
     accepted = tuple(rounds.prover.accepted)
-    waves = waves_of(context.budgets, accepted, context.settings.landing)
+    waves = waves_of(context.budgets, accepted, context.settings.landing, context.evicting)
     return Outcome(
         context=context,
         findings=rounds.findings,

@@ -8,6 +8,7 @@ from typing import Self
 
 from descheduler.model.moves import ActionKind, Proposal
 from descheduler.planning.budgets.charging import Charge
+from descheduler.planning.executor_rules import ExecutorTraits
 from descheduler.policy.planning import ProofPolicy
 
 
@@ -53,7 +54,8 @@ class Proof:
 class Accepted:
     """A proposal that passed, or one of the stages in which it goes (counted from 1), with what it takes.
 
-    `needs` are the positions of those accepted before that must have left before it has its places.
+    `needs` are the positions of those accepted before that must have left before it has its places; `way` is by what
+    its pods are moved, None where they are removed.
     """
 
     proposal: Proposal
@@ -64,6 +66,7 @@ class Accepted:
     stage: int = 1
     stages: int = 1
     needs: frozenset[int] = frozenset()
+    way: ExecutorTraits | None = None
 
     @property
     def kind(self) -> ActionKind:

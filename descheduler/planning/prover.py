@@ -23,6 +23,8 @@ from descheduler.planning.apart import waves_of
 from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningContext
+from descheduler.planning.executor_rules import ExecutorTraits
+from descheduler.planning.executor_tally import ExecutorTally
 from descheduler.planning.proofs import Accepted
 from descheduler.planning.stages import restarting, split
 from descheduler.planning.staging import Stager
@@ -43,6 +45,7 @@ class Prover:
         self._stager = Stager(view, context.settings.proof, context.budgets)
         self._margin = context.settings.costs.margin
         self._ways = context.ways
+        self._tally = ExecutorTally(context.given.moved_by, len(view.snapshot.columns.order))
         self._evicting = context.evicting.fork() if context.evicting is not None else None
         self._moved: set[int] = set()  # pods that leave
         self._moves = False  # some of them for other nodes
@@ -59,6 +62,7 @@ class Prover:
         twin.accepted, twin.budgets, twin._taken = list(self.accepted), self.budgets.fork(), Counter(self._taken)
         twin._moved, twin._seated = set(self._moved), set(self._seated)
         twin._evicting = self._evicting.fork() if self._evicting is not None else None
+        twin._tally = self._tally.fork()
         return twin
 
     def under(self, limits: DisruptionLimits) -> Prover:
@@ -100,7 +104,7 @@ class Prover:
         if isinstance(charges, Blocked):
             return charges
         accepted = tuple(
-            Accepted(part, stage.restarting, stage.proofs, taken, price, i, len(stages), stage.needs)
+            Accepted(part, stage.restarting, stage.proofs, taken, price, i, len(stages), stage.needs, self._way(part))
             for i, (part, stage, taken, price) in enumerate(
                 zip(split(proposal, stages, costs), stages, charges, costs, strict=True), start=1
             )
@@ -114,9 +118,16 @@ class Prover:
         return accepted
 
     def _unable(self, proposal: Proposal, pods: tuple[int, ...]) -> Blocked | None:
-        """Each pod can be moved, but perhaps not all in one way; removals are always evictions."""
-        way = self._ways.of(pods) if proposal.kind is ActionKind.MOVE else None
-        return way if isinstance(way, Blocked) else None
+        """Each pod can be moved, but perhaps not all in one way, or no more in it; removals are always evictions."""
+        if proposal.kind is not ActionKind.MOVE:
+            return None
+        way = self._ways.of(pods)
+        return way if isinstance(way, Blocked) else self._tally.exceeded(way, len(pods))
+
+    def _way(self, stage: Proposal) -> ExecutorTraits | None:
+        """By what the pods of one stage are moved; any that can move all of the proposal can."""
+        way = self._ways.of(move.pod for move in stage.moves) if stage.kind is ActionKind.MOVE else None
+        return None if isinstance(way, Blocked) else way
 
     def _charged_as_eviction(
         self, proposal: Proposal, disrupted: Sequence[tuple[Collection[int], Collection[int]]]
@@ -149,7 +160,7 @@ class Prover:
         most, landing = self.budgets.limits.waves, self.view.landing
         if most is None or self._meets_nobody(new):
             return None
-        if max(waves_of(self.budgets, [*self.accepted, *new], landing)) < most:
+        if max(waves_of(self.budgets, [*self.accepted, *new], landing, self._evicting)) < most:
             return None
         if landing is not LandingMode.STEERED or any(one.needs for one in new):
             return Blocked(Reason.NO_PLACE, "wave", "it needs a place that another action of the wave holds until then")
@@ -165,6 +176,9 @@ class Prover:
         self.state = state
         self._moves |= proposal.kind is ActionKind.MOVE
         self.accepted.extend(accepted)
+        for one in accepted:
+            if one.way is not None:
+                self._tally.take(one.way, len(one.proofs))
         self._seated.update(seat.pod for seat in proposal.seats)
         for move in proposal.moves:
             self._moved.add(move.pod)

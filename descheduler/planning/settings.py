@@ -15,12 +15,12 @@ from descheduler.observe.signals import relied_on
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningInput, PlanningSettings, PoolRule
 from descheduler.planning.costs import CostModel
+from descheduler.planning.executor_rules import ExecutorChoice, ExecutorTraits, OrderRule, PodFilter
 from descheduler.planning.filters.rules import FilterRules, LedgerView
 from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.planner import ChosenStrategy
 from descheduler.planning.proofs import ProofRules
 from descheduler.planning.trials import Trial
-from descheduler.planning.ways import ExecutorTraits, PodFilter, refusing
 from descheduler.policy import Policy, policy_hash
 from descheduler.policy.protections import Protections
 from descheduler.policy.topology import TopologyPolicy
@@ -36,13 +36,15 @@ def settings_of(
     executors: Sequence[ExecutorTraits] = (ExecutorTraits(),),
     unproved: str = "",
 ) -> PlanningSettings:
-    """Plain values for one cycle on one cluster; `executors` in the policy's order, all with one way of landing.
+    """Plain values for one cycle on one cluster; `executors` are those that the policy names, in its order, all with
+    one way of landing.
 
     `unproved`: why landing cannot be directed, though it is installed. Raises PolicyError when the policy names a
     priority class that the cluster does not have.
     """
     landing = choose_landing(policy.acting.landing, executors[0].landing, snapshot, unproved)
-    rules = partial(_filter_rules, policy, snapshot, refusing(executors))
+    orders = order_rules(policy)
+    rules = partial(_filter_rules, policy, snapshot, ExecutorChoice(snapshot, executors, orders).filter)
     return PlanningSettings(
         filters=rules(policy.protections),
         own_filters={one.name: rules(one.protections) for one in policy.strategies if one.protections is not None},
@@ -55,6 +57,7 @@ def settings_of(
         topology=_topology(policy.topology),
         policy_hash=policy_hash(policy),
         executors=tuple(executors),
+        executor_rules=orders,
         landing=landing.mode,
         landing_choice=landing,
         relied_on=frozenset(relied_on(policy)),
@@ -74,6 +77,13 @@ def _filter_rules(
         priority_classes=snapshot.priority_classes,
     )
     return replace(rules, executor=executor)
+
+
+def order_rules(policy: Policy) -> tuple[OrderRule, ...]:
+    """The executors of each pod; none where all may move all."""
+    if not policy.acting.executor_rules:
+        return ()
+    return (*map(OrderRule.of, policy.acting.executor_rules), OrderRule(policy.acting.order))
 
 
 def pool_rules(policy: Policy) -> tuple[PoolRule, ...]:
@@ -99,6 +109,7 @@ def input_of(
     ledger: LedgerView | None = None,
     in_flight: Collection[str] = (),
     moved_last_hour: int = 0,
+    moved_by: Mapping[str, int] | None = None,
     histories: Mapping[str, History] | None = None,
 ) -> PlanningInput:
     """What a plan under the policy is made from; `in_flight` are uids of pods whose replacement is not ready yet."""
@@ -111,6 +122,7 @@ def input_of(
         ledger=ledger,
         in_flight=tuple(i for i, pod in enumerate(snapshot.pods) if pod.uid in in_flight) if in_flight else (),
         moved_last_hour=moved_last_hour,
+        moved_by=moved_by or {},
         histories=histories or {},
     )
 

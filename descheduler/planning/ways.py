@@ -1,71 +1,62 @@
-"""By which executor each unit moves: the gentlest of those that the policy names, which is the first that can.
+"""By which executor each unit moves: the gentlest of those that the policy names for it, which is the first that can.
 
 All pods of an action move in one way. What an executor spares its units is left out of their cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from descheduler.gangs import Units
-from descheduler.model.arrays import Mask
-from descheduler.model.landing_mode import LandingMode
-from descheduler.model.manners import Manner, Part
+from descheduler.model.arrays import Ints, Mask
+from descheduler.model.manners import Part
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.planning.alike import alike
 from descheduler.planning.costs import PodCosts
-
-PodFilter = Callable[[Pod], Blocked | None]
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorTraits:
-    """What planning knows of an executor: its name, who decides where pods land, why it cannot move a pod, and what
-    its moves are like. `filter` None: it moves whatever may be moved at all.
-    """
-
-    name: str = "evict"
-    landing: LandingMode = LandingMode.PREDICTED
-    filter: PodFilter | None = None
-    manner: Manner = field(default_factory=lambda: Manner(()))
-
-
-def refusing(executors: Sequence[ExecutorTraits]) -> PodFilter | None:
-    """Why none of them can move a pod; None where there is one that moves all."""
-    filters = [one.filter for one in executors if one.filter is not None]
-    if len(filters) < len(executors):
-        return None
-
-    def refuses(pod: Pod) -> Blocked | None:
-        found = [refuse(pod) for refuse in filters]
-        if not all(found):
-            return None
-        first, *others = (blocked for blocked in found if blocked is not None)
-        return replace(first, detail="; ".join([first.detail, *(f"{one.by}: {one.detail}" for one in others)]))
-
-    return refuses
+from descheduler.planning.executor_rules import ExecutorChoice, ExecutorTraits, OrderRule
 
 
 class Ways:
     """The ways of one snapshot. Positions index `snapshot.pods` (P)."""
 
-    def __init__(self, snapshot: ClusterSnapshot, units: Units, executors: Sequence[ExecutorTraits]) -> None:
+    def __init__(
+        self,
+        snapshot: ClusterSnapshot,
+        units: Units,
+        executors: Sequence[ExecutorTraits],
+        rules: Sequence[OrderRule] = (),
+    ) -> None:
         self._snapshot, self._units = snapshot, units
         self.executors = tuple(executors)
+        self._choice = ExecutorChoice(snapshot, executors, rules)
+        self._orders: dict[int, tuple[ExecutorTraits, ...]] = {}  # by what pods are alike in
+        self._answers: dict[tuple[str, int], Blocked | None] = {}  # by executor, and the same
 
     def of(self, pods: Iterable[int]) -> ExecutorTraits | Blocked:
         """The one that moves these pods; or what the last one that was asked has against it."""
         pods = tuple(pods)
         blocked: Blocked | None = None
-        for one in self.executors:
+        for one in self._among(pods):
             blocked = self._against(one, pods)
             if blocked is None:
                 return one
-        return blocked or Blocked(Reason.EXECUTOR, "policy", "no executor is named")
+        return blocked or Blocked(Reason.EXECUTOR, "policy", "no executor is named for all of its pods")
+
+    def gentler(self, pods: Iterable[int]) -> tuple[str, ...]:
+        """Why those cannot that would be gentler than the one that moves these pods."""
+        pods = tuple(pods)
+        found: list[str] = []
+        for one in self._among(pods):
+            blocked = self._against(one, pods)
+            if blocked is None:
+                return tuple(found)
+            found.append(f"{one.name}: {blocked.detail}")
+        return ()
 
     def refusal(self, name: str, pods: Iterable[int]) -> Blocked | None:
         """Why the executor of that name, where the policy still names it, cannot move these pods."""
@@ -74,35 +65,70 @@ class Ways:
 
     def in_full(self, among: Mask) -> Mask:
         """[P] those of the pods `among` [P] of whose owners there are never fewer ready pods while they move."""
-        found = np.zeros(len(among), np.bool_)
-        if any(one.manner.full for one in self.executors):
-            for pod in np.flatnonzero(among).tolist():
-                way = self.of(self._units.moving(pod))
-                found[pod] = not isinstance(way, Blocked) and way.manner.full
+        full = np.array([*(one.manner.full for one in self.executors), False], np.bool_)
+        found: Mask = full[self._each(among)] if full.any() else np.zeros(len(among), np.bool_)
         return found
 
     def spared(self, costs: PodCosts, movable: Mask) -> PodCosts:
         """The costs without what the executors of `movable` pods [P] spare them."""
-        sparing = {one.name: one.manner.spares for one in self.executors if one.manner.spares}
-        if not sparing:
+        if not any(one.manner.spares for one in self.executors):
             return costs
-        kept = {part: np.ones(len(movable), np.float64) for part in Part}
-        for pod in np.flatnonzero(movable).tolist():
-            way = self.of(self._units.moving(pod))
-            for part in () if isinstance(way, Blocked) else way.manner.spares:
-                kept[part][pod] = 0.0
+        ways = self._each(movable)
+        kept = {
+            part: np.array([*(part not in one.manner.spares for one in self.executors), True], np.float64)[ways]
+            for part in Part
+        }
         return PodCosts(
             restart=costs.restart * kept[Part.RESTART],
             warm_up=costs.warm_up * kept[Part.WARM_UP],
             lost_work=costs.lost_work * kept[Part.LOST_WORK],
         )
 
+    def _each(self, among: Mask) -> Ints:
+        """[P] the position of who moves the unit of each of the pods `among` [P]; -1 where nobody does, of others too.
+
+        Asked once of pods that are alike, and once of each gang that moves whole.
+        """
+        found: Ints = np.full(len(among), -1, np.int64)
+        alone = among & (self._units.unit_index < 0)
+        _, first, rows = np.unique(alike(self._snapshot)[alone], return_index=True, return_inverse=True)
+        asked = np.flatnonzero(alone)[first].tolist()
+        found[alone] = np.array([self._position((pod,)) for pod in asked], np.int64)[rows.reshape(-1)]
+        known: dict[tuple[int, ...], int] = {}
+        for pod in np.flatnonzero(among & ~alone).tolist():
+            pods = self._units.moving(pod)
+            if pods not in known:
+                known[pods] = self._position(pods)
+            found[pod] = known[pods]
+        return found
+
+    def _position(self, pods: tuple[int, ...]) -> int:
+        way = self.of(pods)
+        return -1 if isinstance(way, Blocked) else self.executors.index(way)
+
+    def _among(self, pods: tuple[int, ...]) -> tuple[ExecutorTraits, ...]:
+        """Those that may move all of them."""
+        orders = dict.fromkeys(map(self._order, pods))
+        first, *others = orders or ((),)
+        return tuple(one for one in first if all(one in order for order in others))
+
+    def _order(self, pod: int) -> tuple[ExecutorTraits, ...]:
+        look = int(alike(self._snapshot)[pod])
+        if look not in self._orders:
+            self._orders[look] = self._choice.among(as_remade(self._snapshot, pod))
+        return self._orders[look]
+
     def _against(self, executor: ExecutorTraits, pods: Iterable[int]) -> Blocked | None:
-        refuses = executor.filter
-        if refuses is None:
+        if executor.filter is None:
             return None
-        asked = (refuses(as_remade(self._snapshot, pod)) for pod in pods)
-        return next((blocked for blocked in asked if blocked is not None), None)
+        return next((blocked for pod in pods if (blocked := self._answer(executor, pod)) is not None), None)
+
+    def _answer(self, executor: ExecutorTraits, pod: int) -> Blocked | None:
+        key = executor.name, int(alike(self._snapshot)[pod])
+        if key not in self._answers:
+            refuses = executor.filter
+            self._answers[key] = None if refuses is None else refuses(as_remade(self._snapshot, pod))
+        return self._answers[key]
 
 
 def as_remade(snapshot: ClusterSnapshot, pod: int) -> Pod:

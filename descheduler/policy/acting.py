@@ -8,22 +8,61 @@ from typing import Annotated, Self
 from pydantic import Field, SerializeAsAny, model_validator
 
 from descheduler.contract import PluginArgs
+from descheduler.contract.selecting import NamespaceChoice, Selector
 from descheduler.contract.types import Duration, Fraction
 from descheduler.model.landing_mode import LandingWish
+from descheduler.policy.protections import OwnerKind
 from descheduler.policy.section import Section
 
 ExecutorName = Annotated[str, Field(min_length=1)]
+Executors = str | tuple[ExecutorName, ...]
+"""One executor, or several, the gentlest first."""
+
+
+def in_order(written: Executors) -> tuple[str, ...]:
+    """Their names, the gentlest first. Raises ValueError where there is none, or one twice."""
+    order = (written,) if isinstance(written, str) else written
+    if not order or len(set(order)) < len(order):
+        raise ValueError("executor must name at least one executor, and each once")
+    return order
+
+
+class ExecutorRule(Section):
+    """By which executors some pods are moved, in place of `acting.executor`."""
+
+    namespaces: NamespaceChoice = NamespaceChoice()
+    """Of which namespaces the pods are, by name, where `*` stands for any text."""
+    label_selector: Selector | None = None
+    """Labels that the pods have."""
+    owner_kinds: tuple[OwnerKind, ...] = ()
+    """Kinds of which one of their controllers is, near or far: `StatefulSet` of any API group, `apps/StatefulSet` of
+    that one. All when empty."""
+    executor: Executors
+    """How these pods are moved, as in `acting.executor`."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of the executors, the gentlest first."""
+        return in_order(self.executor)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        in_order(self.executor)
+        return self
 
 
 class ActingPolicy(Section):
     """Carrying out a plan; only in mode `active`."""
 
-    executor: str | tuple[ExecutorName, ...] = "evict"
+    executor: Executors = "evict"
     """How pods are moved, the name of an installed executor, or several, the gentlest first: each unit is moved by the
     first that can. `evict` by the Eviction API; `surge` by one replica more first, then one less; `reserve` by the
     Eviction API once Koordinator has reserved room on the destinations."""
+    executor_rules: tuple[ExecutorRule, ...] = ()
+    """Other executors for some pods: of the rules that select a pod the first counts. Pods that move together are moved
+    by an executor that is named for all of them."""
     executors: dict[str, SerializeAsAny[PluginArgs]] = Field(default_factory=dict)
-    """Arguments of executors, by name."""
+    """Arguments of executors, by name, and the limits of each."""
     landing: LandingWish = LandingWish.AUTO
     """How it is decided where replacements run. `directed`: they are made with a preference for the nodes that the plan
     names (needs what overlay `active-directed` installs, and Kubernetes 1.36). `steered`: the nodes that a unit leaves,
@@ -58,13 +97,17 @@ class ActingPolicy(Section):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The names of the executors, the gentlest first."""
-        return (self.executor,) if isinstance(self.executor, str) else self.executor
+        """The names of the executors that move what no rule selects, the gentlest first."""
+        return in_order(self.executor)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names of all executors that may be used."""
+        return tuple(dict.fromkeys([*self.order, *(name for rule in self.executor_rules for name in rule.order)]))
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        if not self.order or len(set(self.order)) < len(self.order):
-            raise ValueError("executor must name at least one executor, and each once")
+        in_order(self.executor)
         return self
 
 

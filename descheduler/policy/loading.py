@@ -89,8 +89,9 @@ def policy_hash(policy: Policy) -> str:
     nobody gave.
     """
     data = policy.model_dump(mode="json", by_alias=True, exclude={"mode"})
-    if not policy.acting.executors:
-        del data["acting"]["executors"]
+    for unwritten in ("executors", "executorRules"):
+        if not data["acting"][unwritten]:
+            del data["acting"][unwritten]
     for one in data["strategies"]:
         if one["protections"] is None:
             del one["protections"]
@@ -192,12 +193,11 @@ class _Reading(Reader):
         """The arguments of executors, and whether those that are to act are installed."""
         if not isinstance(acting, dict):
             return {}
-        at: Loc = ("acting", "executor")
-        if isinstance(name := acting.get("executor"), str):
-            self.plugin(name, at, EXECUTORS, "executor", at_value=True)
-        for i, one in enumerate(name if isinstance(name, list) else ()):
-            if isinstance(one, str) and one:
-                self.plugin(one, (*at, i), EXECUTORS, "executor", at_value=True)
+        self._installed(acting.get("executor"), ("acting", "executor"))
+        rules = acting.get("executorRules")
+        for i, rule in enumerate(rules if isinstance(rules, list) else ()):
+            if isinstance(rule, dict):
+                self._installed(rule.get("executor"), ("acting", "executorRules", i, "executor"))
         loc: Loc = ("acting", "executors")
         written = acting.get("executors", {})
         if not isinstance(written, dict):
@@ -205,6 +205,14 @@ class _Reading(Reader):
             return {}
         found = {n: self.arguments(one, n, (*loc, n), EXECUTORS, "executor") for n, one in written.items()}
         return {name: args for name, args in found.items() if args is not None}
+
+    def _installed(self, written: Json, at: Loc) -> None:
+        """Whether the executors of one order are."""
+        if isinstance(written, str):
+            self.plugin(written, at, EXECUTORS, "executor", at_value=True)
+        for i, one in enumerate(written if isinstance(written, list) else ()):
+            if isinstance(one, str) and one:
+                self.plugin(one, (*at, i), EXECUTORS, "executor", at_value=True)
 
     def _pools(self, policy: Policy, choices: list[tuple[int, StrategyChoice]]) -> None:
         """Pools that strategies name in an argument `pools`: a misspelt one would silently be no pool."""

@@ -55,8 +55,9 @@ def json_schema() -> dict[str, Any]:
     executors = _plugins(EXECUTORS, definitions)
     acting = definitions["ActingPolicy"]["properties"]
     name = {"type": "string", "enum": list(executors)}
-    del acting["executor"]["anyOf"]
-    acting["executor"]["oneOf"] = [name, {"type": "array", "items": name, "minItems": 1, "uniqueItems": True}]
+    for order in (acting["executor"], definitions["ExecutorRule"]["properties"]["executor"]):
+        del order["anyOf"]
+        order["oneOf"] = [name, {"type": "array", "items": name, "minItems": 1, "uniqueItems": True}]
     del acting["executors"]["additionalProperties"]
     acting["executors"] |= {"properties": executors, "additionalProperties": False}
     schema["$defs"] = dict(sorted(definitions.items()))

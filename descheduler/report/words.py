@@ -101,11 +101,14 @@ def stage(action: Action) -> str:
 
 
 def carried_out(plan: PlanDocument, action: Action) -> str:
-    """By which executor, step by step, and what is not lost by it; empty for a plain eviction."""
+    """By which executor, step by step, what is not lost by it, and why no gentler one does it; empty for a plain
+    eviction."""
     found = next((row for row in plan.executors if row.name == action.executor), None)
-    if found is None or action.executor == "evict":
+    if found is None or (action.executor == "evict" and not action.gentler):
         return ""
-    return f"by {found.name}: {', '.join(found.steps)}" + (f"; {found.kept}" if found.kept else "")
+    kept = f"; {found.kept}" if found.kept else ""
+    refused = "".join(f"; not {why}" for why in action.gentler)
+    return f"by {found.name}: {', '.join(found.steps)}{kept}{refused}"
 
 
 def sentence(text: str) -> str:

@@ -20,13 +20,16 @@ _PODS = "/api/v1/namespaces/default/pods"
 @dataclass
 class Witness:
     """`gone`: uids of pods that were deleted, or are being; `least`: the fewest ready pods that there ever were of
-    those with one value of `label`, by that value, where there was once one less.
+    those with one value of `label`, by that value, where there was once one less; `lost`: uids of ready pods that left
+    before another was ready in their place.
     """
 
     label: str
     gone: set[str] = field(default_factory=set)
     least: dict[str, int] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     _ready: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _wanted: dict[str, int] = field(default_factory=dict)
 
     def take(self, kind: str, pod: Mapping[str, Any]) -> None:
         """One event of the watch."""
@@ -41,6 +44,12 @@ class Witness:
         elif meta["uid"] in ready:
             ready.discard(meta["uid"])
             self.least[group] = min(self.least.get(group, len(ready)), len(ready))
+            if leaving and len(ready) < self._wanted.get(group, 0):
+                self.lost.add(meta["uid"])
+
+    def begin(self) -> None:
+        """From now on as many ready pods are wanted as there are."""
+        self._wanted = {group: len(ready) for group, ready in self._ready.items()}
 
 
 @contextmanager
@@ -50,6 +59,7 @@ def witnessed(plane: ControlPlane, label: str = "app") -> Iterator[Witness]:
     listed = json.loads(client.get(_PODS))
     for pod in listed["items"]:
         witness.take("ADDED", pod)
+    witness.begin()
     lines = client.stream(_PODS, {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]})
 
     def follow() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -17,9 +17,6 @@ from random import Random
 from controller.stages import POLICY, nothing_more
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from controlplane.definitions import apply_crds
-from controlplane.reserving import NAME as SCHEDULER
-from controlplane.reserving import ReservingScheduler, reservations
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Transport
@@ -31,8 +28,6 @@ from descheduler.controller.reload import PolicyWatch
 from descheduler.controller.reports import Reports
 from descheduler.controller.status import Status
 from descheduler.controller.switch import Switch
-from descheduler.execution.executors.surge.book import SURGES
-from descheduler.execution.executors.surge.pods import COST, MARK
 from descheduler.execution.intents import IntentStore
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.connection import KubeClient
@@ -44,8 +39,10 @@ from descheduler.model.plan import Action, PlanDocument
 from descheduler.observe import Observed
 from descheduler.pipeline import Decision
 from descheduler.policy import Policy
-from execution.live import Dying, Killed, client_of, deployment, uids
-from execution.plans import action, move_of, plan
+from execution.live import Dying, Killed, client_of, uids
+from execution.plans import action, plan
+from execution.scenes.registry import SCENES
+from execution.scenes.scene import Scene
 
 _SERIAL = POLICY + "acting: {maxParallel: 1, waveTimeout: 30s}\n"  # so that the n-th write is the same in every run
 _NEVER = 10**9
@@ -140,12 +137,11 @@ class Stuck:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What one process does. `apps` are Deployments and how many pods they have; `actions` makes units of their pods.
+    """What one process does. `apps` are how many pods apps have; `actions` makes units of their pods.
 
     `interrupted`: after how many writes an earlier process has died in the middle of it, so that this one resumes.
     `fresh`: nothing of ours is in the cluster when it starts. `dropped`: nothing is to be evicted. `steer`: nodes that
-    every unit steers away from. `executor`: what moves the units; `reserve` has a scheduler that fills Reservations,
-    `surge` a second node.
+    every unit steers away from. `executor`: what moves the units, in the world of its scene.
     """
 
     name: str
@@ -159,20 +155,19 @@ class Protocol:
 
     def run(self, plane: ControlPlane, point: Point | None) -> tuple[Sequence[Action], int]:
         """Do it, dying at the point if there is one; the units, and how many writes were sent."""
-        with self._scheduler(plane):
+        with self.scene.world(plane):
             return self._run(plane, point)
 
     def die_at(self, plane: ControlPlane, point: Point) -> list[Stuck]:
         """Die there, let a heir start, and see what is stuck."""
-        with self._scheduler(plane):
+        with self.scene.world(plane):
             units, _ = self._run(plane, point)
-            return [Stuck(self.name, point, what) for what in _inherit(plane, units, self.apps)]
+            return [Stuck(self.name, point, what) for what in _inherit(plane, units, self)]
 
-    def _scheduler(self, plane: ControlPlane) -> AbstractContextManager[object]:
-        if self.executor != "reserve":
-            return nullcontext()
-        apply_crds(plane.client)
-        return ReservingScheduler(plane)
+    @property
+    def scene(self) -> Scene:
+        """The world of its executor."""
+        return SCENES[self.executor]
 
     def _run(self, plane: ControlPlane, point: Point | None) -> tuple[Sequence[Action], int]:
         client = plane.client
@@ -188,8 +183,7 @@ class Protocol:
         return units, dying.sent
 
     def _stage(self, client: ApiClient) -> Sequence[Action]:
-        reserving = self.executor == "reserve"
-        for name in dict.fromkeys(("n1", *(("n2",) if self.executor in ("reserve", "surge") else ()), *self.steer)):
+        for name in dict.fromkeys((*self.scene.nodes, *self.steer)):
             _node(client, name)
         if self.fresh:
             for kind, name in (
@@ -200,9 +194,7 @@ class Protocol:
                 client.delete(kind, name)
         found: dict[str, list[Action]] = {}
         for app, replicas in self.apps.items():
-            client.apply(deployment(app, replicas, scheduler=SCHEDULER if reserving else "", cpu="100m"))
-            pods = client.wait_for_pods(replicas, label_selector=f"app={app}", timeout=60)
-            moves = [move_of(p, f"default/Deployment/{app}") for p in pods]
+            moves = self.scene.app(client, app, replicas)
             found[app] = [action(m) for m in moves] if app != "gang" else [action(*moves, gang=True)]
         return [replace(unit, steer=self.steer, executor=self.executor) for unit in self.actions(found)]
 
@@ -222,7 +214,7 @@ def _die(plane: ControlPlane, document: PlanDocument, dying: Dying, identity: st
     process.close()
 
 
-def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int]) -> list[str]:
+def _inherit(plane: ControlPlane, units: Sequence[Action], protocol: Protocol) -> list[str]:
     """Start anew; what is not as it must be."""
     client = plane.client
     heir = Process(plane, "heir")
@@ -235,7 +227,7 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     if intents:
         found.append(f"{len(intents)} intents stay open")
     found += leaked(client)
-    there = {uid for app in apps for uid in uids(client, app)}
+    there = {uid for app in protocol.apps for uid in uids(client, app)}
     remembered = {e.uid for e in heir.controller.ledgers.load(LedgerRules.of(Policy())).entries}
     for unit in units:
         members = {m.uid for m in unit.pods}
@@ -247,30 +239,15 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     if heir.elector.holder:
         found.append("the lease is not given up")
     heir.close()
-    try:
-        for app, replicas in apps.items():
-            wanted = client.get("Deployment", app)["spec"]["replicas"]
-            found += [f"{app} wants {wanted} replicas"] if wanted != replicas else []
-            client.wait_for_pods(replicas, label_selector=f"app={app}")
-    except TimeoutError as error:
-        found.append(str(error))
+    for app, replicas in protocol.apps.items():
+        found += protocol.scene.wrong(client, app, replicas)
     return found
 
 
 def leaked(client: ApiClient) -> list[str]:
-    """What we prepared and did not take away again."""
-    found = [f"{node} keeps our taint" for node in tainted(client)]
-    served = any(kind.name == "Reservation" for kind in client.kinds().preferred())
-    names = [one["metadata"]["name"] for one in reservations(client)] if served else []
-    return [*found, *(f"{name} is not deleted" for name in names), *surged(client)]
-
-
-def surged(client: ApiClient) -> list[str]:
-    """What is left of replicas that were added for a while."""
-    book = (client.get_or_none("ConfigMap", SURGES) or {}).get("data") or {}
-    pods = [p["metadata"] for p in client.list("Pod", "default") if "deletionTimestamp" not in p["metadata"]]
-    marked = [pod["name"] for pod in pods if {MARK, COST} & (pod.get("annotations") or {}).keys()]
-    return [*(f"{text} stays in the book" for text in book.values()), *(f"{name} keeps our mark" for name in marked)]
+    """What we prepared and did not take away again, whichever executor did."""
+    taints = [f"{node} keeps our taint" for node in tainted(client)]
+    return [*taints, *(what for scene in SCENES.values() for what in scene.left(client))]
 
 
 def tainted(client: ApiClient) -> list[str]:

@@ -15,7 +15,7 @@ from controlplane.reserving import NAME as SCHEDULER
 from controlplane.reserving import ReservingScheduler, reservations
 from descheduler.apiwrite.transport import Transport
 from descheduler.execution.executors.registry import choose
-from descheduler.execution.executors.reserve import INTENT, ReserveArgs
+from descheduler.execution.executors.reserve import INTENT, MANAGED_BY, ReserveArgs
 from descheduler.execution.outcomes import Result
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.answers import error_of
@@ -23,8 +23,11 @@ from descheduler.model.errors import Unreachable
 from descheduler.model.plan import Action
 from descheduler.model.reasons import Reason
 from descheduler.model.rights import MissingRight, Right
-from execution.live import Racing, client_of, run_deployment, runner, serial, uids
+from descheduler.pipeline import planning_settings
+from descheduler.policy import load_policy
+from execution.live import Dying, Killed, Racing, client_of, deployment, run_deployment, runner, serial, uids
 from execution.plans import action, move_of, plan
+from planning.cases import gpus, planned
 
 QUICKLY = ReserveArgs(timeout=timedelta(seconds=1))
 
@@ -222,3 +225,52 @@ def test_reservations_of_others_are_left_alone(control_plane: ControlPlane, clie
     client.create(theirs)
     assert reserving(control_plane).execute(plan(goes)).actions[0].result is Result.DONE
     assert [one["metadata"]["name"] for one in reservations(client)] == ["theirs"]
+
+
+def test_reservations_whose_intent_is_not_open_any_more_are_taken_away(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    with pytest.raises(Killed):
+        reserving(control_plane, Dying(client_of(control_plane), 2, after=False)).execute(plan(unit(client, "n2")))
+    (announced,) = reservations(client)
+    (key,) = intents(client)
+    assert announced["metadata"]["labels"][INTENT] == key
+    for name, labels in {
+        "forgotten": {INTENT: "0" * 32, MANAGED_BY: "descheduler"},
+        "theirs": {INTENT: "0" * 32, MANAGED_BY: "somebody"},
+        "without": {MANAGED_BY: "descheduler"},
+    }.items():
+        meta = {"name": name, "labels": labels}
+        client.create({**{k: announced[k] for k in ("apiVersion", "kind", "spec")}, "metadata": meta})
+    acting = reserving(control_plane)
+    acting.sweep([])
+    assert len(reservations(client)) == 4
+    acting.sweep(["reserve"])
+    assert {r["metadata"]["name"] for r in reservations(client)} == {"theirs", "without", announced["metadata"]["name"]}
+    acting.resume()
+    assert {r["metadata"]["name"] for r in reservations(client)} == {"theirs", "without"}
+
+
+def test_a_whole_slot_of_gpus_is_opened_by_reserving_its_place(control_plane: ControlPlane, client: ApiClient) -> None:
+    """Left to itself the scheduler puts `web` back on g1, which it has just made the emptiest."""
+    client.delete("Node", "n1")
+    for node, app, count in (("g2", "db", 2), ("g1", "web", 1)):
+        client.create_node(node, gpus=4)
+        client.wait_for_nodes(node)
+        made = deployment(app, 1, scheduler=SCHEDULER, cpu="1")
+        (container,) = made["spec"]["template"]["spec"]["containers"]
+        container["resources"]["limits"] = {"nvidia.com/gpu": str(count)}
+        client.apply(made)
+        client.wait_for_pods(1, label_selector=f"app={app}")
+    acting = reserving(control_plane)
+    snapshot = acting.observe()
+    policy = load_policy(
+        "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\nacting: {executor: reserve}\n"
+    )
+    chosen = [gpus(slot={"gpus": 4}, slotWorth="1w")]
+    document = planned(snapshot, [], chosen, planning_settings(policy, snapshot), snapshot.taken_at)
+    (move,) = document.actions[0].pods
+    assert (document.actions[0].executor, move.source, move.destination) == ("reserve", "g1", "g2")
+    report = acting.execute(document)
+    assert (report.actions[0].pods[0].landed, report.stopped) == ("g2", None)
+    assert reservations(client) == []

@@ -16,9 +16,9 @@ from descheduler.model.plan import PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
+from descheduler.planning.executor_rules import ExecutorTraits
 from descheduler.planning.landing_choice import choose_landing
 from descheduler.planning.settings import settings_of
-from descheduler.planning.ways import ExecutorTraits
 from descheduler.policy import load_policy
 from planning.cases import planned
 from planning.proposing import Routes, Wishing

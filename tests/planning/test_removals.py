@@ -17,8 +17,8 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning import ChosenStrategy, Outcome, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.document.build import build_document
+from descheduler.planning.executor_rules import ExecutorTraits
 from descheduler.planning.explain import explain
-from descheduler.planning.ways import ExecutorTraits
 from descheduler.report import words
 from descheduler.report.html import to_html
 from descheduler.report.serial import from_json, to_json

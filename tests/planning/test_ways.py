@@ -18,7 +18,7 @@ from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.pipeline import planning_settings
 from descheduler.planning.planner import ChosenStrategy
-from descheduler.policy import Policy, load_policy
+from descheduler.policy import Policy, load_policy, policy_hash
 from descheduler.report.words import carried_out
 from descheduler.second_validation import second_validation
 from planning.cases import planned
@@ -131,3 +131,46 @@ def test_what_cannot_be_meant_is_told_where_it_stands(written: str, told: str) -
 
 def test_one_name_is_as_good_as_a_list_of_one() -> None:
     assert policy("surge").acting.order == policy("[surge]").acting.order == ("surge",)
+
+
+RULES = """acting:
+  executor: [surge, evict]
+  executorRules:
+  - {ownerKinds: [StatefulSet], namespaces: {include: [default]}, executor: surge}
+  - {labelSelector: {matchLabels: {app: web}}, executor: evict}
+  - {ownerKinds: [batch/ReplicaSet], executor: evict}
+"""
+
+
+def labelled(**labels: str) -> ClusterSnapshot:
+    return replace(world(), pods=tuple(replace(p, labels=Labels(labels)) for p in world().pods))
+
+
+def ruled(snapshot: ClusterSnapshot, *names: str, rules: str = RULES) -> dict[str, str]:
+    document = plan_of(snapshot, load_policy(HEAD + rules), *names)
+    return {a.pods[0].pod: a.executor for a in document.actions}
+
+
+def test_the_first_rule_that_selects_a_pod_says_by_what_it_moves() -> None:
+    assert ruled(world(), "web-1", "db-0") == {"web-1": "surge"}  # db by surge alone, which cannot
+    assert ruled(labelled(app="web"), "web-1") == {"web-1": "evict"}
+    assert ruled(labelled(app="other"), "web-1") == {"web-1": "surge"}
+    elsewhere = RULES.replace("include: [default]", "exclude: ['def*']")
+    assert ruled(world(), "db-0", rules=elsewhere) == {"db-0": "evict"}
+    assert ruled(world(), "web-1", rules=RULES.replace("batch/", "apps/")) == {"web-1": "evict"}
+
+
+def test_rules_are_part_of_what_a_policy_means_and_none_changes_nothing() -> None:
+    plain = load_policy(HEAD)
+    assert policy_hash(load_policy(HEAD + "acting: {executorRules: []}\n")) == policy_hash(plain)
+    assert policy_hash(load_policy(HEAD + RULES)) != policy_hash(policy("[surge, evict]"))
+
+
+def test_the_plan_says_why_no_gentler_one_moves_it() -> None:
+    document = plan_of(world(), policy("[surge, evict]"), "web-1", "db-0")
+    gentler = {a.pods[0].pod: a.gentler for a in document.actions}
+    assert gentler["web-1"] == ()
+    (why,) = gentler["db-0"]
+    assert why.startswith("surge: a StatefulSet takes away")
+    crude = next(a for a in document.actions if a.executor == "evict")
+    assert f"not {why}" in carried_out(document, crude)

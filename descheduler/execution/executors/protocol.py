@@ -18,11 +18,13 @@ cluster do not say together, and either may be done twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 from typing import ClassVar, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from pydantic import Field
 
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.rate_limit import RateLimit
@@ -37,10 +39,19 @@ from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked
 from descheduler.model.rights import Right
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.policy.amounts import Amount
 
 
 class ExecutorArgs(PluginArgs):
-    """Base of every executor's arguments."""
+    """Base of every executor's arguments: how much it may do. A unit that is beyond a limit waits; no cruder executor
+    moves it meanwhile."""
+
+    at_once: int | None = Field(default=None, ge=1)
+    """Units that it moves at the same moment; null: no limit."""
+    per_cycle: Amount | None = None
+    """Pods that it moves in one plan, as in `limits.perCycle`; null: no limit."""
+    per_hour: Amount | None = None
+    """Pods that it moves within an hour, over all plans, as in `limits.perHour`; null: no limit."""
 
 
 A = TypeVar("A", bound=ExecutorArgs, contravariant=True)
@@ -131,6 +142,15 @@ class UnitMover(Protocol):
 
 
 @runtime_checkable
+class Sweeper(Protocol):
+    """A mover that makes objects which nobody would miss if its release never came to be."""
+
+    def sweep(self, still_open: Collection[str]) -> None:
+        """Take away what was prepared for intents that are none of these any more, by their keys."""
+        ...
+
+
+@runtime_checkable
 class Executor(Protocol[A]):
     """One way to move units: what it can do, as far as that is known beforehand, and who does it.
 
@@ -149,7 +169,8 @@ class Executor(Protocol[A]):
     def filter(self, args: A, snapshot: ClusterSnapshot) -> PodFilter | None:
         """What says of a pod why it cannot move it on this cluster; None when it moves whatever may be moved at all.
 
-        It is asked about many pods: what follows from their owners is worked out once for each.
+        It is asked about many pods: what follows from their owners is worked out once for each. Nor is it asked about
+        each of those that are alike: of one owner, spec, labels, annotations and volume claims.
         """
         ...
 

@@ -12,7 +12,8 @@ Reservations of the unit are Available where they were planned; when one cannot 
 | Reservations deleted              | an open intent; there is nothing to delete any more                   |
 
 Only a scheduler that knows Reservations fills them, and a controller must make the replacement: other pods are refused.
-What nobody resumes Koordinator lets expire after `ttl`.
+What nobody resumes Koordinator lets expire after `ttl`; and whoever leads deletes those whose intent is not open any
+more, expired and filled ones too.
 
 Sources: koordinator apis/scheduling/v1alpha1/reservation_types.go, pkg/util/reservation/reservation.go (a template's
 nodeName pins the node), pkg/descheduler/controllers/migration/reservation/util.go (what a migrating pod reserves).
@@ -20,7 +21,7 @@ nodeName pins the node), pkg/descheduler/controllers/migration/reservation/util.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -158,11 +159,22 @@ class _Reserving:
     def release(self, closing: Sequence[Intent], _: Sequence[Intent]) -> None:
         for intent in closing:
             for found in self._found(intent):
-                with suppress(NotFound, Conflict):  # gone, or another object by now
-                    self._tools.writer.delete(f"{PATH}/{found.metadata.name}", found.metadata.uid)
+                self._delete(found)
+
+    def sweep(self, still_open: Collection[str]) -> None:
+        for found in self._listed(INTENT):
+            if (found.metadata.labels or {}).get(INTENT) not in still_open:
+                self._delete(found)
+
+    def _delete(self, found: _Reservation) -> None:
+        with suppress(NotFound, Conflict):  # gone, or another object by now
+            self._tools.writer.delete(f"{PATH}/{found.metadata.name}", found.metadata.uid)
 
     def _found(self, intent: Intent) -> tuple[_Reservation, ...]:
-        query = {"labelSelector": f"{MANAGED_BY}={COMPONENT},{INTENT}={intent.key}"}
+        return self._listed(f"{INTENT}={intent.key}")
+
+    def _listed(self, label: str) -> tuple[_Reservation, ...]:
+        query = {"labelSelector": f"{MANAGED_BY}={COMPONENT},{label}"}
         try:
             return decode(self._tools.writer.transport.request("GET", PATH, query=query), _List).items or ()
         except NotFound:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from descheduler.gangs import Units
 from descheduler.model.reasons import Blocked, Reason
@@ -37,6 +39,11 @@ class Budgets:
         self._spent: Counts = Counter(rules.spent)
         self._in_wave: Counts = Counter(rules.standing)
         self._wave = 0
+
+    @property
+    def rules(self) -> BudgetRules:
+        """What does not change while a plan is made."""
+        return self._rules
 
     @property
     def limits(self) -> DisruptionLimits:
@@ -163,24 +170,31 @@ class Budgets:
         bundles: Sequence[Collection[int]],
         after: Sequence[Collection[int]] | None = None,
         apart: Sequence[Collection[int]] | None = None,
+        counted: Sequence[tuple[Budgets, Sequence[Need]]] | None = None,
     ) -> list[int]:
         """The wave of each bundle of granted pods, such that no budget is exceeded at any moment.
+
+        With `counted` each bundle goes by the budgets that are given for it, and by needs beyond theirs.
 
         Without `after` no bundle runs before one that precedes it, because it may take the place that the other left.
         With `after` (for each bundle the positions of earlier ones it relies on) it only waits for those. With `apart`
         (for each bundle the positions of earlier ones) it shares no wave with those.
         Raises ValueError for a bundle that no wave can hold, which `charge` would have refused.
         """
+        rules = {id(one): one.rules for one, _ in counted or ()} or {id(self): self.rules}
+        standing = reduce(or_, (one.standing for one in rules.values()))
         filled: list[Counts] = []
         out: list[int] = []
         for i, bundle in enumerate(bundles):
-            needs = self._rules.momentary(tuple(dict.fromkeys(bundle)))
+            budgets, beyond = (self, ()) if counted is None else counted[i]
+            needs = budgets.rules.momentary(tuple(dict.fromkeys(bundle)))
             if isinstance(needs, Blocked):
                 raise ValueError(f"bundle {i} was never granted: {needs}")
+            needs = [*needs, *beyond]
             wave = max((out[j] for j in after[i]), default=0) if after is not None else (out[-1] if out else 0)
             while True:
                 if wave == len(filled):
-                    filled.append(Counter(self._rules.standing))
+                    filled.append(Counter(standing))
                 shared = apart is not None and any(out[j] == wave for j in apart[i])
                 if not shared and all(filled[wave][n.key] + n.amount <= n.cap for n in needs):
                     break

@@ -32,7 +32,6 @@ from descheduler.model.plan import (
     ProofRow,
     SeatRow,
 )
-from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.document.findings import finding_rows
 from descheduler.planning.document.gpus import gpu_map
@@ -104,7 +103,7 @@ def _action(
         finding=ids[proposal.finding.key],
         unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
         gang=unit.gang,
-        executor=REMOVER if removes else _executor(outcome, pods),
+        executor=REMOVER if accepted.way is None else accepted.way.name,
         pods=tuple(map(partial(removed_pod if removes else _pod, outcome), accepted.proofs)),
         benefit=proposal.benefit,
         worth=proposal.worth,
@@ -121,18 +120,18 @@ def _action(
         bundle=f"a{position - accepted.stage + 2}" if accepted.stages > 1 else "",
         kind=proposal.kind,
         away=away(outcome, restarting),
+        gentler=_gentler(outcome, accepted),
     )
+
+
+def _gentler(outcome: Outcome, accepted: Accepted) -> tuple[str, ...]:
+    return () if accepted.way is None else outcome.context.ways.gentler(move.pod for move in accepted.proposal.moves)
 
 
 def _costs(accepted: Accepted) -> str:
     if accepted.kind is ActionKind.REMOVE:
         return f"{accepted.cost:.0f} core-seconds, which the policy accepts"
     return f"{accepted.cost:.0f} core-seconds against {accepted.proposal.worth:.0f} gained"
-
-
-def _executor(outcome: Outcome, pods: Iterable[int]) -> str:
-    way = outcome.context.ways.of(pods)
-    return outcome.context.settings.executors[-1].name if isinstance(way, Blocked) else way.name
 
 
 def _manners(outcome: Outcome, actions: Iterable[Action]) -> tuple[ExecutorRow, ...]:
