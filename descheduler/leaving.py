@@ -2,8 +2,8 @@
 
 A controller that stops cleans up after itself. What stays is what it keeps (ConfigMaps, the Lease, Recommendations),
 and what one left that was killed, or switched to a dry run, in the middle of a move: a taint or cordon of ours on a
-node, Reservations. All of it is known by its name, label or annotation; nothing else is touched. A unit that was interrupted
-is not given up on: it must be finished by a controller in mode active first.
+node, Reservations. All of it is known by its name, label or annotation; nothing else is touched. A unit that was
+interrupted is not given up on: it must be finished by a controller in mode active first.
 """
 
 from __future__ import annotations
