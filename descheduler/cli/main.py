@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from descheduler.cli.commands import backtest, doctor, explain, plan, policy, profile, record, run, show, tune
+from descheduler.cli.commands import backtest, clean_up, doctor, explain, plan, policy, profile, record, run, show, tune
 from descheduler.cli.sigs_flags import is_theirs
 
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     cls=_PlanFirst,
     name="descheduler",
     help="Rebalances Kubernetes clusters: forecasts load, plans the few moves that help, proves each one, and "
-    "explains what it will not do. Planning never changes a cluster; only `run` in mode active does.",
+    "explains what it will not do. Planning never changes a cluster; only `run` in mode active does, and `clean-up`.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -39,6 +39,7 @@ app = typer.Typer(
 app.add_typer(plan.app)
 for command in (backtest.backtest, tune.tune, show.show, explain.explain, doctor.doctor, record.record, run.run):
     app.command()(command)
+app.command(name="clean-up")(clean_up.clean_up)
 app.add_typer(policy.app, name="policy")
 app.add_typer(profile.app, name="profile")
 

@@ -195,6 +195,7 @@ class Controller:
         rejected = f"the file cannot be used, the former policy stays in force: {self.watch.problem}"
         self.status.note("policy", rejected if self.watch.problem else "")
         self.metrics.policy_loaded.set(self.watch.loaded_at)
+        self.metrics.interval.set(policy.interval.total_seconds())
         self.reports.keep(policy.report.keep)
         self.runner.limits = ExecutionLimits.of(policy.acting)
         self.runner.executors = partial(executor_of, policy)

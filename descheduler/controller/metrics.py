@@ -45,6 +45,7 @@ class Metrics:
         self.paused = make.gauge("paused", "Why nothing is planned or moved at present.", "reason")
         self.policy_ok = make.gauge("policy_reload_success", "Whether the policy file is the policy in force.")
         self.policy_loaded = make.gauge("policy_loaded_timestamp_seconds", "When the policy in force was read.")
+        self.interval = make.gauge("interval_seconds", "Time between the starts of two cycles, by the policy in force.")
         self.policy_info = make.gauge(
             "policy_info", "The policy in force, and the mode in effect; always 1.", "hash", "mode"
         )

@@ -1,8 +1,7 @@
 """What users write: the policy file, its problems with line and column, its schema, its defaults."""
 
+from descheduler.policy.default import default_policy, default_policy_text
 from descheduler.policy.loading import (
-    default_policy,
-    default_policy_text,
     load_policy,
     policy_hash,
     policy_text,

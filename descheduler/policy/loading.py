@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.resources import files
 from pathlib import Path
 
 from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
@@ -20,7 +19,6 @@ from descheduler.policy.schema import policy_schema, schema_of
 from descheduler.policy.v1alpha2 import V1ALPHA2, v1alpha2_policy
 from descheduler.policy.written import WrittenPolicy
 
-_DEFAULT = "default.yaml"
 _OF_A_USE = ("name", "protections")  # what an item of `strategies` has beside the strategy
 
 
@@ -70,16 +68,6 @@ def written_mode(source: Path | str) -> str | None:
         raise PolicyError(tuple(problem.text(name) for problem in doubtful) or (f"{name}: must be a mapping",))
     mode = document.data.get("mode")
     return None if mode is None else str(mode)
-
-
-def default_policy_text() -> str:
-    """The default policy as commented YAML: every setting with its default."""
-    return files("descheduler.policy").joinpath(_DEFAULT).read_text(encoding="utf-8")
-
-
-def default_policy() -> Policy:
-    """What is used when the user gives no policy."""
-    return load_policy(default_policy_text(), _DEFAULT)
 
 
 def policy_hash(policy: Policy) -> str:

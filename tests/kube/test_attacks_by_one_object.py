@@ -24,7 +24,7 @@ from descheduler.model.selectors import LabelSelector
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed
 from descheduler.pipeline import decide_on, outcome_of
-from descheduler.policy.loading import default_policy
+from descheduler.policy import default_policy
 from descheduler.topology import read_topology
 from kube.wire_objects import Json, container, meta, node, pod
 

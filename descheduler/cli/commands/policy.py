@@ -123,12 +123,18 @@ def schema(verbose: Verbose = 0) -> None:
 
 
 @app.command()
-def default(verbose: Verbose = 0) -> None:
+def default(
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With this strategy and its arguments instead; may be repeated."),
+    ] = None,
+    verbose: Verbose = 0,
+) -> None:
     """Print the default policy: every setting with its default and what it means."""
     with failures.reported(verbose):
         from descheduler.policy import default_policy_text
 
-        typer.echo(default_policy_text(), nl=False)
+        typer.echo(default_policy_text(*(strategy or ())), nl=False)
 
 
 def _against(policy: Policy, snapshot: ClusterSnapshot) -> tuple[str, ...]:
