@@ -98,11 +98,21 @@ class Ways:
         )
 
     def _against(self, executor: ExecutorTraits, pods: Iterable[int]) -> Blocked | None:
+        pods = tuple(pods)
         refuses = executor.filter
-        if refuses is None:
+        asked = (refuses(as_remade(self._snapshot, pod)) for pod in pods) if refuses is not None else ()
+        blocked = next((blocked for blocked in asked if blocked is not None), None)
+        return self._in_part(executor, pods) if blocked is None and executor.manner.whole else blocked
+
+    def _in_part(self, executor: ExecutorTraits, pods: Sequence[int]) -> Blocked | None:
+        """Why an executor that moves whole owners cannot move these pods, where others of their owners would go too."""
+        columns = self._snapshot.columns
+        owners = columns.pod_workload[list(pods)]
+        others = np.setdiff1d(np.flatnonzero(np.isin(columns.pod_workload, owners)), pods)
+        left = next((found for other in others if not (found := self._snapshot.pods[other]).terminal), None)
+        if left is None:
             return None
-        asked = (refuses(as_remade(self._snapshot, pod)) for pod in pods)
-        return next((blocked for blocked in asked if blocked is not None), None)
+        return Blocked(Reason.EXECUTOR, f"executor/{executor.name}", f"{left.key} would go too, and is not of the unit")
 
 
 def as_remade(snapshot: ClusterSnapshot, pod: int) -> Pod:
