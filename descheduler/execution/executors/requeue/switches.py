@@ -1,13 +1,13 @@
 """By which field each kind of job is stopped and started again as a whole.
 
-| kind                                 | field               | source                                                   |
-|--------------------------------------|---------------------|----------------------------------------------------------|
-| Workload of Kueue                    | `spec.active`       | kueue apis/kueue/v1beta2/workload_types.go               |
-| Job                                  | `spec.suspend`      | KEP-2232, kubernetes pkg/controller/job                  |
-| JobSet                               | `spec.suspend`      | jobset api/jobset/v1alpha2/jobset_types.go               |
-| TrainJob                             | `spec.suspend`      | trainer pkg/apis/trainer/v1alpha1/trainjob_types.go      |
-| PyTorchJob, TFJob, MPIJob and others | `runPolicy.suspend` | training-operator pkg/apis/kubeflow.org/v1               |
-| RayJob                               | `spec.suspend`      | kuberay ray-operator/apis/ray/v1/rayjob_types.go         |
+| kind                                 | field               | source |
+|--------------------------------------|---------------------|--------|
+| Workload of Kueue                    | `spec.active`       | kueue apis/kueue/v1beta2/workload_types.go |
+| Job                                  | `spec.suspend`      | KEP-2232, kubernetes pkg/controller/job |
+| JobSet                               | `spec.suspend`      | jobset api/jobset/v1alpha2/jobset_types.go |
+| TrainJob                             | `spec.suspend`      | trainer pkg/apis/trainer/v1alpha1/trainjob_types.go |
+| PyTorchJob, TFJob, MPIJob and others | `runPolicy.suspend` | training-operator pkg/apis/kubeflow.org/v1 |
+| RayJob                               | `spec.suspend`      | kuberay ray-operator/apis/ray/v1/rayjob_types.go |
 
 Whoever has stopped an object leaves his mark on it in the same write, and takes it away in the one that starts it.
 """
