@@ -20,8 +20,9 @@ class ActingPolicy(Section):
 
     executor: str | tuple[ExecutorName, ...] = "evict"
     """How pods are moved, the name of an installed executor, or several, the gentlest first: each unit is moved by the
-    first that can. `evict` by the Eviction API; `surge` by one replica more first, then one less; `reserve` by the
-    Eviction API once Koordinator has reserved room on the destinations."""
+    first that can. `evict` by the Eviction API; `surge` by one replica more first, then one less; `requeue` by
+    stopping a whole job and starting it again; `reserve` by the Eviction API once Koordinator has reserved room on the
+    destinations."""
     executors: dict[str, SerializeAsAny[PluginArgs]] = Field(default_factory=dict)
     """Arguments of executors, by name."""
     landing: LandingWish = LandingWish.AUTO
