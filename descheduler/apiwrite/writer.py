@@ -143,6 +143,13 @@ class ClusterWriter:
         """
         return self._send("PUT", path, body)
 
+    def patch(self, path: str, body: bytes) -> bytes:
+        """A JSON merge patch (RFC 7386) of an object, in the version that `body` names; the object as it is then.
+
+        Raises Conflict when somebody else wrote it meanwhile.
+        """
+        return self._send("PATCH", path, body, content_type=_MERGE_PATCH)
+
     def annotate(self, namespace: str, pod: str, uid: str, annotations: Mapping[str, str | None]) -> bytes:
         """Set annotations of exactly this pod; those that are None are taken away. Raises Conflict when it is another
         pod by now."""

@@ -22,9 +22,11 @@ class Manner:
     """`steps` in their order, and what is not lost (`kept`), for people; `spares` is what the cost leaves out.
 
     `full`: at no moment are there fewer ready pods than before, so that no PodDisruptionBudget has to allow it.
+    `whole`: all pods of an owner go together, so that it moves units only that have all of them.
     """
 
     steps: tuple[str, ...]
     kept: str = ""
     spares: frozenset[Part] = frozenset()
     full: bool = False
+    whole: bool = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -119,9 +120,11 @@ class Ways:
         return self._orders[look]
 
     def _against(self, executor: ExecutorTraits, pods: Iterable[int]) -> Blocked | None:
-        if executor.filter is None:
-            return None
-        return next((blocked for pod in pods if (blocked := self._answer(executor, pod)) is not None), None)
+        pods = tuple(pods)
+        blocked = None
+        if executor.filter is not None:
+            blocked = next((found for pod in pods if (found := self._answer(executor, pod)) is not None), None)
+        return self._in_part(executor, pods) if blocked is None and executor.manner.whole else blocked
 
     def _answer(self, executor: ExecutorTraits, pod: int) -> Blocked | None:
         key = executor.name, int(alike(self._snapshot)[pod])
@@ -129,6 +132,24 @@ class Ways:
             refuses = executor.filter
             self._answers[key] = None if refuses is None else refuses(as_remade(self._snapshot, pod))
         return self._answers[key]
+
+    def _in_part(self, executor: ExecutorTraits, pods: Sequence[int]) -> Blocked | None:
+        """Why an executor that moves whole owners cannot move these pods, where others of their owners would go too."""
+        columns = self._snapshot.columns
+        owners, counts = np.unique(columns.pod_workload[list(pods)], return_counts=True)
+        short = owners[counts < self._running[owners]]
+        if not short.size:
+            return None
+        others = np.setdiff1d(np.flatnonzero((columns.pod_workload == short[0]) & ~columns.pod_terminal), pods)
+        text = f"{self._snapshot.pods[others[0]].key} would go too, and is not of the unit"
+        return Blocked(Reason.EXECUTOR, f"executor/{executor.name}", text)
+
+    @cached_property
+    def _running(self) -> Ints:
+        """[W] how many pods that have not finished each workload has."""
+        columns = self._snapshot.columns
+        found: Ints = np.bincount(columns.pod_workload[~columns.pod_terminal], minlength=len(columns.workloads))
+        return found
 
 
 def as_remade(snapshot: ClusterSnapshot, pod: int) -> Pod:

@@ -109,7 +109,7 @@ def test_policy_schema_and_plans_know_it(policy: Policy) -> None:
     assert [one.name for one in planning_settings(policy, world()).executors] == ["notice"]
     properties = json_schema()["$defs"]["ActingPolicy"]["properties"]
     assert "notice" in properties["executor"]["oneOf"][0]["enum"]
-    assert set(properties["executors"]["properties"]) == {"evict", "notice", "reserve", "surge"}
+    assert set(properties["executors"]["properties"]) == {"evict", "notice", "requeue", "reserve", "surge"}
     with pytest.raises(PolicyError, match=r"notice\.txt: is not a known key \(did you mean text\?\)"):
         load_policy(HEAD + "acting: {executors: {notice: {txt: x}}}\n")
 

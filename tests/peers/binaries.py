@@ -1,4 +1,4 @@
-"""Other servers that speak Prometheus's API, and another descheduler, built once from published Go modules.
+"""Other servers that speak Prometheus's API, another descheduler, and a queue, built once from Go modules.
 
 Each has a folder of its own with the ``go.mod`` that pins it, for what they need does not go together. The versions are
 the newest that Go 1.26 builds.
@@ -63,11 +63,20 @@ SIGS_DESCHEDULER: Final = GoPrograms(
     takes="about 2 minutes on 2 cores",
 )
 
+KUEUE: Final = GoPrograms(
+    component="kueue",
+    cache="peers",
+    room=_ROOM / "kueue",
+    packages={"kueue": "sigs.k8s.io/kueue/cmd/kueue"},
+    what="Kueue 0.17.0",
+    takes="about 8 minutes on 2 cores",
+)
+
 
 def main() -> int:
     """Build what is missing; print the folders, or say why not and return 1."""
     failed = False
-    for programs in (SIGS_DESCHEDULER, VICTORIA_METRICS, PROMETHEUS, THANOS, CORTEX):
+    for programs in (SIGS_DESCHEDULER, VICTORIA_METRICS, PROMETHEUS, THANOS, CORTEX, KUEUE):
         try:
             print(ensure_built(programs))  # noqa: T201
         except MissingComponentError as missing:

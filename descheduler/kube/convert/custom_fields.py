@@ -18,6 +18,7 @@ replicatedJobs template spec parallelism completions failurePolicy maxRestarts r
 targetReplicatedJobs suspend restarts restartsCountTowardsMax leaderWorkerTemplate size restartPolicy
 workerGroupSpecs groupName numOfHosts elasticPolicy runPolicy backoffLimit activeDeadlineSeconds startTime replicas
 tasks policies event events maxRetry retryCount conditions type status state
+active managedBy shutdownAfterJobFinishes jobDeploymentStatus
 """
 _TOPOLOGY = """
 nodeLabel networkTopologySpec topologyLayer parentTopologyLayer labelKey tier tierName members selector exactMatch
@@ -48,7 +49,7 @@ MAPS = frozenset({"matchLabels", "disruptedPods", "unavailablePods"})
 """Other maps from texts to texts."""
 BY_ROLE = frozenset(f"{job}ReplicaSpecs" for job in ("pytorch", "tf", "mpi", "xgb", "paddle", "jax", "mx"))
 """Maps from a role, of any name, to what is said of it."""
-PRESENT = frozenset({"minTaskMember", "subGroupPolicy", "currentOwners"})
+PRESENT = frozenset({"minTaskMember", "subGroupPolicy", "currentOwners", "clusterSelector"})
 """Of which nothing matters but that they are there, and not empty."""
 
 KEPT_FIELDS = _PLAIN | AMOUNTS | MAPS | BY_ROLE | PRESENT

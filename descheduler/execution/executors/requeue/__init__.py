@@ -1,0 +1,1 @@
+"""The executor `requeue`: a whole job is stopped and started again by whoever manages it, and keeps its place."""
