@@ -42,6 +42,13 @@ def by_claims(resource: str) -> bool:
     return of_gpus(resource) and "/" not in resource
 
 
+def driver_for(resource: str) -> str:
+    """The driver that gives out by claims what is else asked for as a resource: `gpu.nvidia.com` for `nvidia.com/gpu`,
+    as vendors name them; empty where there is none."""
+    vendor, _, kind = resource.partition("/")
+    return f"gpu.{vendor}" if kind == "gpu" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute of a device. `kind` is string, int, bool or version; empty for what is none of these."""

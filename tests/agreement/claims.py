@@ -242,6 +242,9 @@ class ClaimCase:
                 f'{memory}.isGreaterThan(quantity("50Gi"))',
                 f'{memory} == quantity("40Gi") && {of}.model.lowerAscii() != "x"',
                 f"[0, 1].exists(i, {of}.index == i)",
+                f'{of}.?model.orValue("a100") == "a100"',
+                f"{of}.?ecc.hasValue() && !{of}.?absent.hasValue()",
+                f'{of}[?"index"].or(device.attributes["other.test"].?numa).orValue(0) == 1',
             )
         )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from agreement.claims import KINDS as CLAIM_CLASSES
 from agreement.claims import ClaimCase
+from agreement.decisions import decisions, refusal
 from agreement.manifests import CLASSES, Manifest, shared
 from agreement.manifests import Case as PodCase
 from controlplane.client import ApiClient
@@ -122,7 +123,7 @@ class _Round:
         for turn in range(TURNS):
             self._known = {_key(p) for p in self._client.list("Pod")}
             _each(active, partial(self._create_probe, turn))
-            decided = self._decisions(active)
+            decided = decisions(self._client, self._known, len(active))
             self._compare(active, decided)
             active = [c for c in active if not self._stuck(c, decided[c.number])]
             self._progress(self._tally.cases)
@@ -176,18 +177,6 @@ class _Round:
             meta = probe["metadata"]
             self._client.patch("ReplicaSet", meta["name"], {"spec": {"replicas": probe["replicas"]}}, meta["namespace"])
 
-    def _decisions(self, active: Sequence[Case]) -> dict[int, Manifest]:
-        """By case number, the probe's pod once the scheduler has decided on it."""
-
-        def all_decided() -> dict[int, Manifest]:
-            found: dict[int, Manifest] = {}
-            for pod in self._client.list("Pod"):
-                if _key(pod) not in self._known and (pod["spec"].get("nodeName") or _refusal(pod)):
-                    found[int(pod["metadata"]["namespace"].split("-")[1])] = pod
-            return found if len(found) == len(active) else {}
-
-        return self._client.wait_for(all_decided, _TIMEOUT, what="the scheduler's decisions")
-
     def _stuck(self, case: Case, pod: Manifest) -> bool:
         """Delete a probe that cannot be placed; its ReplicaSet would only make another."""
         if pod["spec"].get("nodeName"):
@@ -214,7 +203,7 @@ class _Round:
                 position, node = probes[case.number], snapshot.node_index[name]
                 found = self._placed(case, state, position, node) or _other_devices(case, state, position, node, given)
             else:
-                message = _refusal(pod)
+                message = refusal(pod)
                 self._tally.refusals.update(_reasons(message) or {message[:80]: 1})
                 found = _refused(case, state, probes[case.number], message)
             if found:
@@ -315,21 +304,6 @@ def _reasons(message: str) -> dict[str, int]:
             # A node that is not ready has the taint that says so; we name the cause.
             counts["node(s) had untolerated taint(s)" if reason == "node(s) were not ready" else reason] += int(number)
     return dict(counts)
-
-
-_PASSES = re.compile(
-    r"in the process of being allocated|not created yet|waiting for|cannot find|could not find|not found"
-    r"|deallocation of"
-)
-
-
-def _refusal(pod: Manifest) -> str:
-    for condition in pod.get("status", {}).get("conditions") or ():
-        if condition["type"] == "PodScheduled" and condition.get("reason") in ("Unschedulable", "SchedulerError"):
-            message = str(condition.get("message") or "no message")
-            passes = pod["spec"].get("resourceClaims") and _PASSES.search(message)
-            return "" if passes else message
-    return ""
 
 
 def _clear(client: ApiClient, cases: Sequence[Case]) -> None:

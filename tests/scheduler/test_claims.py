@@ -281,6 +281,16 @@ SELECTORS = {
     f'device.capacity["{DRIVER}"].memory.compareTo(quantity("81920Mi")) == 0': True,
     f'cel.bind(d, {OF}, d.index > 1 && d.model.matches("^A"))': True,
     f"{OF}.absent == 1 || true": True,
+    f"{OF}.?index.orValue(1) == 3": True,
+    f'{OF}.?absent.orValue("A100") == "A100"': True,
+    f"{OF}.?absent.hasValue()": False,
+    f'{OF}[?"model"].hasValue() && {OF}.?index.value() == 3': True,
+    f'{OF}.?absent.or({OF}.?model).orValue("") == "A100"': True,
+    f"{OF}.?absent == optional.none()": True,
+    'device.attributes["nowhere.io"].?fast.orValue(false)': False,
+    f'device.capacity["{DRIVER}"].?memory.orValue(quantity("0")).isGreaterThan(quantity("40Gi"))': True,
+    f'cel.bind(d, {OF}, d.?model.orValue("") == "A100")': True,
+    f"{OF}.model != '.?index.orValue(1)'": True,
 }
 
 
@@ -289,14 +299,25 @@ def test_selectors(expression: str, expected: bool) -> None:
     assert Selector(expression).matches(DRIVER, DEVICE) is expected
 
 
-@pytest.mark.parametrize("expression", [f"{OF}.absent == 1", f"{OF}.index < 'x'", f"{OF}.index", "1 / 0 == 1"])
+@pytest.mark.parametrize(
+    "expression", [f"{OF}.absent == 1", f"{OF}.?absent.value() == 1", f"{OF}.index < 'x'", f"{OF}.index", "1 / 0 == 1"]
+)
 def test_selectors_that_fail(expression: str) -> None:
     with pytest.raises(SelectorFailed):
         Selector(expression).matches(DRIVER, DEVICE)
 
 
 @pytest.mark.parametrize(
-    "expression", ["", "(", f"{OF}.?index.orValue(1) == 1", '"a.b" in device.attributes', "device.driver.flip()"]
+    "expression",
+    [
+        "",
+        "(",
+        f"{OF}.?model.optMap(m, m + 'x').hasValue()",
+        f"{OF}.?model.size() == 1",
+        f'device.attributes[?"{DRIVER}"].hasValue()',
+        '"a.b" in device.attributes',
+        "device.driver.flip()",
+    ],
 )
 def test_selectors_that_nobody_here_can_judge(expression: str) -> None:
     with pytest.raises(Unreadable):

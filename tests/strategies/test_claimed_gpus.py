@@ -14,6 +14,7 @@ from descheduler_strategies.gpu_defragmentation.args import GpuDefragmentationAr
 from descheduler_strategies.gpu_defragmentation.strategy import GpuDefragmentation
 from kube.device_objects import (
     DRIVER,
+    GPU,
     claim,
     claim_of,
     claiming,
@@ -84,6 +85,21 @@ def test_whole_nodes_are_freed() -> None:
     ((_, (source, destination)),) = moved(found).items()
     assert source != destination
     assert found.findings[0].outcome == "cured"
+
+
+def test_gpus_that_are_given_out_by_claims_alone_are_counted_by_the_driver() -> None:
+    """A policy that names the vendor's resource does for both kinds of clusters."""
+    assert moved(plan(cluster(), slot={"gpus": 8})) == moved(plan(cluster(), resource=DRIVER, slot={"gpus": 8})) != {}
+
+
+def test_where_a_node_offers_the_resource_it_is_that_which_counts() -> None:
+    plugin = node("n3", cpu="64", memory="256Gi", **{GPU: "8"})
+    assert moved(plan(cluster(nodes=[plugin]), slot={"gpus": 8})) == {}  # eight are free on n3
+    assert moved(plan(cluster(nodes=[plugin]), resource=DRIVER, slot={"gpus": 8})) != {}
+
+
+def test_the_resource_of_another_vendor_is_not_counted_by_this_driver() -> None:
+    assert moved(plan(cluster(), resource="amd.com/gpu", slot={"gpus": 8})) == {}
 
 
 def test_pods_of_a_claim_that_is_none_of_their_own_stay() -> None:

@@ -14,7 +14,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.planning.budgets.match import Matches, match_budgets
 from descheduler.planning.filters import disruption, nodes, opt_outs, pod, remaking
 from descheduler.planning.filters.admission import admission_filters
-from descheduler.planning.filters.claims import claim_filters
+from descheduler.planning.filters.claims import claim_stays_filter, claim_unknown_filter
 from descheduler.planning.filters.context import Act, Filter, FilterContext
 from descheduler.planning.filters.controllers import controller_filters
 from descheduler.planning.filters.executor import executor_filter
@@ -54,7 +54,8 @@ FILTERS: tuple[tuple[Callable[[FilterContext], Iterable[Filter]], Act], ...] = (
     (opt_outs.age_filter, Act.ANY),
     (controller_filters, Act.DISRUPT),
     (storage_filters, Act.DISRUPT),
-    (claim_filters, Act.MOVE),
+    (claim_unknown_filter, Act.DISRUPT),
+    (claim_stays_filter, Act.MOVE),
     (disruption.bare_pod_filter, Act.ANY),
     (recorded_end_filter, Act.CLEAR),
     (disruption.same_node_filter, Act.MOVE),

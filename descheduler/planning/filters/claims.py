@@ -20,8 +20,17 @@ from descheduler.planning.filters.context import Filter, FilterContext
 from descheduler.scheduler.claims.wanted import Existing, Wishes, wishes_of
 
 
-def claim_filters(context: FilterContext) -> Iterator[Filter]:
-    """One filter for each of the two reasons; none where no pod has claims."""
+def claim_unknown_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods of whose replacements' claims nobody can say what they would be given; none where no pod has claims."""
+    yield from _filters(context, Reason.CLAIM_UNKNOWN)
+
+
+def claim_stays_filter(context: FilterContext) -> Iterator[Filter]:
+    """Pods whose replacements are held to the node; none where no pod has claims."""
+    yield from _filters(context, Reason.CLAIM_STAYS)
+
+
+def _filters(context: FilterContext, reason: Reason) -> Iterator[Filter]:
     columns = context.columns
     claiming = np.array([bool(spec.resource_claims) for spec in columns.specs], np.bool_)
     if not claiming.any():
@@ -30,12 +39,11 @@ def claim_filters(context: FilterContext) -> Iterator[Filter]:
     blocked: dict[int, Blocked] = {}
     for at in np.flatnonzero(claiming[columns.pod_remade] & context.bound).tolist():
         found = _stopped(context, wishes, at, columns.specs[columns.pod_remade[at]])
-        if found is not None:
+        if found is not None and found.reason is reason:
             blocked[at] = found
-    for reason in (Reason.CLAIM_UNKNOWN, Reason.CLAIM_STAYS):
-        mask = context.nobody()
-        mask[[at for at, found in blocked.items() if found.reason is reason]] = True
-        yield Filter(reason, mask, blocked.__getitem__)
+    mask = context.nobody()
+    mask[list(blocked)] = True
+    yield Filter(reason, mask, blocked.__getitem__)
 
 
 def _stopped(context: FilterContext, wishes: Wishes, at: int, made: PodSpec) -> Blocked | None:

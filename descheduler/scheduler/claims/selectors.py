@@ -16,6 +16,7 @@ import cel
 from descheduler.model.dra import PooledDevice
 from descheduler.model.fence import Unreadable, shortened
 from descheduler.scheduler.claims.cel_functions import FUNCTIONS, quantity, version
+from descheduler.scheduler.claims.cel_macros import STRING, in_core_words
 from descheduler.scheduler.claims.failures import SelectorFailed
 
 logging.getLogger("cel").setLevel(logging.CRITICAL)  # what fails in a function comes back as the failure of a selector
@@ -23,15 +24,14 @@ logging.getLogger("cel").setLevel(logging.CRITICAL)  # what fails in a function 
 _NATIVE = """
 !_ @in @not_strictly_false -_ _!=_ _%_ _&&_ _*_ _+_ _-_ _/_ _<=_ _<_ _==_ _>=_ _>_ _?_:_ _[_] _||_
 bool bytes contains double duration endsWith int matches size startsWith string timestamp type uint
+hasValue none of or orValue value
 """
 _SUPPORTED = frozenset(_NATIVE.split()) | FUNCTIONS.keys()
-_STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 # Of these it cannot be said by their words which attributes they look at.
 _LOOKS_AT_ALL = re.compile(r"\.(?:all|exists|exists_one|existsOne|map|filter)\s*\(|size\s*\(|\\|\+|replace|join|Ascii")
 # The map of all domains has an answer for every domain, which a map of ours has for those that are named.
 _WITHOUT_DOMAIN = re.compile(r"device\s*\.\s*(?:attributes|capacity)\s*(?![\s\[])")
-_BIND = "cel.bind("
 
 
 class Selector:
@@ -41,16 +41,16 @@ class Selector:
         self.expression = expression
         if not expression:
             raise Unreadable("", "a selector is not in CEL, or was left out of the recording")
-        if _WITHOUT_DOMAIN.search(_STRING.sub('""', expression)):
+        if _WITHOUT_DOMAIN.search(STRING.sub('""', expression)):
             raise self._beyond("uses attributes or capacity other than by domain")
         try:
-            self._program = cel.compile(_unbound(expression))
+            self._program = cel.compile(in_core_words(expression))
         except ValueError as error:
             raise self._beyond("cannot be read") from error
         unknown = set(self._program.functions()) - _SUPPORTED
         if unknown:
             raise self._beyond(f"uses {', '.join(sorted(unknown))}")
-        self._domains = tuple(dict.fromkeys(text[1:-1] for text in _STRING.findall(expression)))
+        self._domains = tuple(dict.fromkeys(text[1:-1] for text in STRING.findall(expression)))
         self._words = None if _LOOKS_AT_ALL.search(expression) else frozenset(_WORD.findall(expression))
         self._known: dict[tuple[object, ...], bool | str] = {}
         self._context = cel.Context({}, dict(FUNCTIONS))
@@ -108,36 +108,3 @@ class Selector:
 def _qualified(name: str, driver: str) -> tuple[str, str]:
     domain, slash, key = name.partition("/")
     return (domain, key) if slash else (driver, name)
-
-
-def _unbound(expression: str) -> str:
-    """`cel.bind(name, value, body)` in the words of the core language."""
-    start = expression.find(_BIND)
-    if start < 0:
-        return expression
-    parts, end = _arguments(expression, start + len(_BIND))
-    if len(parts) != 3:
-        return expression
-    name, value, body = parts
-    whole = f"[{value}].map({name.strip()}, {body})[0]"
-    return _unbound(expression[:start] + whole + expression[end:])
-
-
-def _arguments(text: str, at: int) -> tuple[list[str], int]:
-    """What stands between commas until the bracket that closes, and the position after it."""
-    depth, start = 0, at
-    out: list[str] = []
-    quoted = {p for found in _STRING.finditer(text) for p in range(*found.span())}
-    for i in range(at, len(text)):
-        if i in quoted:
-            continue
-        if text[i] in "([{":
-            depth += 1
-        elif text[i] in ")]}":
-            if depth == 0:
-                return [*out, text[start:i]], i + 1
-            depth -= 1
-        elif text[i] == "," and depth == 0:
-            out.append(text[start:i])
-            start = i + 1
-    return [], len(text)

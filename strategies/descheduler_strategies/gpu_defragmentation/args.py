@@ -57,7 +57,8 @@ class GpuDefragmentationArgs(StrategyArgs):
     objective: Literal["slots", "fragmentation", "pending"] = "slots"
     """slots: open whole slots. pending: make room for what waits. fragmentation: lower FGD's measure."""
     resource: Resource = "nvidia.com/gpu"
-    """The extended resource that counts GPUs."""
+    """The extended resource that counts GPUs. Where no node offers it, the vendor's driver that gives them out by
+    resource claims counts: `gpu.nvidia.com`."""
     pools: list[PoolName] = Field(default_factory=list)
     """Only nodes of these pools; all when empty."""
     slot: GpuSlot = GpuSlot()

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from descheduler.contract import RebalanceView, StrategyArgs
+from descheduler.model.columns import Columns
+from descheduler.model.dra import driver_for
 from descheduler.model.moves import Observation, Proposal
 from descheduler_strategies.gpu_defragmentation import fragmentation as gpu_fragmentation
 from descheduler_strategies.gpu_defragmentation import pending as gpu_pending
@@ -33,4 +35,16 @@ class GpuDefragmentation:
             "pending": gpu_pending.propose,
             "fragmentation": gpu_fragmentation.propose,
         }
-        return objectives[args.objective](view, args)
+        counted = _counted(view.snapshot.columns, args.resource)
+        return objectives[args.objective](view, args.model_copy(update={"resource": counted}))
+
+
+def _counted(columns: Columns, resource: str) -> str:
+    """The resource; where no node offers it, but its vendor's driver gives out GPUs by claims, that driver."""
+    driver = driver_for(resource)
+    return driver if columns.resource(driver) >= 0 and not _offered(columns, resource) else resource
+
+
+def _offered(columns: Columns, resource: str) -> bool:
+    column = columns.resource(resource)
+    return column >= 0 and bool(columns.allocatable[:, column].any())
