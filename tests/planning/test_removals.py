@@ -201,7 +201,7 @@ def test_the_document_says_what_becomes_of_each() -> None:
         "restarts": 2.0,
     }
     assert [one.outcome for one in document.findings] == ["cured"] * 3
-    assert words.verdict(document) == "3 pods are removed in 1 wave."
+    assert words.verdict(document) == "3 pods are removed in 1 wave: of 3 findings 3 cured."
     assert [words.way(one.pods[0]) for one in document.actions] == [
         "n1 (Running): made again anywhere",
         "n1 (Running, not ready): made again anywhere",
