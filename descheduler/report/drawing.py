@@ -59,6 +59,16 @@ def write(axes: Axes, x: float, y: float, text: str, *, fontsize: float) -> None
     axes.text(x, y, printable(text), color=INK, fontsize=fontsize, parse_math=False)
 
 
+def quiet(axes: Axes, *, labelsize: float, pad: float) -> None:
+    """Lines of levels and a line below, without a frame or ticks."""
+    axes.tick_params(length=0, labelsize=labelsize, labelcolor=INK, pad=pad)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(FAINT)
+
+
 def drawn(figure: Figure, label: str, tips: dict[str, str] | None = None) -> str:
     import matplotlib as mpl
 

@@ -11,7 +11,7 @@ import numpy as np
 from descheduler.model import format as fmt
 from descheduler.model.plan import EvidenceRow, FindingRow
 from descheduler.report import words
-from descheduler.report.drawing import AFTER, BEFORE, CAME, FAINT, HOT, INK, SAID, blank, drawn
+from descheduler.report.drawing import AFTER, BEFORE, CAME, FAINT, HOT, INK, SAID, blank, drawn, quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,15 +76,9 @@ def _frame(axes: Axes, finding: FindingRow, top: float, *, named: bool) -> None:
     shares = (0.05, 0.1, 0.25, 0.5, 1.0)
     unit = next((u for u in shares if top / u <= 5), top / 4) if words.is_fraction(finding) else top / 4
     levels = [i * unit for i in range(int(top / unit) + 1)]
-    axes.set_yticks(
-        levels, ["", *(words.level(finding, level) for level in levels[1:])] if named else [""] * len(levels)
-    )
-    axes.tick_params(length=0, labelsize=9, labelcolor=INK, pad=4)
-    axes.grid(axis="y", color=FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(FAINT)
+    names = ["", *(words.level(finding, level) for level in levels[1:])]
+    axes.set_yticks(levels, names if named else [""] * len(levels))
+    quiet(axes, labelsize=9, pad=4)
 
 
 def _clock(axes: Axes, created: float, hours: float, most: int) -> None:

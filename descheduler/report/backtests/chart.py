@@ -15,6 +15,7 @@ from descheduler.model.arrays import Floats
 from descheduler.report import svg
 from descheduler.report.backtests import words
 from descheduler.report.backtests.document import Backtest, Replay, Trial, Tuning
+from descheduler.report.drawing import quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,12 +135,7 @@ def _drawn(draw: Callable[[Axes], None], label: str, tips: Mapping[str, str] | N
     axes = figure.add_axes(_INNER)
     axes.patch.set_visible(False)
     draw(axes)
-    axes.tick_params(length=0, labelsize=10, labelcolor=_INK, pad=5)
-    axes.grid(axis="y", color=_FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_FAINT)
+    quiet(axes, labelsize=10, pad=5)
     out = io.StringIO()
     with _LOCK, mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "replay", "path.simplify": True}):
         figure.savefig(out, format="svg", metadata={"Date": None})

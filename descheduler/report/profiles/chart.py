@@ -11,6 +11,7 @@ import numpy as np
 
 from descheduler.model import format as fmt
 from descheduler.report import svg
+from descheduler.report.drawing import quiet
 from descheduler.report.profiles.document import ProfileDocument
 from descheduler.report.profiles.words import high
 
@@ -64,12 +65,7 @@ def _scales(axes: Axes, doc: ProfileDocument, first: float, last: float, top: fl
     axes.set_xticks(list(ticks), [_tick(doc, tick) for tick in ticks])
     levels = [top * i / 4 for i in range(1, 4)]
     axes.set_yticks(levels, [fmt.usage(level, doc.unit) for level in levels])
-    axes.tick_params(length=0, labelsize=10, labelcolor=_INK, pad=5)
-    axes.grid(axis="y", color=_FAINT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_FAINT)
+    quiet(axes, labelsize=10, pad=5)
 
 
 def _tick(doc: ProfileDocument, hours: int) -> str:
