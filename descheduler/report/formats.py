@@ -7,8 +7,13 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from descheduler.model.plan import PlanDocument
+
+if TYPE_CHECKING:  # named below, so that whoever follows imports finds them
+    from descheduler.report import junit as junit
+    from descheduler.report import markdown as markdown
 
 FORMATS = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""What commands say is true: exit codes for pipelines, names that a cluster lacks, options as they were given."""
+"""What commands say is true: exit codes for pipelines, names that a cluster does not have, options as given."""
 
 from __future__ import annotations
 
