@@ -18,7 +18,7 @@ import yaml
 
 from controlplane.binaries import KUBERNETES_VERSION
 from controlplane.components import give_up
-from controlplane.go_programs import GoPrograms, ensure_built, say_to_stderr
+from controlplane.go_programs import GoPrograms, build_and_tell, ensure_built
 from controlplane.missing import MissingComponentError
 
 CHART: Final = Path(__file__).resolve().parents[2] / "charts" / "descheduler"
@@ -68,15 +68,5 @@ def render(*settings: str, namespace: str = "descheduler") -> tuple[Object, ...]
     return tuple(found for found in yaml.safe_load_all(done.stdout) if found)
 
 
-def main() -> int:
-    """Build it if need be; print where it is, or say why not and return 1."""
-    try:
-        print(ensure_built(HELM) / "helm")  # noqa: T201
-    except MissingComponentError as missing:
-        say_to_stderr(str(missing))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(build_and_tell(lambda: ensure_built(HELM) / "helm"))

@@ -15,7 +15,7 @@ from typing import Final
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from controlplane.go_programs import GoPrograms, Say, ensure_built, say_to_stderr
+from controlplane.go_programs import GoPrograms, Say, build_and_tell, ensure_built, say_to_stderr
 from controlplane.missing import MissingComponentError
 
 KUBERNETES_VERSION: Final = "1.36.3"
@@ -57,16 +57,5 @@ def _checked_own_folder(folder: Path) -> Path:
     return folder
 
 
-def main() -> int:
-    """Build what is missing; print the folder, or say why not and return 1."""
-    try:
-        say = say_to_stderr
-        print(ensure_binaries(say))  # noqa: T201
-    except MissingComponentError as missing:
-        say_to_stderr(str(missing))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(build_and_tell(ensure_binaries))

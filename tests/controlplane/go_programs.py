@@ -105,6 +105,16 @@ def ensure_built(programs: GoPrograms, say: Say = say_to_stderr) -> Path:
     return folder
 
 
+def build_and_tell(build: Callable[[], Path]) -> int:
+    """For who runs a file as a program: build what is missing and print where it is, or say why not and return 1."""
+    try:
+        print(build())  # noqa: T201
+    except MissingComponentError as missing:
+        say_to_stderr(str(missing))
+        return 1
+    return 0
+
+
 @contextmanager
 def _only_one_builder(programs: GoPrograms, folder: Path, say: Say) -> Iterator[None]:
     """Hold a lock file beside ``folder``: a second test process waits for the first one's build, not repeating it."""

@@ -40,7 +40,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_release_is_whole_and_its_checksums_are_right(dist: Path) -> None:
-    sums = dict(reversed(line.split("  ")) for line in (dist / "SHA256SUMS").read_text().splitlines())
+    lines = [line.split("  ") for line in (dist / "SHA256SUMS").read_text().splitlines()]
+    sums = {name: digest for digest, name in lines}
     assert sums.keys() == {
         f"descheduler-{VERSION}-py3-none-any.whl",
         f"descheduler-{VERSION}.tar.gz",
