@@ -44,6 +44,7 @@ from descheduler.model.plan import Action, PlanDocument
 from descheduler.observe import Observed
 from descheduler.pipeline import Decision
 from descheduler.policy import Policy
+from execution.jobs import run_job, stopped
 from execution.live import Dying, Killed, client_of, deployment, uids
 from execution.plans import action, move_of, plan
 
@@ -145,7 +146,7 @@ class Protocol:
     `interrupted`: after how many writes an earlier process has died in the middle of it, so that this one resumes.
     `fresh`: nothing of ours is in the cluster when it starts. `dropped`: nothing is to be evicted. `steer`: nodes that
     every unit steers away from. `executor`: what moves the units; `reserve` has a scheduler that fills Reservations,
-    `surge` a second node.
+    `surge` a second node; `requeue` moves Jobs, each as a whole.
     """
 
     name: str
@@ -200,6 +201,10 @@ class Protocol:
                 client.delete(kind, name)
         found: dict[str, list[Action]] = {}
         for app, replicas in self.apps.items():
+            if self.executor == "requeue":
+                jobs = [move_of(p, f"default/Job/{app}") for p in run_job(client, app, replicas)]
+                found[app] = [action(*jobs, gang=replicas > 1)]
+                continue
             client.apply(deployment(app, replicas, scheduler=SCHEDULER if reserving else "", cpu="100m"))
             pods = client.wait_for_pods(replicas, label_selector=f"app={app}", timeout=60)
             moves = [move_of(p, f"default/Deployment/{app}") for p in pods]
@@ -249,7 +254,8 @@ def _inherit(plane: ControlPlane, units: Sequence[Action], apps: dict[str, int])
     heir.close()
     try:
         for app, replicas in apps.items():
-            wanted = client.get("Deployment", app)["spec"]["replicas"]
+            owner = client.get_or_none("Deployment", app)
+            wanted = owner["spec"]["replicas"] if owner else replicas
             found += [f"{app} wants {wanted} replicas"] if wanted != replicas else []
             client.wait_for_pods(replicas, label_selector=f"app={app}")
     except TimeoutError as error:
@@ -262,7 +268,11 @@ def leaked(client: ApiClient) -> list[str]:
     found = [f"{node} keeps our taint" for node in tainted(client)]
     served = any(kind.name == "Reservation" for kind in client.kinds().preferred())
     names = [one["metadata"]["name"] for one in reservations(client)] if served else []
-    return [*found, *(f"{name} is not deleted" for name in names), *surged(client)]
+    return [*found, *(f"{name} is not deleted" for name in names), *surged(client), *_stopped(client)]
+
+
+def _stopped(client: ApiClient) -> list[str]:
+    return [f"{name} is stopped or keeps our mark" for name in stopped(client)]
 
 
 def surged(client: ApiClient) -> list[str]:
@@ -376,5 +386,20 @@ PROTOCOLS = (
         dropped=True,
         steer=("n1",),
         executor="surge",
+    ),
+    Protocol("a Job of one pod, stopped and started", {"lone": 1}, lambda found: found["lone"], executor="requeue"),
+    Protocol("a Job of several pods", {"train": 3}, lambda found: found["train"], executor="requeue"),
+    # The lease, the intent, and the stop.
+    Protocol(
+        "resuming a Job that is stopped", {"train": 2}, lambda found: found["train"], interrupted=3, executor="requeue"
+    ),
+    # The lease, and the intent.
+    Protocol(
+        "dropping a Job that is not stopped",
+        {"train": 2},
+        lambda found: found["train"],
+        interrupted=2,
+        dropped=True,
+        executor="requeue",
     ),
 )
