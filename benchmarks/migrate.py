@@ -5,7 +5,7 @@ admission policy of overlay `active-directed`; `reserve` holds places by a stand
 `seconds` goes from handing the plan to the runner to its end, when all replacements are ready. `ready_min` is the least
 that any Deployment ever had of ready pods, as a watch shows state by state, divided by what it wants;
 `landed_as_planned` the share of pods that came up on planned nodes, `moved` the share that moved at all. `stuck` counts
-what is left of ours: intents, entries, marks, Reservations, taints.
+what is left of ours: intents, entries, marks, Reservations, taints. `requeue` moves whole Jobs (`migrate_jobs`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+import migrate_jobs
 import structlog
 from _common import Figure, parser, show
 
@@ -62,7 +63,10 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     plane = ControlPlane.start(ensure_binaries())
     try:
-        figures = migrate(plane, options.executor, options.pods, options.apps)
+        if options.executor == "requeue":
+            figures = migrate_jobs.requeue(plane, acting, options.pods, options.apps)
+        else:
+            figures = migrate(plane, options.executor, options.pods, options.apps)
     finally:
         plane.stop()
     show(f"Moving {options.pods} pods by {options.executor}", figures, as_json=options.json)
