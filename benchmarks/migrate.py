@@ -6,7 +6,7 @@ admission policy of overlay `active-directed`, or by the executor, in the world 
 that any app ever had of ready pods, as a watch shows state by state, divided by what it wants;
 `landed_as_planned` the share of pods that came up on planned nodes, `moved` the share that moved at all. `lost` counts
 pods that left before another was ready in their place, so that their work began anew; `stuck` what is left of ours:
-intents, entries, marks, Reservations, taints.
+intents, entries, marks, Reservations, taints. `requeue` moves whole Jobs (`migrate_jobs`), which the scheduler places.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+import migrate_jobs
 import structlog
 from _common import Figure, parser, show
 
@@ -61,7 +62,10 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     plane = ControlPlane.start(ensure_binaries())
     try:
-        figures = migrate(plane, SCENES[options.executor], options.pods, options.apps)
+        if options.executor == "requeue":
+            figures = migrate_jobs.requeue(plane, acting, options.pods, options.apps)
+        else:
+            figures = migrate(plane, SCENES[options.executor], options.pods, options.apps)
     finally:
         plane.stop()
     show(f"Moving {options.pods} pods by {options.executor}", figures, as_json=options.json)

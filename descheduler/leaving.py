@@ -22,7 +22,7 @@ from descheduler.apiwrite.wire import Meta, NodeState, Stub, Wire, decode, read_
 from descheduler.apiwrite.writer import COMPONENT, ClusterWriter, LeaseWriter, read_config_map
 from descheduler.execution import intents
 from descheduler.execution.cordons import CORDONED, Cordons
-from descheduler.execution.executors import reserve
+from descheduler.execution.executors import our_objects, reserve
 from descheduler.execution.executors.surge import book
 from descheduler.execution.steering import Steering
 from descheduler.learning import store as ledger
@@ -126,7 +126,7 @@ def _take_away(writer: ClusterWriter, namespace: str, *, force: bool) -> Iterato
         if CORDONED in (node.metadata.annotations or {}):
             Cordons(writer).uncordon(name)
             yield f"cordon of node {name}"
-    for found in _ours(writer.transport, reserve.PATH, reserve.INTENT):
+    for found in _ours(writer.transport, reserve.PATH, our_objects.INTENT):
         yield from _delete(writer, f"{reserve.PATH}/{quote(found.name)}", found, "Reservation")
     for found in _ours(writer.transport, f"{_RECOMMENDATIONS}/{recommendations.COLLECTION}"):
         folder = f"{_RECOMMENDATIONS}/namespaces/{found.namespace}/{recommendations.COLLECTION}"
@@ -160,7 +160,7 @@ def _nodes(transport: Transport) -> Iterator[NodeState]:
 
 def _ours(transport: Transport, path: str, *labels: str) -> tuple[Meta, ...]:
     """Objects of an optional kind that carry our label; none where it is not served."""
-    query = {"labelSelector": ",".join((f"{reserve.MANAGED_BY}={COMPONENT}", *labels))}
+    query = {"labelSelector": ",".join((f"{our_objects.MANAGED_BY}={COMPONENT}", *labels))}
     try:
         return tuple(found.metadata for found in decode(transport.request("GET", path, query=query), _Stubs).items)
     except NotFound:

@@ -354,4 +354,19 @@ PROTOCOLS = (
         steer=("n1",),
         executor="surge",
     ),
+    Protocol("a Job of one pod, stopped and started", {"lone": 1}, lambda found: found["lone"], executor="requeue"),
+    Protocol("a Job of several pods", {"gang": 3}, lambda found: found["gang"], executor="requeue"),
+    # The lease, the intent, and the stop.
+    Protocol(
+        "resuming a Job that is stopped", {"gang": 2}, lambda found: found["gang"], interrupted=3, executor="requeue"
+    ),
+    # The lease, and the intent.
+    Protocol(
+        "dropping a Job that is not stopped",
+        {"gang": 2},
+        lambda found: found["gang"],
+        interrupted=2,
+        dropped=True,
+        executor="requeue",
+    ),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -17,31 +16,25 @@ from execution.jobs import Object, job, runs_anew
 from execution.live import Dying, Killed, client_of, runner, serial, uids
 from execution.plans import action, move_of, plan
 from execution.test_live_requeue import left, requeueing
-from peers.kueue.server import VERSION, queue, start_kueue, topology
-
-HOST, RACK = "kubernetes.io/hostname", "rack"
+from peers.kueue.server import VERSION, queue, start_kueue
 
 
 @pytest.fixture
 def client(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiClient]:
-    """Two nodes of a pool, and Kueue with a queue for two CPUs of each kind."""
+    """Two nodes, and Kueue with a queue for two CPUs."""
     client = control_plane.client
     for name in ("n1", "n2"):
-        client.create_node(name, labels={"pool": "tas", RACK: name})
+        client.create_node(name)
     client.wait_for_nodes("n1", "n2")
     kueue = start_kueue(control_plane, tmp_path_factory.mktemp("kueue"))
-    client.apply(topology("racks", RACK, HOST))
-    for one in (*queue("plain", 2), *queue("tas", 2, topology="racks")):
-        client.apply(one)
+    client.apply_all(queue("plain", 2))
     yield client
     kueue.stop()
 
 
-def queued(client: ApiClient, name: str, pods: int, into: str = "plain", **template: Any) -> list[Object]:
-    """A Job in a queue, and its pods once they run."""
-    made = job(name, pods, {"kueue.x-k8s.io/queue-name": into}, suspend=True)
-    made["spec"]["template"]["metadata"]["annotations"] = template
-    client.apply(made)
+def queued(client: ApiClient, name: str, pods: int) -> list[Object]:
+    """A Job in the queue, and its pods once they run."""
+    client.apply(job(name, pods, {"kueue.x-k8s.io/queue-name": "plain"}, suspend=True))
     return client.wait_for_pods(pods, label_selector=f"app={name}")
 
 
@@ -51,20 +44,13 @@ def unit(pods: list[Object], name: str, steer: tuple[str, ...] = ()) -> Action:
 
 
 def workload(client: ApiClient, name: str) -> Object:
-    (found,) = (
-        one
-        for one in client.list("Workload", "default", api_version=VERSION)
-        if one["metadata"]["ownerReferences"][0]["name"] == name
-    )
+    there = client.list("Workload", "default", api_version=VERSION)
+    (found,) = (one for one in there if one["metadata"]["ownerReferences"][0]["name"] == name)
     return found
 
 
-@pytest.mark.parametrize("into", ["plain", "tas"])
-def test_a_job_goes_by_its_workload_and_keeps_its_place(
-    control_plane: ControlPlane, client: ApiClient, into: str
-) -> None:
-    marks = {"kueue.x-k8s.io/podset-required-topology": RACK} if into == "tas" else {}
-    running = queued(client, "train", 2, into, **marks)
+def test_a_job_goes_by_its_workload_and_keeps_its_place(control_plane: ControlPlane, client: ApiClient) -> None:
+    running = queued(client, "train", 2)
     before = workload(client, "train")
     away = running[0]["spec"]["nodeName"]
     (outcome,) = requeueing(control_plane).execute(plan(unit(running, "train", (away,)))).actions

@@ -50,22 +50,15 @@ def start_kueue(plane: ControlPlane, folder: Path) -> ManagedProcess:
     return process
 
 
-def queue(name: str, cpu: int, topology: str = "") -> Sequence[Object]:
-    """A flavour, with a topology if there is one, and a queue for it of so many CPUs, in the namespace default."""
-    spec = {"nodeLabels": {"pool": name}, "topologyName": topology} if topology else {}
-    quota = {"name": "cpu", "nominalQuota": str(cpu)}
-    flavors = [{"name": name, "resources": [quota]}]
+def queue(name: str, cpu: int) -> Sequence[Object]:
+    """A flavour, and a queue for it of so many CPUs, in the namespace default."""
+    flavors = [{"name": name, "resources": [{"name": "cpu", "nominalQuota": str(cpu)}]}]
     groups = [{"coveredResources": ["cpu"], "flavors": flavors}]
     return (
-        _of("ResourceFlavor", name, spec),
+        _of("ResourceFlavor", name, {}),
         _of("ClusterQueue", name, {"namespaceSelector": {}, "resourceGroups": groups}),
         {**_of("LocalQueue", name, {"clusterQueue": name}), "metadata": {"name": name, "namespace": "default"}},
     )
-
-
-def topology(name: str, *levels: str) -> Object:
-    """Levels by node label, the widest first."""
-    return _of("Topology", name, {"levels": [{"nodeLabel": level} for level in levels]})
 
 
 def _of(kind: str, name: str, spec: Mapping[str, Any]) -> Object:
