@@ -1,10 +1,14 @@
-"""Waits until the real scheduler has decided on every probe, and gives it the events that it may have missed.
+"""Waits until the real scheduler has decided on every probe, and helps on where one would wait for nothing.
 
-A pod that was refused is tried again only when something happens that its plug-ins wait for, or after five minutes
-(`podMaxInUnschedulablePodsDuration` in kubernetes/pkg/scheduler/backend/queue/scheduling_queue.go). Its condition is
-written once: a write that fails is not repeated before the next attempt. So on a slow machine a probe with claims may
-say nothing, or something that has passed, for as long. A new device class has every pod tried again that waits for
-devices, as it would in any cluster.
+Two things leave a probe with claims undecided for minutes on a slow machine:
+
+- Of the claims that were made for a pod, kube-controller-manager names only some in its status. It applies the names of
+  those that its cache of claims did not have yet, and so takes away the others, which it had (`syncPod` in
+  kubernetes/pkg/controller/resourceclaim/controller.go). To the scheduler these are "not created yet" for ever. So the
+  names of what was made are written for it.
+- A pod that was refused is tried again only when something happens that its plug-ins wait for, or after five minutes
+  (pkg/scheduler/backend/queue/scheduling_queue.go), and its condition is written once for each try. A new device class
+  has every pod tried again that waits for devices, as it would in any cluster.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ def decisions(client: ApiClient, known: Collection[Key], wanted: int) -> dict[in
         found = {_case(pod): pod for pod in probes() if _decided(pod)}
         return found if len(found) == wanted else {}
 
-    nudge = _nudges(client)
+    nudge = _nudges(client, probes)
     try:
         return client.wait_for(all_decided, _TIMEOUT, what="the scheduler's decisions")
     except TimeoutError as late:
@@ -67,8 +71,8 @@ def refusal(pod: Manifest) -> str:
     return ""
 
 
-def _nudges(client: ApiClient) -> Callable[[], None]:
-    """What makes the scheduler try again, once every ten seconds."""
+def _nudges(client: ApiClient, probes: Callable[[], list[Manifest]]) -> Callable[[], None]:
+    """What helps on, once every ten seconds."""
     last = time.monotonic()
 
     def nudge() -> None:
@@ -76,12 +80,29 @@ def _nudges(client: ApiClient) -> Callable[[], None]:
         if time.monotonic() - last < _NUDGE_AFTER:
             return
         last = time.monotonic()
+        for pod in probes():
+            if not _decided(pod):
+                _name_claims(client, pod)
         name = {"name": "nudge"}
         if client.get_or_none("DeviceClass", "nudge"):
             client.delete("DeviceClass", "nudge")
         client.create({"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": name, "spec": {}})
 
     return nudge
+
+
+def _name_claims(client: ApiClient, pod: Manifest) -> None:
+    """Write into a pod's status which claims were made for it, where the status lacks one of them."""
+    namespace, name = _key(pod)
+    made = {
+        claim["metadata"]["annotations"]["resource.kubernetes.io/pod-claim-name"]: claim["metadata"]["name"]
+        for claim in client.list("ResourceClaim", namespace)
+        if any(owner["uid"] == pod["metadata"]["uid"] for owner in claim["metadata"].get("ownerReferences") or ())
+    }
+    named = {one["name"] for one in pod.get("status", {}).get("resourceClaimStatuses") or ()}
+    if named < made.keys():
+        whole = [{"name": one, "resourceClaimName": claim} for one, claim in sorted(made.items())]
+        client.patch_status("Pod", name, {"resourceClaimStatuses": whole}, namespace)
 
 
 def _decided(pod: Manifest) -> bool:
