@@ -6,7 +6,7 @@ from descheduler.report import words
 from report.plans import blocked_plan, empty_plan, plan
 
 
-def test_the_verdict_says_what_moves_and_what_becomes_of_the_findings() -> None:
+def test_the_verdict_says_what_moves_and_what_gets_better() -> None:
     assert words.verdict(plan()) == "6 pods move in 2 waves: of 3 findings 2 cured, 1 left alone."
     assert words.verdict(empty_plan()) == "Nothing needs to move."
     assert words.verdict(blocked_plan()) == "The data does not allow a decision, so nothing moves."
