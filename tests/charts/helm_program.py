@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +55,7 @@ def program() -> str:
 
 def helm(*words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run it, with its own files in `folder`."""
-    env = {"HOME": str(folder or CHART), "PATH": "/usr/bin:/bin"}
+    env = {"HOME": str(folder or tempfile.gettempdir()), "PATH": "/usr/bin:/bin"}
     return subprocess.run([program(), *words], capture_output=True, text=True, timeout=180, env=env)
 
 
