@@ -199,7 +199,7 @@ def test_who_surges_marks_pods_and_can_change_nothing_else_of_them(
 
     (container,) = pods[1]["spec"]["containers"]
     image = {"spec": {"containers": [{**container, "image": "another"}]}}
-    client.wait_for(lambda: refused(image), what="the admission policy")
+    client.wait_for(lambda: refused(image), what="the admission policy to be in force")
     for meta in ({"labels": {"app": "db"}}, {"annotations": {"note": "x"}}, {"finalizers": ["a.example/b"]}):
         assert refused({"metadata": meta})
     unit = replace(action(move_of(pods[0], "default/Deployment/web"), executor="surge"), steer=("n1",))
