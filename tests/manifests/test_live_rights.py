@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.errors import ClusterError, Forbidden
 from descheduler.model.nodes import VACATING
 from descheduler.model.rights import MissingRight, Right
+from execution.jobs import run_job
 from execution.live import client_of, run_deployment, runner, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
@@ -210,6 +212,32 @@ def test_who_surges_marks_pods_and_can_change_nothing_else_of_them(
     transport = Only(("/api/v1/namespaces/default/pods", "/apis/apps"), account, client_of(control_plane))
     (outcome,) = runner(control_plane, transport).execute(plan(unit)).actions
     assert (outcome.result, outcome.pods[0].landed) == (Result.DONE, "n2")
+
+
+def test_who_requeues_stops_jobs_and_can_change_nothing_else_of_them(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    account = install(control_plane, "active-requeue")
+    pods = run_job(client, "train", 2)
+    path = "/apis/batch/v1/namespaces/default/jobs/train"
+
+    def refused(change: dict[str, Any]) -> bool:
+        try:
+            account.request("PATCH", path, json.dumps(change).encode(), content_type="application/merge-patch+json")
+        except ClusterError as error:
+            return "the descheduler changes no" in str(error)
+        return False
+
+    turns = itertools.count(10)
+    client.wait_for(
+        lambda: refused({"spec": {"backoffLimit": next(turns)}}), what="the admission policy to be in force"
+    )
+    for meta in ({"labels": {"app": "db"}}, {"annotations": {"note": "x"}}, {"finalizers": ["a.example/b"]}):
+        assert refused({"metadata": meta})
+    unit = replace(action(*(move_of(p, "default/Job/train") for p in pods), gang=True), executor="requeue")
+    transport = Only("/apis/batch", account, client_of(control_plane))
+    (outcome,) = runner(control_plane, transport).execute(plan(unit)).actions
+    assert outcome.result is Result.DONE
 
 
 @pytest.mark.parametrize("overlay", ["dry-run", "active"])
