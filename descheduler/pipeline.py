@@ -14,7 +14,6 @@ import numpy as np
 
 from descheduler.execution.executors.registry import ChosenExecutor, choose
 from descheduler.learning.ledger import Ledger
-from descheduler.model.errors import ExecutorError
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot

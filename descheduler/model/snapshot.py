@@ -122,7 +122,9 @@ class ClusterSnapshot:
     @cached_property
     def remade(self) -> Replacements:
         """What controllers will make in the place of pods; worked out once."""
-        return replacements(self.pods, self.looks, self.workload, self.runtime_classes).beside(unpinned(self), self.pods)
+        return replacements(self.pods, self.looks, self.workload, self.runtime_classes).beside(
+            unpinned(self), self.pods
+        )
 
     @cached_property
     def looks(self) -> Looks:

@@ -191,7 +191,9 @@ def _target(source: Object, machine: Object, migration: Object) -> Object:
     meta, own = migration["metadata"], copy.deepcopy(launcher(machine, source["metadata"]["labels"]["app"]))
     own["metadata"]["namespace"] = meta["namespace"]
     own["metadata"]["labels"][JOB] = meta["uid"]
-    own["spec"]["containers"] = [{k: c[k] for k in ("name", "image", "resources")} for c in source["spec"]["containers"]]
+    own["spec"]["containers"] = [
+        {k: c[k] for k in ("name", "image", "resources")} for c in source["spec"]["containers"]
+    ]
     own["spec"]["nodeSelector"] = migration["spec"].get("addedNodeSelector", {})
     term = {
         "labelSelector": {"matchLabels": {"kubevirt.io/created-by": _uid(machine)}},

@@ -29,6 +29,7 @@ from descheduler.model.errors import ClusterError, Conflict, Forbidden, NotFound
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.rights import Right
+from descheduler.planning.in_flight import EVICTION_IN_PROGRESS
 
 EVICTING = (Right("", "pods/eviction", "create"), Right("", "pods", "get"))
 """What every executor needs that evicts: to do it, and to look whether it was done where no answer came."""

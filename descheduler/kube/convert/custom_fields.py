@@ -42,7 +42,9 @@ vmiName migrationState completed failed evacuationNodeName evictionStrategy obse
 """
 _PARTITIONS = frozenset(f"partition{size}" for size in range(1, 33))
 _LANDING = "policyName"
-_PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING} {_SCALING} {_MACHINES}".split()) | _PARTITIONS
+_PLAIN = (
+    frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING} {_SCALING} {_MACHINES}".split()) | _PARTITIONS
+)
 """Fields by their names alone: none of them names anything else anywhere that could be meant for nobody's eyes."""
 
 AMOUNTS = frozenset({"min", "max", "resources", "requests"})

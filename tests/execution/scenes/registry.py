@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from execution.scenes.migrating import Migrating
 from execution.scenes.reserving import Reserving
 from execution.scenes.scene import Deployments, Scene
 from execution.scenes.surging import Surging
 
-SCENES: dict[str, Scene] = {one.executor: one for one in (Deployments("evict"), Reserving(), Surging())}
+SCENES: dict[str, Scene] = {one.executor: one for one in (Deployments("evict"), Reserving(), Surging(), Migrating())}
