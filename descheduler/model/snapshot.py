@@ -122,9 +122,8 @@ class ClusterSnapshot:
     @cached_property
     def remade(self) -> Replacements:
         """What controllers will make in the place of pods; worked out once."""
-        return replacements(self.pods, self.looks, self.workload, self.runtime_classes).beside(
-            unpinned(self), self.pods
-        )
+        found = replacements(self.pods, self.looks, self.workload, self.runtime_classes)
+        return found.beside(unpinned(self.pods, self.looks, self.objects), self.pods)
 
     @cached_property
     def looks(self) -> Looks:

@@ -6,18 +6,16 @@ template.go `RenderMigrationManifest` (what the pod of a migration has that the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descheduler.model.distinct import Looks
 from descheduler.model.labels import Labels
+from descheduler.model.objects import CustomObject
 from descheduler.model.owners import OwnerRef
-from descheduler.model.pods import PodSpec
-
-if TYPE_CHECKING:
-    from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.pods import Pod, PodAffinityTerm, PodSpec
 
 GROUP = "kubevirt.io"
 MACHINES, MIGRATIONS, INSTALLATIONS = (
@@ -27,6 +25,7 @@ ENDED = frozenset({"Succeeded", "Failed"})
 """The last phases of a migration, and of a machine."""
 MIGRATED = "kubevirt.io/migrationJobUID"
 """Label of a pod that a migration made, for as long as the pod lives."""
+CREATED_BY = "kubevirt.io/created-by"
 HOSTNAME = "kubernetes.io/hostname"
 
 
@@ -37,35 +36,49 @@ def machine_of(owner: OwnerRef | None) -> str:
     return owner.name
 
 
-def migrating(snapshot: ClusterSnapshot) -> frozenset[tuple[str, str]]:
+Objects = Mapping[str, Sequence[CustomObject]]
+"""Of optional APIs, by "group/Kind"."""
+
+
+def migrating(objects: Objects) -> frozenset[tuple[str, str]]:
     """(namespace, name) of the machines that are on their way."""
     asked = {
         (one.namespace, str(one.spec.get("vmiName")))
-        for one in snapshot.objects.get(MIGRATIONS, ())
+        for one in objects.get(MIGRATIONS, ())
         if one.status.get("phase") not in ENDED
     }
     moving = set()
-    for one in snapshot.objects.get(MACHINES, ()):
+    for one in objects.get(MACHINES, ()):
         state = one.status.get("migrationState")
         if isinstance(state, dict) and not state.get("completed") and not state.get("failed"):
             moving.add((one.namespace, one.name))
     return frozenset(asked | moving)
 
 
-def unpinned(snapshot: ClusterSnapshot) -> Mapping[int, PodSpec]:
-    """By position of pods that a migration to one node made: the spec without that node. It is the migration's, and
-    whatever is made in the pod's place is made from what the machine asks for."""
-    labels = snapshot.looks.labels
+def unpinned(pods: Sequence[Pod], looks: Looks, objects: Objects) -> Mapping[int, PodSpec]:
+    """By position of pods that a migration made: the spec without the node that it was to go to, and the one that it
+    came from. These are the migration's; whatever is made in the pod's place is made from what the machine asks for."""
+    if not objects.get(MACHINES):
+        return {}
+    machines = {(one.namespace, one.name): one for one in objects[MACHINES]}
+    labels = looks.labels
     rows = [row for row, found in enumerate(labels.values) if MIGRATED in found]
     found: dict[int, PodSpec] = {}
     for position in np.flatnonzero(np.isin(labels.rows, rows)).tolist() if rows else ():
-        pod = snapshot.pods[position]
-        name = machine_of(pod.controller)
-        machine = snapshot.custom(GROUP, "VirtualMachineInstance", pod.namespace, name) if name else None
-        if machine is None or HOSTNAME not in pod.spec.node_selector:
+        pod = pods[position]
+        machine = machines.get((pod.namespace, machine_of(pod.controller)))
+        if machine is None:
             continue
-        wanted = machine.spec.get("nodeSelector")
-        if not isinstance(wanted, dict) or HOSTNAME not in wanted:
-            left = Labels({key: value for key, value in pod.spec.node_selector.items() if key != HOSTNAME})
-            found[position] = replace(pod.spec, node_selector=left)
+        asked = machine.spec.get("nodeSelector")
+        kept = asked if isinstance(asked, dict) else {}
+        left = {k: v for k, v in pod.spec.node_selector.items() if k != HOSTNAME or k in kept}
+        apart = tuple(term for term in pod.spec.anti_affinity.required if not _from_itself(term))
+        found[position] = replace(
+            pod.spec, node_selector=Labels(left), anti_affinity=replace(pod.spec.anti_affinity, required=apart)
+        )
     return found
+
+
+def _from_itself(term: PodAffinityTerm) -> bool:
+    """Whether it keeps a pod off the nodes of the same machine's others, of which one is left when it moves."""
+    return term.selector is not None and [r.key for r in term.selector.requirements] == [CREATED_BY]

@@ -25,7 +25,7 @@ def in_flight(snapshot: ClusterSnapshot, ours: Iterable[int]) -> tuple[int, ...]
 
 def _of_machines(snapshot: ClusterSnapshot) -> Iterable[int]:
     """Pods of virtual machines that KubeVirt migrates: the one that is left and the one that is made."""
-    moving = migrating(snapshot)
+    moving = migrating(snapshot.objects)
     if not moving:
         return ()
     owners = snapshot.looks.owners

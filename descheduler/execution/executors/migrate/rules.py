@@ -25,7 +25,7 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 def migration_filter(snapshot: ClusterSnapshot) -> PodFilter:
     """Why a pod cannot be moved by live migration; None where it can."""
     machines = {(one.namespace, one.name): one for one in snapshot.objects.get(MACHINES, ())}
-    moving = migrating(snapshot)
+    moving = migrating(snapshot.objects)
     old = _without_selector(snapshot)
 
     def against(pod: Pod) -> str:
