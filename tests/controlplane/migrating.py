@@ -165,10 +165,13 @@ def launcher(machine: Object, app: str, cpu: str = "100m") -> Object:
 
 
 def run_machines(client: ApiClient, app: str, count: int) -> list[Object]:
-    """Machines of an app, and their running pods."""
+    """Machines of an app, made anew, and their running pods."""
+    _clear(client, app)
     for i in range(count):
         made = client.create(machine(f"{app}-{i}"))
-        client.create({**launcher(made, app), "metadata": {**launcher(made, app)["metadata"], "namespace": "default"}})
+        pod = launcher(made, app)
+        pod["metadata"]["namespace"] = "default"
+        client.create(pod)
     pods = sorted(client.wait_for_pods(count, label_selector=f"app={app}", timeout=120), key=_name)
     for pod in pods:
         status = {
@@ -180,6 +183,16 @@ def run_machines(client: ApiClient, app: str, count: int) -> list[Object]:
         name = pod["metadata"]["labels"]["vm.kubevirt.io/name"]
         client.patch(MACHINE, name, {"status": status}, "default", api_version=API_VERSION)
     return pods
+
+
+def _clear(client: ApiClient, app: str) -> None:
+    of_app = [m["metadata"]["name"] for m in client.list(MACHINE, "default", api_version=API_VERSION)]
+    for name in (name for name in of_app if name.rpartition("-")[0] == app):
+        client.delete(MACHINE, name, api_version=API_VERSION)
+    label = f"app={app}"
+    for pod in client.list("Pod", "default", label_selector=label):
+        client.delete("Pod", pod["metadata"]["name"], grace_period_seconds=0)
+    client.wait_for(lambda: not client.list("Pod", "default", label_selector=label), what=f"pods of {app} to be gone")
 
 
 def migrations(client: ApiClient) -> list[Object]:

@@ -9,6 +9,7 @@ import pytest
 
 from descheduler.execution.executors.migrate.rules import migration_filter
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
+from descheduler.model.manners import Part
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
 from descheduler.model.snapshot import ClusterSnapshot
@@ -134,12 +135,15 @@ def opening(snapshot: ClusterSnapshot, executor: str) -> PlanDocument:
 
 @pytest.mark.parametrize("job", ["", "m"])
 def test_machines_make_room_for_one_another_in_a_chain(job: str) -> None:
-    """n1 and n2 have 6 of 8 cores taken, n3 has 4: no slot of 8 unless two machines leave one node for two others."""
-    pods = [launcher("a", "n1", "4", job), launcher("b", "n1", "2", job), launcher("c", "n2", "4", job)]
-    pods += [launcher("d", "n3", "4", job)]
-    machines = [machine("a", "n1"), machine("b", "n1"), machine("c", "n2"), machine("d", "n3")]
-    snapshot = world(pods, machines)
-    document = opening(snapshot, "live-migrate")
-    assert document.actions, [r.text for r in document.refusals]
+    """b, which alone keeps n1 from being a slot of 8, fits nowhere until a has left n2 for n3; e cannot migrate."""
+    places = {"a": ("n2", "2"), "b": ("n1", "4"), "e": ("n2", "4"), "f": ("n3", "6")}
+    pods = [launcher(name, on, cpu, job) for name, (on, cpu) in places.items()]
+    fixed = {"e": {"conditions": []}}
+    machines = [machine(name, on, fixed.get(name)) for name, (on, _) in places.items()]
+    document = opening(world(pods, machines), "live-migrate")
+    moves = [(one.wave, m.pod, m.destination) for one in document.actions for m in one.pods]
+    assert moves == [(0, f"virt-launcher-a-n2{job}", "n3"), (1, f"virt-launcher-b-n1{job}", "n2")]
     assert {one.executor for one in document.actions} == {"live-migrate"}
-    assert all(one.cost.total == 0.0 for one in document.actions)
+    assert not any(one.cost.parts[part] for one in document.actions for part in Part)
+    assert [one.note for one in document.actions] == 2 * ["opens 1 slots of 8 cores"]
+    assert opening(world(pods, []), "live-migrate").actions == ()
