@@ -1,4 +1,4 @@
-"""A loopback cluster that never rests: an API server with watches, writes and evictions, and a history server.
+"""A loopback cluster that never rests: what its API server and its history server (`_soak_server`) tell of it.
 
 Pods, workloads, nodes and budgets are made by `_api_server`. With each `POST /turn`, which tells the uids of all pods,
 some are made again under other names, now and then a workload with its budget, or a node, gives way to a new one, and
@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import threading
-import time
 import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import takewhile
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from _api_server import REPLICAS, _nodes, _pods, _replica_sets
 
@@ -180,116 +176,3 @@ class World:
 def _heavy(meta: Object) -> bool:
     owner = meta["ownerReferences"][0]["name"]  # as `web-00012`
     return int(owner[-5:]) % _HEAVY == 0
-
-
-def serve(pods: int) -> None:
-    """Serve on a free port, which is printed as the first line of standard output."""
-    world = World(pods)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            query = {key: values[-1] for key, values in parse_qs(url.query).items()}
-            if "watch" in query:
-                self._watch(url.path, int(query["resourceVersion"]), float(query.get("timeoutSeconds", 300)))
-            elif url.path.startswith("/api/v1/query"):
-                self._history(url.path, query)
-            elif url.path == "/apis":
-                self._say({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": []})
-            elif url.path == "/version":
-                self._say({"gitVersion": "v1.34.0"})
-            elif url.path in world.kept:
-                self._say(world.kept[url.path])
-            elif "/namespaces/" in url.path:
-                self._say({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}, 404)
-            else:
-                with world.lock:
-                    items = list(world.objects.get(url.path, {}).values())
-                    self._say({"kind": "List", "metadata": {"resourceVersion": str(world.version)}, "items": items})
-
-        def do_POST(self) -> None:
-            url, body = urlsplit(self.path), self._body()
-            if url.path == "/turn":
-                world.turn()
-                self._say(list(world.objects[PODS]))
-            elif url.path.startswith("/api/v1/query"):
-                self._history(url.path, {key: values[-1] for key, values in parse_qs(body.decode()).items()})
-            elif url.path.endswith("/eviction"):
-                namespace, name = url.path.split("/")[4:7:2]
-                found = world.evict(namespace, name, "dryRun" in url.query)
-                self._say({"kind": "Status", "status": "Success" if found else "Failure"}, 201 if found else 404)
-            elif url.path.endswith("reviews"):
-                self._say({"status": {"allowed": True}}, 201)
-            elif url.path.endswith("/events"):
-                self._say({}, 201)
-            else:
-                made = json.loads(body)
-                self._keep(f"{url.path}/{made['metadata']['name']}", made, 201)
-
-        def do_PUT(self) -> None:
-            self._keep(urlsplit(self.path).path, json.loads(self._body()), 200)
-
-        def _keep(self, path: str, made: Object, code: int) -> None:
-            with world.lock:
-                world.version += 1
-                made["metadata"]["resourceVersion"] = str(world.version)
-                world.kept[path] = made
-            self._say(made, code)
-
-        def _watch(self, path: str, version: int, seconds: float) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            ends, cuts = time.monotonic() + seconds, world.cuts
-            while world.cuts == cuts and time.monotonic() < ends:
-                with world.lock:
-                    version, lines = world.since(path, version)
-                    if not lines:
-                        world.lock.wait(2.0)
-                        version, lines = world.since(path, version)
-                        mark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
-                        lines = lines or [json.dumps(mark).encode() + b"\n"]
-                chunk = b"".join(lines)
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-            self.close_connection = True  # without the last chunk: cut off
-
-        def _history(self, path: str, query: dict[str, str]) -> None:
-            text, ranged = query["query"], path.endswith("_range")
-            found = [*world.usage(text)] if "soak_" in text else []
-            if text.startswith("count"):
-                found = [({}, float(len(found)))] if found else []
-            if ranged:
-                start, end, step = (float(query[key]) for key in ("start", "end", "step"))
-                times = [start + i * step for i in range(int((end - start) / step) + 1)]
-                result = [{"metric": labels, "values": [[at, f"{v:.6g}"] for at in times]} for labels, v in found]
-            else:
-                at = float(query.get("time", time.time()))
-                result = [{"metric": labels, "value": [at, f"{v:.6g}"]} for labels, v in found]
-            data = {"resultType": "matrix" if ranged else "vector", "result": result}
-            self._say({"status": "success", "data": data})
-
-        def _body(self) -> bytes:
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-        def _say(self, answer: object, code: int = 200) -> None:
-            body = json.dumps(answer, separators=(",", ":")).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))

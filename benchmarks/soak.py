@@ -1,7 +1,7 @@
 """Whether memory, threads and open files stay as they are over many cycles of a cluster that never rests.
 
 The controller as `descheduler run` puts it together, cycle after cycle without the waits between, beside a loopback
-cluster of a process of its own (`_soak_world`): with each cycle pods, workloads and budgets give way to new ones,
+cluster of a process of its own (`_soak_server`): with each cycle pods, workloads and budgets give way to new ones,
 now and then nodes; now and then every watch is cut, the policy changed, a plan carried out; metrics and reports are
 read meanwhile. `rss_growth_mib` is the resident size over the last tenth of the cycles less that over the tenth after
 the first, `threads_…` and `files_…` how many there are then. The allocator is set as the image sets it.
@@ -34,7 +34,7 @@ from sync import kubeconfig, resident_mib
 from descheduler.controller.run import RunOptions, assembled
 from descheduler.model.errors import ClusterError
 
-_SERVER = Path(__file__).with_name("_soak_world.py")
+_SERVER = Path(__file__).with_name("_soak_server.py")
 _POLICY = """\
 apiVersion: rebalance.descheduler.dev/v1alpha1
 kind: DeschedulerPolicy
@@ -42,10 +42,10 @@ mode: {mode}
 interval: 10s
 history: {{url: "{url}", window: {days}d, queries: {{cpu: soak_cpu, memory: soak_memory}}}}
 acting: {{waveTimeout: 10s}}
-limits: {{perCycle: {most}, perHour: 1000000}}
+limits: {{perCycle: {most}, perHour: 1000000, perNode: 20}}
 protections: {{minPodAge: 0s}}
 strategies:
-  - HotNodes: {{thresholds: {{cpu: 70%, memory: 90%}}, minConfidence: 20%}}
+  - HotNodes: {{thresholds: {{cpu: 70%, memory: 90%}}, minConfidence: 20%, maxMovesPerNode: 16}}
 {more}"""
 _POLICY_EVERY, _ACT_EVERY, _PAGE_EVERY = 20, 50, 25  # cycles
 
@@ -114,7 +114,9 @@ def _soak(folder: Path, port: int, cycles: int) -> dict[str, Figure]:
         policy.write_text(_POLICY.format(url=server, most=20 + turn, days=2 + turn % 2, **values))
 
     write(1)
-    options = RunOptions(policy=policy, kubeconfig=kubeconfig(folder, port), store=folder / "store", port=0)
+    options = RunOptions(
+        policy=policy, kubeconfig=kubeconfig(folder, port), mode="active", store=folder / "store", port=0
+    )
     with ExitStack() as stack:
         controller = assembled(options, stack, served.append)
         _until(lambda: controller.seams.unsynced() is None)

@@ -9,6 +9,7 @@ import structlog
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.writer import ClusterWriter, Happening
 from descheduler.controller.metrics import Metrics
+from descheduler.execution.executors.evict import Evict
 from descheduler.execution.outcomes import ActionOutcome, PodOutcome
 from descheduler.learning.circuit import Circuit, Opening
 from descheduler.model.errors import DeschedulerError
@@ -57,11 +58,12 @@ class Events:
             log.warning("event not written", pod=f"{happening.namespace}/{happening.pod}", error=str(error))
 
     def _happening(self, outcome: ActionOutcome, pod: PodOutcome) -> Happening | None:
-        move, strategy = pod.move, outcome.action.strategy
+        move, strategy, executor = pod.move, outcome.action.strategy, outcome.action.executor
         if pod.evicted:
             expected = f", expected on {move.destination}" if move.destination else ""
             why = self._texts.get(outcome.action.finding, "")
-            done = f"Removed ({move.state})" if move.state else "Evicted"
+            moved = "Evicted" if executor == Evict.name else f"Moved by {executor}"
+            done = f"Removed ({move.state})" if move.state else moved
             note = f"{done} from {move.source}{expected}" + (f": {why}" if why else "")
             return Happening(move.namespace, move.pod, move.uid, "Evict", strategy, note)
         blocked = pod.blocked or outcome.blocked

@@ -57,8 +57,8 @@ class ActingPolicy(Section):
     executor: Executors = "evict"
     """How pods are moved, the name of an installed executor, or several, the gentlest first: each unit is moved by the
     first that can. `evict` by the Eviction API; `surge` by one replica more first, then one less; `reserve` by the
-    Eviction API once Koordinator has reserved room on the destinations; `live-migrate` has KubeVirt migrate a virtual
-    machine while it runs."""
+    Eviction API, or jobs of Koordinator, once Koordinator has reserved room on the destinations; `live-migrate` has
+    KubeVirt migrate a virtual machine while it runs."""
     executor_rules: tuple[ExecutorRule, ...] = ()
     """Other executors for some pods: of the rules that select a pod the first counts. Pods that move together are moved
     by an executor that is named for all of them."""

@@ -6,7 +6,7 @@ is said and what is proposed in one plan is bounded: a rule may be broken by any
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -120,13 +120,13 @@ class _Tried:
         self._units: dict[FindingKey, list[Tried]] = {}
 
     def add(self, pods: Iterable[int], why: Blocked) -> None:
-        found: dict[FindingKey, list[int]] = {}
+        found = defaultdict[int, list[int]](list)  # by finding; there are few of them, and many pods
         for pod in pods:
-            one = self._about(pod)
+            found[id(self._about(pod))].append(pod)
+        for mine in found.values():
+            one = self._about(mine[0])
             self._findings[one.key] = one
-            found.setdefault(one.key, []).append(pod)
-        for key, mine in found.items():
-            self._units.setdefault(key, []).append(Tried(tuple(mine), why))
+            self._units.setdefault(one.key, []).append(Tried(tuple(mine), why))
 
     def observations(self) -> Iterator[Observation]:
         """One for each finding: the most frequent reason speaks for all."""

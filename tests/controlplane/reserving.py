@@ -33,14 +33,14 @@ _ORDER = f"{_GROUP}/reservation-order"
 Object = dict[str, Any]
 
 
-class ReservingScheduler:
-    """Schedules Reservations and the pods that name it, in a thread of its own while the `with` block lasts."""
+class StandIn:
+    """Somebody who looks at the cluster again and again, in a thread of its own while the `with` block lasts."""
 
     def __init__(self, plane: ControlPlane, every: float = 0.05) -> None:
         self._client = plane.client_for("admin")
         self._every = every
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
         self.failed: list[BaseException] = []
 
     def __enter__(self) -> Self:
@@ -62,6 +62,13 @@ class ReservingScheduler:
                 if refused.code not in (404, 409):  # somebody deleted or changed it meanwhile
                     self.failed.append(refused)
                     return
+
+    def _step(self) -> None:
+        raise NotImplementedError
+
+
+class ReservingScheduler(StandIn):
+    """Schedules Reservations and the pods that name it."""
 
     def _step(self) -> None:
         reservations = self._client.list("Reservation", api_version=f"{_GROUP}/v1alpha1")

@@ -1,4 +1,4 @@
-"""Live migration on a real API server, with a stand-in for KubeVirt's controllers (`controlplane.migrating`)."""
+"""Live migration on a real API server, with a stand-in for KubeVirt's controllers (`controlplane.machines`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
-from controlplane.migrating import API_VERSION, MACHINE, MigratingController, migrations, run_machines
+from controlplane.machines import API_VERSION, MACHINE, MigratingController, migrations, run_machines
 from descheduler.execution.executors.migrate.executor import LiveMigrateArgs
 from descheduler.execution.executors.registry import choose
 from descheduler.execution.outcomes import Result

@@ -11,11 +11,13 @@ import pytest
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
+from controlplane.migrating import MigratingDescheduler, jobs
 from controlplane.reserving import NAME as SCHEDULER
 from controlplane.reserving import ReservingScheduler, reservations
 from descheduler.apiwrite.transport import Transport
+from descheduler.execution.executors.our_objects import INTENT, MANAGED_BY
 from descheduler.execution.executors.registry import choose
-from descheduler.execution.executors.reserve import INTENT, MANAGED_BY, ReserveArgs
+from descheduler.execution.executors.reserve import ReserveArgs
 from descheduler.execution.outcomes import Result
 from descheduler.execution.runner import PlanRunner
 from descheduler.kube.client.answers import error_of
@@ -274,3 +276,54 @@ def test_a_whole_slot_of_gpus_is_opened_by_reserving_its_place(control_plane: Co
     report = acting.execute(document)
     assert (report.actions[0].pods[0].landed, report.stopped) == ("g2", None)
     assert reservations(client) == []
+
+
+BY_JOBS = ReserveArgs(timeout=timedelta(seconds=2), evict_by="PodMigrationJob")
+
+
+def by_jobs(plane: ControlPlane, transport: Transport | None = None) -> PlanRunner:
+    return runner(plane, transport, limits=serial(), executors=lambda name: choose(name, BY_JOBS))
+
+
+def test_koordinators_descheduler_evicts_where_the_policy_wants_it(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    sent: list[str] = []
+    transport = Meddling(client_of(control_plane), lambda method, path: sent.append(f"{method} {path}"))
+    with MigratingDescheduler(control_plane):
+        report = by_jobs(control_plane, transport).execute(plan(unit(client, "n2", "n2")))
+    assert (report.actions[0].result, report.stopped) == (Result.DONE, None)
+    assert nodes_of(client, "web") == ["n2", "n2"]
+    assert len([one for one in sent if one.startswith("POST") and one.endswith("/podmigrationjobs")]) == 2
+    assert not [one for one in sent if one.endswith("/eviction")]
+    assert (jobs(client), reservations(client), intents(client)) == ([], [], {})
+
+
+def test_a_job_that_does_not_come_to_evict_is_taken_away_and_the_unit_stays(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    """Nobody carries jobs out."""
+    stays = unit(client, "n2")
+    report = by_jobs(control_plane).execute(plan(stays))
+    blocked = report.actions[0].blocked
+    assert blocked is not None
+    assert (report.actions[0].result, blocked.reason) == (Result.REFUSED, Reason.EXECUTOR)
+    assert "is Pending" in blocked.detail
+    assert uids(client, "web") == {stays.pods[0].uid}
+    assert (jobs(client), reservations(client), intents(client)) == ([], [], {})
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_whoever_resumes_ends_what_jobs_began(control_plane: ControlPlane, client: ApiClient, after: bool) -> None:
+    """The writes are: the intent, two Reservations, two jobs, two of each away, the intent away."""
+    for write in range(3, 10):
+        one = unit(client, "n2", "n2", name=f"web-{write}")
+        with MigratingDescheduler(control_plane):
+            with pytest.raises(Killed):
+                by_jobs(control_plane, Dying(client_of(control_plane), write, after=after)).execute(plan(one))
+            by_jobs(control_plane).resume()
+            client.wait_for_pods(2, label_selector=f"app={one.id}")
+        assert len(uids(client, one.id) & {m.uid for m in one.pods}) in (0, 2), write
+        assert (jobs(client), reservations(client), intents(client)) == ([], [], {}), write
+        client.delete("Deployment", one.id)
+        client.wait_for(lambda app=one.id: not uids(client, app), what="room")  # type: ignore[misc]

@@ -145,5 +145,5 @@ def test_machines_make_room_for_one_another_in_a_chain(job: str) -> None:
     assert moves == [(0, f"virt-launcher-a-n2{job}", "n3"), (1, f"virt-launcher-b-n1{job}", "n2")]
     assert {one.executor for one in document.actions} == {"live-migrate"}
     assert not any(one.cost.parts[part] for one in document.actions for part in Part)
-    assert [one.note for one in document.actions] == 2 * ["opens 1 slots of 8 cores"]
+    assert [one.note for one in document.actions] == [f"stage {at} of 2: opens 1 slots of 8 cores" for at in (1, 2)]
     assert opening(world(pods, []), "live-migrate").actions == ()

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -196,8 +197,13 @@ def test_who_surges_marks_pods_and_can_change_nothing_else_of_them(
         return False
 
     (container,) = pods[1]["spec"]["containers"]
-    image = {"spec": {"containers": [{**container, "image": "another"}]}}
-    client.wait_for(lambda: refused(image), what="the admission policy to be in force")
+    tries = count()
+
+    def spec_refused() -> bool:
+        """Each try asks for another image: where one was let through, the same again would change nothing."""
+        return refused({"spec": {"containers": [{**container, "image": f"another-{next(tries)}"}]}})
+
+    client.wait_for(spec_refused, what="the admission policy to be in force")
     for meta in ({"labels": {"app": "db"}}, {"annotations": {"note": "x"}}, {"finalizers": ["a.example/b"]}):
         assert refused({"metadata": meta})
     unit = replace(action(move_of(pods[0], "default/Deployment/web"), executor="surge"), steer=("n1",))

@@ -20,7 +20,7 @@ def comparison(control_plane: ControlPlane, tmp_path: Path) -> Comparison:
     return Comparison(control_plane, ensure_built(SIGS_DESCHEDULER) / "descheduler", tmp_path)
 
 
-@pytest.mark.parametrize("situation", situations(), ids=lambda s: f"{s.strategy}-{s.name}".replace(" ", "-"))
+@pytest.mark.parametrize("situation", list(situations()), ids=lambda s: f"{s.strategy}-{s.name}".replace(" ", "-"))
 def test_what_leaves_agrees_or_differs_as_documented(situation: Situation, comparison: Comparison) -> None:
     verdict = comparison.of(situation)
 

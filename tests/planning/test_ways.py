@@ -15,10 +15,12 @@ from descheduler.model.labels import Labels
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import Pod
-from descheduler.model.reasons import Reason
+from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.pipeline import planning_settings
+from descheduler.planning.context import survey
 from descheduler.planning.planner import ChosenStrategy
+from descheduler.planning.settings import input_of
 from descheduler.policy import Policy, load_policy, policy_hash
 from descheduler.report.words import carried_out
 from descheduler.second_validation import second_validation
@@ -175,3 +177,20 @@ def test_the_plan_says_why_no_gentler_one_moves_it() -> None:
     assert why.startswith("surge: a StatefulSet takes away")
     crude = next(a for a in document.actions if a.executor == "evict")
     assert f"not {why}" in carried_out(document, crude)
+
+
+def test_pods_that_move_together_need_an_executor_that_is_named_for_all_of_them() -> None:
+    rules = (
+        "acting:\n  executor: evict\n  executorRules:\n  - {labelSelector: {matchLabels: {app: a}}, executor: surge}\n"
+    )
+    snapshot = world()
+    pods = [replace(p, labels=Labels({"app": "a"})) if p.name == "web-1" else p for p in snapshot.pods]
+    snapshot = replace(snapshot, pods=tuple(pods))
+    given = load_policy(HEAD + rules)
+    ways = survey(input_of(given, snapshot, {}, NOW), planning_settings(given, snapshot)).ways
+    at = {p.name: i for i, p in enumerate(snapshot.pods)}
+    named = {name: getattr(ways.of((at[name],)), "name", "") for name in ("web-1", "web-2")}
+    assert named == {"web-1": "surge", "web-2": "evict"}
+    torn = ways.of((at["web-1"], at["web-2"]))
+    assert isinstance(torn, Blocked)
+    assert torn.detail == "no executor is named for all of its pods"

@@ -1,4 +1,5 @@
-"""The executor `reserve`: Koordinator holds room on the destinations, then pods go by the Eviction API.
+"""The executor `reserve`: Koordinator holds room on the destinations, then pods go by the Eviction API, or are evicted
+by Koordinator's descheduler (`migration_jobs`).
 
 Each pod of a unit gets a Reservation (scheduling.koordinator.sh/v1alpha1) that names its destination and belongs to the
 pod's controller, so that the scheduler puts whatever the controller makes next into it. Nothing is evicted before all
@@ -8,7 +9,7 @@ Reservations of the unit are Available where they were planned; when one cannot 
 |-----------------------------------|-----------------------------------------------------------------------|
 | the intent                        | nothing but the intent                                                |
 | some or all Reservations          | Reservations that carry the intent's key: whoever resumes deletes them |
-| some evictions                    | the same; the unit is finished first, into what is reserved           |
+| some evictions, or jobs for them  | the same; the unit is finished first, into what is reserved           |
 | Reservations deleted              | an open intent; there is nothing to delete any more                   |
 
 Only a scheduler that knows Reservations fills them, and a controller must make the replacement: other pods are refused.
@@ -22,17 +23,18 @@ nodeName pins the node), pkg/descheduler/controllers/migration/reservation/util.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from pydantic import Field
 
-from descheduler.apiwrite.wire import Meta, Wire, decode
+from descheduler.apiwrite.wire import Wire
 from descheduler.apiwrite.writer import COMPONENT
 from descheduler.contract.types import Duration
 from descheduler.execution.executors.eviction import EVICTING, PodEvictor
+from descheduler.execution.executors.migration_jobs import JobEvictor
+from descheduler.execution.executors.our_objects import INTENT, MANAGED_BY, POD, OurList, OurObject, OurObjects
 from descheduler.execution.executors.protocol import (
     ActingTools,
     DisruptionAnswer,
@@ -43,7 +45,7 @@ from descheduler.execution.executors.protocol import (
 )
 from descheduler.execution.intents import Intent
 from descheduler.kube.client.answers import missing_right
-from descheduler.model.errors import ClusterError, Conflict, NotFound
+from descheduler.model.errors import ClusterError, NotFound
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.manners import Manner
 from descheduler.model.plan import Action, PodMove
@@ -54,9 +56,6 @@ from descheduler.model.snapshot import ClusterSnapshot
 
 GROUP = "scheduling.koordinator.sh"
 PATH = f"/apis/{GROUP}/v1alpha1/reservations"
-INTENT = "rebalance.descheduler.dev/intent"
-"""Label of a Reservation of ours: the key of the intent that it was made for."""
-MANAGED_BY = "app.kubernetes.io/managed-by"
 ORDER = f"{GROUP}/reservation-order"  # of two that match, the scheduler takes the lower; the migrating pods' first
 _SCHEDULED = ("name", "image", "resources", "ports", "restartPolicy")  # of a container
 _GANGS = ("pod-group.scheduling.sigs.k8s.io", f"gang.{GROUP}/")  # a Reservation that carries these joins the gang
@@ -74,6 +73,9 @@ class ReserveArgs(ExecutorArgs):
     """How long the Reservations of a unit may take to be available; then it stays where it is."""
     ttl: Duration = Field(default=timedelta(minutes=30), ge=timedelta(minutes=10), le=timedelta(days=1))
     """How long a Reservation lives at most; it is deleted as soon as the replacements have a node."""
+    evict_by: Literal["Eviction", "PodMigrationJob"] = "Eviction"
+    """By what pods are evicted then: the Eviction API, or Koordinator's descheduler, by a job for each, which gets
+    `timeout` for it."""
 
 
 class Reserve:
@@ -84,7 +86,7 @@ class Reserve:
     kinds: ClassVar[tuple[str, ...]] = (f"{GROUP}/Reservation",)
     rights: ClassVar[tuple[Right, ...]] = (
         *EVICTING,
-        *(Right(GROUP, "reservations", verb) for verb in ("list", "create", "delete")),
+        *(Right(GROUP, kind, v) for kind in ("reservations", "podmigrationjobs") for v in ("list", "create", "delete")),
     )
     manner: ClassVar[Manner] = Manner(
         ("reserve room on the destination", "evict the pod", "its controller makes another one, which takes that room"),
@@ -116,20 +118,20 @@ class _Status(Wire, frozen=True):
     conditions: tuple[_Condition, ...] | None = None
 
 
-class _Reservation(Wire, frozen=True):
-    metadata: Meta = Meta()
+class _Reservation(OurObject, frozen=True):
     status: _Status = _Status()
-
-
-class _List(Wire, frozen=True):
-    items: tuple[_Reservation, ...] | None = None
 
 
 class _Reserving:
     def __init__(self, tools: ActingTools, args: ReserveArgs) -> None:
         self._tools = tools
         self._args = args
-        self._evictor = PodEvictor(tools)
+        self._reservations = OurObjects(tools.writer, PATH, OurList[_Reservation])
+        self._jobs: JobEvictor | None = None
+        if args.evict_by == "PodMigrationJob":
+            seconds, ttl = args.timeout.total_seconds(), round(args.ttl.total_seconds())
+            self._jobs = JobEvictor(tools, self._reservations, seconds, ttl)
+        self._evictor = self._jobs or PodEvictor(tools)
 
     def holds(self, _: Action) -> bool:
         return True
@@ -157,28 +159,18 @@ class _Reserving:
         return not self._evictor.is_there(move)
 
     def release(self, closing: Sequence[Intent], _: Sequence[Intent]) -> None:
-        for intent in closing:
-            for found in self._found(intent):
-                self._delete(found)
+        for ours in self._ours:
+            for intent in closing:
+                ours.release(intent)
 
     def sweep(self, still_open: Collection[str]) -> None:
-        for found in self._listed(INTENT):
-            if (found.metadata.labels or {}).get(INTENT) not in still_open:
-                self._delete(found)
+        for ours in self._ours:
+            ours.sweep(still_open)
 
-    def _delete(self, found: _Reservation) -> None:
-        with suppress(NotFound, Conflict):  # gone, or another object by now
-            self._tools.writer.delete(f"{PATH}/{found.metadata.name}", found.metadata.uid)
-
-    def _found(self, intent: Intent) -> tuple[_Reservation, ...]:
-        return self._listed(f"{INTENT}={intent.key}")
-
-    def _listed(self, label: str) -> tuple[_Reservation, ...]:
-        query = {"labelSelector": f"{MANAGED_BY}={COMPONENT},{label}"}
-        try:
-            return decode(self._tools.writer.transport.request("GET", PATH, query=query), _List).items or ()
-        except NotFound:
-            return ()  # the cluster does not serve them any more
+    @property
+    def _ours(self) -> tuple[OurObjects[Any], ...]:
+        """What we make, and what must go first comes first."""
+        return (self._reservations,) if self._jobs is None else (self._jobs.jobs, self._reservations)
 
     def _reserve(self, name: str, intent: Intent, move: PodMove) -> Blocked | None:
         """Create the Reservation, which an earlier attempt may have done already; or why the pod needs none."""
@@ -192,8 +184,7 @@ class _Reserving:
         if pod["metadata"]["uid"] != move.uid or not owners:
             return changed
         body = _body(name, intent, move, pod, owners[0], round(self._args.ttl.total_seconds()))
-        with suppress(Conflict):  # it is there
-            self._tools.writer.create(PATH, msgspec.json.encode(body))
+        self._reservations.create(body)
         return None
 
     def _wait(self, intent: Intent, wanted: Mapping[str, str]) -> Blocked | None:
@@ -202,7 +193,7 @@ class _Reserving:
         deadline = clock.steady() + self._args.timeout.total_seconds()
         while True:
             try:
-                found = {one.metadata.name: one.status for one in self._found(intent)}
+                found = {one.metadata.name: one.status for one in self._reservations.of(intent)}
                 waiting = [_state(name, node, found.get(name)) for name, node in wanted.items()]
             except ClusterError as error:
                 waiting = [str(error)]  # the next look may see; the deadline bounds how many there are
@@ -258,7 +249,7 @@ def _body(
             "annotations": {
                 "rebalance.descheduler.dev/plan": intent.plan,
                 "rebalance.descheduler.dev/action": intent.action.id,
-                "rebalance.descheduler.dev/pod": f"{move.namespace}/{move.pod}",
+                POD: f"{move.namespace}/{move.pod}",
             },
         },
         "spec": {

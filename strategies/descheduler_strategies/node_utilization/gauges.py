@@ -30,8 +30,8 @@ class Gauge(Protocol):
         """[M, K] percent of what the nodes offer."""
         ...
 
-    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> Floats:
-        """[M, K] the same, with what will be made in place of the pod on each of them."""
+    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> tuple[Floats, Floats]:
+        """[M, K] the same, and [M, K] with what will be made in place of the pod on each of them."""
         ...
 
     def relief(self, pods: Positions, node: int) -> Floats:
@@ -69,10 +69,10 @@ class Sums:
         found: Floats = 100.0 * self._used_in(state, nodes) / self._whole[nodes]
         return found
 
-    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> Floats:
-        """[M, K] as the gauge says."""
-        found: Floats = 100.0 * (self._used_in(state, nodes) + self._arriving[pod]) / self._whole[nodes]
-        return found
+    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> tuple[Floats, Floats]:
+        """[M, K] twice, as the gauge says."""
+        used, whole = self._used_in(state, nodes), self._whole[nodes]
+        return 100.0 * used / whole, 100.0 * (used + self._arriving[pod]) / whole
 
     def relief(self, pods: Positions, node: int) -> Floats:
         """[M, K] as the gauge says."""
@@ -83,7 +83,8 @@ class Sums:
         """[M, K] what is used of the nodes in the state: where pods went that moved, and came from."""
         if not state.moved:
             return self._used[nodes]
-        pods, now = np.array(list(state.moved.items()), np.int64).T
+        pods = np.fromiter(state.moved.keys(), np.int64, len(state.moved))
+        now = np.fromiter(state.moved.values(), np.int64, len(state.moved))
         before, used = self._home[pods], self._used.copy()
         left, came = (before >= 0) & (before != now), (now >= 0) & (before != now)
         np.subtract.at(used, before[left], np.nan_to_num(self._leaving[pods[left]]))
@@ -108,9 +109,10 @@ class Forecast:
         """[M, K] as the gauge says."""
         return self._laid_over(state, nodes, self._requested.levels(state, nodes), None)
 
-    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> Floats:
-        """[M, K] as the gauge says."""
-        return self._laid_over(state, nodes, self._requested.levels_with(state, nodes, pod), pod)
+    def levels_with(self, state: Scenario, nodes: Positions, pod: int) -> tuple[Floats, Floats]:
+        """[M, K] twice, as the gauge says."""
+        now, then = self._requested.levels_with(state, nodes, pod)
+        return self._laid_over(state, nodes, now, None), self._laid_over(state, nodes, then, pod)
 
     def relief(self, pods: Positions, node: int) -> Floats:
         """[M, K] as the gauge says."""
@@ -143,9 +145,9 @@ class KeepsTarget:
     def keeps(self, state: Placed, pod: int, nodes: Positions) -> Mask:
         """[M] as promises say; the state is a scenario."""
         assert isinstance(state, Scenario)
-        known = ~np.isnan(self.gauge.levels(state, nodes))
+        now, then = self.gauge.levels_with(state, nodes, pod)
         with np.errstate(invalid="ignore"):
-            within = (self.gauge.levels_with(state, nodes, pod) <= self.high) | ~known
+            within = (then <= self.high) | np.isnan(now)
         found: Mask = self.able[nodes] & within.all(axis=1)
         return found
 

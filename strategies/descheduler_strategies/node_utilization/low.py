@@ -149,8 +149,7 @@ class _Balance:
 
         def fits_in(state: Scenario, member: int) -> Accept:
             def accept(nodes: Positions) -> Mask:
-                now = self._gauge.levels(state, nodes)
-                then = self._gauge.levels_with(state, nodes, member)
+                now, then = self._gauge.levels_with(state, nodes, member)
                 return self._able[nodes] & self._bounds.admits(now, then, node, relief, nodes)
 
             return accept

@@ -34,7 +34,9 @@ class Places:
 
     def hopeless(self, state: Scenario, pods: Sequence[int]) -> dict[int, Blocked]:
         """Those of the pods that need not be tried, and why."""
-        return {pod: why for pod in pods if (why := self.refusal(state, pod)) is not None}
+        of = {self._look(pod): pod for pod in reversed(pods)}
+        known = {look: self.refusal(state, pod) for look, pod in of.items()}
+        return {pod: why for pod in pods if (why := known[self._look(pod)]) is not None}
 
     def refusal(self, state: Scenario, pod: int) -> Blocked | None:
         """Why the pod need not be tried; None where it should be."""
@@ -58,7 +60,7 @@ class Places:
     def wished(self, state: Scenario, pod: int) -> tuple[int, ...]:
         """Nodes for the pod, those first that stay farthest below their target with it."""
         nodes = self._able(state, pod)
-        levels = self._gauge.levels_with(state, nodes, pod)
+        _, levels = self._gauge.levels_with(state, nodes, pod)
         fullest = np.fmax.reduce(levels - self._bounds.high, axis=1, initial=-np.inf)
         return tuple(nodes[np.argsort(fullest, kind="stable")][:WISHED].tolist())
 
@@ -67,7 +69,7 @@ class Places:
         nodes = with_room(self._view, state, pod, self._nodes)
         if not len(nodes):
             return nodes
-        then = self._gauge.levels_with(state, nodes, pod)
+        _, then = self._gauge.levels_with(state, nodes, pod)
         with np.errstate(invalid="ignore"):
             over = (then > self._bounds.high).any(axis=1)
         able: Positions = nodes[~over]

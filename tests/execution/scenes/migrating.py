@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
-from controlplane.migrating import MIGRATION, MigratingController, migrations, run_machines
+from controlplane.machines import MIGRATION, MigratingController, migrations, run_machines
 from descheduler.model.plan import PodMove
 from execution.plans import move_of
 
