@@ -15,7 +15,6 @@ import numpy as np
 
 from descheduler.execution.executors.registry import ChosenExecutor, choose
 from descheduler.learning.ledger import Ledger
-from descheduler.model.errors import ExecutorError
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Blocked
 from descheduler.model.snapshot import ClusterSnapshot
@@ -168,15 +167,8 @@ def _traits(one: ChosenExecutor, snapshot: ClusterSnapshot) -> ExecutorTraits:
 
 
 def executors_of(policy: Policy) -> tuple[ChosenExecutor, ...]:
-    """The executors that the policy names, the gentlest first. Raises ExecutorError, also where they do not go
-    together: a plan goes by one way of landing."""
-    found = tuple(executor_of(policy, name) for name in policy.acting.named)
-    first = found[0].executor
-    for one in found[1:]:
-        if one.executor.landing is not first.landing:
-            text = f"lands pods another way than {first.name}: name one of them in acting.executor and its rules"
-            raise ExecutorError(one.executor.name, text)
-    return found
+    """The executors that the policy names, the gentlest first. Raises ExecutorError."""
+    return tuple(executor_of(policy, name) for name in policy.acting.named)
 
 
 def executor_of(policy: Policy, name: str) -> ChosenExecutor:

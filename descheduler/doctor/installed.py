@@ -51,8 +51,8 @@ def landing(client: KubeClient, snapshot: ClusterSnapshot, given: Given) -> Iter
     unproved = ""
     if given.active and installed(snapshot):
         unproved = directions.unproved(ClusterWriter(client, Unelected()), given.namespace)
-    first = executors_of(given.policy)[0].executor
-    choice = choose_landing(given.policy.acting.landing, first.landing, snapshot, unproved)
+    landings = [chosen.executor.landing for chosen in executors_of(given.policy)]
+    choice = choose_landing(given.policy.acting.landing, landings, snapshot, unproved)
     if choice.lacking:
         yield failure(AREA, "landing", choice.lacking, "apply manifests/components/direct, or name another landing")
         return

@@ -21,6 +21,7 @@ from descheduler.model.pods import Pod
 from descheduler.model.release import Release
 from descheduler.model.remaking import Replacements, replacements
 from descheduler.model.storage import Claim, CsiDriver, CsiNode, StorageClass, Volume
+from descheduler.model.virtual_machines import unpinned
 from descheduler.model.workloads import BUILT_IN, Workload, WorkloadKey
 
 T = TypeVar("T")
@@ -121,7 +122,8 @@ class ClusterSnapshot:
     @cached_property
     def remade(self) -> Replacements:
         """What controllers will make in the place of pods; worked out once."""
-        return replacements(self.pods, self.looks, self.workload, self.runtime_classes)
+        found = replacements(self.pods, self.looks, self.workload, self.runtime_classes)
+        return found.beside(unpinned(self.pods, self.looks, self.objects), self.pods)
 
     @cached_property
     def looks(self) -> Looks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from descheduler.model.directing import NAME, installed
@@ -19,11 +20,15 @@ class LandingChoice:
 
 
 def choose_landing(
-    wish: LandingWish, executor: LandingMode, snapshot: ClusterSnapshot, unproved: str = ""
+    wish: LandingWish, executors: Iterable[LandingMode], snapshot: ClusterSnapshot, unproved: str = ""
 ) -> LandingChoice:
-    """The way in which moves of this plan land. `unproved` says why directing, which is installed, does not work."""
-    if executor is not LandingMode.PREDICTED:
-        return LandingChoice(executor, "the executor holds places for replacements")
+    """The way in which moves of this plan land. `unproved` says why directing, which is installed, does not work.
+
+    Only where all `executors` hold places is a move proved by that alone: what is proved where the scheduler decides,
+    or is told what to prefer, holds for the expected node as well, on which one that holds places puts it.
+    """
+    if all(one is LandingMode.RESERVED for one in executors):
+        return LandingChoice(LandingMode.RESERVED, "the executor holds places for replacements")
     if wish in (LandingWish.STEERED, LandingWish.PREDICTED):
         return LandingChoice(LandingMode(wish.value), f"the policy says so (acting.landing: {wish})")
     missing = unproved or ("" if installed(snapshot) else f"MutatingAdmissionPolicyBinding {NAME} is not installed")

@@ -36,13 +36,12 @@ def settings_of(
     executors: Sequence[ExecutorTraits] = (ExecutorTraits(),),
     unproved: str = "",
 ) -> PlanningSettings:
-    """Plain values for one cycle on one cluster; `executors` are those that the policy names, in its order, all with
-    one way of landing.
+    """Plain values for one cycle on one cluster; `executors` are those that the policy names, in its order.
 
     `unproved`: why landing cannot be directed, though it is installed. Raises PolicyError when the policy names a
     priority class that the cluster does not have.
     """
-    landing = choose_landing(policy.acting.landing, executors[0].landing, snapshot, unproved)
+    landing = choose_landing(policy.acting.landing, [one.landing for one in executors], snapshot, unproved)
     orders = order_rules(policy)
     rules = partial(_filter_rules, policy, snapshot, ExecutorChoice(snapshot, executors, orders).filter)
     return PlanningSettings(

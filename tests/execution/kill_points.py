@@ -369,4 +369,10 @@ PROTOCOLS = (
         dropped=True,
         executor="requeue",
     ),
+    Protocol("migrating one machine", {"web": 2}, lambda found: found["web"][:1], executor="live-migrate"),
+    Protocol("migrating several machines", {"web": 3}, lambda found: found["web"][:2], executor="live-migrate"),
+    # The lease, the intent, and the first migration.
+    Protocol(
+        "resuming a migration", {"web": 2}, lambda found: found["web"][:1], interrupted=3, executor="live-migrate"
+    ),
 )

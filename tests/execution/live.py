@@ -89,7 +89,9 @@ def with_budget(client: ApiClient, name: str, app: str, minimum: int | str, allo
 def uids(client: ApiClient, app: str) -> set[str]:
     """Uids of the pods that are there and stay."""
     pods = client.list("Pod", "default", label_selector=f"app={app}")
-    return {p["metadata"]["uid"] for p in pods if "deletionTimestamp" not in p["metadata"]}
+    ended = ("Succeeded", "Failed")
+    stay = [p for p in pods if "deletionTimestamp" not in p["metadata"] and p["status"].get("phase") not in ended]
+    return {p["metadata"]["uid"] for p in stay}
 
 
 class Killed(BaseException):

@@ -29,6 +29,10 @@ def status(message: str, code: int, *causes: str, retry_after: int | None = None
     return json.dumps(answer).encode()
 
 
+EVACUATED = (
+    'admission webhook "virt-launcher-eviction-interceptor.kubevirt.io" denied the request: '
+    'Eviction triggered evacuation of VMI "default/vm"'
+)
 OVER_BUDGET = status("Cannot evict pod as it would violate the budget.", 429, "DisruptionBudget", retry_after=10)
 SEVERAL = status(
     "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.", 500
@@ -41,6 +45,9 @@ SEVERAL = status(
         (refusal(429, OVER_BUDGET), DisruptionVerdict.REFUSED, Reason.DISRUPTION_BUDGET, True),
         (refusal(429, status("too many requests", 429), "7"), DisruptionVerdict.THROTTLED, Reason.THROTTLED, True),
         (refusal(429, b"<html>slow down</html>"), DisruptionVerdict.THROTTLED, Reason.THROTTLED, True),
+        (refusal(429, status(EVACUATED, 429)), DisruptionVerdict.DISRUPTED, None, False),
+        (refusal(429, status("Evacuation in progress: it", 429)), DisruptionVerdict.DISRUPTED, None, False),
+        (refusal(400, status(EVACUATED, 400)), DisruptionVerdict.REFUSED, Reason.API_REFUSED, False),
         (refusal(404, status("not found", 404)), DisruptionVerdict.GONE, None, False),
         (refusal(409, status("uid in precondition differs", 409)), DisruptionVerdict.REFUSED, Reason.CHANGED, False),
         (refusal(500, SEVERAL), DisruptionVerdict.REFUSED, Reason.SEVERAL_BUDGETS, False),

@@ -11,6 +11,7 @@ import yaml
 from descheduler.execution import intents
 from descheduler.execution.directions import DIRECTING, TRYING
 from descheduler.execution.executors.evict import Evict
+from descheduler.execution.executors.migrate.executor import LiveMigrate
 from descheduler.execution.executors.requeue.executor import Requeue
 from descheduler.execution.executors.reserve import Reserve
 from descheduler.execution.executors.surge.book import BOOKING, SURGES
@@ -29,6 +30,7 @@ from manifests.rules import rules
 MORE_RIGHTS = {
     "active-steering": {(r, ()) for r in STEERING},
     "active-reserve": {(r, ()) for r in Reserve.rights},
+    "active-live-migrate": {(r, ()) for r in LiveMigrate.rights},
     "active-surge": {*((r, ()) for r in Surge.rights), *((r, (SURGES,)) for r in BOOKING)},
     "active-requeue": {(r, ()) for r in Requeue.rights},
     "active-directed": {*((r, (DIRECTIONS,)) for r in DIRECTING), *((r, ()) for r in TRYING)},
@@ -43,6 +45,7 @@ OWN_RIGHTS = (
     "descheduler-recommend",
     "descheduler-direct",
     "descheduler-surge",
+    "descheduler-live-migrate",
     "descheduler-requeue",
 )
 OWN_OBJECTS = (*OWN_RIGHTS, directing.NAME, directing.DIRECTIONS)

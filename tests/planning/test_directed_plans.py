@@ -135,7 +135,7 @@ def bound(*, to: str = NAME, deleting: bool = False) -> ClusterSnapshot:
 
 
 def test_what_is_installed_is_used_and_else_the_scheduler_decides() -> None:
-    auto, evict = LandingWish.AUTO, LandingMode.PREDICTED
+    auto, evict = LandingWish.AUTO, (LandingMode.PREDICTED,)
     assert choose_landing(auto, evict, bound()).mode is LandingMode.DIRECTED
     for without in (cluster([node("n1")]), bound(to="another"), bound(deleting=True)):
         found = choose_landing(auto, evict, without)
@@ -147,7 +147,13 @@ def test_what_is_installed_is_used_and_else_the_scheduler_decides() -> None:
 
 @pytest.mark.parametrize("wish", list(LandingWish))
 def test_an_executor_that_holds_places_decides_whatever_the_policy_says(wish: LandingWish) -> None:
-    assert choose_landing(wish, LandingMode.RESERVED, bound()).mode is LandingMode.RESERVED
+    assert choose_landing(wish, [LandingMode.RESERVED], bound()).mode is LandingMode.RESERVED
+
+
+def test_where_one_of_several_executors_leaves_it_to_the_scheduler_that_is_what_moves_are_proved_by() -> None:
+    both = (LandingMode.RESERVED, LandingMode.PREDICTED)
+    assert choose_landing(LandingWish.PREDICTED, both, bound()).mode is LandingMode.PREDICTED
+    assert choose_landing(LandingWish.AUTO, both, bound()).mode is LandingMode.DIRECTED
 
 
 def test_a_policy_that_wants_what_is_not_there_is_shown_and_not_carried_out() -> None:

@@ -10,8 +10,9 @@ import pytest
 from builders import NOW, budget, cluster, node, owner, pod, workload
 from descheduler.contract import StrategyArgs
 from descheduler.learning.ledger import Ledger
-from descheduler.model.errors import ExecutorError, PolicyError
+from descheduler.model.errors import PolicyError
 from descheduler.model.labels import Labels
+from descheduler.model.landing_mode import LandingMode
 from descheduler.model.plan import PlanDocument
 from descheduler.model.pods import Pod
 from descheduler.model.reasons import Blocked, Reason
@@ -113,9 +114,9 @@ def test_what_changes_before_the_wave_stops_it_though_another_could() -> None:
         assert (verdict.reason if verdict else None) is reason
 
 
-def test_executors_of_different_landings_do_not_go_together() -> None:
-    with pytest.raises(ExecutorError, match="lands pods another way than surge"):
-        planning_settings(policy("[surge, reserve]"), world())
+def test_executors_that_hold_places_go_beside_those_that_do_not() -> None:
+    alone, beside = (planning_settings(policy(how), world()).landing for how in ("reserve", "[surge, reserve]"))
+    assert (alone, beside) == (LandingMode.RESERVED, LandingMode.PREDICTED)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@
 |--------------------------------------------|-------------------------------------------|
 | 2xx                                        | evicted (with dryRun: would be)           |
 | any that says "more than one … Budget"     | several PodDisruptionBudgets match        |
+| 429 "Eviction triggered evacuation …",     | taken over: KubeVirt migrates the machine |
+| "Evacuation in progress …"                 | and ends the pod when that is done        |
 | 429 with the cause DisruptionBudget        | a budget forbids it now                   |
 | 429 otherwise                              | the server sheds load: slow down          |
 | 404                                        | gone already                              |
@@ -27,11 +29,16 @@ from descheduler.model.errors import ClusterError, Conflict, Forbidden, NotFound
 from descheduler.model.plan import PodMove
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.rights import Right
+from descheduler.planning.in_flight import EVICTION_IN_PROGRESS
 
 EVICTING = (Right("", "pods/eviction", "create"), Right("", "pods", "get"))
 """What every executor needs that evicts: to do it, and to look whether it was done where no answer came."""
 
+_TOO_MANY = 429
 _SEVERAL = "more than one PodDisruptionBudget"
+_TAKEN_OVER = ("Eviction triggered evacuation", "Evacuation in progress")
+"""What KubeVirt says when it migrates instead (pkg/virt-api/webhooks/.../pod-eviction-admitter.go); others that take an
+eviction over say the first (kubernetes-sigs/descheduler KEP-1397)."""
 
 
 def read_answer(body: bytes) -> DisruptionAnswer:
@@ -47,6 +54,8 @@ def read_error(error: ClusterError) -> DisruptionAnswer:
     status = parse_status(error.body)
     if _SEVERAL in status.message:
         return _by_message(status)
+    if error.status == _TOO_MANY and any(text in status.message for text in _TAKEN_OVER):
+        return DisruptionAnswer(DisruptionVerdict.DISRUPTED)
     match error:
         case NotFound():
             return DisruptionAnswer(DisruptionVerdict.GONE)
@@ -114,9 +123,12 @@ class PodEvictor:
         return answer
 
     def is_there(self, move: PodMove) -> bool:
-        """Whether exactly this pod exists and is not on its way out. Raises ClusterError: the server does not say."""
+        """Whether exactly this pod exists and is not on its way out, by whoever took its eviction over either. Raises
+        ClusterError: the server does not say."""
         there = read_pod(self._writer.transport, move.namespace, move.pod)
-        return there is not None and there.uid == move.uid and there.deletion_timestamp is None
+        if there is None or there.uid != move.uid or there.deletion_timestamp is not None:
+            return False
+        return EVICTION_IN_PROGRESS not in (there.annotations or {})
 
     def _took_effect(self, move: PodMove) -> bool:
         try:

@@ -38,14 +38,19 @@ _SCALING = """
 scaleTargetRef maxReplicas metrics containerResource target averageUtilization averageValue behavior scaleUp scaleDown
 stabilizationWindowSeconds selectPolicy paused updatedReplicas pauseConditions
 """
+_MACHINES = """
+vmiName migrationState completed failed evacuationNodeName evictionStrategy observedKubeVirtVersion
+"""
 _PARTITIONS = frozenset(f"partition{size}" for size in range(1, 33))
 _LANDING = "policyName"
-_PLAIN = frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING} {_SCALING}".split()) | _PARTITIONS
+_PLAIN = (
+    frozenset(f"{_GANGS} {_TOPOLOGY} {_BUDGETS} {_DEVICES} {_LANDING} {_SCALING} {_MACHINES}".split()) | _PARTITIONS
+)
 """Fields by their names alone: none of them names anything else anywhere that could be meant for nobody's eyes."""
 
 AMOUNTS = frozenset({"min", "max", "resources", "requests"})
 """Maps of quantities; their keys are whatever resources there are."""
-MAPS = frozenset({"matchLabels", "disruptedPods", "unavailablePods"})
+MAPS = frozenset({"matchLabels", "nodeSelector", "disruptedPods", "unavailablePods"})
 """Other maps from texts to texts."""
 BY_ROLE = frozenset(f"{job}ReplicaSpecs" for job in ("pytorch", "tf", "mpi", "xgb", "paddle", "jax", "mx"))
 """Maps from a role, of any name, to what is said of it."""

@@ -230,6 +230,10 @@ OPTIONAL: tuple[Kind, ...] = (
     _dra("DeviceClass", "deviceclasses", DeviceClassWire, convert_device_class),
     _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1", convert=convert_device),
     _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
+    # virtual machines
+    _optional("kubevirt.io", "VirtualMachineInstance", "virtualmachineinstances", "v1"),
+    _optional("kubevirt.io", "VirtualMachineInstanceMigration", "virtualmachineinstancemigrations", "v1"),
+    _optional("kubevirt.io", "KubeVirt", "kubevirts", "v1"),
     # landing
     _optional(
         "admissionregistration.k8s.io",

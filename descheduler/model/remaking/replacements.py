@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,6 +44,18 @@ class Replacements:
 
     different: Mapping[int, Replacement] = field(default_factory=dict)
     blocked: Mapping[int, Blocked] = field(default_factory=dict)
+
+    def beside(self, specs: Mapping[int, PodSpec], pods: Sequence[Pod]) -> Replacements:
+        """The same, with pods whose replacements have other specs than they, for they are made from what owns them."""
+        if not specs:
+            return self
+        made = {at: Replacement(spec, pods[at].labels, _owner(pods[at]), Revision.SAME) for at, spec in specs.items()}
+        return replace(self, different={**self.different, **made})
+
+
+def _owner(pod: Pod) -> str:
+    owner = pod.controller
+    return f"{owner.kind}/{owner.name}" if owner is not None else ""
 
 
 def replacements(pods: Sequence[Pod], looks: Looks, find: Find, classes: Mapping[str, RuntimeClass]) -> Replacements:

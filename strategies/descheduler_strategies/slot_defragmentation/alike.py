@@ -10,6 +10,7 @@ import numpy as np
 from descheduler.contract import RebalanceView
 from descheduler.model.arrays import Ints, Mask, Positions
 from descheduler.model.pods import PodSpec
+from descheduler.model.virtual_machines import MIGRATED
 from descheduler.packing.rearrange.flow_problem import FlowProblem, fit
 from descheduler.packing.rearrange.ordering import ItemMove, name
 from descheduler.packing.rearrange.patterns import FINEST
@@ -44,9 +45,11 @@ def simple(view: RebalanceView, pods: Positions) -> Mask:
     are, and without rules between pods, host ports, volumes, GPUs or other devices."""
     columns, needs = view.snapshot.columns, view.start.gpu_needs()
     plain = np.array([n is None and _plain(s) for s, n in zip(columns.specs, needs, strict=True)], np.bool_)
+    labels = view.snapshot.looks.labels
+    migrated = np.array([MIGRATED in found for found in labels.values], np.bool_)[labels.rows[pods]]
     bound = np.fromiter((bool(view.snapshot.pods[p].claims) for p in pods.tolist()), np.bool_, len(pods))
-    same = columns.pod_remade[pods] == columns.pod_spec[pods]
-    out: Mask = plain[columns.pod_spec[pods]] & same & ~bound & (view.units.unit_index[pods] < 0)
+    same = (columns.pod_remade[pods] == columns.pod_spec[pods]) | migrated  # but for what the migration asked for
+    out: Mask = plain[columns.pod_remade[pods]] & same & ~bound & (view.units.unit_index[pods] < 0)
     return out
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from execution.scenes.migrating import Migrating
 from execution.scenes.requeuing import Requeuing
 from execution.scenes.reserving import Reserving
 from execution.scenes.scene import Deployments, Scene
 from execution.scenes.surging import Surging
 
-SCENES: dict[str, Scene] = {one.executor: one for one in (Deployments("evict"), Requeuing(), Reserving(), Surging())}
+SCENES: dict[str, Scene] = {
+    one.executor: one for one in (Deployments("evict"), Migrating(), Requeuing(), Reserving(), Surging())
+}

@@ -1,0 +1,1 @@
+"""The executor `live-migrate`: virtual machines of KubeVirt move while they run."""
