@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, Finish, RequestHandler
 
+from descheduler.console.answering import Console
+from descheduler.console.views import API, HISTORY, OPENAPI
 from descheduler.controller.access import Gate, Verdict
 from descheduler.controller.listener import of_this_machine_only
 from descheduler.controller.metrics import CONTENT_TYPE, Metrics
@@ -76,6 +79,7 @@ class _Site:
     metrics: Metrics
     pages: Pages
     gate: Gate | None
+    console: Console
     local_names: bool
     template: Environment
     drawing: asyncio.Semaphore  # one page is drawn at a time; who waits for it holds no thread
@@ -87,6 +91,7 @@ def create_app(
     metrics: Metrics,
     render: Render,
     gate: Gate | None = None,
+    console: Console | None = None,
     *,
     local_names: bool = False,
     with_metrics: bool = True,
@@ -100,7 +105,8 @@ def create_app(
     template = Environment(loader=PackageLoader("descheduler.controller"), autoescape=True, undefined=StrictUndefined)
     template.filters["utc"] = _utc
     pages = Pages(reports, render)
-    site = _Site(status, reports, metrics, pages, gate, local_names, template, asyncio.Semaphore(1))
+    console = console or Console(None, lambda: status.ready.text)
+    site = _Site(status, reports, metrics, pages, gate, console, local_names, template, asyncio.Semaphore(1))
     routes = [
         ("/healthz", _Healthz),
         ("/readyz", _Readyz),
@@ -110,6 +116,7 @@ def create_app(
         (r"/reports/([^/]+)\.json", _ReportJson),
         (r"/reports/([^/]+)/execution\.json", _ExecutionJson),
         (r"/reports/([^/]+)", _Report),
+        (f"{HISTORY}/.*|{API}/.*|{OPENAPI}", _History),
     ]
     return Application(
         [(path, handler, {"site": site}) for path, handler in routes],
@@ -243,12 +250,22 @@ class _Report(_Page):
 
 class _ReportJson(_Page):
     async def get(self, *arguments: str) -> None:
-        await self.send(self.site.reports.json(*arguments), _JSON)
+        await self.send(await self.aside(self.site.reports.json, *arguments), _JSON)
 
 
 class _ExecutionJson(_Page):
     async def get(self, *arguments: str) -> None:
-        await self.send(self.site.reports.execution_json(*arguments), _JSON)
+        await self.send(await self.aside(self.site.reports.execution_json, *arguments), _JSON)
+
+
+class _History(_Page):
+    async def get(self, *_: str) -> None:
+        query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
+        answer = await self.aside(self.site.console.answer, unquote(self.request.path), query)
+        self.set_status(answer.code)
+        if answer.policy:
+            self.set_header("Content-Security-Policy", answer.policy)
+        await self.send([answer.body], answer.content_type)
 
 
 def _utc(unix: float) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+
+from pydantic.main import IncEx
 
 from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES
@@ -20,6 +23,7 @@ from descheduler.policy.v1alpha2 import V1ALPHA2, v1alpha2_policy
 from descheduler.policy.written import WrittenPolicy
 
 _DEFAULT = "default.yaml"
+_NO_DECISION: Mapping[str, IncEx | bool] = {"mode": True, "report": {"archive_days", "archive_mib", "url"}}
 _OF_A_USE = ("name", "protections")  # what an item of `strategies` has beside the strategy
 
 
@@ -82,10 +86,10 @@ def default_policy() -> Policy:
 def policy_hash(policy: Policy) -> str:
     """12 hexadecimal digits that change when the meaning changes, not with comments or order of keys.
 
-    The mode is left out: a plan made dry and one carried out come from the same decision. Nor do arguments count that
-    nobody gave.
+    The mode is left out: a plan made dry and one carried out come from the same decision; and where plans are kept.
+    Nor do arguments count that nobody gave.
     """
-    data = policy.model_dump(mode="json", by_alias=True, exclude={"mode"})
+    data = policy.model_dump(mode="json", by_alias=True, exclude=_NO_DECISION)
     if not policy.acting.executors:
         del data["acting"]["executors"]
     for one in data["strategies"]:
