@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from threading import Semaphore
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Semaphore
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,5 +118,3 @@ def _until(browser: Browser, condition: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(browser.driver, 20).until(lambda driver: driver.execute_script(f"return {condition}"))
-
-

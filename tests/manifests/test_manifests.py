@@ -193,10 +193,12 @@ def test_history_outlives_the_pod_on_a_volume_of_its_own() -> None:
         "name": "archive",
         "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]},
     }
-    assert named(overlay, "Deployment", "descheduler")["spec"]["strategy"] == {"type": "Recreate", "rollingUpdate": None}
+    assert named(overlay, "Deployment", "descheduler")["spec"]["strategy"] == {
+        "type": "Recreate",
+        "rollingUpdate": None,
+    }
     assert claim["spec"]["resources"]["requests"]["storage"] == "1Gi"
-    assert Policy().report.archive_mib < 1024
-    assert "emptyDir" in {v["name"]: v for v in pod_of("dry-run")["volumes"]}["archive"]
+    assert any(v["name"] == "archive" and "emptyDir" in v for v in pod_of("dry-run")["volumes"])
 
 
 def test_traffic_is_limited_both_ways() -> None:
