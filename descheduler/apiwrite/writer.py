@@ -43,6 +43,7 @@ _MERGE_PATCH = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 _TEST_FAILED = 422  # apiserver pkg/endpoints/handlers/patch.go: a JSON patch whose test fails is Invalid
 _NOTE_BYTES = 1024  # events.k8s.io/v1 validation
+PAGE = "rebalance.descheduler.dev/page"  # annotation of an event: where people read more
 _NAME_LENGTH = 253 - 17  # what a name leaves for ".<16 hex digits>"
 
 
@@ -57,6 +58,7 @@ class Happening:
     reason: str
     note: str
     warning: bool = False
+    page: str = ""  # where people read more
 
 
 class ClusterWriter:
@@ -87,7 +89,11 @@ class ClusterWriter:
         """Create an event; `suffix` (64 bits) makes its name unique."""
         at = happening
         event = Event(
-            metadata=Meta(name=f"{at.pod[:_NAME_LENGTH]}.{suffix:016x}", namespace=at.namespace),
+            metadata=Meta(
+                name=f"{at.pod[:_NAME_LENGTH]}.{suffix:016x}",
+                namespace=at.namespace,
+                annotations={PAGE: at.page} if at.page else None,
+            ),
             event_time=micro_time(now),
             reporting_controller=COMPONENT,
             reporting_instance=self._instance[:128],

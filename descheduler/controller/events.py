@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import structlog
@@ -28,11 +29,14 @@ class Events:
         self._metrics = metrics
         self._clock = clock
         self._rng = rng
+        self.pages = ""  # where people reach our pages, "" where nobody said
+        self._plan = ""
         self._texts: dict[str, str] = {}
         self._open: frozenset[tuple[str, str]] = frozenset()
 
     def about(self, plan: PlanDocument) -> None:
         """The plan whose actions are carried out next: its findings explain them."""
+        self._plan = plan.id
         self._texts = {f.id: f.text for f in plan.findings}
 
     def write(self, outcome: ActionOutcome) -> None:
@@ -51,6 +55,8 @@ class Events:
         self._open = frozenset(openings)
 
     def _write(self, happening: Happening) -> None:
+        if self.pages and self._plan:
+            happening = replace(happening, page=f"{self.pages.rstrip('/')}/history/plans/{self._plan}")
         try:
             self._writer.event(happening, now=self._clock.wall(), suffix=self._rng.getrandbits(64))
         except DeschedulerError as error:

@@ -18,6 +18,7 @@ import structlog
 
 from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
+from descheduler.archive.keeper import Keeper
 from descheduler.controller.events import Events
 from descheduler.controller.metrics import Metrics
 from descheduler.controller.pauses import Paused, pause_of, without_history, without_right
@@ -83,6 +84,7 @@ class Controller:
     events: Events
     clock: Clock
     switch: Switch = field(default_factory=Switch)
+    archive: Keeper | None = None
     poll_seconds: float = 2.0
     _ledger: Ledger = field(default_factory=Ledger)
     _term: int | None = None
@@ -197,6 +199,7 @@ class Controller:
         self.metrics.policy_loaded.set(self.watch.loaded_at)
         self.metrics.interval.set(policy.interval.total_seconds())
         self.reports.keep(policy.report.keep)
+        self.events.pages = policy.report.url
         self.runner.limits = ExecutionLimits.of(policy.acting)
         self.runner.executors = partial(executor_of, policy)
         self.runner.halted = partial(self._halted, policy)
@@ -268,6 +271,9 @@ class Controller:
         trials = (f"{name}: {trial.why}" for name, own in self._ledger.trials(now).items() for trial in own)
         self.status.note("learning", "; ".join(trials))
         self.reports.add(plan)
+        if self.archive is not None:
+            self.archive.planned(plan, policy, active=active)
+            self.archive.learned(self._ledger)
         self.metrics.planned_now(plan)
         self._tell_unreadable(decision.unreadable)
         self.metrics.remembers(self._ledger, now)
@@ -305,6 +311,8 @@ class Controller:
             report = self.runner.execute(plan, revalidate=check)
         self._ledger = self._ledger.record(report.actions, plan.id, self._goals[1])
         self.reports.add(plan, report)
+        if self.archive is not None:
+            self.archive.executed(report)
         self.metrics.executed(report)
         self.metrics.remembers(self._ledger, self.clock.wall())
         self.reports.remember(self._ledger.entries)

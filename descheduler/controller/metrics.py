@@ -62,6 +62,8 @@ class Metrics:
         )
         self.store_ok = make.gauge("history_store_success", "Whether all history that was read is kept on disk.")
         self.store_ok.set(1)  # where there is no store, nothing is wrong
+        self.archive_ok = make.gauge("archive_success", "Whether plans and what came of them are kept on disk.")
+        self.archive_ok.set(1)  # where there is no archive, nothing is wrong
         # What is decided: the latest plan
         self.findings = make.gauge("findings", "Findings of the latest plan.", "strategy", "outcome")
         self.planned = make.gauge("planned_moves", "Pods that the latest plan moves.", "strategy")

@@ -18,9 +18,9 @@ class RunOptions:
     `policy` None: the default policy. `prometheus` comes before the policy's; of `mode` ("dry-run", "active") and the
     policy's the safer counts. `config_map` is the ConfigMap that the policy is mounted from, empty: none.
     `namespace` holds the Lease and our ConfigMaps; empty: the pod's own, else `descheduler`. `store` keeps the history
-    over restarts. `host` None: all addresses in a cluster, loopback elsewhere; `port` 0: any free one. `certificate`
-    and `key` are given together, and all is served over TLS then; `self_signed`: without them too. With `authenticate`
-    pages and metrics are for those
+    over restarts, `archive` plans and what came of them. `host` None: all addresses in a cluster, loopback elsewhere;
+    `port` 0: any free one. `certificate` and `key` are given together, and all is served over TLS then; `self_signed`:
+    without them too. With `authenticate` pages and metrics are for those
     whom the API server lets `get` them. `once`: after one cycle it ends. `interval` (seconds) and `pace` (evictions per
     second, and at once) come before the policy's. `lease_namespace`: where the Lease is, if not in `namespace`.
     `lenient`: mistakes that the policy's own program ignores are let pass.
@@ -45,6 +45,7 @@ class RunOptions:
     authenticate: bool = False
     metrics: bool = True
     store: Path | None = None
+    archive: Path | None = None
     once: bool = False
     interval: float | None = None
     pace: tuple[float, int] | None = None

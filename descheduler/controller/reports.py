@@ -1,11 +1,11 @@
-"""The latest reports, bounded in number and kept compressed."""
+"""The latest reports, bounded in number and kept compressed; earlier ones come from the archive, where there is one."""
 
 from __future__ import annotations
 
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -37,10 +37,14 @@ class _Kept:
 
 
 class Reports:
-    """The last `keep` reports by plan id; safe to share between threads."""
+    """The last `keep` reports by plan id; safe to share between threads.
 
-    def __init__(self, keep: int = 24) -> None:
+    `older` gives a report that is not among them, plan and execution compressed, None where there is none.
+    """
+
+    def __init__(self, keep: int = 24, older: Callable[[str], tuple[bytes, bytes] | None] = lambda _plan: None) -> None:
         self._keep = keep
+        self._older = older
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._moves: tuple[LedgerEntry, ...] = ()
@@ -82,27 +86,27 @@ class Reports:
 
     def json(self, plan: str) -> Iterator[bytes] | None:
         """The plan document of a report in parts, None when it is not kept (any more)."""
-        kept = self._get(plan)
-        return _unpacked(kept.plan) if kept else None
+        found = self._get(plan)
+        return _unpacked(found[0]) if found else None
 
     def execution_json(self, plan: str) -> Iterator[bytes] | None:
         """What came of it, None when nothing was executed."""
-        kept = self._get(plan)
-        return _unpacked(kept.execution) if kept and kept.execution else None
+        found = self._get(plan)
+        return _unpacked(found[1]) if found and found[1] else None
 
     def execution(self, plan: str) -> ExecutionReport | None:
         """The same as a value."""
-        kept = self._get(plan)
-        packed = kept.execution if kept else b""
-        return msgspec.json.decode(zlib.decompress(packed), type=ExecutionReport) if packed else None
+        found = self._get(plan)
+        return msgspec.json.decode(zlib.decompress(found[1]), type=ExecutionReport) if found and found[1] else None
 
     def plan(self, plan: str) -> PlanDocument | None:
-        kept = self._get(plan)
-        return msgspec.json.decode(zlib.decompress(kept.plan), type=PlanDocument) if kept else None
+        found = self._get(plan)
+        return msgspec.json.decode(zlib.decompress(found[0]), type=PlanDocument) if found else None
 
-    def _get(self, plan: str) -> _Kept | None:
+    def _get(self, plan: str) -> tuple[bytes, bytes] | None:
         with self._lock:
-            return self._kept.get(plan)
+            kept = self._kept.get(plan)
+        return self._older(plan) if kept is None else (kept.plan, kept.execution)
 
     def _drop(self) -> None:
         while len(self._kept) > self._keep:

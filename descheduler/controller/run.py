@@ -23,6 +23,10 @@ from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Leadership, Unelected
 from descheduler.apiwrite.writer import NAMESPACE, ClusterWriter, LeaseWriter
+from descheduler.archive.keeper import Keeper
+from descheduler.archive.reading import Reader
+from descheduler.archive.schema import FILE
+from descheduler.console.answering import Console
 from descheduler.controller.access import Gate
 from descheduler.controller.certificates import Certificates, SelfSigned, Serving
 from descheduler.controller.deciding import Deciding
@@ -103,8 +107,9 @@ def assembled(
 ) -> Controller:
     """Everything but the loop, started; `stack` ends it in the reverse order. The rest is as for `run_controller`."""
     rng = random.Random()  # jitter and names of events
-    metrics, reports = Metrics(), Reports()
-    status = Status(time.monotonic, wall=time.time)
+    metrics, status = Metrics(), Status(time.monotonic, wall=time.time)
+    reader = Reader(options.archive / FILE) if options.archive else None
+    reports = Reports(older=reader.older) if reader else Reports()
     clock = _beating(status)
     watch = PolicyWatch(options.policy, clock.wall, options.changed, lenient=options.lenient)
     client = connect(options.kubeconfig, options.context)
@@ -112,7 +117,14 @@ def assembled(
     gate = Gate(client, clock.steady, partial(status.note, "authentication")) if options.authenticate else None
     local = not in_cluster() and of_this_machine_only(options.host or LOOPBACK)
     app = create_app(
-        status, reports, metrics, render or _report_page, gate, local_names=local, with_metrics=options.metrics
+        status,
+        reports,
+        metrics,
+        render or _report_page,
+        gate,
+        Console(reader, lambda: status.ready.text),
+        local_names=local,
+        with_metrics=options.metrics,
     )
     web = WebServer(app, options.host, options.port, _certificates(options, status, metrics))
     web.start()
@@ -129,6 +141,9 @@ def assembled(
     writer = ClusterWriter(client, leadership, identity)
     history = HistoryReader(options.prometheus, options.store, clock.wall, rng, status.beat, _kept(status, metrics))
     stack.callback(history.close)
+    archive = Keeper(options.archive / FILE, _archived(status, metrics)) if options.archive else None
+    if archive is not None:
+        stack.callback(archive.stop)
     source = Source(WatchedCluster(cache, clock.wall), history)
     snapshots = FreshSnapshots(cache, lambda: watch.policy, status.beat)
     published = Published(metrics.registry, served(client, writer), lambda: elector is None or elector.leading)
@@ -154,6 +169,7 @@ def assembled(
         events=Events(writer, metrics, clock, rng),
         clock=clock,
         switch=Switch(options.mode, options.policy, _policy_map(options, client, namespace)),
+        archive=archive,
     )
 
 
@@ -207,6 +223,16 @@ def _kept(status: Status, metrics: Metrics) -> Callable[[str], None]:
             log.error("history cannot be kept over a restart", problem=problem)
         status.note("store", problem)
         metrics.store_ok.set(not problem)
+
+    return told
+
+
+def _archived(status: Status, metrics: Metrics) -> Callable[[str], None]:
+    """Tells where people look whether plans are kept on disk."""
+
+    def told(problem: str) -> None:
+        status.note("archive", problem)
+        metrics.archive_ok.set(not problem)
 
     return told
 

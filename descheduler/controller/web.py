@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, Finish, RequestHandler
 
+from descheduler.console.answering import Console
+from descheduler.console.views import API, HISTORY, OPENAPI
 from descheduler.controller.access import Gate, Verdict
 from descheduler.controller.listener import of_this_machine_only
 from descheduler.controller.metrics import CONTENT_TYPE, Metrics
@@ -78,6 +81,7 @@ class _Site:
     metrics: Metrics
     pages: Pages
     gate: Gate | None
+    console: Console
     local_names: bool
     template: Environment
     standing: Standing
@@ -90,6 +94,7 @@ def create_app(
     metrics: Metrics,
     render: Render,
     gate: Gate | None = None,
+    console: Console | None = None,
     *,
     local_names: bool = False,
     with_metrics: bool = True,
@@ -104,7 +109,8 @@ def create_app(
     template.filters["utc"] = _utc
     pages = Pages(reports, render)
     standing = Standing(status, reports, template, time.time)
-    site = _Site(status, reports, metrics, pages, gate, local_names, template, standing, asyncio.Semaphore(1))
+    console = console or Console(None, lambda: status.ready.text)
+    site = _Site(status, reports, metrics, pages, gate, console, local_names, template, standing, asyncio.Semaphore(1))
     routes = [
         ("/healthz", _Healthz),
         ("/readyz", _Readyz),
@@ -114,6 +120,7 @@ def create_app(
         (r"/reports/([^/]+)\.json", _ReportJson),
         (r"/reports/([^/]+)/execution\.json", _ExecutionJson),
         (r"/reports/([^/]+)", _Report),
+        (f"{HISTORY}/.*|{API}/.*|{OPENAPI}", _History),
     ]
     return Application(
         [(path, handler, {"site": site}) for path, handler in routes],
@@ -249,12 +256,22 @@ class _Report(_Page):
 
 class _ReportJson(_Page):
     async def get(self, *arguments: str) -> None:
-        await self.send(self.site.reports.json(*arguments), _JSON)
+        await self.send(await self.aside(self.site.reports.json, *arguments), _JSON)
 
 
 class _ExecutionJson(_Page):
     async def get(self, *arguments: str) -> None:
-        await self.send(self.site.reports.execution_json(*arguments), _JSON)
+        await self.send(await self.aside(self.site.reports.execution_json, *arguments), _JSON)
+
+
+class _History(_Page):
+    async def get(self, *_: str) -> None:
+        query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
+        answer = await self.aside(self.site.console.answer, unquote(self.request.path), query)
+        self.set_status(answer.code)
+        if answer.policy:
+            self.set_header("Content-Security-Policy", answer.policy)
+        await self.send([answer.body], answer.content_type)
 
 
 def _utc(unix: float) -> str:

@@ -117,3 +117,9 @@ class ReportPolicy(Section):
 
     keep: int = Field(default=24, ge=1, le=1000)
     """Reports that the controller keeps and shows."""
+    archive_days: int = Field(default=30, ge=1, le=3650)
+    """Days for which `run --archive` keeps plans and what came of them."""
+    archive_mib: int = Field(default=512, ge=16, le=1 << 20)
+    """MiB that they may take on the disk; the oldest go first."""
+    url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    """Where people reach the controller's pages, such as `https://descheduler.example.com`: events link to them."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic.main import IncEx
 
 from descheduler.contract import EXECUTORS, PluginArgs, StrategyArgs
 from descheduler.contract.registry import STRATEGIES
@@ -19,6 +22,7 @@ from descheduler.policy.schema import policy_schema, schema_of
 from descheduler.policy.v1alpha2 import V1ALPHA2, v1alpha2_policy
 from descheduler.policy.written import WrittenPolicy
 
+_NO_DECISION: Mapping[str, IncEx | bool] = {"mode": True, "report": {"archive_days", "archive_mib", "url"}}
 _OF_A_USE = ("name", "protections")  # what an item of `strategies` has beside the strategy
 
 
@@ -73,10 +77,10 @@ def written_mode(source: Path | str) -> str | None:
 def policy_hash(policy: Policy) -> str:
     """12 hexadecimal digits that change when the meaning changes, not with comments or order of keys.
 
-    The mode is left out: a plan made dry and one carried out come from the same decision. Nor do arguments count that
-    nobody gave.
+    The mode is left out: a plan made dry and one carried out come from the same decision; and where plans are kept.
+    Nor do arguments count that nobody gave.
     """
-    data = policy.model_dump(mode="json", by_alias=True, exclude={"mode"})
+    data = policy.model_dump(mode="json", by_alias=True, exclude=_NO_DECISION)
     for unwritten in ("executors", "executorRules"):
         if not data["acting"][unwritten]:
             del data["acting"][unwritten]

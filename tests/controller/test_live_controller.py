@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ class Running:
     mode: str | None
     token: str
     plan: Callable[[], PlanDocument] | None
+    archive: Path | None = None
     planned: list[Memory] = field(default_factory=list)
     port: int = 0
     code: int | None = None
@@ -81,6 +83,7 @@ class Running:
             namespace=NAMESPACE,
             host="127.0.0.1",
             port=0,
+            archive=self.archive,
         )
 
         def observe(_: Policy) -> Observed:
@@ -125,7 +128,8 @@ def start(control_plane: ControlPlane, client: ApiClient, tmp_path: Path) -> Ite
             if found["kind"] != "Deployment":
                 client.apply(found)
         token = control_plane.service_account_token(NAMESPACE, "descheduler")
-        running.append(Running(control_plane, tmp_path / "policy.yaml", overlay, token, decided).start())
+        place = tmp_path / "history"
+        running.append(Running(control_plane, tmp_path / "policy.yaml", overlay, token, decided, place).start())
         return running[-1]
 
     yield begin
@@ -194,6 +198,33 @@ def test_what_was_moved_is_remembered_by_the_next_process(client: ApiClient, sta
     assert memory.moved_last_hour == 1
     assert memory.ledger is not None
     assert memory.ledger.any_entries
+
+
+def test_what_was_planned_and_done_is_shown_by_the_next_process(client: ApiClient, start: Start) -> None:
+    (pod,) = run_deployment(client, "web", 1)
+    client.create_node("n2", cpu=64)
+    client.wait_for_nodes("n2")
+    client.patch("Node", "n1", {"spec": {"unschedulable": True}})
+    moved = move_of(pod, "default/Deployment/web")
+    first = start(lambda: plan(action(moved)), policy=POLICY + "report: {url: 'https://moves.example/'}\n")
+    client.wait_for(lambda: moved.uid not in uids(client, "web"), timeout=30, what="the move")
+    client.wait_for(first.ready, timeout=60, what="the end of the cycle")
+    assert first.stop() == 0
+    (event,) = [
+        e
+        for e in client.list("Event", "default", api_version="events.k8s.io/v1")
+        if e["reportingController"] == "descheduler"
+    ]
+    page = "https://moves.example/history/plans/plan-1"
+    assert event["metadata"]["annotations"] == {"rebalance.descheduler.dev/page": page}
+
+    second = start(lambda: plan(name="plan-2"))
+    client.wait_for(second.ready, what="a plan of the next process")
+    code, text = second.get("/api/v1/plans/plan-1")
+    (kept,) = json.loads(text)["moves"]
+    assert (code, kept["result"], kept["landed"]) == (200, "evicted", "n2")
+    assert moved.pod in second.get("/history/plans/plan-1")[1]
+    assert second.get("/reports/plan-1") == (200, "plan-1"), "the whole report, drawn anew"
 
 
 def test_one_tenants_pods_that_never_become_ready_leave_the_others_their_moves(client: ApiClient, start: Start) -> None:

@@ -188,6 +188,23 @@ def test_the_policy_is_valid_and_where_the_pod_looks_for_it() -> None:
     mounts = {m["name"]: m["mountPath"] for m in container("dry-run")["volumeMounts"]}
     assert f"--policy={mounts['policy']}/policy.yaml" in container("dry-run")["args"]
     assert f"--store={mounts['store']}" in container("dry-run")["args"]
+    assert f"--archive={mounts['archive']}" in container("dry-run")["args"]
+
+
+def test_history_outlives_the_pod_on_a_volume_of_its_own() -> None:
+    overlay = "dry-run+history"
+    (claim,) = of_kind(overlay, "PersistentVolumeClaim")
+    volumes = {v["name"]: v for v in pod_of(overlay)["volumes"]}
+    assert volumes["archive"] == {
+        "name": "archive",
+        "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]},
+    }
+    assert named(overlay, "Deployment", "descheduler")["spec"]["strategy"] == {
+        "type": "Recreate",
+        "rollingUpdate": None,
+    }
+    assert claim["spec"]["resources"]["requests"]["storage"] == "1Gi"
+    assert any(v["name"] == "archive" and "emptyDir" in v for v in pod_of("dry-run")["volumes"])
 
 
 def test_traffic_is_limited_both_ways() -> None:

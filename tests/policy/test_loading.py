@@ -17,6 +17,7 @@ from descheduler.policy.protections import Protections
 from descheduler.policy.writing import policy_yaml
 from descheduler_strategies.hot_nodes import HotNodesArgs
 
+INSTALLED = "evict, live-migrate, requeue, reserve, surge"
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
 
 
@@ -235,9 +236,7 @@ def test_any_text_is_a_policy_or_problems_with_their_place(text: str) -> None:
 
 def test_an_executor_that_is_not_installed_is_named_with_those_that_are() -> None:
     (problem,) = problems(HEAD + "acting:\n  executor: teleport\n")
-    assert problem.startswith(
-        "p.yaml:4:13: acting.executor: no executor is named teleport; installed: evict, live-migrate, requeue, reserve, surge"
-    )
+    assert problem.startswith(f"p.yaml:4:13: acting.executor: no executor is named teleport; installed: {INSTALLED}")
     (misspelt,) = problems(HEAD + "acting:\n  executor: evikt\n")
     assert misspelt == "p.yaml:4:13: acting.executor: no executor is named evikt (did you mean evict?)"
     assert load_policy(HEAD + "acting:\n  executor: evict\n").acting.executor == "evict"
@@ -247,7 +246,7 @@ def test_arguments_of_executors_are_checked_by_their_own_models() -> None:
     written = "acting:\n  executors:\n    evict: {gently: true}\n    teleport: {}\n"
     assert [problem.partition(": ")[2] for problem in problems(HEAD + written)] == [
         "acting.executors.evict.gently: is not a known key",
-        "acting.executors.teleport: no executor is named teleport; installed: evict, live-migrate, requeue, reserve, surge",
+        f"acting.executors.teleport: no executor is named teleport; installed: {INSTALLED}",
     ]
     assert list(load_policy(HEAD + "acting: {executors: {evict: }}\n").acting.executors) == ["evict"]
 

@@ -77,6 +77,9 @@ def run(
     store: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the history read so far over restarts.")
     ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep plans and what came of them over restarts.")
+    ] = None,
     lenient: Lenient = False,
     verbose: Verbose = 0,
 ) -> None:
@@ -106,6 +109,7 @@ def run(
             key=tls_private_key_file,
             authenticate=authenticate,
             store=store,
+            archive=archive,
             lenient=lenient,
         )
         failures.leave(run_controller(options))
