@@ -29,6 +29,7 @@ from descheduler.policy import (
     WrittenPolicy,
     default_policy,
     load_policy,
+    newly_doubted,
     with_values,
     written_policy,
 )
@@ -135,9 +136,12 @@ def read_written(
     for warning in written.warnings:
         say(f"warning: {warning}")
     try:
-        return replace(written, policy=with_values(written.policy, settings))
+        policy = with_values(written.policy, settings)
     except PolicyError as error:
         raise PolicyError(tuple(f"{path}: {problem}" if path else problem for problem in error.problems)) from error
+    for warning in newly_doubted(written.policy, policy) if settings else ():
+        say(f"warning: --set: {warning}")
+    return replace(written, policy=policy)
 
 
 def policy_of(path: Path, *, lenient: bool = False) -> WrittenPolicy:

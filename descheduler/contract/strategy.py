@@ -16,6 +16,10 @@ ORDER = 100
 class StrategyArgs(PluginArgs):
     """Base of every strategy's arguments."""
 
+    def doubts(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """What in them is valid and can hardly be meant: the place within them as a policy has it, and why."""
+        return ()
+
 
 A = TypeVar("A", bound=StrategyArgs, contravariant=True)
 
