@@ -5,7 +5,8 @@ After k8s.io/api resource/v1; older versions are read into the same words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -24,6 +25,8 @@ MOST_OPTIONS = 8
 """Of one request (FirstAvailableDeviceRequestMaxSize)."""
 MOST_PODS = 256
 """That one claim is reserved for (ResourceClaimReservedForMaxSize)."""
+
+_A_PART = re.compile(r"""["']mig["']""")
 
 Amounts = tuple[tuple[str, Decimal], ...]
 """Exact amounts by name."""
@@ -47,6 +50,14 @@ def driver_for(resource: str) -> str:
     as vendors name them; empty where there is none."""
     vendor, _, kind = resource.partition("/")
     return f"gpu.{vendor}" if kind == "gpu" else ""
+
+
+def driver_of(selectors: Iterable[str], drivers: Iterable[str]) -> str:
+    """The driver of which selectors choose whole GPUs: the one that they name; empty where none, or parts are meant."""
+    texts = tuple(selectors)
+    if any(_A_PART.search(text) for text in texts):
+        return ""
+    return next((name for name in sorted(drivers) if any(name in text for text in texts)), "")
 
 
 @dataclass(frozen=True, slots=True)

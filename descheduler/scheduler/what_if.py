@@ -15,6 +15,7 @@ from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.claims.rules import Claiming, parts
 from descheduler.scheduler.claims.table import ClaimTable
+from descheduler.scheduler.claims.wanted import Wanted
 from descheduler.scheduler.clashes import Clash, clashes
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
@@ -179,7 +180,7 @@ class WhatIf:
         """Amounts and devices of the pod; devices are in the name of the `holder`, itself unless another is given."""
         placement, holder = self._placement, pod if holder is None else holder
         cls = self._class_on(pod, node)
-        for row, amount in placement.amounts(cls):
+        for row, amount in self._amounts(pod, node):
             if row not in self._owned:
                 self._rows[row] = self._rows[row].copy()
                 self._owned.add(row)
@@ -208,14 +209,16 @@ class WhatIf:
         elif self.at_home(pod, node):
             table.take_back(holder, devices.held(pod))
         else:
-            wanted = devices.wanted(pod, self._remade(pod)) or ()
+            wanted = devices.wanted(pod, self._remade(pod)) or Wanted()
             found = parts(self._placement.snapshot.nodes[node].gpus, table.take(holder, node, wanted))
             return Held(tuple(index for index, _ in found), tuple(milli for _, milli in found)) if found else None
         return None
 
     def _claiming(self, pod: int) -> bool:
-        one = self._placement.snapshot.pods[pod]
-        return bool(one.device_claims or one.spec.resource_claims or self._remade(pod).resource_claims)
+        one, devices = self._placement.snapshot.pods[pod], self._placement.devices
+        if devices is None:
+            return False
+        return bool(one.device_claims) or devices.claiming(one.spec) or devices.claiming(self._remade(pod))
 
     def _remade(self, pod: int) -> PodSpec:
         classes = self._placement.classes
@@ -228,6 +231,11 @@ class WhatIf:
         claims = self._placement.snapshot.claims
         keys = [(one.namespace, name) for name in one.claims]
         return [key for key in keys if key in claims and ONCE_PER_POD in claims[key].access_modes]
+
+    def _amounts(self, pod: int, node: int) -> tuple[tuple[int, int], ...]:
+        """(row, amount) of all that the pod takes from the node, or has of its own."""
+        cls, placement = self._class_on(pod, node), self._placement
+        return placement.amounts(cls) if node < 0 or self.at_home(pod, node) else placement.amounts_on(cls, node)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -287,7 +295,8 @@ class WhatIf:
 
     def _whole(self, pod: int, nodes: Nodes, judge: Callable[[Question], NDArray[_T]]) -> NDArray[_T]:
         """[N] or [K]. For a claim that fails on one node the scheduler gives up the pod, so all of them are asked."""
-        if nodes is None or self._placement.devices is None or not self._remade(pod).resource_claims:
+        devices = self._placement.devices
+        if nodes is None or devices is None or not devices.claiming(self._remade(pod)):
             return judge(self._question(pod, _at(nodes)))
         return judge(self._question(pod, _ALL))[_at(nodes)]
 
@@ -327,7 +336,7 @@ class WhatIf:
     def _insufficient(self, pod: int, nodes: Indices) -> dict[str, int]:
         question = self._question(pod, nodes)
         names = self._placement.columns.resources
-        short = {names[c]: int((question.left(c) < amount).sum()) for c, amount in question.rules.requests}
+        short = {names[c]: int((~question.enough(c, amount)).sum()) for c, amount in question.rules.requests}
         return {"Too many pods" if n == "pods" else f"Insufficient {n}": count for n, count in short.items() if count}
 
     def _volume_reasons(self, pod: int, nodes: Indices) -> dict[str, int]:
@@ -426,7 +435,7 @@ class WhatIf:
             node=where,
             lifted=lifted,
             rows=self._rows,
-            amounts=placement.amounts(here),
+            amounts=self._amounts(pod, where),
             holds=placement.gpus.need(placement.classes.spec_of(here)),
             gpus=self._gpus,
             current=self._current,
@@ -483,7 +492,7 @@ class WhatIf:
     def _claimed(self, pod: int) -> Claiming | None:
         """The claims of the pod, as if it had just left."""
         devices = self._placement.devices
-        if devices is None or self._claims is None or not self._remade(pod).resource_claims:
+        if devices is None or self._claims is None or not devices.claiming(self._remade(pod)):
             return None
         table = self._claims
         if self.node_of(pod) >= 0:
