@@ -17,6 +17,7 @@ SLICES = "resource.k8s.io/ResourceSlice"
 CLAIMS = "resource.k8s.io/ResourceClaim"
 TEMPLATES = "resource.k8s.io/ResourceClaimTemplate"
 CLASSES = "resource.k8s.io/DeviceClass"
+TAINT_RULES = "resource.k8s.io/DeviceTaintRule"
 """Keys of the kinds."""
 
 MOST_DEVICES = 32
@@ -235,3 +236,19 @@ class DeviceClass(CustomObject):
 
     selectors: tuple[str, ...] = ()
     extended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTaintRule(CustomObject):
+    """A taint of all devices that the rule selects, by whatever of their names is given."""
+
+    driver: str | None = None
+    pool: str | None = None
+    device: str | None = None
+    taint: DeviceTaint = DeviceTaint("", "", "NoSchedule")
+
+    def selects(self, driver: str, pool: str, device: str) -> bool:
+        """Whether the device has the taint. A rule without a selector taints every device, as the scheduler applies it
+        (k8s.io/dynamic-resource-allocation/resourceslice/tracker), and so does one that cannot be read."""
+        pairs = ((self.driver, driver), (self.pool, pool), (self.device, device))
+        return all(wanted is None or wanted == name for wanted, name in pairs)

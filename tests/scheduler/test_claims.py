@@ -26,6 +26,7 @@ from kube.device_objects import (
     resource_slice,
     snapshot,
     stateful_set,
+    taint_rule,
     template,
     templated,
 )
@@ -154,6 +155,27 @@ def test_a_tainted_device_is_for_those_who_tolerate_it() -> None:
     tolerating = template("a", request(tolerations=[{"key": "xid", "operator": "Exists"}]))
     assert waiting(template("a"), slices=slices)["n1"] is Predicate.DEVICE_CLAIMS
     assert waiting(tolerating, slices=slices)["n1"] is Predicate.OK
+
+
+@pytest.mark.parametrize(
+    ("selector", "nodes"),
+    [
+        ({"driver": DRIVER}, ""),
+        ({}, ""),
+        ({"pool": "n1"}, "n2"),
+        ({"driver": DRIVER, "pool": "n1", "device": "gpu-0"}, "n2"),
+        ({"device": "gpu-7"}, "n1 n2"),
+        ({"driver": "other.test"}, "n1 n2"),
+    ],
+)
+def test_rules_taint_the_devices_that_they_select(selector: dict[str, str], nodes: str) -> None:
+    asked = template("a", request(count=2))
+    for effect in ("NoSchedule", "NoExecute"):
+        found = waiting(asked, rules=[taint_rule(effect, **selector)])
+        assert " ".join(name for name, verdict in found.items() if verdict is Predicate.OK) == nodes
+    tolerating = template("a", request(count=2, tolerations=[{"key": "kept", "operator": "Exists"}]))
+    assert set(waiting(tolerating, rules=[taint_rule(**selector)]).values()) == {Predicate.OK}
+    assert set(waiting(asked, rules=[taint_rule("None", **selector)]).values()) == {Predicate.OK}
 
 
 def test_a_selector_that_fails_for_one_device_leaves_the_pod_without_a_node() -> None:
