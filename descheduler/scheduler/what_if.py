@@ -64,6 +64,7 @@ class WhatIf:
         self._attachments = attachments
         self._waiting = waiting  # pending pods for whom room is kept on the node that they are nominated to
         self._counts = counts
+        self._renewed: frozenset[int] = frozenset()  # pods that restarted where they are
         self._cordoned: Mask | None = None  # [N] nodes that take nobody in this state
         self._claims = claims  # None where no pod has resource claims
 
@@ -99,7 +100,7 @@ class WhatIf:
             dict(self._counts),
             None if self._claims is None else self._claims.fork(),
         )
-        twin._cordoned = self._cordoned
+        twin._cordoned, twin._renewed = self._cordoned, self._renewed
         return twin
 
     # -- moving -----------------------------------------------------------------------------------------------------
@@ -137,7 +138,25 @@ class WhatIf:
 
     def at_home(self, pod: int, node: int) -> bool:
         """Whether the pod stands on the node in the snapshot: there it is what it is, elsewhere what will be made."""
-        return node >= 0 and node == int(self._placement.node_of[pod])
+        return node >= 0 and node == int(self._placement.node_of[pod]) and pod not in self._renewed
+
+    def renew(self, pod: int) -> None:
+        """The pod restarts where it stands: it takes what its replacement asks for."""
+        node = self.node_of(pod)
+        self._shift(pod, node, -1)
+        self._renewed |= {pod}
+        self._shift(pod, node, 1)
+
+    def outgrown(self, pod: int) -> bool:
+        """Whether what comes in place of the pod asks its node for more of anything, or for other devices."""
+        placement, devices, node = self._placement, self._placement.devices, self.node_of(pod)
+        if not self.at_home(pod, node):
+            return False
+        if devices is not None and self._claiming(pod) and devices.differ(pod, self._remade(pod), node):
+            return True
+        has = dict(placement.amounts(int(placement.classes.of_pod[pod])))
+        made = placement.amounts(int(placement.classes.remade[pod]))
+        return any(amount > has.get(row, 0) for row, amount in made)
 
     def reserve(self, pod: int, node: int) -> None:
         """Set aside what a pod without a place would take of a node: amounts and devices, for good.

@@ -70,7 +70,9 @@ class ClaimCase:
         containers: Manifest = {"containers": [_container("main")]}
         if self.has("extended") and rng.random() < 0.9:
             containers = self._asking_for_resources()
-            claims = claims if rng.random() < 0.1 else []
+            # The scheduler never binds a pod with claims to a node that offers all its resources.
+            offering = any(self._resources[i] in one["status"]["allocatable"] for one in self.nodes for i in (0, 1))
+            claims = claims if rng.random() < 0.3 and not offering else []
         spec = {
             "terminationGracePeriodSeconds": 0,
             **containers,
@@ -92,7 +94,7 @@ class ClaimCase:
         amounts = {"cpu": "16", "memory": "64Gi", "pods": "110"}
         if self.has("extended"):  # a device plug-in on some nodes, of which some give nothing out
             for resource in self._resources[:2]:
-                if self.rng.random() < 0.3:
+                if self.number % 3 and self.rng.random() < 0.4:
                     amounts[resource] = self.rng.choice("0124")
         labels = {_HOST: name, "case": str(self.number), "rack": f"rack-{self.number}-{self.rng.choice('ab')}"}
         return {

@@ -24,7 +24,7 @@ RESERVATIONS = "scheduling.koordinator.sh/Reservation"
 def snapshot(
     *pods: Json, nodes: Sequence[Json] = (), sets: Sequence[Json] = (), **kinds: Sequence[Json]
 ) -> ClusterSnapshot:
-    """`slices=`, `claims=`, `templates=`, `classes=`, `rules=`, `devices=`, `reservations=`: the kinds that tell of GPUs;
+    """`slices=`, `claims=`, `templates=`, `classes=`, `rules=`, `devices=`, `reservations=`: what tells of GPUs;
     node n1 with 4 GPUs unless given."""
     names = {"slices": SLICES, "claims": CLAIMS, "devices": DEVICES, "reservations": RESERVATIONS}
     names |= {"templates": TEMPLATES, "classes": CLASSES, "rules": TAINT_RULES}

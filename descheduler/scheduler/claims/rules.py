@@ -58,6 +58,15 @@ class DeviceClaims:
         except Unreadable:
             return None
 
+    def differ(self, pod: int, spec: PodSpec, node: int) -> bool:
+        """Whether claims that are made for what comes in the pod's place, on the node, ask for what its own do not."""
+        wanted = self.wanted(pod, spec)
+        if wanted is None:
+            return False
+        new = Counter(one.spec for one in wanted.on(node) if isinstance(one, Demand))
+        own = (self._wishes.claims[at] for at in self.held(pod))
+        return new != Counter(one.asked for one in own if one.controller is not None and one.controller.kind == "Pod")
+
     def judge(self, namespace: str, spec: PodSpec) -> None:
         """Raises Unreadable where nobody can say what replacements of pods of this spec want."""
         self._wishes.replacement(namespace, spec)

@@ -43,6 +43,10 @@ class Existing:
     demand: Demand | None
 
 
+_NEVER_BOUND = "it also asks for extended resources that some nodes offer: to these the scheduler cannot bind it"
+"""A pod with claims of its own for whose resources nothing is to be claimed fails in PreBind, again and again
+(`patchPodExtendedResourceClaimStatus`: "nil or empty request mappings")."""
+
 Claims = tuple[Existing | Demand, ...]
 
 
@@ -170,6 +174,8 @@ class Wishes:
         variants = tuple(
             self._demands.of(claim_for(spec, here, self._by_resource)) if here else None for here in chosen
         )
+        if spec.resource_claims and None in variants:
+            raise Unreadable("", _NEVER_BOUND)
         return Extended(variants, of_node.reshape(-1))
 
     def _made(self, namespace: str, one: PodClaim) -> Existing | Demand:
