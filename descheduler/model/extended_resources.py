@@ -20,7 +20,7 @@ def by_resource(classes: Iterable[DeviceClass], release: Release | None = None) 
     found: dict[str, DeviceClass] = {}
     ranked = sorted(classes, key=lambda one: (-one.created, one.name))
     for one in ranked:
-        if one.extended:
+        if "/" in one.extended:
             found.setdefault(one.extended, one)
     if not found and release is not None and release < _SINCE:
         return {}

@@ -206,12 +206,14 @@ class WhatIf:
             self._rows[row][node] -= sign * amount
         need = placement.gpus.need(placement.classes.spec_of(cls))
         given = self._claim(pod, node, sign, holder)
-        if need is not None and sign < 0:
+        if need is None and not self._claiming(pod):
+            return
+        if sign < 0:
             self._gpus.give(holder, node, need)
-        elif need is not None:
+        else:
             self._gpus.take(holder, node, need, given or self._own_devices(pod, node, need))
 
-    def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
+    def _own_devices(self, pod: int, node: int, need: GpuNeed | None) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
         placement = self._placement
         if not self.at_home(pod, node):

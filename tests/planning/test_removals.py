@@ -100,7 +100,7 @@ def test_one_that_restarts_takes_the_devices_that_its_template_asks_for_now(coun
         sets=[stateful_set("a")],
         claims=[claim_of("a-0", "gpu-2")],
     )
-    found = decided(replace(world, taken_at=NOW), removing("a-0", namespace="shop"))
+    found = decided(replace(world, taken_at=NOW, freshness={}), removing("a-0", namespace="shop"))
     if left is None:
         assert reasons(found)[0] is Reason.NO_PLACE
         return

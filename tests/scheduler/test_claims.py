@@ -22,6 +22,7 @@ from kube.device_objects import (
     claiming,
     device_class,
     gpu_device,
+    mig_device,
     request,
     resource_slice,
     snapshot,
@@ -85,6 +86,26 @@ def test_a_pod_goes_where_devices_of_its_class_are_free() -> None:
     state.place(moving, 1)
     assert state.gpus_held(moving) == (0,)
     assert state.whole_gpus().tolist() == [2, 0]
+
+
+def test_a_part_of_a_gpu_comes_and_goes_with_its_claim() -> None:
+    """A MIG slice is no device of its own, and an eighth of its GPU's memory."""
+    pools = [resource_slice(gpu_device(0), mig_device(0, 0), node=name) for name in ("n1", "n2")]
+    parts = device_class("mig", f"device.driver == '{DRIVER}' && {OF}.type == 'mig'")
+    asked = template("a", request(device_class="mig"))
+    found = cluster(
+        templated("a-0", "a"), asked=asked, classes=[parts], slices=pools, claims=[claim_of("a-0", "gpu-0-mig-19-0-1")]
+    )
+    at, state = found.pod_index["shop", "a-0"], prepare(found).what_if()
+    before = state.gpu_milli().tolist()
+    assert before == [[875], [1000]]
+    state.remove(at)
+    assert state.gpu_milli().tolist() == [[1000], [1000]]
+    state.place(at, 1)
+    assert state.gpu_milli().tolist() == [[1000], [875]]
+    state.remove(at)
+    state.place(at, 0)
+    assert state.gpu_milli().tolist() == before
 
 
 def test_whoever_still_ends_holds_its_devices() -> None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from descheduler.model.release import Release
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler import Predicate, prepare
-from kube.device_objects import DRIVER, GPU, claim_of, device_class, gpu_device, resource_slice, snapshot
+from kube.device_objects import (
+    DRIVER,
+    GPU,
+    claim,
+    claim_of,
+    claiming,
+    device_class,
+    gpu_device,
+    request,
+    resource_slice,
+    snapshot,
+    template,
+)
 from kube.wire_objects import Json, container, node, pod
 
 IMPLICIT = f"deviceclass.resource.kubernetes.io/{DRIVER}"
@@ -68,6 +82,27 @@ def test_devices_serve_where_no_plug_in_does(amount: int, resource: str, expecte
 def test_without_a_class_that_names_it_the_resource_is_the_node_s_alone() -> None:
     assert verdicts(cluster(asking("a"), classes=(device_class(),))) == (OK, NONE)
     assert verdicts(cluster(asking("a", resource="example.com/other"))) == (NONE, NONE)
+
+
+def test_a_pod_with_claims_beside_goes_where_the_scheduler_can_bind_it() -> None:
+    """To a node that offers the resource it cannot, and might choose it all the same."""
+    both = pod("a", container(requests={GPU: "1"}), node="", phase="Pending", **claiming("mine"))
+    kinds = {"slices": [resource_slice(*map(gpu_device, range(3)), node=DEVICES)], "classes": [named()]}
+    kinds |= {"claims": [{**claim("mine"), "spec": template("x", request(count=2))["spec"]["spec"]}]}
+    nodes = [node(PLUGIN), node(DEVICES)]
+    assert verdicts(snapshot(both, nodes=nodes, **kinds)) == (LACKS, OK)
+    offered = [node(PLUGIN, **{GPU: "2"}), node(DEVICES)]
+    assert verdicts(snapshot(both, nodes=offered, **kinds)) == (Predicate.UNREADABLE,) * 2
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("v1.35.2", (NONE, NONE)), ("v1.36.0", (LACKS, OK)), ("", (LACKS, OK))]
+)
+def test_before_it_is_on_by_default_somebody_must_name_a_class(version: str, expected: tuple[Predicate, ...]) -> None:
+    found = cluster(asking("a", resource=IMPLICIT), classes=(device_class(),))
+    assert verdicts(replace(found, release=Release.parse(version))) == expected
+    found = cluster(asking("a", resource=IMPLICIT))
+    assert verdicts(replace(found, release=Release.parse(version))) == (LACKS, OK)
 
 
 def test_of_classes_with_the_same_resource_the_newest_has_it() -> None:
