@@ -51,7 +51,7 @@ class Pages:
 
 
 class World:
-    """The cluster, its history, and the program beside them."""
+    """The cluster, its history ("" where there is none), and the program beside them."""
 
     def __init__(self, plane: ControlPlane, prometheus: str, policy: Path, folder: Path) -> None:
         self.plane = plane
@@ -69,8 +69,8 @@ class World:
         return self.plane.kubeconfig("installed", token=token)
 
     def command(self, *words: str, kubeconfig: Path) -> list[str]:
-        common = ["--kubeconfig", str(kubeconfig), "--prometheus", self._prometheus, "--policy", str(self.policy)]
-        return [*COMMAND, *words, *common]
+        history = ["--prometheus", self._prometheus] if self._prometheus else []
+        return [*COMMAND, *words, "--kubeconfig", str(kubeconfig), *history, "--policy", str(self.policy)]
 
     def plan(self, kubeconfig: Path) -> dict[str, Any]:
         done = subprocess.run(
