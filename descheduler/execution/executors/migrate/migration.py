@@ -17,14 +17,12 @@ import msgspec
 from descheduler.apiwrite.transport import Transport
 from descheduler.apiwrite.wire import Meta, Wire, decode
 from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
+from descheduler.execution.executors.our_objects import INTENT, MANAGED_BY
 from descheduler.model.errors import Conflict, NotFound
 from descheduler.model.plan import PodMove
 from descheduler.model.rights import Right
 from descheduler.model.virtual_machines import ENDED, GROUP, HOSTNAME
 
-INTENT = "rebalance.descheduler.dev/intent"
-"""Label of a migration of ours: the key of the intent that it was made for."""
-MANAGED_BY = "app.kubernetes.io/managed-by"
 PLURAL = "virtualmachineinstancemigrations"
 MIGRATING: tuple[Right, ...] = (
     *(Right(GROUP, PLURAL, verb) for verb in ("get", "list", "create", "delete")),
@@ -70,6 +68,11 @@ class Migration(Wire, frozen=True):
         return self.status.phase not in _WAITING
 
     @property
+    def may_go(self) -> bool:
+        """Whether nothing is cut off when it is deleted: no machine's memory is being copied at this moment."""
+        return self.ended or not self.begun
+
+    @property
     def failure(self) -> str:
         """Why it failed, as far as KubeVirt says so."""
         state = self.status.migration_state
@@ -101,7 +104,7 @@ def read(transport: Transport, move: PodMove) -> Migration | None:
 
 def ours(transport: Transport) -> tuple[Migration, ...]:
     """All that we made, in any namespace. Raises ClusterError's kinds."""
-    query = {"labelSelector": f"{MANAGED_BY}={COMPONENT}"}
+    query = {"labelSelector": f"{MANAGED_BY}={COMPONENT},{INTENT}"}
     try:
         return decode(transport.request("GET", f"/apis/{GROUP}/v1/{PLURAL}", query=query), _List).items or ()
     except NotFound:
