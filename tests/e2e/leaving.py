@@ -60,6 +60,7 @@ class Case:
         client.create_node("n1", cpu=64)
         client.wait_for_nodes("n1")
         self.scene.app(client, APP, PODS)
+        client.wait_for(lambda: all(pod["spec"].get("nodeName") for pod in client.list("Pod", "default")), what="n1")
         client.create_node("n2", cpu=64)
         client.wait_for_nodes("n2")
         client.patch("Node", "n1", {"spec": {"taints": [{"key": "a.example/closed", "effect": "NoSchedule"}]}})

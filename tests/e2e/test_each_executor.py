@@ -42,7 +42,7 @@ def test_an_executor_says_what_it_will_do_and_does_it(control_plane: ControlPlan
             assert f"by {case.executor}: {manner(planned, case.executor)}" in terminal(planned, tmp_path)
 
         with world.running("active", account) as pages:
-            plan, outcome = client.wait_for(lambda: executed(pages), timeout=60, what="a plan to be carried out")
+            plan, outcome = client.wait_for(pages.executed, timeout=60, what="a plan to be carried out")
         says_how(plan, before, case.executor)
         assert [action["result"] for action in outcome["actions"]] == ["done"] * len(plan["actions"]), outcome
         landed = {pod["move"]["uid"]: pod["landed"] for action in outcome["actions"] for pod in action["pods"]}
@@ -59,11 +59,11 @@ def test_an_executor_says_what_it_will_do_and_does_it(control_plane: ControlPlan
 def planned_by(client: ApiClient, pages: Pages) -> Object:
     """The first plan that has something to do."""
 
-    def found() -> Object | None:
+    def found() -> Object:
         plans = (pages.json(f"/reports/{name}.json") for name in pages.reports())
-        return next((plan for plan in plans if plan.get("actions")), None)
+        return next((plan for plan in plans if plan.get("actions")), {})
 
-    return client.wait_for(found, timeout=30, what="a plan that moves something")
+    return client.wait_for(found, timeout=60, what="a plan that moves something")
 
 
 def says_how(plan: Object, pods: set[str], executor: str) -> None:
@@ -89,14 +89,6 @@ def terminal(plan: Object, folder: Path) -> str:
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=wide)
     assert done.returncode == 0, done.stderr
     return " ".join(done.stdout.split())
-
-
-def executed(pages: Pages) -> tuple[Object, Object] | None:
-    """The first plan that was carried out, and what came of it."""
-    for plan in reversed(pages.reports()):
-        if found := pages.json(f"/reports/{plan}/execution.json"):
-            return pages.json(f"/reports/{plan}.json"), found
-    return None
 
 
 def told(client: ApiClient) -> dict[str, str]:

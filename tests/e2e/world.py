@@ -49,6 +49,13 @@ class Pages:
         found: dict[str, Any] = json.loads(text) if code == 200 else {}
         return found
 
+    def executed(self) -> tuple[dict[str, Any], ...]:
+        """The first plan that was carried out, and what came of it; nothing while there is none."""
+        for plan in reversed(self.reports()):
+            if found := self.json(f"/reports/{plan}/execution.json"):
+                return self.json(f"/reports/{plan}.json"), found
+        return ()
+
 
 class World:
     """The cluster, its history ("" where there is none), and the program beside them."""

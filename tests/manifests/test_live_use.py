@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from controlplane.definitions import apply_crds
 from controlplane.identities import write_kubeconfig
 from controlplane.prometheus import PrometheusServer
 from descheduler.apiwrite.writer import COMPONENT
-from descheduler.execution.executors.requeue.switches import OWNERS, WORKLOAD
 from descheduler.kube.convert.kinds import MEASURED, OPTIONAL, Kind
 from descheduler.publish.recommendations import API_VERSION, MANAGED_BY
 from e2e import hot_node
 from e2e.leaving import CASES
 from e2e.world import World
+from execution.job_kinds import of_every_kind
 from execution.test_live_directing import wrong
 from faults.proxy import ApiProxy, Lost
 from manifests.rules import rules
@@ -40,10 +41,10 @@ ACTING = {
 }
 """What a policy says of acting that uses all rights of the overlay; of those of executors see `e2e.leaving`."""
 EXECUTORS = {
-    "active-live-migrate": "live-migrate",
-    "active-requeue": "requeue",
-    "active-reserve": "reserve, by jobs",
-    "active-surge": "surge",
+    "active-live-migrate": CASES["live-migrate"],
+    "active-requeue": replace(CASES["requeue"], beside=of_every_kind),
+    "active-reserve": CASES["reserve, by jobs"],
+    "active-surge": CASES["surge"],
 }
 MEASURING = """\
   - LowNodeUtilization:
@@ -64,11 +65,8 @@ NO_LONGER_ADVISED = {
 }
 
 
-OTHER_OWNERS = {
-    "active-surge": {"replicasets", "rollouts"},
-    "active-requeue": {switch.kind.plural for switch in (WORKLOAD, *OWNERS)} - {"jobs"} | {"rayclusters"},
-}
-"""The world here has Deployments and Jobs; `execution` has tests that move pods of these."""
+OF_OTHER_OWNERS = ("replicasets", "rollouts")
+"""The world here has Deployments; `execution/test_live_surge.py` moves pods of these."""
 UNUSED = {overlay: {Request("", "pods/eviction", "create", "")} for overlay in ("active-surge", "active-live-migrate")}
 """Whoever moves pods by these evicts nothing; the right is that of `active`, on which the overlays build."""
 
@@ -79,7 +77,7 @@ def granted(overlay: str) -> set[Request]:
         Request(group, resource, verb, name)
         for group, resource, verb, names in rules(overlay)
         for name in names or ("",)
-        if verb in ("list", "watch") or resource.partition("/")[0] not in OTHER_OWNERS.get(overlay, ())
+        if verb in ("list", "watch") or resource.partition("/")[0] not in OF_OTHER_OWNERS
     }
 
 
@@ -148,9 +146,8 @@ def acting_world(
     """Pods that are to move, and a policy that acts as the overlay is for."""
     policy = folder / "policy.yaml"
     if overlay in EXECUTORS:
-        case = CASES[EXECUTORS[overlay]]
-        policy.write_text(case.policy + MEASURING)
-        with case.world(plane):
+        policy.write_text(EXECUTORS[overlay].policy + MEASURING)
+        with EXECUTORS[overlay].world(plane):
             yield World(plane, "", policy, folder)
         return
     hot_node.build_cluster(plane.client)
