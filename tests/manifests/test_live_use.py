@@ -21,9 +21,9 @@ from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
 from controlplane.identities import write_kubeconfig
 from controlplane.prometheus import PrometheusServer
-from descheduler.apiwrite.writer import COMPONENT
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY
 from descheduler.kube.convert.kinds import MEASURED, OPTIONAL, Kind
-from descheduler.publish.recommendations import API_VERSION, MANAGED_BY
+from descheduler.publish.recommendations import API_VERSION
 from e2e import hot_node
 from e2e.leaving import CASES
 from e2e.world import World

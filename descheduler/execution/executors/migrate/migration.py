@@ -16,8 +16,8 @@ import msgspec
 
 from descheduler.apiwrite.transport import Transport
 from descheduler.apiwrite.wire import Meta, Wire, decode
-from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
-from descheduler.execution.executors.our_objects import INTENT, MANAGED_BY
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY, ClusterWriter
+from descheduler.execution.executors.our_objects import INTENT
 from descheduler.model.errors import Conflict, NotFound
 from descheduler.model.plan import PodMove
 from descheduler.model.rights import Right
