@@ -2,8 +2,9 @@
 
 A controller that stops cleans up after itself. What stays is what it keeps (ConfigMaps, the Lease, Recommendations),
 and what one left that was killed, or switched to a dry run, in the middle of a move: a taint or cordon of ours on a
-node, Reservations. All of it is known by its name, label or annotation; nothing else is touched. A unit that was
-interrupted is not given up on: it must be finished by a controller in mode active first.
+node, Reservations, PodMigrationJobs, migrations of virtual machines. All of it is known by its name, label or
+annotation; nothing else is touched. A unit that was interrupted is not given up on: it must be finished by a controller
+in mode active first.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from descheduler.apiwrite.wire import Meta, NodeState, Stub, Wire, decode, read_
 from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY, ClusterWriter, LeaseWriter, read_config_map
 from descheduler.execution import intents
 from descheduler.execution.cordons import CORDONED, Cordons
-from descheduler.execution.executors import our_objects, reserve
+from descheduler.execution.executors import migration_jobs, our_objects, reserve
+from descheduler.execution.executors.migrate import migration
 from descheduler.execution.executors.surge import book
 from descheduler.execution.steering import Steering
 from descheduler.learning import store as ledger
@@ -126,8 +128,15 @@ def _take_away(writer: ClusterWriter, namespace: str, *, force: bool) -> Iterato
         if CORDONED in (node.metadata.annotations or {}):
             Cordons(writer).uncordon(name)
             yield f"cordon of node {name}"
-    for found in _ours(writer.transport, reserve.PATH, our_objects.INTENT):
-        yield from _delete(writer, f"{reserve.PATH}/{quote(found.name)}", found, "Reservation")
+    # A job whose Reservation went first would fail, and be told as a failure.
+    for kind, folder in (("PodMigrationJob", migration_jobs.PATH), ("Reservation", reserve.PATH)):
+        for found in _ours(writer.transport, folder, our_objects.INTENT):
+            yield from _delete(writer, f"{folder}/{quote(found.name)}", found, kind)
+    for moving in migration.ours(writer.transport):
+        if moving.may_go:  # else KubeVirt ends it
+            found = moving.metadata
+            path = f"{migration.folder(found.namespace)}/{quote(found.name)}"
+            yield from _delete(writer, path, found, "VirtualMachineInstanceMigration")
     for found in _ours(writer.transport, f"{_RECOMMENDATIONS}/{recommendations.COLLECTION}"):
         folder = f"{_RECOMMENDATIONS}/namespaces/{found.namespace}/{recommendations.COLLECTION}"
         yield from _delete(writer, f"{folder}/{quote(found.name)}", found, "Recommendation")

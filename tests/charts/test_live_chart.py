@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,11 @@ import pytest
 import yaml
 
 from charts.helm_program import CHART, helm
+from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
 from controlplane.identities import write_kubeconfig
+from controlplane.machines import API_VERSION, MIGRATION, migrations
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.wire import Lease, LeaseSpec
 from descheduler.apiwrite.writer import MANAGED_BY, ClusterWriter, LeaseWriter
@@ -139,16 +142,29 @@ def leave_things(release: Release) -> None:
     for node, marks in (("n2", {CORDONED: "true"}), ("n3", {})):
         client.create_node(node)
         client.patch("Node", node, {"metadata": {"annotations": marks}, "spec": {"unschedulable": True}})
-    for name, labels in (("ours", {MANAGED_BY: "descheduler", INTENT: "x"}), ("theirs", {})):
-        template = {"spec": {"containers": [{"name": "main", "image": "test/main"}]}}
-        spec = {"template": template, "owners": [{"object": {"name": "web-1"}}], "ttl": "1h"}
-        meta = {"name": name, "labels": labels}
-        api = "scheduling.koordinator.sh/v1alpha1"
-        client.create({"apiVersion": api, "kind": "Reservation", "metadata": meta, "spec": spec})
+    leave_objects(client)
     writer = LeaseWriter(client_of(release.plane), NAMESPACE, "descheduler")
     writer.write(Lease(writer.meta, LeaseSpec(holder_identity="killed", lease_duration_seconds=1)))
     for name in ("descheduler-ledger", "descheduler-intents", "theirs"):
         client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}})
+
+
+def leave_objects(client: ApiClient) -> None:
+    """Those of ours, and of others who label theirs likewise; and a migration of ours that copies memory."""
+    labels = {"ours": {MANAGED_BY: "descheduler", INTENT: "x"}, "theirs": {MANAGED_BY: "descheduler"}}
+    template = {"spec": {"containers": [{"name": "main", "image": "test/main"}]}}
+    specs = {
+        "Reservation": {"template": template, "owners": [{"object": {"name": "web-1"}}], "ttl": "1h"},
+        "PodMigrationJob": {"podRef": {"name": "web-1"}},
+    }
+    for (kind, spec), name in itertools.product(specs.items(), labels):
+        meta = {"name": name, "labels": labels[name]}
+        api = "scheduling.koordinator.sh/v1alpha1"
+        client.create({"apiVersion": api, "kind": kind, "metadata": meta, "spec": spec})
+    for name, phase in (("ours", "Scheduling"), ("copying", "Running"), ("theirs", "Scheduling")):
+        meta = {"name": name, "labels": labels.get(name, labels["ours"])}
+        client.create({"apiVersion": API_VERSION, "kind": MIGRATION, "metadata": meta, "spec": {"vmiName": name}})
+        client.patch_status(MIGRATION, name, {"phase": phase}, "default", api_version=API_VERSION)
 
 
 def test_what_a_controller_left_is_taken_away_and_nothing_of_others(release: Release) -> None:
@@ -160,7 +176,9 @@ def test_what_a_controller_left_is_taken_away_and_nothing_of_others(release: Rel
     assert done.returncode == 0, done.stderr
     assert [taint["key"] for taint in client.get("Node", "n1")["spec"]["taints"]] == ["a.example/b"]
     assert [bool(client.get("Node", name)["spec"].get("unschedulable")) for name in ("n2", "n3")] == [False, True]
-    assert [one["metadata"]["name"] for one in client.list("Reservation")] == ["theirs"]
+    for kind in ("Reservation", "PodMigrationJob"):
+        assert [one["metadata"]["name"] for one in client.list(kind)] == ["theirs"]
+    assert {one["metadata"]["name"] for one in migrations(client)} == {"copying", "theirs"}
     assert client.get("Deployment", "descheduler", NAMESPACE)["spec"]["replicas"] == 0
     kept = {one["metadata"]["name"] for one in client.list("ConfigMap", NAMESPACE)}
     assert kept == {"descheduler-policy", "kube-root-ca.crt", "theirs"}

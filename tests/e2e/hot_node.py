@@ -34,13 +34,13 @@ strategies:
 """
 
 
-def build_cluster(client: ApiClient, scheduler: str = "") -> None:
-    """Node `hot` with `web` (budget of one; placed by `scheduler`), `held` (budget of none) and a gang of two; three
+def build_cluster(client: ApiClient) -> None:
+    """Node `hot` with `web` (budget of one), `held` (budget of none) and a gang of two; three
     open nodes beside it.
     """
     client.create_node("hot", cpu="16", memory="64Gi")
     client.wait_for_nodes("hot")
-    client.apply(deployment("web", 6, scheduler=scheduler, cpu="1"))
+    client.apply(deployment("web", 6, cpu="1"))
     client.apply(deployment("held", 1, cpu="1"))
     client.apply(group(GANG, 2))
     for pod in (member(GANG, i) for i in range(2)):

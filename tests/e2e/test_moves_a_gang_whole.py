@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from controlplane.cluster import ControlPlane
 from controlplane.prometheus import PrometheusServer
 from controlplane.witness import witnessed
 from e2e import hot_node
-from e2e.world import Pages, World
+from e2e.world import World
 from execution.live import Object, deployment
 
 # Pods of each app, and the fewest of each budget that must be ready at every moment.
@@ -72,14 +71,6 @@ def uids(client: ApiClient, app: str) -> set[str]:
     return {p["metadata"]["uid"] for p in client.list("Pod", "default", label_selector=f"app={app}")}
 
 
-def executed(pages: Pages) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The first plan that was carried out, and what came of it."""
-    for plan in reversed(pages.reports()):
-        if found := pages.json(f"/reports/{plan}/execution.json"):
-            return pages.json(f"/reports/{plan}.json"), found
-    return {}, {}
-
-
 def test_a_gang_moves_whole_and_another_that_its_budget_holds_stays_whole(world: World) -> None:
     client = world.client
     kubeconfig = world.install("active")
@@ -90,7 +81,7 @@ def test_a_gang_moves_whole_and_another_that_its_budget_holds_stays_whole(world:
             timeout=120,
             what="the whole gang to be elsewhere, and ready",
         )
-        plan, outcome = client.wait_for(lambda: (e := executed(pages))[1] and e, timeout=60, what="the report")
+        plan, outcome = client.wait_for(pages.executed, timeout=60, what="the report")
         # The next plans find nothing more to do, and nothing comes back.
         client.wait_for(lambda: len(pages.reports()) >= 3, timeout=60, what="two more cycles")
 

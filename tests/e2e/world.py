@@ -49,9 +49,16 @@ class Pages:
         found: dict[str, Any] = json.loads(text) if code == 200 else {}
         return found
 
+    def executed(self) -> tuple[dict[str, Any], ...]:
+        """The first plan that was carried out, and what came of it; nothing while there is none."""
+        for plan in reversed(self.reports()):
+            if found := self.json(f"/reports/{plan}/execution.json"):
+                return self.json(f"/reports/{plan}.json"), found
+        return ()
+
 
 class World:
-    """The cluster, its history, and the program beside them."""
+    """The cluster, its history ("" where there is none), and the program beside them."""
 
     def __init__(self, plane: ControlPlane, prometheus: str, policy: Path, folder: Path) -> None:
         self.plane = plane
@@ -69,8 +76,8 @@ class World:
         return self.plane.kubeconfig("installed", token=token)
 
     def command(self, *words: str, kubeconfig: Path) -> list[str]:
-        common = ["--kubeconfig", str(kubeconfig), "--prometheus", self._prometheus, "--policy", str(self.policy)]
-        return [*COMMAND, *words, *common]
+        history = ["--prometheus", self._prometheus] if self._prometheus else []
+        return [*COMMAND, *words, "--kubeconfig", str(kubeconfig), *history, "--policy", str(self.policy)]
 
     def plan(self, kubeconfig: Path) -> dict[str, Any]:
         done = subprocess.run(

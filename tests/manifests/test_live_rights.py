@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -20,6 +20,8 @@ from controlplane.reserving import ReservingScheduler, reservations
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.wire import ConfigMap, Lease, LeaseSpec, Meta
 from descheduler.apiwrite.writer import ClusterWriter, Happening, LeaseWriter
+from descheduler.execution.executors.requeue.switches import WORKLOAD, Switch, Target, switches_named
+from descheduler.execution.executors.requeue.target import look, turn
 from descheduler.execution.outcomes import Result
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.read_cluster import read_cluster
@@ -27,11 +29,12 @@ from descheduler.model.errors import ClusterError, Forbidden
 from descheduler.model.nodes import VACATING
 from descheduler.model.rights import MissingRight, Right
 from execution.jobs import run_job
-from execution.live import client_of, run_deployment, runner, uids
+from execution.live import Object, client_of, run_deployment, runner, uids
 from execution.plans import action, move_of, plan
 from manifests.kustomize import render
 
 NAMESPACE = "descheduler"
+(PYTORCH,) = switches_named("PyTorchJob")[1:]
 
 
 def install(plane: ControlPlane, overlay: str) -> KubeClient:
@@ -65,6 +68,18 @@ class Only:
         if method == "PATCH":
             self._patched()
         return answer
+
+
+OF_OTHERS = ({"labels": {"app": "db"}}, {"annotations": {"note": "x"}}, {"finalizers": ["a.example/b"]})
+
+
+def changes_no(account: KubeClient, path: str, change: Object) -> bool:
+    """Whether an admission policy of ours refuses the account that change."""
+    try:
+        account.request("PATCH", path, json.dumps(change).encode(), content_type="application/merge-patch+json")
+    except ClusterError as error:
+        return "the descheduler changes no" in str(error)
+    return False
 
 
 @pytest.fixture
@@ -189,15 +204,7 @@ def test_who_surges_marks_pods_and_can_change_nothing_else_of_them(
     pods = run_deployment(client, "web", 2)
     client.create_node("n2")
     client.wait_for_nodes()
-    path = f"/api/v1/namespaces/default/pods/{pods[1]['metadata']['name']}"
-
-    def refused(change: dict[str, Any]) -> bool:
-        try:
-            account.request("PATCH", path, json.dumps(change).encode(), content_type="application/merge-patch+json")
-        except ClusterError as error:
-            return "the descheduler changes no" in str(error)
-        return False
-
+    refused = partial(changes_no, account, f"/api/v1/namespaces/default/pods/{pods[1]['metadata']['name']}")
     (container,) = pods[1]["spec"]["containers"]
     tries = count()
 
@@ -206,7 +213,7 @@ def test_who_surges_marks_pods_and_can_change_nothing_else_of_them(
         return refused({"spec": {"containers": [{**container, "image": f"another-{next(tries)}"}]}})
 
     client.wait_for(spec_refused, what="the admission policy to be in force")
-    for meta in ({"labels": {"app": "db"}}, {"annotations": {"note": "x"}}, {"finalizers": ["a.example/b"]}):
+    for meta in OF_OTHERS:
         assert refused({"metadata": meta})
     unit = replace(action(move_of(pods[0], "default/Deployment/web"), executor="surge"), steer=("n1",))
     transport = Only(("/api/v1/namespaces/default/pods", "/apis/apps"), account, client_of(control_plane))
@@ -219,25 +226,50 @@ def test_who_requeues_stops_jobs_and_can_change_nothing_else_of_them(
 ) -> None:
     account = install(control_plane, "active-requeue")
     pods = run_job(client, "train", 2)
-    path = "/apis/batch/v1/namespaces/default/jobs/train"
-
-    def refused(change: dict[str, Any]) -> bool:
-        try:
-            account.request("PATCH", path, json.dumps(change).encode(), content_type="application/merge-patch+json")
-        except ClusterError as error:
-            return "the descheduler changes no" in str(error)
-        return False
-
-    turns = itertools.count(10)
+    refused = partial(changes_no, account, "/apis/batch/v1/namespaces/default/jobs/train")
+    turns = count(10)
     client.wait_for(
         lambda: refused({"spec": {"backoffLimit": next(turns)}}), what="the admission policy to be in force"
     )
-    for meta in ({"labels": {"app": "db"}}, {"annotations": {"note": "x"}}, {"finalizers": ["a.example/b"]}):
+    for meta in OF_OTHERS:
         assert refused({"metadata": meta})
     unit = replace(action(*(move_of(p, "default/Job/train") for p in pods), gang=True), executor="requeue")
     transport = Only("/apis/batch", account, client_of(control_plane))
     (outcome,) = runner(control_plane, transport).execute(plan(unit)).actions
     assert outcome.result is Result.DONE
+
+
+@pytest.mark.parametrize(
+    ("switch", "spec", "changes"),
+    [
+        (WORKLOAD, {"queueName": "team", "priority": 1}, [{"priority": 2}, {"queueName": None}, {"podSets": []}]),
+        (
+            PYTORCH,
+            {"nprocPerNode": "1", "runPolicy": {"cleanPodPolicy": "None"}},
+            [{"nprocPerNode": None}, {"runPolicy": {"cleanPodPolicy": "All"}}, {"runPolicy": {"cleanPodPolicy": None}}],
+        ),
+    ],
+    ids=lambda value: value.kind.name if isinstance(value, Switch) else "",
+)
+def test_who_requeues_changes_of_other_jobs_too_but_whether_they_are_stopped(
+    control_plane: ControlPlane, client: ApiClient, switch: Switch, spec: Object, changes: list[Object]
+) -> None:
+    apply_crds(client)
+    account, version = install(control_plane, "active-requeue"), switch.kind.versions[0]
+    found = {"apiVersion": f"{switch.kind.group}/{version}", "kind": switch.kind.name, "metadata": {"name": "train"}}
+    made = client.create({**found, "spec": spec})
+    target = Target(switch, version, "default", "train", made["metadata"]["uid"])
+    turns = count()
+    client.wait_for(
+        lambda: changes_no(account, target.path, {"metadata": {"labels": {"turn": str(next(turns))}}}),
+        what="the admission policy to be in force",
+    )
+    for change in (*({"metadata": meta} for meta in OF_OTHERS), *({"spec": change} for change in changes)):
+        assert changes_no(account, target.path, change)
+    for off in (True, False):
+        seen = look(account, target)
+        assert seen is not None
+        assert turn(ClusterWriter(account, Unelected()), target, seen, "an-intent", off=off).off is off
 
 
 @pytest.mark.parametrize("overlay", ["dry-run", "active"])

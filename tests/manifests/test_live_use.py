@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
 from controlplane.identities import write_kubeconfig
 from controlplane.prometheus import PrometheusServer
-from controlplane.reserving import NAME as RESERVING
-from controlplane.reserving import ReservingScheduler
 from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY
 from descheduler.kube.convert.kinds import MEASURED, OPTIONAL, Kind
 from descheduler.publish.recommendations import API_VERSION
 from e2e import hot_node
+from e2e.leaving import CASES
 from e2e.world import World
+from execution.job_kinds import of_every_kind
 from execution.test_live_directing import wrong
 from faults.proxy import ApiProxy, Lost
 from manifests.rules import rules
@@ -37,8 +38,13 @@ ACTING = {
     "active": "",
     "active-directed": "",
     "active-steering": "landing: steered, ",
-    "active-reserve": "executor: reserve, ",
-    "active-surge": "executor: surge, ",
+}
+"""What a policy says of acting that uses all rights of the overlay; of those of executors see `e2e.leaving`."""
+EXECUTORS = {
+    "active-live-migrate": CASES["live-migrate"],
+    "active-requeue": replace(CASES["requeue"], beside=of_every_kind),
+    "active-reserve": CASES["reserve, by jobs"],
+    "active-surge": CASES["surge"],
 }
 MEASURING = """\
   - LowNodeUtilization:
@@ -61,10 +67,8 @@ NO_LONGER_ADVISED = {
 
 OF_OTHER_OWNERS = ("replicasets", "rollouts")
 """The world here has Deployments; `execution/test_live_surge.py` moves pods of these."""
-
-
-UNUSED = {"active-surge": {Request("", "pods/eviction", "create", "")}}
-"""Whoever surges evicts nothing; the right is that of `active`, on which the overlay builds."""
+UNUSED = {overlay: {Request("", "pods/eviction", "create", "")} for overlay in ("active-surge", "active-live-migrate")}
+"""Whoever moves pods by these evicts nothing; the right is that of `active`, on which the overlays build."""
 
 
 def granted(overlay: str) -> set[Request]:
@@ -139,21 +143,21 @@ def forgetful(plane: ControlPlane) -> Iterator[str]:
 def acting_world(
     plane: ControlPlane, start_prometheus: Callable[..., PrometheusServer], overlay: str, folder: Path
 ) -> Iterator[World]:
-    """A hot node, and a policy that acts as the overlay is for."""
-    with ExitStack() as stack:
-        scheduler = ""
-        if overlay == "active-reserve":
-            stack.enter_context(ReservingScheduler(plane))
-            scheduler = RESERVING
-        hot_node.build_cluster(plane.client, scheduler)
-        server = start_prometheus(list(hot_node.history(plane.client.list("Pod", "default"), hot_node.now())))
-        policy = folder / "policy.yaml"
-        text = hot_node.POLICY.replace("acting: {", f"acting: {{{ACTING[overlay]}") + MEASURING
-        if overlay.endswith("+recommend"):
-            plane.client.create(NO_LONGER_ADVISED)
-            text += PUBLISHING
-        policy.write_text(text)
-        yield World(plane, server.url, policy, folder)
+    """Pods that are to move, and a policy that acts as the overlay is for."""
+    policy = folder / "policy.yaml"
+    if overlay in EXECUTORS:
+        policy.write_text(EXECUTORS[overlay].policy + MEASURING)
+        with EXECUTORS[overlay].world(plane):
+            yield World(plane, "", policy, folder)
+        return
+    hot_node.build_cluster(plane.client)
+    server = start_prometheus(list(hot_node.history(plane.client.list("Pod", "default"), hot_node.now())))
+    text = hot_node.POLICY.replace("acting: {", f"acting: {{{ACTING[overlay]}") + MEASURING
+    if overlay.endswith("+recommend"):
+        plane.client.create(NO_LONGER_ADVISED)
+        text += PUBLISHING
+    policy.write_text(text)
+    yield World(plane, server.url, policy, folder)
 
 
 @pytest.fixture
@@ -164,7 +168,7 @@ def world(
         yield made
 
 
-@pytest.mark.parametrize("overlay", ACTING)
+@pytest.mark.parametrize("overlay", [*ACTING, *EXECUTORS])
 def test_nothing_is_granted_that_is_not_used_and_nothing_refused(
     every_kind: ControlPlane, prometheus_server: Callable[..., PrometheusServer], tmp_path: Path, overlay: str
 ) -> None:

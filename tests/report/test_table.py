@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import os
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from descheduler.model.plan import PlanDocument
+from descheduler.model.plan import ExecutorRow, PlanDocument
 from descheduler.model.reasons import Reason
+from descheduler.report import words
 from descheduler.report.html import to_html
 from descheduler.report.table import render
 from report.plans import blocked_plan, empty_plan, large_plan, plan, refusal
@@ -41,6 +43,16 @@ def test_the_table_is_as_agreed(name: str, document: PlanDocument, wide: bool) -
     if os.environ.get("UPDATE_GOLDEN"):
         file.write_text(text)
     assert text == file.read_text()
+
+
+def test_terminal_and_page_say_why_nothing_gentler_moves_a_unit() -> None:
+    first, *others = plan().actions
+    crude = replace(first, gentler=("surge: its <last> replica would go",))
+    document = plan(actions=(crude, *others), executors=(ExecutorRow("evict", ("evict the pod",)),))
+    told = "by evict: evict the pod; not surge: its <last> replica would go"
+    assert " ".join(printed(document, width=260).split()).count(told) == 1
+    page = f'data-executor="evict">{html.escape(words.sentence(told))}</p>'
+    assert to_html(document).count('data-executor="evict"') == to_html(document).count(page) == 1
 
 
 def test_every_move_and_every_reason_is_in_it() -> None:

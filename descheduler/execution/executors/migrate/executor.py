@@ -159,7 +159,7 @@ class _Migrating:
 
     def _remove(self, found: Migration) -> None:
         """What copies a machine's memory at this moment is not cancelled; it is swept away once it has ended."""
-        if found.ended or not found.begun:
+        if found.may_go:
             migration.remove(self._tools.writer, found)
 
     def _try(self, move: PodMove) -> DisruptionAnswer:

@@ -68,6 +68,11 @@ class Migration(Wire, frozen=True):
         return self.status.phase not in _WAITING
 
     @property
+    def may_go(self) -> bool:
+        """Whether nothing is cut off when it is deleted: no machine's memory is being copied at this moment."""
+        return self.ended or not self.begun
+
+    @property
     def failure(self) -> str:
         """Why it failed, as far as KubeVirt says so."""
         state = self.status.migration_state
@@ -99,7 +104,7 @@ def read(transport: Transport, move: PodMove) -> Migration | None:
 
 def ours(transport: Transport) -> tuple[Migration, ...]:
     """All that we made, in any namespace. Raises ClusterError's kinds."""
-    query = {"labelSelector": f"{MANAGED_BY}={COMPONENT}"}
+    query = {"labelSelector": f"{MANAGED_BY}={COMPONENT},{INTENT}"}
     try:
         return decode(transport.request("GET", f"/apis/{GROUP}/v1/{PLURAL}", query=query), _List).items or ()
     except NotFound:
