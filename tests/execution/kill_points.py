@@ -195,7 +195,7 @@ class Protocol:
         found: dict[str, list[Action]] = {}
         for app, replicas in self.apps.items():
             moves = self.scene.app(client, app, replicas)
-            found[app] = [action(m) for m in moves] if app != "gang" else [action(*moves, gang=True)]
+            found[app] = [action(*moves, gang=True)] if app.startswith("gang") else [action(m) for m in moves]
         return [replace(unit, steer=self.steer, executor=self.executor) for unit in self.actions(found)]
 
 
@@ -367,6 +367,24 @@ PROTOCOLS = (
         lambda found: found["gang"],
         interrupted=2,
         dropped=True,
+        executor="requeue",
+    ),
+    Protocol("a Job of kube-queue", {"gang-queued": 2}, lambda found: found["gang-queued"], executor="requeue"),
+    # The lease, the intent, the stop, and the QueueUnit.
+    Protocol(
+        "resuming a Job that waits in kube-queue",
+        {"gang-queued": 2},
+        lambda found: found["gang-queued"],
+        interrupted=4,
+        executor="requeue",
+    ),
+    Protocol("a Job of Volcano", {"gang-volcano": 2}, lambda found: found["gang-volcano"], executor="requeue"),
+    # The lease, the intent, and the Command.
+    Protocol(
+        "resuming a Job that Volcano restarts",
+        {"gang-volcano": 2},
+        lambda found: found["gang-volcano"],
+        interrupted=3,
         executor="requeue",
     ),
     Protocol("migrating one machine", {"web": 2}, lambda found: found["web"][:1], executor="live-migrate"),
