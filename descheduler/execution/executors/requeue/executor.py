@@ -61,7 +61,7 @@ class RequeueArgs(ExecutorArgs):
 
 
 class Requeue:
-    """Moves jobs that Kueue queues, and jobs of kinds that can be suspended, all pods of one at a time."""
+    """Moves jobs that Kueue or kube-queue queues, and jobs of kinds that can be suspended or restarted as a whole."""
 
     name: ClassVar[str] = "requeue"
     landing: ClassVar[LandingMode] = LandingMode.PREDICTED
@@ -74,7 +74,7 @@ class Requeue:
             "start it again",
             "it makes all its pods anew",
         ),
-        kept="its place in the queue, and how often it may still fail",
+        kept="its place in the queue, and how often it may still fail (Volcano: neither; kube-queue: not the place)",
         whole=True,
     )
     Args: ClassVar[type[ExecutorArgs]] = RequeueArgs
