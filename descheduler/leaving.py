@@ -19,7 +19,7 @@ from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Transport, Unelected
 from descheduler.apiwrite.wire import Meta, NodeState, Stub, Wire, decode, read_taint
-from descheduler.apiwrite.writer import COMPONENT, ClusterWriter, LeaseWriter, read_config_map
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY, ClusterWriter, LeaseWriter, read_config_map
 from descheduler.execution import intents
 from descheduler.execution.cordons import CORDONED, Cordons
 from descheduler.execution.executors import our_objects, reserve
@@ -160,7 +160,7 @@ def _nodes(transport: Transport) -> Iterator[NodeState]:
 
 def _ours(transport: Transport, path: str, *labels: str) -> tuple[Meta, ...]:
     """Objects of an optional kind that carry our label; none where it is not served."""
-    query = {"labelSelector": ",".join((f"{our_objects.MANAGED_BY}={COMPONENT}", *labels))}
+    query = {"labelSelector": ",".join((f"{MANAGED_BY}={COMPONENT}", *labels))}
     try:
         return tuple(found.metadata for found in decode(transport.request("GET", path, query=query), _Stubs).items)
     except NotFound:

@@ -37,6 +37,7 @@ from descheduler.model.errors import ClusterError, Conflict, NotFound
 #: Seconds a write may take: LeaseDuration (15 s) less RenewDeadline (10 s), less one for clocks and the way there.
 WRITE_SECONDS = 4
 COMPONENT = "descheduler"
+MANAGED_BY = "app.kubernetes.io/managed-by"  # label of objects of ours, whose value is the component
 NAMESPACE = "descheduler"  # of our own objects, where nobody says another
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"

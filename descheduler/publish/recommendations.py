@@ -17,7 +17,7 @@ from functools import partial
 import msgspec
 
 from descheduler.apiwrite.wire import Meta, Wire, decode, encode
-from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY, ClusterWriter
 from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.discovery import discover
 from descheduler.kube.convert.customs import convert_custom
@@ -37,7 +37,6 @@ RIGHTS = (
     Right("", "pods", "get"),
 )
 """What writing them needs (manifests/components/recommend grants it)."""
-MANAGED_BY = "app.kubernetes.io/managed-by"
 _TOLERANCE = 0.05  # a recommendation that changed by less is not written again ...
 _REFRESH = 3600.0  # ... unless it is this old (seconds): its time tells readers that it still holds
 _NAME_LENGTH = 253

@@ -25,9 +25,12 @@ SAME = {
     "active-steering": (*ACTIVE, "acting.steered=true"),
     "active-reserve": (*ACTIVE, "acting.reserve=true"),
     "active-surge": (*ACTIVE, "acting.surge=true"),
+    "active-requeue": (*ACTIVE, "acting.requeue=true"),
+    "active-live-migrate": (*ACTIVE, "acting.liveMigrate=true"),
     "dry-run+recommend": ("recommend=true",),
     "active+tls+authenticated-pages": (*ACTIVE, "tls.enabled=true", "authenticate=true"),
     "dry-run+two-replicas": ("replicas=2",),
+    "dry-run+history": ("history.persistent=true",),
     "active+monitoring+dashboard": (*ACTIVE, *MONITORING, "dashboard.enabled=true"),
 }
 """Overlays, and the values that make the chart the same."""
@@ -46,6 +49,7 @@ def alike(objects: tuple[Object, ...]) -> dict[tuple[str, str], Object]:
             (own,) = one["spec"]["template"]["spec"]["containers"]
             own["args"].sort()
             own["volumeMounts"].sort(key=lambda mount: str(mount["name"]))
+            one["spec"]["template"]["spec"]["volumes"].sort(key=lambda volume: str(volume["name"]))
         found[one["kind"], one["metadata"]["name"]] = one if "Policy" not in one["kind"] else folded(one)
     return found
 
@@ -70,7 +74,7 @@ def test_the_chart_is_what_the_overlay_is(overlay: str) -> None:
 def test_every_overlay_has_its_values() -> None:
     assert {path.name for path in (kustomize.MANIFESTS / "overlays").iterdir()} <= SAME.keys()
     components = {name for overlay in SAME for name in overlay.split("+")[1:]}
-    of_overlays = {"direct", "steer", "reserve", "surge"}
+    of_overlays = {"direct", "steer", "reserve", "surge", "requeue", "live-migrate"}
     assert {path.name for path in (kustomize.MANIFESTS / "components").iterdir()} == components | of_overlays
 
 

@@ -16,9 +16,9 @@ from controlplane.definitions import apply_crds
 from controlplane.identities import write_kubeconfig
 from descheduler.apiwrite.transport import Unelected
 from descheduler.apiwrite.wire import Lease, LeaseSpec
-from descheduler.apiwrite.writer import ClusterWriter, LeaseWriter
+from descheduler.apiwrite.writer import MANAGED_BY, ClusterWriter, LeaseWriter
 from descheduler.execution.cordons import CORDONED
-from descheduler.execution.executors.reserve import INTENT, MANAGED_BY
+from descheduler.execution.executors.our_objects import INTENT
 from descheduler.execution.intents import Intent, IntentStore
 from descheduler.kube.client.connection import connect
 from descheduler.kube.client.read_cluster import read_cluster

@@ -15,7 +15,8 @@ from controlplane.migrating import MigratingDescheduler, jobs
 from controlplane.reserving import NAME as SCHEDULER
 from controlplane.reserving import ReservingScheduler, reservations
 from descheduler.apiwrite.transport import Transport
-from descheduler.execution.executors.our_objects import INTENT, MANAGED_BY
+from descheduler.apiwrite.writer import MANAGED_BY
+from descheduler.execution.executors.our_objects import INTENT
 from descheduler.execution.executors.registry import choose
 from descheduler.execution.executors.reserve import ReserveArgs
 from descheduler.execution.outcomes import Result

@@ -22,9 +22,9 @@ from controlplane.identities import write_kubeconfig
 from controlplane.prometheus import PrometheusServer
 from controlplane.reserving import NAME as RESERVING
 from controlplane.reserving import ReservingScheduler
-from descheduler.apiwrite.writer import COMPONENT
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY
 from descheduler.kube.convert.kinds import MEASURED, OPTIONAL, Kind
-from descheduler.publish.recommendations import API_VERSION, MANAGED_BY
+from descheduler.publish.recommendations import API_VERSION
 from e2e import hot_node
 from e2e.world import World
 from execution.test_live_directing import wrong

@@ -10,11 +10,11 @@ from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.definitions import apply_crds
 from descheduler.apiwrite.transport import Leadership, Unelected
-from descheduler.apiwrite.writer import ClusterWriter
+from descheduler.apiwrite.writer import MANAGED_BY, ClusterWriter
 from descheduler.model.errors import Forbidden, LeadershipLost
 from descheduler.model.workloads import WorkloadKey
 from descheduler.publish.advice import Advice
-from descheduler.publish.recommendations import API_VERSION, MANAGED_BY, Recommendations, Written, name_of, served
+from descheduler.publish.recommendations import API_VERSION, Recommendations, Written, name_of, served
 from execution.fakes import Fence
 from execution.live import client_of, deployment, run_deployment
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from descheduler.apiwrite.wire import Wire
-from descheduler.apiwrite.writer import COMPONENT
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY
 from descheduler.execution.executors.eviction import PodEvictor, read_error
-from descheduler.execution.executors.our_objects import INTENT, MANAGED_BY, POD, OurList, OurObject, OurObjects
+from descheduler.execution.executors.our_objects import INTENT, POD, OurList, OurObject, OurObjects
 from descheduler.execution.executors.protocol import ActingTools, DisruptionAnswer, DisruptionVerdict
 from descheduler.model.errors import ClusterError
 from descheduler.model.plan import PodMove

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from descheduler.apiwrite.wire import Meta, Wire, decode
-from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY, ClusterWriter
 from descheduler.execution.intents import Intent
 from descheduler.model.errors import Conflict, NotFound
 
@@ -17,7 +17,6 @@ INTENT = "rebalance.descheduler.dev/intent"
 """Label of an object of ours: the key of the intent that it was made for."""
 POD = "rebalance.descheduler.dev/pod"
 """Annotation of one that was made for a pod: its namespace and name."""
-MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 class OurObject(Wire, frozen=True):

@@ -30,11 +30,11 @@ import msgspec
 from pydantic import Field
 
 from descheduler.apiwrite.wire import Wire
-from descheduler.apiwrite.writer import COMPONENT
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY
 from descheduler.contract.types import Duration
 from descheduler.execution.executors.eviction import EVICTING, PodEvictor
 from descheduler.execution.executors.migration_jobs import JobEvictor
-from descheduler.execution.executors.our_objects import INTENT, MANAGED_BY, POD, OurList, OurObject, OurObjects
+from descheduler.execution.executors.our_objects import INTENT, POD, OurList, OurObject, OurObjects
 from descheduler.execution.executors.protocol import (
     ActingTools,
     DisruptionAnswer,

@@ -25,8 +25,9 @@ from descheduler.apiwrite.wire import Meta, Wire, decode
 from descheduler.contract.types import Duration
 from descheduler.execution.executors.migrate import migration
 from descheduler.execution.executors.migrate.lanes import Lanes
-from descheduler.execution.executors.migrate.migration import INTENT, MIGRATING, Migration
+from descheduler.execution.executors.migrate.migration import MIGRATING, Migration
 from descheduler.execution.executors.migrate.rules import BY, migration_filter
+from descheduler.execution.executors.our_objects import INTENT
 from descheduler.execution.executors.protocol import (
     ActingTools,
     DisruptionAnswer,

@@ -16,15 +16,13 @@ import msgspec
 
 from descheduler.apiwrite.transport import Transport
 from descheduler.apiwrite.wire import Meta, Wire, decode
-from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY, ClusterWriter
+from descheduler.execution.executors.our_objects import INTENT
 from descheduler.model.errors import Conflict, NotFound
 from descheduler.model.plan import PodMove
 from descheduler.model.rights import Right
 from descheduler.model.virtual_machines import ENDED, GROUP, HOSTNAME
 
-INTENT = "rebalance.descheduler.dev/intent"
-"""Label of a migration of ours: the key of the intent that it was made for."""
-MANAGED_BY = "app.kubernetes.io/managed-by"
 PLURAL = "virtualmachineinstancemigrations"
 MIGRATING: tuple[Right, ...] = (
     *(Right(GROUP, PLURAL, verb) for verb in ("get", "list", "create", "delete")),

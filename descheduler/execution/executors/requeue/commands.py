@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from descheduler.apiwrite.transport import Transport
-from descheduler.apiwrite.writer import COMPONENT, ClusterWriter
+from descheduler.apiwrite.writer import COMPONENT, MANAGED_BY, ClusterWriter
 from descheduler.execution.executors.requeue.switches import MARK, VOLCANO, Target
 from descheduler.execution.executors.requeue.wire import listed
 from descheduler.model.errors import Conflict, NotFound
@@ -35,7 +35,8 @@ def ask(writer: ClusterWriter, target: Target, key: str) -> None:
         "controller": True,
     }
     name = f"{COMPONENT}-{key}"
-    meta = {"name": name, "namespace": target.namespace, "labels": {MARK: key}, "ownerReferences": [owner]}
+    labels = {MANAGED_BY: COMPONENT, MARK: key}
+    meta = {"name": name, "namespace": target.namespace, "labels": labels, "ownerReferences": [owner]}
     body = {"apiVersion": _API, "kind": "Command", "metadata": meta, "action": "RestartJob", "target": owner}
     try:
         writer.create(_folder(target.namespace), msgspec.json.encode(body))
