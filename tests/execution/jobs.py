@@ -30,8 +30,9 @@ def run_job(client: ApiClient, name: str, pods: int, **spec: Any) -> list[Object
 
 def run_queued_job(client: ApiClient, name: str, pods: int) -> list[Object]:
     """The same, of kube-queue."""
-    client.apply(job(name, pods, suspend=True))
-    queue_up(client, name)
+    if client.get_or_none("Job", name) is None:  # one that is there has been let go
+        client.apply(job(name, pods, suspend=True))
+        queue_up(client, name)
     return sorted(client.wait_for_pods(pods, label_selector=f"app={name}"), key=lambda p: str(p["metadata"]["name"]))
 
 
