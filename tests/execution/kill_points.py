@@ -278,6 +278,10 @@ def _in_wave(unit: Action, wave: int) -> Action:
     return action(*unit.pods, wave=wave, gang=unit.gang)
 
 
+def _requeued(name: str, app: str, interrupted: int | None = None) -> Protocol:
+    return Protocol(name, {app: 2}, lambda found: found[app], interrupted=interrupted, executor="requeue")
+
+
 PROTOCOLS = (
     Protocol("the very first move", {"web": 2}, lambda found: found["web"][:1], fresh=True),
     Protocol("one pod", {"web": 2}, lambda found: found["web"][:1]),
@@ -369,24 +373,12 @@ PROTOCOLS = (
         dropped=True,
         executor="requeue",
     ),
-    Protocol("a Job of kube-queue", {"gang-queued": 2}, lambda found: found["gang-queued"], executor="requeue"),
+    _requeued("a Job of kube-queue", "gang-queued"),
     # The lease, the intent, the stop, and the QueueUnit.
-    Protocol(
-        "resuming a Job that waits in kube-queue",
-        {"gang-queued": 2},
-        lambda found: found["gang-queued"],
-        interrupted=4,
-        executor="requeue",
-    ),
-    Protocol("a Job of Volcano", {"gang-volcano": 2}, lambda found: found["gang-volcano"], executor="requeue"),
+    _requeued("resuming a Job that waits in kube-queue", "gang-queued", interrupted=4),
+    _requeued("a Job of Volcano", "gang-volcano"),
     # The lease, the intent, and the Command.
-    Protocol(
-        "resuming a Job that Volcano restarts",
-        {"gang-volcano": 2},
-        lambda found: found["gang-volcano"],
-        interrupted=3,
-        executor="requeue",
-    ),
+    _requeued("resuming a Job that Volcano restarts", "gang-volcano", interrupted=3),
     Protocol("migrating one machine", {"web": 2}, lambda found: found["web"][:1], executor="live-migrate"),
     Protocol("migrating several machines", {"web": 3}, lambda found: found["web"][:2], executor="live-migrate"),
     # The lease, the intent, and the first migration.

@@ -67,6 +67,14 @@ def with_another_node(client: ApiClient) -> None:
     client.wait_for_nodes("n2")
 
 
+def moves_to_another_node(plane: ControlPlane, running: list[Object]) -> None:
+    with_another_node(plane.client)
+    outcome = moved(plane, running, "Job/train")
+    assert outcome.result is Result.DONE
+    assert {pod.landed for pod in outcome.pods} == {"n2"}
+    assert runs_anew(plane.client, "train", ids(running), len(running))
+
+
 def test_each_kind_of_job_starts_anew_elsewhere_by_its_own_field(
     control_plane: ControlPlane, client: ApiClient
 ) -> None:
@@ -87,11 +95,7 @@ def test_each_kind_of_job_starts_anew_elsewhere_by_its_own_field(
 def test_a_job_of_kube_queue_waits_in_it_once_more(control_plane: ControlPlane, client: ApiClient) -> None:
     with KubeQueue(control_plane) as queue:
         running = run_queued_job(client, "train", 2)
-        with_another_node(client)
-        outcome = moved(control_plane, running, "Job/train")
-        assert outcome.result is Result.DONE
-        assert {pod.landed for pod in outcome.pods} == {"n2"}
-        assert runs_anew(client, "train", ids(running), 2)
+        moves_to_another_node(control_plane, running)
         assert queue.history["train-job-qu"] == ["Enqueued", "Dequeued", "Enqueued", "Dequeued"]
     assert left(client) == []
 
@@ -111,11 +115,7 @@ def test_what_kube_queue_has_not_let_go_stays(control_plane: ControlPlane, clien
 def test_a_job_of_volcano_is_restarted_by_one_command(control_plane: ControlPlane, client: ApiClient) -> None:
     with VolcanoController(control_plane):
         running = run_volcano_job(client, "train", 3)
-        with_another_node(client)
-        outcome = moved(control_plane, running, "Job/train")
-        assert outcome.result is Result.DONE
-        assert {pod.landed for pod in outcome.pods} == {"n2"}
-        assert runs_anew(client, "train", ids(running), 3)
+        moves_to_another_node(control_plane, running)
         assert client.get("Job", "train", api_version=JOBS)["status"]["retryCount"] == 1
     assert left(client) == []
 
