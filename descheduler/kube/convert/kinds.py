@@ -202,6 +202,7 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("scheduling.volcano.sh", "PodGroup", "podgroups", "v1beta1"),
     _optional("scheduling.run.ai", "PodGroup", "podgroups", "v2alpha2"),
     _optional("kueue.x-k8s.io", "Workload", "workloads", "v1beta2", "v1beta1"),
+    _optional("scheduling.x-k8s.io", "QueueUnit", "queueunits", "v1alpha1"),
     # owners of gangs
     _optional("jobset.x-k8s.io", "JobSet", "jobsets", "v1", "v1beta1", "v1alpha2"),
     _optional("leaderworkerset.x-k8s.io", "LeaderWorkerSet", "leaderworkersets", "v1"),
