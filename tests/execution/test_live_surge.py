@@ -22,9 +22,10 @@ from descheduler.execution.executors.surge.pods import COST
 from descheduler.execution.outcomes import ActionOutcome, Result
 from descheduler.execution.runner import PlanRunner
 from descheduler.model.plan import Action
-from execution.kill_points import surged, tainted
+from execution.kill_points import tainted
 from execution.live import QUICK, budget, client_of, deployment, run_deployment, runner, uids
 from execution.plans import action, move_of, plan
+from execution.scenes.registry import SCENES
 
 ARGS = SurgeArgs(timeout=timedelta(seconds=20))
 Object = dict[str, Any]
@@ -63,7 +64,7 @@ def one(plane: ControlPlane, unit: Action, transport: Transport | None = None, a
 def left(client: ApiClient, name: str = "web") -> tuple[int, list[str]]:
     """How many replicas are wanted, and what of ours is left anywhere."""
     intents = (client.get_or_none("ConfigMap", "descheduler-intents") or {}).get("data") or {}
-    return client.get("Deployment", name)["spec"]["replicas"], [*surged(client), *intents, *tainted(client)]
+    return client.get("Deployment", name)["spec"]["replicas"], [*SCENES["surge"].left(client), *intents, *tainted(client)]
 
 
 def why(outcome: ActionOutcome) -> str:
@@ -280,7 +281,7 @@ def test_a_replica_set_of_its_own_moves_too(control_plane: ControlPlane, client:
     assert one(control_plane, unit(pods[0], kind="ReplicaSet")).result is Result.DONE
     assert pods[0]["metadata"]["uid"] not in uids(client, "web")
     assert client.get("ReplicaSet", "web")["spec"]["replicas"] == 2
-    assert surged(client) == []
+    assert SCENES["surge"].left(client) == []
 
 
 def test_a_stateful_set_is_refused_before_anything_is_written(control_plane: ControlPlane, client: ApiClient) -> None:
@@ -305,4 +306,4 @@ def test_an_argo_rollout_is_scaled_by_its_own_subresource(control_plane: Control
     assert (outcome.result, outcome.blocked) == (Result.DONE, None)
     assert (witness.gone, witness.least) == ({pods[0]["metadata"]["uid"]}, {"web": 2})
     assert found["spec"]["replicas"] == 2
-    assert surged(client) == []
+    assert SCENES["surge"].left(client) == []
