@@ -64,7 +64,8 @@ def one(plane: ControlPlane, unit: Action, transport: Transport | None = None, a
 def left(client: ApiClient, name: str = "web") -> tuple[int, list[str]]:
     """How many replicas are wanted, and what of ours is left anywhere."""
     intents = (client.get_or_none("ConfigMap", "descheduler-intents") or {}).get("data") or {}
-    return client.get("Deployment", name)["spec"]["replicas"], [*SCENES["surge"].left(client), *intents, *tainted(client)]
+    ours = [*SCENES["surge"].left(client), *intents, *tainted(client)]
+    return client.get("Deployment", name)["spec"]["replicas"], ours
 
 
 def why(outcome: ActionOutcome) -> str:
