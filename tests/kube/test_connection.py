@@ -11,6 +11,7 @@ import pytest
 
 from descheduler.kube.client.answers import parse_status, rule
 from descheduler.kube.client.connection import KubeClient, connect
+from descheduler.kube.client.credentials import Overrides
 from descheduler.model.errors import (
     ClusterError,
     Conflict,
@@ -46,6 +47,21 @@ def test_another_context_is_another_server(api: ScriptedApi, tmp_path: Path) -> 
     assert elsewhere.name == "elsewhere"
     with pytest.raises(Unreachable, match=r"no answer from http://127.0.0.1:1"):
         elsewhere.get(PODS)
+
+
+def test_a_server_that_is_named_stays_the_one_that_is_asked(api: ScriptedApi, tmp_path: Path) -> None:
+    named = connect(api.kubeconfig(tmp_path), "elsewhere", overrides=Overrides(server=api.url))
+    for _ in range(3):
+        named.get(PODS)
+    assert (named.server, len(api.requests)) == (api.url, 3)
+
+
+def test_who_may_not_impersonate_is_told_so_and_not_what_rights_are_missing(api: ScriptedApi, tmp_path: Path) -> None:
+    api.on(
+        PODS, status(403, 'users "jane" is forbidden: User "joe" cannot impersonate resource "users" in API group ""')
+    )
+    with pytest.raises(Unauthorized, match=r"we may not act as another user \(--as\).*jane"):
+        connect(api.kubeconfig(tmp_path), overrides=Overrides(user="jane")).get(PODS)
 
 
 def test_an_unknown_context_says_so(api: ScriptedApi, tmp_path: Path) -> None:

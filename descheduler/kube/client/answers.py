@@ -124,6 +124,8 @@ def _typed(status: int, answer: ApiStatus, verb: str, resource: str, what: str, 
     match status:
         case 401:
             return Unauthorized(f"the API server does not accept our credentials: {what}")
+        case 403 if " cannot impersonate" in answer.message:  # no right to what was asked for would help
+            return Unauthorized(f"we may not act as another user (--as): {answer.message}")
         case 403:
             # What authorization says (apiserver pkg/endpoints/handlers/responsewriters/errors.go), admission not.
             text = f"{MISSING}{verb} {resource} ({answer.message or 'forbidden'})"

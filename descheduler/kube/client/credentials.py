@@ -52,13 +52,25 @@ class Overrides:
             raise UsageError("--as: must be printable ASCII")
 
     def of(self, source: CredentialSource) -> CredentialSource:
-        """The source with the other address."""
+        """The source with the other address. It stays when the official client refreshes a token, as it does for each
+        request: that sets all that the kubeconfig says once more, this hook included."""
         if not self.server:
             return source
 
         def load() -> Configuration:
             made = source.load()
-            made.host = self.server
+            refresh = made.refresh_api_key_hook
+
+            def refreshed(configuration: Configuration) -> None:
+                if refresh is not None:
+                    refresh(configuration)
+                keep(configuration)
+
+            def keep(configuration: Configuration) -> None:
+                configuration.host = self.server
+                configuration.refresh_api_key_hook = refreshed  # type: ignore[assignment]  # that package has no types
+
+            keep(made)
             return made
 
         return CredentialSource(source.name, load)
