@@ -86,10 +86,15 @@ def as_granted(asked: set[Request], rights: set[Request]) -> set[Request]:
     return {one if one in rights else Request(one.group, one.resource, one.verb, "") for one in asked}
 
 
+BUILT_IN = {"resource.k8s.io/v1"}
+"""Versions of which the API server lets nobody add a kind."""
+
+
 def definition(kind: Kind) -> dict[str, Any]:
     """A CustomResourceDefinition of an optional kind in the version that we like best, with any content."""
+    best = next(version for version in kind.versions if f"{kind.group}/{version}" not in BUILT_IN)
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    version = {"name": kind.versions[0], "served": True, "storage": True, "schema": schema}
+    version = {"name": best, "served": True, "storage": True, "schema": schema}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
