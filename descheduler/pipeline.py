@@ -21,6 +21,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import WorkloadKey
 from descheduler.observe import Observed
 from descheduler.observe.sharing import with_shares
+from descheduler.observe.stages import UNWATCHED, Stages
 from descheduler.planning import Outcome, PlanningSettings, build_document, decide, survey
 from descheduler.planning.document.evidence import with_evidence
 from descheduler.planning.executor_rules import ExecutorLimits, ExecutorTraits
@@ -30,7 +31,7 @@ from descheduler.planning.settings import chosen, input_of, settings_of
 from descheduler.planning.trials import Trial
 from descheduler.policy import Policy
 from descheduler.policy.telling import setting_rows
-from descheduler_profiling.executors import ChunkRunner, Local
+from descheduler_profiling.executors import ChunkRunner, Counted, Local
 from descheduler_profiling.history.defaults import CEILING, REFIT
 from descheduler_profiling.history.outside_queries import RESOURCE
 from descheduler_profiling.history.plausible import JITTER
@@ -96,19 +97,24 @@ def profile(
     refit: float = REFIT,
     race: bool = False,
     runner: ChunkRunner | None = None,
+    stages: Stages = UNWATCHED,
 ) -> dict[str, SignalProfiles]:
     """Profiles of every signal; `runner` is where they are fitted, by default on all cores that are granted.
 
     `previous` ones are brought up to date, which is many times faster than to fit anew; each is due to be fitted again
     (`settled`) when its fit is about `refit` seconds old. `race` lets models race for the forecasts of single
-    workloads: plans do without, people look at them, and what is published is made of them.
+    workloads: plans do without, people look at them, and what is published is made of them. `stages` hears how far
+    it is.
     """
-    runner = runner or Local()
+    stages.begin("forecasting")
+    histories = with_shares(observed.histories, observed.snapshot)
+    steps = sum(-(-len(history.keys) // ProfileSettings().chunk) for history in histories.values())
+    runner = Counted(runner or Local(), lambda done: stages.at(done, steps))
     return {
         signal: brought_up_to_date(
             history, profile_settings(observed.snapshot, signal, race=race), (previous or {}).get(signal), refit, runner
         )
-        for signal, history in sorted(with_shares(observed.histories, observed.snapshot).items())
+        for signal, history in sorted(histories.items())
     }
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,7 @@ from descheduler.report.formats import SIDE_BY_SIDE
 if TYPE_CHECKING:
     from descheduler.backtest.recorded import Recorded
     from descheduler.backtest.walks import Advance
+    from descheduler.observe.stages import Stages
     from descheduler.policy import Policy
     from descheduler_profiling.executors import ChunkRunner
 
@@ -93,18 +93,13 @@ def runner_of(processes: int | None, dask: str) -> ChunkRunner:
     return Processes(processes) if processes is not None and processes > 1 else InProcess()
 
 
-@contextmanager
-def progress(what: str, steps: float) -> Iterator[Advance]:
-    """Shows on stderr how many of the steps are done and how long the others will take, when somebody watches."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+def advancing(stages: Stages, steps: float) -> Advance:
+    """Tells the stage how many of its steps are done."""
+    done = 0
 
-    from descheduler.report.cells import Terminal
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        stages.at(done, steps)
 
-    console = Terminal(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task(what, total=steps)
-        yield lambda count: shown.advance(task, count)
+    return advance

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Self
@@ -23,12 +22,14 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.past import cluster_at
 from descheduler.observe.recorded import RecordedCluster, RecordedHistory
+from descheduler.observe.stages import UNWATCHED, Stages
 from descheduler.policy import (
     Policy,
     Setting,
     WrittenPolicy,
     default_policy,
     load_policy,
+    newly_doubted,
     with_values,
     written_policy,
 )
@@ -36,14 +37,11 @@ from descheduler.policy.marked_yaml import MAX_BYTES
 from descheduler_profiling.series import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from descheduler.kube.client.connection import KubeClient
-    from descheduler.kube.client.read_cluster import Progress
     from descheduler.kube.recording.wire_objects import ClusterObjects
     from descheduler.observe.observed import HistorySource
 
-    Note = Callable[[str], None]  # hears what is being read, for people who wait
+_READING_CLUSTER, _READING_RECORDING = "reading the cluster", "reading the recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +133,12 @@ def read_written(
     for warning in written.warnings:
         say(f"warning: {warning}")
     try:
-        return replace(written, policy=with_values(written.policy, settings))
+        policy = with_values(written.policy, settings)
     except PolicyError as error:
         raise PolicyError(tuple(f"{path}: {problem}" if path else problem for problem in error.problems)) from error
+    for warning in newly_doubted(written.policy, policy) if settings else ():
+        say(f"warning: --set: {warning}")
+    return replace(written, policy=policy)
 
 
 def policy_of(path: Path, *, lenient: bool = False) -> WrittenPolicy:
@@ -157,7 +158,9 @@ def _written(path: Path | None, options: SourceOptions, *, lenient: bool) -> Wri
     return WrittenPolicy(default_policy())
 
 
-def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None = None) -> Observed:
+def read(
+    options: SourceOptions, policy: Policy, signals: Sequence[str] | None = None, stages: Stages = UNWATCHED
+) -> Observed:
     """The cluster, and the history that the policy needs or that of `signals` alone.
 
     Raises:
@@ -166,39 +169,51 @@ def read(options: SourceOptions, policy: Policy, signals: Sequence[str] | None =
     """
     options.check()
     if not options.live:
+        stages.begin(_READING_RECORDING)
         return observe(stored(options)[1], policy, signals)
     from descheduler.observe.live import ListedCluster
 
-    with waiting() as note, _history(options, note) as history:
-        client = options.client()
-        return observe(Source(ListedCluster(client, time.time, _counting(note)), history), policy, signals)
+    with _history(options, stages) as history:
+        client = _connected(options, stages)
+        return observe(Source(ListedCluster(client, time.time, stages), history), policy, signals, stages)
 
 
-def snapshot_of(options: SourceOptions) -> ClusterSnapshot:
+def snapshot_of(options: SourceOptions, stages: Stages) -> ClusterSnapshot:
     """The cluster alone, without its history. Raises UsageError, ClusterError and RecordingError."""
     options.check()
     if not options.live:
+        stages.begin(_READING_RECORDING)
         return stored(options)[1].cluster.snapshot()
     from descheduler.kube.client.read_cluster import read_cluster
+    from descheduler.observe.live import kinds_to
 
-    with waiting() as note:
-        client = options.client()
-        return read_cluster(client, clock=time.time, progress=_counting(note))
+    client = _connected(options, stages)
+    stages.begin(_READING_CLUSTER)
+    return read_cluster(client, clock=time.time, progress=kinds_to(stages))
 
 
-def read_objects(options: SourceOptions, policy: Policy) -> tuple[ClusterObjects, Observed]:
+def read_objects(options: SourceOptions, policy: Policy, stages: Stages) -> tuple[ClusterObjects, Observed]:
     """The same with the objects as they came over the wire, for a recording."""
     options.check()
     if not options.live:
+        stages.begin(_READING_RECORDING)
         objects, source = stored(options)
         return objects, observe(source, policy)
     from descheduler.kube.recording.wire_objects import record_cluster
+    from descheduler.observe.live import kinds_to
 
-    with waiting() as note, _history(options, note) as history:
+    with _history(options, stages) as history:
         history.check(policy, None)
-        client = options.client()
-        objects = record_cluster(client, clock=time.time, progress=_counting(note))
+        client = _connected(options, stages)
+        stages.begin(_READING_CLUSTER)
+        objects = record_cluster(client, clock=time.time, progress=kinds_to(stages))
+        stages.begin("reading the history")
         return objects, observe(Source(RecordedCluster(objects.snapshot()), history), policy)
+
+
+def _connected(options: SourceOptions, stages: Stages) -> KubeClient:
+    stages.begin("connecting")
+    return options.client()
 
 
 def stored(options: SourceOptions) -> tuple[ClusterObjects, Source]:
@@ -237,29 +252,10 @@ def _as_of(at: str, taken: ClusterSnapshot, histories: Mapping[str, History]) ->
 
 
 @contextmanager
-def _history(options: SourceOptions, note: Note) -> Iterator[HistorySource]:
+def _history(options: SourceOptions, stages: Stages) -> Iterator[HistorySource]:
     """Prometheus, as far as the policy needs it."""
     from descheduler.observe.history import HistoryReader
 
-    reading = partial(note, "reading the history")
-    with closing(HistoryReader(options.prometheus, None, time.time, random.Random(), reading)) as reader:
+    reader = HistoryReader(options.prometheus, None, time.time, random.Random(), lambda: None, progress=stages.at)
+    with closing(reader):
         yield reader
-
-
-@contextmanager
-def waiting() -> Iterator[Note]:
-    """Shows on stderr what is being done, when somebody watches."""
-    from rich.text import Text
-
-    from descheduler.report.cells import Terminal
-
-    console = Terminal(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    with console.status("reading the cluster") as status:
-        yield lambda text: status.update(Text(text))
-
-
-def _counting(note: Note) -> Progress:
-    return lambda kind, count: note(f"reading the cluster: {count} {kind}")

@@ -9,6 +9,7 @@ from descheduler.contract.each import each, unanswered
 from descheduler.contract.landing import Accept, Landing, land
 from descheduler.contract.loads import NodeLoads
 from descheduler.contract.needs import Needs, needs_of
+from descheduler.contract.node_levels import NodeLevel, node_levels
 from descheduler.contract.ranking import REQUIRED, Run, ranked, rate, required
 from descheduler.contract.registry import API_VERSION, EXECUTORS, available, load
 from descheduler.contract.relocate import MOST_AVOIDED, AcceptIn, Relocation, land_all, relocate
@@ -32,6 +33,7 @@ __all__ = [
     "Name",
     "NamespaceChoice",
     "Needs",
+    "NodeLevel",
     "NodeLoads",
     "PluginArgs",
     "RebalanceView",
@@ -48,6 +50,7 @@ __all__ = [
     "land_all",
     "load",
     "needs_of",
+    "node_levels",
     "order_of",
     "ranked",
     "rate",

@@ -51,6 +51,15 @@ class Scenario:
         self._state.place(pod, node)
         self._add(pod, node, 1.0)
 
+    def renew(self, pod: int) -> None:
+        """The pod restarts where it stands. Where its replacement asks for more, it takes that; what it would not need
+        it keeps until it has ended."""
+        if self._state.outgrown(pod):
+            node = self._state.node_of(pod)
+            self._add(pod, node, -1.0)
+            self._state.renew(pod)
+            self._add(pod, node, 1.0)
+
     def reserve(self, pod: int, node: int) -> None:
         """Set aside the room of a pending pod; it does not stand there, so rules between pods do not count it."""
         self._state.reserve(pod, node)

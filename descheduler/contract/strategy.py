@@ -16,6 +16,10 @@ ORDER = 100
 class StrategyArgs(PluginArgs):
     """Base of every strategy's arguments."""
 
+    def doubts(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """What in them is valid and can hardly be meant: the place within them as a policy has it, and why."""
+        return ()
+
 
 A = TypeVar("A", bound=StrategyArgs, contravariant=True)
 
@@ -28,6 +32,7 @@ class Strategy(Protocol[A]):
     `optional_signals`, read for it where they can be; it says itself what it does without them (`RebalanceView.usage`).
     What it needs besides because of its arguments, its `needs(args)` says (`needs_of`).
     With an `order`, those of lower ones are asked first, and it sees the state that these leave (`order_of`).
+    How one node stands to its limits, its `node_levels(view, args, node)` says, for who asks about the node.
     """
 
     name: ClassVar[str]

@@ -16,6 +16,7 @@ from descheduler.kube.client.read_cluster import read_cluster
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe import Observed, Source, observe
 from descheduler.observe.history import HistoryReader
+from descheduler.observe.live import kinds_to
 from descheduler.observe.recorded import RecordedCluster, RecordedHistory
 from descheduler.observe.signals import needs_history, required_signals
 from descheduler.pipeline import profile
@@ -61,7 +62,7 @@ class _Live:
 
     def api(self, connect: Callable[[], KubeClient]) -> Iterator[Check]:
         """Whether the API server answers."""
-        self._given.note("asking the API server")
+        self._given.stages.begin("asking the API server")
         client = connect()
         self._stack.callback(client.close)
         found = servers.ask(client, self._given.now)
@@ -76,13 +77,14 @@ class _Live:
         found: list[Discovered] = []
         yield from fenced(kinds.AREA, "discovery", lambda: _discovered(client, found))
         served = found[0] if found else Discovered()
-        self._given.note("asking what we may do")
+        self._given.stages.begin("asking what we may do")
         yield from permissions(client, self._given, served)
         yield from instances.lease(client, self._given)
         yield from fenced(kinds.AREA, "reading", lambda: self._read(client, served))
 
     def _read(self, client: KubeClient, served: Discovered) -> Iterator[Check]:
-        snapshot = read_cluster(client, clock=self._given.now, progress=self._given.progress)
+        self._given.stages.begin("reading the cluster")
+        snapshot = read_cluster(client, clock=self._given.now, progress=kinds_to(self._given.stages))
         self._snapshot = snapshot
         yield from kinds.kinds(snapshot, self._given, served)
         yield from instances.others(snapshot, self._given)
@@ -97,7 +99,7 @@ class _Live:
             self._no_history = True
             yield ok(servers.HISTORY, "connection", "none is named, and no strategy needs history")
             return
-        given.note("asking the history server")
+        given.stages.begin("asking the history server")
         connection = history_connection(given.policy.history, given.url)
         with HistoryClient(connection, rng=given.rng, clock=given.now) as client:
             yield from servers.history_server(client, self._skew, given)
@@ -116,7 +118,8 @@ class _Live:
             source = Source(RecordedCluster(snapshot), RecordedHistory({}))
             yield from _decided(observe(source, given.policy), {}, given)
             return
-        reader = HistoryReader(given.url, None, given.now, given.rng, lambda: given.note("reading the history"))
+        given.stages.begin("reading the history")
+        reader = HistoryReader(given.url, None, given.now, given.rng, lambda: None, progress=given.stages.at)
         self._stack.callback(reader.close)
         observed = observe(Source(RecordedCluster(snapshot), reader), given.policy)
         yield from _decided(observed, reader.queries, given)
@@ -128,8 +131,8 @@ def _discovered(client: KubeClient, found: list[Discovered]) -> Iterator[Check]:
 
 
 def _decided(observed: Observed, queries: Mapping[str, str], given: Given) -> Iterator[Check]:
-    given.note("forecasting and planning")
-    profiles = profile(observed)
+    profiles = profile(observed, stages=given.stages)
+    given.stages.begin("planning")
     yield from signals.signals(Read(observed.histories, profiles, queries), observed.snapshot, given)
     for name in sorted(required_signals(given.policy) - observed.histories.keys()):
         yield failure(signals.AREA, name, f"there is no history of {name}", "strategies of the policy need it")

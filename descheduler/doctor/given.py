@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from descheduler.kube.client.read_cluster import Progress
+from descheduler.observe.stages import Stages
 from descheduler.policy import Policy
 
 
@@ -16,7 +16,7 @@ class Given:
 
     `problems` of the policy, in whose place `policy` is then the default one; `source` names where it came from. `url`
     of the command line comes before the policy's. `namespace` and `lease` are the controller's; `active`: it acts.
-    `now` gives unix seconds, `note` hears what is being done.
+    `now` gives unix seconds, `stages` hears what is being done.
     """
 
     policy: Policy
@@ -28,9 +28,4 @@ class Given:
     active: bool
     now: Callable[[], float]
     rng: Random
-    note: Callable[[str], None]
-
-    @property
-    def progress(self) -> Progress:
-        """Tells how many objects of which kind have been read."""
-        return lambda kind, count: self.note(f"reading the cluster: {count} {kind}")
+    stages: Stages

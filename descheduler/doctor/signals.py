@@ -59,7 +59,7 @@ def queries(client: HistoryClient, snapshot: ClusterSnapshot, given: Given) -> I
     for name, template in wanted.items():
         if not template.queries:
             continue
-        given.note(f"asking for {name}")
+        given.stages.note(name)
         signal = sources.of(template)
         tried = prober.tried(signal)
         if any(one.now for one in tried):

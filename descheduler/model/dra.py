@@ -5,7 +5,8 @@ After k8s.io/api resource/v1; older versions are read into the same words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ SLICES = "resource.k8s.io/ResourceSlice"
 CLAIMS = "resource.k8s.io/ResourceClaim"
 TEMPLATES = "resource.k8s.io/ResourceClaimTemplate"
 CLASSES = "resource.k8s.io/DeviceClass"
+TAINT_RULES = "resource.k8s.io/DeviceTaintRule"
 """Keys of the kinds."""
 
 MOST_DEVICES = 32
@@ -24,6 +26,8 @@ MOST_OPTIONS = 8
 """Of one request (FirstAvailableDeviceRequestMaxSize)."""
 MOST_PODS = 256
 """That one claim is reserved for (ResourceClaimReservedForMaxSize)."""
+
+_A_PART = re.compile(r"""["']mig["']""")
 
 Amounts = tuple[tuple[str, Decimal], ...]
 """Exact amounts by name."""
@@ -47,6 +51,14 @@ def driver_for(resource: str) -> str:
     as vendors name them; empty where there is none."""
     vendor, _, kind = resource.partition("/")
     return f"gpu.{vendor}" if kind == "gpu" else ""
+
+
+def driver_of(selectors: Iterable[str], drivers: Iterable[str]) -> str:
+    """The driver of which selectors choose whole GPUs: the one that they name; empty where none, or parts are meant."""
+    texts = tuple(selectors)
+    if any(_A_PART.search(text) for text in texts):
+        return ""
+    return next((name for name in sorted(drivers) if any(name in text for text in texts)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +236,19 @@ class DeviceClass(CustomObject):
 
     selectors: tuple[str, ...] = ()
     extended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTaintRule(CustomObject):
+    """A taint of all devices that the rule selects, by whatever of their names is given."""
+
+    driver: str | None = None
+    pool: str | None = None
+    device: str | None = None
+    taint: DeviceTaint = DeviceTaint("", "", "NoSchedule")
+
+    def selects(self, driver: str, pool: str, device: str) -> bool:
+        """Whether the device has the taint. A rule without a selector taints every device, as the scheduler applies it
+        (k8s.io/dynamic-resource-allocation/resourceslice/tracker), and so does one that cannot be read."""
+        pairs = ((self.driver, driver), (self.pool, pool), (self.device, device))
+        return all(wanted is None or wanted == name for wanted, name in pairs)

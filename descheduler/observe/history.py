@@ -18,7 +18,7 @@ from descheduler.observe.signals import BASIC, needs_history, queried, wanted_si
 from descheduler.observe.unheard import unheard
 from descheduler.policy import Policy
 from descheduler.policy.history_source import history_connection, history_signals, measured_by
-from descheduler_profiling.history.collect import collect_with_notes
+from descheduler_profiling.history.collect import Progress, collect_with_notes
 from descheduler_profiling.history.pods_here import pods_here
 from descheduler_profiling.history.prometheus.client import HistoryClient
 from descheduler_profiling.history.signals import Signal, builtin_signals
@@ -34,7 +34,8 @@ class HistoryReader:
 
     `url` of the command line comes before the policy's; `directory` keeps the history over restarts (None: in memory);
     `now` gives unix seconds; `beat` is called while a long reading goes on. `told` hears at each change what cannot
-    be kept there, "" when all is: that stops nothing, for what was read is in memory.
+    be kept there, "" when all is: that stops nothing, for what was read is in memory. `progress` hears how much of it
+    has been read.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class HistoryReader:
         rng: Random,
         beat: Callable[[], None],
         told: Callable[[str], None] = lambda _: None,
+        progress: Progress = lambda done, signals: None,
     ) -> None:
         self._url = url
         self._store = HistoryStore(directory)
@@ -52,6 +54,7 @@ class HistoryReader:
         self._rng = rng
         self._beat = beat
         self._told = told
+        self._progress = progress
         self._unkept = ""
         self._client: HistoryClient | None = None
         self._asked = ""
@@ -83,6 +86,7 @@ class HistoryReader:
             match=wanted.match,
             here=pods_here(snapshot),
             measured_by=measured_by(wanted),
+            progress=self._progress,
         )
         if self._store.problem != self._unkept:
             self._unkept = self._store.problem

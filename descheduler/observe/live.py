@@ -10,9 +10,16 @@ from descheduler.kube.client.connection import KubeClient
 from descheduler.kube.client.read_cluster import Progress, read_cluster
 from descheduler.kube.client.read_metrics import measured
 from descheduler.model.errors import ClusterError
+from descheduler.model.format import number
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.freshness import FreshnessRules, kind_states
+from descheduler.observe.stages import UNWATCHED, Stages
 from descheduler.policy import Policy, default_policy
+
+
+def kinds_to(stages: Stages) -> Progress:
+    """Tells which kind of a cluster is being read, and how many objects of it have been."""
+    return lambda one: stages.note(f"kind {one.nth} of {one.kinds}: {number(one.objects)} {one.kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +28,10 @@ class ListedCluster:
 
     client: KubeClient
     now: Callable[[], float]
-    progress: Progress | None = None
+    stages: Stages = UNWATCHED
 
     def snapshot(self) -> ClusterSnapshot:
-        return read_cluster(self.client, clock=self.now, progress=self.progress)
+        return read_cluster(self.client, clock=self.now, progress=kinds_to(self.stages))
 
     def renewed(self, taken: ClusterSnapshot, max_age: float) -> ClusterSnapshot:
         return self.snapshot() if self.now() - taken.taken_at > max_age / 4 else taken

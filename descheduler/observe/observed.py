@@ -8,6 +8,7 @@ from typing import Protocol
 
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.observe.signals import needs_metrics
+from descheduler.observe.stages import UNWATCHED, Stages
 from descheduler.policy import Policy
 from descheduler_profiling.series import History
 
@@ -64,7 +65,9 @@ class Source:
     history: HistorySource
 
 
-def observe(source: Source, policy: Policy, signals: Sequence[str] | None = None) -> Observed:
+def observe(
+    source: Source, policy: Policy, signals: Sequence[str] | None = None, stages: Stages = UNWATCHED
+) -> Observed:
     """What plans and profiles are made from.
 
     History first, for reading it may take minutes, then the cluster as it is after that.
@@ -75,8 +78,11 @@ def observe(source: Source, policy: Policy, signals: Sequence[str] | None = None
     """
     cluster, history = source.cluster, source.history
     history.check(policy, signals)
+    stages.begin("reading the cluster")
     taken = cluster.snapshot()
+    stages.begin("reading the history")
     histories = history.read(policy, taken, signals)
+    stages.begin("reading the cluster as it is now")
     snapshot = cluster.renewed(taken, policy.freshness.max_age.total_seconds())
     snapshot = cluster.measured(snapshot) if needs_metrics(policy) else snapshot
     return Observed(history.located(policy, snapshot), histories, cluster.now())

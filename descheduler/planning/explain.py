@@ -12,6 +12,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from descheduler.contract import node_levels
 from descheduler.model.errors import UsageError
 from descheduler.model.format import quantity, tried
 from descheduler.model.moves import ActionKind
@@ -176,6 +177,7 @@ def _node(outcome: Outcome, name: str) -> Explanation:
         waiting = loads.profiles.strain.pressed.get(name)
         if waiting is not None:
             checks.append(Check(f"{resource} pressure", False, f"tasks wait for it {waiting:.0%} of the time"))
+    checks += _own_limits(outcome, at)
     pods = view.snapshot.columns.pods_on(at).tolist()
     checks.append(_movable(outcome, pods))
     found, reasons = [f for f in outcome.findings.values() if at in f.nodes], counted(outcome)
@@ -187,6 +189,14 @@ def _node(outcome: Outcome, name: str) -> Explanation:
     checks += decisions(outcome, set(pods), at)
     verdict = "; ".join(f.text for f in found) if found else "no strategy finds anything wrong with it"
     return Explanation(f"node {name}", verdict, tuple(checks))
+
+
+def _own_limits(outcome: Outcome, node: int) -> Iterator[Check]:
+    """Where the node stands by each strategy's own limits, whether that finds anything or not."""
+    for one in outcome.chosen:
+        for level in node_levels(one.strategy, outcome.view, one.args, node):
+            measure = level.measure.removesuffix(", fraction of allocatable")
+            yield Check(one.name, not level.beyond, f"{measure} {level.value:.0%}, its limit {level.limit:.0%}")
 
 
 def _state(node: Node) -> str:

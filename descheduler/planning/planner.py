@@ -86,7 +86,7 @@ class Outcome:
     final: Scenario
     problems: tuple[Problem, ...]
     without_history: tuple[Blocked, ...] = ()  # the strategies that did not run for want of it, in `by`
-    uses: tuple[str, ...] = ()  # of strategies that the policy asks for, by name
+    chosen: tuple[ChosenStrategy, ...] = ()  # the uses of strategies that the policy asks for
     levers: tuple[LeverRow, ...] = ()  # limits that held findings back, and what larger ones would bring
 
     @property
@@ -112,7 +112,7 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
         final=rounds.prover.state,
         problems=(*context.problems, *rounds.problems, *_unplaceable(rounds.prover.state)),
         without_history=tuple(rounds.without_history),
-        uses=tuple(one.name for one in chosen),
+        chosen=tuple(chosen),
         levers=levers(rounds.prover, rounds.held),
     )
 

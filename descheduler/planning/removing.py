@@ -27,7 +27,10 @@ def removal(view: RebalanceView, proposal: Proposal, state: Scenario, turns: Tur
     if isinstance(places, Blocked):
         return places
     away = [move for move in again if places[move.pod] != move.source]
-    after = _beside(state, away, places) if away else state
+    after = _beside(state, away, places) if away else state.fork()
+    for move in again:
+        if places[move.pod] == move.source:
+            after.renew(move.pod)
     needs = frozenset[int]()
     if away:
         arrivals = [Arrival(move.pod, move.source, (places[move.pod],)) for move in away]

@@ -10,7 +10,7 @@ from descheduler.policy.loading import (
 )
 from descheduler.policy.policy import API_VERSION, Policy, StrategyChoice
 from descheduler.policy.schema import json_schema
-from descheduler.policy.set_values import Setting, with_values
+from descheduler.policy.set_values import Setting, newly_doubted, with_values
 from descheduler.policy.written import WrittenPolicy
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "default_policy_text",
     "json_schema",
     "load_policy",
+    "newly_doubted",
     "policy_hash",
     "policy_text",
     "with_values",

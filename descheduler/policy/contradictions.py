@@ -85,6 +85,7 @@ def _selectors(policy: Policy) -> Iterator[Doubt]:
 def _of_strategies(policy: Policy) -> Iterator[Doubt]:
     for i, use in enumerate(policy.strategies):
         loc: Loc = ("strategies", i, use.strategy)
+        yield from (((*loc, *place), message) for place, message in use.args.doubts())
         window, least = getattr(use.args, "window", None), getattr(use.args, "min_duration", None)
         if isinstance(window, timedelta) and window > policy.history.window:
             yield (*loc, "window"), f"is longer than history.window {duration(policy.history.window)}"

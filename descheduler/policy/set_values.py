@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Self
 
 from descheduler.model.errors import PolicyError
 from descheduler.model.meant import hint_at
+from descheduler.policy.contradictions import Doubt, contradictions
 from descheduler.policy.loading import policy_of
 from descheduler.policy.marked_yaml import Json, Loc, Mark, MarkedProblem, MarkedYaml, path_of
+from descheduler.policy.naming import misnamed, parts
 from descheduler.policy.policy import Policy, StrategyChoice
 
 _PATH = re.compile(r"(?:\.?[^.\[\]=]+|\[[^\]]+\])+")
@@ -54,6 +56,18 @@ def with_values(policy: Policy, settings: Sequence[Setting], option: str = "--se
     for setting in settings:
         change.set(setting)
     return change.policy() if settings else policy
+
+
+def newly_doubted(before: Policy, after: Policy) -> tuple[str, ...]:
+    """What is hardly meant of a policy, and was not of the one that it was made from; each as `path: message`."""
+    known = set(_doubts(before))
+    return tuple(f"{path_of(loc)}: {message}" for loc, message in _doubts(after) if (loc, message) not in known)
+
+
+def _doubts(policy: Policy) -> Iterator[Doubt]:
+    yield from contradictions(policy)
+    for loc, part in parts(policy):
+        yield from (((*loc, *one.loc), one.message) for one in misnamed(part) if not one.certain)
 
 
 def place_of(policy: Policy, path: str) -> Loc:

@@ -58,7 +58,7 @@ class _Table(Table):
         super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **more)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        shapes = {str(column.header): _shape(console, options, column) for column in self.columns}
+        shapes = {column._index: _shape(console, options, column) for column in self.columns}
         kept = list(self.columns)
         for name in self.spare:
             if _least(shapes, kept) <= options.max_width:
@@ -126,21 +126,21 @@ def _shape(console: Console, options: ConsoleOptions, column: Column) -> Measure
     return Measurement(least, max(least, most, head.maximum))
 
 
-def _least(shapes: dict[str, Measurement], columns: list[Column]) -> int:
-    return sum(shapes[str(column.header)].minimum for column in columns) + _GAP * (len(columns) - 1)
+def _least(shapes: dict[int, Measurement], columns: list[Column]) -> int:
+    return sum(shapes[column._index].minimum for column in columns) + _GAP * (len(columns) - 1)
 
 
-def _sized(shapes: dict[str, Measurement], columns: list[Column], width: int) -> list[Column]:
+def _sized(shapes: dict[int, Measurement], columns: list[Column], width: int) -> list[Column]:
     """The columns with widths: each has what it needs, and those that want little more are given it first."""
     left = width - _least(shapes, columns)
     widths = {}
-    by_want = sorted(columns, key=lambda column: shapes[str(column.header)].span)
+    by_want = sorted(columns, key=lambda column: shapes[column._index].span)
     for at, column in enumerate(by_want):
-        shape = shapes[str(column.header)]
+        shape = shapes[column._index]
         more = min(shape.span, left // (len(by_want) - at))
-        widths[str(column.header)] = shape.minimum + more
+        widths[column._index] = shape.minimum + more
         left -= more
-    return [_copy(column, widths[str(column.header)]) for column in columns]
+    return [_copy(column, widths[column._index]) for column in columns]
 
 
 def _copy(column: Column, width: int) -> Column:

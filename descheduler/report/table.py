@@ -76,9 +76,9 @@ def _head(plan: PlanDocument) -> RenderableType:
 def _warnings(plan: PlanDocument) -> Iterable[Text]:
     if plan.acting_blocked:
         yield Text(f"Nothing may be executed: {plan.acting_blocked}", style="bold red")
-    if plan.mode:
-        since = f"; since {fmt.instant(plan.mode_since)}" if plan.mode_since else ""
-        yield Text(f"Mode {plan.mode}{since}", style="dim")
+    since = f"; since {fmt.instant(plan.mode_since)}" if plan.mode_since else ""
+    stance = f"Mode {plan.mode}{since}" if plan.mode else "Dry run: nothing is evicted by this command"
+    yield Text(stance, style="dim")
     for remark in plan.remarks:
         yield Text(words.sentence(remark), style="dim")
     for problem in plan.problems:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 
 import numpy as np
 
-from descheduler.model.arrays import Ints, Positions
+from descheduler.model.arrays import Ints, Mask, Positions
+from descheduler.model.bounds import AMOUNT
 from descheduler.model.columns import UNNAMED
 from descheduler.model.dra import by_claims
 from descheduler.model.fence import Unreadable, fenced
@@ -15,6 +16,7 @@ from descheduler.model.pods import PodSpec, SpreadConstraint
 from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.scheduler.attach_limits import AttachLimits
 from descheduler.scheduler.claims.rules import DeviceClaims
+from descheduler.scheduler.claims.wanted import wishes_of
 from descheduler.scheduler.classes import PodClasses
 from descheduler.scheduler.counters import Counter, PodsByClass
 from descheduler.scheduler.domains import NodeLabels
@@ -48,9 +50,9 @@ class Placement:
         self.attach_limits = AttachLimits(snapshot)
         self.gpus = GpuRules(snapshot)
         self.gpu_table = self.gpus.table(snapshot)
-        self.rows = _free_rows(snapshot)
+        self.rows = _free_rows(snapshot, wishes_of(snapshot).uncounted)
         self.nominated = nominated(snapshot)
-        claiming = any(spec.resource_claims for spec in columns.specs)
+        claiming = any(map(wishes_of(snapshot).claiming, columns.specs))
         self.devices = DeviceClaims(snapshot, self.labels) if claiming else None
         pods = PodsByClass(self.classes, self.node_of, self.terminating)
         resolver = TermResolver(snapshot.namespaces, dict.fromkeys(self.classes.groups.namespace))
@@ -103,6 +105,18 @@ class Placement:
         """(row of `rows`, amount) of all that a pod of the class takes from its node."""
         return self.scorer.amounts(int(self.classes.spec[cls]))
 
+    def amounts_on(self, cls: int, node: int) -> tuple[tuple[int, int], ...]:
+        """The same of one that is put there: where devices stand for what it asks for, these are taken."""
+        amounts, spec, gpus = self.amounts(cls), self.classes.spec_of(cls), self.snapshot.nodes[node].gpus
+        if self.devices is None or spec.resource_claims or not self.devices.claiming(spec):
+            return amounts
+        here = {self.columns.resource(name): name for name, on in self.devices.served(spec).items() if on[node]}
+        names = self.columns.resources
+        own = (c for c in amounts if c[0] >= len(names) or not (c[0] in here or by_claims(names[c[0]])))
+        taken = self.devices.drivers(spec, here.values())
+        driver = gpus.resource if gpus is not None and taken[gpus.resource] else ""
+        return (*own, *([(self.columns.resource(driver), taken[driver])] if driver else ()))
+
     def set_aside(self, cls: int, why: str) -> None:
         """The class cannot be judged."""
         self._rules[cls] = self._nowhere(cls, why)
@@ -136,10 +150,12 @@ class Placement:
         self._check_preferences(cls, spec)
         row = self.columns.spec_requests[self.classes.spec[cls]]
         gpu, asked = self.gpus.need(spec), np.flatnonzero(row > 0)
-        if spec.resource_claims and self.devices is not None:
+        served: Mapping[str, Mask] = {}
+        if self.devices is not None and self.devices.claiming(spec):
             self.devices.judge(self.classes.namespace_of(cls), spec)
+            served = self.devices.served(spec)
             # What a pod holds by claims is counted as if it asked for it; what the next is given its claims decide.
-            asked = asked[[self._is_asked(spec, self.columns.resources[r]) for r in asked.tolist()]]
+            asked = asked[[self._is_asked(spec, self.columns.resources[r], served) for r in asked.tolist()]]
             gpu = None if spec.gpu is not None and by_claims(spec.gpu.resource) else gpu
         static = self.static.codes(spec)
         passing = (static == Predicate.LEAVING) | (static == Predicate.BRIEF)
@@ -155,13 +171,15 @@ class Placement:
             affinity=self._compiler.affinity(cls),
             anti=self._compiler.anti(cls),
             others=self._compiler.others(cls),
+            by_devices={self.columns.resource(name): where for name, where in served.items()},
         )
 
-    def _is_asked(self, spec: PodSpec, resource: str) -> bool:
-        """Whether the spec itself asks for a resource, or for one of those that no node offers."""
+    def _is_asked(self, spec: PodSpec, resource: str, served: Collection[str]) -> bool:
+        """Whether the spec itself asks for a resource, or for one of those that no node offers and no device serves."""
         if resource != UNNAMED:
             return not by_claims(resource)
-        return any(name not in self.columns.resources and not by_claims(name) for name, _ in spec.requests)
+        unnamed = (name for name, _ in spec.requests if name not in self.columns.resources)
+        return any(not by_claims(name) and name not in served for name in unnamed)
 
     def _check_preferences(self, cls: int, spec: PodSpec) -> None:
         """Raises Unreadable where the scheduler would fail for a preference that it cannot read (NodeAffinity's
@@ -173,10 +191,12 @@ class Placement:
             self.scorer.rules(cls)
 
 
-def _free_rows(snapshot: ClusterSnapshot) -> tuple[Ints, ...]:
-    """R + 2 arrays [N]: what is free of each resource, then of CPU and memory with the scheduler's minimum requests."""
+def _free_rows(snapshot: ClusterSnapshot, uncounted: Sequence[int]) -> tuple[Ints, ...]:
+    """R + 2 arrays [N]: what is free of each resource, then of CPU and memory with the scheduler's minimum requests. Of
+    those that are `uncounted`, because devices stand for them everywhere, no node ever runs out."""
     columns = snapshot.columns
     free = columns.allocatable - columns.requested
+    free[:, uncounted] = AMOUNT
     rows = [np.ascontiguousarray(free[:, r]) for r in range(free.shape[1])]
     minimum = nonzero_requests(columns)  # [S, 2]
     live = columns.order

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,8 @@ class AffinityRule:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rules:
-    """The predicates of one class of pods. `static` [N] are the verdicts that no other pod changes."""
+    """The predicates of one class of pods. `static` [N] are the verdicts that no other pod changes. `by_devices` [N] by
+    column: nodes that do not offer an extended resource, and give out devices for it."""
 
     spec: PodSpec
     requests: tuple[tuple[int, int], ...]  # (column, amount)
@@ -62,6 +63,7 @@ class Rules:
     affinity: AffinityRule | None
     anti: tuple[Counter, ...]
     others: tuple[Counter, ...]
+    by_devices: Mapping[int, Mask] = field(default_factory=dict)
 
 
 class Compiler:

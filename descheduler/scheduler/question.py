@@ -61,7 +61,7 @@ class Question:
         those about claims."""
         yield from self._with_and_without(Question._port_masks)
         for column, amount in self.rules.requests:
-            yield Predicate.RESOURCES, self.left(column) >= amount
+            yield Predicate.RESOURCES, self.enough(column, amount)
         if self.rules.gpu is not None:
             yield Predicate.GPU_DEVICES, self._devices()
         if self.volumes is not None:
@@ -112,6 +112,12 @@ class Question:
             kept[one.node] += next((amount for c, amount in one.amounts if c == column), 0)
         left: Ints = row - kept[self.at]
         return left
+
+    def enough(self, column: int, amount: int) -> Mask:
+        """[K] whether so much is left of one resource, or it is none of the node's but a matter of claims."""
+        found: Mask = self.left(column) >= amount
+        by_devices = self.rules.by_devices.get(column)
+        return found if by_devices is None else found | by_devices[self.at]
 
     def own(self) -> int | Mask:
         """Where in the answer the pod's own node is: a position, or a mask [K]."""

@@ -15,6 +15,7 @@ from descheduler.model.pods import PodSpec
 from descheduler.scheduler.attach_limits import Attachments
 from descheduler.scheduler.claims.rules import Claiming, parts
 from descheduler.scheduler.claims.table import ClaimTable
+from descheduler.scheduler.claims.wanted import Wanted
 from descheduler.scheduler.clashes import Clash, clashes
 from descheduler.scheduler.counters import Counter, Shift
 from descheduler.scheduler.gpu_table import Devices, GpuNeed, GpuTable, Held, held_by
@@ -63,6 +64,7 @@ class WhatIf:
         self._attachments = attachments
         self._waiting = waiting  # pending pods for whom room is kept on the node that they are nominated to
         self._counts = counts
+        self._renewed: frozenset[int] = frozenset()  # pods that restarted where they are
         self._cordoned: Mask | None = None  # [N] nodes that take nobody in this state
         self._claims = claims  # None where no pod has resource claims
 
@@ -98,7 +100,7 @@ class WhatIf:
             dict(self._counts),
             None if self._claims is None else self._claims.fork(),
         )
-        twin._cordoned = self._cordoned
+        twin._cordoned, twin._renewed = self._cordoned, self._renewed
         return twin
 
     # -- moving -----------------------------------------------------------------------------------------------------
@@ -136,7 +138,25 @@ class WhatIf:
 
     def at_home(self, pod: int, node: int) -> bool:
         """Whether the pod stands on the node in the snapshot: there it is what it is, elsewhere what will be made."""
-        return node >= 0 and node == int(self._placement.node_of[pod])
+        return node >= 0 and node == int(self._placement.node_of[pod]) and pod not in self._renewed
+
+    def renew(self, pod: int) -> None:
+        """The pod restarts where it stands: it takes what its replacement asks for."""
+        node = self.node_of(pod)
+        self._shift(pod, node, -1)
+        self._renewed |= {pod}
+        self._shift(pod, node, 1)
+
+    def outgrown(self, pod: int) -> bool:
+        """Whether what comes in place of the pod asks its node for more of anything, or for other devices."""
+        placement, devices, node = self._placement, self._placement.devices, self.node_of(pod)
+        if not self.at_home(pod, node):
+            return False
+        if devices is not None and self._claiming(pod) and devices.differ(pod, self._remade(pod), node):
+            return True
+        has = dict(placement.amounts(int(placement.classes.of_pod[pod])))
+        made = placement.amounts(int(placement.classes.remade[pod]))
+        return any(amount > has.get(row, 0) for row, amount in made)
 
     def reserve(self, pod: int, node: int) -> None:
         """Set aside what a pod without a place would take of a node: amounts and devices, for good.
@@ -179,19 +199,21 @@ class WhatIf:
         """Amounts and devices of the pod; devices are in the name of the `holder`, itself unless another is given."""
         placement, holder = self._placement, pod if holder is None else holder
         cls = self._class_on(pod, node)
-        for row, amount in placement.amounts(cls):
+        for row, amount in self._amounts(pod, node):
             if row not in self._owned:
                 self._rows[row] = self._rows[row].copy()
                 self._owned.add(row)
             self._rows[row][node] -= sign * amount
         need = placement.gpus.need(placement.classes.spec_of(cls))
         given = self._claim(pod, node, sign, holder)
-        if need is not None and sign < 0:
+        if need is None and not self._claiming(pod):
+            return
+        if sign < 0:
             self._gpus.give(holder, node, need)
-        elif need is not None:
+        else:
             self._gpus.take(holder, node, need, given or self._own_devices(pod, node, need))
 
-    def _own_devices(self, pod: int, node: int, need: GpuNeed) -> Held | None:
+    def _own_devices(self, pod: int, node: int, need: GpuNeed | None) -> Held | None:
         # Back on its own node, a pod finds its own devices, so that taking it away and putting it back changes nothing.
         placement = self._placement
         if not self.at_home(pod, node):
@@ -208,14 +230,16 @@ class WhatIf:
         elif self.at_home(pod, node):
             table.take_back(holder, devices.held(pod))
         else:
-            wanted = devices.wanted(pod, self._remade(pod)) or ()
+            wanted = devices.wanted(pod, self._remade(pod)) or Wanted()
             found = parts(self._placement.snapshot.nodes[node].gpus, table.take(holder, node, wanted))
             return Held(tuple(index for index, _ in found), tuple(milli for _, milli in found)) if found else None
         return None
 
     def _claiming(self, pod: int) -> bool:
-        one = self._placement.snapshot.pods[pod]
-        return bool(one.device_claims or one.spec.resource_claims or self._remade(pod).resource_claims)
+        one, devices = self._placement.snapshot.pods[pod], self._placement.devices
+        if devices is None:
+            return False
+        return bool(one.device_claims) or devices.claiming(one.spec) or devices.claiming(self._remade(pod))
 
     def _remade(self, pod: int) -> PodSpec:
         classes = self._placement.classes
@@ -228,6 +252,11 @@ class WhatIf:
         claims = self._placement.snapshot.claims
         keys = [(one.namespace, name) for name in one.claims]
         return [key for key in keys if key in claims and ONCE_PER_POD in claims[key].access_modes]
+
+    def _amounts(self, pod: int, node: int) -> tuple[tuple[int, int], ...]:
+        """(row, amount) of all that the pod takes from the node, or has of its own."""
+        cls, placement = self._class_on(pod, node), self._placement
+        return placement.amounts(cls) if node < 0 or self.at_home(pod, node) else placement.amounts_on(cls, node)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -287,7 +316,8 @@ class WhatIf:
 
     def _whole(self, pod: int, nodes: Nodes, judge: Callable[[Question], NDArray[_T]]) -> NDArray[_T]:
         """[N] or [K]. For a claim that fails on one node the scheduler gives up the pod, so all of them are asked."""
-        if nodes is None or self._placement.devices is None or not self._remade(pod).resource_claims:
+        devices = self._placement.devices
+        if nodes is None or devices is None or not devices.claiming(self._remade(pod)):
             return judge(self._question(pod, _at(nodes)))
         return judge(self._question(pod, _ALL))[_at(nodes)]
 
@@ -327,7 +357,7 @@ class WhatIf:
     def _insufficient(self, pod: int, nodes: Indices) -> dict[str, int]:
         question = self._question(pod, nodes)
         names = self._placement.columns.resources
-        short = {names[c]: int((question.left(c) < amount).sum()) for c, amount in question.rules.requests}
+        short = {names[c]: int((~question.enough(c, amount)).sum()) for c, amount in question.rules.requests}
         return {"Too many pods" if n == "pods" else f"Insufficient {n}": count for n, count in short.items() if count}
 
     def _volume_reasons(self, pod: int, nodes: Indices) -> dict[str, int]:
@@ -426,7 +456,7 @@ class WhatIf:
             node=where,
             lifted=lifted,
             rows=self._rows,
-            amounts=placement.amounts(here),
+            amounts=self._amounts(pod, where),
             holds=placement.gpus.need(placement.classes.spec_of(here)),
             gpus=self._gpus,
             current=self._current,
@@ -483,7 +513,7 @@ class WhatIf:
     def _claimed(self, pod: int) -> Claiming | None:
         """The claims of the pod, as if it had just left."""
         devices = self._placement.devices
-        if devices is None or self._claims is None or not self._remade(pod).resource_claims:
+        if devices is None or self._claims is None or not devices.claiming(self._remade(pod)):
             return None
         table = self._claims
         if self.node_of(pod) >= 0:

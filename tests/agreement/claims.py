@@ -11,7 +11,7 @@ from typing import Any
 
 Manifest = dict[str, Any]
 
-KINDS = ("plain", "attributes", "lists", "partitions", "shares", "reach", "pools", "mixed")
+KINDS = ("plain", "attributes", "lists", "partitions", "shares", "reach", "pools", "mixed", "extended")
 _API = "resource.k8s.io/v1"
 _HOST = "kubernetes.io/hostname"
 
@@ -67,10 +67,15 @@ class ClaimCase:
         selector = {"case": str(self.number)}
         if rng.random() < 0.3:
             selector[_HOST] = rng.choice(self.nodes)["metadata"]["name"]
-        container = {"name": "main", "image": "none", "resources": {"requests": {"cpu": "100m"}}}
+        containers: Manifest = {"containers": [_container("main")]}
+        if self.has("extended") and rng.random() < 0.9:
+            containers = self._asking_for_resources()
+            # The scheduler never binds a pod with claims to a node that offers all its resources.
+            offering = any(self._resources[i] in one["status"]["allocatable"] for one in self.nodes for i in (0, 1))
+            claims = claims if rng.random() < 0.3 and not offering else []
         spec = {
             "terminationGracePeriodSeconds": 0,
-            "containers": [container],
+            **containers,
             "nodeSelector": selector,
             "tolerations": [{"key": "case", "operator": "Equal", "value": str(self.number), "effect": "NoSchedule"}],
             "resourceClaims": claims,
@@ -87,6 +92,10 @@ class ClaimCase:
     def _node(self, i: int) -> Manifest:
         name = f"case-{self.number}-node-{i}"
         amounts = {"cpu": "16", "memory": "64Gi", "pods": "110"}
+        if self.has("extended"):  # a device plug-in on some nodes, of which some give nothing out
+            for resource in self._resources[:2]:
+                if self.number % 3 and self.rng.random() < 0.4:
+                    amounts[resource] = self.rng.choice("0124")
         labels = {_HOST: name, "case": str(self.number), "rack": f"rack-{self.number}-{self.rng.choice('ab')}"}
         return {
             "apiVersion": "v1",
@@ -101,7 +110,7 @@ class ClaimCase:
             name = one["metadata"]["name"]
             if self.has("partitions"):
                 self._partitioned(name)
-            elif self.rng.random() < 0.9:
+            elif self.rng.random() < 0.9 and self._resources[0] not in one["status"]["allocatable"]:
                 self._local(name)
         if self.has("reach"):
             self._reaching()
@@ -213,13 +222,37 @@ class ClaimCase:
                     )
         self._slice(name, name, {**spec, "devices": devices})
 
+    # -- extended resources -------------------------------------------------------------------------------------------
+
+    @property
+    def _resources(self) -> tuple[str, str, str]:
+        """Two that classes name, and one that a class is anyhow. No node gives out a GPU in two ways."""
+        mine = f"case-{self.number}.test"
+        return f"{mine}/gpu", f"{mine}/big", f"deviceclass.resource.kubernetes.io/case-{self.number}-any"
+
+    def _asking_for_resources(self) -> Manifest:
+        rng, resources = self.rng, (*self._resources, self._resources[0])
+
+        def asking(name: str, most: int) -> Manifest:
+            chosen = rng.sample(resources, rng.choice((1, 1, 2)))
+            return _container(name, {one: str(rng.randint(0, most)) for one in chosen})
+
+        found: Manifest = {"containers": [asking(f"c{i}", 2) for i in range(rng.choice((1, 1, 2)))]}
+        if rng.random() < 0.4:
+            found["initContainers"] = [asking(f"i{i}", 3) for i in range(rng.choice((1, 2)))]
+            if rng.random() < 0.5:
+                found["initContainers"][0]["restartPolicy"] = "Always"
+        return found
+
     # -- what is asked for ------------------------------------------------------------------------------------------
 
     def _classes(self) -> None:
         mine = f'device.driver == "{self.driver}"'
         big = f'device.capacity["{self.driver}"].memory.compareTo(quantity("80Gi")) >= 0'
         for name, selectors in (("any", [mine]), ("big", [f"{mine} && {big}"])):
-            spec = {"selectors": [{"cel": {"expression": text}} for text in selectors]}
+            spec: Manifest = {"selectors": [{"cel": {"expression": text}} for text in selectors]}
+            if self.has("extended"):
+                spec["extendedResourceName"] = self._resources[name == "big"]
             meta = {"name": f"case-{self.number}-{name}"}
             self.rest.append({"apiVersion": _API, "kind": "DeviceClass", "metadata": meta, "spec": spec})
 
@@ -339,6 +372,11 @@ class ClaimCase:
     def _claim(self, name: str, spec: Manifest) -> Manifest:
         meta = {"name": name, "namespace": self.namespaces[0]}
         return {"apiVersion": _API, "kind": "ResourceClaim", "metadata": meta, "spec": spec}
+
+
+def _container(name: str, more: Manifest | None = None) -> Manifest:
+    amounts = {"cpu": "100m", **(more or {})}
+    return {"name": name, "image": "none", "resources": {"requests": amounts, "limits": amounts}}
 
 
 _TOLERATIONS = (

@@ -259,9 +259,9 @@ def _other_devices(case: Case, state: WhatIf, pod: int, node: int, given: Given)
     """Whether the scheduler gave new claims other devices than we say it gives."""
     devices, table, one = state.placement.devices, state._claims, state.placement.snapshot.pods[pod]
     wanted = devices.wanted(pod, one.spec) if devices is not None else None
-    if table is None or not wanted:
+    if table is None or wanted is None:
         return None
-    made = zip(one.device_claims, wanted, strict=True)
+    made = zip(one.device_claims, wanted.on(node), strict=True)
     new = [given[one.namespace, name] for name, each in made if table.demand(each) is not None]
     theirs = [device for found in new for device in found]
     ours = [(found.driver, found.pool, found.device) for found in table.fork().take(~pod, node, wanted)]

@@ -95,9 +95,11 @@ def _name_claims(client: ApiClient, pod: Manifest) -> None:
     """Write into a pod's status which claims were made for it, where the status lacks one of them."""
     namespace, name = _key(pod)
     made = {
-        claim["metadata"]["annotations"]["resource.kubernetes.io/pod-claim-name"]: claim["metadata"]["name"]
+        of: claim["metadata"]["name"]
         for claim in client.list("ResourceClaim", namespace)
         if any(owner["uid"] == pod["metadata"]["uid"] for owner in claim["metadata"].get("ownerReferences") or ())
+        # The claim for extended resources has none.
+        and (of := claim["metadata"]["annotations"].get("resource.kubernetes.io/pod-claim-name"))
     }
     named = {one["name"] for one in pod.get("status", {}).get("resourceClaimStatuses") or ()}
     if named < made.keys():

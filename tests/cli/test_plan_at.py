@@ -107,3 +107,4 @@ def test_a_time_of_which_nothing_is_known_is_told(words: tuple[str, ...], messag
 def test_a_node_of_that_time_is_explained_as_of_it() -> None:
     done = run("explain", "node", "general-07", "--example", "--at", "-6h", "--set", "HotNodes.thresholds.cpu=5%")
     assert done.returncode == 0, done.stderr
+    assert "warning: --set: strategies[0].HotNodes.thresholds.cpu: headroom 0.05 leaves nothing of 0.05" in done.stderr

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from descheduler.doctor.given import Given
+from descheduler.observe.stages import UNWATCHED
 from descheduler.policy import load_policy
 
 HEAD = "apiVersion: rebalance.descheduler.dev/v1alpha1\nkind: DeschedulerPolicy\n"
@@ -23,5 +24,5 @@ def given(policy: str = "", *, now: Callable[[], float] = time.time, active: boo
         active=active,
         now=now,
         rng=Random(1),
-        note=lambda _: None,
+        stages=UNWATCHED,
     )

@@ -195,7 +195,7 @@ class Protocol:
         found: dict[str, list[Action]] = {}
         for app, replicas in self.apps.items():
             moves = self.scene.app(client, app, replicas)
-            found[app] = [action(m) for m in moves] if app != "gang" else [action(*moves, gang=True)]
+            found[app] = [action(*moves, gang=True)] if app.startswith("gang") else [action(m) for m in moves]
         return [replace(unit, steer=self.steer, executor=self.executor) for unit in self.actions(found)]
 
 
@@ -276,6 +276,10 @@ def _waves(found: dict[str, list[Action]]) -> Sequence[Action]:
 
 def _in_wave(unit: Action, wave: int) -> Action:
     return action(*unit.pods, wave=wave, gang=unit.gang)
+
+
+def _requeued(name: str, app: str, interrupted: int | None = None) -> Protocol:
+    return Protocol(name, {app: 2}, lambda found: found[app], interrupted=interrupted, executor="requeue")
 
 
 PROTOCOLS = (
@@ -369,6 +373,12 @@ PROTOCOLS = (
         dropped=True,
         executor="requeue",
     ),
+    _requeued("a Job of kube-queue", "gang-queued"),
+    # The lease, the intent, the stop, and the QueueUnit.
+    _requeued("resuming a Job that waits in kube-queue", "gang-queued", interrupted=4),
+    _requeued("a Job of Volcano", "gang-volcano"),
+    # The lease, the intent, and the Command.
+    _requeued("resuming a Job that Volcano restarts", "gang-volcano", interrupted=3),
     Protocol("migrating one machine", {"web": 2}, lambda found: found["web"][:1], executor="live-migrate"),
     Protocol("migrating several machines", {"web": 3}, lambda found: found["web"][:2], executor="live-migrate"),
     # The lease, the intent, and the first migration.

@@ -18,7 +18,7 @@ from descheduler.model.snapshot import ClusterSnapshot, Freshness
 from descheduler.model.workloads import Workload
 
 Object = dict[str, Any]
-KUEUE, JOBS = "kueue.x-k8s.io/Workload", "jobs"
+KUEUE, JOBS, UNIT = "kueue.x-k8s.io/Workload", "jobs", "scheduling.x-k8s.io/QueueUnit"
 
 
 def of(key: str, name: str, above: Object | None = None, **fields: Any) -> Object:
@@ -73,11 +73,25 @@ def merged(found: Object, change: Mapping[str, Any]) -> Object:
     return {key: {**found[key], **change[key]} if key in change else value for key, value in found.items()}
 
 
+def queue_unit(job: Object, phase: str, name: str = "unit") -> Object:
+    meta = job["metadata"]
+    consumer = {"apiVersion": job["apiVersion"], "kind": job["kind"], "namespace": "default", "name": meta["name"]}
+    return of(UNIT, name, spec={"consumerRef": consumer, "priority": 5}, status={"phase": phase})
+
+
+NIGHTLY = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "CronJob", "metadata": {"name": "nightly", "uid": "n"}}
 JOB = of(JOBS, "train", spec={"suspend": False, "managedBy": "kubernetes.io/job-controller"})
 JOB_SET = of("jobset.x-k8s.io/JobSet", "set")
 TRAIN_JOB = of("trainer.kubeflow.org/TrainJob", "fine-tune")
 QUEUED = {"labels": {"kueue.x-k8s.io/queue-name": "team"}}
 ADMITTED = of(KUEUE, "job-train", above=JOB, spec={"podSets": [{"count": 1}]}, status=conditions(Admitted=True))
+VOLCANO = of(
+    "batch.volcano.sh/Job",
+    "mpi",
+    spec={"minAvailable": 3, "tasks": [{"name": "worker", "replicas": 3}]},
+    status={"state": {"phase": "Running"}, "minAvailable": 3, "running": 3},
+)
+TF = of("kubeflow.org/TFJob", "tf")
 RAY = of("ray.io/RayJob", "ray", spec={"shutdownAfterJobFinishes": True}, status={"jobDeploymentStatus": "Running"})
 
 
@@ -95,6 +109,12 @@ RAY = of("ray.io/RayJob", "ray", spec={"shutdownAfterJobFinishes": True}, status
         (RAY,),
         (of("ray.io/RayCluster", "c", above=RAY), RAY),
         (merged(JOB, {"metadata": QUEUED}), ADMITTED),
+        (VOLCANO,),
+        (of("batch.volcano.sh/Job", "mpi", above=NIGHTLY, status=VOLCANO["status"]),),
+        (JOB, queue_unit(JOB, "Dequeued")),
+        (JOB, queue_unit(of(JOBS, "another"), "Enqueued")),
+        (JOB, queue_unit(merged(VOLCANO, {"metadata": {"name": "train"}}), "Enqueued")),
+        (TF, queue_unit(JOB, "Enqueued")),
     ],
     ids=lambda objects: "/".join(one["kind"] for one in objects),
 )
@@ -168,6 +188,55 @@ def test_kuberay_suspends_some_jobs_only(change: Object, told: str) -> None:
     found = against(world(merged(RAY, change), below=RAY))
     assert told in found
     assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"status": {"state": {"phase": "Restarting"}}}, "it is Restarting"),
+        ({"status": {"state": {"phase": "Aborted"}}}, "it is Aborted"),
+        ({"status": {"state": None}}, "it is of no phase"),
+        ({"status": {"succeeded": 1}}, "have ended"),
+        ({"status": {"failed": 1}}, "have ended"),
+        ({"status": {"succeeded": 0, "retryCount": 1}}, ""),
+        ({"status": {"retryCount": 2}}, "its last one"),
+        ({"spec": {"maxRetry": 1}}, "its last one"),
+        ({"spec": {"maxRetry": 9}, "status": {"retryCount": 2}}, ""),
+        ({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, "being deleted"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_volcano_restarts_what_loses_nothing_else_by_it(change: Object, told: str) -> None:
+    found = against(world(merged(VOLCANO, change), below=VOLCANO))
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("objects", "told"),
+    [
+        ((JOB, queue_unit(JOB, "Enqueued")), "kube-queue has not let it go: it is Enqueued"),
+        ((JOB, queue_unit(JOB, "")), "it is of no phase"),
+        ((JOB, queue_unit(JOB, "Dequeued", "a"), queue_unit(JOB, "Dequeued", "b")), "several QueueUnits"),
+        ((TF, queue_unit(TF, "Dequeued")), "by an annotation"),
+        ((VOLCANO, queue_unit(VOLCANO, "Dequeued")), "by an annotation"),
+        (
+            (JOB, merged(queue_unit(JOB, "Enqueued"), {"spec": {"consumerRef": {"kind": "Job", "name": "train"}}})),
+            "not",
+        ),
+    ],
+)
+def test_what_kube_queue_would_not_start_is_left_alone(objects: tuple[Object, ...], told: str) -> None:
+    assert told in against(world(*objects, below=objects[0]))
+
+
+def test_where_queue_units_cannot_be_read_nothing_that_they_may_hold_is_stopped() -> None:
+    failed = {UNIT: Freshness(UNIT, NOW, synced=False, error="forbidden")}
+    assert "cannot be read" in against(world(JOB, below=JOB, freshness=failed))
+    unserved = {UNIT: Freshness(UNIT, NOW, synced=False, served=False)}
+    assert against(world(JOB, below=JOB, freshness=unserved)) == ""
+    admitted = (merged(JOB, {"metadata": QUEUED}), ADMITTED)
+    assert against(world(*admitted, below=JOB, freshness=failed)) == ""  # it goes by its Workload
 
 
 def test_other_owners_are_refused_with_the_reason() -> None:

@@ -414,6 +414,16 @@ def test_another_query_or_server_starts_anew_and_says_so(prometheus_server: Star
     assert other.histories["cpu"].complete
 
 
+def test_a_reading_tells_how_much_of_it_is_done(prometheus_server: Start) -> None:
+    told: list[tuple[float, float]] = []
+    server = prometheus_server(shop(), extra_flags=["--query.max-samples=2000"])  # in many queries
+    read(server, [SIGNALS["cpu"], SIGNALS["memory"]], progress=lambda *at: told.append(at))
+    done = [at for at, _ in told]
+    assert {of for _, of in told} == {2}
+    assert done == sorted(done)
+    assert (done[0], 0 < done[2] < 1, max(done) <= 2) == (0, True, True)
+
+
 def test_a_server_with_small_limits_is_read_by_halves(prometheus_server: Start) -> None:
     server = prometheus_server(shop(), extra_flags=["--query.max-samples=2000"])
     made = read(server, [SIGNALS["cpu"]])

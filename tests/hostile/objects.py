@@ -382,6 +382,12 @@ _SHAPES: Mapping[str, Callable[[Random], Json]] = {
     "resource.k8s.io/DeviceClass": lambda rng: {
         "spec": {"selectors": [{"cel": {"expression": "device.driver == 'gpu.nvidia.com'"}}]},
     },
+    "resource.k8s.io/DeviceTaintRule": lambda rng: {
+        "spec": {
+            "deviceSelector": {"driver": "gpu.nvidia.com", "pool": rng.choice(NODES), "device": "gpu-1"},
+            "taint": {"key": "kept", "value": "yes", "effect": rng.choice(("NoSchedule", "NoExecute", "None"))},
+        },
+    },
     "scheduling.koordinator.sh/Device": _device,
     "metrics.k8s.io/NodeMetrics": lambda rng: {"timestamp": CREATED, "window": "30s", "usage": _amounts(rng)},
     "metrics.k8s.io/PodMetrics": lambda rng: {

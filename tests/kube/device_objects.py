@@ -8,7 +8,7 @@ from typing import Any
 
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.devices import NodeGpus
-from descheduler.model.dra import CLAIMS, CLASSES, SLICES, TEMPLATES
+from descheduler.model.dra import CLAIMS, CLASSES, SLICES, TAINT_RULES, TEMPLATES
 from descheduler.model.pods import Pod
 from descheduler.model.snapshot import ClusterSnapshot
 from kube.wire_objects import Json, container, meta, node, pod
@@ -24,10 +24,10 @@ RESERVATIONS = "scheduling.koordinator.sh/Reservation"
 def snapshot(
     *pods: Json, nodes: Sequence[Json] = (), sets: Sequence[Json] = (), **kinds: Sequence[Json]
 ) -> ClusterSnapshot:
-    """`slices=`, `claims=`, `templates=`, `classes=`, `devices=`, `reservations=` for the kinds that tell of devices;
+    """`slices=`, `claims=`, `templates=`, `classes=`, `rules=`, `devices=`, `reservations=`: what tells of GPUs;
     node n1 with 4 GPUs unless given."""
     names = {"slices": SLICES, "claims": CLAIMS, "devices": DEVICES, "reservations": RESERVATIONS}
-    names |= {"templates": TEMPLATES, "classes": CLASSES}
+    names |= {"templates": TEMPLATES, "classes": CLASSES, "rules": TAINT_RULES}
     objects = {names[key]: found for key, found in kinds.items()}
     core = {"nodes": nodes or [node("n1", **{GPU: "4"})], "pods": pods, **({"statefulsets": sets} if sets else {})}
     return snapshot_from_objects({**core, **objects}, 0.0)
@@ -124,6 +124,12 @@ def device_class(name: str = DRIVER, *expressions: str) -> Json:
     """The class of all GPUs, as NVIDIA's driver has it, unless expressions are given."""
     gpus = f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}'].type == 'gpu'"
     return {"metadata": meta(name), "spec": {"selectors": chosen_by(*(expressions or (gpus,)))}}
+
+
+def taint_rule(effect: str = "NoSchedule", name: str = "kept", **selector: str) -> Json:
+    """A DeviceTaintRule for the devices whose driver, pool or device is given."""
+    taint = {"key": "kept", "value": "yes", "effect": effect}
+    return {"metadata": meta(name), "spec": {"deviceSelector": selector, "taint": taint}}
 
 
 def templated(name: str, of: str, node: str = "n1", **more: Any) -> Json:

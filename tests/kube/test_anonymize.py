@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from descheduler.kube.recording.anonymize import Anonymizer
 from descheduler.kube.recording.public_names import VALUES
 from descheduler.kube.recording.wire_objects import ClusterObjects, cluster_objects
+from descheduler.model.dra import CLASSES, SLICES, TAINT_RULES
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.scheduler import Predicate, prepare
+from kube.device_objects import DRIVER, GPU, device_class, gpu_device, resource_slice, taint_rule
 from kube.wire_objects import Json, container, meta, node, pod
 
 SECRETS = ("acme", "checkout", "falcon", "rack17", "bluebird", "northpole")
@@ -267,3 +270,26 @@ def test_how_a_pod_fares_stays_and_words_of_others_go() -> None:
     assert after.status.containers == before.status.containers
     assert after.status.init_containers == before.status.init_containers
     assert after.transitions == before.transitions
+
+
+@pytest.mark.parametrize("resource", [GPU, "acme.com/falcon", "deviceclass.resource.kubernetes.io/falcon"])
+def test_classes_stay_those_of_their_resources_and_rules_those_of_their_devices(resource: str) -> None:
+    """One of two GPUs is tainted; two are waited for by a resource that the class stands for."""
+    chosen = device_class("falcon")
+    named = {} if resource.startswith("deviceclass.") else {"extendedResourceName": resource}
+    kinds = {
+        "nodes": [node("rack17-1")],
+        "pods": [pod("bluebird", container(requests={resource: "2"}), node="", phase="Pending")],
+        SLICES: [resource_slice(gpu_device(0), gpu_device(1), node="rack17-1")],
+        CLASSES: [{**chosen, "spec": {**chosen["spec"], **named}}],
+        TAINT_RULES: [taint_rule(driver=DRIVER, pool="rack17-1", device="gpu-1")],
+    }
+    objects = cluster_objects(kinds, taken_at=0.0)
+    hidden = Anonymizer(b"key").objects(objects)
+    assert b"falcon" not in b"".join(line for lines in hidden.lines.values() for line in lines)
+    for seen in (objects.snapshot(), hidden.snapshot()):
+        (one,), (waiting,) = seen.nodes, seen.pods
+        assert one.gpus is not None
+        assert [device.healthy for device in one.gpus.devices] == [True, False]
+        assert dict(waiting.spec.requests)[DRIVER] == 2
+        assert prepare(seen).what_if().explain(0) == {Predicate.DEVICE_CLAIMS: 1}

@@ -25,6 +25,7 @@ from kube.device_objects import (
     pod_of,
     resource_slice,
     snapshot,
+    taint_rule,
 )
 from kube.wire_objects import Json, container, node, pod
 
@@ -48,6 +49,17 @@ def test_a_tainted_device_is_there_but_cannot_be_given_out(effect: str) -> None:
     devices = [gpu_device(0), gpu_device(1, taints=[{"key": "xid", "effect": effect}])]
     gpus = gpus_of(snapshot(nodes=PLAIN, slices=[resource_slice(*devices)]))
     assert ([d.healthy for d in gpus.devices], gpus.count) == ([True, False], 1)
+
+
+def test_a_device_that_a_rule_taints_cannot_be_given_out() -> None:
+    kinds = {"slices": [resource_slice(gpu_device(0), gpu_device(1))], "nodes": [node("n1")]}
+    found = gpus_of(snapshot(rules=[taint_rule(device="gpu-1")], **kinds))
+    assert [d.healthy for d in found.devices] == [True, False]
+    assert found.count == 1
+    unread = {"metadata": {"name": "odd"}, "spec": {"deviceSelector": 7}}
+    seen = snapshot(rules=[unread], **kinds)
+    assert [d.healthy for d in gpus_of(seen).devices] == [False, False]
+    assert any("odd" in line for line in seen.problems)
 
 
 def test_the_older_versions_are_read_too() -> None:

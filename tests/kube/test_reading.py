@@ -13,7 +13,7 @@ import pytest
 from descheduler.kube.client.cache import ClusterCache
 from descheduler.kube.client.connection import KubeClient, connect
 from descheduler.kube.client.discovery import discover
-from descheduler.kube.client.read_cluster import read_cluster
+from descheduler.kube.client.read_cluster import Reading, read_cluster
 from descheduler.kube.convert.kinds import CORE
 from descheduler.model.errors import BadAnswer, ClusterError, Forbidden, Unreachable
 from kube.scripted import Answer, ScriptedApi, aggregated, listing, status, watching
@@ -82,9 +82,9 @@ def test_a_whole_cluster_is_read_with_its_freshness(api: ScriptedApi, client: Ku
     api.on("/api/v1/nodes", listing(node("n2"), node("n1")))
     api.on("/api/v1/pods", listing(pod("b"), token="t"), listing(pod("a")))
     api.on(GROUPS_PATH, listing(group("g")))
-    seen: list[tuple[str, int]] = []
+    seen: list[Reading] = []
     ticks = iter(range(100, 200))
-    found = read_cluster(client, clock=lambda: float(next(ticks)), progress=lambda kind, n: seen.append((kind, n)))
+    found = read_cluster(client, clock=lambda: float(next(ticks)), progress=seen.append)
     assert [n.name for n in found.nodes] == ["n1", "n2"]
     assert [p.name for p in found.pods] == ["a", "b"]
     assert [o.name for o in found.objects["scheduling.x-k8s.io/PodGroup"]] == ["g"]
@@ -93,7 +93,9 @@ def test_a_whole_cluster_is_read_with_its_freshness(api: ScriptedApi, client: Ku
     assert found.freshness["nodes"].synced
     assert found.freshness["pods"].as_of > found.taken_at
     assert not found.freshness["ray.io/RayCluster"].served
-    assert {("pods", 1), ("pods", 2)} <= set(seen)
+    assert [one.objects for one in seen if one.kind == "pods"] == [1, 2]
+    assert {one.kinds for one in seen} == {len(CORE) + 1}
+    assert (seen[0].nth, seen[-1].nth) == (1, len(CORE) + 1)
 
 
 @pytest.mark.parametrize("answer", [status(403, "no"), Answer(body={"gitVersion": ""}), Answer(body=b"<html>")])

@@ -47,6 +47,8 @@ OWN_RIGHTS = (
     "descheduler-surge",
     "descheduler-live-migrate",
     "descheduler-requeue",
+    "descheduler-requeue-units",
+    "descheduler-requeue-commands",
 )
 OWN_OBJECTS = (*OWN_RIGHTS, directing.NAME, directing.DIRECTIONS)
 

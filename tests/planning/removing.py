@@ -18,21 +18,23 @@ class Removing:
 
     bundles: tuple[tuple[str, ...], ...]
     order: int = 100
+    namespace: str = "default"
     name: ClassVar[str] = "Removing"
     signals: ClassVar[tuple[str, ...]] = ()
     Args: ClassVar[type[StrategyArgs]] = StrategyArgs
 
     def propose(self, view: RebalanceView, _: StrategyArgs) -> Iterable[Proposal]:
         for names in self.bundles:
-            pods = [view.snapshot.pod_index["default", name] for name in names]
+            pods = [view.snapshot.pod_index[self.namespace, name] for name in names]
             if any(pod == move.pod for one in view.granted for move in one.moves for pod in pods):
                 continue
             moves = tuple(Move(pod, int(view.snapshot.columns.pod_node[pod])) for pod in pods)
-            finding = Finding(self.name, Subject(SubjectKind.POD, f"default/{names[0]}"), "pods", 1.0, 0.0, "is to go")
+            subject = Subject(SubjectKind.POD, f"{self.namespace}/{names[0]}")
+            finding = Finding(self.name, subject, "pods", 1.0, 0.0, "is to go")
             yield Proposal(finding, moves, -1.0, required(view, pods), kind=ActionKind.REMOVE)
 
 
-def removing(*bundles: str | tuple[str, ...], order: int = 100) -> ChosenStrategy:
+def removing(*bundles: str | tuple[str, ...], order: int = 100, namespace: str = "default") -> ChosenStrategy:
     """`removing("a-0", ("b-0", "b-1"))`."""
     as_tuples = tuple((one,) if isinstance(one, str) else one for one in bundles)
-    return ChosenStrategy(Removing(as_tuples, order), StrategyArgs())
+    return ChosenStrategy(Removing(as_tuples, order, namespace), StrategyArgs())

@@ -44,6 +44,16 @@ def test_a_node_with_its_finding() -> None:
     assert "4 of 6 may move" in check(told, "pods").text
 
 
+def test_a_node_stands_beside_the_limits_of_a_strategy_that_finds_nothing_too() -> None:
+    hot_one, cool = (
+        [c for c in explained("node", name).checks if c.name == "HotNodes" and "cpu" in c.text] for name in ("n1", "n2")
+    )
+    assert [c.passed for c in hot_one] == [False]
+    assert [c.passed for c in cool] == [True]
+    assert "its limit 75%" in cool[0].text
+    assert "p95 cpu in the next 1 h" in cool[0].text
+
+
 def test_a_workload_and_its_profile() -> None:
     told = explained("workload", "default/ReplicaSet/web")
     assert told.verdict == "4 of its 4 pods may move"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import budget, cluster, node, ordinal, owner, pod, workload
+from builders import NOW, budget, cluster, node, ordinal, owner, pod, workload
 from descheduler.contract import StrategyArgs
 from descheduler.model.landing_mode import LandingMode
 from descheduler.model.nodes import Taint
@@ -24,6 +24,18 @@ from descheduler.report.html import to_html
 from descheduler.report.serial import from_json, to_json
 from descheduler.report.table import to_text
 from gang_builders import core_group
+from kube.device_objects import (
+    claim_of,
+    device_class,
+    gpu_device,
+    request,
+    resource_slice,
+    snapshot,
+    stateful_set,
+    template,
+    templated,
+)
+from kube.wire_objects import node as kube_node
 from planning.cases import outcome
 from planning.proposing import Proposing
 from planning.removing import Removing, removing
@@ -74,6 +86,28 @@ def test_where_its_node_would_not_take_it_again_a_place_elsewhere_is_set_aside()
     assert found.final.free()[:, 0].tolist() == [2000, 1000]  # old room and new room are both held
     text = build_document(found).actions[0].pods[0].proof.text
     assert text == "made again wherever the scheduler puts it; not where it is, but on n2 there is room"
+
+
+@pytest.mark.parametrize(("count", "left"), [(1, 2), (2, 1), (3, 0), (4, None)])
+def test_one_that_restarts_takes_the_devices_that_its_template_asks_for_now(count: int, left: int | None) -> None:
+    """It has one of three; the next action finds what is then left."""
+    world = snapshot(
+        templated("a-0", "a"),
+        nodes=[kube_node("n1")],
+        slices=[resource_slice(*map(gpu_device, range(3)))],
+        classes=[device_class()],
+        templates=[template("a", request(count=count))],
+        sets=[stateful_set("a")],
+        claims=[claim_of("a-0", "gpu-2")],
+    )
+    found = decided(replace(world, taken_at=NOW, freshness={}), removing("a-0", namespace="shop"))
+    if left is None:
+        assert reasons(found)[0] is Reason.NO_PLACE
+        return
+    assert removed(found) == ["a-0"]
+    assert found.final.whole_gpus().tolist() == [left]
+    assert found.final.moved == {}
+    assert found.final.gpus_held(0) == ((2,) if count == 1 else tuple(range(count)))
 
 
 def test_a_finished_pod_needs_no_place() -> None:

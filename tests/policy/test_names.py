@@ -116,8 +116,15 @@ def test_what_can_come_to_pass_is_no_contradiction(text: str) -> None:
 def test_a_destination_that_could_never_be_cool_enough_is_refused() -> None:
     with pytest.raises(PolicyError, match=r"headroom 0\.8 leaves nothing of thresholds\.cpu 0\.75"):
         load_policy(HEAD + "strategies: [{HotNodes: {headroom: 80%}}]")
-    with pytest.raises(PolicyError, match=r"of pools\.default\.cpu 0\.02"):
-        load_policy(HEAD + "strategies: [{HotNodes: {pools: {default: {cpu: 2%}}}}]")
+    with pytest.raises(PolicyError, match=r"clearance 0\.02 leaves nothing of pools\.default\.cpu 0\.02"):
+        load_policy(HEAD + "strategies: [{HotNodes: {clearance: 2%, pools: {default: {cpu: 2%}}}}]")
+
+
+def test_a_threshold_that_was_lowered_below_the_default_headroom_is_a_warning() -> None:
+    (warning,) = written_policy(HEAD + "strategies: [{HotNodes: {pools: {default: {cpu: 4%}}}}]").warnings
+    assert warning.startswith("policy:3:")
+    assert "strategies[0].HotNodes.pools.default.cpu: headroom 0.05 leaves nothing of 0.04" in warning
+    assert written_policy(HEAD + "strategies: [{HotNodes: {pools: {default: {cpu: 6%}}}}]").warnings == ()
 
 
 def test_every_text_in_a_list_or_mapping_says_what_it_is_the_name_of() -> None:
@@ -125,6 +132,7 @@ def test_every_text_in_a_list_or_mapping_says_what_it_is_the_name_of() -> None:
     assert sorted({text for model in models for text in nameless(model, set())}) == [
         "ActingPolicy.executor",  # looked up among the installed ones
         "ActingPolicy.executors",
+        "ExecutorRule.executor",
         "HistoryPolicy.gpu_series",  # series of a server
         "HistoryPolicy.headers",
         "PublishPolicy.signals",  # those of the policy's own among them

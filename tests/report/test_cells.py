@@ -41,6 +41,14 @@ def test_numbers_and_names_are_whole_or_left_out_by_name(width: int) -> None:
     assert "a-name-of-some-length" in text
 
 
+def test_columns_without_a_header_are_each_as_wide_as_they_need() -> None:
+    made = table("", "", "")
+    made.add_row("!", "history server", "a")
+    out = io.StringIO()
+    Terminal(file=out, width=60, no_color=True).print(made)
+    assert "history server" in out.getvalue()
+
+
 def test_where_not_even_that_is_enough_values_stand_below_one_another() -> None:
     made = table("", "first", "second", right=("first", "second"))
     made.add_row("row", "1\u202f234\u202f567", "7\u202f654\u202f321")

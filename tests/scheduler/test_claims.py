@@ -22,10 +22,12 @@ from kube.device_objects import (
     claiming,
     device_class,
     gpu_device,
+    mig_device,
     request,
     resource_slice,
     snapshot,
     stateful_set,
+    taint_rule,
     template,
     templated,
 )
@@ -84,6 +86,26 @@ def test_a_pod_goes_where_devices_of_its_class_are_free() -> None:
     state.place(moving, 1)
     assert state.gpus_held(moving) == (0,)
     assert state.whole_gpus().tolist() == [2, 0]
+
+
+def test_a_part_of_a_gpu_comes_and_goes_with_its_claim() -> None:
+    """A MIG slice is no device of its own, and an eighth of its GPU's memory."""
+    pools = [resource_slice(gpu_device(0), mig_device(0, 0), node=name) for name in ("n1", "n2")]
+    parts = device_class("mig", f"device.driver == '{DRIVER}' && {OF}.type == 'mig'")
+    asked = template("a", request(device_class="mig"))
+    found = cluster(
+        templated("a-0", "a"), asked=asked, classes=[parts], slices=pools, claims=[claim_of("a-0", "gpu-0-mig-19-0-1")]
+    )
+    at, state = found.pod_index["shop", "a-0"], prepare(found).what_if()
+    before = state.gpu_milli().tolist()
+    assert before == [[875], [1000]]
+    state.remove(at)
+    assert state.gpu_milli().tolist() == [[1000], [1000]]
+    state.place(at, 1)
+    assert state.gpu_milli().tolist() == [[1000], [875]]
+    state.remove(at)
+    state.place(at, 0)
+    assert state.gpu_milli().tolist() == before
 
 
 def test_whoever_still_ends_holds_its_devices() -> None:
@@ -154,6 +176,27 @@ def test_a_tainted_device_is_for_those_who_tolerate_it() -> None:
     tolerating = template("a", request(tolerations=[{"key": "xid", "operator": "Exists"}]))
     assert waiting(template("a"), slices=slices)["n1"] is Predicate.DEVICE_CLAIMS
     assert waiting(tolerating, slices=slices)["n1"] is Predicate.OK
+
+
+@pytest.mark.parametrize(
+    ("selector", "nodes"),
+    [
+        ({"driver": DRIVER}, ""),
+        ({}, ""),
+        ({"pool": "n1"}, "n2"),
+        ({"driver": DRIVER, "pool": "n1", "device": "gpu-0"}, "n2"),
+        ({"device": "gpu-7"}, "n1 n2"),
+        ({"driver": "other.test"}, "n1 n2"),
+    ],
+)
+def test_rules_taint_the_devices_that_they_select(selector: dict[str, str], nodes: str) -> None:
+    asked = template("a", request(count=2))
+    for effect in ("NoSchedule", "NoExecute"):
+        found = waiting(asked, rules=[taint_rule(effect, **selector)])
+        assert " ".join(name for name, verdict in found.items() if verdict is Predicate.OK) == nodes
+    tolerating = template("a", request(count=2, tolerations=[{"key": "kept", "operator": "Exists"}]))
+    assert set(waiting(tolerating, rules=[taint_rule(**selector)]).values()) == {Predicate.OK}
+    assert set(waiting(asked, rules=[taint_rule("None", **selector)]).values()) == {Predicate.OK}
 
 
 def test_a_selector_that_fails_for_one_device_leaves_the_pod_without_a_node() -> None:

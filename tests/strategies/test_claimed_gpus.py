@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from builders import NOW
 from descheduler.kube.recording.wire_objects import snapshot_from_objects
 from descheduler.model.dra import CLAIMS, CLASSES, SLICES, TEMPLATES
@@ -121,3 +123,33 @@ def test_pods_of_a_claim_that_is_none_of_their_own_stay() -> None:
 def test_pods_of_whose_next_claims_nobody_knows_what_they_get_stay() -> None:
     objects = cluster() | {CLASSES: [device_class(DRIVER, "device.driver.orbits('sun')")]}
     assert moved(plan(objects, objective="slots", resource=DRIVER, slot={"gpus": 8})) == {}
+
+
+def by_resource(resource: str = GPU) -> dict[str, list[Json]]:
+    """The same cluster, of which all pods ask for a resource that the class stands for."""
+    found = cluster()
+    found[CLASSES] = [{**device_class(), "spec": {**device_class()["spec"], "extendedResourceName": GPU}}]
+    for one in (*found["pods"], *(each["spec"]["template"] for each in found["statefulsets"])):
+        del one["spec"]["resourceClaims"]
+        one["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1", resource: "1"}, "limits": {resource: "1"}}
+    for one in found["pods"]:
+        claim_name = one["status"].pop("resourceClaimStatuses")[0]["resourceClaimName"]
+        one["status"]["extendedResourceClaimStatus"] = {"resourceClaimName": claim_name, "requestMappings": []}
+    return found
+
+
+@pytest.mark.parametrize("resource", [GPU, f"deviceclass.resource.kubernetes.io/{DRIVER}"])
+def test_pods_that_ask_for_a_resource_of_a_class_are_as_good(resource: str) -> None:
+    found = plan(by_resource(resource), objective="slots", slot={"gpus": 8})
+    assert len(moved(found)) == 1
+    want = plain_pod(
+        "want-0",
+        container(requests={"cpu": "1", resource: "8"}),
+        node="",
+        phase="Pending",
+        metadata={"ownerReferences": [templated("want-0", "want")["metadata"]["ownerReferences"][0]]},
+    )
+    objects = by_resource(resource)
+    found = plan({**objects, "pods": [*objects["pods"], want]}, objective="pending")
+    assert len(moved(found)) == 1
+    assert [seat.pod for action in found.actions for seat in action.room_for] == ["want-0"]

@@ -59,16 +59,20 @@ def backtest(
         from descheduler.backtest.compare import Comparing, compare
         from descheduler.backtest.rivals import rivals
         from descheduler.cli.output import Target, write_replay
-        from descheduler.cli.replaying import progress, recorded, runner_of, seconds
+        from descheduler.cli.replaying import advancing, recorded, runner_of, seconds
+        from descheduler.cli.watching import watched
         from descheduler.policy import Setting
 
         target = Target(output_file, overwrite)
         policies = _policies(policy or (), example, [Setting.of(text) for text in settings or ()])
         against_them, starts = rivals(against or ()), seconds(startup, "--startup")
-        walked = recorded(recording, example, [one for _, one in policies], begin, end)
-        asked = Comparing(walked, _contenders(policies, landing or ()), against_them, tuple(range(seeds)), starts)
-        with runner_of(processes, dask) as runner, progress("walking through", asked.steps()) as advance:
-            document = compare(asked, runner, advance)
+        with watched() as stages:
+            stages.begin("reading the recording")
+            walked = recorded(recording, example, [one for _, one in policies], begin, end)
+            asked = Comparing(walked, _contenders(policies, landing or ()), against_them, tuple(range(seeds)), starts)
+            stages.begin("walking through")
+            with runner_of(processes, dask) as runner:
+                document = compare(asked, runner, advancing(stages, asked.steps()))
         write_replay(document, output.value, target)
 
 

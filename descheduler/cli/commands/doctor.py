@@ -26,12 +26,11 @@ from descheduler.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from descheduler.cli.output import Target
     from descheduler.cli.source import SourceOptions
     from descheduler.doctor.checks import Check
     from descheduler.doctor.given import Given
+    from descheduler.observe.stages import Stages
 
 
 class DoctorFormat(StrEnum):
@@ -75,7 +74,8 @@ def doctor(
     """
     with failures.reported(verbose):
         from descheduler.cli.output import Target
-        from descheduler.cli.source import SourceOptions, waiting
+        from descheduler.cli.source import SourceOptions
+        from descheduler.cli.watching import watched
 
         target = Target(output_file, overwrite)
         options = SourceOptions(
@@ -89,8 +89,8 @@ def doctor(
             request_timeout=request_timeout,
         )
         options.check()
-        with waiting() as note:
-            given = _given(options, policy, note, mode=mode, namespace=namespace, lease=lease)
+        with watched() as stages:
+            given = _given(options, policy, stages, mode=mode, namespace=namespace, lease=lease)
             checks = _checks(options, given)
         _write(checks, given.now(), output, target)
         failures.leave(_code(given, checks))
@@ -99,7 +99,7 @@ def doctor(
 def _given(
     options: SourceOptions,
     policy: Path | None,
-    note: Callable[[str], None],
+    stages: Stages,
     *,
     mode: Mode | None,
     namespace: str,
@@ -138,7 +138,7 @@ def _given(
         active=bool(said) and said <= {Mode.ACTIVE.value},
         now=time.time,
         rng=random.Random(),
-        note=note,
+        stages=stages,
     )
 
 

@@ -63,6 +63,7 @@ def explain(
     with failures.reported(verbose):
         from descheduler.cli.output import say
         from descheduler.cli.source import SourceOptions, read, read_written
+        from descheduler.cli.watching import watched
         from descheduler.pipeline import outcome_of, profile
         from descheduler.planning.explain import explain
         from descheduler.policy import Setting
@@ -80,8 +81,11 @@ def explain(
         )
         options.check()
         in_force = read_written(policy, options, [Setting.of(text) for text in settings or ()], lenient=lenient).policy
-        observed = read(options, in_force)
-        outcome = outcome_of(observed, in_force, profile(observed))
+        with watched() as stages:
+            observed = read(options, in_force, stages=stages)
+            profiles = profile(observed, stages=stages)
+            stages.begin("planning")
+            outcome = outcome_of(observed, in_force, profiles)
         _show(explain(outcome, subject.value, _named(subject, name, namespace)))
         for problem in (*outcome.context.stops, *(problem.text for problem in outcome.problems)):
             say(f"error: {problem}")  # the explanation rests on less than it should

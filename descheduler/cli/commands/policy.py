@@ -58,6 +58,7 @@ def check(
     with failures.reported(verbose):
         from descheduler.cli.output import say
         from descheduler.cli.source import SourceOptions, policy_of, snapshot_of
+        from descheduler.cli.watching import watched
         from descheduler.model.errors import PolicyError, UsageError
 
         named = [*(files or ()), *(policy or ())]
@@ -66,7 +67,8 @@ def check(
         options = SourceOptions.named(
             compared, SourceOptions(kubeconfig, context, user=user, server=server, request_timeout=request_timeout)
         )
-        snapshot = snapshot_of(options) if options is not None else None
+        with watched() as stages:
+            snapshot = snapshot_of(options, stages) if options is not None else None
         problems: list[str] = []
         doubtful = False
         for file in named:

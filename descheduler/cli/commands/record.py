@@ -83,13 +83,16 @@ def _record(
     """Read everything and write it to `path`; says on stderr what was written."""
     from descheduler.cli.output import say
     from descheduler.cli.source import read_objects, read_policy
+    from descheduler.cli.watching import watched
     from descheduler.kube.recording.files import check_target, strangers, write_recording
     from descheduler.observe.hidden_history import hidden_history, signal_name
     from descheduler_profiling.history.serial import history_to_bytes
 
     options.check()
     check_target(path, overwrite=overwrite)
-    objects, observed = read_objects(options, read_policy(policy_file, options))
+    policy = read_policy(policy_file, options)
+    with watched() as stages:
+        objects, observed = read_objects(options, policy, stages)
     histories = dict(observed.histories)
     if hidden is not None:
         objects = hidden.objects(objects)

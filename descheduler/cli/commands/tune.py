@@ -63,28 +63,33 @@ def tune(
     with failures.reported(verbose):
         from descheduler.backtest.tuning import Schedule, Tuned, tune
         from descheduler.cli.output import Target, write, write_replay
-        from descheduler.cli.replaying import progress, recorded, runner_of, seconds
+        from descheduler.cli.replaying import advancing, recorded, runner_of, seconds
         from descheduler.cli.source import SourceOptions, read_policy
+        from descheduler.cli.watching import watched
         from descheduler.policy import Setting
 
         target, found = Target(output_file, overwrite), Target(policy_file, overwrite)
         changed = [Setting.of(text) for text in settings or ()]
         base = read_policy(policy, SourceOptions(example=example), changed)
         name = policy.name if policy else "the example's policy" if example else "the default policy"
-        tuned = Tuned(
-            recorded=recorded(recording, example, [base], begin, end),
-            name=name,
-            policy=base,
-            varied=_varied(vary),
-            landing=landing,
-            price=seconds(price, "--price") / 60,
-            budget=budget,
-            seeds=tuple(range(seeds)),
-            starts=seconds(startup, "--startup"),
-        )
-        schedule = Schedule.of(tuned)
-        with runner_of(processes, dask) as runner, progress("tuning", schedule.all_steps(seeds)) as advance:
-            document = tune(tuned, schedule, runner, advance)
+        varied, minutes, starts = _varied(vary), seconds(price, "--price") / 60, seconds(startup, "--startup")
+        with watched() as stages:
+            stages.begin("reading the recording")
+            tuned = Tuned(
+                recorded=recorded(recording, example, [base], begin, end),
+                name=name,
+                policy=base,
+                varied=varied,
+                landing=landing,
+                price=minutes,
+                budget=budget,
+                seeds=tuple(range(seeds)),
+                starts=starts,
+            )
+            schedule = Schedule.of(tuned)
+            stages.begin("tuning")
+            with runner_of(processes, dask) as runner:
+                document = tune(tuned, schedule, runner, advancing(stages, schedule.all_steps(seeds)))
         if policy_file is not None:
             write(document.best_policy.encode(), found)
         write_replay(document, output.value, target)

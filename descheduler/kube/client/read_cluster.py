@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -19,8 +20,18 @@ from descheduler.model.snapshot import ClusterSnapshot, Freshness
 
 G = TypeVar("G", bound=Gather)
 
-Progress = Callable[[str, int], None]
-"""Called with a kind's key and how many of its objects have been read so far."""
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far a cluster is read: `objects` of `kind` (its key) so far, the `nth` of so many `kinds`."""
+
+    kind: str
+    objects: int
+    nth: int
+    kinds: int
+
+
+Progress = Callable[[Reading], None]
 
 
 def read_cluster(
@@ -64,11 +75,13 @@ def gather_kinds(
     annotations = tuple(annotations)
     refused: list[Forbidden] = []
     found: dict[str, tuple[G, Freshness]] = {}
-    for endpoint in _endpoints(client, refused):
+    endpoints = _endpoints(client, refused)
+    for nth, endpoint in enumerate(endpoints, start=1):
         codec = Codec(endpoint, Interner(annotations))
         as_of = clock()  # the first page is not older than its request
         try:
-            into, _ = read_list(client, codec, partial(_Counting, gather, codec, progress), limit=limit)
+            begun = Reading(endpoint.kind.key, 0, nth, len(endpoints))
+            into, _ = read_list(client, codec, partial(_Counting, gather, codec, begun, progress), limit=limit)
         except Forbidden as e:
             refused.append(e)
             continue
@@ -107,14 +120,14 @@ def _endpoints(client: KubeClient, refused: list[Forbidden]) -> list[Endpoint]:
 class _Counting(Generic[G]):
     """Tells the progress of each page of the gatherer that it wraps."""
 
-    def __init__(self, gather: Callable[[Codec], G], codec: Codec, progress: Progress | None) -> None:
+    def __init__(self, gather: Callable[[Codec], G], codec: Codec, begun: Reading, progress: Progress | None) -> None:
         self.inner = gather(codec)
-        self._key = codec.endpoint.kind.key
+        self._reading = begun
         self._progress = progress
-        self._seen = 0
 
     def page(self, items: Items) -> None:
         self.inner.page(items)
-        self._seen += len(items.good) + len(items.broken)
+        seen = self._reading.objects + len(items.good) + len(items.broken)
+        self._reading = replace(self._reading, objects=seen)
         if self._progress is not None:
-            self._progress(self._key, self._seen)
+            self._progress(self._reading)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from descheduler.kube.convert.kinds import CORE, MEASURED, OPTIONAL
 from descheduler.kube.convert.stand_ins import UNAVAILABLE_BUDGETS
 from descheduler.kube.convert.workloads import Namespace
+from descheduler.kube.devices.dra_taints import with_taints
 from descheduler.kube.devices.merge import merge_reports
 from descheduler.model.admission import LimitRange, ResourceQuota, RuntimeClass, ServiceAccount
 from descheduler.model.budgets import DisruptionBudget, PriorityClass
@@ -40,6 +41,7 @@ def assemble(
     release: Release | None = None,
 ) -> ClusterSnapshot:
     """A snapshot of converted objects by kind key. Optional kinds that are absent from `found` are not served."""
+    found = with_taints(found)
     pods = _all(Pod, found, "pods")
     doubtful = {pod.node for pod in pods if pod.problem and _takes_unknown(pod)}
     doubtful |= {one.name for one in _all(CsiNode, found, "csinodes") if one.problem}

@@ -18,7 +18,7 @@ replicatedJobs template spec parallelism completions failurePolicy maxRestarts r
 targetReplicatedJobs suspend restarts restartsCountTowardsMax leaderWorkerTemplate size restartPolicy
 workerGroupSpecs groupName numOfHosts elasticPolicy runPolicy backoffLimit activeDeadlineSeconds startTime replicas
 tasks policies event events maxRetry retryCount conditions type status state
-active managedBy shutdownAfterJobFinishes jobDeploymentStatus
+active managedBy shutdownAfterJobFinishes jobDeploymentStatus succeeded consumerRef
 """
 _TOPOLOGY = """
 nodeLabel networkTopologySpec topologyLayer parentTopologyLayer labelKey tier tierName members selector exactMatch

@@ -62,7 +62,14 @@ from descheduler.kube.convert.workloads import (
 )
 from descheduler.kube.devices.dra_claims import convert_claim_template, convert_device_claim, convert_device_class
 from descheduler.kube.devices.dra_slices import convert_slice
-from descheduler.kube.devices.dra_wire import ClaimTemplateWire, DeviceClaimWire, DeviceClassWire, SliceWire
+from descheduler.kube.devices.dra_taints import convert_taint_rule
+from descheduler.kube.devices.dra_wire import (
+    ClaimTemplateWire,
+    DeviceClaimWire,
+    DeviceClassWire,
+    SliceWire,
+    TaintRuleWire,
+)
 from descheduler.kube.devices.sources.koordinator import convert_device
 from descheduler.model.metrics import NODE_METRICS, POD_METRICS
 
@@ -195,6 +202,7 @@ OPTIONAL: tuple[Kind, ...] = (
     _optional("scheduling.volcano.sh", "PodGroup", "podgroups", "v1beta1"),
     _optional("scheduling.run.ai", "PodGroup", "podgroups", "v2alpha2"),
     _optional("kueue.x-k8s.io", "Workload", "workloads", "v1beta2", "v1beta1"),
+    _optional("scheduling.x-k8s.io", "QueueUnit", "queueunits", "v1alpha1"),
     # owners of gangs
     _optional("jobset.x-k8s.io", "JobSet", "jobsets", "v1", "v1beta1", "v1alpha2"),
     _optional("leaderworkerset.x-k8s.io", "LeaderWorkerSet", "leaderworkersets", "v1"),
@@ -228,6 +236,7 @@ OPTIONAL: tuple[Kind, ...] = (
     _dra("ResourceClaim", "resourceclaims", DeviceClaimWire, convert_device_claim),
     _dra("ResourceClaimTemplate", "resourceclaimtemplates", ClaimTemplateWire, convert_claim_template),
     _dra("DeviceClass", "deviceclasses", DeviceClassWire, convert_device_class),
+    _dra("DeviceTaintRule", "devicetaintrules", TaintRuleWire, convert_taint_rule),
     _optional("scheduling.koordinator.sh", "Device", "devices", "v1alpha1", convert=convert_device),
     _optional("scheduling.koordinator.sh", "Reservation", "reservations", "v1alpha1"),
     # virtual machines

@@ -86,6 +86,8 @@ def stand_in(endpoint: Endpoint, found: Object | Broken, why: str, intern: Inter
             return dra.ResourceClaimTemplate("", kind.name, namespace, name, meta.uid, problem=why)
         case dra.CLASSES:
             return dra.DeviceClass("", kind.name, "", name, meta.uid, problem=why)
+        case dra.TAINT_RULES:
+            return dra.DeviceTaintRule("", kind.name, "", name, meta.uid, problem=why)
         case key if key == DEVICES:
             return KoordinatorDevice("", "Device", "", name, meta.uid, problem=why)
         case _ if not kind.core:

@@ -1,4 +1,4 @@
-"""How many GPUs pods wait for that ask for them by resource claims.
+"""How many GPUs pods wait for that ask for them by claims, or by a resource that a DeviceClass stands for.
 
 Whether a class is one of GPUs is told by its selectors: they name the driver. Which devices it chooses exactly the
 scheduler's rules say when a node is looked for; here it is only a matter of how much room they need.
@@ -6,34 +6,50 @@ scheduler's rules say when a node is looked for; here it is only a matter of how
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from descheduler.model.dra import ClaimSpec, DeviceClass, DeviceRequest, ResourceClaim, ResourceClaimTemplate
+from descheduler.model.dra import (
+    ClaimSpec,
+    DeviceClass,
+    DeviceRequest,
+    ResourceClaim,
+    ResourceClaimTemplate,
+    driver_of,
+)
+from descheduler.model.extended_resources import by_resource
 from descheduler.model.pods import Pod
 
-_A_PART = re.compile(r"""["']mig["']""")
 Key = tuple[str, str]
 """(namespace, name)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What claims and templates ask for, and the classes that they name; `drivers` are those of GPUs here."""
+    """What claims and templates ask for, and the classes that they name; `drivers` are those of GPUs here, `offered`
+    the resources that some node has by itself."""
 
     claims: Mapping[Key, ResourceClaim]
     templates: Mapping[Key, ResourceClaimTemplate]
     classes: Mapping[str, DeviceClass]
     drivers: Collection[str]
+    offered: Collection[str]
 
     def waiting(self, pods: Sequence[Pod]) -> dict[int, dict[str, int]]:
         """By position of the pods without a node: whole devices of which driver. Of alternatives the first counts."""
         found: dict[int, dict[str, int]] = {}
+        named = {
+            name: driver
+            for name, one in by_resource(self.classes.values()).items()
+            if name not in self.offered and (driver := driver_of(one.selectors, self.drivers))
+        }
         for i, pod in enumerate(pods):
-            if pod.spec.resource_claims and not pod.node and not pod.terminal:
+            if not pod.node and not pod.terminal:
                 counts: Counter[str] = Counter()
+                for name, amount in pod.spec.requests if named else ():
+                    if name in named and amount:
+                        counts[named[name]] += amount
                 for spec in self._specs(pod):
                     for ask in spec.asks:
                         counts.update(self._devices(ask.options[0]))
@@ -58,8 +74,5 @@ class Asked:
         found = self.classes.get(request.device_class)
         if found is None or request.count is None or request.admin or request.capacity:
             return {}
-        texts = (*found.selectors, *request.selectors)
-        if any(_A_PART.search(text) for text in texts):
-            return {}
-        driver = next((name for name in sorted(self.drivers) if any(name in text for text in texts)), "")
+        driver = driver_of((*found.selectors, *request.selectors), self.drivers)
         return {driver: request.count} if driver else {}

@@ -195,3 +195,20 @@ class ClassSpecWire(Slim, frozen=True, gc=False):
 
 class DeviceClassWire(Object, frozen=True, gc=False):
     spec: ClassSpecWire = ClassSpecWire()
+
+
+class DeviceSelectorWire(Slim, frozen=True, gc=False):
+    driver: str | None = None
+    pool: str | None = None
+    device: str | None = None
+
+
+class TaintRuleSpecWire(Slim, frozen=True, gc=False):
+    device_selector: DeviceSelectorWire | None = None
+    taint: DeviceTaintWire = DeviceTaintWire()
+
+
+class TaintRuleWire(Object, frozen=True, gc=False):
+    """v1alpha3 could also choose by class and CEL before 1.35; such a rule counts for all that its names select."""
+
+    spec: TaintRuleSpecWire = TaintRuleSpecWire()

@@ -46,7 +46,7 @@ _FIELDS = {
     Holds.MODEL: "productName model product node-nvidia-register.type",
     Holds.PROFILE: "profile",
     Holds.DEVICE: "device devices.name",
-    Holds.RESOURCE: "allocatedResourcesStatus.name resource.name containerResource.name",
+    Holds.RESOURCE: "allocatedResourcesStatus.name resource.name containerResource.name extendedResourceName",
     Holds.GIVEN: "resourceID",
     Holds.SELECTOR: "expression",
 }

@@ -16,6 +16,7 @@ from descheduler.kube.convert.node_marks import (
     VIRTUAL_LABELS,
     VIRTUAL_TAINTS,
 )
+from descheduler.model.extended_resources import IMPLICIT
 
 
 def words(text: str) -> frozenset[str]:
@@ -146,7 +147,7 @@ KEY_ENDS: Mapping[str, str] = {"runai-gpu-group/": "", "gpu.intel.com/device-id.
 
 NATIVE_DOMAINS = ("kubernetes.io", "k8s.io")
 """Ends of domains that the API tells apart from all others."""
-DOMAINS = frozenset(_KEYS_BY_DOMAIN) - {""} | {kind.group for kind in KINDS.values()}
+DOMAINS = frozenset(_KEYS_BY_DOMAIN) - {""} | {kind.group for kind in KINDS.values()} | {IMPLICIT.rstrip("/")}
 """Of keys and resources whose name is none of those above: the domain stays."""
 
 _MAKERS = """

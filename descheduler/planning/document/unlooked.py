@@ -12,7 +12,7 @@ from descheduler.planning.problems import ProblemKind
 def unlooked(outcome: Outcome) -> Iterator[str]:
     """One sentence for each thing that the policy asks for and that was not looked at, whole or in part."""
     snapshot = outcome.view.snapshot
-    if not outcome.uses:
+    if not outcome.chosen:
         yield "the policy names no strategy"
     if not snapshot.nodes:
         yield "there are no nodes"

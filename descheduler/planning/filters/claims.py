@@ -32,10 +32,10 @@ def claim_stays_filter(context: FilterContext) -> Iterator[Filter]:
 
 def _filters(context: FilterContext, reason: Reason) -> Iterator[Filter]:
     columns = context.columns
-    claiming = np.array([bool(spec.resource_claims) for spec in columns.specs], np.bool_)
+    wishes = wishes_of(context.snapshot)
+    claiming = np.array([wishes.claiming(spec) for spec in columns.specs], np.bool_)
     if not claiming.any():
         return
-    wishes = wishes_of(context.snapshot)
     blocked: dict[int, Blocked] = {}
     for at in np.flatnonzero(claiming[columns.pod_remade] & context.bound).tolist():
         found = _stopped(context, wishes, at, columns.specs[columns.pod_remade[at]])
@@ -49,10 +49,10 @@ def _filters(context: FilterContext, reason: Reason) -> Iterator[Filter]:
 def _stopped(context: FilterContext, wishes: Wishes, at: int, made: PodSpec) -> Blocked | None:
     pod = context.pods[at]
     try:
-        wanted = wishes.replacement(pod.namespace, made.resource_claims)
+        wanted = wishes.replacement(pod.namespace, made)
     except Unreadable as error:
         return Blocked(Reason.CLAIM_UNKNOWN, context.name(at), str(error))
-    for one in wanted:
+    for one in wanted.claims:
         claim = wishes.claims[one.at] if isinstance(one, Existing) else None
         if claim is not None and claim.allocated and _only_here(context, claim, pod.node):
             users = len(claim.holders)

@@ -132,12 +132,12 @@ def held_data_filters(context: FilterContext) -> Iterator[Filter]:
         mask = context.by_spec([s.local_storage for s in specs])
         yield Filter(Reason.LOCAL_STORAGE, mask, lambda i: Blocked(Reason.LOCAL_STORAGE, context.name(i)))
     if policy.protect_resource_claims:
+        # One for extended resources is named by the pod's status alone.
+        holding = np.fromiter((bool(pod.device_claims) for pod in context.pods), np.bool_, len(context.pods))
         yield Filter(
             Reason.RESOURCE_CLAIMS,
-            context.by_spec([bool(s.resource_claims) for s in specs]),
-            lambda i: Blocked(
-                Reason.RESOURCE_CLAIMS, ", ".join(claim.name for claim in context.pods[i].spec.resource_claims)
-            ),
+            context.by_spec([bool(s.resource_claims) for s in specs]) | holding,
+            lambda i: Blocked(Reason.RESOURCE_CLAIMS, _named_claims(context.pods[i])),
         )
     if policy.protect_persistent_volumes:
         held = [bool(p.claims or p.spec.ephemeral) and _protected_claim(context, p) is not None for p in context.pods]
@@ -146,6 +146,10 @@ def held_data_filters(context: FilterContext) -> Iterator[Filter]:
             np.array(held, np.bool_),
             lambda i: Blocked(Reason.PERSISTENT_VOLUME, f"claim/{_protected_claim(context, context.pods[i])}"),
         )
+
+
+def _named_claims(pod: Pod) -> str:
+    return ", ".join([claim.name for claim in pod.spec.resource_claims] or pod.device_claims)
 
 
 def _protected_claim(context: FilterContext, pod: Pod) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,14 +53,35 @@ class DeviceClaims:
         one = self._snapshot.pods[pod]
         try:
             if one.node:
-                return self._wishes.replacement(one.namespace, spec.resource_claims)
+                return self._wishes.replacement(one.namespace, spec)
             return self._wishes.waiting(one)
         except Unreadable:
             return None
 
+    def differ(self, pod: int, spec: PodSpec, node: int) -> bool:
+        """Whether claims that are made for what comes in the pod's place, on the node, ask for what its own do not."""
+        wanted = self.wanted(pod, spec)
+        if wanted is None:
+            return False
+        new = Counter(one.spec for one in wanted.on(node) if isinstance(one, Demand))
+        own = (self._wishes.claims[at] for at in self.held(pod))
+        return new != Counter(one.asked for one in own if one.controller is not None and one.controller.kind == "Pod")
+
     def judge(self, namespace: str, spec: PodSpec) -> None:
         """Raises Unreadable where nobody can say what replacements of pods of this spec want."""
-        self._wishes.replacement(namespace, spec.resource_claims)
+        self._wishes.replacement(namespace, spec)
+
+    def claiming(self, spec: PodSpec) -> bool:
+        """Whether pods of the spec may hold devices by claims."""
+        return self._wishes.claiming(spec)
+
+    def served(self, spec: PodSpec) -> Mapping[str, Mask]:
+        """[N] by extended resource of the spec: nodes on which devices stand for it."""
+        return self._wishes.served(spec)
+
+    def drivers(self, spec: PodSpec, resources: Collection[str]) -> Counter[str]:
+        """By driver of GPUs, how many whole ones the spec asks for as these of its extended resources."""
+        return self._wishes.drivers(spec, resources)
 
     def verdicts(self, wanted: Wanted, table: ClaimTable, nodes: Indices) -> NDArray[np.uint8]:
         """[K] the predicate that fails on each of the nodes, 0 where the claims can be had."""
@@ -71,22 +92,25 @@ class DeviceClaims:
         elsewhere = table.elsewhere(wanted)
         if elsewhere is not None:
             out[~elsewhere[nodes]] = Predicate.CLAIM_ELSEWHERE
-        demands = table.demands(wanted)
-        if demands:
-            codes = self._allocated(demands, table, nodes)
-            out[codes == _LACKS] = Predicate.DEVICE_CLAIMS
-            spoiled = [bool(code == _LACKS) and self._spoiled(int(n)) for code, n in zip(codes, nodes, strict=True)]
-            out[np.array(spoiled, np.bool_)] = Predicate.DEVICE_POOLS
-            if (codes == _FAILS).any():
-                out[:] = Predicate.SELECTOR_FAILS  # the scheduler gives the pod up
+        codes = np.full(len(nodes), _FITS, np.int8)
+        for claims, at in wanted.among(nodes):
+            demands = table.demands(claims)
+            if demands:
+                codes[at] = self._allocated(demands, table, nodes[at])
+        out[codes == _LACKS] = Predicate.DEVICE_CLAIMS
+        spoiled = [bool(code == _LACKS) and self._spoiled(int(n)) for code, n in zip(codes, nodes, strict=True)]
+        out[np.array(spoiled, np.bool_)] = Predicate.DEVICE_POOLS
+        if (codes == _FAILS).any():
+            out[:] = Predicate.SELECTOR_FAILS  # the scheduler gives the pod up
         return out
 
     def scores(self, wanted: Wanted, table: ClaimTable, nodes: Indices) -> Ints | None:
         """[K] more, the earlier the alternatives stand that the claims would be given; None where there are none."""
-        demands = table.demands(wanted)
+        demands = table.demands(wanted.claims)
         if not any(ask.listed for one in demands for ask in one.spec.asks):
             return None
-        return np.array([self._score(demands, node, table.uses) for node in nodes.tolist()], np.int64)
+        every = ((table.demands(wanted.on(node)), node) for node in nodes.tolist())
+        return np.array([self._score(asked, node, table.uses) for asked, node in every], np.int64)
 
     def _score(self, demands: tuple[Demand, ...], node: int, uses: Uses) -> int:
         found = self._base.search(demands, node, uses)

@@ -15,7 +15,7 @@ from descheduler.scheduler.claims.demands import Demand
 from descheduler.scheduler.claims.pools import Pools
 from descheduler.scheduler.claims.search import MOST_STEPS, CannotJudge, Granted, Search
 from descheduler.scheduler.claims.uses import Uses
-from descheduler.scheduler.claims.wanted import Existing, Wanted
+from descheduler.scheduler.claims.wanted import Claims, Existing, Wanted
 
 _ALL_STEPS = 1_000_000
 """Of all searches in one snapshot: some seconds."""
@@ -119,8 +119,9 @@ class ClaimTable:
 
     def take(self, holder: int, node: int, wanted: Wanted) -> tuple[ClaimedDevice, ...]:
         """The holder gets what it wants on a node, as far as it is there; returns the devices that are new."""
-        existing = [one for one in wanted if isinstance(one, Existing)]
-        new = [one for one in wanted if self.demand(one) is not None]
+        claims = wanted.on(node)
+        existing = [one for one in claims if isinstance(one, Existing)]
+        new = [one for one in claims if self.demand(one) is not None]
         found = self._base.search(tuple(d for one in new if (d := self.demand(one)) is not None), node, self.uses)
         granted = found if isinstance(found, tuple) else tuple(() for _ in new)
         own: list[ClaimedDevice] = []
@@ -144,17 +145,18 @@ class ClaimTable:
             return None if self.standing(one.at).allocated else one.demand
         return one
 
-    def demands(self, wanted: Wanted) -> tuple[Demand, ...]:
-        return tuple(demand for one in wanted if (demand := self.demand(one)) is not None)
+    def demands(self, claims: Claims) -> tuple[Demand, ...]:
+        """What of these must be allocated."""
+        return tuple(demand for one in claims if (demand := self.demand(one)) is not None)
 
     def full(self, wanted: Wanted) -> bool:
         """Whether a claim is reserved for as many pods as it can be."""
-        return any(isinstance(one, Existing) and self.standing(one.at).users >= MOST_PODS for one in wanted)
+        return any(isinstance(one, Existing) and self.standing(one.at).users >= MOST_PODS for one in wanted.claims)
 
     def elsewhere(self, wanted: Wanted) -> Mask | None:
         """[N] nodes that can use everything that is allocated already; None: all can."""
         out: Mask | None = None
-        for one in wanted:
+        for one in wanted.claims:
             if isinstance(one, Existing) and (where := self.standing(one.at).where) is not None:
                 out = where if out is None else out & where
         return out

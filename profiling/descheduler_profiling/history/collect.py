@@ -9,8 +9,9 @@ again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 
 from descheduler.model.errors import HistoryError, HistoryRefused
@@ -33,6 +34,9 @@ from descheduler_profiling.history.store import HistoryStore
 from descheduler_profiling.history.update import Notes, Task, rate_window, update
 from descheduler_profiling.history.view import to_history
 from descheduler_profiling.series import History, empty
+
+Progress = Callable[[float, float], None]
+"""Called with how many signals have been read, a part of one among them, and how many there are to read."""
 
 _SKEW = 5.0  # a Date header has whole seconds, and an answer takes time
 
@@ -100,6 +104,7 @@ def collect_with_notes(
     match: str = "",
     here: PodsHere | None = None,
     measured_by: Mapping[str, str] = MappingProxyType({}),
+    progress: Progress = lambda done, signals: None,
 ) -> Collection:
     """Read what is missing and return the whole window.
 
@@ -134,9 +139,9 @@ def collect_with_notes(
         return _from_store(client, asked, store, error, grid, owner_of, match)
     clusters, problem, remark = _clusters(client, grid.end, match, owners, sources)
     counted = next((one for one in asked if one.name == REPLICAS and not one.queries), None)
-    for template in asked:
-        if template is counted:
-            continue
+    wanted = [template for template in asked if template is not counted]
+    for at, template in enumerate(wanted):
+        progress(at, len(wanted))
         print_ = fingerprint(client, template, step, match)
         signal = sources.of(template)
         ring, noted = _known(store, signal, print_, grid, step, match)
@@ -149,7 +154,8 @@ def collect_with_notes(
             histories[signal.name] = to_history(signal, ring, None, owners, noted)
             continue
         counts = _counts(client, store, counted, grid, step, match) if counted and signal.name == COUNTED else None
-        task = Task(client, signal, grid, owners, noted, match, here, sources, counts)
+        heard = partial(_part_of, progress, at, len(wanted), grid.count)
+        task = Task(client, signal, grid, owners, noted, match, here, sources, counts, heard)
         histories[signal.name], repaired = _read(task, ring, store, print_, now)
         if counts is not None and counted is not None:
             forget_constant(counts)
@@ -157,6 +163,11 @@ def collect_with_notes(
             store.keep(counted.name, fingerprint(client, counted, step, match), counts, now=now, soon=repaired)
             histories[counted.name], notes[counted.name] = replicas_of(counted, counts), Notes(counted.name)
     return Collection(histories, notes, sources)
+
+
+def _part_of(progress: Progress, at: int, signals: int, columns: int, read: int) -> None:
+    """Tells of a signal of which so many of its columns have been read; some are read twice."""
+    progress(at + min(1.0, read / columns), signals)
 
 
 def _read(task: Task, ring: Ring, store: HistoryStore, print_: str, now: float) -> tuple[History, bool]:

@@ -6,7 +6,7 @@ history is not complete until the server says the same twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,6 +88,7 @@ class Task:
     here: PodsHere | None = None
     sources: Sources = EVERYBODY
     counts: Ring | None = None  # where it is kept how many pods of each workload are measured
+    heard: Callable[[int], None] = lambda columns: None  # how many columns have been read so far
 
     @property
     def window_seconds(self) -> int:
@@ -298,6 +299,7 @@ def _write(
     if task.counts is not None and of_pods:
         task.counts.write(columns, distinct, count_rows(matrix, index, len(distinct)), whole=not answer.partial)
     task.notes.columns_read += columns.count
+    task.heard(task.notes.columns_read)
     for warning in answer.partial:
         problem = f"{task.client.connection.name} answers in part only: {warning}"
         if problem not in task.notes.problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Self
 
@@ -48,12 +49,24 @@ class HotNodesArgs(StrategyArgs):
 
     @model_validator(mode="after")
     def _leaves_room(self) -> Self:
-        for where, levels in (("thresholds", self.thresholds), *((f"pools.{k}", own) for k, own in self.pools.items())):
-            for resource, level in levels.items():
-                for name, below in (("headroom", self.headroom), ("clearance", self.clearance)):
-                    if below >= level:
-                        raise ValueError(f"{name} {below:g} leaves nothing of {where}.{resource} {level:g}")
+        for name, place, margin, level in self._all_of_a_threshold():
+            if name in self.model_fields_set:
+                raise ValueError(f"{name} {margin:g} leaves nothing of {'.'.join(place)} {level:g}")
         return self
+
+    def doubts(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Thresholds within the default margins: lowered to see what is hot, and nothing is cool enough for a move."""
+        for name, place, margin, level in self._all_of_a_threshold():
+            yield place, f"{name} {margin:g} leaves nothing of {level:g}: nothing can be cool enough"
+
+    def _all_of_a_threshold(self) -> Iterator[tuple[str, tuple[str, ...], float, float]]:
+        """Each margin that takes all of a threshold: its name, the threshold's place, and both."""
+        places = (("thresholds",), self.thresholds), *((("pools", pool), own) for pool, own in self.pools.items())
+        for place, levels in places:
+            for resource, level in levels.items():
+                for name, margin in (("headroom", self.headroom), ("clearance", self.clearance)):
+                    if margin >= level:
+                        yield name, (*place, resource), margin, level
 
     @property
     def promise(self) -> float:

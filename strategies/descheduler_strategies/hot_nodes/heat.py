@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.contract import Accept, RebalanceView, Scenario
+from descheduler.contract import Accept, NodeLevel, RebalanceView, Scenario
 from descheduler.model.arrays import Floats, Floats32, Mask, Positions
 from descheduler.model.format import plural, span
 from descheduler.model.moves import Finding
@@ -70,6 +70,16 @@ class Thermometer:
         return (
             state.hottest(resource, nodes, self._args.quantile, self.seconds, plus=plus) + self._lift[resource][nodes]
         )
+
+    def node_levels(self, state: Scenario, node: int) -> Iterator[NodeLevel]:
+        """The same of one node for each resource, beside its threshold."""
+        for resource, limit in self.limits.items():
+            level = float(self.alarm(state, resource, np.array([node], np.int32))[0])
+            measure, most = self._measure(resource), float(limit[node])
+            yield NodeLevel(measure, level, most, level > most)
+
+    def _measure(self, resource: str) -> str:
+        return f"p{self._args.quantile * 100:g} {resource} in the next {span(self.seconds)}, fraction of allocatable"
 
     def level(self, state: Scenario, heat: Heat) -> float:
         """The same of the hot node."""
@@ -141,7 +151,7 @@ class Thermometer:
         finding = Finding(
             strategy=NAME,
             subject=Subject(SubjectKind.NODE, name),
-            measure=f"{percent} in the next {ahead}, fraction of allocatable",
+            measure=self._measure(resource),
             value=value,
             threshold=threshold,
             text=f"node {name}: {percent} {told} (threshold {threshold:.0%}), above it for {length * step // 60} min"

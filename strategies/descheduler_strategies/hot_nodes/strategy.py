@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import ClassVar
 
-from descheduler.contract import RebalanceView, Scenario, StrategyArgs, each
+from descheduler.contract import NodeLevel, RebalanceView, Scenario, StrategyArgs, each
 from descheduler.model.fence import fenced
 from descheduler.model.moves import FindingKey, Observation, Proposal
 from descheduler_strategies.hot_nodes.args import NAME, HotNodesArgs
@@ -35,6 +35,10 @@ class HotNodes:
         search.one_by_one()
         search.together()
         yield from search.answers()
+
+    def node_levels(self, view: RebalanceView, args: HotNodesArgs, node: int) -> Iterator[NodeLevel]:
+        """The alarm of each resource beside the threshold of the node's pool."""
+        return Thermometer(view, args).node_levels(view.what_if(), node)
 
 
 class _Search:

@@ -17,6 +17,7 @@ from descheduler.contract import (
     MOST_AVOIDED,
     Accept,
     Needs,
+    NodeLevel,
     RebalanceView,
     Relocation,
     Scenario,
@@ -65,6 +66,11 @@ class LowNodeUtilization:
             yield Observation(Finding(LOW, Subject(SubjectKind.STRATEGY, LOW), "", 0.0, 0.0, text), gauge)
             return
         yield from _Balance(view, args, gauge).answers()
+
+    def node_levels(self, view: RebalanceView, args: LowNodeUtilizationArgs, node: int) -> Iterator[NodeLevel]:
+        """How full the node is beside the targets; nothing where nobody knows."""
+        gauge = gauge_of(view, args)
+        return iter(()) if isinstance(gauge, Blocked) else _Balance(view, args, gauge).node_levels(node)
 
 
 class _Balance:
@@ -187,6 +193,16 @@ class _Balance:
         """[1, K] how full the node is now."""
         return self._now[node : node + 1]
 
+    def node_levels(self, node: int) -> Iterator[NodeLevel]:
+        above = self._bounds.excess(self._levels(node))[0] > 0
+        for at in range(len(self._gauge.resources)):
+            level, target = float(self._levels(node)[0, at]) / 100.0, float(self._bounds.high[at]) / 100.0
+            if not np.isnan(level):
+                yield NodeLevel(self._measure(at), level, target, bool(above[at]))
+
+    def _measure(self, at: int) -> str:
+        return f"{self._gauge.resources[at]} by {self._gauge.source}, fraction of allocatable"
+
     def _may_leave(self, finding: Finding) -> int:
         """How many pods may still leave the node of the finding in this plan."""
         limit = self._args.per_node
@@ -214,7 +230,7 @@ class _Balance:
         return Finding(
             strategy=LOW,
             subject=Subject(SubjectKind.NODE, name),
-            measure=f"{resources[at]} by {self._gauge.source}, fraction of allocatable",
+            measure=self._measure(at),
             value=float(levels[at]) / 100.0,
             threshold=target / 100.0,
             text=f"{name} is at {levels[at]:.0f} % of its {resources[at]} by {self._gauge.source}, the target is "

@@ -47,7 +47,8 @@ def simple(view: RebalanceView, pods: Positions) -> Mask:
     plain = np.array([n is None and _plain(s) for s, n in zip(columns.specs, needs, strict=True)], np.bool_)
     labels = view.snapshot.looks.labels
     migrated = np.array([MIGRATED in found for found in labels.values], np.bool_)[labels.rows[pods]]
-    bound = np.fromiter((bool(view.snapshot.pods[p].claims) for p in pods.tolist()), np.bool_, len(pods))
+    held = (view.snapshot.pods[p] for p in pods.tolist())
+    bound = np.fromiter((bool(one.claims or one.device_claims) for one in held), np.bool_, len(pods))
     same = (columns.pod_remade[pods] == columns.pod_spec[pods]) | migrated  # but for what the migration asked for
     out: Mask = plain[columns.pod_remade[pods]] & same & ~bound & (view.units.unit_index[pods] < 0)
     return out

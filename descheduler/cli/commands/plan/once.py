@@ -130,13 +130,17 @@ def _plan(
     from descheduler.cli.commands.plan.common import remarks, wrong_with
     from descheduler.cli.output import say, write_plan
     from descheduler.cli.source import read, read_written
-    from descheduler.pipeline import plan
+    from descheduler.cli.watching import watched
+    from descheduler.pipeline import plan, profile
 
     options.check()
     written = read_written(policy_file, options, settings, lenient=lenient)
-    observed = read(options, written.policy)
-    told = (*remarks(options, settings, observed.now), *written.remarks)
-    document = replace(plan(observed, written.policy), remarks=told)
+    with watched() as stages:
+        observed = read(options, written.policy, stages=stages)
+        profiles = profile(observed, stages=stages)
+        stages.begin("planning")
+        made = plan(observed, written.policy, profiles)
+    document = replace(made, remarks=(*remarks(options, settings, observed.now), *written.remarks))
     wrong = wrong_with(document)
     for problem in wrong:
         say(f"error: {problem}")

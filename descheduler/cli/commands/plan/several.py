@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from descheduler.cli import failures
 from descheduler.cli.commands.plan.common import names_of, remarks, write_compared, wrong_with
 from descheduler.cli.source import SourceOptions, read, read_written
+from descheduler.cli.watching import watched
 from descheduler.model.errors import UsageError
 from descheduler.observe import Observed
 from descheduler.observe.signals import wanted_signals
@@ -45,14 +46,17 @@ def compare(
     policies = [one.policy for one in written]
     if options.live or options.at:
         _check_histories(names, policies)
-    seen = read(options, _reading(policies))
-    profiles = profile(seen)
-    told = remarks(options, settings, seen.now)
     plans = {}
-    for name, one in zip(names, written, strict=True):
-        own = _own(seen, one.policy) if options.live else seen
-        mine = {signal: profiles[signal] for signal in own.histories}
-        plans[name] = replace(plan(own, one.policy, mine), remarks=(*told, *one.remarks))
+    with watched() as stages:
+        seen = read(options, _reading(policies), stages=stages)
+        profiles = profile(seen, stages=stages)
+        told = remarks(options, settings, seen.now)
+        stages.begin("planning")
+        for i, (name, one) in enumerate(zip(names, written, strict=True)):
+            stages.at(i, len(names))
+            own = _own(seen, one.policy) if options.live else seen
+            mine = {signal: profiles[signal] for signal in own.histories}
+            plans[name] = replace(plan(own, one.policy, mine), remarks=(*told, *one.remarks))
     wrong = [f"{name}: {problem}" for name, document in plans.items() for problem in wrong_with(document)]
     for problem in wrong:
         say(f"error: {problem}")

@@ -46,14 +46,16 @@ def profiles_document(
 ) -> Profiles:
     """The profiles of these signals; the document has the workloads that there are, of one namespace if it is given."""
     from descheduler.cli.source import read, read_policy
+    from descheduler.cli.watching import watched
     from descheduler.observe.existing import existing
     from descheduler.observe.signals import relied_on
     from descheduler.pipeline import profile
     from descheduler_profiling import export
 
     policy = read_policy(policy_file, options)
-    observed = read(options, policy, signals)
-    by_signal = profile(observed, race=True)
+    with watched() as stages:
+        observed = read(options, policy, signals, stages)
+        by_signal = profile(observed, race=True, stages=stages)
     made = [by_signal[signal] for signal in signals]
     doc = export.document(made, created=observed.now, cluster=observed.snapshot.cluster)
     there = existing(observed.snapshot)

@@ -86,6 +86,7 @@ def _explain(
     """The exit code: 1 when there is no profile, or its data is not whole (it is explained all the same)."""
     from descheduler.cli.output import say, write, write_table
     from descheduler.cli.source import read, read_policy
+    from descheduler.cli.watching import watched
     from descheduler.observe.existing import existing
     from descheduler.observe.sharing import with_shares
     from descheduler.observe.signals import relied_on
@@ -94,8 +95,9 @@ def _explain(
     from descheduler_profiling.explain import explain
 
     policy = read_policy(policy_file, options)
-    observed = read(options, policy, (signal,))
-    made = profile(observed, race=True)[signal]
+    with watched() as stages:
+        observed = read(options, policy, (signal,), stages)
+        made = profile(observed, race=True, stages=stages)[signal]
     if not made.keys and made.problems:
         raise HistoryPartial(f"no history of {signal}: {'; '.join(made.problems)}")
     row = made.row(found(name, made.keys))

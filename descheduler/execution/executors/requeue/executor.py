@@ -1,5 +1,8 @@
 """The executor `requeue`: a whole job is stopped, and started again once its pods are gone, by its own field.
 
+A job of kube-queue is started by that, once its QueueUnit waits again (`queue_units`), and one of Volcano is restarted
+by one Command (`commands`).
+
 | step                                         | a crash after it leaves                                           |
 |----------------------------------------------|-------------------------------------------------------------------|
 | the intent                                   | nothing but the intent                                            |
@@ -58,7 +61,7 @@ class RequeueArgs(ExecutorArgs):
 
 
 class Requeue:
-    """Moves jobs that Kueue queues, and jobs of kinds that can be suspended, all pods of one at a time."""
+    """Moves jobs that Kueue or kube-queue queues, and jobs of kinds that can be suspended or restarted as a whole."""
 
     name: ClassVar[str] = "requeue"
     landing: ClassVar[LandingMode] = LandingMode.PREDICTED
@@ -71,7 +74,7 @@ class Requeue:
             "start it again",
             "it makes all its pods anew",
         ),
-        kept="its place in the queue, and how often it may still fail",
+        kept="its place in the queue, and how often it may still fail (Volcano: neither; kube-queue: not the place)",
         whole=True,
     )
     Args: ClassVar[type[ExecutorArgs]] = RequeueArgs
@@ -90,6 +93,7 @@ class _Unit:
     intent: Intent
     target: Target
     lock: threading.Lock = field(default_factory=threading.Lock)
+    asked: bool = False  # to be restarted, by a write of which nothing is known
     over: bool = False  # stopped and started
 
     @property
@@ -104,6 +108,7 @@ class _Requeueing:
         self._evictor = PodEvictor(tools)
         self._stops = Stops(tools, args.timeout.total_seconds())
         self._units: dict[str, _Unit] = {}  # by the uid of each pod
+        self._untouched: set[str] = set()  # uids of jobs of which nothing was asked, or nothing any more
 
     def holds(self, _: Action) -> bool:
         return True
@@ -131,6 +136,8 @@ class _Requeueing:
         if not self._evictor.is_there(move):
             return True
         target = locate(self._transport, move)
+        if target is not None and target.switch.commanded:
+            return self._taken_up(target, move)
         seen = None if target is None else look(self._transport, target)
         return seen is not None and seen.off and bool(seen.looks.marked_for)
 
@@ -140,6 +147,14 @@ class _Requeueing:
                 self._stops.until_gone(target, intent.action.pods)
                 self._stops.start(target, intent.key)
         self._guidance.take(closing, still_open)
+
+    def _taken_up(self, target: Target, move: PodMove) -> bool:
+        if target.uid in self._untouched:
+            return False
+        if self._stops.taken_up(target, move):
+            return True
+        self._untouched.add(target.uid)
+        return False
 
     def _ready(self, intent: Intent) -> _Unit | Blocked:
         """The job of the unit, which may be stopped now; or why not."""
@@ -168,13 +183,19 @@ class _Requeueing:
 
     def _stop(self, unit: _Unit) -> DisruptionAnswer | None:
         """Stop it, unless it is stopped already; or say why it is not."""
+        if unit.asked:
+            return None
         seen = look(self._transport, unit.target)
         if seen is None or seen.looks.marked_for != unit.intent.key:
             for move in unit.moves:
                 answer = self._evictor.evict(move, dry_run=True)
                 if answer.verdict is not DisruptionVerdict.DISRUPTED:
                     return answer if not answer.disrupted else _gone(move)
-        why = self._stops.stop(unit.target, unit.intent.key)
+        try:
+            why = self._stops.stop(unit.target, unit.intent.key)
+        except ClusterError as error:
+            unit.asked = unit.target.switch.commanded and not error.refused
+            raise
         return DisruptionAnswer(DisruptionVerdict.REFUSED, Blocked(Reason.EXECUTOR, BY, why)) if why else None
 
     def _left_over(self, move: PodMove) -> DisruptionAnswer:

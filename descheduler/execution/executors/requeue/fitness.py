@@ -2,15 +2,17 @@
 and again of what the server holds right before it is done.
 
 Sources: kueue pkg/controller/core/workload_controller.go and pkg/workload/workload.go; kuberay
-ray-operator/controllers/ray/utils/validation.go (which RayJobs may be suspended); the kinds that `switches` names.
+ray-operator/controllers/ray/utils/validation.go (which RayJobs may be suspended); volcano pkg/controllers/job/state
+(running.go: a restart keeps no pod, those that have ended neither; restarting.go: when it fails instead); kube-queue
+batch-job-extension and tf-operator-extension pkg/controller/controller.go; the kinds that `switches` names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from descheduler.execution.executors.requeue.switches import MARK, WORKLOAD, Switch
+from descheduler.execution.executors.requeue.switches import JOB, MARK, WORKLOAD, Switch
 from descheduler.gangs.spec_reading import child, children
 from descheduler.model.objects import Json
 
@@ -36,6 +38,7 @@ _ORIGIN = "kueue.x-k8s.io/multikueue-origin"
 _ELASTIC = "kueue.x-k8s.io/elastic-job"
 _SLICE = "kueue.x-k8s.io/workload-slice-name"
 _KUBE_QUEUE = "scheduling.x-k8s.io/suspend"
+_RETRIES = 3  # volcano pkg/controllers/job/state/factory.go DefaultMaxRetry
 QUEUE = "kueue.x-k8s.io/queue-name"
 
 
@@ -72,7 +75,20 @@ def unfit(switch: Switch, looks: Looks) -> str:
         return "somebody has stopped it, and nobody but him starts it again"
     if over := next((one for one in sorted(_OVER) if looks.holds(one)), ""):
         return f"it has ended ({over})"
+    if switch.commanded:
+        return foreign(looks) or _unrestartable(looks)
     return foreign(looks) or (_unqueued(looks) if switch is WORKLOAD else _unsuspendable(switch, looks))
+
+
+def held(switch: Switch, phases: Sequence[str]) -> str:
+    """Why kube-queue does not start it again, whose QueueUnits for it have these phases; empty where it does."""
+    if not phases:
+        return ""
+    if switch is not JOB:
+        return "kube-queue holds it by an annotation, which takes no pod away"
+    if len(phases) > 1:
+        return "several QueueUnits of kube-queue are its"
+    return "" if phases[0] == "Dequeued" else f"kube-queue has not let it go: it is {phases[0] or 'of no phase'}"
 
 
 def foreign(looks: Looks) -> str:
@@ -91,6 +107,22 @@ def _unqueued(looks: Looks) -> str:
     if not looks.holds("Admitted"):
         return "Kueue has not admitted it"
     return next((why for condition, why in _LEAVING.items() if looks.holds(condition)), "")
+
+
+def _unrestartable(looks: Looks) -> str:
+    phase = child(looks.status, "state", "phase")
+    if phase != "Running":
+        return f"it is {phase or 'of no phase'}, and restarted is only what runs"
+    if any(_number(looks.status, ended) for ended in ("succeeded", "failed")):
+        return "some of its pods have ended, and Volcano would run these once more"
+    if _number(looks.status, "retryCount") + 1 >= (_number(looks.spec, "maxRetry") or _RETRIES):
+        return "a restart counts as a retry, and Volcano fails it with its last one"
+    return ""
+
+
+def _number(value: Mapping[str, Json], name: str) -> float:
+    found = value.get(name)
+    return found if isinstance(found, int | float) else 0
 
 
 def _unsuspendable(switch: Switch, looks: Looks) -> str:

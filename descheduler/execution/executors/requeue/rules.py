@@ -6,13 +6,16 @@ Where Kueue queues a job, it goes by its Workload and never by the job's own fie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from descheduler.execution.executors.protocol import PodFilter
-from descheduler.execution.executors.requeue.fitness import QUEUE, Looks, foreign, unfit
-from descheduler.execution.executors.requeue.switches import WORKLOAD, passed, switch_of
+from descheduler.execution.executors.requeue.fitness import QUEUE, Looks, foreign, held, unfit
+from descheduler.execution.executors.requeue.queue_units import is_for
+from descheduler.execution.executors.requeue.switches import QUEUE_UNIT, WORKLOAD, passed, switch_of
 from descheduler.gangs.dialects.kueue import GROUP, MANAGED, POD_GROUP
 from descheduler.gangs.lookup import Lookup
+from descheduler.gangs.spec_reading import child
 from descheduler.model.objects import CustomObject
 from descheduler.model.owners import OwnerRef
 from descheduler.model.pods import Pod
@@ -21,6 +24,7 @@ from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.workloads import Workload
 
 BY = "executor/requeue"
+_RUNS = (("batch", "CronJob"), ("batch.volcano.sh", "CronJob"))
 
 
 def requeue_filter(snapshot: ClusterSnapshot) -> PodFilter:
@@ -89,13 +93,29 @@ class _Rules:
             return f"{name}: Kueue queues it, but its Workload is not known"
         if isinstance(found, Workload) and found.left == 0:
             return f"{name}: it has ended"
-        why = unfit(switch, _looks(found))
+        why = unfit(switch, _looks(found)) or self._held(namespace, owner)
         return f"{name}: {why}" if why else ""
+
+    def _held(self, namespace: str, owner: OwnerRef) -> str:
+        if (unread := self._lookup.unread(QUEUE_UNIT.group, QUEUE_UNIT.name)) is not None:
+            return f"whether kube-queue queues it cannot be read: {unread.detail}"
+        switch = switch_of(owner)
+        units = self._queue_units.get((namespace, owner.name), ())
+        mine = [one for one in units if is_for(one.spec, owner.group, owner.kind, owner.name)]
+        return "" if switch is None else held(switch, [str(one.status.get("phase") or "") for one in mine])
+
+    @cached_property
+    def _queue_units(self) -> Mapping[tuple[str, str], Sequence[CustomObject]]:
+        """kube-queue's QueueUnits by namespace, and the name of whom they are for."""
+        out: dict[tuple[str, str], list[CustomObject]] = {}
+        for found in self._snapshot.objects.get(QUEUE_UNIT.key, ()):
+            out.setdefault((found.namespace, str(child(found.spec, "consumerRef", "name"))), []).append(found)
+        return out
 
 
 def _job(chain: Sequence[OwnerRef]) -> OwnerRef | str:
     """Who is stopped where no queue manages it: the topmost controller, whatever only makes new runs left aside."""
-    above = [owner for owner in chain if (owner.group, owner.kind) != ("batch", "CronJob")]
+    above = [owner for owner in chain if (owner.group, owner.kind) not in _RUNS]
     if not above:
         return "no job makes its replacement"
     top = above[-1]

@@ -1,4 +1,4 @@
-"""By which field each kind of job is stopped and started again as a whole.
+"""By what each kind of job is stopped and started again as a whole.
 
 | kind                                 | field               | source |
 |--------------------------------------|---------------------|--------|
@@ -8,6 +8,7 @@
 | TrainJob                             | `spec.suspend`      | trainer pkg/apis/trainer/v1alpha1/trainjob_types.go |
 | PyTorchJob, TFJob, MPIJob and others | `runPolicy.suspend` | training-operator pkg/apis/kubeflow.org/v1 |
 | RayJob                               | `spec.suspend`      | kuberay ray-operator/apis/ray/v1/rayjob_types.go |
+| Job of Volcano                       | none: a Command     | `commands` |
 
 Whoever has stopped an object leaves his mark on it in the same write, and takes it away in the one that starts it.
 """
@@ -32,15 +33,21 @@ MARK = "rebalance.descheduler.dev/requeue"
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`path` below the object leads to the field, which is `off` while its pods are to be gone."""
+    """`path` below the object leads to the field, which is `off` while its pods are to be gone; it is empty where there
+    is none, and a Command restarts it."""
 
     kind: Kind
     path: tuple[str, ...] = ("spec", "suspend")
     off: bool = True
 
+    @property
+    def commanded(self) -> bool:
+        """Whether a Command restarts it."""
+        return not self.path
+
     def is_off(self, spec: Mapping[str, Json]) -> bool:
         """Whether it is stopped; a field that is not written is on."""
-        return child(spec, *self.path[1:]) is self.off
+        return not self.commanded and child(spec, *self.path[1:]) is self.off
 
     def setting(self, *, off: bool) -> dict[str, Any]:
         """The part of a merge patch that sets the field, and nothing beside it."""
@@ -57,23 +64,29 @@ class Switch:
 _RUN_POLICY = ("spec", "runPolicy", "suspend")
 _TRAINING = ("PyTorchJob", "TFJob", "MPIJob", "XGBoostJob", "PaddleJob", "JAXJob")
 WORKLOAD = Switch(KINDS["kueue.x-k8s.io/Workload"], ("spec", "active"), off=False)
-OWNERS: tuple[Switch, ...] = (
-    Switch(KINDS["jobs"]),
+JOB = Switch(KINDS["jobs"])
+VOLCANO = Switch(KINDS["batch.volcano.sh/Job"], path=())
+_FIELDS: tuple[Switch, ...] = (
+    JOB,
     Switch(KINDS["jobset.x-k8s.io/JobSet"]),
     Switch(KINDS["trainer.kubeflow.org/TrainJob"]),
     *(Switch(KINDS[f"kubeflow.org/{name}"], _RUN_POLICY) for name in _TRAINING),
     Switch(KINDS["ray.io/RayJob"]),
 )
+OWNERS = (*_FIELDS, VOLCANO)
+QUEUE_UNIT = KINDS["scheduling.x-k8s.io/QueueUnit"]
 _BETWEEN = KINDS["ray.io/RayCluster"]  # what a RayJob makes its pods by
 
 SWITCHING: tuple[Right, ...] = (
     *EVICTING,
     *(
         Right(switch.kind.group, switch.kind.plural, verb)
-        for switch in (WORKLOAD, *OWNERS)
+        for switch in (WORKLOAD, *_FIELDS)
         for verb in ("get", "list", "patch")
     ),
-    Right(_BETWEEN.group, _BETWEEN.plural, "get"),
+    *(Right(kind.group, kind.plural, "get") for kind in (_BETWEEN, VOLCANO.kind)),
+    *(Right(QUEUE_UNIT.group, QUEUE_UNIT.plural, verb) for verb in ("list", "patch")),
+    *(Right("bus.volcano.sh", "commands", verb) for verb in ("list", "create", "delete")),
 )
 """To find what is to be stopped, to do that, and to ask budgets before."""
 
@@ -93,8 +106,8 @@ def passed(owner: OwnerRef) -> Kind | None:
 
 def switches_named(kind: str) -> tuple[Switch, ...]:
     """What may stop the pods whose topmost controller is of that kind; a Job may have been made by anything."""
-    named = tuple(switch for switch in OWNERS if switch.kind.name == kind)
-    return (WORKLOAD, *(named or OWNERS[:1]))
+    named = tuple(switch for switch in _FIELDS if switch.kind.name == kind)
+    return (WORKLOAD, *(named or (JOB,)))
 
 
 @dataclass(frozen=True, slots=True)

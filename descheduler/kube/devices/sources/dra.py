@@ -43,6 +43,7 @@ def _asked(cluster: Cluster, claims: Sequence[ResourceClaim], drivers: Collectio
         {(t.namespace, t.name): t for t in templates},
         {c.name: c for c in classes},
         drivers,
+        {name for node in cluster.nodes for name, amount in node.allocatable if amount},
     )
 
 
