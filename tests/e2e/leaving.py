@@ -50,6 +50,8 @@ class Case:
     @contextmanager
     def world(self, plane: ControlPlane) -> Iterator[set[str]]:
         """While it lasts, whoever the executor relies upon is there; uids of the pods that are to leave n1 for n2."""
+        plane.client.create_node("n1", cpu=64)
+        plane.client.wait_for_nodes("n1")
         with ExitStack() as stack:
             stack.enter_context(self.scene.world(plane))
             if self.beside is not None:
@@ -57,10 +59,11 @@ class Case:
             yield self._leaving(plane.client)
 
     def _leaving(self, client: ApiClient) -> set[str]:
-        client.create_node("n1", cpu=64)
-        client.wait_for_nodes("n1")
         self.scene.app(client, APP, PODS)
-        client.wait_for(lambda: all(pod["spec"].get("nodeName") for pod in client.list("Pod", "default")), what="n1")
+        client.wait_for(
+            lambda: all(pod["spec"].get("nodeName") for pod in client.list("Pod", "default")),
+            what="all pods to run on n1",
+        )
         client.create_node("n2", cpu=64)
         client.wait_for_nodes("n2")
         client.patch("Node", "n1", {"spec": {"taints": [{"key": "a.example/closed", "effect": "NoSchedule"}]}})

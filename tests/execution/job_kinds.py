@@ -8,14 +8,15 @@ from typing import Any
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from controlplane.owned import owner_of
 from controlplane.suspending import BELOW, Suspending
 from descheduler.execution.executors.requeue.fitness import QUEUE
-from descheduler.execution.executors.requeue.switches import OWNERS, WORKLOAD
+from descheduler.execution.executors.requeue.switches import JOB, OWNERS, VOLCANO, WORKLOAD
 from descheduler.kube.convert.kinds import KINDS
-from execution.jobs import job
+from execution.jobs import job, run_queued_job, run_volcano_job
 from execution.live import Object
 
-ABOVE = tuple(switch.kind for switch in OWNERS if switch.kind.group != "batch")
+ABOVE = tuple(switch.kind for switch in OWNERS if switch not in (JOB, VOLCANO))
 """Kinds that own their Job; a Workload is owned by it."""
 RAY_CLUSTER = KINDS["ray.io/RayCluster"]
 _RUNS: dict[str, Object] = {
@@ -25,13 +26,15 @@ _RUNS: dict[str, Object] = {
 
 @contextmanager
 def of_every_kind(plane: ControlPlane) -> Iterator[None]:
-    """While it lasts, their controllers are there; the cluster serves all kinds."""
+    """While it lasts, their controllers are there, in the world of the scene; the cluster serves all kinds."""
     client = plane.client
     served = {(kind.group, kind.name): kind.api_version for kind in client.kinds(refresh=True).preferred()}
     versions = {kind.name: served[kind.group, kind.name] for kind in (WORKLOAD.kind, *ABOVE, RAY_CLUSTER)}
     for kind in ABOVE:
         _run_below(client, kind.name, versions)
     _run_queued(client, versions)
+    run_queued_job(client, "kube-queue", 1)
+    run_volcano_job(client, "volcano", 1)
     with Suspending(plane, [(version, kind) for kind, version in versions.items() if kind != RAY_CLUSTER.name]):
         yield
 
@@ -42,7 +45,7 @@ def _run_below(client: ApiClient, kind: str, versions: dict[str, str]) -> None:
     if kind == "RayJob":
         owner = client.apply(_object(versions, RAY_CLUSTER.name, name, owner))
     made = job(name, 1)
-    made["metadata"]["ownerReferences"] = [_reference(owner)]
+    made["metadata"]["ownerReferences"] = [owner_of(owner)]
     client.apply(made)
 
 
@@ -58,11 +61,5 @@ def _run_queued(client: ApiClient, versions: dict[str, str]) -> None:
 def _object(versions: dict[str, str], kind: str, name: str, owner: Object | None = None, **fields: Any) -> Object:
     meta: Object = {"name": name, "namespace": "default", "labels": {BELOW: name}}
     if owner is not None:
-        meta["ownerReferences"] = [_reference(owner)]
+        meta["ownerReferences"] = [owner_of(owner)]
     return {"apiVersion": versions[kind], "kind": kind, "metadata": meta, "spec": {}, **fields}
-
-
-def _reference(owner: Object) -> Object:
-    meta = owner["metadata"]
-    own = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"]}
-    return {**own, "controller": True}

@@ -23,6 +23,7 @@ from descheduler.pipeline import executor_of, planning_settings
 from descheduler.policy import Policy, json_schema, load_policy
 from execution.fakes import Fence, refusal
 from execution.plans import action, move, plan
+from execution.scenes.registry import SCENES
 from execution.test_runner import Server, acting, ids, world
 
 GUIDE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text().partition("## How to add an executor")[2]
@@ -109,7 +110,7 @@ def test_policy_schema_and_plans_know_it(policy: Policy) -> None:
     assert [one.name for one in planning_settings(policy, world()).executors] == ["notice"]
     properties = json_schema()["$defs"]["ActingPolicy"]["properties"]
     assert "notice" in properties["executor"]["oneOf"][0]["enum"]
-    assert set(properties["executors"]["properties"]) == {"evict", "notice", "requeue", "reserve", "surge"}
+    assert set(properties["executors"]["properties"]) == {"notice", *SCENES}
     with pytest.raises(PolicyError, match=r"notice\.txt: is not a known key \(did you mean text\?\)"):
         load_policy(HEAD + "acting: {executors: {notice: {txt: x}}}\n")
 
