@@ -8,15 +8,17 @@ from typing import Any
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from controlplane.queueing import queue_up
 from controlplane.suspending import BELOW, Suspending
+from controlplane.volcano import volcano_job
 from descheduler.execution.executors.requeue.fitness import QUEUE
 from descheduler.execution.executors.requeue.switches import OWNERS, WORKLOAD
 from descheduler.kube.convert.kinds import KINDS
 from execution.jobs import job
 from execution.live import Object
 
-ABOVE = tuple(switch.kind for switch in OWNERS if switch.kind.group != "batch")
-"""Kinds that own their Job; a Workload is owned by it."""
+ABOVE = tuple(switch.kind for switch in OWNERS if switch.kind.group != "batch" and not switch.commanded)
+"""Kinds that own their Job; a Workload is owned by it. Jobs of Volcano have no other below them."""
 RAY_CLUSTER = KINDS["ray.io/RayCluster"]
 _RUNS: dict[str, Object] = {
     "RayJob": {"spec": {"shutdownAfterJobFinishes": True}, "status": {"jobDeploymentStatus": "Running"}}
@@ -25,14 +27,19 @@ _RUNS: dict[str, Object] = {
 
 @contextmanager
 def of_every_kind(plane: ControlPlane) -> Iterator[None]:
-    """While it lasts, their controllers are there; the cluster serves all kinds."""
+    """While it lasts, their controllers are there, but those of kube-queue and Volcano, which the scene has; the cluster
+    serves all kinds."""
     client = plane.client
     served = {(kind.group, kind.name): kind.api_version for kind in client.kinds(refresh=True).preferred()}
     versions = {kind.name: served[kind.group, kind.name] for kind in (WORKLOAD.kind, *ABOVE, RAY_CLUSTER)}
     for kind in ABOVE:
         _run_below(client, kind.name, versions)
     _run_queued(client, versions)
-    with Suspending(plane, [(version, kind) for kind, version in versions.items() if kind != RAY_CLUSTER.name]):
+    client.apply(job("waiting", 1, suspend=True))
+    queue_up(client, "waiting")
+    client.apply(volcano_job("volcano", 1))
+    above = [(version, kind) for kind, version in versions.items() if kind != RAY_CLUSTER.name]
+    with Suspending(plane, above):
         yield
 
 

@@ -67,8 +67,12 @@ NO_LONGER_ADVISED = {
 
 OF_OTHER_OWNERS = ("replicasets", "rollouts")
 """The world here has Deployments; `execution/test_live_surge.py` moves pods of these."""
-UNUSED = {overlay: {Request("", "pods/eviction", "create", "")} for overlay in ("active-surge", "active-live-migrate")}
-"""Whoever moves pods by these evicts nothing; the right is that of `active`, on which the overlays build."""
+UNUSED = {
+    **{overlay: {Request("", "pods/eviction", "create", "")} for overlay in ("active-surge", "active-live-migrate")},
+    "active-requeue": {Request("bus.volcano.sh", "commands", "delete", "")},
+}
+"""Whoever moves pods by the first evicts nothing; the right is that of `active`, on which the overlays build. A Command
+is deleted where Volcano does not take it up (`execution/test_live_requeue_kinds.py`)."""
 
 
 def granted(overlay: str) -> set[Request]:
