@@ -27,8 +27,10 @@ _RUNS: dict[str, Object] = {
 
 @contextmanager
 def of_every_kind(plane: ControlPlane) -> Iterator[None]:
-    """While it lasts, their controllers are there, but those of kube-queue and Volcano, which the scene has; the cluster
-    serves all kinds."""
+    """While it lasts, their controllers are there, but those of kube-queue and Volcano, which the scene has.
+
+    The cluster serves all kinds.
+    """
     client = plane.client
     served = {(kind.group, kind.name): kind.api_version for kind in client.kinds(refresh=True).preferred()}
     versions = {kind.name: served[kind.group, kind.name] for kind in (WORKLOAD.kind, *ABOVE, RAY_CLUSTER)}
