@@ -67,6 +67,8 @@ NO_LONGER_ADVISED = {
 
 OF_OTHER_OWNERS = ("replicasets", "rollouts")
 """The world here has Deployments; `execution/test_live_surge.py` moves pods of these."""
+NOT_SERVED = ("devicetaintrules",)
+"""API servers serve these only where an alpha or beta API is switched on."""
 _EVICTING = Request("", "pods/eviction", "create", "")
 UNUSED = {
     "active-live-migrate": {_EVICTING},
@@ -83,7 +85,8 @@ def granted(overlay: str) -> set[Request]:
         Request(group, resource, verb, name)
         for group, resource, verb, names in rules(overlay)
         for name in names or ("",)
-        if verb in ("list", "watch") or resource.partition("/")[0] not in OF_OTHER_OWNERS
+        if resource not in NOT_SERVED
+        and (verb in ("list", "watch") or resource.partition("/")[0] not in OF_OTHER_OWNERS)
     }
 
 
