@@ -16,6 +16,9 @@ import pytest
 
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
+from descheduler.apiwrite.writer import read_config_map
+from descheduler.kube.client.connection import connect
+from descheduler.model.errors import Forbidden
 from execution.live import run_deployment, uids
 from manifests.kustomize import render
 from policy.v1alpha2.policies import CHART, HEAD
@@ -52,6 +55,7 @@ def theirs(control_plane: ControlPlane, client: ApiClient, tmp_path: Path) -> Th
     """The command line as in the arguments of their container, for a policy; as the installed service account."""
     token = control_plane.service_account_token(NAMESPACE, "descheduler")
     kubeconfig = control_plane.kubeconfig("sigs", token=token)
+    client.wait_for(lambda: _may_read(kubeconfig), what="the rights of the account to be in force")
 
     def command(policy: str, *flags: str) -> list[str]:
         file = tmp_path / "policy.yaml"
@@ -60,6 +64,18 @@ def theirs(control_plane: ControlPlane, client: ApiClient, tmp_path: Path) -> Th
         return [COMMAND, f"--policy-config-file={file}", "--kubeconfig", str(kubeconfig), *serving, "--v=3", *flags]
 
     return command
+
+
+def _may_read(kubeconfig: Path) -> bool:
+    """Whether the ledger would be read: the authorizer learns of new roles a moment after they are written."""
+    account = connect(kubeconfig)
+    try:
+        read_config_map(account, NAMESPACE, "descheduler-ledger")
+    except Forbidden:
+        return False
+    finally:
+        account.close()
+    return True
 
 
 def ran(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -77,7 +77,7 @@ class Checker:
 
     def violations(self) -> list[Violation]:
         """Everything that is wrong."""
-        found = [Violation("document", text) for text in untrue(self.plan, self.snapshot, self.rules.max_load or {})]
+        found = [Violation("document", text) for text in untrue(self.plan, self.snapshot)]
         if any(v.detail.endswith("unknown") for v in found) or not self.plan.actions:
             return found
         checks = {

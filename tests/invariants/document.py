@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import msgspec
 
-from descheduler.model.plan import Action, NodeUse, PlanDocument
+from descheduler.model.plan import Action, FindingRow, NodeUse, PlanDocument
 from descheduler.model.snapshot import ClusterSnapshot
 from invariants.placing import Places
 
 NEAR = 2e-4  # fractions are written with four decimals
 
 
-def untrue(plan: PlanDocument, snapshot: ClusterSnapshot, max_load: Mapping[str, float]) -> Iterator[str]:
+def untrue(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
     """What is not as it says, one sentence each."""
     yield from _identity(plan)
     yield from _actions(plan, snapshot)
@@ -32,8 +32,8 @@ def untrue(plan: PlanDocument, snapshot: ClusterSnapshot, max_load: Mapping[str,
         "moves": sum(len(a.pods) for a in plan.actions if a.kind == "Move"),
         "restarts": sum(len(_running(a, snapshot)) + len(a.also_restarted) for a in plan.actions),
         "waves": len({a.wave for a in plan.actions}),
-        "hot_nodes_before": sum(_hot(n.before, max_load) for n in plan.nodes),
-        "hot_nodes_after": sum(_hot(n.after, max_load) for n in plan.nodes),
+        "hot_nodes_before": len(_hot(plan, lambda found: found.value)),
+        "hot_nodes_after": len(_hot(plan, lambda found: found.after)),
         "whole_gpu_nodes_before": sum(n.gpus > 0 and n.ready and n.before.gpus_used == 0 for n in plan.nodes),
         "whole_gpu_nodes_after": sum(n.gpus > 0 and n.ready and n.after.gpus_used == 0 for n in plan.nodes),
     }
@@ -167,5 +167,6 @@ def _uses(plan: PlanDocument, places: Places, when: str) -> Iterator[str]:
             yield f"node {node.name} {when}: written {said}, counted {counted}"
 
 
-def _hot(use: NodeUse, max_load: Mapping[str, float]) -> bool:
-    return use.cpu_peak > max_load.get("cpu", 2.0) or use.memory_peak > max_load.get("memory", 2.0)
+def _hot(plan: PlanDocument, level: Callable[[FindingRow], float]) -> set[str]:
+    """Nodes of which a finding says it, by its own limit and by what it tells of their level."""
+    return {node for one in plan.findings if one.curve and level(one) > one.threshold for node in one.nodes}

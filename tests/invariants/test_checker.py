@@ -79,7 +79,9 @@ def test_it_sees_protected_pods_that_move(pool: UsagePool, monkeypatch: pytest.M
 
 def test_it_sees_exceeded_budgets_and_limits(pool: UsagePool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Budgets, "charge", lambda self, pods, evicted=None: ())
-    monkeypatch.setattr(Budgets, "waves", lambda self, bundles, after=None, apart=None: [0] * len(bundles))
+    monkeypatch.setattr(
+        Budgets, "waves", lambda self, bundles, after=None, apart=None, counted=None: [0] * len(bundles)
+    )
     found = kinds(pool, range(300))
     assert found["budget"] > 0
     assert found["limit"] > 10

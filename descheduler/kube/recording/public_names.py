@@ -101,6 +101,7 @@ _KEYS_BY_DOMAIN: Mapping[str, str] = {
     "scheduling.x-k8s.io": "pod-group",
     "scheduling.volcano.sh": "group-name",
     "volcano.sh": """jdb-min-available jdb-max-unavailable job-name node-vgpu-register vgpu-ids-new""",
+    "kubevirt.io": "created-by migrationJobUID",
     "kueue.x-k8s.io": """pod-group-name pod-group-total-count retriable-in-group workload managed podset queue-name
         podset-required-topology podset-preferred-topology""",
     "workflows.argoproj.io": "completed",

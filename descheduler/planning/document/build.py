@@ -280,7 +280,7 @@ def _summary(
 ) -> dict[str, float]:
     """Hot are the nodes that a finding says it of, by its own limit: two limits would give two answers."""
     hot = [finding for finding in findings if finding.curve and finding.resource in outcome.view.loads]
-    still = {node for finding in hot if finding.outcome != "cured" for node in finding.nodes}
+    still = {node for finding in hot if finding.after > finding.threshold for node in finding.nodes}
     removed = sum(len(a.pods) for a in actions if a.kind is ActionKind.REMOVE)
     whole = {
         when: float(sum(n.gpus > 0 and n.ready and getattr(n, when).gpus_used == 0 for n in nodes))
