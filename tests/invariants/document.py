@@ -139,12 +139,22 @@ def _nodes(plan: PlanDocument, snapshot: ClusterSnapshot) -> Iterator[str]:
     index = {p.key: i for i, p in enumerate(snapshot.pods)}
     yield from _uses(plan, places, "before")
     for action in plan.actions:
-        for move in action.pods if action.kind == "Move" else ():
-            places.where[index[f"{move.namespace}/{move.pod}"]] = move.destination
+        for move in action.pods:
+            pod = index[f"{move.namespace}/{move.pod}"]
+            if action.kind == "Move":
+                places.where[pod] = move.destination
+            elif _asks_more(places, pod):
+                places.renewed.add(pod)
     for seat in {seat for a in plan.actions for seat in a.room_for}:
         places.where[index[f"{seat.namespace}/{seat.pod}"]] = seat.node
     if not any("there is room" in move.proof.text for action in plan.actions for move in action.pods):
         yield from _uses(plan, places, "after")  # else the room of some is held twice
+
+
+def _asks_more(places: Places, pod: int) -> bool:
+    """Whether what is made in the pod's place takes more of its node; one that takes less is counted as it was."""
+    had = dict(places.snapshot.pods[pod].spec.requests)
+    return any(amount > had.get(name, 0) for name, amount in places.made[pod].spec.requests)
 
 
 def _uses(plan: PlanDocument, places: Places, when: str) -> Iterator[str]:

@@ -25,11 +25,12 @@ class Places:
         self.first = {i: p.node for i, p in enumerate(snapshot.pods) if p.node in self.nodes and not p.terminal}
         self.where = dict(self.first)
         self.terminating: dict[int, str] = {}  # pods that are evicted, and still on their old nodes beside the new one
+        self.renewed: set[int] = set()  # pods that are made again where they were
         self.made = [as_made(snapshot, pod) for pod in snapshot.pods]
 
     def pod(self, p: int, name: str) -> Pod:
         """The pod as it is, or will be, on a node."""
-        return self.snapshot.pods[p] if self.first.get(p) == name else self.made[p]
+        return self.snapshot.pods[p] if self.first.get(p) == name and p not in self.renewed else self.made[p]
 
     def on(self, name: str) -> list[int]:
         return [p for places in (self.where, self.terminating) for p, node in places.items() if node == name]
