@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 from descheduler.model.errors import DeschedulerError
@@ -54,13 +55,12 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise ArchiveError("nothing is kept yet: the first report is written when the first plan is made")
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT)
-    try:
+    with ExitStack() as refused:
+        refused.callback(connection.close)
         version = version_of(connection)
         if version < VERSION:
             raise ArchiveError("the archive is of an earlier version; whoever leads brings it up to date")
-    except BaseException:
-        connection.close()
-        raise
+        refused.pop_all()
     return connection
 
 
@@ -89,7 +89,8 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 def _prepared(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=WAIT)
-    try:
+    with ExitStack() as refused:
+        refused.callback(connection.close)
         version = version_of(connection)
         if version == 0:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heard only before there are tables
@@ -99,7 +100,5 @@ def _prepared(path: Path) -> sqlite3.Connection:
         for number, step in enumerate(_STEPS[version:], version + 1):
             connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
         connection.execute("PRAGMA foreign_keys = ON")
-    except BaseException:
-        connection.close()
-        raise
+        refused.pop_all()
     return connection

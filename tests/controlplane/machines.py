@@ -16,12 +16,11 @@ What it does is documented in KubeVirt's sources, by which it was written:
 from __future__ import annotations
 
 import copy
-import threading
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from controlplane.client import ApiClient, ApiStatusError, pod_ready
+from controlplane.client import ApiClient, pod_ready
 from controlplane.cluster import ControlPlane
+from controlplane.standing_in import StandIn
 
 API_VERSION = "kubevirt.io/v1"
 MIGRATION = "VirtualMachineInstanceMigration"
@@ -37,40 +36,16 @@ _NEXT = {
 }
 
 
-class MigratingController:
+class MigratingController(StandIn):
     """Carries migrations out in a thread of its own while the `with` block lasts; those in `failing` fail.
 
     `failing` are names of machines. `most` is how many migrations were ever under way at once.
     """
 
     def __init__(self, plane: ControlPlane, every: float = 0.05) -> None:
-        self._client = plane.client_for("admin")
-        self._every = every
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="virt-controller", daemon=True)
-        self.failed: list[BaseException] = []
+        super().__init__(plane, every)
         self.failing: set[str] = set()
         self.most = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._stopped.set()
-        self._thread.join(10)
-        self._client.close()
-        if self.failed:
-            raise self.failed[0]
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._every):
-            try:
-                self._step()
-            except ApiStatusError as refused:
-                if refused.code not in (404, 409):  # somebody deleted or changed it meanwhile
-                    self.failed.append(refused)
-                    return
 
     def _step(self) -> None:
         found = migrations(self._client)

@@ -12,7 +12,8 @@ What it does is documented in Koordinator's sources, by which it was written (pk
 from __future__ import annotations
 
 from controlplane.client import ApiClient, ApiStatusError
-from controlplane.reserving import Object, StandIn
+from controlplane.reserving import Object
+from controlplane.standing_in import StandIn
 
 _VERSION = "scheduling.koordinator.sh/v1alpha1"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from controlplane.client import ApiClient
 from controlplane.cluster import ControlPlane
 from controlplane.owned import Object
-from controlplane.reserving import StandIn
+from controlplane.standing_in import StandIn
 
 API = "scheduling.x-k8s.io/v1alpha1"
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controlplane.cluster import ControlPlane
-from controlplane.reserving import Object, StandIn
+from controlplane.reserving import Object
+from controlplane.standing_in import StandIn
 
 BELOW = "test.example/job"
 """Label of an object: the name of the Job that does its work."""

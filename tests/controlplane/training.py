@@ -18,7 +18,7 @@ from typing import Any
 
 from controlplane.client import ApiClient
 from controlplane.owned import Object, delete_pods, make_pods, owned_pods, owner_of, running
-from controlplane.reserving import StandIn
+from controlplane.standing_in import StandIn
 
 VERSIONS = {
     "JobSet": "jobset.x-k8s.io/v1alpha2",

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from controlplane.client import ApiClient, ApiStatusError
 from controlplane.owned import Object, delete_pods, make_pods, owned_pods, running
-from controlplane.reserving import StandIn
+from controlplane.standing_in import StandIn
 
 JOBS, BUS = "batch.volcano.sh/v1alpha1", "bus.volcano.sh/v1alpha1"
 _RETRIES = 3

@@ -333,7 +333,7 @@ class Checker:
         for action in self._ordered_moves():
             for i, move in zip(self._moved(action), action.pods, strict=True):
                 places.where[i] = move.destination
-            waiting = {p: pod.nominated for p, pod in enumerate(pods) if pod.nominated and pod.deleting is None}
+            waiting = {p: pod.nominated for p, pod in enumerate(pods) if pod.nominated and _waits(pod)}
             for i, move in zip(self._moved(action), action.pods, strict=True):
                 here = [p for p, node in waiting.items() if node == move.destination]
                 ranking = [p for p in here if pods[p].priority >= pods[i].priority]
@@ -426,3 +426,8 @@ def _over(what: str, used: int, written: int | str | None, size: int) -> Iterato
         cap = max(int(least or 1), math.floor(float(share.strip().removesuffix("%")) * size / 100))
     if used > cap:
         yield f"{used} {what}, {written} are allowed"
+
+
+def _waits(pod: Pod) -> bool:
+    """Whether it may still come to its node; what is left of a nomination says nothing of one that has ended."""
+    return pod.deleting is None and not pod.terminal
