@@ -18,7 +18,7 @@ from controlplane.witness import witnessed
 from descheduler.apiwrite.transport import Transport
 from descheduler.execution.executors.registry import choose
 from descheduler.execution.executors.surge.executor import SurgeArgs
-from descheduler.execution.executors.surge.pods import COST
+from descheduler.execution.executors.surge.pods import COST, LEAST
 from descheduler.execution.outcomes import ActionOutcome, Result
 from descheduler.execution.runner import PlanRunner
 from descheduler.model.plan import Action
@@ -89,6 +89,33 @@ class Meddling:
         return answer
 
 
+class LateMark:
+    """A transport that lets the controller take one less before it has heard which pod is marked: another one goes.
+
+    `other` names the pod that it takes instead, which is one of those that were added.
+    """
+
+    def __init__(self, inner: Transport, client: ApiClient, marked: str, other: Callable[[], str]) -> None:
+        self._inner, self._client, self._marked, self._other = inner, client, marked, other
+        self._scaled = 0
+
+    def request(self, method: str, path: str, body: bytes | None = None, **rest: Any) -> bytes:
+        real = method == "PATCH" and path.endswith("/scale") and "dryRun" not in (rest.get("query") or {})
+        self._scaled += real
+        if not real or self._scaled != 2:
+            return self._inner.request(method, path, body, **rest)
+        other = self._other()
+        self._cost(self._marked, None)
+        self._cost(other, str(LEAST))
+        answer = self._inner.request(method, path, body, **rest)
+        self._client.wait_for(lambda: self._client.get_or_none("Pod", other) is None, what="another pod to leave")
+        self._cost(self._marked, str(LEAST))
+        return answer
+
+    def _cost(self, pod: str, cost: str | None) -> None:
+        self._client.patch("Pod", pod, {"metadata": {"annotations": {COST: cost}}})
+
+
 @pytest.mark.parametrize("replicas", [1, 3])
 def test_a_pod_moves_and_there_was_never_one_less(
     control_plane: ControlPlane, client: ApiClient, replicas: int
@@ -133,6 +160,44 @@ def test_several_pods_of_one_owner_go_in_one_wave_and_no_other(control_plane: Co
     assert staying < uids(client, "web")
     assert witness.least["web"] >= 6
     assert left(client) == (6, [])
+
+
+def test_where_another_pod_left_in_its_place_one_more_comes_and_it_goes_all_the_same(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    pods = run_deployment(client, "web", 3)
+    second_node(client)
+    name, before = pods[0]["metadata"]["name"], {p["metadata"]["name"] for p in pods}
+    late = LateMark(client_of(control_plane), client, name, lambda: added(client, before))
+    with witnessed(control_plane) as witness:
+        outcome = one(control_plane, unit(pods[0]), late)
+        client.wait_for(lambda: pods[0]["metadata"]["uid"] in witness.gone, what="the watch")
+    assert (outcome.result, outcome.blocked) == (Result.DONE, None)
+    assert witness.least == {"web": 3}
+    assert len(witness.gone) == 2
+    assert {p["metadata"]["uid"] for p in pods[1:]} < uids(client, "web")
+    assert left(client) == (3, [])
+
+
+def test_where_another_that_was_to_leave_left_first_no_further_one_comes(
+    control_plane: ControlPlane, client: ApiClient
+) -> None:
+    pods = run_deployment(client, "web", 4)
+    second_node(client)
+    going = [p["metadata"]["name"] for p in pods[:2]]
+    late = LateMark(client_of(control_plane), client, going[0], lambda: going[1])
+    with witnessed(control_plane) as witness:
+        outcome = one(control_plane, unit(*pods[:2], gang=True), late)
+        client.wait_for(lambda: len(witness.gone) == 2, what="the watch")
+    assert outcome.result is Result.DONE
+    assert witness.least == {"web": 4}
+    assert witness.gone == {p["metadata"]["uid"] for p in pods[:2]}
+    assert left(client) == (4, [])
+
+
+def added(client: ApiClient, before: set[str]) -> str:
+    """The pod that surge added."""
+    return next(p["metadata"]["name"] for p in client.list("Pod", "default") if p["metadata"]["name"] not in before)
 
 
 def test_a_unit_of_several_pods_goes_whole(control_plane: ControlPlane, client: ApiClient) -> None:

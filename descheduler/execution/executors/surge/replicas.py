@@ -27,6 +27,7 @@ T = TypeVar("T")
 _PATIENCE = 30.0
 """Seconds that other pods may take to be ready, or the controller to take a pod away, before the answer is no."""
 _LOOK = 0.5  # seconds between two looks, at most
+_PASSED_OVER = "another pod left in its place"
 _ATTEMPTS = 20  # at writing what its controllers write too
 _GONE = DisruptionAnswer(DisruptionVerdict.GONE)
 _DONE = DisruptionAnswer(DisruptionVerdict.DISRUPTED)
@@ -79,10 +80,10 @@ class Replicas:
                     if error.refused or clock.steady() >= deadline:
                         raise
                     answer = _NotYet(str(error))  # asking again changes nothing that was changed already
+                if answer is None:
+                    answer = self._gone(target, move)
                 if isinstance(answer, DisruptionAnswer):
                     return answer
-                if answer is None:
-                    return self._gone(target, move)
                 if clock.steady() >= deadline:
                     blocked = Blocked(Reason.EXECUTOR, BY, f"{target}: {answer.why}")
                     return DisruptionAnswer(DisruptionVerdict.REFUSED, blocked, retryable=True)
@@ -97,7 +98,10 @@ class Replicas:
         if entry is None or move.uid in entry.claims:
             return False
         seen = look(self._writer.transport, target)
-        return seen is not None and seen.replicas == entry.wanted and self._gone(target, move).disrupted
+        if seen is None or seen.replicas != entry.wanted:
+            return False
+        answer = self._gone(target, move)
+        return isinstance(answer, DisruptionAnswer) and answer.disrupted
 
     def give_back(self, target: Target, moves: Sequence[PodMove], astray: Collection[str]) -> None:
         """Take away what there still is for these moves: marks, replicas (`astray` pods first), and the entry.
@@ -158,6 +162,11 @@ class Replicas:
             mark(self._writer, pod, move.uid)
             entry = replace(entry, claims=_without(entry.claims, [move.uid]), was=seen.replicas)
             self._book.write(target, entry)
+        elif _passed_over(seen, entry):
+            entry = _claimed_again(seen, entry, move.uid)
+            self._book.write(target, entry)
+            self._scale(target, seen, entry)
+            return _NotYet(_PASSED_OVER)
         self._scale(target, seen, entry)
         return None
 
@@ -201,22 +210,19 @@ class Replicas:
         if seen.replicas != entry.wanted:
             self._writer.scale(target.path, seen.uid, seen.replicas, entry.wanted)
 
-    def _gone(self, target: Target, move: PodMove) -> DisruptionAnswer:
-        """Wait until the pod is; or what happened instead."""
+    def _gone(self, target: Target, move: PodMove) -> DisruptionAnswer | _NotYet:
+        """Wait until the pod is; not yet, where another one left in its place."""
         clock = self._tools.clock
         deadline = clock.steady() + _PATIENCE
         while pod_of(self._writer.transport, move.namespace, move.pod, move.uid) is not None:
+            seen, entry = look(self._writer.transport, target), self._book.read(target)
+            if seen is not None and entry is not None and seen.pod(move.uid) and _passed_over(seen, entry):
+                return _NotYet(_PASSED_OVER)
             if clock.steady() >= deadline:
-                return self._stays(target)
+                blocked = Blocked(Reason.EXECUTOR, BY, f"{target}: its controller takes no pod away")
+                return DisruptionAnswer(DisruptionVerdict.UNKNOWN, blocked, retryable=True)
             self._pause()
         return _DONE
-
-    def _stays(self, target: Target) -> DisruptionAnswer:
-        seen, entry = look(self._writer.transport, target), self._book.read(target)
-        if seen is not None and entry is not None and len(seen.of(entry.replica_set)) <= entry.wanted:
-            return _refused(Blocked(Reason.EXECUTOR, BY, f"{target}: another pod left in its place"))
-        blocked = Blocked(Reason.EXECUTOR, BY, f"{target}: its controller takes no pod away")
-        return DisruptionAnswer(DisruptionVerdict.UNKNOWN, blocked, retryable=True)
 
     def _settle(self, target: Target, entry: Entry) -> None:
         """Wait until there are no more pods than wanted."""
@@ -248,6 +254,19 @@ def _hindrance(seen: Situation, replica_set: str, leaving: str) -> str:
         return f"{', '.join(unready[:3])} would go first, for it is not ready"
     cheapest = next((pod.name for pod in others if pod.cost <= LEAST), "")
     return f"{cheapest} would go as soon, for it has the least pod-deletion-cost" if cheapest else ""
+
+
+def _passed_over(seen: Situation, entry: Entry) -> bool:
+    """Whether there are no more pods than wanted, though one that was to leave is still among them: the controller,
+    which may hear of replicas before it hears of a mark, took another, or another one ended by itself."""
+    return seen.replicas == entry.wanted and len(seen.of(entry.replica_set)) <= entry.wanted
+
+
+def _claimed_again(seen: Situation, entry: Entry, uid: str) -> Entry:
+    """The entry in which the pod has one replica too many once more: that of a pod which was to leave and has left
+    already, or else a further one."""
+    served = next((claim for claim in entry.claims if seen.pod(claim) is None), uid)
+    return replace(entry, claims=_with(_without(entry.claims, [served]), [uid]), was=seen.replicas)
 
 
 def _meddled(target: Target, seen: Situation) -> Blocked:
