@@ -15,7 +15,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 SOURCES := pyproject.toml README.md LICENSE $(shell find descheduler profiling strategies -type f -not -name '*.pyc')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers test-image lint venv components chart lock sbom image clean
+.PHONY: help demo test test-peers test-image lint venv components chart site lock sbom image clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make test-image   build the image and start it (podman; five to ten minutes)"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make venv   set up $(VENV) with everything that these need"
+	@echo "make site   the pages of docs/ as a site in build/site, with every link between them checked"
 	@echo "make chart  what the Helm chart has from manifests/, anew after a change there"
 	@echo "make lock   locks/ anew after a change of pyproject.toml; UPGRADE=--upgrade takes the newest of everything"
 	@echo "make sbom   dist/: what is shipped (CycloneDX) and under which licences"
@@ -99,6 +100,10 @@ lint: venv
 
 chart: venv
 	@$(BIN)/python release/chart.py
+
+site: venv
+	@$(BIN)/python -m sphinx -W --keep-going -q -c docs/site . build/site
+	@echo "open build/site/docs/site/index.html"
 
 # One resolution for all: the others take their versions from dev.txt. Of every version all files' hashes, for all
 # platforms and Pythons; no address, so that any index that has the same files will do.
