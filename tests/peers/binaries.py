@@ -71,12 +71,20 @@ KUEUE: Final = GoPrograms(
     what="Kueue 0.17.0",
     takes="about 8 minutes on 2 cores",
 )
+SCHEDULER_PLUGINS: Final = GoPrograms(
+    component="scheduler-plugins",
+    cache="peers",
+    room=_ROOM / "scheduler_plugins",
+    packages={"scheduler": "sigs.k8s.io/scheduler-plugins/cmd/scheduler"},
+    what="scheduler-plugins 0.34.7",
+    takes="about 5 minutes on 2 cores",
+)
 
 
 def main() -> int:
     """Build what is missing; print the folders, or say why not and return 1."""
     failed = False
-    for programs in (SIGS_DESCHEDULER, VICTORIA_METRICS, PROMETHEUS, THANOS, CORTEX, KUEUE):
+    for programs in (SIGS_DESCHEDULER, VICTORIA_METRICS, PROMETHEUS, THANOS, CORTEX, KUEUE, SCHEDULER_PLUGINS):
         try:
             print(ensure_built(programs))  # noqa: T201
         except MissingComponentError as missing:
