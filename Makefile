@@ -47,7 +47,7 @@ $(VENV)/.created: locks/build.txt
 $(VENV)/.dependencies: $(VENV)/.created pyproject.toml locks/run.txt
 	@echo "Installing the dependencies"
 	@if [ "$(LOCKED)" = yes ]; then $(PIP) install --no-compile --require-hashes --requirement locks/run.txt; \
-	  else $(UNLOCKED); $(PIP) install --no-compile --no-build-isolation '.[sigv4]'; fi
+	  else $(UNLOCKED); $(PIP) install --no-compile --no-build-isolation '.[sigv4,postgresql]'; fi
 	@touch $@
 
 # Not editable: what is run and tested is what users get.
@@ -112,7 +112,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet -
 SAME := --constraints locks/dev.txt $(UPGRADE)
 lock: $(VENV)/.tools
 	@$(COMPILE) pyproject.toml --all-extras --group dev $(UPGRADE) --output-file locks/dev.txt
-	@$(COMPILE) pyproject.toml --extra sigv4 $(SAME) --output-file locks/run.txt
+	@$(COMPILE) pyproject.toml --extra sigv4 --extra postgresql $(SAME) --output-file locks/run.txt
 	@$(COMPILE) --group build $(SAME) --output-file locks/build.txt
 	@$(COMPILE) --group inventory $(SAME) --output-file locks/inventory.txt
 

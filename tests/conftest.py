@@ -1,9 +1,9 @@
-"""Real components as fixtures: a Kubernetes control plane, Prometheus, Chromium.
+"""Real components as fixtures: a Kubernetes control plane, Prometheus, PostgreSQL, Chromium.
 
 Nothing of them is imported before a test asks for one. Tests that use one of the fixtures get its marker:
-``pytest -m "not controlplane and not prometheus and not browser"`` is the quick half of the suite. With xdist each
-worker that comes to such a test starts a control plane of its own (3 s, 0.5 GB); ``--dist loadfile`` keeps the tests
-of a file, and so what they share, on one worker.
+``pytest -m "not controlplane and not prometheus and not postgresql and not browser"`` is the quick half of the suite.
+With xdist each worker that comes to such a test starts a control plane of its own (3 s, 0.5 GB); ``--dist loadfile``
+keeps the tests of a file, and so what they share, on one worker.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from controlplane.browser import Browser
     from controlplane.cluster import ControlPlane
+    from controlplane.postgresql import PostgresServer
     from controlplane.prometheus import PrometheusServer
 
 # No test is timed: on a busy machine an example may take as long as it needs.
@@ -25,7 +26,12 @@ settings.register_profile("descheduler", deadline=None)
 settings.load_profile("descheduler")
 
 # A test that comes to one of these fixtures, itself or through others, needs the component, and gets its marker.
-_MARKERS = {"session_control_plane": "controlplane", "prometheus_server": "prometheus", "session_browser": "browser"}
+_MARKERS = {
+    "session_control_plane": "controlplane",
+    "prometheus_server": "prometheus",
+    "session_browser": "browser",
+    "postgresql_server": "postgresql",
+}
 _MISSING = pytest.StashKey[dict[str, Any]]()
 _PLANE = pytest.StashKey["ControlPlane"]()
 _KEEP_LOGS = pytest.StashKey[bool]()
@@ -82,6 +88,17 @@ def prometheus_server(
     yield start
     for server in started:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A real PostgreSQL; whoever asks makes a schema of his own in it."""
+    _require(request, "postgresql")
+    from controlplane.postgresql import PostgresServer
+
+    server = PostgresServer.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

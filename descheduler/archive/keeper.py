@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from queue import Full, Queue
 
 import structlog
 
+from descheduler.archive.place import Place
 from descheduler.archive.schema import ArchiveError
 from descheduler.archive.writing import Archive
 from descheduler.execution.outcomes import ExecutionReport
@@ -32,8 +31,8 @@ class Keeper:
     `told` hears after each piece why it is not kept, "" when it is. What cannot be written is lost, and counted so.
     """
 
-    def __init__(self, path: Path, told: Callable[[str], None]) -> None:
-        self._path, self._told = path, told
+    def __init__(self, place: Place, told: Callable[[str], None]) -> None:
+        self._place, self._told = place, told
         self._waiting: Queue[_Work | None] = Queue(_WAITING)
         self._known: frozenset[LedgerEntry] = frozenset()
         self._thread = threading.Thread(target=self._run, name="archive", daemon=True)
@@ -66,7 +65,7 @@ class Keeper:
         try:
             self._waiting.put_nowait(work)
         except Full:
-            self._told(f"{self._path} takes nothing any more: {_WAITING} pieces wait to be written")
+            self._told(f"{self._place.name} takes nothing any more: {_WAITING} pieces wait to be written")
             return False
         return True
 
@@ -74,11 +73,11 @@ class Keeper:
         archive: Archive | None = None
         while (work := self._waiting.get()) is not None:
             try:
-                archive = archive or Archive(self._path)
+                archive = archive or Archive(self._place)
                 work(archive)
-            except (ArchiveError, sqlite3.Error, OSError) as error:
-                log.error("history is not kept", path=str(self._path), error=str(error))
-                self._told(f"{self._path}: {error}")
+            except ArchiveError as error:
+                log.error("history is not kept", path=self._place.name, error=str(error))
+                self._told(f"{self._place.name}: {error}")
                 if archive is not None:
                     archive.close()
                 archive = None

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 from descheduler.archive.answers import (
     Cycle,
@@ -24,7 +21,8 @@ from descheduler.archive.answers import (
     Timeline,
     WorkloadHistory,
 )
-from descheduler.archive.schema import ArchiveError, open_to_read
+from descheduler.archive.place import Place, Row, Session
+from descheduler.archive.schema import ArchiveError
 from descheduler.model.subjects import Subject, SubjectKind
 
 _GAP = 3600.0  # seconds: for longer nobody looked, and nobody knows
@@ -48,15 +46,15 @@ _CYCLE = (
 
 
 class Reader:
-    """Each question opens the file anew. Raises ArchiveError whatever stands in the way."""
+    """Each question opens the archive anew. Raises ArchiveError whatever stands in the way."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     def timeline(self, days: float) -> Timeline:
         """The last so many days before the newest plan."""
         with self._open() as db:
-            newest = db.execute("SELECT max(at) FROM cycles").fetchone()[0] or 0.0
+            newest = db.execute("SELECT max(at) FROM cycles")[0][0] or 0.0
             since = newest - days * _DAY
             cycles = _cycles(db, "WHERE at >= ? ORDER BY at DESC", (since,))
         return Timeline(
@@ -84,7 +82,7 @@ class Reader:
                 cycles[0],
                 _findings(db, "c.plan = ?", plan),
                 _moves(db, "c.plan = ?", plan),
-                dict(refusals.fetchall()),
+                {str(reason): int(count) for reason, count in refusals},
             )
 
     def workload(self, workload: str) -> WorkloadHistory | None:
@@ -104,17 +102,19 @@ class Reader:
         """By day and reason."""
         with self._open() as db:
             rows = db.execute(
-                "SELECT date(at, 'unixepoch') AS day, reason, count(*), avg(count), max(count) FROM refusals"
+                f"SELECT {db.day} AS day, reason, count(*), avg(count), max(count) FROM refusals"
                 " JOIN cycles ON number = cycle WHERE at >= (SELECT max(at) FROM cycles) - ?"
                 " GROUP BY day, reason ORDER BY day DESC, avg(count) DESC, reason",
                 (days * _DAY,),
-            ).fetchall()
-        return RefusalHistory(tuple(RefusalDay(*row) for row in rows))
+            )
+        return RefusalHistory(
+            tuple(RefusalDay(day, reason, n, float(mean), most) for day, reason, n, mean, most in rows)
+        )
 
     def policies(self) -> PolicyHistory:
         """The policies that came into force one after the other."""
         with self._open() as db:
-            rows = db.execute("SELECT at, hash, text FROM policies ORDER BY at, rowid").fetchall()
+            rows = db.execute("SELECT at, hash, text FROM policies ORDER BY at, rowid")
         before, changes = "", []
         for at, digest, text in rows:
             lines = difflib.unified_diff(before.splitlines(), text.splitlines(), "before", "after", lineterm="", n=2)
@@ -128,7 +128,7 @@ class Reader:
 
             def named(query: str) -> tuple[str, ...]:
                 like = f"%{_escaped(text)}%"
-                rows = db.execute(f"{query} LIKE ? ESCAPE '\\' ORDER BY 1 LIMIT {_FOUND}", (like,)) if text else ()
+                rows = db.execute(f"{query} {db.like} ? ESCAPE '\\' ORDER BY 1 LIMIT {_FOUND}", (like,)) if text else ()
                 return tuple(row[0] for row in rows)
 
             return Found(
@@ -137,7 +137,8 @@ class Reader:
                 workloads=named("SELECT DISTINCT workload FROM moves WHERE workload"),
                 nodes=named(
                     "SELECT DISTINCT node FROM (SELECT source AS node FROM moves UNION SELECT landed FROM moves UNION"
-                    " SELECT substr(subject, 6) FROM findings WHERE subject LIKE 'node/%') WHERE node != '' AND node"
+                    " SELECT substr(subject, 6) FROM findings WHERE subject LIKE 'node/%') AS named"
+                    " WHERE node != '' AND node"
                 ),
                 pods=named("SELECT DISTINCT pod FROM moves WHERE pod"),
             )
@@ -149,25 +150,22 @@ class Reader:
         """
         try:
             with self._open() as db:
-                row = db.execute("SELECT document, execution FROM cycles WHERE plan = ?", (plan,)).fetchone()
+                rows = db.execute("SELECT document, execution FROM cycles WHERE plan = ?", (plan,))
         except ArchiveError:
             return None
-        return (row[0], row[1] or b"") if row else None
+        return (rows[0][0], rows[0][1] or b"") if rows else None
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[Session]:
+        session = self._place.open_to_read()
         try:
-            connection = open_to_read(self._path)
-            try:
-                yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise ArchiveError(f"the archive cannot be read: {error}") from error
+            yield session
+        finally:
+            session.close()
 
 
-def _cycles(db: sqlite3.Connection, where: str, arguments: tuple[Any, ...]) -> list[Cycle]:
-    rows = db.execute(f"{_CYCLE} {where}", arguments).fetchall()
+def _cycles(db: Session, where: str, arguments: Row) -> list[Cycle]:
+    rows = db.execute(f"{_CYCLE} {where}", arguments)
     wanted = f"cycle IN (SELECT number FROM cycles {where})"
     outcomes: dict[int, dict[str, int]] = {}
     counts = f"SELECT cycle, outcome, count(*) FROM findings WHERE {wanted} GROUP BY cycle, outcome"
@@ -180,7 +178,7 @@ def _cycles(db: sqlite3.Connection, where: str, arguments: tuple[Any, ...]) -> l
     return [_cycle(row, outcomes.get(row[0], {}), verdicts.get(row[0], [])) for row in rows]
 
 
-def _cycle(row: tuple[Any, ...], findings: Mapping[str, int], verdicts: list[int]) -> Cycle:
+def _cycle(row: Row, findings: Mapping[str, int], verdicts: list[int]) -> Cycle:
     _, plan, at, active, policy, hot, planned, evicted, problem, then = row
     minutes = hot * min(then - at, _GAP) / 60.0 if hot is not None and then is not None else None
     helped = sum(verdicts)
@@ -204,12 +202,12 @@ def _hours(cycles: list[Cycle]) -> tuple[Hour, ...]:
     )
 
 
-def _moves(db: sqlite3.Connection, where: str, value: str) -> tuple[Move, ...]:
+def _moves(db: Session, where: str, value: str) -> tuple[Move, ...]:
     rows = db.execute(f"{_MOVE} WHERE {where} ORDER BY c.at DESC, m.rowid LIMIT {_LISTED}", (value,))
     return tuple(Move(*(*row, None if helped is None else bool(helped))) for *row, helped in rows)
 
 
-def _findings(db: sqlite3.Connection, where: str, value: str) -> tuple[KeptFinding, ...]:
+def _findings(db: Session, where: str, value: str) -> tuple[KeptFinding, ...]:
     rows = db.execute(f"{_FINDING} WHERE {where} ORDER BY c.at DESC, f.rowid LIMIT {_LISTED}", (value,))
     return tuple(KeptFinding(*row) for row in rows)
 

@@ -6,11 +6,10 @@ import collections
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
-from descheduler.archive.schema import open_to_write
+from descheduler.archive.place import Place
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, PodOutcome
 from descheduler.learning.entry import LedgerEntry
 from descheduler.model.plan import PlanDocument
@@ -35,11 +34,10 @@ class Bounds:
 
 
 class Archive:
-    """The file, opened to write. Every method raises sqlite3.Error; nothing is half written then."""
+    """The archive, opened to write. Every method raises ArchiveError; nothing is half written then."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises ArchiveError, sqlite3.Error and OSError."""
-        self._db = open_to_write(path)
+    def __init__(self, place: Place) -> None:
+        self._db = place.open_to_write()
 
     def close(self) -> None:
         """No more is written."""
@@ -47,7 +45,7 @@ class Archive:
 
     def planned(self, plan: PlanDocument, policy: Policy, *, active: bool) -> None:
         """Keep a plan, before anything of it is carried out, and the policy where it is another than before."""
-        with self._db:
+        with self._db.transaction():
             self._policy(plan.created, policy)
             self._db.execute("DELETE FROM cycles WHERE plan = ?", (plan.id,))
             number = self._cycle(plan, active)
@@ -80,7 +78,7 @@ class Archive:
 
     def executed(self, report: ExecutionReport) -> None:
         """Keep what came of a plan that is kept."""
-        with self._db:
+        with self._db.transaction():
             self._db.execute(
                 "UPDATE cycles SET evicted = ?, execution = ? WHERE plan = ?",
                 (report.evicted, packed(report), report.plan),
@@ -97,37 +95,38 @@ class Archive:
 
     def learned(self, entries: Iterable[LedgerEntry]) -> None:
         """Keep what the ledger knows by now of pods that were evicted: where they came up, whether it helped."""
-        with self._db:
+        with self._db.transaction():
             self._db.executemany(
                 "UPDATE moves SET result = 'evicted', landed = ?, ready_seconds = ?, helped = ?"
                 " WHERE uid = ? AND action = ? AND cycle = (SELECT number FROM cycles WHERE plan = ?)",
-                ((e.landed, e.ready_seconds, e.resolved, e.uid, e.action, e.plan) for e in entries),
+                ((e.landed, e.ready_seconds, _number(e.resolved), e.uid, e.action, e.plan) for e in entries),
             )
 
     def _policy(self, at: float, policy: Policy) -> None:
         digest = policy_hash(policy)
-        last = self._db.execute("SELECT hash FROM policies ORDER BY at DESC, rowid DESC LIMIT 1").fetchone()
-        if last is None or last[0] != digest:
+        last = self._db.execute("SELECT hash FROM policies ORDER BY at DESC, rowid DESC LIMIT 1")
+        if not last or last[0][0] != digest:
             self._db.execute("INSERT INTO policies VALUES (?, ?, ?)", (at, digest, hidden(policy_yaml(policy))))
 
-    def _cycle(self, plan: PlanDocument, active: bool) -> int | None:
+    def _cycle(self, plan: PlanDocument, active: bool) -> int:
         planned = sum(len(action.pods) for action in plan.actions)
-        return self._db.execute(
+        rows = self._db.execute(
             "INSERT INTO cycles (plan, at, active, policy, hot_nodes, planned, problem, document)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
             (
                 plan.id,
                 plan.created,
-                active,
+                int(active),
                 plan.policy_hash,
                 plan.summary.get("hot_nodes_before"),
                 planned,
                 plan.acting_blocked or "; ".join(plan.problems),
                 packed(plan),
             ),
-        ).lastrowid
+        )
+        return int(rows[0][0])
 
-    def _moves(self, number: int | None, plan: PlanDocument) -> None:
+    def _moves(self, number: int, plan: PlanDocument) -> None:
         self._db.executemany(
             "INSERT INTO moves (cycle, action, kind, strategy, executor, pod, uid, workload, source, destination)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -150,21 +149,21 @@ class Archive:
         )
 
     def _bound(self, bounds: Bounds) -> None:
-        with self._db:
-            newest = self._db.execute("SELECT max(at) FROM cycles").fetchone()[0]
+        with self._db.transaction():
+            newest = self._db.execute("SELECT max(at) FROM cycles")[0][0]
             self._db.execute("DELETE FROM cycles WHERE at < ?", (newest - bounds.seconds,))
-            while self._bytes() > bounds.size and self._shed():
+            while self._db.used() > bounds.size and self._shed():
                 pass
             # The policy that was in force when the oldest cycle was planned is still of interest, others are not.
             self._db.execute(
                 "DELETE FROM policies WHERE at < (SELECT max(at) FROM policies"
                 " WHERE at <= (SELECT min(at) FROM cycles))"
             )
-        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        self._db.give_back()
 
     def _shed(self) -> bool:
         """Forget the oldest tenth of the cycles; False when only the newest is left."""
-        cycles = self._db.execute("SELECT count(*) FROM cycles").fetchone()[0]
+        cycles = self._db.execute("SELECT count(*) FROM cycles")[0][0]
         if cycles <= 1:
             return False
         self._db.execute(
@@ -173,17 +172,14 @@ class Archive:
         )
         return True
 
-    def _bytes(self) -> int:
-        """Of pages that hold something; the others go back to the disk."""
-        pages, free, size = (
-            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
-
 
 def packed(document: PlanDocument | ExecutionReport) -> bytes:
     """Compressed JSON: a plan of a large cluster is megabytes otherwise."""
     return zlib.compress(msgspec.json.encode(document), 6)
+
+
+def _number(verdict: bool | None) -> int | None:
+    return None if verdict is None else int(verdict)
 
 
 def _told(outcome: ActionOutcome, pod: PodOutcome) -> tuple[str, str, str]:

@@ -45,7 +45,7 @@ class RunOptions:
     authenticate: bool = False
     metrics: bool = True
     store: Path | None = None
-    archive: Path | None = None
+    archive: str | None = None
     once: bool = False
     interval: float | None = None
     pace: tuple[float, int] | None = None

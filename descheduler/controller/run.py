@@ -23,9 +23,9 @@ from descheduler.apiwrite.clock import Clock
 from descheduler.apiwrite.lease import Elector
 from descheduler.apiwrite.transport import Leadership, Unelected
 from descheduler.apiwrite.writer import NAMESPACE, ClusterWriter, LeaseWriter
+from descheduler.archive.choosing import place_of
 from descheduler.archive.keeper import Keeper
 from descheduler.archive.reading import Reader
-from descheduler.archive.schema import FILE
 from descheduler.console.answering import Console
 from descheduler.controller.access import Gate
 from descheduler.controller.certificates import Certificates, SelfSigned, Serving
@@ -108,7 +108,8 @@ def assembled(
     """Everything but the loop, started; `stack` ends it in the reverse order. The rest is as for `run_controller`."""
     rng = random.Random()  # jitter and names of events
     metrics, status = Metrics(), Status(time.monotonic, wall=time.time)
-    reader = Reader(options.archive / FILE) if options.archive else None
+    kept = place_of(options.archive) if options.archive else None
+    reader = Reader(kept) if kept else None
     reports = Reports(older=reader.older) if reader else Reports()
     clock = _beating(status)
     watch = PolicyWatch(options.policy, clock.wall, options.changed, lenient=options.lenient)
@@ -141,7 +142,7 @@ def assembled(
     writer = ClusterWriter(client, leadership, identity)
     history = HistoryReader(options.prometheus, options.store, clock.wall, rng, status.beat, _kept(status, metrics))
     stack.callback(history.close)
-    archive = Keeper(options.archive / FILE, _archived(status, metrics)) if options.archive else None
+    archive = Keeper(kept, _archived(status, metrics)) if kept else None
     if archive is not None:
         stack.callback(archive.stop)
     source = Source(WatchedCluster(cache, clock.wall), history)

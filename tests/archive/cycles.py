@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
+from descheduler.archive.place import Place, Session
 from descheduler.archive.writing import Archive
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, PodOutcome, Result
 from descheduler.model.plan import Action, PlanDocument, RefusalRow
@@ -56,8 +57,27 @@ def left(made: PlanDocument, reason: Reason = Reason.SWITCHED_OFF) -> ExecutionR
     return ExecutionReport(made.id, made.created, made.created + 5, 1, pods)
 
 
-def write(path: Path, *plans: PlanDocument, by: Policy | None = None) -> Archive:
-    archive = Archive(path)
+class Tidied:
+    """A place whose sessions end with the test."""
+
+    def __init__(self, place: Place, ending: ExitStack) -> None:
+        self._place, self._ending = place, ending
+
+    @property
+    def name(self) -> str:
+        return self._place.name
+
+    def open_to_read(self) -> Session:
+        return self._place.open_to_read()
+
+    def open_to_write(self) -> Session:
+        session = self._place.open_to_write()
+        self._ending.callback(session.close)
+        return session
+
+
+def write(place: Place, *plans: PlanDocument, by: Policy | None = None) -> Archive:
+    archive = Archive(place)
     for one in plans:
         archive.planned(one, by or policy(), active=True)
     return archive

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from archive.cycles import HOUR, START, cycle, done, left, moving, write
 from descheduler.archive.reading import Reader
-from descheduler.archive.schema import FILE
+from descheduler.archive.sqlite_file import FILE, SqliteFile
 from descheduler.console.answering import Console
 from descheduler.console.views import VIEWS
 from descheduler.model.reasons import Reason
@@ -31,11 +31,11 @@ PATHS = {
 @pytest.fixture
 def console(tmp_path: Path) -> Console:
     first, second = cycle(moving("web-1")), cycle(moving("db-1"), at=START + HOUR)
-    archive = write(tmp_path / FILE, first, second)
+    archive = write(SqliteFile(tmp_path / FILE), first, second)
     archive.executed(done(first))
     archive.executed(left(second))
     archive.close()
-    return Console(Reader(tmp_path / FILE), lambda: "ready: <waiting>")
+    return Console(Reader(SqliteFile(tmp_path / FILE)), lambda: "ready: <waiting>")
 
 
 def data(console: Console, path: str, **query: str) -> tuple[int, Any]:
@@ -128,6 +128,6 @@ def test_without_a_place_to_keep_it_every_page_says_so() -> None:
 
 
 def test_before_the_first_plan_it_says_so(tmp_path: Path) -> None:
-    reply = Console(Reader(tmp_path / FILE), lambda: "ready").answer("/history/", {})
+    reply = Console(Reader(SqliteFile(tmp_path / FILE)), lambda: "ready").answer("/history/", {})
     assert reply.code == 503
     assert b"nothing is kept yet" in reply.body

@@ -14,7 +14,7 @@ from archive.cycles import HOUR, cycle, moving
 from controller.stages import Stage
 from descheduler.archive.keeper import Keeper
 from descheduler.archive.reading import Reader
-from descheduler.archive.schema import FILE
+from descheduler.archive.sqlite_file import FILE, SqliteFile
 from descheduler.console.answering import Console
 from descheduler.controller.listener import WebServer
 from descheduler.controller.loop import Controller
@@ -33,10 +33,10 @@ class Week:
     def __init__(self, folder: Path) -> None:
         self._stage = Stage(folder / "policy.yaml", mode="active")
         self._told = Semaphore(0)
-        self.keeper = Keeper(folder / FILE, lambda _: self._told.release())
+        self.keeper = Keeper(SqliteFile(folder / FILE), lambda _: self._told.release())
         self.controller: Controller = self._stage.controller(archive=self.keeper)
         self._hour = 0
-        console = Console(Reader(folder / FILE), lambda: self.controller.status.ready.text)
+        console = Console(Reader(SqliteFile(folder / FILE)), lambda: self.controller.status.ready.text)
         site = self.controller
         app = create_app(site.status, site.reports, site.metrics, lambda d: f"<title>{d.id}</title>", None, console)
         self.server = WebServer(app, "127.0.0.1", 0)

@@ -45,7 +45,7 @@ class Running:
     mode: str | None
     token: str
     plan: Callable[[], PlanDocument] | None
-    archive: Path | None = None
+    archive: str | None = None
     planned: list[Memory] = field(default_factory=list)
     port: int = 0
     code: int | None = None
@@ -121,14 +121,16 @@ def start(control_plane: ControlPlane, client: ApiClient, tmp_path: Path) -> Ite
     running: list[Running] = []
     (tmp_path / "policy.yaml").write_text(POLICY.replace("interval: 1m", "interval: 10s"))
 
-    def begin(decided: Callable[[], PlanDocument] | None, overlay: str = "active", policy: str = "") -> Running:
+    def begin(
+        decided: Callable[[], PlanDocument] | None, overlay: str = "active", policy: str = "", archive: str = ""
+    ) -> Running:
         if policy:
             (tmp_path / "policy.yaml").write_text(policy.replace("interval: 1m", "interval: 10s"))
         for found in sorted(render(overlay), key=lambda o: o["kind"] != "Namespace"):
             if found["kind"] != "Deployment":
                 client.apply(found)
         token = control_plane.service_account_token(NAMESPACE, "descheduler")
-        place = tmp_path / "history"
+        place = archive or str(tmp_path / "history")
         running.append(Running(control_plane, tmp_path / "policy.yaml", overlay, token, decided, place).start())
         return running[-1]
 
@@ -200,13 +202,20 @@ def test_what_was_moved_is_remembered_by_the_next_process(client: ApiClient, sta
     assert memory.ledger.any_entries
 
 
-def test_what_was_planned_and_done_is_shown_by_the_next_process(client: ApiClient, start: Start) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_what_was_planned_and_done_is_shown_by_the_next_process(
+    request: pytest.FixtureRequest, client: ApiClient, start: Start, database: str
+) -> None:
+    server = request.getfixturevalue("postgresql_server") if database == "postgresql" else None
+    archive = server.schema("cluster_a") if server else ""
     (pod,) = run_deployment(client, "web", 1)
     client.create_node("n2", cpu=64)
     client.wait_for_nodes("n2")
     client.patch("Node", "n1", {"spec": {"unschedulable": True}})
     moved = move_of(pod, "default/Deployment/web")
-    first = start(lambda: plan(action(moved)), policy=POLICY + "report: {url: 'https://moves.example/'}\n")
+    first = start(
+        lambda: plan(action(moved)), policy=POLICY + "report: {url: 'https://moves.example/'}\n", archive=archive
+    )
     client.wait_for(lambda: moved.uid not in uids(client, "web"), timeout=30, what="the move")
     client.wait_for(first.ready, timeout=60, what="the end of the cycle")
     assert first.stop() == 0
@@ -218,7 +227,7 @@ def test_what_was_planned_and_done_is_shown_by_the_next_process(client: ApiClien
     page = "https://moves.example/history/plans/plan-1"
     assert event["metadata"]["annotations"] == {"rebalance.descheduler.dev/page": page}
 
-    second = start(lambda: plan(name="plan-2"))
+    second = start(lambda: plan(name="plan-2"), archive=archive)
     client.wait_for(second.ready, what="a plan of the next process")
     code, text = second.get("/api/v1/plans/plan-1")
     (kept,) = json.loads(text)["moves"]

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 import pytest
 
-from controlplane import binaries, browser, prometheus
+from controlplane import binaries, browser, postgresql, prometheus
 from controlplane.missing import MissingComponentError
 
 #: Begins the reason of every skip for a missing component, so that the end of the run can list them all.
@@ -19,6 +19,7 @@ FINDERS: Final[dict[str, Callable[[], object]]] = {
     "controlplane": binaries.ensure_binaries,
     "prometheus": prometheus.find_programs,
     "browser": browser.find_programs,
+    "postgresql": postgresql.find_programs,
 }
 
 

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs Prometheus and Chromium from Debian's packages where they are missing and this user may. Exits non-zero if one stays missing.
+# Installs Prometheus, PostgreSQL and Chromium from Debian's packages where they are missing and this user may. Exits non-zero if one stays missing.
 set -u
 packages=""
 command -v prometheus >/dev/null && command -v promtool >/dev/null || packages="$packages prometheus"
 command -v chromium >/dev/null || packages="$packages chromium"
 command -v chromedriver >/dev/null || packages="$packages chromium-driver"
+command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql"
 [ -n "$packages" ] || exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
   echo "not installed, and not installable as this user on this system:$packages" >&2
@@ -12,7 +13,7 @@ if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
 fi
 echo "installing:$packages" >&2
 export DEBIAN_FRONTEND=noninteractive
-# While it is installed, the prometheus package is kept from starting a server of its own.
+# While it is installed, the packages are kept from starting servers of their own.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT

@@ -7,7 +7,7 @@ class MissingComponentError(Exception):
     """A real component cannot be had on this machine.
 
     Attributes:
-        component: what is missing, by name ("control plane", "prometheus", "browser").
+        component: what is missing, by name ("control plane", "prometheus", "browser", "postgresql").
         reason: why, and what would bring it, in one line.
     """
 

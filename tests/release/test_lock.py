@@ -32,7 +32,7 @@ def asked_for() -> dict[str, list[str]]:
     extras = PROJECT["project"]["optional-dependencies"]
     return {
         "build": [*PROJECT["build-system"]["requires"], *of_group("build")],
-        "run": [*own, *extras["sigv4"]],
+        "run": [*own, *extras["sigv4"], *extras["postgresql"]],
         "inventory": [*of_group("inventory")],
         "dev": [*own, *(one for extra in extras.values() for one in extra), *of_group("dev")],
     }

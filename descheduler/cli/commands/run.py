@@ -78,7 +78,11 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="Keep the history read so far over restarts.")
     ] = None,
     archive: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep plans and what came of them over restarts.")
+        str | None,
+        typer.Option(
+            metavar="DIR|URL",
+            help="Keep plans and what came of them over restarts: in a folder, or in a PostgreSQL (postgresql://…).",
+        ),
     ] = None,
     lenient: Lenient = False,
     verbose: Verbose = 0,
