@@ -54,7 +54,7 @@ REMEDY: dict[Reason, str] = {
     Reason.SPIKE_PASSES: "a peak that lasts longer, or a lower minDuration",
     Reason.NO_CURE: "more pods of the node that may move, or cooler nodes to take them",
     Reason.LOW_CONFIDENCE: "a longer history, or a lower minConfidence",
-    Reason.REPORT_ONLY: "act: evict in the arguments of the strategy",
+    Reason.REPORT_ONLY: "reportOnly: false beside the strategy, or act: evict in its arguments",
     Reason.NOT_PINNED: "history.sources that say whose series count",
     Reason.DATA_MISSING: "history that can be used: `descheduler doctor` says what is missing",
     Reason.STRATEGY_PAUSED: "time, or moves that reach their goal (learning)",

@@ -7,6 +7,9 @@ its neighbour may go. Rounds are few and bounded; everything is ordered, so the 
 
 Strategies of a lower order come first, in rounds of their own, and those after them see the state that they leave: so
 nobody cures what an earlier move has cured already.
+
+What the policy wants reported alone is asked last, and judged like the others on a state that nobody else sees: the
+plan says what would be done, and does nothing of it.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from descheduler.model.fence import fenced, in_words
 from descheduler.model.moves import ActionKind, Finding, FindingKey, Observation, Proposal, Tried
 from descheduler.model.plan import LeverRow
 from descheduler.model.reasons import Blocked, Reason
+from descheduler.model.snapshot import ClusterSnapshot
 from descheduler.model.subjects import Subject, SubjectKind
 from descheduler.planning.apart import waves_of
 from descheduler.planning.conformance import fault
@@ -39,13 +43,15 @@ from descheduler.planning.trials import Trial, Trials
 
 OVER = frozenset({Reason.CYCLE_LIMIT, Reason.HOUR_LIMIT})
 """Limits of the whole cycle: once one is reached, asking again would change nothing."""
+_NAMED = 4  # pods that are named of what would be done
 MOST_BEYOND = 128
 """Runs over the limit of the cycle that are proved all the same, for the report; those after them are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenStrategy:
-    """A use of a strategy that the policy makes; with `trials` when the ledger says that its moves miss.
+    """A use of a strategy that the policy makes; with `trials` when the ledger says that its moves miss. What it
+    proposes is only told where it is `reported`.
 
     All that is said of it goes by its `name`, the strategy's own unless given: a policy may use a strategy twice.
     """
@@ -54,6 +60,7 @@ class ChosenStrategy:
     args: StrategyArgs
     trials: tuple[Trial, ...] = ()
     name: str = ""
+    reported: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.strategy.name)
@@ -99,7 +106,8 @@ def decide(context: PlanningContext, chosen: Sequence[ChosenStrategy]) -> Outcom
     """Make the plan. Raises nothing for bad data or a failing strategy: both are part of the outcome."""
     rounds = _Rounds(context, {one.name: one.trials for one in chosen})
     if not context.stops:
-        rounds.run(chosen)
+        rounds.run([one for one in chosen if not one.reported])
+        rounds.rehearse([one for one in chosen if one.reported])
     accepted = tuple(rounds.prover.accepted)
     waves = waves_of(context.budgets, accepted, context.settings.landing, context.evicting)
     return Outcome(
@@ -151,6 +159,18 @@ class _Rounds:
             self._tabled[:] = True
             self._tabled[[move.pod for proposal in self._granted for move in proposal.moves]] = False
             self._settle(list(group))
+
+    def rehearse(self, chosen: Sequence[ChosenStrategy]) -> None:
+        """Ask these after all others: what would be done about their findings is told, and nothing is."""
+        real, held = self.prover, list(self.held)
+        self.prover = real.fork()
+        self.run(chosen)
+        would: dict[FindingKey, list[Accepted]] = {}
+        for one in self.prover.accepted[len(real.accepted) :]:
+            would.setdefault(one.proposal.finding.key, []).append(one)
+        snapshot = self._context.view.snapshot
+        self.observed[id(self)] = {key: _told(snapshot, accepted) for key, accepted in would.items()}
+        self.prover, self.held = real, held
 
     def _settle(self, ready: list[ChosenStrategy]) -> None:
         """Ask, judge, and ask those of whom something was refused again, without what was refused.
@@ -284,6 +304,19 @@ class _Rounds:
         """The prover's, if no pod then crosses one that the plan moves already."""
         verdict = fenced(partial(prover.judge, proposal), partial(self._unproved, proposal))
         return verdict if isinstance(verdict, Blocked) else self._crossings.met(verdict) or verdict
+
+
+def _told(snapshot: ClusterSnapshot, accepted: Sequence[Accepted]) -> Refused:
+    """What would have been done about one finding."""
+    finding = accepted[0].proposal.finding
+    pods = tuple(move.pod for one in accepted for move in one.proposal.moves)
+    who = ", ".join(snapshot.pods[pod].key for pod in pods[:_NAMED])
+    more = f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else ""
+    notes = "; ".join(dict.fromkeys(one.proposal.note for one in accepted if one.proposal.note))
+    done = {one.kind for one in accepted}
+    verb = "move" if done == {ActionKind.MOVE} else "disrupt"
+    text = f"it would {verb} {who}{more}{f' ({notes})' if notes else ''}"
+    return Refused(finding, Blocked(Reason.REPORT_ONLY, finding.strategy, text), pods)
 
 
 def _order(one: ChosenStrategy) -> int:

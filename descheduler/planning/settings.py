@@ -94,7 +94,7 @@ def chosen(policy: Policy, trials: Mapping[str, tuple[Trial, ...]] | None = None
     """The strategies that the policy runs, in its order. Raises StrategyError for one that cannot be loaded."""
     trials = trials or {}
     return tuple(
-        ChosenStrategy(load(choice.strategy), choice.args, trials.get(choice.name, ()), choice.name)
+        ChosenStrategy(load(choice.strategy), choice.args, trials.get(choice.name, ()), choice.name, choice.report_only)
         for choice in policy.strategies
     )
 

@@ -23,7 +23,7 @@ from descheduler.policy.v1alpha2 import V1ALPHA2, v1alpha2_policy
 from descheduler.policy.written import WrittenPolicy
 
 _NO_DECISION: Mapping[str, IncEx | bool] = {"mode": True, "report": {"archive_days", "archive_mib", "url"}}
-_OF_A_USE = ("name", "protections")  # what an item of `strategies` has beside the strategy
+_OF_A_USE = ("name", "protections", "reportOnly")  # what an item of `strategies` has beside the strategy
 
 
 def load_policy(source: Path | str, name: str = "") -> Policy:
@@ -87,6 +87,8 @@ def policy_hash(policy: Policy) -> str:
     for one in data["strategies"]:
         if one["protections"] is None:
             del one["protections"]
+        if not one["reportOnly"]:
+            del one["reportOnly"]
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
@@ -177,9 +179,14 @@ class _Reading(Reader):
         own: Protections | None = None
         if item.get("protections") is not None:
             own = self.validated(Protections, item["protections"], (*loc, "protections"), schema_of(Protections))
+        reported = item.get("reportOnly", False)
+        if not isinstance(reported, bool):
+            self.add((*loc, "reportOnly"), "must be true or false", at_value=True)
         if len(args) != 1 or not isinstance(args[0][1], StrategyArgs) or not isinstance(label, str):
             return None
-        return StrategyChoice(name=label, strategy=args[0][0], args=args[0][1], protections=own)
+        return StrategyChoice(
+            name=label, strategy=args[0][0], args=args[0][1], protections=own, report_only=reported is True
+        )
 
     def _executors(self, acting: Json) -> dict[str, PluginArgs]:
         """The arguments of executors, and whether those that are to act are installed."""

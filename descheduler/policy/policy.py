@@ -46,6 +46,8 @@ class StrategyChoice(Section):
     """Its arguments, checked against its own model."""
     protections: Protections | None = None
     """Which pods stay for this use of the strategy, in place of the policy's protections."""
+    report_only: bool = False
+    """What it finds is reported, with what it would do about it, and nothing of that is done."""
 
 
 class Policy(Section):

@@ -25,6 +25,11 @@ OF_A_USE: dict[str, Any] = {
         "anyOf": [{"$ref": "#/$defs/Protections"}, {"type": "null"}],
         "description": "Which pods stay for this use of the strategy, in place of the policy's protections.",
     },
+    "reportOnly": {
+        "type": "boolean",
+        "default": False,
+        "description": "What it finds is reported, with what it would do about it, and nothing of that is done.",
+    },
 }
 
 

@@ -164,7 +164,8 @@ def policy_data(policy: Policy, **which: Any) -> dict[str, Any]:
 def _use(one: StrategyChoice, **which: Any) -> Json:
     args = one.args.model_dump(mode="json", by_alias=True, **which)
     own = one.protections.model_dump(mode="json", by_alias=True, **which) if one.protections is not None else None
-    return {"name": one.name, one.strategy: args, **({} if own is None else {"protections": own})}
+    reported = {"reportOnly": True} if one.report_only else {}
+    return {"name": one.name, one.strategy: args, **({} if own is None else {"protections": own}), **reported}
 
 
 def _replaced(old: Json, by_default: Json, loc: Loc, value: Json) -> Json:

@@ -24,6 +24,8 @@ def setting_rows(policy: Policy) -> tuple[SettingRow, ...]:
     rows = list(_rows(policy, ""))
     for choice in policy.strategies:
         rows += _rows(choice.args, choice.name) or [SettingRow(choice.name, choice.strategy, _NOTHING)]
+        if choice.report_only:
+            rows.append(SettingRow(f"{choice.name}.reportOnly", _text(True), _text(False)))
         if choice.protections is not None:
             rows += _rows(choice.protections, f"{choice.name}.protections")
     return tuple(rows)

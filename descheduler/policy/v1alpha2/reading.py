@@ -214,8 +214,7 @@ def _choices(uses: Sequence[_Use], first: Protections) -> Iterator[StrategyChoic
         name = next(one for one in (name, *(f"{name} {n}" for n in range(2, len(uses) + 2))) if one not in taken)
         taken.add(name)
         own = protections(use.evictor)
-        given = {"protections": own} if own != first else {}
-        yield StrategyChoice(name=name, strategy=use.strategy, args=use.args, **given)
+        yield StrategyChoice(name=name, strategy=use.strategy, args=use.args, protections=own if own != first else None)
 
 
 def _of_arguments(loc: Loc) -> bool:
