@@ -47,7 +47,8 @@ class SourceRow:
 class FindingRow:
     """A finding and its `outcome`: cured, eased, unanswered or left-alone. `after`: its value with the plan.
 
-    `refused` counts the units that might have answered it by why they may not, whoever refused them.
+    `refused` counts the units that might have answered it by why they may not, whoever refused them. `would`: what
+    would be done about it, where the policy has it reported alone.
     """
 
     id: str
@@ -69,6 +70,7 @@ class FindingRow:
     bound: float | None = None  # the best that any plan within the same limits could reach, where proven
     numbers: Mapping[str, float] = field(default_factory=dict)  # further ones, with their unit: "idle GPU-hours"
     refused: Mapping[str, int] = field(default_factory=dict)  # reason -> units
+    would: str = ""
     evidence: EvidenceRow | None = None  # of forecasts of nodes, of the first few; no part of what `id` stands for
 
 

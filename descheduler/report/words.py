@@ -68,8 +68,11 @@ def numbers(finding: FindingRow) -> str:
 
 
 def refused(finding: FindingRow) -> str:
-    """Who was tried for a finding that is not cured: `12 tried in vain: 9 WouldLandOnSource, 3 DestinationHot`."""
-    return "" if finding.outcome == "cured" else tried(finding.refused)
+    """Who was tried for a finding that is not cured: `12 tried in vain: 9 WouldLandOnSource, 3 DestinationHot`; of one
+    that is reported alone also what would be done."""
+    if finding.outcome == "cured":
+        return ""
+    return "; ".join(filter(None, (finding.would and f"reported alone: {finding.would}", tried(finding.refused))))
 
 
 def subject(text: str) -> str:

@@ -39,6 +39,7 @@ def test_it_says_what_would_be_done_and_nothing_is() -> None:
     plan = planned(reported(Early(("a-0", "b-0"))))
     assert plan.actions == ()
     assert [(f.subject, f.outcome) for f in plan.findings] == [("pod/a-0", "left-alone"), ("pod/b-0", "left-alone")]
+    assert [f.would for f in plan.findings] == ["it would move default/a-0", "it would move default/b-0"]
     assert [(r.reason, r.detail) for r in plan.refusals] == [
         (Reason.REPORT_ONLY.value, "it would move default/a-0"),
         (Reason.REPORT_ONLY.value, "it would move default/b-0"),

@@ -51,7 +51,15 @@ def _row(
         bound=finding.bound,
         numbers=dict(sorted(finding.numbers)),  # as they come back from storage
         refused=refused,
+        would=_would(outcome, finding),
     )
+
+
+def _would(outcome: Outcome, finding: Finding) -> str:
+    if not any(one.reported and one.name == finding.strategy for one in outcome.chosen):
+        return ""
+    seen = outcome.observed.get(finding.key)
+    return seen.blocked.detail if seen is not None and seen.blocked.reason is Reason.REPORT_ONLY else ""
 
 
 def _short(curve: Iterable[float]) -> tuple[float, ...]:
