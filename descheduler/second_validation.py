@@ -122,7 +122,8 @@ def _judged(prover: Prover, snapshot: ClusterSnapshot, action: Action) -> Blocke
 def _by_its_executor(context: PlanningContext, snapshot: ClusterSnapshot, action: Action) -> Blocked | None:
     """Another executor that could move it by now is none that the plan spoke of."""
     found = (snapshot.pod_index.get((one.namespace, one.pod), -1) for one in action.pods)
-    return context.ways.refusal(action.executor, [pod for pod in found if pod >= 0])
+    releases = action.kind is ActionKind.RELEASE
+    return context.ways.refusal(action.executor, [pod for pod in found if pod >= 0], releases=releases)
 
 
 def _proposal(snapshot: ClusterSnapshot, action: Action, *, held: bool) -> Proposal | Blocked:

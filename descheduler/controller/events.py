@@ -17,6 +17,7 @@ from descheduler.model.errors import DeschedulerError
 from descheduler.model.format import instant
 from descheduler.model.plan import PlanDocument
 from descheduler.model.reasons import Reason
+from descheduler.model.removed_state import was_let_go
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +70,8 @@ class Events:
             expected = f", expected on {move.destination}" if move.destination else ""
             why = self._texts.get(outcome.action.finding, "")
             moved = "Evicted" if executor == Evict.name else f"Moved by {executor}"
-            done = f"Removed ({move.state})" if move.state else moved
+            gone = "Let go, so that others start" if was_let_go(move.state) else f"Removed ({move.state})"
+            done = gone if move.state else moved
             note = f"{done} from {move.source}{expected}" + (f": {why}" if why else "")
             return Happening(move.namespace, move.pod, move.uid, "Evict", strategy, note)
         blocked = pod.blocked or outcome.blocked

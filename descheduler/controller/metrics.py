@@ -71,7 +71,13 @@ class Metrics:
         self.refusals = make.gauge("refusals", "What the latest plan does not do, by reason.", "reason")
         self.problems = make.gauge("plan_problems", "What went wrong in the latest plan, such as failed strategies.")
         # What is done
+        self.planned_releases = make.gauge(
+            "planned_releases", "Pods that let others start by the latest plan.", "strategy"
+        )
         self.moves = make.counter("moves", "Pods of planned moves by what became of them.", "strategy", "result")
+        self.releases = make.counter(
+            "releases", "Pods of planned releases by what became of them.", "strategy", "result"
+        )
         self.removals = make.counter(
             "removals", "Pods of planned removals by what became of them.", "strategy", "result"
         )
@@ -128,7 +134,8 @@ class Metrics:
     def planned_now(self, plan: PlanDocument) -> None:
         """What the latest plan says."""
         _show(self.findings, _count((f.strategy, f.outcome) for f in plan.findings))
-        for gauge, kind in ((self.planned, ActionKind.MOVE), (self.planned_removals, ActionKind.REMOVE)):
+        planned = (self.planned, self.planned_removals, self.planned_releases)
+        for gauge, kind in zip(planned, ActionKind, strict=True):
             _show(gauge, _count((a.strategy,) for a in plan.actions if a.kind is kind for _ in a.pods))
         _show(self.refusals, _count((r.reason,) for r in plan.refusals for _ in range(r.count)))
         self.problems.set(len(plan.problems))
@@ -138,11 +145,11 @@ class Metrics:
 
     def did(self, outcome: ActionOutcome) -> None:
         """One action is over (its replacements may still be on their way)."""
-        removes = outcome.action.kind is ActionKind.REMOVE
+        counted = dict(zip(ActionKind, (self.moves, self.removals, self.releases), strict=True))[outcome.action.kind]
         for pod in outcome.pods:
             refusal = pod.blocked or outcome.blocked
             result = "evicted" if pod.evicted else "refused" if refusal else "not-reached"
-            (self.removals if removes else self.moves).labels(outcome.action.strategy, result).inc()
+            counted.labels(outcome.action.strategy, result).inc()
             if pod.attempts:
                 self.evictions.labels("evicted" if pod.evicted else str(refusal.reason) if refusal else "unknown").inc()
             if refusal and not pod.evicted:

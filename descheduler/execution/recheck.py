@@ -13,7 +13,7 @@ from descheduler.model.budgets import PDB, DisruptionBudget
 from descheduler.model.plan import Action, PodMove
 from descheduler.model.pods import Phase, Pod
 from descheduler.model.reasons import Blocked, Reason
-from descheduler.model.removed_state import state_of
+from descheduler.model.removed_state import as_seen, state_of
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -80,7 +80,8 @@ def _unchanged(move: PodMove, pod: Pod | None) -> Blocked | None:
         return Blocked(Reason.CHANGED, name, f"it is on {pod.node or 'no node'}, not on {move.source}")
     if move.state:
         now = state_of(pod)
-        return None if now == move.state else Blocked(Reason.CHANGED, name, f"it was {move.state}, and is {now}")
+        was = as_seen(move.state)
+        return None if now == was else Blocked(Reason.CHANGED, name, f"it was {was}, and is {now}")
     if pod.phase is not Phase.RUNNING:
         return Blocked(Reason.CHANGED, name, f"it is {pod.phase.value}")
     return None

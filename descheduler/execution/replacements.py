@@ -18,7 +18,7 @@ import numpy as np
 from descheduler.execution.outcomes import PodOutcome
 from descheduler.model.plan import PodMove
 from descheduler.model.pods import Pod
-from descheduler.model.removed_state import was_over, was_unready
+from descheduler.model.removed_state import was_let_go, was_over, was_unready
 from descheduler.model.snapshot import ClusterSnapshot
 
 
@@ -94,8 +94,8 @@ class ReplacementWatch:
 
 
 def is_replaced(move: PodMove) -> bool:
-    """Whether somebody makes the pod again."""
-    return not is_bare(move.workload) and not was_over(move.state)
+    """Whether somebody makes the pod again, and it need not wait for others."""
+    return not is_bare(move.workload) and not was_over(move.state) and not was_let_go(move.state)
 
 
 def is_bare(workload: str) -> bool:

@@ -10,6 +10,7 @@ from descheduler.learning.landings import Landing, as_expected, landings
 from descheduler.learning.rules import LedgerRules
 from descheduler.learning.verification import Goal, Seen, made_hot, reached, seen_in, silent
 from descheduler.model.plan import PlanDocument
+from descheduler.model.removed_state import was_let_go
 
 
 def judged(
@@ -52,7 +53,7 @@ class _Later:
         goal = pods[0].goal
         if goal is None or any(pod.waiting or where[pod.uid] is Landing.BACK for pod in pods):
             return False
-        if pods[0].removed:
+        if pods[0].removed and not was_let_go(pods[0].removed):
             return True  # the pods are gone, whatever has become of others like them since
         expected = [as_expected(pod, where[pod.uid]) for pod in pods]
         if goal.load:
@@ -61,7 +62,7 @@ class _Later:
                 for pod, well in zip(pods, expected, strict=True)
                 if not well
             )
-        if goal.room or (goal.free_room and all(expected)):
+        if not pods[0].removed and (goal.room or (goal.free_room and all(expected))):
             return True
         done = self._goals[pods[0].plan, goal.finding].values()
         return reached(done, self._seen.get(goal.finding), self._share)

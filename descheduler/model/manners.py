@@ -22,7 +22,8 @@ class Manner:
     """`steps` in their order, and what is not lost (`kept`), for people; `spares` is what the cost leaves out.
 
     `full`: at no moment are there fewer ready pods than before, so that no PodDisruptionBudget has to allow it.
-    `whole`: all pods of an owner go together, so that it moves units only that have all of them.
+    `whole`: all pods of an owner go together, so that it moves units only that have all of them. `releases`: it can let
+    units go that wait in their turn; `holds_back`: these are made again only once those have started for whom it is.
     """
 
     steps: tuple[str, ...]
@@ -30,3 +31,5 @@ class Manner:
     spares: frozenset[Part] = frozenset()
     full: bool = False
     whole: bool = False
+    releases: bool = False
+    holds_back: bool = False

@@ -119,13 +119,13 @@ class Proposal:
 
     `benefit` is in the finding's own measure; `worth` is the same in cost units (core-seconds or GPU-seconds weighted
     as `descheduler.planning.costs` does), so that proposals of different strategies can be compared. `seats` are the
-    pending pods that it makes room for: they must all fit, together, once the moves are done. `avoid` are nodes,
-    besides the sources and those of the seats, that replacements had better leave free: where the policy says
-    `acting.landing: steered`, they are steered away from all of these while the moves are under way. `staged`: where
-    budgets do not let all of it go at once, its units may go in several waves, one after the other. `follows`: it is
-    judged right after the proposal of its strategy before it, and the two, with all that follow, are accepted together
-    or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the others.
-    `cordon` are nodes that take nobody while the moves are under way, because they are cordoned for so long.
+    pending pods that it makes room for: they must all fit, together, once the moves are done; a release has some.
+    `avoid` are nodes, besides the sources and those of the seats, that replacements had better leave free: where the
+    policy says `acting.landing: steered`, they are steered away from all of these while the moves are under way.
+    `staged`: where budgets do not let all of it go at once, its units may go in several waves, one after the other.
+    `follows`: it is judged right after the proposal of its strategy before it, and the two, with all that follow, are
+    accepted together or not at all. They stay actions of their own: what a wave cannot do of one does not hold up the
+    others. `cordon` are nodes that take nobody while the moves are under way, because they are cordoned for so long.
     """
 
     finding: Finding
@@ -143,8 +143,8 @@ class Proposal:
     @property
     def vacating(self) -> tuple[int, ...]:
         """Positions of the nodes that replacements had better leave free, in order: sources, seats, what it avoids; of
-        a removal none."""
-        if self.kind is ActionKind.REMOVE:
+        what only leaves none."""
+        if self.kind is not ActionKind.MOVE:
             return ()
         return tuple(sorted({*(move.source for move in self.moves), *(seat.node for seat in self.seats), *self.avoid}))
 

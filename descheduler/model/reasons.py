@@ -78,6 +78,7 @@ class Reason(StrEnum):
     CLOSES_SLOT = "WouldCloseSlot"
     NO_GAIN = "WouldGainNothing"
     WOULD_CROSS = "WouldCross"
+    WOULD_TAKE_IT_BACK = "WouldTakeItBack"
     # Worth
     NOT_WORTH_IT = "NotWorthIt"
     SPIKE_PASSES = "SpikePasses"
@@ -166,6 +167,7 @@ EXPLANATION: dict[Reason, str] = {
     Reason.DESTINATION_HOT: "every node that could take it would become hot",
     Reason.CLOSES_SLOT: "it would probably land where it closes another free slot",
     Reason.NO_GAIN: "it would probably land where nothing is gained",
+    Reason.WOULD_TAKE_IT_BACK: "the scheduler would give what it lets go back to it before those for whom it is",
     Reason.WOULD_CROSS: "a pod just like it goes the other way in the same plan, and both would restart for nothing",
     Reason.NOT_WORTH_IT: "the benefit does not outweigh what the move costs",
     Reason.SPIKE_PASSES: "the peak passes before a move would pay",

@@ -1,4 +1,4 @@
-"""What a pod that is removed was like, in a word that plans, intents and the ledger keep."""
+"""What a pod that is removed or let go was like, in a word that plans, intents and the ledger keep."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from descheduler.model.pods import Phase, Pod
 
 _OVER = frozenset({Phase.SUCCEEDED.value, Phase.FAILED.value})
 _UNREADY = ", not ready"
+_LET_GO = ", let go"
 
 
 def state_of(pod: Pod) -> str:
@@ -20,4 +21,19 @@ def was_over(state: str) -> bool:
 
 def was_unready(state: str) -> bool:
     """Whether the pod was not ready, so that nobody can expect its replacement to be."""
-    return state.endswith(_UNREADY)
+    return as_seen(state).endswith(_UNREADY)
+
+
+def let_go(pod: Pod) -> str:
+    """The same of a pod that is released: "Running, let go"."""
+    return f"{state_of(pod)}{_LET_GO}"
+
+
+def was_let_go(state: str) -> bool:
+    """Whether the pod was released, so that its replacement waits until somebody else has started."""
+    return state.endswith(_LET_GO)
+
+
+def as_seen(state: str) -> str:
+    """What the pod was like, whatever was done to it."""
+    return state.removesuffix(_LET_GO)

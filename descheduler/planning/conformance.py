@@ -31,6 +31,8 @@ def fault(answer: object, snapshot: ClusterSnapshot) -> str:
         return "proposes a move from or to a node that there is not"
     if answer.kind is ActionKind.REMOVE and (answer.seats or any(move.destinations for move in answer.moves)):
         return "removes pods, and says where they are to go, or who is to have their room"
+    if answer.kind is ActionKind.RELEASE and (not answer.seats or any(move.destinations for move in answer.moves)):
+        return "releases pods, and does not say who is to have their room, or says where they are to go"
     if not _within([seat.pod for seat in answer.seats], pods) or not _within([s.node for s in answer.seats], nodes):
         return "makes room for a pod, or on a node, that there is not"
     if not _within(answer.avoid, nodes):

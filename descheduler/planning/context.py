@@ -123,6 +123,8 @@ class PlanningContext:
             blocked=own.blocked,
             removable=own.removable,
             kept=own.kept,
+            releasable=own.releasable,
+            held=own.held,
             together=own.together,
         )
 
@@ -172,6 +174,8 @@ def survey(given: PlanningInput, settings: PlanningSettings) -> PlanningContext:
         blocked=filters.blocked,
         removable=filters.removable,
         kept=filters.kept,
+        releasable=filters.releasable,
+        held=filters.held,
         together=filters.together,
         start=Scenario(loads, state, mode=settings.landing),
         topology=read_topology(given.snapshot, settings.topology),

@@ -30,7 +30,7 @@ class Crossings:
     def met(self, accepted: Iterable[Accepted]) -> Blocked | None:
         """Who of these would cross a pod that was noted before."""
         for one in accepted:
-            if one.proposal.finding.curve or one.kind is ActionKind.REMOVE:
+            if one.proposal.finding.curve or one.kind is not ActionKind.MOVE:
                 continue
             for pod, source, target in _routes(one):
                 kind = self._kind(pod)
@@ -47,7 +47,7 @@ class Crossings:
     def note(self, accepted: Iterable[Accepted]) -> None:
         """These are in the plan."""
         for one in accepted:
-            if one.kind is ActionKind.REMOVE:  # it may come back to where it was
+            if one.kind is not ActionKind.MOVE:  # it may come back to where it was
                 continue
             for pod, source, target in _routes(one):
                 self._left.add((self._kind(pod), source))

@@ -25,7 +25,7 @@ def _accepted(outcome: Outcome, pods: set[int], node: int) -> Iterator[Check]:
         mine = pods & {move.pod for move in accepted.proposal.moves}
         lands = [proof.pod for proof in accepted.proofs if proof.node == node >= 0]
         if mine:
-            done = "removed" if accepted.kind is ActionKind.REMOVE else "moved"
+            done = {ActionKind.MOVE: "moved", ActionKind.REMOVE: "removed", ActionKind.RELEASE: "let go"}[accepted.kind]
         elif pods & set(accepted.restarting):
             done = "restarted"
         elif lands:

@@ -38,7 +38,7 @@ class ExecutorTraits:
     name: str = "evict"
     landing: LandingMode = LandingMode.PREDICTED
     filter: PodFilter | None = None
-    manner: Manner = field(default_factory=lambda: Manner(()))
+    manner: Manner = field(default_factory=lambda: Manner((), releases=True))
     limits: ExecutorLimits = ExecutorLimits()
 
 

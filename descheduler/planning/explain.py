@@ -60,8 +60,15 @@ def _pod(outcome: Outcome, name: str) -> Explanation:
     )
     mine = next((a for a in outcome.accepted if at in {m.pod for m in a.proposal.moves}), None)
     if mine is not None:
-        verdict = "the plan removes it" if mine.kind is ActionKind.REMOVE else "the plan moves it"
+        verdict = f"the plan {_DOES[mine.kind]}"
     return Explanation(f"pod {pod.key}", verdict, tuple(checks))
+
+
+_DOES = {
+    ActionKind.MOVE: "moves it",
+    ActionKind.REMOVE: "removes it",
+    ActionKind.RELEASE: "lets it go, so that others start",
+}
 
 
 def _about(outcome: Outcome, pod: Pod, at: int) -> Check:

@@ -215,6 +215,7 @@ class _Rounds:
             view,
             movable=view.movable & self._tabled,
             removable=view.removable & self._tabled,
+            releasable=view.releasable & self._tabled,
             start=self.prover.state,
             granted=tuple(self._granted),
             use=one.name,

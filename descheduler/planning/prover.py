@@ -7,7 +7,7 @@ the place of an earlier one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from functools import cache, partial
 
@@ -26,6 +26,7 @@ from descheduler.planning.context import PlanningContext
 from descheduler.planning.executor_rules import ExecutorTraits
 from descheduler.planning.executor_tally import ExecutorTally
 from descheduler.planning.proofs import Accepted
+from descheduler.planning.releasing import retaken
 from descheduler.planning.stages import restarting, split
 from descheduler.planning.staging import Stager
 from descheduler.planning.turns import Crowd, Turns
@@ -74,7 +75,7 @@ class Prover:
     def judge(self, proposal: Proposal) -> tuple[Accepted, ...] | Blocked:
         """Accept the proposal, stage by stage, and take its moves as done; or say why not, and change nothing."""
         pods = tuple(move.pod for move in proposal.moves)
-        refused = self._filters(proposal) or self._unfit(proposal) or self._sources(proposal) or self._gangs(pods)
+        refused = self._filters(proposal) or self._unfit(proposal) or self._sources(proposal) or self._gangs(proposal)
         if refused is not None:
             return refused
         unable = self._unable(proposal, pods)
@@ -119,14 +120,22 @@ class Prover:
 
     def _unable(self, proposal: Proposal, pods: tuple[int, ...]) -> Blocked | None:
         """Each pod can be moved, but perhaps not all in one way, or no more in it; removals are always evictions."""
-        if proposal.kind is not ActionKind.MOVE:
+        if proposal.kind is ActionKind.REMOVE:
             return None
-        way = self._ways.of(pods)
-        return way if isinstance(way, Blocked) else self._tally.exceeded(way, len(pods))
+        way = self._way_of(proposal.kind, pods)
+        if isinstance(way, Blocked):
+            return way
+        taken = retaken(self.view, proposal, way) if proposal.kind is ActionKind.RELEASE else None
+        return taken or self._tally.exceeded(way, len(pods))
+
+    def _way_of(self, kind: ActionKind, pods: Iterable[int]) -> ExecutorTraits | Blocked:
+        return self._ways.releasing(pods) if kind is ActionKind.RELEASE else self._ways.of(pods)
 
     def _way(self, stage: Proposal) -> ExecutorTraits | None:
         """By what the pods of one stage are moved; any that can move all of the proposal can."""
-        way = self._ways.of(move.pod for move in stage.moves) if stage.kind is ActionKind.MOVE else None
+        if stage.kind is ActionKind.REMOVE:
+            return None
+        way = self._way_of(stage.kind, [move.pod for move in stage.moves])
         return None if isinstance(way, Blocked) else way
 
     def _charged_as_eviction(
@@ -186,8 +195,11 @@ class Prover:
 
     def _filters(self, proposal: Proposal) -> Blocked | None:
         filters = self._filters_of(proposal.finding.strategy)
-        removes = proposal.kind is ActionKind.REMOVE
-        refusal, done = (filters.kept, "leaves") if removes else (filters.blocked, "moves")
+        refusal, done = {
+            ActionKind.MOVE: (filters.blocked, "moves"),
+            ActionKind.REMOVE: (filters.kept, "leaves"),
+            ActionKind.RELEASE: (filters.held, "leaves"),
+        }[proposal.kind]
         for move in proposal.moves:
             blocked = refusal(move.pod)
             if blocked is not None:
@@ -224,16 +236,19 @@ class Prover:
     def _name(self, node: int) -> str:
         return self.view.snapshot.nodes[node].name
 
-    def _gangs(self, pods: tuple[int, ...]) -> Blocked | None:
-        """Whole gangs move whole; the others lose no more than their slack, over the whole plan."""
+    def _gangs(self, proposal: Proposal) -> Blocked | None:
+        """Whole gangs move whole, and are released whole in any case, all that hold something; the others lose no more
+        than their slack, over the whole plan."""
+        pods, releases = [move.pod for move in proposal.moves], proposal.kind is ActionKind.RELEASE
         together = set(pods)
         asked: Counter[str] = Counter()
         for pod in pods:
             unit = self.view.units.of(pod)
             if not unit.gang:
                 continue
-            if unit.mode is DisruptionMode.WHOLE:
-                left = [m for m in unit.members if m not in together]
+            if unit.mode is DisruptionMode.WHOLE or releases:
+                staying = (m for m in unit.members if m not in together)
+                left = [m for m in staying if not releases or self.state.node_of(m) >= 0]
                 if left:
                     name = self.view.snapshot.pods[left[0]].key
                     return Blocked(Reason.GANG_WOULD_TEAR, unit.name, f"{name} would stay behind")

@@ -16,6 +16,7 @@ from descheduler.model.moves import ActionKind, Move, Proposal
 from descheduler.model.reasons import Blocked, Reason
 from descheduler.planning.budgets.charging import Budgets
 from descheduler.planning.proofs import Proof, ProofRules
+from descheduler.planning.releasing import release
 from descheduler.planning.removing import removal
 from descheduler.planning.stages import Moves, Stage, restarting
 from descheduler.planning.turns import Arrival, Turns, carry_out, in_turn
@@ -33,6 +34,8 @@ class Stager:
         if proposal.kind is ActionKind.REMOVE:
             stage = removal(self._view, proposal, state, turns, turn)
             return stage if isinstance(stage, Blocked) else (stage,)
+        if proposal.kind is ActionKind.RELEASE:
+            return (release(self._view, proposal, state),)
         done: list[Stage] = []
         todo = deque(self._parts(proposal, state))
         while todo:

@@ -21,6 +21,8 @@ from descheduler.planning.alike import alike
 from descheduler.planning.costs import PodCosts
 from descheduler.planning.executor_rules import ExecutorChoice, ExecutorTraits, OrderRule
 
+_ONLY_MOVES = Blocked(Reason.EXECUTOR, "executor", "it moves units to where there is room, and lets none wait")
+
 
 class Ways:
     """The ways of one snapshot. Positions index `snapshot.pods` (P)."""
@@ -48,6 +50,17 @@ class Ways:
                 return one
         return blocked or Blocked(Reason.EXECUTOR, "policy", "no executor is named for all of its pods")
 
+    def releasing(self, pods: Iterable[int]) -> ExecutorTraits | Blocked:
+        """The one by which these pods let go of what they hold, those of their owners that wait themselves left out."""
+        pods = tuple(pods)
+        found: list[str] = []
+        for one in self._among(pods):
+            blocked = self._against(one, pods, holding=True) if one.manner.releases else _ONLY_MOVES
+            if blocked is None:
+                return one
+            found.append(f"{one.name}: {blocked.detail}")
+        return Blocked(Reason.EXECUTOR, "policy", "; ".join(found) or "no executor is named for all of its pods")
+
     def gentler(self, pods: Iterable[int]) -> tuple[str, ...]:
         """Why those cannot that would be gentler than the one that moves these pods."""
         pods = tuple(pods)
@@ -59,10 +72,10 @@ class Ways:
             found.append(f"{one.name}: {blocked.detail}")
         return ()
 
-    def refusal(self, name: str, pods: Iterable[int]) -> Blocked | None:
-        """Why the executor of that name, where the policy still names it, cannot move these pods."""
+    def refusal(self, name: str, pods: Iterable[int], *, releases: bool = False) -> Blocked | None:
+        """Why the executor of that name, where the policy still names it, cannot move these pods, or let them go."""
         one = next((one for one in self.executors if one.name == name), None)
-        return None if one is None else self._against(one, pods)
+        return None if one is None else self._against(one, pods, holding=releases)
 
     def in_full(self, among: Mask) -> Mask:
         """[P] those of the pods `among` [P] of whose owners there are never fewer ready pods while they move."""
@@ -119,12 +132,12 @@ class Ways:
             self._orders[look] = self._choice.among(as_remade(self._snapshot, pod))
         return self._orders[look]
 
-    def _against(self, executor: ExecutorTraits, pods: Iterable[int]) -> Blocked | None:
+    def _against(self, executor: ExecutorTraits, pods: Iterable[int], *, holding: bool = False) -> Blocked | None:
         pods = tuple(pods)
         blocked = None
         if executor.filter is not None:
             blocked = next((found for pod in pods if (found := self._answer(executor, pod)) is not None), None)
-        return self._in_part(executor, pods) if blocked is None and executor.manner.whole else blocked
+        return self._in_part(executor, pods, holding) if blocked is None and executor.manner.whole else blocked
 
     def _answer(self, executor: ExecutorTraits, pod: int) -> Blocked | None:
         key = executor.name, int(alike(self._snapshot)[pod])
@@ -133,16 +146,27 @@ class Ways:
             self._answers[key] = None if refuses is None else refuses(as_remade(self._snapshot, pod))
         return self._answers[key]
 
-    def _in_part(self, executor: ExecutorTraits, pods: Sequence[int]) -> Blocked | None:
-        """Why an executor that moves whole owners cannot move these pods, where others of their owners would go too."""
+    def _in_part(self, executor: ExecutorTraits, pods: Sequence[int], holding: bool) -> Blocked | None:
+        """Why an executor that moves whole owners cannot move these pods, where others of their owners would go too;
+        `holding`: others that hold something."""
         columns = self._snapshot.columns
+        there = self._holding if holding else self._running
         owners, counts = np.unique(columns.pod_workload[list(pods)], return_counts=True)
-        short = owners[counts < self._running[owners]]
+        short = owners[counts < there[owners]]
         if not short.size:
             return None
-        others = np.setdiff1d(np.flatnonzero((columns.pod_workload == short[0]) & ~columns.pod_terminal), pods)
+        mine = (columns.pod_workload == short[0]) & ~columns.pod_terminal
+        others = np.setdiff1d(np.flatnonzero(mine & ((columns.pod_node >= 0) | (not holding))), pods)
         text = f"{self._snapshot.pods[others[0]].key} would go too, and is not of the unit"
         return Blocked(Reason.EXECUTOR, f"executor/{executor.name}", text)
+
+    @cached_property
+    def _holding(self) -> Ints:
+        """[W] how many of them have a node."""
+        columns = self._snapshot.columns
+        placed = ~columns.pod_terminal & (columns.pod_node >= 0)
+        found: Ints = np.bincount(columns.pod_workload[placed], minlength=len(columns.workloads))
+        return found
 
     @cached_property
     def _running(self) -> Ints:

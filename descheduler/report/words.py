@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from descheduler.model.format import number, percent, plural, tried
 from descheduler.model.plan import Action, FindingRow, LeverRow, PlanDocument, PodMove, RefusalRow
-from descheduler.model.removed_state import was_over
+from descheduler.model.removed_state import was_let_go, was_over
 from descheduler.report import outcomes
 from descheduler.report.outcomes import OUTCOMES as OUTCOMES
 
@@ -175,10 +175,11 @@ def verdict(plan: PlanDocument) -> str:
 
 
 def _done(plan: PlanDocument) -> str:
-    """`3 pods move and 12 pods are removed`."""
-    moves, removals = plan.summary.get("moves", 0.0), plan.summary.get("removals", 0.0)
-    told = [f"{plural(moves, 'pod')} {'moves' if moves == 1 else 'move'}"] if moves or not removals else []
+    """`3 pods move and 12 pods are removed`; `8 pods let others start`."""
+    moves, removals, released = (plan.summary.get(name, 0.0) for name in ("moves", "removals", "releases"))
+    told = [f"{plural(moves, 'pod')} {'moves' if moves == 1 else 'move'}"] if moves or not removals + released else []
     told += [f"{plural(removals, 'pod')} {'is' if removals == 1 else 'are'} removed"] if removals else []
+    told += [f"{plural(released, 'pod')} let others start"] if released else []
     return " and ".join(told)
 
 
@@ -186,6 +187,8 @@ def target(pod: PodMove) -> str:
     """The node to which a pod moves, or what becomes of one that is removed."""
     if not pod.state:
         return pod.destination
+    if was_let_go(pod.state):
+        return "waits until others have started"
     return "removed" if was_over(pod.state) else "made again anywhere"
 
 

@@ -39,7 +39,7 @@ class Evict:
     landing: ClassVar[LandingMode] = LandingMode.PREDICTED
     kinds: ClassVar[tuple[str, ...]] = ()
     rights: ClassVar[tuple[Right, ...]] = EVICTING
-    manner: ClassVar[Manner] = Manner(("evict the pod", "its controller makes another one"))
+    manner: ClassVar[Manner] = Manner(("evict the pod", "its controller makes another one"), releases=True)
     Args: ClassVar[type[ExecutorArgs]] = EvictArgs
 
     def filter(self, _: EvictArgs, __: ClusterSnapshot) -> PodFilter | None:

@@ -90,7 +90,8 @@ def _action(
     view, proposal = outcome.view, accepted.proposal
     pods = [move.pod for move in proposal.moves]
     unit = view.units.of(pods[0])
-    restarting, removes = list(accepted.restarting), proposal.kind is ActionKind.REMOVE
+    restarting, kind = list(accepted.restarting), proposal.kind
+    row = _pod if kind is ActionKind.MOVE else partial(removed_pod, released=kind is ActionKind.RELEASE)
     parts = {
         "restart": float(outcome.context.costs.restart[restarting].sum()),
         "warm-up": float(outcome.context.costs.warm_up[restarting].sum()),
@@ -104,7 +105,7 @@ def _action(
         unit=unit.name if len(pods) <= len(unit.members) else f"{len(pods)} pods",
         gang=unit.gang,
         executor=REMOVER if accepted.way is None else accepted.way.name,
-        pods=tuple(map(partial(removed_pod if removes else _pod, outcome), accepted.proofs)),
+        pods=tuple(map(partial(row, outcome), accepted.proofs)),
         benefit=proposal.benefit,
         worth=proposal.worth,
         cost=CostRow(accepted.cost, parts, _costs(accepted)),
@@ -282,6 +283,7 @@ def _summary(
     hot = [finding for finding in findings if finding.curve and finding.resource in outcome.view.loads]
     still = {node for finding in hot if finding.after > finding.threshold for node in finding.nodes}
     removed = sum(len(a.pods) for a in actions if a.kind is ActionKind.REMOVE)
+    released = sum(len(a.pods) for a in actions if a.kind is ActionKind.RELEASE)
     whole = {
         when: float(sum(n.gpus > 0 and n.ready and getattr(n, when).gpus_used == 0 for n in nodes))
         for when in ("before", "after")
@@ -301,4 +303,5 @@ def _summary(
         "whole_gpu_nodes_before": whole["before"],
         "whole_gpu_nodes_after": whole["after"],
         **({"removals": float(removed)} if removed else {}),
+        **({"releases": float(released)} if released else {}),
     }

@@ -1,9 +1,9 @@
-"""What a plan tells of a pod that is removed."""
+"""What a plan tells of a pod that is removed, or let go."""
 
 from __future__ import annotations
 
 from descheduler.model.plan import PodMove, ProofRow
-from descheduler.model.removed_state import state_of
+from descheduler.model.removed_state import let_go, state_of
 from descheduler.planning.document.remade import asked, remade
 from descheduler.planning.planner import Outcome
 from descheduler.planning.proofs import NOWHERE, Proof
@@ -11,8 +11,10 @@ from descheduler.planning.proofs import NOWHERE, Proof
 REMOVER = "evict"
 """The executor of removals, whatever the policy's is: there is no place to prepare."""
 
+_RELEASED = "made again, and waits in its turn; those for whom it leaves come before it"
 
-def removed_pod(outcome: Outcome, proof: Proof) -> PodMove:
+
+def removed_pod(outcome: Outcome, proof: Proof, *, released: bool = False) -> PodMove:
     """The row of one pod; it has no destination."""
     snapshot = outcome.view.snapshot
     pod, columns = snapshot.pods[proof.pod], snapshot.columns
@@ -25,10 +27,12 @@ def removed_pod(outcome: Outcome, proof: Proof) -> PodMove:
         source=pod.node,
         destination="",
         requests=asked(pod.spec),
-        proof=ProofRow(candidates=0, expected="", expected_share=1.0, text=_after(outcome, proof)),
+        proof=ProofRow(
+            candidates=0, expected="", expected_share=1.0, text=_RELEASED if released else _after(outcome, proof)
+        ),
         becomes=becomes,
         remade=why,
-        state=state_of(pod),
+        state=let_go(pod) if released else state_of(pod),
     )
 
 

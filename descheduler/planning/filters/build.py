@@ -60,13 +60,14 @@ FILTERS: tuple[tuple[Callable[[FilterContext], Iterable[Filter]], Act], ...] = (
     (recorded_end_filter, Act.CLEAR),
     (disruption.same_node_filter, Act.MOVE),
     (disruption.consequence_filters, Act.DISRUPT),
+    (disruption.torn_filter, Act.MADE_AGAIN),
     (remaking.named_node_filter, Act.MOVE),
     (remaking.remaking_filters, Act.DISRUPT),
     (owner_filter, Act.DISRUPT),
     (disruption.budget_filters, Act.DISRUPT),
     (admission_filters, Act.DISRUPT),
     (resource_quota_filters, Act.DISRUPT),
-    (quota_filters, Act.DISRUPT),
+    (quota_filters, Act.MADE_AGAIN),
 )
 """All filters that look at the cluster alone, in the order in which they are asked, with what each forbids. Those that
 follow them look at who is left."""
@@ -76,7 +77,8 @@ class Filters:
     """The verdict of all filters over the pods of a snapshot (P).
 
     `movable` [P] is True where no filter stops the pod from moving, `removable` [P] where none stops it from being
-    removed; `blocked` and `kept` are the refusals. `reason_code` [P] is the position in `REASONS` of the first reason
+    removed, `releasable` [P] where none stops it from letting go of what it holds; `blocked`, `kept` and `held` are the
+    refusals. `reason_code` [P] is the position in `REASONS` of the first reason
     against a move, -1 where movable. `prefers_no_eviction` [P] marks pods that would rather stay, whether or not they
     may go. `matches` are the disruption budgets of each pod, for whoever needs them next. `asked_together`: whether
     there is anything to ask of pods that leave at once.
@@ -90,13 +92,16 @@ class Filters:
         self._filters: list[tuple[Filter, Act]] = []
         self._first: NDArray[np.int16] = np.full(len(finished), -1, np.int16)
         self._first_kept: NDArray[np.int16] = np.full(len(finished), -1, np.int16)
+        self._first_held: NDArray[np.int16] = np.full(len(finished), -1, np.int16)
 
     def add(self, filters: Iterable[Filter], forbid: Act) -> None:
         """Put further filters, and what they forbid, behind the others."""
         for one in filters:
             if Act.MOVE in forbid:
                 self._first[one.mask & (self._first < 0)] = len(self._filters)
-            if forbid & ~Act.MOVE:
+            if Act.RELEASE in forbid:
+                self._first_held[one.mask & (self._first_held < 0)] = len(self._filters)
+            if forbid & (Act.RESTART | Act.CLEAR):
                 self._first_kept[one.mask & self._removed(forbid) & (self._first_kept < 0)] = len(self._filters)
             self._filters.append((one, forbid))
             self.asked_together |= one.together is not None
@@ -119,6 +124,12 @@ class Filters:
         return free
 
     @property
+    def releasable(self) -> Mask:
+        """[P] pods that may let go of what they hold."""
+        free: Mask = (self._first_held < 0) & ~self._finished
+        return free
+
+    @property
     def reason_code(self) -> NDArray[np.int16]:
         """[P] the first filter's reason against a move as a position in `REASONS`, -1 where the pod may move."""
         codes = np.array([*(REASONS.index(one.reason) for one, _ in self._filters), -1], np.int16)
@@ -132,6 +143,10 @@ class Filters:
     def kept(self, pod: int) -> Blocked | None:
         """What keeps the pod first from being removed; None when it may be."""
         return self._told(self._first_kept, pod)
+
+    def held(self, pod: int) -> Blocked | None:
+        """What stops the pod first from letting go of what it holds; None when it may."""
+        return self._told(self._first_held, pod)
 
     def _told(self, first: NDArray[np.int16], pod: int) -> Blocked | None:
         at = int(first[pod])
@@ -174,4 +189,6 @@ def build_filters(
     filters.add(executor_filter(context, filters.movable), Act.MOVE)
     filters.add(disruption.member_filter(context, ~filters.movable), Act.MOVE)
     filters.add(disruption.member_filter(context, ~filters.removable), Act.RESTART)
+    holds = (context.columns.pod_node >= 0) & ~context.finished  # of a gang, whoever waits holds nothing
+    filters.add(disruption.member_filter(context, ~filters.releasable & holds), Act.RELEASE)
     return filters

@@ -31,14 +31,17 @@ ControllerId = tuple[str, str]
 
 class Act(Flag):
     """What may be done to a pod, and so what a filter may forbid: to MOVE it, to RESTART it (a removal while it has not
-    finished: it is made again, wherever that is), or to CLEAR it away once it has finished, when nobody makes it again.
+    finished: it is made again, wherever that is), to RELEASE what it holds (it is made again and waits), or to CLEAR it
+    away once it has finished, when nobody makes it again.
     """
 
     MOVE = auto()
     RESTART = auto()
     CLEAR = auto()
-    DISRUPT = MOVE | RESTART
-    ANY = MOVE | RESTART | CLEAR
+    RELEASE = auto()
+    MADE_AGAIN = MOVE | RESTART
+    DISRUPT = MOVE | RESTART | RELEASE
+    ANY = MOVE | RESTART | RELEASE | CLEAR
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -39,7 +39,7 @@ def same_node_filter(context: FilterContext) -> Iterator[Filter]:
 
 
 def consequence_filters(context: FilterContext) -> Iterator[Filter]:
-    """What controllers do, gangs that cannot be resolved or would be hurt."""
+    """What controllers do, and gangs that cannot be resolved."""
     yield from _units(context)
     yield from _alone(context)
 
@@ -50,15 +50,24 @@ def _units(context: FilterContext) -> Iterator[Filter]:
             return unit.blocked
         if unit.consequence in _REFUSED:
             return Blocked(_REFUSED[unit.consequence], unit.name)
-        whole = unit.mode is DisruptionMode.WHOLE
-        if whole and unit.alive < unit.min_available:
-            # It is incomplete already, so its replacements would wait for pods that are not there.
-            return Blocked(Reason.GANG_WOULD_TEAR, unit.name, _standing(unit))
-        if not whole and unit.slack == 0:
-            return Blocked(Reason.GANG_WOULD_TEAR, unit.name, _standing(unit))
         return None
 
     refusals = {i: r for i, unit in enumerate(context.units.gangs) if (r := refusal(unit)) is not None}
+    yield from _of_units(context, refusals)
+
+
+def torn_filter(context: FilterContext) -> Iterator[Filter]:
+    """Gangs that are incomplete already, so that replacements would wait for pods that are not there, and those that
+    may lose nobody. Whoever is let go is let go whole, and waits anyway."""
+
+    def torn(unit: Unit) -> bool:
+        return unit.alive < unit.min_available if unit.mode is DisruptionMode.WHOLE else unit.slack == 0
+
+    refusals = {
+        i: Blocked(Reason.GANG_WOULD_TEAR, unit.name, _standing(unit))
+        for i, unit in enumerate(context.units.gangs)
+        if torn(unit)
+    }
     yield from _of_units(context, refusals)
 
 

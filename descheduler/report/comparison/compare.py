@@ -87,9 +87,10 @@ def _notes(plans: Named) -> Iterable[str]:
 
 def _numbers(plans: Sequence[PlanDocument]) -> dict[str, tuple[float | None, ...]]:
     each = [_totals(plan) for plan in plans]
-    if not any(one["removals"] for one in each):
-        for one in each:
-            del one["removals"]
+    for rare in ("removals", "releases"):
+        if not any(one[rare] for one in each):
+            for one in each:
+                del one[rare]
     return {key: tuple(one.get(key) for one in each) for key in dict.fromkeys(key for one in each for key in one)}
 
 
@@ -100,6 +101,7 @@ def _totals(plan: PlanDocument) -> dict[str, float]:
         **{outcome: float(outcomes[outcome]) for outcome in words.OUTCOMES},
         "moves": float(sum(len(action.pods) for action in plan.actions if action.kind is ActionKind.MOVE)),
         "removals": float(sum(len(action.pods) for action in plan.actions if action.kind is ActionKind.REMOVE)),
+        "releases": float(sum(len(action.pods) for action in plan.actions if action.kind is ActionKind.RELEASE)),
         "restarts": float(sum(map(_restarting, plan.actions))),
         "waves": float(max((action.wave for action in plan.actions), default=-1) + 1),
         "worth": sum(action.worth for action in plan.actions),

@@ -10,6 +10,9 @@ by one Command (`commands`).
 | the job is stopped, with a mark, in one write | the mark: whoever resumes starts it and counts its pods as moved |
 | it is started and the mark taken, in one write | an open intent; there is nothing to take away any more          |
 
+A job that is released, so that others start, is started again only once these have a node, or after `timeout`: whoever
+resumes does not wait.
+
 A job that somebody else has stopped stays so. These fields know no PodDisruptionBudget, so the Eviction API is asked
 of every pod before, by a trial that evicts nothing, and what it answers decides.
 """
@@ -41,6 +44,7 @@ from descheduler.execution.executors.requeue.switches import SWITCHING, Target
 from descheduler.execution.executors.requeue.target import locate, look, marked
 from descheduler.execution.guidance import Guidance
 from descheduler.execution.intents import Intent
+from descheduler.execution.seats import Seats
 from descheduler.kube.client.answers import missing_right
 from descheduler.model.errors import ClusterError, Conflict, Throttled
 from descheduler.model.landing_mode import LandingMode
@@ -57,7 +61,8 @@ class RequeueArgs(ExecutorArgs):
     """Moving by stopping a whole job and starting it again."""
 
     timeout: Duration = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1), le=timedelta(hours=1))
-    """How long the pods of a job may take to end; then it is started again all the same."""
+    """How long the pods of a job may take to end, and, where it is released, those to start for whom it is; then it is
+    started again all the same."""
 
 
 class Requeue:
@@ -76,6 +81,8 @@ class Requeue:
         ),
         kept="its place in the queue, and how often it may still fail (Volcano: neither; kube-queue: not the place)",
         whole=True,
+        releases=True,
+        holds_back=True,
     )
     Args: ClassVar[type[ExecutorArgs]] = RequeueArgs
 
@@ -106,7 +113,9 @@ class _Requeueing:
         self._transport = tools.writer.transport
         self._guidance = Guidance(tools)
         self._evictor = PodEvictor(tools)
-        self._stops = Stops(tools, args.timeout.total_seconds())
+        self._patience = args.timeout.total_seconds()
+        self._stops = Stops(tools, self._patience)
+        self._seats = Seats(tools)
         self._units: dict[str, _Unit] = {}  # by the uid of each pod
         self._untouched: set[str] = set()  # uids of jobs of which nothing was asked, or nothing any more
 
@@ -174,6 +183,8 @@ class _Requeueing:
             if answer is not None:
                 return answer
             acted = self._stops.until_gone(unit.target, unit.moves)
+            if acted:
+                self._seats.wait(unit.intent.action, self._patience)
             self._stops.start(unit.target, unit.intent.key)
             if not acted:
                 text = f"{unit.target}: its controller took no pod away"
