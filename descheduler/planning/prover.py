@@ -25,6 +25,7 @@ from descheduler.planning.budgets.limits import DisruptionLimits
 from descheduler.planning.context import PlanningContext
 from descheduler.planning.executor_rules import ExecutorTraits
 from descheduler.planning.executor_tally import ExecutorTally
+from descheduler.planning.filters.context import Act
 from descheduler.planning.proofs import Accepted
 from descheduler.planning.releasing import retaken
 from descheduler.planning.stages import restarting, split
@@ -209,7 +210,8 @@ class Prover:
                 return Blocked(Reason.SUPERSEDED, name, f"already {done} in this plan")
         if not filters.asked_together:
             return None
-        return filters.together((*sorted(self._moved), *(move.pod for move in proposal.moves)))
+        act = Act.RELEASE if proposal.kind is ActionKind.RELEASE else Act.MADE_AGAIN
+        return filters.together((*sorted(self._moved), *(move.pod for move in proposal.moves)), act)
 
     def _unfit(self, proposal: Proposal) -> Blocked | None:
         """Why a pod may not move that none of the nodes could take which its protections name."""

@@ -175,7 +175,7 @@ def test_no_more_gangs_let_go_than_the_policy_wants() -> None:
 
 
 def test_a_quota_that_two_fill_half_each_is_a_knot_too() -> None:
-    quota = custom("scheduling.x-k8s.io/v1alpha1", "ElasticQuota", "team", {"max": {"cpu": "16"}})
+    quota = custom("scheduling.x-k8s.io/v1alpha1", "ElasticQuota", "team", {"max": {"cpu": "16", "memory": "4Ti"}})
     gangs = [Gang("a", 4, ("n1", "n1")), Gang("b", 4, ("n2", "n2"))]
     wide = [node("n1", cpu="64"), node("n2", cpu="64")]
     assert len(let_go(plan_of(world(gangs, wide, objects=[quota])))) == 1

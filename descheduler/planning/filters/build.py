@@ -152,11 +152,11 @@ class Filters:
         at = int(first[pod])
         return None if at < 0 else self._filters[at][0].explain(pod)
 
-    def together(self, pods: Sequence[int]) -> Blocked | None:
+    def together(self, pods: Sequence[int], act: Act = Act.MADE_AGAIN) -> Blocked | None:
         """What keeps the pods from leaving all at once, though each of them may; None when nothing does. Those that
         have finished are made again by nobody, and so are not asked about."""
         made_again = [pod for pod in pods if not self._finished[pod]]
-        judging = (one.together for one, _ in self._filters if one.together is not None)
+        judging = (one.together for one, forbid in self._filters if one.together is not None and act & forbid)
         return next((blocked for judge in judging if (blocked := judge(made_again)) is not None), None)
 
     def every(self, pod: int) -> tuple[Blocked, ...]:

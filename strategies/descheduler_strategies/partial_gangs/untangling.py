@@ -10,7 +10,7 @@ import numpy as np
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Floats, Ints, Mask
 from descheduler.packing.letting_go import Account, Holder, Job, Members, let_go
-from descheduler_strategies.partial_gangs.quotas import room_by_namespace
+from descheduler_strategies.elastic_quotas import elastic_quotas
 from descheduler_strategies.partial_gangs.stuck import Stuck
 
 _LEVELS = 5
@@ -48,7 +48,7 @@ class _Knot:
         self._view, self._gangs = view, gangs
         state = view.what_if()
         self.free: Ints = state.free().astype(np.int64)  # [N, R]
-        self._quotas = room_by_namespace(view)
+        self._quotas = elastic_quotas(view)
         cleared = state.fork()
         for gang in gangs:
             for pod in gang.holding:
@@ -108,8 +108,16 @@ class _Knot:
         def of(namespace: str, gangs: Sequence[int]) -> tuple[int, ...]:
             return tuple(i for i, at in enumerate(gangs) if self._gangs[at].namespace == namespace)
 
-        least = np.full(self.free.shape[1], -np.inf)
-        return [Account(of(name, waiting), of(name, holding), least, left) for name, left in self._quotas.items()]
+        quotas, least = self._quotas, np.full(self.free.shape[1], -np.inf)
+        found = [
+            Account(of(name, waiting), of(name, holding), least, most - used)
+            for name, most, used in zip(quotas.namespaces, quotas.most, quotas.used, strict=True)
+        ]
+        if quotas.namespaces:
+            each = [(one.jobs, one.holders) for one in found]
+            jobs, holders = (tuple(at for one in part for at in one) for part in zip(*each, strict=True))
+            found.append(Account(jobs, holders, least, quotas.unused))
+        return found
 
     def _holder(self, state: Scenario, gang: Stuck, weight: float) -> Holder:
         columns = self._view.snapshot.columns
