@@ -15,6 +15,8 @@ from descheduler.policy.policy import API_VERSION, KIND, Policy
 
 STRATEGIES_OF_IT: Final = ("HotNodes", "GpuDefragmentation", "IdleGpu")
 """What is looked for where nobody says."""
+REPORTED: Final = ("PartialGangs", "QuotaReclaim")
+"""What is looked for too, and only reported; without gangs, or quotas, they find nothing."""
 SCHEMA_FILE: Final = "policy.v1alpha1.json"
 _HEAD: Final = f"""\
 # yaml-language-server: $schema={SCHEMA_FILE}
@@ -42,9 +44,12 @@ def default_policy_text(*strategies: str) -> str:
         if name not in _APART:
             lines += ["", *_setting(Policy(), name, field.alias or name, 0)]
     lines += ["", "# What to look for. `name` beside a strategy tells two uses of it apart.", "strategies:"]
-    for strategy in strategies or STRATEGIES_OF_IT:
+    for strategy in strategies or (*STRATEGIES_OF_IT, *REPORTED):
         model = STRATEGIES.load(strategy).Args
         lines += [*_comment(model.__doc__ or "", 2), f"  - {strategy}:", *_settings(model.model_construct(), 6)]
+        if not strategies and strategy in REPORTED:
+            lines += ["    # Only told, not done: leave it out when its reports have convinced you."]
+            lines += ["    reportOnly: true"]
     return "\n".join([*lines, ""])
 
 

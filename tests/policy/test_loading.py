@@ -35,7 +35,10 @@ def test_the_smallest_policy_has_all_defaults_and_runs_nothing() -> None:
 def test_the_commented_default_says_the_defaults_of_the_models() -> None:
     policy = default_policy()
     assert policy.model_copy(update={"strategies": ()}) == Policy()
-    assert [choice.strategy for choice in policy.strategies] == ["HotNodes", "GpuDefragmentation", "IdleGpu"]
+    acting = [choice.strategy for choice in policy.strategies if not choice.report_only]
+    assert acting == ["HotNodes", "GpuDefragmentation", "IdleGpu"]
+    told = [choice.strategy for choice in policy.strategies if choice.report_only]
+    assert told == ["PartialGangs", "QuotaReclaim"]
     assert all(choice.args == type(choice.args)() for choice in policy.strategies)
 
 
