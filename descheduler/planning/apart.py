@@ -17,15 +17,15 @@ from descheduler.planning.proofs import Accepted
 def waves_of(
     budgets: Budgets, accepted: Sequence[Accepted], landing: LandingMode, evicting: Budgets | None = None
 ) -> list[int]:
-    """The wave of each action: later than those whose places it needs. Removals go by the budgets `evicting`, where
-    moves are spared some.
+    """The wave of each action: later than those whose places it needs. Removals and releases go by the budgets
+    `evicting`, where moves are spared some.
 
     Moves to places that are held wait for these alone, and stages for one another; all others keep the order in which
     they were accepted, because nobody knows for certain who takes which place.
     """
     restarting = [one.restarting for one in accepted]
     removing = evicting or budgets
-    counted = [(removing if one.kind is ActionKind.REMOVE else budgets, at_once(one)) for one in accepted]
+    counted = [(budgets if one.kind is ActionKind.MOVE else removing, at_once(one)) for one in accepted]
     needs = [one.needs.union(met) for one, met in zip(accepted, cordoned(accepted), strict=True)]
     if landing is LandingMode.RESERVED:
         after = [{*one.needs, *([at - 1] if one.stage > 1 else [])} for at, one in enumerate(accepted)]

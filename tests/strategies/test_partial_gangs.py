@@ -8,19 +8,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import NOW, budget, cluster, node, owner, pod
+from descheduler.gangs import resolve
 from descheduler.model.nodes import Node
 from descheduler.model.objects import CustomObject
 from descheduler.model.plan import ActionKind, PlanDocument
 from descheduler.model.pods import Pod
-from descheduler.model.reasons import Reason
+from descheduler.model.reasons import Blocked, Reason
 from descheduler.model.snapshot import ClusterSnapshot
+from descheduler.model.workloads import WorkloadKey
 from descheduler.planning import ChosenStrategy, PlanningSettings
 from descheduler.planning.budgets.limits import DisruptionLimits
+from descheduler.planning.filters.build import FilterRules, build_filters
+from descheduler.policy.protections import Protections
 from descheduler_strategies.partial_gangs.args import PartialGangsArgs
 from descheduler_strategies.partial_gangs.strategy import PartialGangs
 from gang_builders import GROUP_LABEL, custom, group
@@ -163,6 +168,37 @@ def test_a_budget_that_allows_nothing_keeps_the_gang_and_the_other_lets_go() -> 
     assert let_go(plan_of(replace(snapshot, budgets=(closed,)))) == {"b"}
     both = (closed, budget("b", {GROUP_LABEL: "b"}, allowed=0))
     assert plan_of(replace(snapshot, budgets=both)).actions == ()
+
+
+def test_who_was_moved_a_moment_ago_is_not_let_go_again() -> None:
+    snapshot = world([Gang("a", 4, ("n1", "n1")), Gang("b", 4, ("n2", "n2"))], TWO)
+    rules, units = FilterRules.of(Protections()), resolve(snapshot)
+    holds = np.array([bool(one.node) for one in snapshot.pods])
+    free = build_filters(snapshot, units, rules, now=NOW)
+    assert free.releasable[holds].all()
+    held = build_filters(snapshot, units, rules, now=NOW, ledger=Remembers())
+    assert not held.releasable[holds].any()
+    blocked = held.held(int(np.flatnonzero(holds)[0]))
+    assert blocked is not None
+    assert blocked.reason is Reason.COOLDOWN
+
+
+class Remembers:
+    """A ledger in which everybody was moved a moment ago."""
+
+    any_entries = True
+    successors: frozenset[str] = frozenset()
+
+    def blocked(self, workload: WorkloadKey, pod_uid: str, now: float) -> Blocked:
+        return Blocked(Reason.COOLDOWN, str(workload), "moved a moment ago")
+
+
+def test_of_two_that_could_have_the_room_the_one_of_the_higher_priority_starts() -> None:
+    """What `c` holds is room for what `a` or `b` lacks, and not for both; `c` itself lacks too much."""
+    gangs = [Gang("a", 4, ("n1",) * 3), Gang("b", 4, ("n2",) * 3, priority=5), Gang("c", 9, ("n1",), priority=-1)]
+    plan = plan_of(world(gangs, [node("n1", cpu="16"), node("n2", cpu="12")]))
+    assert "b" in start(plan)
+    assert "b" not in let_go(plan)
 
 
 def test_no_more_gangs_let_go_than_the_policy_wants() -> None:

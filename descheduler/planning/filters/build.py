@@ -183,7 +183,7 @@ def build_filters(
     filters = Filters(context.finished, matches, opt_outs.prefers_no_eviction(context))
     for made, forbid in FILTERS:
         filters.add(made(context), forbid)
-    left = filters.movable | (filters.removable & ~context.finished)
+    left = filters.movable | ((filters.removable | filters.releasable) & ~context.finished)
     filters.add(disruption.ledger_filters(context, left), Act.DISRUPT)
     filters.add(window_filters(context), Act.ANY)
     filters.add(executor_filter(context, filters.movable), Act.MOVE)

@@ -54,7 +54,8 @@ class _Knot:
             for pod in gang.holding:
                 cleared.remove(pod)
         weights = _weights(view, gangs)
-        self._missed = float(weights.sum()) + 1.0
+        # Of two that could start with one another's room, the scheduler takes the one of the higher priority.
+        self._missed = (float(weights.sum()) + 1.0) * (1.0 + _ranks(gangs))
         self._held = {
             at: self._holder(state, gang, weights[at])
             for at, gang in enumerate(gangs)
@@ -75,7 +76,10 @@ class _Knot:
             return {}, ()
         may = [at for at in holding if at in self._held]
         position = {at: h for h, at in enumerate(may)}
-        jobs = [Job(self._members[at], 0.0 if at in hopeless else self._missed, position.get(at, -1)) for at in waiting]
+        jobs = [
+            Job(self._members[at], 0.0 if at in hopeless else float(self._missed[at]), position.get(at, -1))
+            for at in waiting
+        ]
         answer = let_go(free, jobs, [self._held[at] for at in may], self._accounts(waiting, may))
         started = {waiting[job]: nodes for job, nodes in answer.places.items()}
         return started, tuple(may[h] for h in answer.released)
@@ -146,8 +150,13 @@ def _alike(view: RebalanceView, gang: Stuck) -> list[list[int]]:
 def _weights(view: RebalanceView, gangs: Sequence[Stuck]) -> Floats:
     """[G] one gang of a higher priority outweighs all of lower ones; among equals each counts one, and all their costs
     together less than that."""
-    levels = sorted({gang.priority for gang in gangs})
     costs = np.array([float(view.costs[list(gang.holding)].sum()) for gang in gangs])
-    rank = np.array([min(levels.index(gang.priority), _LEVELS - 1) for gang in gangs], np.float64)
+    rank = _ranks(gangs)
     weights: Floats = (len(gangs) + 1.0) ** rank * (1.0 + 0.5 * costs / max(costs.sum(), 1.0) / max(len(gangs), 1))
     return weights
+
+
+def _ranks(gangs: Sequence[Stuck]) -> Floats:
+    """[G] the place of each gang's priority among those that there are, the lowest 0."""
+    levels = sorted({gang.priority for gang in gangs})
+    return np.array([min(levels.index(gang.priority), _LEVELS - 1) for gang in gangs], np.float64)
