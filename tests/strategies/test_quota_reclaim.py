@@ -128,6 +128,17 @@ def test_nobody_falls_below_his_own_guarantee() -> None:
     assert [row.reason for row in plan.refusals if row.subject.startswith("finding")] == [Reason.NO_CURE.value]
 
 
+def test_nobody_is_pushed_below_his_guarantee_of_another_resource() -> None:
+    def with_memory(memory: str) -> CustomObject:
+        return replace(LENT[1], spec={"min": {"cpu": "32", "memory": memory}, "max": {"cpu": "4000", "memory": "4Ti"}})
+
+    gangs = [*borrowing(4, 4, 4, 4), Gang("mine", "ours", 4)]
+    ours = replace(LENT[0], spec={"min": {"cpu": "32", "memory": "1Gi"}, "max": {"cpu": "4000", "memory": "4Ti"}})
+    exactly = f"{16 * 128}Mi"  # what they use
+    assert plan_of(world(gangs, [ours, with_memory(exactly)], NODES)).actions == ()
+    assert len(broken(plan_of(world(gangs, [ours, with_memory("1Gi")], NODES)))) == 1
+
+
 def test_the_fewest_jobs_give_back_though_others_are_cheaper() -> None:
     gangs = [*borrowing(2, 2, 4, 8), Gang("mine", "ours", 4)]
     assert broken(plan_of(world(gangs, LENT, NODES))) == {"theirs-2"}

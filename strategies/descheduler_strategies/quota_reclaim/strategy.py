@@ -115,8 +115,9 @@ def _reclaim(
     accounts = [Account(tuple(range(len(jobs))), tuple(range(len(able))), nothing, quotas.unused)]
     for quota in {job.quota for job in able}:
         mine = tuple(at for at, job in enumerate(able) if job.quota == quota)
-        over = quotas.borrowed[quota] > 0  # of what it has not borrowed it takes nothing from anybody
-        floor = np.where(over, quotas.least[quota] - quotas.used[quota], -np.inf)
+        spare = quotas.used[quota] - quotas.least[quota]
+        # Nobody is pushed below his guarantee; where he is below it by himself already, nobody pushes.
+        floor = np.where(quotas.counted & (spare >= 0), -spare, -np.inf)
         accounts.append(Account((), mine, floor, everything))
     return let_go(state.free().astype(np.int64), jobs, holders, accounts)
 
