@@ -70,7 +70,7 @@ def drawn(rng: random.Random, priorities: bool) -> Cluster:
         for node in at:
             used[node][0] += cores
             used[node][1] += gpus
-        gangs.append(Gang(f"job-{i}", cores, gpus, at, rng.randint(1, 4), rng.randint(0, 2) if priorities else 0))
+        gangs.append(Gang(f"job-{i}", cores, gpus, at, rng.randint(1, 4), rng.randint(0, 6) if priorities else 0))
     nodes = tuple((cores + rng.choice((0, 0, 1)), gpus) for cores, gpus in used)
     return Cluster(nodes, tuple(gangs))
 
@@ -126,23 +126,26 @@ def _ways(gang: Gang, count: int, left: Room, node: int) -> Iterator[Room]:
 def optimum(cluster: Cluster) -> int | None:
     """How many gangs must let go so that all others start that ever could; None where nobody can be helped.
 
-    Where some have room as things are, or would start in place of one of a higher priority, the cluster is not counted.
+    Nobody lets go for one of a lower priority. Where some have room as things are, the cluster is not counted.
     """
     gangs = cluster.gangs
     if any(can_start([gang], cluster.free()) for gang in gangs):
         return None
-    able = [g for g in gangs if can_start([g], cluster.free([one for one in gangs if one is not g]))]
+    able = [g for g in gangs if can_start([g], cluster.free(_may_for(g, gangs)))]
     levels = sorted({gang.priority for gang in gangs}, reverse=True)
-    found: list[tuple[tuple[int, ...], int, bool]] = []
+    found: list[tuple[tuple[int, ...], int]] = []
     for count in range(1, len(gangs)):
         for gone in itertools.combinations(gangs, count):
             starts = [gang for gang in able if gang not in gone]
-            if starts and can_start(starts, cluster.free(gone)):
-                broken = tuple(sum(gang.priority == level for gang in gone) for level in levels)
-                fair = min(g.priority for g in starts) >= max(g.priority for g in gone)
-                found.append((broken, count, fair))
-    best = min(found, default=None)
-    return best[1] if best is not None and best[2] else None
+            fair = starts and min(g.priority for g in starts) >= max(g.priority for g in gone)
+            if fair and can_start(starts, cluster.free(gone)):
+                found.append((tuple(sum(gang.priority == level for gang in gone) for level in levels), count))
+    return min(found)[1] if found else None
+
+
+def _may_for(gang: Gang, gangs: Sequence[Gang]) -> list[Gang]:
+    """Who may let go for it."""
+    return [one for one in gangs if one is not gang and one.priority <= gang.priority]
 
 
 def carried_out(cluster: Cluster, plan: PlanDocument) -> tuple[int, bool]:
@@ -174,7 +177,7 @@ def carried_out(cluster: Cluster, plan: PlanDocument) -> tuple[int, bool]:
     if any(cores < 0 or gpus < 0 for cores, gpus in room):
         raise SystemExit("somebody is let in who has no room")
     left = [gang for gang in cluster.gangs if gang not in gone and gang.name not in seats]
-    return len(gone), not any(can_start([gang], cluster.free([g for g in left if g is not gang])) for gang in left)
+    return len(gone), not any(can_start([gang], cluster.free(_may_for(gang, left))) for gang in left)
 
 
 def main() -> None:

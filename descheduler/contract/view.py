@@ -31,10 +31,10 @@ class RebalanceView:
 
     `movable` [P] tells which pods the filters let go (`blocked(pod)` says why not), `removable` [P] which ones they let
     be removed (`kept(pod)` says why not): a removal is no move, so the two differ; `releasable` [P] and `held(pod)` say
-    the same of pods that are to let go of what they hold. `costs` [P] is what one pod's
-    restart costs in weighted resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology`
-    has the levels of the network and the links between the devices of each node. `selected_nodes` [N] are those that
-    the policy lets strategies see: sources and the destinations that they count on are only among these.
+    the same of pods that are to let go of what they hold. `costs` [P] is what one pod's restart costs in weighted
+    resource-seconds, `pool_of` [N] the pool of each node (position in `pools`). `topology` has the levels of the
+    network and the links between the devices of each node. `selected_nodes` [N] are those that the policy lets
+    strategies see: sources and the destinations that they count on are only among these.
     """
 
     snapshot: ClusterSnapshot

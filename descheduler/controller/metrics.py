@@ -134,8 +134,12 @@ class Metrics:
     def planned_now(self, plan: PlanDocument) -> None:
         """What the latest plan says."""
         _show(self.findings, _count((f.strategy, f.outcome) for f in plan.findings))
-        planned = (self.planned, self.planned_removals, self.planned_releases)
-        for gauge, kind in zip(planned, ActionKind, strict=True):
+        planned = {
+            ActionKind.MOVE: self.planned,
+            ActionKind.REMOVE: self.planned_removals,
+            ActionKind.RELEASE: self.planned_releases,
+        }
+        for kind, gauge in planned.items():
             _show(gauge, _count((a.strategy,) for a in plan.actions if a.kind is kind for _ in a.pods))
         _show(self.refusals, _count((r.reason,) for r in plan.refusals for _ in range(r.count)))
         self.problems.set(len(plan.problems))
@@ -145,7 +149,11 @@ class Metrics:
 
     def did(self, outcome: ActionOutcome) -> None:
         """One action is over (its replacements may still be on their way)."""
-        counted = dict(zip(ActionKind, (self.moves, self.removals, self.releases), strict=True))[outcome.action.kind]
+        counted = {
+            ActionKind.MOVE: self.moves,
+            ActionKind.REMOVE: self.removals,
+            ActionKind.RELEASE: self.releases,
+        }[outcome.action.kind]
         for pod in outcome.pods:
             refusal = pod.blocked or outcome.blocked
             result = "evicted" if pod.evicted else "refused" if refusal else "not-reached"

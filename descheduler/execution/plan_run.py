@@ -17,7 +17,7 @@ from descheduler.execution.laggards import Laggards
 from descheduler.execution.outcomes import ActionOutcome, ExecutionReport, Result
 from descheduler.execution.recheck import budgets_of, recheck
 from descheduler.execution.replacements import ReplacementWatch
-from descheduler.execution.seats import Seats
+from descheduler.execution.seats import unseated
 from descheduler.execution.unit_run import UnitRun
 from descheduler.execution.wave import Workers, run_wave
 from descheduler.model.errors import ClusterError, DeschedulerError, ExecutorError, LeadershipLost
@@ -63,12 +63,11 @@ class PlanRun:
 
     def _until_seated(self, outcomes: Sequence[ActionOutcome]) -> None:
         """Wait until those have a node for whom others let go of theirs; where they get none in time, the plan ends."""
-        seats = Seats(self._context.tools)
-        for outcome in (one for one in outcomes if one.result is Result.DONE):
-            if self.stopped is None and not seats.wait(outcome.action, self._context.limits.ready):
-                first = outcome.action.room_for[0]
-                text = f"{first.namespace}/{first.pod}, for which it let go, has no node yet"
-                self.stopped = Blocked(Reason.UNFINISHED, outcome.action.unit, text)
+        for action in (one.action for one in outcomes if one.result is Result.DONE):
+            waiting = unseated(self._context.tools, action, self._context.limits.ready) if self.stopped is None else ()
+            if waiting:
+                text = f"{waiting[0].namespace}/{waiting[0].pod}, for which it let go, has no node yet"
+                self.stopped = Blocked(Reason.UNFINISHED, action.unit, text)
 
     def _until_gone(self) -> None:
         """Wait until what earlier waves evicted has ended.

@@ -78,12 +78,14 @@ def let_go(
     jobs: Sequence[Job],
     holders: Sequence[Holder],
     accounts: Sequence[Account] = (),
+    never: Sequence[tuple[int, int]] = (),
     limits: WorkLimits = _LIMITS,
 ) -> LetGo:
     """The cheapest answer in which somebody starts of those who are missed otherwise; an empty one where there is none.
     `free` [N, R] is what nodes have left, in whole units."""
     model = _Model(free, jobs, holders)
     model.start_one()
+    model.keep_from(never)
     for account in accounts:
         model.hold_to(account)
     solved = model.programme.solve(limits)
@@ -112,6 +114,14 @@ class _Model:
         columns = [int(self._missed[at]) for at in able]
         columns += [int(self.lets_go[self._jobs[at].holder]) for at in able if self._jobs[at].holder >= 0]
         self.programme.constrain(1, np.zeros(len(columns)), np.array(columns), upper=len(able) - 1.0)
+
+    def keep_from(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """No holder lets go where the job starts that is named with him."""
+        for at, of in pairs:
+            job = self._jobs[of]
+            instead = [int(self._missed[of]), *([int(self.lets_go[job.holder])] if job.holder >= 0 else [])]
+            columns = np.array([int(self.lets_go[at]), *instead])
+            self.programme.constrain(1, np.zeros(len(columns)), columns, [1.0, *[-1.0] * len(instead)], upper=0.0)
 
     def hold_to(self, account: Account) -> None:
         """The rows of a quota, one for each resource."""

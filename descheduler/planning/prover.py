@@ -126,7 +126,10 @@ class Prover:
         way = self._way_of(proposal.kind, pods)
         if isinstance(way, Blocked):
             return way
-        taken = retaken(self.view, proposal, way) if proposal.kind is ActionKind.RELEASE else None
+        taken = None
+        if proposal.kind is ActionKind.RELEASE:
+            before = ((one.proposal, one.way) for one in self.accepted if one.kind is ActionKind.RELEASE)
+            taken = retaken(self.view, [*((one, by) for one, by in before if by is not None), (proposal, way)])
         return taken or self._tally.exceeded(way, len(pods))
 
     def _way_of(self, kind: ActionKind, pods: Iterable[int]) -> ExecutorTraits | Blocked:

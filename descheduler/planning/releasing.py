@@ -7,6 +7,8 @@ must not come after those who leave; unless the executor makes these only once t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.moves import Proposal
 from descheduler.model.reasons import Blocked, Reason
@@ -24,14 +26,18 @@ def release(view: RebalanceView, proposal: Proposal, state: Scenario) -> Stage:
     return Stage(proposal.moves, proofs, after, restarting(view, [move.pod for move in proposal.moves]), frozenset())
 
 
-def retaken(view: RebalanceView, proposal: Proposal, way: ExecutorTraits) -> Blocked | None:
-    """Why those who leave would be taken first again by the scheduler, though the others wait for longer."""
-    if way.manner.holds_back:
-        return None
+def retaken(view: RebalanceView, releases: Sequence[tuple[Proposal, ExecutorTraits]]) -> Blocked | None:
+    """Whether somebody of these would take a place that another has been let go for, in any of them: the scheduler
+    would try him first, and could put him there."""
     pods = view.snapshot.pods
-    last = min((seat.pod for seat in proposal.seats), key=lambda pod: pods[pod].priority)
-    first = max((move.pod for move in proposal.moves), key=lambda pod: pods[pod].priority)
-    if pods[last].priority >= pods[first].priority:
-        return None
-    text = f"its priority {pods[first].priority} is above {pods[last].priority}, that of {pods[last].key}"
-    return Blocked(Reason.WOULD_TAKE_IT_BACK, f"pod/{pods[first].key}", text)
+    seats = [seat for proposal, _ in releases for seat in proposal.seats]
+    loose = (move.pod for proposal, way in releases if not way.manner.holds_back for move in proposal.moves)
+    kinds = {(pods[pod].priority, int(view.snapshot.columns.pod_remade[pod])): pod for pod in loose}
+    for (priority, _), pod in kinds.items():
+        below = [seat for seat in seats if pods[seat.pod].priority < priority]
+        could = view.start.possible(pod) if below else None
+        taken = next((seat.pod for seat in below if could is not None and could[seat.node]), None)
+        if taken is not None:
+            text = f"its priority {priority} is above {pods[taken].priority}, that of {pods[taken].key}"
+            return Blocked(Reason.WOULD_TAKE_IT_BACK, f"pod/{pods[pod].key}", text)
+    return None

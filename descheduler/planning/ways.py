@@ -161,18 +161,20 @@ class Ways:
         return Blocked(Reason.EXECUTOR, f"executor/{executor.name}", text)
 
     @cached_property
+    def _running(self) -> Ints:
+        """[W] how many pods that have not finished each workload has."""
+        return self._counted(~self._snapshot.columns.pod_terminal)
+
+    @cached_property
     def _holding(self) -> Ints:
         """[W] how many of them have a node."""
         columns = self._snapshot.columns
-        placed = ~columns.pod_terminal & (columns.pod_node >= 0)
-        found: Ints = np.bincount(columns.pod_workload[placed], minlength=len(columns.workloads))
-        return found
+        return self._counted(~columns.pod_terminal & (columns.pod_node >= 0))
 
-    @cached_property
-    def _running(self) -> Ints:
-        """[W] how many pods that have not finished each workload has."""
+    def _counted(self, among: Mask) -> Ints:
+        """[W] how many of the pods `among` [P] each workload has."""
         columns = self._snapshot.columns
-        found: Ints = np.bincount(columns.pod_workload[~columns.pod_terminal], minlength=len(columns.workloads))
+        found: Ints = np.bincount(columns.pod_workload[among], minlength=len(columns.workloads))
         return found
 
 

@@ -156,9 +156,46 @@ def test_a_gang_of_a_higher_priority_never_lets_go_for_a_lower_one() -> None:
     gangs = [Gang("a", 4, ("n1", "n1"), priority=5), Gang("b", 4, ("n2", "n2"), annotations=keep)]
     plan = plan_of(world(gangs, TWO))
     assert plan.actions == ()
-    assert any("of a lower priority would start" in row.detail for row in plan.refusals)
+    (told,) = (row.detail for row in plan.refusals if row.subject == "finding/gang/default/b")
+    assert told.startswith("it would have no room if all stuck gangs of no higher priority that may let go")
     equal = [replace(gang, priority=0) for gang in gangs]
     assert let_go(plan_of(world(equal, TWO))) == {"a"}, "among equals whoever may"
+
+
+def test_where_the_best_answer_would_be_unfair_the_next_one_is_taken() -> None:
+    """Were `a` to go, `b` and `c` would start; but `c` can go for `a`."""
+    keep = (("descheduler.alpha.kubernetes.io/evict", "false"),)
+    gangs = [
+        Gang("a", 4, ("n1", "n1"), priority=5),
+        Gang("b", 3, ("n2", "n2"), annotations=keep),
+        Gang("c", 4, ("n3",) * 3),
+    ]
+    plan = plan_of(world(gangs, [*TWO, node("n3", cpu="12")]))
+    assert let_go(plan) == {"c"}
+    assert "a" in start(plan)
+
+
+def test_however_many_priorities_are_stuck_nobody_hides_an_answer() -> None:
+    high = [Gang("hi-50", 4, ("n1",), priority=50), Gang("hi-40", 4, ("n1", "n2", "n2"), priority=40)]
+    low = [Gang(f"low-{i}", 40, (f"m{i}",) * 2, priority=i) for i in range(6)]
+    nodes = [*TWO, *(node(f"m{i}", cpu="8") for i in range(6))]
+    plan = plan_of(world([*high, *low], nodes), maxGangs=100)
+    assert "hi-50" in start(plan)
+    assert "hi-50" not in let_go(plan)
+
+
+def test_who_lets_go_in_one_knot_does_not_take_the_room_made_in_another() -> None:
+    """`b` goes for `a`, and would come before `c`, for whom `d` goes: one knot after the other."""
+    gangs = [
+        Gang("a", 4, ("n1", "n1"), priority=9, namespace="x"),
+        Gang("b", 4, ("n2", "n2"), priority=8, namespace="x"),
+        Gang("c", 4, ("n3", "n3"), priority=3, namespace="y"),
+        Gang("d", 4, ("n4", "n4"), priority=2, namespace="y"),
+    ]
+    nodes = [node(f"n{i}", cpu="8") for i in range(1, 5)]
+    plan = plan_of(world(gangs, nodes))
+    first = max(one.priority for one in gangs if one.name in let_go(plan))
+    assert min(one.priority for one in gangs if one.name in start(plan)) >= first
 
 
 def test_a_budget_that_allows_nothing_keeps_the_gang_and_the_other_lets_go() -> None:

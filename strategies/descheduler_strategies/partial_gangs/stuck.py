@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.contract import GPU_WEIGHT, RebalanceView, Scenario
+from descheduler.contract import RebalanceView, Scenario
 from descheduler.model.arrays import Mask, Positions
-from descheduler.model.pods import Pod
 from descheduler.model.units import Unit
 from descheduler_strategies.gang_needs import UNRESOLVED, domains, required_level
+from descheduler_strategies.releases import gpus, short, waits
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,14 +29,19 @@ class Stuck:
     inside: Mask | None
 
     @property
+    def pods(self) -> tuple[int, ...]:
+        """All that it needs."""
+        return (*self.holding, *self.waiting)
+
+    @property
     def size(self) -> int:
         """How many members it needs."""
-        return len(self.holding) + len(self.waiting)
+        return len(self.pods)
 
     @property
     def text(self) -> str:
         """For people."""
-        return f"gang {self.name.partition(':')[2] or self.name} holds {len(self.holding)} of {self.size}"
+        return f"gang {short(self.name)} holds {len(self.holding)} of {self.size}"
 
 
 def stuck_gangs(view: RebalanceView, timeout: float) -> list[Stuck]:
@@ -52,13 +57,6 @@ def stuck_gangs(view: RebalanceView, timeout: float) -> list[Stuck]:
     return sorted((one for one in found if one is not None), key=lambda one: one.name)
 
 
-def worth_of(view: RebalanceView, gang: Stuck) -> float:
-    """Cores that its members ask for, a GPU as `GPU_WEIGHT`."""
-    pods = (*gang.holding, *gang.waiting)
-    cores = float(view.snapshot.columns.requests(np.array(pods, np.int32))[:, 0].sum()) / 1000.0
-    return cores + GPU_WEIGHT * sum(_gpus(view.snapshot.pods[pod]) for pod in pods)
-
-
 def _stuck(view: RebalanceView, state: Scenario, unit: Unit, timeout: float) -> Stuck | None:
     snapshot, columns = view.snapshot, view.snapshot.columns
     if unit.blocked is not None and unit.blocked.reason in UNRESOLVED:
@@ -68,11 +66,11 @@ def _stuck(view: RebalanceView, state: Scenario, unit: Unit, timeout: float) -> 
         return None
     placed = columns.pod_live[members]
     holding: Positions = members[placed]
-    left = [pod for pod in members[~placed].tolist() if _waits(snapshot.pods[pod], snapshot.taken_at - timeout)]
+    left = [pod for pod in members[~placed].tolist() if waits(snapshot.pods[pod], snapshot.taken_at - timeout)]
     missing = unit.min_available - len(holding)
     if not len(holding) or missing <= 0 or len(left) < missing:
         return None
-    waiting = sorted(left, key=lambda pod: (-_gpus(snapshot.pods[pod]), pod))[:missing]
+    waiting = sorted(left, key=lambda pod: (-gpus(snapshot.pods[pod]), pod))[:missing]
     first = snapshot.pods[waiting[0]]
     level = required_level(snapshot, first)
     return Stuck(
@@ -91,13 +89,3 @@ def _domain(view: RebalanceView, state: Scenario, pod: int, level: str) -> Mask:
     of = domains(view.snapshot, level)
     mine: Mask = (of >= 0) & (of == of[state.node_of(pod)])
     return mine
-
-
-def _waits(pod: Pod, before: float) -> bool:
-    """Whether it has waited for a node since `before` (unix seconds), and the scheduler holds none for it."""
-    over = pod.terminal or pod.gated or pod.deleting is not None or bool(pod.problem)
-    return not over and not pod.node and not pod.nominated and pod.created <= before
-
-
-def _gpus(pod: Pod) -> float:
-    return pod.spec.gpu.devices if pod.spec.gpu is not None else 0.0

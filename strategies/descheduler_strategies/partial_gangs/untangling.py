@@ -7,21 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.contract import RebalanceView, Scenario
-from descheduler.model.arrays import Floats, Ints, Mask
-from descheduler.packing.letting_go import Account, Holder, Job, Members, let_go
+from descheduler.contract import RebalanceView
+from descheduler.model.arrays import Floats, Ints
+from descheduler.packing.letting_go import Account, Job, let_go
 from descheduler_strategies.elastic_quotas import elastic_quotas
 from descheduler_strategies.partial_gangs.stuck import Stuck
+from descheduler_strategies.releases import holder, members, seated, without
 
-_LEVELS = 5
-"""Priorities above so many are not told apart."""
+_LARGEST = 2e4
+"""No weight is larger, for the solver's tolerances are relative: the more gangs, the fewer priorities weigh apart. That
+nobody lets go for a lower one holds for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Untangled:
     """Positions of the gangs that let go, and of those that start then, with a node for each of their waiting members.
 
-    `roomy` have room as things are, and `hopeless` would have none if all others let go.
+    `roomy` have room as things are, and `hopeless` would have none if all others of no higher priority let go.
     """
 
     released: tuple[int, ...]
@@ -32,7 +34,7 @@ class Untangled:
 
 def untangle(view: RebalanceView, gangs: Sequence[Stuck]) -> Untangled:
     """As few gangs as possible let go so that all others start, those of the lowest priority first, then those that
-    cost least. Nobody does who may not, and nobody for nothing."""
+    cost least. Nobody does who may not, nobody for one of a lower priority, and nobody for nothing."""
     everybody = range(len(gangs))
     knot = _Knot(view, gangs)
     roomy, _ = knot.solve(everybody, (), knot.free)
@@ -49,23 +51,16 @@ class _Knot:
         state = view.what_if()
         self.free: Ints = state.free().astype(np.int64)  # [N, R]
         self._quotas = elastic_quotas(view)
-        cleared = state.fork()
-        for gang in gangs:
-            for pod in gang.holding:
-                cleared.remove(pod)
+        cleared = without(state, (pod for gang in gangs for pod in gang.holding))
         weights = _weights(view, gangs)
         # Of two that could start with one another's room, the scheduler takes the one of the higher priority.
         self._missed = (float(weights.sum()) + 1.0) * (1.0 + _ranks(gangs))
         self._held = {
-            at: self._holder(state, gang, weights[at])
+            at: holder(view, state, gang.holding, float(weights[at]))
             for at, gang in enumerate(gangs)
             if view.releasable[list(gang.holding)].all()
         }
-        self._types = [_alike(view, gang) for gang in gangs]
-        self._members = [
-            tuple(self._alike(cleared, gang, pods) for pods in types)
-            for gang, types in zip(gangs, self._types, strict=True)
-        ]
+        self._members = [members(view, cleared, gang.waiting, gang.inside) for gang in gangs]
 
     def solve(
         self, waiting: Sequence[int], holding: Sequence[int], free: Ints, hopeless: Collection[int] = ()
@@ -80,14 +75,16 @@ class _Knot:
             Job(self._members[at], 0.0 if at in hopeless else float(self._missed[at]), position.get(at, -1))
             for at in waiting
         ]
-        answer = let_go(free, jobs, [self._held[at] for at in may], self._accounts(waiting, may))
+        held, accounts = [self._held[at] for at in may], self._accounts(waiting, may)
+        answer = let_go(free, jobs, held, accounts, self._never(waiting, may))
         started = {waiting[job]: nodes for job, nodes in answer.places.items()}
         return started, tuple(may[h] for h in answer.released)
 
     def could_start(self, at: int, others: Sequence[int], free: Ints) -> bool:
-        """Whether the gang would have room if all others that may let go of what they hold."""
-        free = free.copy()
-        for held in (self._held[one] for one in others if one != at and one in self._held):
+        """Whether the gang would have room if all others that may for it let go of what they hold."""
+        free, mine = free.copy(), self._gangs[at].priority
+        able = (one for one in others if one != at and self._gangs[one].priority <= mine)
+        for held in (self._held[one] for one in able if one in self._held):
             np.add.at(free, held.nodes, held.amounts)
         return bool(let_go(free, [Job(self._members[at], 1.0)], []).places)
 
@@ -101,10 +98,7 @@ class _Knot:
 
     def seats(self, places: Mapping[int, Sequence[int]]) -> dict[int, tuple[tuple[int, int], ...]]:
         """(pod, node) of the waiting members of each gang."""
-        return {
-            at: tuple(zip((pod for pods in self._types[at] for pod in pods), nodes, strict=True))
-            for at, nodes in places.items()
-        }
+        return {at: seated(self._view, self._gangs[at].waiting, nodes) for at, nodes in places.items()}
 
     def _accounts(self, waiting: Sequence[int], holding: Sequence[int]) -> list[Account]:
         """The quotas of their namespaces, as rows."""
@@ -123,40 +117,33 @@ class _Knot:
             found.append(Account(jobs, holders, least, quotas.unused))
         return found
 
-    def _holder(self, state: Scenario, gang: Stuck, weight: float) -> Holder:
-        columns = self._view.snapshot.columns
-        at = np.array([state.node_of(pod) for pod in gang.holding])
-        nodes, rows = np.unique(at, return_inverse=True)
-        amounts = np.zeros((len(nodes), self.free.shape[1]), np.int64)
-        np.add.at(amounts, rows, columns.requests(np.array(gang.holding, np.int32)))
-        return Holder(nodes, amounts, weight)
+    def _never(self, waiting: Sequence[int], may: Sequence[int]) -> list[tuple[int, int]]:
+        """(holder, job) of those who would let go for one of a lower priority that could have what they hold."""
+        return [
+            (h, job)
+            for h, high in enumerate(may)
+            for job, low in enumerate(waiting)
+            if self._gangs[high].priority > self._gangs[low].priority and self._meet(high, low)
+        ]
 
-    def _alike(self, cleared: Scenario, gang: Stuck, pods: Sequence[int]) -> Members:
-        nodes: Mask = cleared.fits(pods[0]) & self._view.destinations()
-        if gang.inside is not None:
-            nodes = nodes & gang.inside
-        amounts = self._view.snapshot.columns.requests(np.array(pods[:1], np.int32))[0]
-        return Members(len(pods), amounts.astype(np.int64), nodes)
-
-
-def _alike(view: RebalanceView, gang: Stuck) -> list[list[int]]:
-    """The waiting members, those of one spec together."""
-    found: dict[int, list[int]] = {}
-    for pod in gang.waiting:
-        found.setdefault(int(view.snapshot.columns.pod_spec[pod]), []).append(pod)
-    return list(found.values())
+    def _meet(self, high: int, low: int) -> bool:
+        held = self._held[high].nodes
+        return self._gangs[high].namespace == self._gangs[low].namespace or any(
+            bool(one.nodes[held].any()) for one in self._members[low]
+        )
 
 
 def _weights(view: RebalanceView, gangs: Sequence[Stuck]) -> Floats:
-    """[G] one gang of a higher priority outweighs all of lower ones; among equals each counts one, and all their costs
-    together less than that."""
+    """[G] one gang of a higher priority outweighs all of lower ones; of the lowest each counts one, and the costs of
+    all together less than that."""
     costs = np.array([float(view.costs[list(gang.holding)].sum()) for gang in gangs])
     rank = _ranks(gangs)
-    weights: Floats = (len(gangs) + 1.0) ** rank * (1.0 + 0.5 * costs / max(costs.sum(), 1.0) / max(len(gangs), 1))
+    weights: Floats = (len(gangs) + 1.0) ** rank + 0.5 * costs / max(costs.sum(), 1.0)
     return weights
 
 
 def _ranks(gangs: Sequence[Stuck]) -> Floats:
     """[G] the place of each gang's priority among those that there are, the lowest 0."""
     levels = sorted({gang.priority for gang in gangs})
-    return np.array([min(levels.index(gang.priority), _LEVELS - 1) for gang in gangs], np.float64)
+    highest = int(np.log(_LARGEST) / np.log(len(gangs) + 1.0))
+    return np.array([min(levels.index(gang.priority), highest) for gang in gangs], np.float64)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from descheduler.contract import GPU_WEIGHT, RebalanceView
+from descheduler.contract import RebalanceView
 from descheduler.model.arrays import Floats
-from descheduler.model.pods import Pod
 from descheduler.model.units import Unit
 from descheduler_strategies.elastic_quotas import ElasticQuotas
 from descheduler_strategies.gang_needs import UNRESOLVED
+from descheduler_strategies.releases import waits
 
 _WHOLE = frozenset({"Job", "JobSet", "TrainJob", "PyTorchJob", "TFJob", "MPIJob", "RayJob", "RayCluster"})
 """Kinds whose pods are one job, though they say nothing of a gang."""
@@ -74,12 +74,6 @@ def asks(view: RebalanceView, pods: tuple[int, ...]) -> Floats:
     return found
 
 
-def worth_of(view: RebalanceView, pods: tuple[int, ...]) -> float:
-    """Cores, a GPU as `GPU_WEIGHT`."""
-    gpus = (view.snapshot.pods[pod].spec.gpu for pod in pods)
-    return float(asks(view, pods)[0]) / 1000.0 + GPU_WEIGHT * sum(gpu.devices for gpu in gpus if gpu is not None)
-
-
 def _job_of(view: RebalanceView, pod: int) -> str:
     """What goes together with the pod: its gang, its job, or itself."""
     unit = view.units.of(pod)
@@ -96,7 +90,7 @@ def _waiting(view: RebalanceView, quotas: ElasticQuotas, older: float) -> Iterat
     seated = {seat.pod for proposal in view.granted for seat in proposal.seats}
     units: dict[str, list[int]] = {}
     for pod in np.flatnonzero((columns.pod_node < 0) & (quotas.of_pod >= 0)).tolist():
-        if pod not in seated and _waits(snapshot.pods[pod], before):
+        if pod not in seated and waits(snapshot.pods[pod], before):
             units.setdefault(view.units.of(pod).name, []).append(pod)
     for name, pods in units.items():
         unit = view.units.of(pods[0])
@@ -119,8 +113,3 @@ def _needed(view: RebalanceView, unit: Unit) -> int:
         return 0
     placed = int(view.snapshot.columns.pod_live[list(unit.members)].sum())
     return max(1, unit.min_available - placed) if unit.gang else 1
-
-
-def _waits(pod: Pod, before: float) -> bool:
-    over = pod.terminal or pod.gated or pod.deleting is not None or bool(pod.problem)
-    return not over and not pod.node and not pod.nominated and pod.created <= before

@@ -44,7 +44,7 @@ from descheduler.execution.executors.requeue.switches import SWITCHING, Target
 from descheduler.execution.executors.requeue.target import locate, look, marked
 from descheduler.execution.guidance import Guidance
 from descheduler.execution.intents import Intent
-from descheduler.execution.seats import Seats
+from descheduler.execution.seats import unseated
 from descheduler.kube.client.answers import missing_right
 from descheduler.model.errors import ClusterError, Conflict, Throttled
 from descheduler.model.landing_mode import LandingMode
@@ -110,12 +110,12 @@ class _Unit:
 
 class _Requeueing:
     def __init__(self, tools: ActingTools, args: RequeueArgs) -> None:
+        self._tools = tools
         self._transport = tools.writer.transport
         self._guidance = Guidance(tools)
         self._evictor = PodEvictor(tools)
         self._patience = args.timeout.total_seconds()
         self._stops = Stops(tools, self._patience)
-        self._seats = Seats(tools)
         self._units: dict[str, _Unit] = {}  # by the uid of each pod
         self._untouched: set[str] = set()  # uids of jobs of which nothing was asked, or nothing any more
 
@@ -184,7 +184,7 @@ class _Requeueing:
                 return answer
             acted = self._stops.until_gone(unit.target, unit.moves)
             if acted:
-                self._seats.wait(unit.intent.action, self._patience)
+                unseated(self._tools, unit.intent.action, self._patience)
             self._stops.start(unit.target, unit.intent.key)
             if not acted:
                 text = f"{unit.target}: its controller took no pod away"
